@@ -1,0 +1,103 @@
+# `make` alone lists what there is. Needed: git, make, and Python 3.13 or uv (from PATH or pyenv).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
+# Where a Python may be, and the one of them that is 3.13. Empty: uv has to find or fetch one.
+PYTHONS := python3.13 python3 $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13*/bin/python
+PYTHON = $(shell for p in $(PYTHONS); do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo $$p && break; done)
+UV := $(or $(shell command -v uv),.venv/uv/bin/uv)
+
+# dev checks and tests; sam and sandbox pin other versions of botocore, so they keep to themselves.
+ENVIRONMENTS := .venv/dev/.synced .venv/sam/.synced .venv/sandbox/.synced
+SOURCES := layers/emr_log_guard/emr_log_guard sandbox tests layers/dependencies/build.py
+
+# The layers' build takes python3.13 and uv from PATH, and so does whatever calls `sam` in tests.
+export PATH := $(CURDIR)/.venv/dev/bin:$(PATH)
+# Nothing here talks to AWS by itself, and nothing phones home.
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(ENVIRONMENTS) ## make the environments in .venv (every other target does it when needed)
+
+.PHONY: demo
+demo: setup ## see the guard at work on an emulated AWS account
+	@.venv/dev/bin/python -m sandbox.demo
+
+.PHONY: sandbox
+sandbox: setup ## start an emulated AWS account with the stack in it
+	@.venv/dev/bin/python -m sandbox up
+
+.PHONY: test
+test: setup ## run every test (PYTEST_ARGS='-k name' for some)
+	@.venv/dev/bin/pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: lint typecheck template ## all that CI runs: format, lint, types, imports, template, tests
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS) --cov --cov-report term:skip-covered"
+	@.venv/dev/bin/coverage report --fail-under 100 --include '*/domain/*,*/rules/*' --format total >/dev/null \
+		|| { echo 'domain/ and rules/ must be covered completely, branches too'; exit 1; }
+
+.PHONY: lint
+lint: .venv/dev/.synced
+	@.venv/dev/bin/ruff format --check .
+	@.venv/dev/bin/ruff check .
+	@.venv/dev/bin/lint-imports
+
+# Every handler is a module named `app`, so each is checked in a run of its own.
+.PHONY: typecheck
+typecheck: .venv/dev/.synced
+	@.venv/dev/bin/mypy $(wildcard $(SOURCES))
+	@for app in functions/*/app.py; do .venv/dev/bin/mypy "$$app"; done
+
+.PHONY: template
+template: .venv/dev/.synced .venv/sam/.synced
+	@.venv/dev/bin/cfn-lint
+	@.venv/sam/bin/sam validate --lint --region us-east-1
+
+.PHONY: format
+format: .venv/dev/.synced ## format the code and fix what can be fixed
+	@.venv/dev/bin/ruff format .
+	@.venv/dev/bin/ruff check --fix .
+
+.PHONY: build
+build: setup ## build the stack into .aws-sam
+	@.venv/sam/bin/sam build
+
+.PHONY: deploy
+deploy: build ## deploy the stack to your AWS account, asking first
+	@.venv/sam/bin/sam deploy
+
+.PHONY: lock
+lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
+	@cd requirements && for name in uv functions dev sandbox sam; do \
+		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.13 --upgrade -q \
+			$$name.in -o $$name.txt; done
+
+.PHONY: clean
+clean: ## remove what was built, and the environments
+	@rm -rf .aws-sam .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .sandbox
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Byte-compiled at once: nothing starts slowly later, whatever PYTHONDONTWRITEBYTECODE says.
+.venv/%/.synced: requirements/%.txt .python-version | $(UV)
+	@echo "making .venv/$*"
+	@$(UV) venv --quiet --allow-existing --python $(or $(PYTHON),3.13) .venv/$*
+	@$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv/$* $<
+	@touch $@
+
+.venv/uv/bin/uv: requirements/uv.txt
+	@test -n "$(PYTHON)" || { echo >&2 \
+		'Neither Python 3.13 nor uv was found: install one (https://docs.astral.sh/uv/) and run make again.'; exit 1; }
+	@$(PYTHON) -m venv .venv/uv
+	@.venv/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
