@@ -1,0 +1,1 @@
+"""EMR Log Guard: every log that Amazon EMR writes is encrypted with an approved customer key."""

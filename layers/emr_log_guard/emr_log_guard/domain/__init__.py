@@ -1,0 +1,1 @@
+"""What the guard knows and decides: pure values and functions, standard library only."""

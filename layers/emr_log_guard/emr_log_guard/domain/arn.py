@@ -1,0 +1,34 @@
+"""Amazon Resource Names."""
+
+from dataclasses import dataclass
+from typing import Self
+
+_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """An ARN in its parts.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+    """
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read an ARN. Return None when the text is something else, such as a key id or a name."""
+        parts = text.split(":", maxsplit=_PARTS - 1)
+        if len(parts) != _PARTS or parts[0] != "arn":
+            return None
+        return cls(*parts[1:])
+
+    def __str__(self) -> str:
+        """Write the ARN as AWS does."""
+        return ":".join(
+            ("arn", self.partition, self.service, self.region, self.account, self.resource)
+        )

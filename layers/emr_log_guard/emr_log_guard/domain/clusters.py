@@ -1,0 +1,71 @@
+"""EMR clusters, as elasticmapreduce:DescribeCluster tells of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.key_access import RoleKeyAccess
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact
+from emr_log_guard.domain.unresolved import Unresolved
+
+_ENDED = frozenset({"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster's settings. All but state, protection and tags are fixed at launch.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_Cluster.html
+    """
+
+    id: str
+    arn: str
+    name: str
+    state: str
+    log_uri: str | None = None
+    log_key_identifier: str | None = None
+    """LogEncryptionKmsKeyId as the launcher typed it: key id, key ARN, alias name or alias ARN."""
+    release_label: str | None = None
+    ami_version: str | None = None
+    service_role: str | None = None
+    """The role's name or ARN."""
+    instance_profile: str | None = None
+    """The instance profile's name or ARN."""
+    termination_protected: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def account(self) -> str:
+        """The account that the cluster runs in, twelve digits."""
+        return self._arn.account
+
+    @property
+    def region(self) -> str:
+        """The Region that the cluster runs in."""
+        return self._arn.region
+
+    @property
+    def ended(self) -> bool:
+        """Whether the cluster is terminating or gone."""
+        return self.state in _ENDED
+
+    @property
+    def _arn(self) -> Arn:
+        arn = Arn.parse(self.arn)
+        if arn is None:
+            message = f"not a cluster ARN: {self.arn}"
+            raise ValueError(message)
+        return arn
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """All that the cluster rules judge by."""
+
+    cluster: Cluster
+    log_key: KeyFact | None = None
+    """None when the cluster names no key."""
+    approved_keys: tuple[ApprovedKey, ...] = ()
+    """Empty while the policy lists none."""
+    role_access: tuple[RoleKeyAccess | Unresolved, ...] = ()
+    """Each role's right to the log key; empty when there is no usable key to have a right to."""

@@ -1,0 +1,82 @@
+"""AWS KMS keys, as kms:DescribeKey tells of them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.unresolved import Unresolved
+
+
+class KeyManager(StrEnum):
+    """Who manages a key: only a customer-managed one can encrypt EMR's logs."""
+
+    AWS = "AWS"
+    CUSTOMER = "CUSTOMER"
+
+
+class KeyState(StrEnum):
+    """Every state of a key.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+    """
+
+    CREATING = "Creating"
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    PENDING_DELETION = "PendingDeletion"
+    PENDING_IMPORT = "PendingImport"
+    PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
+    UNAVAILABLE = "Unavailable"
+    UPDATING = "Updating"
+
+
+@dataclass(frozen=True, slots=True)
+class KmsKey:
+    """A key that exists.
+
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
+    """
+
+    arn: str
+    manager: KeyManager
+    state: KeyState
+    spec: str
+    usage: str
+
+    @property
+    def account(self) -> str:
+        """The account that owns the key, twelve digits."""
+        return self._arn.account
+
+    @property
+    def region(self) -> str:
+        """The Region that the key lives in."""
+        return self._arn.region
+
+    @property
+    def _arn(self) -> Arn:
+        arn = Arn.parse(self.arn)
+        if arn is None:
+            message = f"not a key ARN: {self.arn}"
+            raise ValueError(message)
+        return arn
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNotFound:
+    """KMS answered that no key goes by this identifier."""
+
+    identifier: str
+    reason: str
+
+
+type KeyFact = KmsKey | KeyNotFound | Unresolved
+"""What could be learnt of a key that something names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedKey:
+    """A key that the policy approves: as security typed it, and the ARN that it stands for now."""
+
+    identifier: str
+    arn: str | KeyNotFound | Unresolved

@@ -1,0 +1,52 @@
+"""Log objects, as s3:HeadObject tells of them."""
+
+from dataclasses import dataclass
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.unresolved import Unresolved
+
+SSE_C = "SSE-C"
+"""Encrypted with a key that the writer brought: S3 has no word for it in a head."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """Which object, and which version of it where its bucket keeps versions."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    def __str__(self) -> str:
+        """Write the object as an S3 URI, its version behind it."""
+        version = f"?versionId={self.version_id}" if self.version_id else ""
+        return f"s3://{self.bucket}/{self.key}{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """An object's server-side encryption.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
+
+    algorithm: str | None
+    """`AES256`, `aws:kms`, `aws:kms:dsse`, …, SSE_C, or None when the head names none."""
+    key_identifier: str | None = None
+    """The key's ARN or id, for the aws:kms algorithms."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogObjectFacts:
+    """All that the log-object rules judge by."""
+
+    version: ObjectVersion
+    cluster_id: str
+    encryption: Encryption | Unresolved
+    object_key: KeyFact | None
+    """The key that the object is encrypted with; None when there is none."""
+    cluster: Cluster | Unresolved
+    """Whose log it is; Unresolved when EMR does not know the cluster here."""
+    cluster_key: KeyFact | None
+    """The key that the cluster names; None when it names none."""

@@ -1,0 +1,11 @@
+"""Not knowing, as a value."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A fact that we tried to read and could not. Never treat it as compliant."""
+
+    reason: str
+    """Which call said what, such as `kms:DescribeKey on alias/x answered AccessDeniedException`."""

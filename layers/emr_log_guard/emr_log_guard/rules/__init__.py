@@ -1,0 +1,36 @@
+"""The rules: one a file, all of them in these tuples."""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.rules import (
+    emrlog_001_log_archive_enabled,
+    emrlog_002_log_key_configured,
+    emrlog_003_release_supports_log_key,
+    emrlog_004_log_key_customer_managed,
+    emrlog_005_log_key_usable,
+    emrlog_006_log_key_approved,
+    emrlog_007_roles_can_use_log_key,
+    emrlog_101_log_object_kms_encrypted,
+    emrlog_102_log_object_customer_managed_key,
+    emrlog_103_log_object_cluster_key,
+)
+from emr_log_guard.rules.rule import Rule
+
+CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
+    emrlog_001_log_archive_enabled.RULE,
+    emrlog_002_log_key_configured.RULE,
+    emrlog_003_release_supports_log_key.RULE,
+    emrlog_004_log_key_customer_managed.RULE,
+    emrlog_005_log_key_usable.RULE,
+    emrlog_006_log_key_approved.RULE,
+    emrlog_007_roles_can_use_log_key.RULE,
+)
+LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
+    emrlog_101_log_object_kms_encrypted.RULE,
+    emrlog_102_log_object_customer_managed_key.RULE,
+    emrlog_103_log_object_cluster_key.RULE,
+)
+ALL_RULES: tuple[Rule[ClusterFacts] | Rule[LogObjectFacts], ...] = (
+    *CLUSTER_RULES,
+    *LOG_OBJECT_RULES,
+)

@@ -1,0 +1,55 @@
+"""EMRLOG-003: the cluster's release honours the log key."""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
+from emr_log_guard.domain.releases import Release, parse_release_label
+from emr_log_guard.rules.premises import named_key
+from emr_log_guard.rules.remediation import relaunch, supported_release
+from emr_log_guard.rules.rule import Rule
+
+_FIRST = Release(5, 30, 0)
+_EXCLUDED = Release(6, 0, 0)
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Compare releases as numbers: 5.30.0 and later, but 6.0.0, honour the log key.
+
+    https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
+    """
+    premise = named_key(facts)
+    if isinstance(premise, Outcome):
+        return premise
+    cluster = facts.cluster
+    if cluster.release_label is None:
+        if cluster.ami_version is None:
+            return insufficient_data("EMR names neither a release nor an AMI version")
+        return non_compliant(f"AMI version {cluster.ami_version} ignores the log encryption key")
+    release = parse_release_label(cluster.release_label)
+    if release is None:
+        return insufficient_data(f"the release label {cluster.release_label!r} cannot be read")
+    if release < _FIRST or release == _EXCLUDED:
+        return non_compliant(
+            f"release {release} ignores the log encryption key: "
+            f"it takes {_FIRST} or later, and not {_EXCLUDED}"
+        )
+    return compliant(f"release {release} honours the log encryption key")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Relaunch with the same key on a release that honours it."""
+    return relaunch(
+        facts,
+        release=supported_release(facts.cluster.release_label),
+        key=facts.cluster.log_key_identifier,
+    )
+
+
+RULE = Rule(
+    id="EMRLOG-003",
+    name="release-supports-log-key",
+    severity=Severity.HIGH,
+    why="Such a release accepts the key and writes the logs without it: they only look protected.",
+    check=check,
+    remediation=remediation,
+)

@@ -1,0 +1,44 @@
+"""EMRLOG-004: the log key is the customer's own."""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.premises import named_key
+from emr_log_guard.rules.remediation import relaunch
+from emr_log_guard.rules.rule import Rule
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for KeyManager CUSTOMER.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#customer-mgn-key
+    """
+    match named_key(facts):
+        case Unresolved(reason):
+            return insufficient_data(reason)
+        case KeyNotFound():
+            return not_applicable("the log key does not exist")
+        case KmsKey(manager=KeyManager.AWS, arn=arn):
+            return non_compliant(f"the log key {arn} is managed by AWS")
+        case KmsKey(arn=arn):
+            return compliant(f"the log key {arn} is customer-managed")
+        case Outcome() as outcome:
+            return outcome
+
+
+RULE = Rule(
+    id="EMRLOG-004",
+    name="log-key-customer-managed",
+    severity=Severity.HIGH,
+    why="Nobody can restrict, audit or revoke an AWS-managed key; EMR does not support one here.",
+    check=check,
+    remediation=relaunch,
+)

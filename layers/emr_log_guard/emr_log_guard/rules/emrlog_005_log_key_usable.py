@@ -1,0 +1,77 @@
+"""EMRLOG-005: the log key can encrypt the cluster's logs."""
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KeyState, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.premises import named_key
+from emr_log_guard.rules.remediation import make_usable, relaunch
+from emr_log_guard.rules.rule import Rule
+
+_USABLE_STATES = frozenset({KeyState.ENABLED, KeyState.UPDATING})
+"""A key whose primary Region is being changed is Updating for seconds, and encrypts all the while.
+
+https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+"""
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for an existing, enabled, symmetric encryption key in the cluster's Region."""
+    match named_key(facts):
+        case Unresolved(reason):
+            return _by_name(facts) or insufficient_data(reason)
+        case KeyNotFound(identifier=identifier, reason=reason):
+            return non_compliant(f"the log key {identifier} does not exist: {reason}")
+        case KmsKey(manager=KeyManager.AWS):
+            return not_applicable("the log key is AWS-managed")
+        case KmsKey() as key:
+            flaw = _flaw(key, facts.cluster.region)
+            if flaw is None:
+                return compliant(f"the log key {key.arn} is {key.state} and encrypts")
+            return non_compliant(f"the log key {key.arn} {flaw}")
+        case Outcome() as outcome:
+            return outcome
+
+
+def _flaw(key: KmsKey, region: str) -> str | None:
+    if key.region != region:
+        return f"is in {key.region}, the cluster in {region}"
+    if key.spec != "SYMMETRIC_DEFAULT" or key.usage != "ENCRYPT_DECRYPT":
+        return f"is a {key.spec} key for {key.usage}: only a symmetric encryption key will do"
+    if key.state not in _USABLE_STATES:
+        return f"is {key.state}"
+    return None
+
+
+def _by_name(facts: ClusterFacts) -> Outcome | None:
+    """Judge a key that cannot be described by the Region in its ARN: that alone can rule it out."""
+    arn = Arn.parse(facts.cluster.log_key_identifier or "")
+    if arn is None or arn.region == facts.cluster.region:
+        return None
+    return non_compliant(f"the log key {arn} is in {arn.region}, not in {facts.cluster.region}")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Bring the key back where that can be done; else relaunch with another one."""
+    key = facts.log_key
+    if isinstance(key, KmsKey) and _flaw(key, facts.cluster.region) == f"is {key.state}":
+        return make_usable(facts, key)
+    return relaunch(facts)
+
+
+RULE = Rule(
+    id="EMRLOG-005",
+    name="log-key-usable",
+    severity=Severity.HIGH,
+    why="EMR cannot encrypt with such a key: logs go missing, or are not protected as intended.",
+    check=check,
+    remediation=remediation,
+)

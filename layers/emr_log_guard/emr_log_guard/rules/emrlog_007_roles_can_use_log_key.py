@@ -1,0 +1,67 @@
+"""EMRLOG-007: the cluster's roles may use the log key."""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.key_access import RoleKeyAccess
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules.premises import customer_key
+from emr_log_guard.rules.remediation import grant_key, relaunch
+from emr_log_guard.rules.rule import Rule
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask that the service role may describe the key and the nodes' role may encrypt with it.
+
+    https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
+    """
+    key = customer_key(facts)
+    if isinstance(key, Outcome):
+        return key
+    if usable.check(facts).compliance is not Compliance.COMPLIANT:
+        return not_applicable("the log key is not usable")
+    if not facts.role_access:
+        return insufficient_data("the cluster's roles were not read")
+    missing, unknown = [], []
+    for access in facts.role_access:
+        match access if isinstance(access, Unresolved) else access.judge(key.account):
+            case Unresolved(reason):
+                unknown.append(reason)
+            case False if isinstance(access, RoleKeyAccess):
+                missing.append(f"the {access.title} {access.role_arn} may not {access.action}")
+            case _:
+                pass
+    if missing:
+        return non_compliant(f"{' and '.join(missing)} on {key.arn}")
+    if unknown:
+        return insufficient_data("; ".join(unknown))
+    return compliant(f"the cluster's roles may use {key.arn}")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Allow each role that lacks it its one action on the key."""
+    key = customer_key(facts)
+    if isinstance(key, Outcome):
+        return relaunch(facts)
+    return "\n".join(
+        grant_key(access, key)
+        for access in facts.role_access
+        if isinstance(access, RoleKeyAccess) and access.judge(key.account) is not True
+    )
+
+
+RULE = Rule(
+    id="EMRLOG-007",
+    name="roles-can-use-log-key",
+    severity=Severity.MEDIUM,
+    why="Without these rights the logs silently go missing.",
+    check=check,
+    remediation=remediation,
+)

@@ -1,0 +1,50 @@
+"""EMRLOG-101: a log object is encrypted by KMS."""
+
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
+from emr_log_guard.domain.log_objects import SSE_C, Encryption, LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.premises import KMS_ALGORITHMS
+from emr_log_guard.rules.remediation import reencrypt
+from emr_log_guard.rules.rule import Rule
+
+_OTHERS = frozenset({"AES256", SSE_C, "aws:fsx", "aws:backup"})
+
+
+def check(facts: LogObjectFacts) -> Outcome:
+    """Ask for aws:kms or aws:kms:dsse.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
+    match facts.encryption:
+        case Unresolved(reason):
+            return insufficient_data(reason)
+        case Encryption(algorithm=None):
+            return non_compliant(f"{facts.version} is not encrypted by the server")
+        case Encryption(algorithm=algorithm) if algorithm in KMS_ALGORITHMS:
+            return compliant(f"{facts.version} is encrypted with {algorithm}")
+        case Encryption(algorithm=algorithm) if algorithm in _OTHERS:
+            name = "SSE-S3 (AES256)" if algorithm == "AES256" else algorithm
+            return non_compliant(f"{facts.version} is encrypted with {name}, not with AWS KMS")
+        case Encryption(algorithm=algorithm):
+            return insufficient_data(f"{facts.version}: unknown encryption {algorithm!r}")
+
+
+def remediation(facts: LogObjectFacts) -> str:
+    """Re-encrypt in place; an object under its writer's own key has to be copied by its writer."""
+    if isinstance(facts.encryption, Encryption) and facts.encryption.algorithm == SSE_C:
+        return (
+            "# Only who holds the customer-provided key can re-encrypt this object: "
+            "copy it onto itself with --sse aws:kms, giving that key as the copy source's."
+        )
+    return reencrypt(facts)
+
+
+RULE = Rule(
+    id="EMRLOG-101",
+    name="log-object-kms-encrypted",
+    severity=Severity.HIGH,
+    why="This log is readable to everyone who may read the bucket; no key policy protects it.",
+    check=check,
+    remediation=remediation,
+)

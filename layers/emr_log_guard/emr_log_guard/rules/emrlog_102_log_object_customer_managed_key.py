@@ -1,0 +1,39 @@
+"""EMRLOG-102: a log object's KMS key is the customer's own."""
+
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.premises import kms_encryption
+from emr_log_guard.rules.remediation import reencrypt
+from emr_log_guard.rules.rule import Rule
+
+
+def check(facts: LogObjectFacts) -> Outcome:
+    """Ask for KeyManager CUSTOMER.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    encryption = kms_encryption(facts)
+    if isinstance(encryption, Outcome):
+        return encryption
+    match facts.object_key:
+        case KmsKey(manager=KeyManager.AWS, arn=arn):
+            return non_compliant(f"{facts.version} is encrypted with AWS-managed key {arn}")
+        case KmsKey(arn=arn):
+            return compliant(f"{facts.version} is encrypted with customer-managed key {arn}")
+        case KeyNotFound(reason=reason) | Unresolved(reason):
+            return insufficient_data(f"whose key {facts.version} has is unknown: {reason}")
+        case None:
+            return insufficient_data(f"S3 names no key for {facts.version}")
+
+
+RULE = Rule(
+    id="EMRLOG-102",
+    name="log-object-customer-managed-key",
+    severity=Severity.HIGH,
+    why="Nobody can restrict, audit or revoke the AWS-managed key that this log is encrypted with.",
+    check=check,
+    remediation=reencrypt,
+)

@@ -1,0 +1,47 @@
+"""Premises that rules share: one root cause, one finding.
+
+Each returns the fact that a rule needs or, where it is missing, the outcome to give instead.
+"""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.findings import Outcome, insufficient_data, not_applicable
+from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyNotFound, KmsKey
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
+
+KMS_ALGORITHMS = frozenset({"aws:kms", "aws:kms:dsse"})
+
+
+def named_key(facts: ClusterFacts) -> KeyFact | Outcome:
+    """Ask for the key that the cluster names for its logs."""
+    if facts.cluster.log_uri is None:
+        return not_applicable("no logs are archived")
+    if facts.log_key is None:
+        return not_applicable("no log key is configured")
+    return facts.log_key
+
+
+def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
+    """Ask for a log key that exists and is the customer's own."""
+    match named_key(facts):
+        case Unresolved(reason):
+            return insufficient_data(reason)
+        case KeyNotFound():
+            return not_applicable("the log key does not exist")
+        case KmsKey(manager=KeyManager.AWS):
+            return not_applicable("the log key is AWS-managed")
+        case KmsKey() as key:
+            return key
+        case Outcome() as outcome:
+            return outcome
+
+
+def kms_encryption(facts: LogObjectFacts) -> Encryption | Outcome:
+    """Ask for an object that is encrypted by KMS."""
+    match facts.encryption:
+        case Unresolved():
+            return not_applicable("the object's encryption could not be read")
+        case Encryption(algorithm=algorithm) if algorithm not in KMS_ALGORITHMS:
+            return not_applicable("the object is not encrypted by KMS")
+        case encryption:
+            return encryption

@@ -1,0 +1,119 @@
+"""The commands that rules offer as the fix. Everything that a user named is quoted for a shell."""
+
+import json
+from shlex import quote
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.key_access import RoleKeyAccess
+from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.domain.releases import parse_release_label
+from emr_log_guard.domain.unresolved import Unresolved
+
+_SUPPORTED_RELEASES = {5: "emr-5.36.2", 6: "emr-6.15.0"}
+_LATEST_RELEASE = "emr-7.12.0"
+
+
+def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None = None) -> str:
+    """Relaunch the cluster as it should be: EMR cannot change a live cluster's log settings.
+
+    Args:
+        facts: The cluster.
+        release: The release label to use instead of the cluster's own.
+        key: The key to use instead of the first approved one.
+
+    """
+    cluster = facts.cluster
+    label = release or cluster.release_label or _LATEST_RELEASE
+    options = [
+        f"--region {quote(cluster.region)}",
+        f"--name {quote(cluster.name)}",
+        f"--release-label {quote(label)}",
+        f"--log-uri {quote(_log_uri(cluster.log_uri))}",
+        f"--log-encryption-kms-key-id {quote(key or right_key(facts))}",
+    ]
+    if cluster.service_role:
+        options.append(f"--service-role {quote(cluster.service_role)}")
+    if cluster.instance_profile:
+        options.append(f"--ec2-attributes InstanceProfile={quote(cluster.instance_profile)}")
+    return "\n".join(
+        (
+            "# A live cluster's log settings cannot be changed. Relaunch it (add its own "
+            "instances, applications and steps), then end this one:",
+            f"aws emr create-cluster {' '.join(options)}",
+            f"aws emr terminate-clusters --region {quote(cluster.region)} "
+            f"--cluster-ids {quote(cluster.id)}",
+        )
+    )
+
+
+def supported_release(label: str | None) -> str:
+    """Name a release that honours the log key, of the cluster's own generation if there is one."""
+    release = parse_release_label(label) if label else None
+    return _SUPPORTED_RELEASES.get(release.major if release else 0, _LATEST_RELEASE)
+
+
+def right_key(facts: ClusterFacts) -> str:
+    """Name the key to use: the first approved one of the cluster's Region, else a placeholder."""
+    for approved in facts.approved_keys:
+        arn = Arn.parse(approved.arn) if isinstance(approved.arn, str) else None
+        if arn and arn.region == facts.cluster.region:
+            return str(arn)
+    return "ARN_OF_A_CUSTOMER_MANAGED_KEY"
+
+
+def make_usable(facts: ClusterFacts, key: KmsKey) -> str:
+    """Bring a key that exists in the right Region back to the state Enabled."""
+    target = f"--region {quote(facts.cluster.region)} --key-id {quote(key.arn)}"
+    enable = f"aws kms enable-key {target}"
+    match key.state.value:
+        case "Disabled":
+            return enable
+        case "PendingDeletion":
+            return f"aws kms cancel-key-deletion {target}\n{enable}"
+        case "PendingImport":
+            return (
+                f"aws kms get-parameters-for-import {target} "
+                "--wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_4096\n"
+                f"aws kms import-key-material {target} --import-token fileb://token.bin "
+                "--encrypted-key-material fileb://material.bin "
+                "--expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE"
+            )
+        case _:
+            return f"aws kms describe-key {target}\n{relaunch(facts)}"
+
+
+def grant_key(access: RoleKeyAccess, key: KmsKey) -> str:
+    """Allow a role one action on one key, by the role's own policy."""
+    role = access.role_arn.rpartition("/")[2]
+    statement = {"Effect": "Allow", "Action": access.action, "Resource": key.arn}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return (
+        f"aws iam put-role-policy --role-name {quote(role)} "
+        f"--policy-name {'EmrLogKey-' + access.action.rpartition(':')[2]} "
+        f"--policy-document {quote(document)}"
+    )
+
+
+def reencrypt(facts: LogObjectFacts) -> str:
+    """Re-encrypt a log object in place, with the key that its cluster names."""
+    version = facts.version
+    key = facts.cluster_key.arn if isinstance(facts.cluster_key, KmsKey) else "ARN_OF_THE_LOG_KEY"
+    encryption = json.dumps({"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": True}})
+    which = f"--bucket {quote(version.bucket)} --key {quote(version.key)}"
+    if version.version_id:
+        which += f" --version-id {quote(version.version_id)}"
+    region = ""
+    if not isinstance(facts.cluster, Unresolved):
+        region = f" --region {quote(facts.cluster.region)}"
+    return (
+        f"aws s3api update-object-encryption{region} {which} "
+        f"--object-encryption {quote(encryption)}"
+    )
+
+
+def _log_uri(uri: str | None) -> str:
+    location = LogLocation.parse(uri) if uri else None
+    return f"s3://{location.bucket}/{location.prefix}" if location else "s3://LOG_BUCKET/logs/"

@@ -1,0 +1,22 @@
+"""What a rule is: a pure check, and the card that says what it is about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Rule[Facts]:
+    """A claim about the facts, and what to say when it does not hold."""
+
+    id: str
+    name: str
+    """A claim, such as `log-key-configured`."""
+    severity: Severity
+    why: str
+    """Why it matters, in one sentence."""
+    check: Callable[[Facts], Outcome]
+    remediation: Callable[[Facts], str]
+    """What to run, a command a line."""
