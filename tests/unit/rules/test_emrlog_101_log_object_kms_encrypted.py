@@ -1,0 +1,70 @@
+import pytest
+
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.log_objects import SSE_C
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.emrlog_101_log_object_kms_encrypted import RULE
+from tests.unit.builders import KEY, a_log_object, encrypted, log_object_facts
+
+
+@pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
+def test_an_object_that_kms_encrypts_complies(algorithm: str) -> None:
+    outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm, KEY.arn)))
+
+    assert outcome.compliance is Compliance.COMPLIANT
+    assert f"{a_log_object()} is encrypted with {algorithm}" in outcome.summary
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "evidence"),
+    [
+        ("AES256", "encrypted with SSE-S3 (AES256), not with AWS KMS"),
+        (SSE_C, "encrypted with SSE-C, not with AWS KMS"),
+        ("aws:fsx", "encrypted with aws:fsx, not with AWS KMS"),
+        ("aws:backup", "encrypted with aws:backup, not with AWS KMS"),
+        (None, "not encrypted by the server"),
+    ],
+)
+def test_an_object_that_anything_else_encrypts_does_not_comply(
+    algorithm: str | None, evidence: str
+) -> None:
+    outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm)))
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert outcome.summary == f"{a_log_object()} is {evidence}"
+
+
+@pytest.mark.parametrize("algorithm", ["aws:quantum", "AWS:KMS", ""])
+def test_an_encryption_that_we_do_not_know_is_doubt(algorithm: str) -> None:
+    outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert repr(algorithm) in outcome.summary
+
+
+def test_an_object_whose_head_cannot_be_read_is_doubt() -> None:
+    outcome = RULE.check(log_object_facts(encryption=Unresolved("s3:HeadObject answered 403")))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert "s3:HeadObject answered 403" in outcome.summary
+
+
+def test_the_fix_encrypts_the_object_in_place_with_the_clusters_key() -> None:
+    command = RULE.remediation(log_object_facts(encryption=encrypted("AES256"), object_key=None))
+
+    assert command.startswith("aws s3api update-object-encryption --region eu-west-1 ")
+    assert KEY.arn in command
+
+
+def test_only_its_writer_can_fix_an_object_under_a_key_of_the_writers() -> None:
+    text = RULE.remediation(log_object_facts(encryption=encrypted(SSE_C), object_key=None))
+
+    assert text.startswith("# ")
+    assert "customer-provided key" in text
+    assert "update-object-encryption" not in text
+
+
+def test_a_head_that_cannot_be_read_gets_the_usual_fix() -> None:
+    facts = log_object_facts(encryption=Unresolved("s3:HeadObject answered 403"))
+
+    assert "update-object-encryption" in RULE.remediation(facts)

@@ -1,0 +1,210 @@
+import pkgutil
+from collections.abc import Iterable
+
+import pytest
+
+from emr_log_guard import rules
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.rule import Rule
+from tests.unit.builders import (
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    KEY,
+    NO_SUCH_KEY,
+    OTHER_REGION,
+    UNREADABLE,
+    a_cluster,
+    a_key,
+    approved,
+    cluster_facts,
+    encrypted,
+    key_arn,
+    log_object_facts,
+    node_role_access,
+    service_role_access,
+)
+
+# id, name, severity: a contract, other people's tools rely on them.
+RULES = [
+    ("EMRLOG-001", "log-archive-enabled", Severity.MEDIUM),
+    ("EMRLOG-002", "log-key-configured", Severity.HIGH),
+    ("EMRLOG-003", "release-supports-log-key", Severity.HIGH),
+    ("EMRLOG-004", "log-key-customer-managed", Severity.HIGH),
+    ("EMRLOG-005", "log-key-usable", Severity.HIGH),
+    ("EMRLOG-006", "log-key-approved", Severity.HIGH),
+    ("EMRLOG-007", "roles-can-use-log-key", Severity.MEDIUM),
+    ("EMRLOG-101", "log-object-kms-encrypted", Severity.HIGH),
+    ("EMRLOG-102", "log-object-customer-managed-key", Severity.HIGH),
+    ("EMRLOG-103", "log-object-cluster-key", Severity.HIGH),
+]
+
+
+def test_every_rule_has_its_id_name_and_severity() -> None:
+    assert [(rule.id, rule.name, rule.severity) for rule in ALL_RULES] == RULES
+
+
+def test_every_rule_has_a_file_of_its_name_and_every_file_is_registered() -> None:
+    modules = [
+        module.name
+        for module in pkgutil.iter_modules(rules.__path__)
+        if module.name.startswith("emrlog_")
+    ]
+    named = [f"{rule.id}_{rule.name}".lower().replace("-", "_") for rule in ALL_RULES]
+
+    assert named == sorted(modules)
+
+
+def test_ids_ascend_and_none_is_given_twice() -> None:
+    ids = [rule.id for rule in ALL_RULES]
+
+    assert ids == sorted(set(ids))
+
+
+def test_cluster_rules_and_log_object_rules_are_all_the_rules() -> None:
+    assert (*CLUSTER_RULES, *LOG_OBJECT_RULES) == ALL_RULES
+    assert {rule.id[:8] for rule in CLUSTER_RULES} == {"EMRLOG-0"}
+    assert {rule.id[:8] for rule in LOG_OBJECT_RULES} == {"EMRLOG-1"}
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def test_every_rule_says_in_one_sentence_why_it_matters(rule: Rule[ClusterFacts]) -> None:
+    assert rule.why.endswith(".")
+    assert rule.why[0].isupper()
+    assert len(rule.why) <= 100
+
+
+def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list[str]:
+    """Name the rules that say this of the facts."""
+    results: Iterable[tuple[str, Compliance]]
+    if isinstance(facts, ClusterFacts):
+        results = [(rule.id, rule.check(facts).compliance) for rule in CLUSTER_RULES]
+    else:
+        results = [(rule.id, rule.check(facts).compliance) for rule in LOG_OBJECT_RULES]
+    return [rule_id for rule_id, result in results if result is compliance]
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule_id"),
+    [
+        pytest.param(
+            cluster_facts(
+                a_cluster(log_uri=None, log_key_identifier=None, release_label="emr-5.9.0"),
+                log_key=None,
+                approved_keys=approved(KEY),
+            ),
+            "EMRLOG-001",
+            id="no log URI",
+        ),
+        pytest.param(
+            cluster_facts(a_cluster(log_uri=None), log_key=AWS_MANAGED),
+            "EMRLOG-001",
+            id="no log URI, but a key",
+        ),
+        pytest.param(
+            cluster_facts(
+                a_cluster(log_key_identifier=None, release_label="emr-5.9.0"),
+                log_key=None,
+                approved_keys=approved(KEY),
+                role_access=(),
+            ),
+            "EMRLOG-002",
+            id="no key",
+        ),
+        pytest.param(
+            cluster_facts(a_cluster(release_label="emr-6.0.0"), approved_keys=approved(KEY)),
+            "EMRLOG-003",
+            id="a release that ignores the key",
+        ),
+        pytest.param(
+            cluster_facts(log_key=AWS_MANAGED, approved_keys=approved(KEY), role_access=()),
+            "EMRLOG-004",
+            id="an AWS-managed key",
+        ),
+        pytest.param(
+            cluster_facts(log_key=NO_SUCH_KEY, approved_keys=approved(KEY), role_access=()),
+            "EMRLOG-005",
+            id="a key that does not exist",
+        ),
+        pytest.param(
+            cluster_facts(
+                log_key=a_key(state=KeyState.DISABLED),
+                approved_keys=approved(KEY),
+                role_access=(service_role_access(identity=IdentityDecision.IMPLICIT_DENY),),
+            ),
+            "EMRLOG-005",
+            id="a disabled key",
+        ),
+        pytest.param(
+            cluster_facts(log_key=a_key(arn=key_arn(region=OTHER_REGION)), role_access=()),
+            "EMRLOG-005",
+            id="a key of another Region",
+        ),
+        pytest.param(
+            cluster_facts(approved_keys=approved(ANOTHER_KEY)),
+            "EMRLOG-006",
+            id="a key that nobody approved",
+        ),
+        pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                role_access=(
+                    service_role_access(identity=IdentityDecision.IMPLICIT_DENY),
+                    node_role_access(identity=IdentityDecision.IMPLICIT_DENY),
+                ),
+            ),
+            "EMRLOG-007",
+            id="roles without rights",
+        ),
+        pytest.param(
+            log_object_facts(encryption=encrypted("AES256"), object_key=None),
+            "EMRLOG-101",
+            id="an object in SSE-S3",
+        ),
+        pytest.param(
+            log_object_facts(
+                encryption=encrypted("aws:kms", AWS_MANAGED.arn), object_key=AWS_MANAGED
+            ),
+            "EMRLOG-102",
+            id="an object with aws/s3",
+        ),
+        pytest.param(
+            log_object_facts(
+                encryption=encrypted("aws:kms", ANOTHER_KEY.arn), object_key=ANOTHER_KEY
+            ),
+            "EMRLOG-103",
+            id="an object with somebody else's key",
+        ),
+    ],
+)
+def test_one_root_cause_is_one_finding(facts: ClusterFacts | LogObjectFacts, rule_id: str) -> None:
+    assert judged(facts, Compliance.NON_COMPLIANT) == [rule_id]
+    assert not judged(facts, Compliance.INSUFFICIENT_DATA)
+
+
+@pytest.mark.parametrize("facts", [cluster_facts(approved_keys=approved(KEY)), log_object_facts()])
+def test_where_everything_is_in_order_every_rule_is_kept(
+    facts: ClusterFacts | LogObjectFacts,
+) -> None:
+    ids = [rule.id for rule in CLUSTER_RULES] if isinstance(facts, ClusterFacts) else None
+
+    assert judged(facts, Compliance.COMPLIANT) == (ids or [rule.id for rule in LOG_OBJECT_RULES])
+
+
+def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> None:
+    facts = cluster_facts(log_key=UNREADABLE, approved_keys=approved(KEY), role_access=())
+
+    assert judged(facts, Compliance.NON_COMPLIANT) == []
+    assert judged(facts, Compliance.COMPLIANT) == ["EMRLOG-001", "EMRLOG-002", "EMRLOG-003"]
+    assert len(judged(facts, Compliance.INSUFFICIENT_DATA)) == 4
+
+
+def test_an_object_whose_head_cannot_be_read_is_one_doubt() -> None:
+    facts = log_object_facts(encryption=Unresolved("403"), object_key=None)
+
+    assert judged(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-101"]
