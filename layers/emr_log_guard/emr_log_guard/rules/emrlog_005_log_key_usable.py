@@ -54,7 +54,7 @@ def _flaw(key: KmsKey, region: str) -> str | None:
 def _by_name(facts: ClusterFacts) -> Outcome | None:
     """Judge a key that cannot be described by the Region in its ARN: that alone can rule it out."""
     arn = Arn.parse(facts.cluster.log_key_identifier or "")
-    if arn is None or arn.region == facts.cluster.region:
+    if arn is None or arn.service != "kms" or arn.region == facts.cluster.region:
         return None
     return non_compliant(f"the log key {arn} is in {arn.region}, not in {facts.cluster.region}")
 

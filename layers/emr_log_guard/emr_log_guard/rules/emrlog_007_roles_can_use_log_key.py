@@ -22,11 +22,11 @@ def check(facts: ClusterFacts) -> Outcome:
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
+    if usable.check(facts).compliance is Compliance.NON_COMPLIANT:
+        return not_applicable("the log key is not usable")
     key = customer_key(facts)
     if isinstance(key, Outcome):
         return key
-    if usable.check(facts).compliance is not Compliance.COMPLIANT:
-        return not_applicable("the log key is not usable")
     if not facts.role_access:
         return insufficient_data("the cluster's roles were not read")
     missing, unknown = [], []
