@@ -1,5 +1,6 @@
 """EMRLOG-103: a log object carries the key that its cluster names."""
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
@@ -26,6 +27,11 @@ def check(facts: LogObjectFacts) -> Outcome:
         return encryption
     if isinstance(facts.object_key, KmsKey) and facts.object_key.manager is KeyManager.AWS:
         return not_applicable("the object's key is AWS-managed")
+    expected = _expected_key(facts)
+    return expected if isinstance(expected, Outcome) else _compare(facts, encryption, expected.arn)
+
+
+def _expected_key(facts: LogObjectFacts) -> KmsKey | Outcome:
     if isinstance(facts.cluster, Unresolved):
         return insufficient_data(facts.cluster.reason)
     match facts.cluster_key:
@@ -35,15 +41,15 @@ def check(facts: LogObjectFacts) -> Outcome:
             return not_applicable("the cluster's log key does not exist")
         case Unresolved(reason):
             return insufficient_data(reason)
-        case KmsKey(arn=expected):
-            return _compare(facts, encryption, expected)
+        case KmsKey() as key:
+            return key
 
 
 def _compare(facts: LogObjectFacts, encryption: Encryption, expected: str) -> Outcome:
     match facts.object_key:
         case KmsKey(arn=arn):
             actual = arn
-        case _ if (encryption.key_identifier or "").startswith("arn:"):
+        case _ if _names_a_key_for_good(encryption.key_identifier):
             actual = encryption.key_identifier or ""
         case KeyNotFound(reason=reason) | Unresolved(reason):
             return insufficient_data(reason)
@@ -51,7 +57,15 @@ def _compare(facts: LogObjectFacts, encryption: Encryption, expected: str) -> Ou
             return insufficient_data(f"S3 names no key for {facts.version}")
     if actual == expected:
         return compliant(f"{facts.version} carries its cluster's key {expected}")
-    return non_compliant(f"{facts.version} is encrypted with {actual}, its cluster names {expected}")
+    return non_compliant(
+        f"{facts.version} is encrypted with {actual}, its cluster names {expected}"
+    )
+
+
+def _names_a_key_for_good(identifier: str | None) -> bool:
+    """Say whether an identifier is a key ARN: an alias can be pointed elsewhere."""
+    arn = Arn.parse(identifier or "")
+    return arn is not None and arn.resource.startswith("key/")
 
 
 RULE = Rule(

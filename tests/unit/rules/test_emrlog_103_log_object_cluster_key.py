@@ -1,0 +1,151 @@
+import pytest
+
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.log_objects import SSE_C
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE
+from tests.unit.builders import (
+    ACCOUNT,
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    KEY,
+    NO_SUCH_KEY,
+    OTHER_ACCOUNT,
+    OTHER_REGION,
+    REGION,
+    UNREADABLE,
+    a_cluster,
+    a_key,
+    a_log_object,
+    encrypted,
+    key_arn,
+    log_object_facts,
+)
+
+UNKNOWN_CLUSTER = Unresolved("elasticmapreduce:DescribeCluster: no such cluster here")
+
+
+@pytest.mark.parametrize("identifier", [KEY.arn, "1234abcd-12ab-34cd-56ef-1234567890ab"])
+@pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
+def test_the_clusters_own_key_complies(algorithm: str, identifier: str) -> None:
+    outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm, identifier)))
+
+    assert outcome.compliance is Compliance.COMPLIANT
+    assert f"{a_log_object()} carries its cluster's key {KEY.arn}" in outcome.summary
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ANOTHER_KEY,
+        a_key(arn=key_arn(account=OTHER_ACCOUNT)),
+        a_key(arn=key_arn(region=OTHER_REGION)),
+    ],
+)
+def test_every_other_key_does_not_comply(key: KmsKey) -> None:
+    facts = log_object_facts(encryption=encrypted("aws:kms", key.arn), object_key=key)
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert outcome.summary == (
+        f"{a_log_object()} is encrypted with {key.arn}, its cluster names {KEY.arn}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "compliance"),
+    [(KEY.arn, Compliance.COMPLIANT), (ANOTHER_KEY.arn, Compliance.NON_COMPLIANT)],
+)
+@pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE, None])
+def test_its_arn_tells_which_key_it_is_that_cannot_be_described(
+    arn: str, compliance: Compliance, key: KeyFact | None
+) -> None:
+    facts = log_object_facts(encryption=encrypted("aws:kms", arn), object_key=key)
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is compliance
+    assert arn in outcome.summary
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs",
+        None,
+    ],
+)
+@pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE])
+def test_an_id_or_an_alias_does_not_and_is_doubt(identifier: str | None, key: KeyFact) -> None:
+    facts = log_object_facts(encryption=encrypted("aws:kms", identifier), object_key=key)
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert "kms:DescribeKey" in outcome.summary
+
+
+def test_an_object_that_names_no_key_is_doubt() -> None:
+    outcome = RULE.check(log_object_facts(encryption=encrypted("aws:kms"), object_key=None))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert f"S3 names no key for {a_log_object()}" in outcome.summary
+
+
+def test_a_cluster_that_emr_does_not_know_here_is_doubt() -> None:
+    outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, cluster_key=None))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert UNKNOWN_CLUSTER.reason in outcome.summary
+
+
+def test_a_cluster_whose_key_cannot_be_described_is_doubt() -> None:
+    outcome = RULE.check(log_object_facts(cluster_key=UNREADABLE))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert UNREADABLE.reason in outcome.summary
+
+
+def test_the_object_of_a_cluster_without_a_key_is_not_judged() -> None:
+    cluster = a_cluster(log_key_identifier=None)
+
+    outcome = RULE.check(log_object_facts(cluster=cluster, cluster_key=None))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE
+    assert "names no log key" in outcome.summary
+
+
+def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_judged() -> None:
+    outcome = RULE.check(log_object_facts(cluster_key=NO_SUCH_KEY))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE
+    assert "cluster's log key does not exist" in outcome.summary
+
+
+@pytest.mark.parametrize("cluster_key", [KEY, AWS_MANAGED, UNREADABLE, None])
+def test_an_aws_managed_key_is_left_to_102(cluster_key: KeyFact | None) -> None:
+    outcome = RULE.check(log_object_facts(object_key=AWS_MANAGED, cluster_key=cluster_key))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE
+    assert "AWS-managed" in outcome.summary
+
+
+@pytest.mark.parametrize("algorithm", ["AES256", SSE_C, "aws:backup", None])
+def test_an_object_that_kms_does_not_encrypt_is_left_to_101(algorithm: str | None) -> None:
+    outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm), object_key=None))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE
+    assert "not encrypted by KMS" in outcome.summary
+
+
+def test_an_object_whose_head_cannot_be_read_is_left_to_101() -> None:
+    outcome = RULE.check(log_object_facts(encryption=Unresolved("403"), object_key=None))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE
+
+
+def test_the_fix_is_the_clusters_key() -> None:
+    assert KEY.arn in RULE.remediation(log_object_facts(object_key=ANOTHER_KEY))
