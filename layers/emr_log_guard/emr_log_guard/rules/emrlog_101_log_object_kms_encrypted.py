@@ -35,7 +35,7 @@ def remediation(facts: LogObjectFacts) -> str:
     if isinstance(facts.encryption, Encryption) and facts.encryption.algorithm == SSE_C:
         return (
             "# Only who holds the customer-provided key can re-encrypt this object: "
-            "copy it onto itself with --sse aws:kms, giving that key as the copy source's."
+            "copy it onto itself with --sse aws:kms, giving that key as the key of the source."
         )
     return reencrypt(facts)
 

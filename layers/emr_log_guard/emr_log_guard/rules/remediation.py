@@ -1,4 +1,7 @@
-"""The commands that rules offer as the fix. Everything that a user named is quoted for a shell."""
+"""The commands that rules offer as the fix. Everything that a user named is quoted for a shell.
+
+Comments do without quotes and brackets: pasted into zsh, they are words like any other.
+"""
 
 import json
 from shlex import quote
@@ -6,7 +9,7 @@ from shlex import quote
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.key_access import RoleKeyAccess
-from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.releases import parse_release_label
@@ -14,6 +17,10 @@ from emr_log_guard.domain.unresolved import Unresolved
 
 _SUPPORTED_RELEASES = {5: "emr-5.36.2", 6: "emr-6.15.0"}
 _LATEST_RELEASE = "emr-7.12.0"
+_RELAUNCH = (
+    "# The log settings of a live cluster cannot be changed. Relaunch it with its own "
+    "instances, applications and steps, then end this one:"
+)
 
 
 def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None = None) -> str:
@@ -40,11 +47,9 @@ def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None
         options.append(f"--ec2-attributes InstanceProfile={quote(cluster.instance_profile)}")
     return "\n".join(
         (
-            "# A live cluster's log settings cannot be changed. Relaunch it (add its own "
-            "instances, applications and steps), then end this one:",
+            _RELAUNCH,
             f"aws emr create-cluster {' '.join(options)}",
-            f"aws emr terminate-clusters --region {quote(cluster.region)} "
-            f"--cluster-ids {quote(cluster.id)}",
+            f"aws emr terminate-clusters {options[0]} --cluster-ids {quote(cluster.id)}",
         )
     )
 
@@ -56,12 +61,25 @@ def supported_release(label: str | None) -> str:
 
 
 def right_key(facts: ClusterFacts) -> str:
-    """Name the key to use: the first approved one of the cluster's Region, else a placeholder."""
+    """Name the key to use: the first approved one of the cluster's Region, else a placeholder.
+
+    The cluster's own key is passed over when it is known to be what is wrong.
+    """
     for approved in facts.approved_keys:
         arn = Arn.parse(approved.arn) if isinstance(approved.arn, str) else None
-        if arn and arn.region == facts.cluster.region:
+        if arn and arn.region == facts.cluster.region and not _is_spoilt(facts.log_key, str(arn)):
             return str(arn)
     return "ARN_OF_A_CUSTOMER_MANAGED_KEY"
+
+
+def _is_spoilt(key: KeyFact | None, arn: str) -> bool:
+    match key:
+        case KmsKey(manager=KeyManager.CUSTOMER, state=KeyState.ENABLED, spec="SYMMETRIC_DEFAULT"):
+            return False
+        case KmsKey():
+            return key.arn == arn
+        case _:
+            return False
 
 
 def make_usable(facts: ClusterFacts, key: KmsKey) -> str:
@@ -98,9 +116,13 @@ def grant_key(access: RoleKeyAccess, key: KmsKey) -> str:
 
 
 def reencrypt(facts: LogObjectFacts) -> str:
-    """Re-encrypt a log object in place, with the key that its cluster names."""
+    """Re-encrypt a log object in place, with the customer's key that its cluster names."""
     version = facts.version
-    key = facts.cluster_key.arn if isinstance(facts.cluster_key, KmsKey) else "ARN_OF_THE_LOG_KEY"
+    match facts.cluster_key:
+        case KmsKey(manager=KeyManager.CUSTOMER, arn=arn):
+            key = arn
+        case _:
+            key = "ARN_OF_THE_LOG_KEY"
     encryption = json.dumps({"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": True}})
     which = f"--bucket {quote(version.bucket)} --key {quote(version.key)}"
     if version.version_id:

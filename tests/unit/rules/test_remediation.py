@@ -1,0 +1,225 @@
+import json
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
+from emr_log_guard.domain.log_objects import SSE_C, ObjectVersion
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.remediation import grant_key, reencrypt, relaunch, right_key
+from tests.unit.builders import (
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    CLUSTER_ID,
+    KEY,
+    NO_SUCH_KEY,
+    OTHER_REGION,
+    REGION,
+    UNREADABLE,
+    a_cluster,
+    a_key,
+    a_log_object,
+    approved,
+    cluster_facts,
+    encrypted,
+    key_arn,
+    log_object_facts,
+    service_role_access,
+)
+
+PLACEHOLDER = "ARN_OF_A_CUSTOMER_MANAGED_KEY"
+HOSTILE = [
+    "x; rm -rf /",
+    "it's",
+    'say "hello"',
+    "$(reboot)",
+    "`reboot`",
+    "two\nlines",
+    "# not a comment",
+    "--force",
+    "a b",
+    "",
+]
+
+
+def words(text: str) -> list[str]:
+    """Split a remediation as a shell would: the words of all its commands."""
+    return shlex.split(text, comments=True)
+
+
+def test_a_relaunch_keeps_the_clusters_name_release_place_and_roles() -> None:
+    text = relaunch(cluster_facts(log_key=None, approved_keys=approved(KEY)))
+
+    assert words(text) == [
+        *("aws", "emr", "create-cluster"),
+        *("--region", REGION),
+        *("--name", "nightly-etl"),
+        *("--release-label", "emr-7.12.0"),
+        *("--log-uri", "s3://example-logs/emr/"),
+        *("--log-encryption-kms-key-id", KEY.arn),
+        *("--service-role", "EMR_DefaultRole"),
+        *("--ec2-attributes", "InstanceProfile=EMR_EC2_DefaultRole"),
+        *("aws", "emr", "terminate-clusters"),
+        *("--region", REGION),
+        *("--cluster-ids", CLUSTER_ID),
+    ]
+
+
+def test_a_relaunch_leaves_out_the_roles_that_are_not_known() -> None:
+    cluster = a_cluster(service_role=None, instance_profile=None, release_label=None)
+
+    found = words(relaunch(cluster_facts(cluster)))
+
+    assert {"--service-role", "--ec2-attributes"}.isdisjoint(found)
+    assert found[found.index("--release-label") + 1] == "emr-7.12.0"
+
+
+@pytest.mark.parametrize(
+    ("log_uri", "offered"),
+    [
+        ("s3n://example-logs/emr", "s3://example-logs/emr/"),
+        ("s3a://example-logs", "s3://example-logs/"),
+        ("hdfs:///logs", "s3://LOG_BUCKET/logs/"),
+        (None, "s3://LOG_BUCKET/logs/"),
+    ],
+)
+def test_a_relaunch_names_the_place_for_logs_as_s3(log_uri: str | None, offered: str) -> None:
+    found = words(relaunch(cluster_facts(a_cluster(log_uri=log_uri))))
+
+    assert found[found.index("--log-uri") + 1] == offered
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_relaunch_hands_hostile_names_to_the_shell_as_words(name: str) -> None:
+    cluster = a_cluster(
+        name=name,
+        log_uri=f"s3://example-logs/{name}/",
+        service_role=f"S{name}",
+        instance_profile=name or None,
+        release_label=f"emr{name}",
+    )
+
+    found = words(relaunch(cluster_facts(cluster), key=f"alias/{name}"))
+
+    assert found[found.index("--name") + 1] == name
+    assert found[found.index("--log-uri") + 1] == f"s3://example-logs/{name}/"
+    assert found[found.index("--service-role") + 1] == f"S{name}"
+    assert found[found.index("--release-label") + 1] == f"emr{name}"
+    assert found[found.index("--log-encryption-kms-key-id") + 1] == f"alias/{name}"
+    assert not name or f"InstanceProfile={name}" in found
+    assert found.count("aws") == 2
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_re_encryption_hands_hostile_names_to_the_shell_as_words(name: str) -> None:
+    version = ObjectVersion("example-logs", f"{name}/{CLUSTER_ID}/{name}", f"v{name}")
+
+    found = words(reencrypt(log_object_facts(version=version)))
+
+    assert found[found.index("--key") + 1] == version.key
+    assert found[found.index("--version-id") + 1] == version.version_id
+    assert len(found) == 13
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if "/" not in name])
+def test_a_grant_hands_hostile_names_to_the_shell_as_words(name: str) -> None:
+    role = service_role_access(role_arn=f"arn:aws:iam::111122223333:role/path/{name}")
+
+    found = words(grant_key(role, KEY))
+
+    assert found[found.index("--role-name") + 1] == name
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize("text", [rule.remediation(cluster_facts()) for rule in CLUSTER_RULES])
+def test_no_comment_would_start_a_quotation_in_a_shell_that_knows_no_comments(text: str) -> None:
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+
+    assert not set("".join(comments)) & set("'\"`$;&|()<>")
+
+
+def test_the_comment_for_objects_would_not_either() -> None:
+    facts = log_object_facts(encryption=encrypted(SSE_C))
+    texts = [rule.remediation(facts) for rule in LOG_OBJECT_RULES]
+    comments = [line for text in texts for line in text.splitlines() if line.startswith("#")]
+
+    assert comments
+    assert not set("".join(comments)) & set("'\"`$;&|()<>")
+
+
+def test_the_right_key_is_the_first_approved_one_of_the_clusters_region() -> None:
+    elsewhere = a_key(arn=key_arn(region=OTHER_REGION))
+    facts = cluster_facts(log_key=None, approved_keys=approved(elsewhere, ANOTHER_KEY, KEY))
+
+    assert right_key(facts) == ANOTHER_KEY.arn
+
+
+@pytest.mark.parametrize("log_key", [None, NO_SUCH_KEY, UNREADABLE, KEY])
+def test_without_an_approved_key_of_the_region_the_right_one_is_for_people_to_name(
+    log_key: KeyFact | None,
+) -> None:
+    elsewhere = a_key(arn=key_arn(region=OTHER_REGION))
+    resolved = approved(elsewhere)[0]
+    unresolved = (replace(resolved, arn=UNREADABLE), replace(resolved, arn=NO_SUCH_KEY))
+
+    facts = cluster_facts(log_key=log_key, approved_keys=(*unresolved, resolved))
+
+    assert right_key(facts) == PLACEHOLDER
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        a_key(state=KeyState.UNAVAILABLE),
+        a_key(spec="RSA_2048"),
+        a_key(manager=KeyManager.AWS),
+    ],
+)
+def test_the_right_key_is_never_the_one_that_is_wrong_with_the_cluster(own: KmsKey) -> None:
+    facts = cluster_facts(log_key=own, approved_keys=approved(own, ANOTHER_KEY))
+
+    assert right_key(facts) == ANOTHER_KEY.arn
+
+
+@pytest.mark.parametrize("own", [KEY, ANOTHER_KEY, a_key(arn=KEY.arn + "0", spec="RSA_2048")])
+def test_a_sound_key_stays_right_though_the_cluster_names_it_already(own: KmsKey) -> None:
+    facts = cluster_facts(a_cluster(log_uri=None), log_key=own, approved_keys=approved(KEY))
+
+    assert right_key(facts) == KEY.arn
+
+
+def test_a_re_encryption_names_the_object_its_version_and_the_clusters_key() -> None:
+    version = ObjectVersion("example-logs", f"emr/{CLUSTER_ID}/steps/stderr.gz", "3HL4kqtJlcpXro")
+
+    found = words(reencrypt(log_object_facts(version=version, object_key=ANOTHER_KEY)))
+
+    assert found[:-1] == [
+        *("aws", "s3api", "update-object-encryption"),
+        *("--region", REGION),
+        *("--bucket", version.bucket),
+        *("--key", version.key),
+        *("--version-id", "3HL4kqtJlcpXro"),
+        "--object-encryption",
+    ]
+    assert json.loads(found[-1]) == {"SSEKMS": {"KMSKeyArn": KEY.arn, "BucketKeyEnabled": True}}
+
+
+def test_a_re_encryption_of_an_object_without_versions_names_none() -> None:
+    found = words(reencrypt(log_object_facts(version=a_log_object())))
+
+    assert "--version-id" not in found
+
+
+def test_a_re_encryption_for_a_cluster_that_emr_does_not_know_names_no_region() -> None:
+    facts = log_object_facts(cluster=Unresolved("no such cluster"), cluster_key=None)
+
+    assert "--region" not in words(reencrypt(facts))
+
+
+@pytest.mark.parametrize("cluster_key", [None, NO_SUCH_KEY, UNREADABLE, AWS_MANAGED])
+def test_a_re_encryption_never_names_a_key_that_breaks_another_rule(
+    cluster_key: KeyFact | None,
+) -> None:
+    assert "ARN_OF_THE_LOG_KEY" in reencrypt(log_object_facts(cluster_key=cluster_key))
