@@ -29,6 +29,4 @@ class Arn:
 
     def __str__(self) -> str:
         """Write the ARN as AWS does."""
-        return ":".join(
-            ("arn", self.partition, self.service, self.region, self.account, self.resource)
-        )
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"

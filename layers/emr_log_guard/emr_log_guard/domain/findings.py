@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from emr_log_guard.domain.compliance import Compliance, Severity
 
-type Evidence = Mapping[str, str | int | bool | None | tuple[str, ...]]
+type Evidence = Mapping[str, str | int | bool | tuple[str, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
