@@ -1,0 +1,54 @@
+"""The account's own process: MiniStack, corrected, behind a socket that the starter has bound.
+
+Run by `sandbox.running` with the sandbox's environment: `python -m sandbox.account`. It ends, and
+takes every function's process and every file with it, when it is told to or when its parent ends.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import threading
+import time
+from importlib import import_module
+from types import FrameType
+
+from sandbox import corrections
+from sandbox.settings import FOLDER, PARENT, SOCKET
+
+PARENT_CHECK_SECONDS = 0.5
+
+
+def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
+    """End this process and all that it started. Its files go too."""
+    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+def leave_with(parent: int) -> None:
+    """Wait until the process that started this one is gone, and follow."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    leave()
+
+
+def main() -> None:
+    """Serve the account until told to stop."""
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    if parent := os.environ.get(PARENT):
+        threading.Thread(target=leave_with, args=(int(parent),), daemon=True).start()
+    application = import_module("ministack.app")
+    corrections.install()
+    config = import_module("hypercorn.config").Config()
+    config.bind = [f"fd://{os.environ[SOCKET]}"]
+    config.loglevel = "WARNING"
+    # Longer than the time that boto3 keeps an idle connection.
+    config.keep_alive_timeout = 75
+    serve = import_module("hypercorn.asyncio").serve
+    # Signals are ours to handle: hypercorn would wait for the connections that are open.
+    asyncio.run(serve(application.app, config, shutdown_trigger=asyncio.Event().wait))
+
+
+if __name__ == "__main__":
+    main()

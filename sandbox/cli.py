@@ -1,0 +1,138 @@
+"""The command line: `python -m sandbox up | down | status`.
+
+What a shell may evaluate goes to stdout; everything for people goes to stderr.
+"""
+
+import re
+import shlex
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from sandbox import deployment, record
+from sandbox.errors import SandboxError
+from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, Sandbox
+
+app = typer.Typer(
+    help="An AWS account on this machine, with the stack deployed to it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+people = Console(stderr=True, highlight=False)
+
+
+@app.command()
+def up(
+    *,
+    port: Annotated[int, typer.Option(help="Where the account listens.")] = DEFAULT_PORT,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
+    parameter: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the template.")
+    ] = None,
+    build: Annotated[bool, typer.Option(help="Build the template first.")] = True,
+) -> None:
+    """Start the account, deploy the stack, and print what to export to use it."""
+    try:
+        parameters = dict(_pair(given) for given in parameter or [])
+        _up(port=port, detach=detach, parameters=parameters, build=build)
+    except SandboxError as error:
+        _fail(error)
+
+
+@app.command()
+def down() -> None:
+    """Stop the account. Whatever it held is gone."""
+    sandbox = record.running()
+    record.forget()
+    if sandbox is None:
+        people.print("No sandbox is running.")
+        return
+    sandbox.stop()
+    people.print(f"The sandbox at {sandbox.endpoint} is stopped.")
+
+
+@app.command()
+def status() -> None:
+    """Say where the account runs and how its stack is. Exits with 1 when none runs."""
+    sandbox = record.running()
+    if sandbox is None:
+        people.print("No sandbox is running: `python -m sandbox up` starts one.")
+        raise typer.Exit(1)
+    people.print(f"endpoint  {sandbox.endpoint}")
+    people.print(f"process   {sandbox.pid}")
+    people.print(f"log       {sandbox.log}")
+    people.print(f"stack     {DEFAULT_STACK}: {sandbox.stack_status() or 'not deployed'}")
+
+
+def exports(sandbox: Sandbox, outputs: dict[str, str]) -> list[str]:
+    """The shell lines that make AWS tools use the account, and name the stack's resources."""
+    variables = sandbox.environment | {
+        f"EMR_LOG_GUARD_{_upper(name)}": value for name, value in sorted(outputs.items())
+    }
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+
+def _up(*, port: int, detach: bool, parameters: dict[str, str], build: bool) -> None:
+    if (other := record.running()) is not None:
+        message = f"a sandbox runs already at {other.endpoint}: `python -m sandbox down` first"
+        raise SandboxError(message)
+    signal.signal(signal.SIGTERM, _interrupt)
+    record.FOLDER.mkdir(exist_ok=True)
+    with people.status("starting the account …"):
+        sandbox = Sandbox.start(port=port, log=record.LOG, detach=detach)
+    done = False
+    try:
+        record.remember(sandbox)
+        if build:
+            with people.status("building the template …"):
+                deployment.build()
+        with people.status("deploying the stack …"):
+            outputs = sandbox.deploy(parameters)
+        sys.stdout.write("\n".join(exports(sandbox, outputs)) + "\n")
+        sys.stdout.flush()
+        people.print(f"The account answers at {sandbox.endpoint}; its log is {sandbox.log}")
+        if not detach:
+            people.print("Ctrl-C stops it.")
+            _stay(sandbox)
+        done = detach
+    except KeyboardInterrupt:
+        people.print("Stopping the account.")
+    finally:
+        if not done:
+            sandbox.stop()
+            record.forget()
+
+
+def _stay(sandbox: Sandbox) -> None:
+    while sandbox.alive():
+        time.sleep(0.5)
+    message = f"the account ended by itself:\n{sandbox.logs_tail()}"
+    raise SandboxError(message)
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not (name and equals):
+        message = f"--parameter {given}: write NAME=VALUE"
+        raise SandboxError(message)
+    return name, value
+
+
+def _upper(name: str) -> str:
+    """An output's name as a shell variable: AlertsTopicArn is ALERTS_TOPIC_ARN."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _fail(error: SandboxError) -> NoReturn:
+    people.print(f"[bold red]error:[/] {error}", markup=True)
+    raise typer.Exit(1)

@@ -1,0 +1,42 @@
+"""Where MiniStack differs from AWS in what the guard looks at, one module a difference.
+
+Each module names the AWS page that it follows, and has a test of its own in `tests/sandbox`, which
+talks to the account through boto3 only: a module is dropped when its test passes without it.
+"""
+
+from sandbox.corrections import (
+    emr_clusters,
+    emr_life,
+    emr_steps,
+    emr_termination,
+    iam_simulation,
+    kms_alias_permissions,
+    kms_aws_managed_keys,
+    s3_bucket_keys,
+    s3_encryption,
+    s3_missing_objects,
+    s3_update_object_encryption,
+    sns_encryption,
+)
+
+CORRECTIONS = (
+    emr_clusters,
+    emr_life,
+    emr_steps,
+    emr_termination,
+    iam_simulation,
+    kms_alias_permissions,
+    kms_aws_managed_keys,
+    s3_encryption,
+    s3_bucket_keys,
+    s3_missing_objects,
+    s3_update_object_encryption,
+    sns_encryption,
+)
+"""In the order of installation: a later one wraps the earlier."""
+
+
+def install() -> None:
+    """Correct the MiniStack of this process."""
+    for correction in CORRECTIONS:
+        correction.install()

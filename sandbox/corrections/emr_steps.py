@@ -1,0 +1,87 @@
+"""Steps with the log URI and key of their own, newest first, 50 a page.
+
+MiniStack drops StepMonitoringConfiguration, and completes a step before its cluster has started.
+
+https://docs.aws.amazon.com/emr/latest/APIReference/API_StepMonitoringConfiguration.html
+https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.corrections import emr_life
+from sandbox.corrections.emr_clusters import cluster_record, unknown_cluster
+from sandbox.corrections.hooks import Response, answer, handle_emr, part, refuse, wrap
+from sandbox.corrections.pages import InvalidMarkerError, page
+
+GONE = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
+
+
+def correct(step: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a new step's record what its StepConfig said; it waits for its cluster."""
+    logs = request.get("StepMonitoringConfiguration", {}).get("S3MonitoringConfiguration", {})
+    step.update({field: logs[field] for field in ("LogUri", "EncryptionKeyArn") if field in logs})
+    step["Status"] = {
+        "State": "PENDING",
+        "StateChangeReason": {},
+        "Timeline": {"CreationDateTime": time.time()},
+    }
+    return step
+
+
+def steps_of(cluster_id: object) -> list[dict[str, Any]]:
+    """The records of a cluster's steps, oldest first."""
+    steps: list[dict[str, Any]] = part("services.emr", "_steps").get(cluster_id, [])
+    return steps
+
+
+def list_steps(request: dict[str, Any]) -> Response:
+    """Answer ListSteps, 50 steps a page."""
+    cluster_id = request.get("ClusterId")
+    if cluster_record(cluster_id) is None:
+        return unknown_cluster(cluster_id)
+    states, ids = request.get("StepStates"), request.get("StepIds")
+    steps = [
+        step
+        for step in reversed(steps_of(cluster_id))
+        if (not states or step["Status"]["State"] in states) and (not ids or step["Id"] in ids)
+    ]
+    try:
+        return answer(page(steps, "Steps", request.get("Marker")))
+    except InvalidMarkerError as error:
+        return refuse("InvalidRequestException", str(error))
+
+
+def describe_step(request: dict[str, Any]) -> Response:
+    """Answer DescribeStep."""
+    cluster_id = request.get("ClusterId")
+    if cluster_record(cluster_id) is None:
+        return unknown_cluster(cluster_id)
+    for step in steps_of(cluster_id):
+        if step["Id"] == request.get("StepId"):
+            return answer({"Step": step})
+    return refuse("InvalidRequestException", f"Step id '{request.get('StepId')}' is not valid.")
+
+
+def add_job_flow_steps(request: dict[str, Any]) -> Response:
+    """Answer AddJobFlowSteps: the steps run when the cluster does."""
+    record = cluster_record(request.get("JobFlowId"))
+    if record is None:
+        return unknown_cluster(request.get("JobFlowId"))
+    if record["Status"]["State"] in GONE:
+        return refuse("ValidationException", "A job flow that is shutting down, terminated, or "
+                      "finished may not be modified.")  # fmt: skip
+    make = part("services.emr", "_make_step")
+    steps = [make(step) for step in request.get("Steps", [])]
+    part("services.emr", "_steps").setdefault(record["Id"], []).extend(steps)
+    emr_life.steps_were_added(record, steps)
+    return answer({"StepIds": [step["Id"] for step in steps]})
+
+
+def install() -> None:
+    """Answer AddJobFlowSteps, ListSteps and DescribeStep, and keep what RunJobFlow's steps say."""
+    wrap("services.emr", "_make_step", lambda make: lambda request: correct(make(request), request))
+    handle_emr("AddJobFlowSteps", add_job_flow_steps)
+    handle_emr("ListSteps", list_steps)
+    handle_emr("DescribeStep", describe_step)

@@ -1,0 +1,110 @@
+"""The only place that reaches into MiniStack, which has no public hooks.
+
+Every name is looked up when the account starts, so that a MiniStack that renamed something stops
+it with a message instead of going on uncorrected.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+type Response = tuple[int, dict[str, str], bytes]
+"""What a MiniStack handler answers: status, headers, body."""
+
+
+class HookMissingError(Exception):
+    """MiniStack has no such name: it is not the version that the corrections were written for."""
+
+
+def part(module: str, name: str) -> Any:  # noqa: ANN401 - MiniStack is untyped
+    """The object called `name` in `ministack.<module>`.
+
+    Raises:
+        HookMissingError: MiniStack has no such module or name.
+    """
+    try:
+        return getattr(import_module(f"ministack.{module}"), name)
+    except (AttributeError, ModuleNotFoundError) as error:
+        message = f"ministack.{module}.{name} is gone: see requirements/sandbox.in for the version"
+        raise HookMissingError(message) from error
+
+
+def wrap(
+    module: str, name: str, corrected: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> None:
+    """Replace function `name` of `ministack.<module>` by `corrected(the original)`."""
+    replace(module, name, corrected)
+
+
+def replace(module: str, name: str, corrected: Callable[[Any], Any]) -> None:
+    """Replace anything else called `name` in `ministack.<module>` in the same way."""
+    original = part(module, name)
+    setattr(import_module(f"ministack.{module}"), name, corrected(original))
+
+
+def handle_emr(action: str, handler: Callable[[dict[str, Any]], Response]) -> None:
+    """Answer one action of the EMR API, in MiniStack's dictionary of handlers."""
+    handlers: dict[str, Any] = part("services.emr", "_HANDLERS")
+    handlers[action] = handler
+
+
+def original_emr(action: str) -> Callable[[dict[str, Any]], Response]:
+    """The handler that answers `action` of the EMR API now."""
+    try:
+        handler: Callable[[dict[str, Any]], Response] = part("services.emr", "_HANDLERS")[action]
+    except KeyError as error:
+        message = f"MiniStack does not answer {action} of the EMR API"
+        raise HookMissingError(message) from error
+    return handler
+
+
+def answer(body: dict[str, Any]) -> Response:
+    """A successful answer of a JSON service."""
+    response: Response = part("core.responses", "json_response")(body)
+    return response
+
+
+def refuse(code: str, message: str) -> Response:
+    """An error with status 400 of a JSON service."""
+    response: Response = part("core.responses", "error_response_json")(code, message, 400)
+    return response
+
+
+def account_and_region() -> tuple[str, str]:
+    """The account and Region of the request that is being answered."""
+    account: str = part("core.responses", "get_account_id")()
+    region: str = part("core.responses", "get_region")()
+    return account, region
+
+
+def allowed(
+    headers: dict[str, str], action: str, arn: str, query: dict[str, Any] | None = None
+) -> bool:
+    """Whether IAM and the resource's own policy let a request's caller do `action` on `arn`.
+
+    A call from inside the account's own services carries no credentials and is let through.
+    """
+    access_key = part("core.router", "extract_access_key_id")(headers, query or {})
+    if not access_key:
+        return True
+    _, region = account_and_region()
+    service = action.partition(":")[0]
+    denied = part("core.iam_evaluator", "enforce")(
+        access_key, action, service, region, resource_arn=arn
+    )
+    return denied is None
+
+
+def unusable(key: dict[str, Any]) -> tuple[str, str] | None:
+    """KMS's error code and message for a key that is not enabled, or None."""
+    if key["KeyState"] == "Enabled":
+        return None
+    if key["KeyState"] == "Disabled":
+        return "Disabled", f"{key['Arn']} is disabled."
+    return "InvalidState", f"{key['Arn']} is {key['KeyState']}."
+
+
+def aws_managed(key: dict[str, Any]) -> bool:
+    """Whether a key's record is an AWS-managed one's: its service uses it for everyone here."""
+    manager: str = part("services.kms", "_key_metadata")(key)["KeyManager"]
+    return manager == "AWS"

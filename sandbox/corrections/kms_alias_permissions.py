@@ -1,0 +1,36 @@
+"""A request that names a key by alias is authorised on the key that the alias points to.
+
+MiniStack authorises it on the alias, so that a policy for the key's ARN does not allow it.
+
+https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.corrections.hooks import part, wrap
+
+ON_ALIASES = ("CreateAlias", "DeleteAlias", "UpdateAlias")
+
+
+def install() -> None:
+    """Resolve aliases before the policies are read."""
+
+    def resolving(extract: Callable[..., str]) -> Callable[..., str]:
+        def extract_resource_arn(
+            service: str,
+            method: str,
+            path: str,
+            headers: dict[str, str],
+            *rest: Any,  # noqa: ANN401 - passed on
+        ) -> str:
+            arn = extract(service, method, path, headers, *rest)
+            action = headers.get("x-amz-target", "").rpartition(".")[2]
+            if service != "kms" or ":alias/" not in arn or action in ON_ALIASES:
+                return arn
+            key = part("services.kms", "_resolve_key")(arn)
+            return arn if key is None else str(key["Arn"])
+
+        return extract_resource_arn
+
+    wrap("core.iam_actions", "extract_resource_arn", resolving)

@@ -1,0 +1,33 @@
+"""EMR's pages: at most 50 items and a marker for the next.
+
+https://docs.aws.amazon.com/emr/latest/APIReference/API_ListClusters.html
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+PAGE_SIZE = 50
+
+
+class InvalidMarkerError(ValueError):
+    """A marker that no page ended with."""
+
+
+def page(items: Sequence[Any], name: str, marker: str | None) -> dict[str, Any]:
+    """The page of `items` that `marker` asks for, and the next page's marker if there is one.
+
+    Raises:
+        InvalidMarkerError: `marker` is none that was given out.
+    """
+    try:
+        start = int(base64.b64decode(marker, validate=True)) if marker else 0
+    except (binascii.Error, ValueError) as error:
+        message = f"Marker '{marker}' is not valid."
+        raise InvalidMarkerError(message) from error
+    end = start + PAGE_SIZE
+    found: dict[str, Any] = {name: list(items[start:end])}
+    if end < len(items):
+        found["Marker"] = base64.b64encode(str(end).encode()).decode()
+    return found

@@ -1,0 +1,40 @@
+"""S3 Bucket Keys: asked for by a write or by the bucket's default, told by HeadObject.
+
+MiniStack drops BucketKeyEnabled.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.corrections.hooks import part, replace, wrap
+from sandbox.corrections.s3_encryption import ALGORITHM
+
+BUCKET_KEY = "x-amz-server-side-encryption-bucket-key-enabled"
+BY_DEFAULT = re.compile(r"<BucketKeyEnabled>\s*true\s*</BucketKeyEnabled>", re.IGNORECASE)
+
+
+def wanted(headers: dict[str, str], bucket: str) -> bool:
+    """Whether a write uses a bucket key: the request's own word, else the bucket's default."""
+    if BUCKET_KEY in headers:
+        return headers[BUCKET_KEY].lower() == "true"
+    default = part("services.s3", "_bucket_encryption").get(bucket) or ""
+    return BY_DEFAULT.search(default) is not None
+
+
+def install() -> None:
+    """Keep the bucket key with every object that is encrypted with aws:kms."""
+
+    def keeping(resolve: Callable[..., Any]) -> Callable[..., Any]:
+        def resolve_write(headers: dict[str, str], bucket: str) -> tuple[Any, Any]:
+            kept, error = resolve(headers, bucket)
+            if kept and kept.get(ALGORITHM) == "aws:kms" and wanted(headers, bucket):
+                kept[BUCKET_KEY] = "true"
+            return kept, error
+
+        return resolve_write
+
+    wrap("services.s3", "_resolve_sse_write_headers", keeping)
+    replace("services.s3", "_SSE_STORED_HEADERS", lambda stored: (*stored, BUCKET_KEY))

@@ -1,0 +1,274 @@
+"""A running account: started, deployed to, talked to and stopped."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sandbox import deployment, settings
+from sandbox.deployment import ROOT
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation.client import CloudFormationClient
+
+HOST = "127.0.0.1"
+ACCOUNT_ID = "111122223333"
+DEFAULT_PORT = 4566
+DEFAULT_REGION = "us-east-1"
+DEFAULT_STACK = "emr-log-guard"
+ADMIN = "test"
+"""Access key and secret of the account's root user; IAM users and roles have their own."""
+
+READY_SECONDS = 60
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class EmrPace:
+    """How long the phases of a cluster's life take, in seconds."""
+
+    launch: float = 1.0
+    step: float = 1.0
+    termination: float = 1.0
+
+
+class Sandbox:
+    """An account in a process of its own, on loopback only; leaving the context stops it.
+
+    Credentials are those of the account's root user. IAM is enforced for everyone else.
+    """
+
+    def __init__(self, *, port: int, region: str, pid: int, log: Path) -> None:
+        self.port = port
+        self.region = region
+        self.pid = pid
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        port: int | None = None,
+        region: str = DEFAULT_REGION,
+        emr: EmrPace | None = None,
+        log: Path | None = None,
+        detach: bool = False,
+    ) -> Self:
+        """Start a fresh account and wait until it answers.
+
+        Args:
+            port: where it listens; None takes any free one.
+            region: the Region of `client` and `deploy`, unless they are told another.
+            emr: how fast clusters live.
+            log: the file for what the account writes; None takes one that ends with it.
+            detach: let it live on when this process ends.
+
+        Raises:
+            SandboxError: the port is taken, or the account did not start.
+        """
+        python = ROOT / ".venv" / "sandbox" / "bin" / "python"
+        if not python.exists():
+            message = f"{python} is missing: run `make setup`"
+            raise SandboxError(message)
+        folder = Path(tempfile.mkdtemp(prefix="emr-log-guard-"))
+        log = log or folder / "account.log"
+        with _listening(port) as listener, log.open("wb") as output:
+            listener.set_inheritable(True)
+            chosen: int = listener.getsockname()[1]
+            process = subprocess.Popen(
+                [python, "-m", "sandbox.account"],
+                cwd=ROOT,
+                env=_environment(chosen, region, folder, emr or EmrPace(), detach=detach)
+                | {settings.SOCKET: str(listener.fileno())},
+                pass_fds=(listener.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started = cls(port=chosen, region=region, pid=process.pid, log=log)
+        started._process = process
+        try:
+            started._wait_until_ready()
+        except BaseException:
+            started.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return started
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that answers for every service."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that make AWS tools talk to this settings."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ADMIN,
+            "AWS_SECRET_ACCESS_KEY": ADMIN,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def client(self, service: str, *, region_name: str | None = None, **credentials: str) -> Any:  # noqa: ANN401
+        """A boto3 client for `service`, the root user's unless other credentials are given."""
+        import boto3  # noqa: PLC0415 - the account's own process needs none of it
+        from botocore.config import Config  # noqa: PLC0415
+
+        make: Callable[..., Any] = boto3.client
+        return make(
+            service,
+            **({"aws_access_key_id": ADMIN, "aws_secret_access_key": ADMIN} | credentials),
+            endpoint_url=self.endpoint,
+            region_name=region_name or self.region,
+            config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+    def deploy(
+        self,
+        parameters: Mapping[str, str] | None = None,
+        stack: str = DEFAULT_STACK,
+        *,
+        built: Path = deployment.BUILT,
+    ) -> dict[str, str]:
+        """Deploy a built template, the project's by default, and return the stack's outputs.
+
+        The project's is built first if it never was.
+
+        Raises:
+            SandboxError: `sam` failed; the message has its last lines.
+        """
+        if built == deployment.BUILT and not built.exists():
+            deployment.build()
+        deployment.deploy(
+            built, stack=stack, parameters=parameters or {}, environment=self.environment
+        )
+        return self.outputs(stack)
+
+    def outputs(self, stack: str = DEFAULT_STACK) -> dict[str, str]:
+        """The outputs of a deployed stack."""
+        client: CloudFormationClient = self.client("cloudformation")
+        found = client.describe_stacks(StackName=stack)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def stack_status(self, stack: str = DEFAULT_STACK) -> str | None:
+        """The status of a stack in CloudFormation's words, or None if there is no such stack."""
+        client: CloudFormationClient = self.client("cloudformation")
+        stacks = client.list_stacks()["StackSummaries"]
+        found = [each["StackStatus"] for each in stacks if each["StackName"] == stack]
+        return found[0] if found else None
+
+    def logs_tail(self, lines: int = 20) -> str:
+        """The last lines that the account wrote."""
+        if not self.log.exists():
+            return ""
+        with self.log.open(errors="replace") as log:
+            return "".join(deque(log, maxlen=lines))
+
+    def alive(self) -> bool:
+        """Whether the account's process runs."""
+        if self._process is not None:
+            return self._process.poll() is None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Stop the account and every function's process. Stopped already: nothing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        """Hand out the account that is running."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if not self.alive():
+                message = f"the account did not start:\n{self.logs_tail()}"
+                raise SandboxError(message)
+            try:
+                with urllib.request.urlopen(  # noqa: S310 - our own address
+                    f"{self.endpoint}/_ministack/health", timeout=2
+                ) as response:
+                    json.load(response)
+                    return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.05)
+        message = f"the account did not answer within {READY_SECONDS} s:\n{self.logs_tail()}"
+        raise SandboxError(message)
+
+
+def _listening(port: int | None) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port or 0), backlog=128)
+    except OSError as error:
+        message = f"port {port} is taken: stop what listens there, or choose another with --port"
+        raise SandboxError(message) from error
+
+
+def _environment(
+    port: int, region: str, folder: Path, emr: EmrPace, *, detach: bool
+) -> dict[str, str]:
+    """The account's environment, which its functions inherit: no AWS setting of the developer's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        # Functions start faster when they may write the code that they compile.
+        if not name.startswith(("AWS_", "PYTHON")) and name != "VIRTUAL_ENV"
+    }
+    chosen = {
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": ADMIN,
+        "AWS_SECRET_ACCESS_KEY": ADMIN,
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_REGION": region,
+        "S3_DATA_DIR": str(folder / "s3"),
+        "SFTP_ENABLED": "0",
+        "TMPDIR": str(folder),
+        settings.FOLDER: str(folder),
+        settings.EMR_LAUNCH_SECONDS: str(emr.launch),
+        settings.EMR_STEP_SECONDS: str(emr.step),
+        settings.EMR_TERMINATION_SECONDS: str(emr.termination),
+    }
+    return kept | chosen | ({} if detach else {settings.PARENT: str(os.getpid())})
