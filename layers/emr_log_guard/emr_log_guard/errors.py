@@ -1,12 +1,12 @@
 """The guard's own errors.
 
 GuardError
-├── InvalidEvent            what arrived is not what the function handles; it ends dead-lettered
-├── InvalidConfiguration    the function's environment is wrong; it stops the cold start
-├── ClusterNotFound         EMR knows no such cluster in this account and Region
-├── ObjectNotFound          the log object is gone
-├── TerminationRefused      EMR will not terminate the cluster, and a retry will not help
-└── AlertNotDelivered       an alert could not be handed on; the delivery is retried
+├── InvalidEventError            what arrived is not what a function handles: dead-lettered
+├── InvalidConfigurationError    the environment is wrong: it stops the cold start
+├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
+├── ObjectNotFoundError          the log object is gone
+├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
+└── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
 """
 
 
@@ -14,25 +14,25 @@ class GuardError(Exception):
     """Any error of the guard's own."""
 
 
-class InvalidEvent(GuardError):
+class InvalidEventError(GuardError):
     """What arrived is not what the function handles. The message names the field."""
 
 
-class InvalidConfiguration(GuardError):
+class InvalidConfigurationError(GuardError):
     """The environment is wrong. The message names the variable and the fix."""
 
 
-class ClusterNotFound(GuardError):
+class ClusterNotFoundError(GuardError):
     """EMR knows no such cluster in this account and Region."""
 
 
-class ObjectNotFound(GuardError):
+class ObjectNotFoundError(GuardError):
     """The log object is gone."""
 
 
-class TerminationRefused(GuardError):
+class TerminationRefusedError(GuardError):
     """EMR will not terminate the cluster, and a retry will not help. The message is EMR's."""
 
 
-class AlertNotDelivered(GuardError):
+class AlertNotDeliveredError(GuardError):
     """An alert could not be handed on."""

@@ -41,6 +41,8 @@ class Alert:
     """Tell people: all that one check found out about one cluster."""
 
     kind: AlertKind
+    cluster_arn: str
+    cluster_name: str | None
     findings: tuple[Finding, ...]
     next_step: NextStep
     mode: Mode
@@ -52,7 +54,7 @@ class Alert:
 class RequestEnforcement:
     """Hand a cluster to `enforce`, which reads everything again before it acts."""
 
-    cluster_id: str
+    cluster_arn: str
     log_objects: tuple[ObjectVersion, ...] = ()
     """The log objects that the request rests on, for `enforce` to read again."""
 
@@ -122,13 +124,21 @@ def decide(
     if not found or policy.mode is Mode.OBSERVE:
         return ()
     next_step = _next_step(found, cluster, policy)
+    alert = Alert(
+        AlertKind.FINDING_OPENED,
+        found[0].cluster_arn,
+        found[0].cluster_name,
+        found,
+        next_step,
+        policy.mode,
+    )
     if next_step is not NextStep.TERMINATION_REQUESTED:
-        return (Alert(AlertKind.FINDING_OPENED, found, next_step, policy.mode),)
-    called_for = set(grounds(found, policy))
-    due = tuple(replace(f, deadline=now) if f in called_for else f for f in found)
+        return (alert,)
+    called_for = {finding.id for finding in grounds(found, policy)}
+    due = tuple(replace(f, deadline=now) if f.id in called_for else f for f in found)
     return (
-        Alert(AlertKind.FINDING_OPENED, due, next_step, policy.mode),
-        RequestEnforcement(found[0].cluster_id, log_objects),
+        replace(alert, findings=due),
+        RequestEnforcement(alert.cluster_arn, log_objects),
     )
 
 

@@ -10,7 +10,6 @@ from enum import IntEnum
 
 from emr_log_guard.domain.arn import Arn
 
-
 _OPERATOR = re.compile(
     r"(?P<type>Bool|String(?=Not|Equals|Like)|Arn(?=Not|Equals|Like))"
     r"(?P<negated>Not)?(?P<kind>Equals|Like)?(?P<fold>IgnoreCase)?(IfExists)?"

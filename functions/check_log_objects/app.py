@@ -1,0 +1,21 @@
+"""Judges log objects that S3 created, in batches from the queue."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap
+from emr_log_guard.events.sqs import each_body
+from emr_log_guard.observability import logger, metrics
+
+CHECK_LOG_OBJECTS = bootstrap.check_log_objects(os.environ)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Check the objects that the messages name; name the messages to deliver again."""
+    objects, failures = each_body(event, CHECK_LOG_OBJECTS.read)
+    CHECK_LOG_OBJECTS.judge([found for found in objects if found is not None])
+    return failures

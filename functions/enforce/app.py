@@ -1,0 +1,21 @@
+"""Ends clusters that a check handed on: the only function that may."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap
+from emr_log_guard.events.enforcement import parse_enforcement_request
+from emr_log_guard.events.sqs import each_body
+from emr_log_guard.observability import logger, metrics
+
+ENFORCE = bootstrap.enforce(os.environ)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Look at each requested cluster again; name the messages to deliver again."""
+    _, failures = each_body(event, lambda body: ENFORCE(parse_enforcement_request(body)))
+    return failures

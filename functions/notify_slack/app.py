@@ -1,0 +1,18 @@
+"""Posts alerts to Slack as SNS delivers them."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap
+from emr_log_guard.events.sns import parse_alerts
+from emr_log_guard.observability import logger
+
+NOTIFY_SLACK = bootstrap.notify_slack(os.environ)
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
+    """Post the alerts that were delivered."""
+    return NOTIFY_SLACK(parse_alerts(event))

@@ -1,0 +1,1 @@
+"""The edge: one file a service, the only code that knows boto3. AWS error codes end here."""

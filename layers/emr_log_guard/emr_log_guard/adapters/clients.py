@@ -1,0 +1,61 @@
+"""boto3 clients with bounded patience.
+
+https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_emr import EMRClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_kms import KMSClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "adaptive", "total_max_attempts": 5},
+    user_agent_extra="emr-log-guard",
+)
+
+
+@cache
+def emr() -> "EMRClient":
+    """Return the client for Amazon EMR."""
+    return boto3.client("emr", config=_CONFIG)
+
+
+@cache
+def iam() -> "IAMClient":
+    """Return the client for IAM."""
+    return boto3.client("iam", config=_CONFIG)
+
+
+@cache
+def kms(region: str | None = None) -> "KMSClient":
+    """Return the client for KMS in a Region, the function's own unless told."""
+    return boto3.client("kms", region_name=region, config=_CONFIG)
+
+
+@cache
+def s3() -> "S3Client":
+    """Return the client for S3."""
+    return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def sns() -> "SNSClient":
+    """Return the client for SNS."""
+    return boto3.client("sns", config=_CONFIG)
+
+
+@cache
+def sqs() -> "SQSClient":
+    """Return the client for SQS."""
+    return boto3.client("sqs", config=_CONFIG)

@@ -1,0 +1,99 @@
+"""Amazon EMR: reading clusters and ending them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from emr_log_guard.adapters.aws_errors import code_of, message_of
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
+
+if TYPE_CHECKING:
+    from types_boto3_emr import EMRClient
+    from types_boto3_emr.type_defs import ClusterTypeDef
+
+_FINAL = frozenset({"ValidationException", "AccessDeniedException"})
+
+
+class EmrClusters:
+    """Clusters of this account and Region.
+
+    Errors that a retry may cure fly: the invocation is retried, then dead-lettered.
+    """
+
+    def __init__(self, client: "EMRClient") -> None:
+        """Read and act through this client."""
+        self._client = client
+
+    def describe(self, cluster_id: str) -> Cluster:
+        """Read a cluster: one DescribeCluster.
+
+        Raises:
+            ClusterNotFoundError: EMR knows no such cluster here.
+
+        """
+        try:
+            answer = self._client.describe_cluster(ClusterId=cluster_id)
+        except self._client.exceptions.InvalidRequestException as error:
+            raise ClusterNotFoundError(message_of(error)) from error
+        return _cluster(answer["Cluster"])
+
+    def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
+        """Lift or restore a cluster's termination protection.
+
+        Raises:
+            TerminationRefusedError: EMR will not, and a retry will not help.
+
+        """
+        with _refusals():
+            self._client.set_termination_protection(
+                JobFlowIds=[cluster_id], TerminationProtected=protected
+            )
+
+    def terminate(self, cluster_id: str) -> None:
+        """Begin a cluster's termination; EMR completes it later.
+
+        Raises:
+            ClusterNotFoundError: It is gone.
+            TerminationRefusedError: EMR will not, and a retry will not help.
+
+        """
+        with _refusals():
+            self._client.terminate_job_flows(JobFlowIds=[cluster_id])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell EMR's final answers apart from those that a retry may change, which fly."""
+    try:
+        yield
+    except ClientError as error:
+        code = code_of(error)
+        if code == "InvalidRequestException":
+            raise ClusterNotFoundError(message_of(error)) from error
+        if code in _FINAL:
+            message = (
+                f"elasticmapreduce:{error.operation_name} answered {code}: {message_of(error)}"
+            )
+            raise TerminationRefusedError(message) from error
+        raise
+
+
+def _cluster(answer: "ClusterTypeDef") -> Cluster:
+    """Read a description; EMR leaves out, or leaves empty, what is not set."""
+    return Cluster(
+        id=answer["Id"],
+        arn=answer["ClusterArn"],
+        name=answer["Name"],
+        state=answer["Status"]["State"],
+        log_uri=answer.get("LogUri") or None,
+        log_key_identifier=answer.get("LogEncryptionKmsKeyId") or None,
+        release_label=answer.get("ReleaseLabel") or None,
+        ami_version=answer.get("RunningAmiVersion") or None,
+        service_role=answer.get("ServiceRole") or None,
+        instance_profile=answer.get("Ec2InstanceAttributes", {}).get("IamInstanceProfile") or None,
+        termination_protected=answer["TerminationProtected"],
+        tags={tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])},
+    )

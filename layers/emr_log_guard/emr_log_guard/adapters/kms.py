@@ -1,0 +1,57 @@
+"""AWS KMS: reading keys and their policies."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, unresolved
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyNotFound, KeyState, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+
+if TYPE_CHECKING:
+    from types_boto3_kms import KMSClient
+
+_NO_SUCH_KEY = frozenset({"NotFoundException", "InvalidArnException"})
+
+
+class KmsKeys:
+    """Keys of any account and Region, as far as they can be read."""
+
+    def __init__(self, client_for: Callable[[str | None], "KMSClient"]) -> None:
+        """Read through the client of each key's Region; None stands for the function's own."""
+        self._client_for = client_for
+
+    def describe(self, identifier: str) -> KeyFact:
+        """Read a key by id, ARN, alias name or alias ARN: one DescribeKey in the key's Region."""
+        arn = Arn.parse(identifier)
+        try:
+            answer = self._client_for(arn.region if arn else None).describe_key(KeyId=identifier)
+        except AWS_ERRORS as error:
+            if code_of(error) in _NO_SUCH_KEY:
+                reason = f"kms:DescribeKey answered {code_of(error)}"
+                return KeyNotFound(identifier, reason)
+            return unresolved("kms:DescribeKey", identifier, error)
+        metadata = answer["KeyMetadata"]
+        try:
+            return KmsKey(
+                arn=metadata["Arn"],
+                manager=KeyManager(metadata["KeyManager"]),
+                state=KeyState(metadata["KeyState"]),
+                spec=metadata["KeySpec"],
+                usage=metadata["KeyUsage"],
+            )
+        except (KeyError, ValueError) as error:
+            # A state or manager that AWS added since, or a field that it left out.
+            return Unresolved(f"kms:DescribeKey on {identifier} cannot be understood: {error}")
+
+    def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
+        """Read a key's policy: one GetKeyPolicy. AWS gives it to the key's own account alone."""
+        try:
+            answer = self._client_for(key.region).get_key_policy(KeyId=key.arn)
+            document = json.loads(answer["Policy"])
+        except AWS_ERRORS as error:
+            return unresolved("kms:GetKeyPolicy", key.arn, error)
+        except ValueError:
+            return Unresolved(f"kms:GetKeyPolicy on {key.arn} returned no JSON")
+        return document if isinstance(document, dict) else Unresolved("the key policy is no object")

@@ -1,0 +1,97 @@
+"""What an environment remembers between invocations, so that AWS is not asked twice."""
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache, TTLCache
+
+from emr_log_guard.domain.unresolved import Unresolved
+
+if TYPE_CHECKING:
+    from emr_log_guard.domain.clusters import Cluster
+    from emr_log_guard.domain.key_access import IdentityDecision
+    from emr_log_guard.domain.keys import KeyFact, KmsKey
+    from emr_log_guard.usecases.ports import Clusters, Keys, Roles
+
+KEY_SECONDS = 60
+"""How long a key or a role's rights are taken for what they were: both can change."""
+_SIZE = 1024
+
+
+class RememberedClusters:
+    """Clusters, each read once: the settings that log objects are judged by never change."""
+
+    def __init__(self, clusters: "Clusters") -> None:
+        """Ask these clusters first."""
+        self._clusters = clusters
+        self._known: LRUCache[str, Cluster] = LRUCache(_SIZE)
+
+    def describe(self, cluster_id: str) -> "Cluster":
+        """Read a cluster, or remember it. Its state and protection may be out of date."""
+        cluster = self._known.get(cluster_id)
+        if cluster is None:
+            cluster = self._known[cluster_id] = self._clusters.describe(cluster_id)
+        return cluster
+
+
+class RememberedKeys:
+    """Keys, each read at most once in KEY_SECONDS; what could not be read is asked again."""
+
+    def __init__(self, keys: "Keys") -> None:
+        """Ask these keys first."""
+        self._keys = keys
+        self._described: TTLCache[str, KeyFact] = TTLCache(_SIZE, KEY_SECONDS)
+        self._policies: TTLCache[str, Mapping[str, object]] = TTLCache(_SIZE, KEY_SECONDS)
+
+    def describe(self, identifier: str) -> "KeyFact":
+        """Read a key, or remember it."""
+        return _remember(self._described, identifier, lambda: self._keys.describe(identifier))
+
+    def policy(self, key: "KmsKey") -> Mapping[str, object] | Unresolved:
+        """Read a key's policy, or remember it."""
+        return _remember(self._policies, key.arn, lambda: self._keys.policy(key))
+
+
+class RememberedRoles:
+    """Roles, each asked at most once in KEY_SECONDS; what could not be read is asked again."""
+
+    def __init__(self, roles: "Roles") -> None:
+        """Ask these roles first."""
+        self._roles = roles
+        self._arns: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS)
+        self._profiles: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS)
+        self._rights: TTLCache[tuple[str, str, str], IdentityDecision] = TTLCache(
+            _SIZE, KEY_SECONDS
+        )
+
+    def role_arn(self, role: str) -> str | Unresolved:
+        """Find a role's ARN, or remember it."""
+        return _remember(self._arns, role, lambda: self._roles.role_arn(role))
+
+    def instance_profile_role_arn(self, profile: str) -> str | Unresolved:
+        """Find the role in an instance profile, or remember it."""
+        return _remember(
+            self._profiles, profile, lambda: self._roles.instance_profile_role_arn(profile)
+        )
+
+    def simulate(
+        self, role_arn: str, action: str, resource: str
+    ) -> "IdentityDecision | Unresolved":
+        """Ask what a role's own policies say, or remember it."""
+        return _remember(
+            self._rights,
+            (role_arn, action, resource),
+            lambda: self._roles.simulate(role_arn, action, resource),
+        )
+
+
+def _remember[K, V](
+    known: MutableMapping[K, V], key: K, read: Callable[[], V | Unresolved]
+) -> V | Unresolved:
+    found = known.get(key)
+    if found is not None:
+        return found
+    fact = read()
+    if not isinstance(fact, Unresolved):
+        known[key] = fact
+    return fact

@@ -1,0 +1,84 @@
+"""Amazon S3: reading how log objects are encrypted."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from emr_log_guard.adapters.aws_errors import code_of, unresolved
+from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ObjectNotFoundError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+class S3LogObjects:
+    """Objects that the guard may read the head of.
+
+    Errors that a retry may cure fly: the record is delivered again, then dead-lettered.
+    """
+
+    def __init__(self, client: "S3Client") -> None:
+        """Read through this client."""
+        self._client = client
+
+    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+        """Read an object's encryption: one HeadObject, and one GetObject if S3 answers 400.
+
+        Raises:
+            ObjectNotFoundError: The object, or this version of it, is gone.
+
+        """
+        try:
+            if version.version_id is None:
+                head = self._client.head_object(Bucket=version.bucket, Key=version.key)
+            else:
+                head = self._client.head_object(
+                    Bucket=version.bucket, Key=version.key, VersionId=version.version_id
+                )
+        except ClientError as error:
+            return self._without_a_head(version, error)
+        return Encryption(head.get("ServerSideEncryption"), head.get("SSEKMSKeyId"))
+
+    def _without_a_head(
+        self, version: ObjectVersion, error: ClientError
+    ) -> Encryption | Unresolved:
+        """Read the failure of a HeadObject: it has no body, so its code is the status alone.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        """
+        match code_of(error):
+            case "404":
+                raise ObjectNotFoundError(str(version)) from error
+            case "403":
+                return unresolved("s3:HeadObject", str(version), error)
+            case "400":
+                return self._why_bad_request(version)
+            case _:
+                raise error
+
+    def _why_bad_request(self, version: ObjectVersion) -> Encryption | Unresolved:
+        """Ask GetObject, whose errors have a code, whether it is SSE-C that made a head fail.
+
+        An expired token is a 400 too; an object must not be called badly encrypted for that.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
+        """
+        try:
+            if version.version_id is None:
+                got = self._client.get_object(
+                    Bucket=version.bucket, Key=version.key, Range="bytes=0-0"
+                )
+            else:
+                got = self._client.get_object(
+                    Bucket=version.bucket,
+                    Key=version.key,
+                    Range="bytes=0-0",
+                    VersionId=version.version_id,
+                )
+        except ClientError as error:
+            if code_of(error) == "InvalidRequest":
+                return Encryption(SSE_C)
+            return unresolved("s3:GetObject", str(version), error)
+        got["Body"].close()
+        return Unresolved(f"s3:HeadObject on {version} answered 400")

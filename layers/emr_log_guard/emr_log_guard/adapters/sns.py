@@ -1,0 +1,32 @@
+"""Amazon SNS: publishing alerts."""
+
+from typing import TYPE_CHECKING
+
+from emr_log_guard.domain.decide import Alert
+from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
+from emr_log_guard.rendering.alert_text import alert_subject
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+
+class SnsAlerts:
+    """The alerts topic."""
+
+    def __init__(self, client: "SNSClient", topic_arn: str) -> None:
+        """Publish to this topic."""
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def publish(self, alert: Alert) -> None:
+        """Tell every subscriber: text for people, JSON for machines. Errors fly."""
+        self._client.publish(
+            TopicArn=self._topic_arn,
+            Subject=alert_subject(alert),
+            MessageStructure="json",
+            Message=alert_messages(alert),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in alert_attributes(alert).items()
+            },
+        )

@@ -1,0 +1,58 @@
+"""The guard's own request to `enforce`. Unknown fields are refused: here they are mistakes."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from emr_log_guard.domain.decide import RequestEnforcement
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.events.parsing import decode
+
+Schema = Literal["emr-log-guard/enforcement/1"]
+ClusterArn = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^arn:[a-z-]+:elasticmapreduce:[a-z0-9-]+:\d{12}:cluster/j-[A-Z0-9]+$"),
+]
+
+
+class LogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A log object that the request rests on."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+
+class EnforcementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Look at this cluster again and end it if that is still called for."""
+
+    schema: Schema
+    cluster_arn: ClusterArn
+    log_objects: tuple[LogObject, ...] = ()
+
+
+def encode_enforcement_request(request: RequestEnforcement) -> str:
+    """Write a request as the JSON that travels through the queue."""
+    message = EnforcementRequest(
+        schema="emr-log-guard/enforcement/1",
+        cluster_arn=request.cluster_arn,
+        log_objects=tuple(
+            LogObject(version.bucket, version.key, version.version_id)
+            for version in request.log_objects
+        ),
+    )
+    return msgspec.json.encode(message).decode()
+
+
+def parse_enforcement_request(body: str) -> RequestEnforcement:
+    """Read a request.
+
+    Raises:
+        InvalidEventError: The body is not one; the message names the field.
+
+    """
+    message = decode(body, EnforcementRequest)
+    return RequestEnforcement(
+        message.cluster_arn,
+        tuple(ObjectVersion(o.bucket, o.key, o.version_id) for o in message.log_objects),
+    )

@@ -1,0 +1,35 @@
+"""One way to read what arrives, and one error when it cannot be read."""
+
+from typing import Any
+
+import msgspec
+
+from emr_log_guard.errors import InvalidEventError
+
+
+def convert[T](value: Any, shape: type[T]) -> T:  # noqa: ANN401 - what arrives has no type yet
+    """Read a value of the given shape.
+
+    Raises:
+        InvalidEventError: It has another shape; the message names the field.
+
+    """
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        message = f"not {shape.__name__}: {error}"
+        raise InvalidEventError(message) from error
+
+
+def decode[T](text: str, shape: type[T]) -> T:
+    """Read JSON of the given shape.
+
+    Raises:
+        InvalidEventError: It is no JSON, or has another shape; the message names the field.
+
+    """
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.DecodeError as error:
+        message = f"not {shape.__name__}: {error}"
+        raise InvalidEventError(message) from error

@@ -1,0 +1,52 @@
+"""Batches of SQS messages: one bad message never blocks the others.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from emr_log_guard.events.parsing import convert
+from emr_log_guard.observability import logger
+
+
+class Batch(msgspec.Struct, frozen=True, rename="pascal"):
+    """What SQS invokes a function with."""
+
+    records: list[dict[str, Any]]
+
+
+def each_body[T](
+    event: Any,  # noqa: ANN401 - Lambda hands over any JSON
+    handle: Callable[[str], T],
+) -> tuple[list[T], PartialItemFailureResponse]:
+    """Handle each message's body on its own.
+
+    Returns:
+        What came of the messages that could be handled, and the answer that has SQS deliver the
+        others again, until their queue's redrive policy sends them to the dead-letter queue.
+
+    Raises:
+        InvalidEventError: The event is not SQS's.
+
+    """
+
+    def handle_record(record: SQSRecord) -> T:
+        logger.set_correlation_id(record.message_id)
+        try:
+            return handle(record.body)
+        except Exception:
+            logger.exception("message failed", message_id=record.message_id)
+            raise
+
+    records = convert(event, Batch).records
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    with processor(records, handle_record) as batch:
+        handled = batch.process()
+    results = [result for outcome, result, _ in handled if outcome == "success"]
+    return results, processor.response()

@@ -1,0 +1,53 @@
+"""Logs, metrics and correlation ids: one logger and one set of metrics for every function."""
+
+from collections.abc import Sequence
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.decide import NextStep
+from emr_log_guard.domain.findings import Finding
+
+logger = Logger()
+metrics = Metrics()
+
+
+def record_findings(
+    event: str, cluster_id: str, findings: Sequence[Finding], *, objects: int = 0
+) -> None:
+    """Write down what a check found, in every mode: nothing is judged in silence.
+
+    Args:
+        event: What was done, such as `cluster checked`.
+        cluster_id: Whose findings they are.
+        findings: The check's findings.
+        objects: How many log objects were judged; 0 when it was the cluster itself.
+
+    """
+    compliance = overall(finding.compliance for finding in findings)
+    attention = [finding for finding in findings if finding.needs_attention]
+    logger.info(
+        event,
+        cluster_id=cluster_id,
+        compliance=compliance,
+        findings=[
+            {"rule_id": f.rule_id, "compliance": f.compliance, "summary": f.summary}
+            for f in attention
+        ],
+    )
+    checked, count = ("LogObjectsChecked", objects) if objects else ("ClustersChecked", 1)
+    metrics.add_metric(name=checked, unit=MetricUnit.Count, value=count)
+    for name, wanted in (
+        ("NonCompliantFindings", Compliance.NON_COMPLIANT),
+        ("UndeterminedFindings", Compliance.INSUFFICIENT_DATA),
+    ):
+        found = sum(finding.compliance is wanted for finding in attention)
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=found)
+
+
+def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:
+    """Write down what came of a request to end a cluster."""
+    logger.warning("enforcement decided", cluster_arn=cluster_arn, outcome=step, detail=detail)
+    terminated = int(step is NextStep.TERMINATION_STARTED)
+    metrics.add_metric(name="ClustersTerminated", unit=MetricUnit.Count, value=terminated)

@@ -1,0 +1,30 @@
+"""Making text that users control harmless for its reader."""
+
+import unicodedata
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories that move the cursor, reorder or hide text."""
+
+
+def plain(text: str, *, keep: str = "") -> str:
+    """Show control, format and line-breaking characters as escapes, but those to keep."""
+    return "".join(
+        character
+        if character in keep or unicodedata.category(character) not in _HIDDEN
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def slack(text: str) -> str:
+    """Escape Slack's three control characters, so that no name pings a channel or makes a link.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def ascii_line(text: str, limit: int) -> str:
+    """Reduce text to one line of printable ASCII, cut to a length with an ellipsis."""
+    line = plain(text).encode("ascii", "replace").decode()
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."

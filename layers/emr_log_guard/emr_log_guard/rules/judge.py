@@ -1,0 +1,168 @@
+"""Facts and rules in, findings out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
+from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.rules.rule import Rule
+
+type _Judged = tuple[LogObjectFacts, Outcome]
+
+SAMPLES = 5
+"""How many objects a finding names: enough to see the pattern, and it fits into any alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The cluster that findings are about, known to EMR or not."""
+
+    id: str
+    arn: str
+    account: str
+    region: str
+    name: str | None = None
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> "Subject":
+        """Speak of a cluster that EMR knows."""
+        return cls(cluster.id, cluster.arn, cluster.account, cluster.region, cluster.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What every finding of one check shares."""
+
+    now: datetime
+    """UTC"""
+    runbook: Callable[[str], str]
+    """Says where the runbook of a rule id is."""
+
+
+def judge_cluster(
+    facts: ClusterFacts, rules: Iterable[Rule[ClusterFacts]], judging: Judging
+) -> tuple[Finding, ...]:
+    """Judge a cluster by each rule.
+
+    Returns:
+        A finding a rule, whatever its compliance, in the rules' order.
+
+    """
+    subject = Subject.of(facts.cluster)
+    evidence = _cluster_evidence(facts)
+    findings = []
+    for rule in rules:
+        outcome = rule.check(facts)
+        fix = rule.remediation(facts) if outcome.compliance is Compliance.NON_COMPLIANT else ""
+        findings.append(_finding(rule, subject, judging, outcome, evidence=evidence, fix=fix))
+    return tuple(findings)
+
+
+def judge_log_objects(
+    subject: Subject,
+    objects: Sequence[LogObjectFacts],
+    rules: Iterable[Rule[LogObjectFacts]],
+    judging: Judging,
+) -> tuple[Finding, ...]:
+    """Judge log objects of one cluster, at least one, by each rule.
+
+    Returns:
+        A finding a rule, with a count and samples of the objects that it is about: the broken
+        ones if there are any, else those that could not be determined.
+
+    """
+    findings = []
+    for rule in rules:
+        outcomes = [(facts, rule.check(facts)) for facts in objects]
+        worst = overall(outcome.compliance for _, outcome in outcomes)
+        concerned = [pair for pair in outcomes if pair[1].compliance is worst]
+        first, outcome = concerned[0]
+        count = len(concerned)
+        fix = rule.remediation(first) if worst is Compliance.NON_COMPLIANT else ""
+        finding = _finding(
+            rule,
+            subject,
+            judging,
+            _and_more(outcome, count - 1),
+            evidence=_object_evidence(concerned, outcomes),
+            fix=f"# For each of the {count} objects:\n{fix}" if fix and count > 1 else fix,
+        )
+        findings.append(replace(finding, occurrences=count))
+    return tuple(findings)
+
+
+def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
+    rule: Rule[Facts],
+    subject: Subject,
+    judging: Judging,
+    outcome: Outcome,
+    *,
+    evidence: Evidence,
+    fix: str,
+) -> Finding:
+    return Finding(
+        id=f"{subject.arn}#{rule.id}",
+        rule_id=rule.id,
+        rule_name=rule.name,
+        compliance=outcome.compliance,
+        severity=rule.severity,
+        status=Status.OPEN,
+        account=subject.account,
+        region=subject.region,
+        cluster_id=subject.id,
+        cluster_name=subject.name,
+        cluster_arn=subject.arn,
+        launched_by=None,
+        summary=outcome.summary,
+        evidence=evidence,
+        remediation=fix,
+        first_seen=judging.now,
+        last_seen=judging.now,
+        occurrences=1,
+        deadline=None,
+        runbook=judging.runbook(rule.id),
+    )
+
+
+def _cluster_evidence(facts: ClusterFacts) -> Evidence:
+    cluster, key = facts.cluster, facts.log_key
+    evidence: dict[str, str | None] = {
+        "log_uri": cluster.log_uri,
+        "log_encryption_kms_key_id": cluster.log_key_identifier,
+        "release_label": cluster.release_label,
+        "cluster_state": cluster.state,
+    }
+    if cluster.ami_version is not None:
+        evidence["ami_version"] = cluster.ami_version
+    if isinstance(key, KmsKey):
+        evidence |= {
+            "key_arn": key.arn,
+            "key_manager": key.manager,
+            "key_state": key.state,
+            "key_spec": key.spec,
+        }
+    return evidence
+
+
+def _object_evidence(concerned: Sequence[_Judged], outcomes: Sequence[_Judged]) -> Evidence:
+    first, compliance = concerned[0][0], concerned[0][1].compliance
+    encryption = first.encryption if isinstance(first.encryption, Encryption) else None
+    doubtful = [o for _, o in outcomes if o.compliance is Compliance.INSUFFICIENT_DATA]
+    return {
+        "samples": tuple(str(facts.version) for facts, _ in concerned[:SAMPLES]),
+        "encryption": encryption.algorithm if encryption else None,
+        "key": encryption.key_identifier if encryption else None,
+        "expected_key": first.cluster_key.arn if isinstance(first.cluster_key, KmsKey) else None,
+        "undetermined": 0 if compliance is Compliance.INSUFFICIENT_DATA else len(doubtful),
+    }
+
+
+def _and_more(outcome: Outcome, more: int) -> Outcome:
+    if not more:
+        return outcome
+    objects = "object" if more == 1 else "objects"
+    return Outcome(outcome.compliance, f"{outcome.summary} (and {more} more {objects})")

@@ -1,0 +1,1 @@
+"""What the guard does: gather, judge, decide, act. Services are Protocols here."""

@@ -1,0 +1,124 @@
+"""Enforce: read everything again, judge again, decide again, and only then end a cluster."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.decide import (
+    Alert,
+    AlertKind,
+    NextStep,
+    RequestEnforcement,
+    Spare,
+    Terminate,
+    decide_enforcement,
+)
+from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError, TerminationRefusedError
+from emr_log_guard.observability import logger, record_enforcement
+from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
+from emr_log_guard.usecases.ports import Alerts, TerminableClusters
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+
+_KINDS = {
+    NextStep.CLUSTER_ENDED: AlertKind.ENFORCEMENT_DONE,
+    NextStep.TERMINATION_STARTED: AlertKind.ENFORCEMENT_DONE,
+    NextStep.SPARED_PROTECTED: AlertKind.ENFORCEMENT_SKIPPED,
+    NextStep.SPARED_NO_LONGER_CALLED_FOR: AlertKind.ENFORCEMENT_SKIPPED,
+    NextStep.TERMINATION_REFUSED: AlertKind.ENFORCEMENT_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Enforce:
+    """Ends clusters. Trusts nothing that it was told: a request only says where to look."""
+
+    clusters: TerminableClusters
+    read_facts: ReadClusterFacts
+    read_object: ReadLogObject
+    policy: Policy
+    alerts: Alerts
+    clock: Callable[[], datetime]
+    runbook: Callable[[str], str]
+
+    def __call__(self, request: RequestEnforcement) -> NextStep:
+        """End the cluster if that is still called for, and tell what came of it.
+
+        Errors that a retry may cure fly; the request is delivered again, then dead-lettered.
+        """
+        arn = Arn.parse(request.cluster_arn)
+        cluster_id = arn.resource.rpartition("/")[2] if arn else ""
+        try:
+            cluster = self.clusters.describe(cluster_id)
+        except ClusterNotFoundError as error:
+            return self._tell(request.cluster_arn, None, (), NextStep.CLUSTER_ENDED, str(error))
+        findings = () if cluster.ended else self._judge(cluster, request)
+        match decide_enforcement(findings, cluster, self.policy, self.clock()):
+            case Spare(reason=reason, findings=told):
+                return self._tell(cluster.arn, cluster.name, told, reason, cluster.state)
+            case Terminate() as decision:
+                step, detail = self._terminate(cluster, decision)
+                return self._tell(cluster.arn, cluster.name, decision.findings, step, detail)
+
+    def _judge(self, cluster: Cluster, request: RequestEnforcement) -> tuple[Finding, ...]:
+        """Judge by the rules that the policy would end a cluster for, and no others."""
+        enforced = self.policy.enforcement.rules
+        judging = Judging(self.clock(), self.runbook)
+        findings = judge_cluster(
+            self.read_facts(cluster),
+            [rule for rule in CLUSTER_RULES if rule.id in enforced],
+            judging,
+        )
+        objects = list(self._objects(cluster, request))
+        if objects:
+            rules = [rule for rule in LOG_OBJECT_RULES if rule.id in enforced]
+            findings += judge_log_objects(Subject.of(cluster), objects, rules, judging)
+        return findings
+
+    def _objects(self, cluster: Cluster, request: RequestEnforcement) -> Iterator[LogObjectFacts]:
+        """Read the request's log objects again; only this cluster's own count."""
+        for version in request.log_objects:
+            try:
+                facts = self.read_object(version)
+            except ObjectNotFoundError:
+                logger.info("log object is gone", object=str(version))
+                continue
+            if facts is not None and facts.cluster_id == cluster.id:
+                yield facts
+
+    def _terminate(self, cluster: Cluster, decision: Terminate) -> tuple[NextStep, str]:
+        """Terminate one cluster; restore the protection that was lifted for it if that fails."""
+        protected = "the termination protection was lifted" if decision.lift_protection else ""
+        try:
+            if decision.lift_protection:
+                self.clusters.set_termination_protection(cluster.id, protected=False)
+            self.clusters.terminate(cluster.id)
+        except ClusterNotFoundError as error:
+            return NextStep.CLUSTER_ENDED, str(error)
+        except BaseException as error:
+            if decision.lift_protection:
+                self.clusters.set_termination_protection(cluster.id, protected=True)
+            if not isinstance(error, TerminationRefusedError):
+                raise
+            return NextStep.TERMINATION_REFUSED, str(error)
+        return NextStep.TERMINATION_STARTED, protected
+
+    def _tell(
+        self,
+        cluster_arn: str,
+        cluster_name: str | None,
+        findings: tuple[Finding, ...],
+        step: NextStep,
+        detail: str,
+    ) -> NextStep:
+        record_enforcement(cluster_arn, step, detail)
+        self.alerts.publish(
+            Alert(_KINDS[step], cluster_arn, cluster_name, findings, step, self.policy.mode, detail)
+        )
+        return step

@@ -1,0 +1,84 @@
+"""Gathering: all that the cluster rules judge by."""
+
+from dataclasses import dataclass, replace
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.key_access import RoleKeyAccess
+from emr_log_guard.domain.key_policy import KeyUse, evaluate_key_policy
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.usecases.ports import Keys, Roles
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClusterFacts:
+    """Reads what the rules need of a cluster, and nothing that a missing premise makes idle."""
+
+    keys: Keys
+    approved_keys: tuple[str, ...]
+    roles: Roles | None = None
+    """None where no rule asks for the roles' rights."""
+
+    def __call__(self, cluster: Cluster) -> ClusterFacts:
+        """Read the log key, the approved keys and each role's right to the log key."""
+        key = self.log_key(cluster)
+        facts = ClusterFacts(cluster, key, tuple(map(self._approved, self.approved_keys)))
+        if (
+            self.roles is None
+            or not isinstance(key, KmsKey)
+            or usable.check(facts).compliance is not Compliance.COMPLIANT
+        ):
+            return facts
+        access = (
+            self._access(
+                self.roles,
+                key,
+                "service role",
+                self.roles.role_arn(cluster.service_role)
+                if cluster.service_role
+                else Unresolved("EMR names no service role"),
+                "kms:DescribeKey",
+            ),
+            self._access(
+                self.roles,
+                key,
+                "instance profile's role",
+                self.roles.instance_profile_role_arn(cluster.instance_profile)
+                if cluster.instance_profile
+                else Unresolved("EMR names no instance profile"),
+                "kms:GenerateDataKey",
+            ),
+        )
+        return replace(facts, role_access=access)
+
+    def log_key(self, cluster: Cluster) -> KeyFact | None:
+        """Read the key that a cluster names; None when it names none."""
+        identifier = cluster.log_key_identifier
+        return self.keys.describe(identifier) if identifier else None
+
+    def _approved(self, identifier: str) -> ApprovedKey:
+        """Resolve an approved key; a key ARN already says which key it is."""
+        arn = Arn.parse(identifier)
+        if arn is not None and arn.resource.startswith("key/"):
+            return ApprovedKey(identifier, identifier)
+        key = self.keys.describe(identifier)
+        return ApprovedKey(identifier, key.arn if isinstance(key, KmsKey) else key)
+
+    def _access(
+        self, roles: Roles, key: KmsKey, title: str, role_arn: str | Unresolved, action: str
+    ) -> RoleKeyAccess | Unresolved:
+        if isinstance(role_arn, Unresolved):
+            return role_arn
+        policy = self.keys.policy(key)
+        return RoleKeyAccess(
+            title=title,
+            role_arn=role_arn,
+            action=action,
+            identity=roles.simulate(role_arn, action, key.arn),
+            key_policy=policy
+            if isinstance(policy, Unresolved)
+            else evaluate_key_policy(policy, KeyUse(role_arn, action, key.arn)),
+        )
