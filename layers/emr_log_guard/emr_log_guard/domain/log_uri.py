@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 _URI = re.compile(r"s3[na]?://(?P<bucket>[^/]+)(?:/(?P<prefix>.*))?", re.IGNORECASE | re.DOTALL)
-_CLUSTER_FOLDER = re.compile(r"(?:^|/)(j-[A-Z0-9]{8,})/", re.ASCII)
+_CLUSTER_FOLDER = re.compile(r"(?:^|/)(j-[A-Z0-9]{8,})(?=/)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

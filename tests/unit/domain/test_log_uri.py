@@ -1,0 +1,132 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in
+
+CLUSTER = "j-2AXXXXXXGAPLF"
+OTHER = "j-3BYYYYYYHBQMG"
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3n", "s3a", "S3", "S3N"])
+@pytest.mark.parametrize(
+    ("rest", "prefix"),
+    [
+        ("example-logs", ""),
+        ("example-logs/", ""),
+        ("example-logs/emr", "emr/"),
+        ("example-logs/emr/", "emr/"),
+        ("example-logs/a/b c", "a/b c/"),
+        ("example-logs//emr", "/emr/"),
+    ],
+)
+def test_a_log_uri_is_read_in_every_spelling(scheme: str, rest: str, prefix: str) -> None:
+    assert LogLocation.parse(f"{scheme}://{rest}") == LogLocation("example-logs", prefix)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "s3://",
+        "s3:///emr/",
+        "s3:/example-logs/emr/",
+        "s3x://example-logs/emr/",
+        "hdfs:///var/log",
+        "https://example-logs.s3.amazonaws.com/emr/",
+        "example-logs/emr",
+        " s3://example-logs/emr/",
+    ],
+)
+def test_anything_else_is_no_place_for_logs(uri: str) -> None:
+    assert LogLocation.parse(uri) is None
+
+
+@pytest.mark.parametrize("prefix", ["", "logs/", "a/b/"])
+@pytest.mark.parametrize("rest", ["steps/s-1/stderr.gz", "node/i-1/daemons/x.log.gz", ""])
+def test_a_location_holds_what_lies_in_the_clusters_folder(prefix: str, rest: str) -> None:
+    location = LogLocation("example-logs", prefix)
+
+    assert location.holds(CLUSTER, "example-logs", f"{prefix}{CLUSTER}/{rest}")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [
+        ("example-logs2", f"logs/{CLUSTER}/x.gz"),
+        ("example-logs", f"logs2/{CLUSTER}/x.gz"),
+        ("example-logs", f"log/{CLUSTER}/x.gz"),
+        ("example-logs", f"more/logs/{CLUSTER}/x.gz"),
+        ("example-logs", f"logs/deeper/{CLUSTER}/x.gz"),
+        ("example-logs", f"{CLUSTER}/x.gz"),
+        ("example-logs", f"logs/{CLUSTER}2/x.gz"),
+        ("example-logs", f"logs/x{CLUSTER}/x.gz"),
+        ("example-logs", f"logs/{CLUSTER}"),
+        ("example-logs", f"logs/{OTHER}/x.gz"),
+        ("example-logs", f"logs/{CLUSTER.lower()}/x.gz"),
+        ("example-logs", "logs/x.gz"),
+    ],
+)
+def test_a_location_holds_nothing_that_only_looks_alike(bucket: str, key: str) -> None:
+    assert not LogLocation("example-logs", "logs/").holds(CLUSTER, bucket, key)
+
+
+@pytest.mark.parametrize(
+    ("key", "ids"),
+    [
+        (f"{CLUSTER}/steps/s-1/stderr.gz", (CLUSTER,)),
+        (f"emr/{CLUSTER}/node/i-1/x.gz", (CLUSTER,)),
+        (f"emr/{CLUSTER}/containers/{OTHER}/x.gz", (CLUSTER, OTHER)),
+        (f"{OTHER}/{CLUSTER}/steps/x.gz", (OTHER, CLUSTER)),
+        (f"{CLUSTER}/{CLUSTER}/x.gz", (CLUSTER,)),
+        (f"emr/{CLUSTER}/{OTHER}/{CLUSTER}/x.gz", (CLUSTER, OTHER)),
+        ("emr/j-12345678/x.gz", ("j-12345678",)),
+    ],
+)
+def test_every_folder_that_a_cluster_may_own_is_named_once_the_outermost_first(
+    key: str, ids: tuple[str, ...]
+) -> None:
+    assert cluster_ids_in(key) == ids
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        CLUSTER,
+        f"emr/{CLUSTER}",
+        f"emr/x{CLUSTER}/x.gz",
+        f"emr/{CLUSTER}x/x.gz",
+        f"emr/{CLUSTER.lower()}/x.gz",
+        "emr/j-SHORT12/x.gz",
+        "emr/j-2AXXXXXX_GAPLF/x.gz",
+    ],
+)
+def test_what_only_looks_like_a_cluster_id_is_none(key: str) -> None:
+    assert cluster_ids_in(key) == ()
+
+
+CLUSTER_IDS = st.from_regex(r"j-[A-Z0-9]{8,14}", fullmatch=True)
+FOLDERS = st.lists(st.one_of(CLUSTER_IDS, st.text(max_size=8)), max_size=4)
+
+
+@given(FOLDERS, CLUSTER_IDS, st.text(max_size=20))
+def test_a_log_object_can_always_be_traced_to_its_cluster(
+    folders: list[str], cluster_id: str, rest: str
+) -> None:
+    prefix = "".join(f"{folder}/" for folder in folders)
+    location = LogLocation.parse(f"s3://example-logs/{prefix}")
+    key = f"{prefix}{cluster_id}/{rest}"
+
+    assert location is not None
+    assert location.holds(cluster_id, "example-logs", key)
+    assert cluster_id in cluster_ids_in(key)
+
+
+def test_an_object_is_written_as_a_uri_with_its_version_where_it_has_one() -> None:
+    assert str(ObjectVersion("example-logs", "emr/x.gz")) == "s3://example-logs/emr/x.gz"
+    assert (
+        str(ObjectVersion("example-logs", "emr/x.gz", "3HL4"))
+        == "s3://example-logs/emr/x.gz?versionId=3HL4"
+    )
