@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -77,14 +77,12 @@ def evaluate_key_policy(document: Mapping[str, object], use: KeyUse) -> KeyPolic
         elif statement.get("Effect") == "Allow":
             allows, delegates = max(allows, direct), max(delegates, through_account)
         if Truth.UNDECIDED in (direct, through_account):
-            doubts.append(_doubt(statement))
+            doubts.append(_doubt(statement, use))
     return KeyPolicyVerdict(allows, delegates, denies, "; ".join(doubts))
 
 
-def _doubt(statement: Mapping[str, object]) -> str:
-    conditions = sorted(
-        key for block in _mappings(statement.get("Condition")) for _, key, _ in _tests(block)
-    )
+def _doubt(statement: Mapping[str, object], use: KeyUse) -> str:
+    conditions = sorted(key for key, truth in _tested(statement, use) if truth is Truth.UNDECIDED)
     told_by = f"its condition on {', '.join(conditions)}" if conditions else "its NotPrincipal"
     name = statement.get("Sid") or "without a Sid"
     return (
@@ -132,22 +130,19 @@ def _iam_prefix(use: KeyUse) -> str:
 
 def _conditions(statement: Mapping[str, object], use: KeyUse) -> Truth:
     """Decide the tests whose condition key is known; all must hold."""
-    results = [
-        _test(operator, use.context.get(key.lower()), values)
-        for block in _mappings(statement.get("Condition"))
-        for operator, key, values in _tests(block)
-    ]
-    return min(results, default=Truth.YES)
+    return min((truth for _, truth in _tested(statement, use)), default=Truth.YES)
 
 
-def _tests(block: Mapping[str, object]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    for operator, tests in block.items():
-        for tested in _mappings(tests):
-            for key, values in tested.items():
-                yield operator, key, tuple(_strings(values))
+def _tested(statement: Mapping[str, object], use: KeyUse) -> Iterator[tuple[str, Truth]]:
+    """Give each condition key that a statement tests, and whether the test holds."""
+    for block in _mappings(statement.get("Condition")):
+        for operator, tests in block.items():
+            for tested in _mappings(tests):
+                for key, values in tested.items():
+                    yield key, _test(operator, use.context.get(key.lower()), tuple(_values(values)))
 
 
-def _test(operator: str, actual: str | None, values: Iterable[str]) -> Truth:
+def _test(operator: str, actual: str | None, values: tuple[str, ...]) -> Truth:
     known = _OPERATOR.fullmatch(operator)
     if actual is None or known is None or any("${" in value for value in values):
         return Truth.UNDECIDED
@@ -175,6 +170,13 @@ def _strings(value: object) -> Iterator[str]:
         yield value
     elif isinstance(value, list):
         yield from (item for item in value if isinstance(item, str))
+
+
+def _values(value: object) -> Iterator[str]:
+    """Give the values of a condition as text: policies may hold bare booleans and numbers."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str | int | float):
+            yield str(item).lower() if isinstance(item, bool) else str(item)
 
 
 def _mappings(value: object) -> Iterator[Mapping[str, object]]:

@@ -1,0 +1,366 @@
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emr_log_guard.domain.key_policy import KeyUse, Truth, evaluate_key_policy
+from tests.unit.builders import ACCOUNT, KEY, OTHER_ACCOUNT
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/EMR_DefaultRole"
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+USE = KeyUse(ROLE, "kms:DescribeKey", KEY.arn)
+NO, UNDECIDED, YES = Truth.NO, Truth.UNDECIDED, Truth.YES
+
+
+def allow(**elements: object) -> dict[str, object]:
+    """Write a statement that allows the role everything, but for the given elements."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": ROLE},
+        "Action": "kms:*",
+        "Resource": "*",
+        **elements,
+    }
+
+
+def deny(**elements: object) -> dict[str, object]:
+    return {**allow(**elements), "Effect": "Deny"}
+
+
+def verdict(*statements: object, use: KeyUse = USE) -> tuple[Truth, Truth, Truth]:
+    found = evaluate_key_policy({"Version": "2012-10-17", "Statement": [*statements]}, use)
+    return found.allows, found.delegates, found.denies
+
+
+@pytest.mark.parametrize(
+    ("principal", "allows", "delegates"),
+    [
+        ({"AWS": ROLE}, YES, NO),
+        ({"AWS": [f"arn:aws:iam::{OTHER_ACCOUNT}:root", ROLE]}, YES, NO),
+        ({"AWS": "*"}, YES, NO),
+        ("*", YES, NO),
+        ({"AWS": ROOT}, NO, YES),
+        ({"AWS": ACCOUNT}, NO, YES),
+        ({"AWS": [ROOT, ROLE]}, YES, YES),
+        ({"AWS": [ACCOUNT, "*"]}, YES, YES),
+        ({"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}, NO, NO),
+        ({"AWS": OTHER_ACCOUNT}, NO, NO),
+        ({"AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"}, NO, NO),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/EMR_DefaultRole"}, NO, NO),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/*"}, NO, NO),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:user/EMR_DefaultRole"}, NO, NO),
+        ({"AWS": "AROAEXAMPLEOFADELETEDROLE"}, NO, NO),
+        ({"AWS": []}, NO, NO),
+        ({"Service": "elasticmapreduce.amazonaws.com"}, NO, NO),
+        ({"Service": "*"}, NO, NO),
+        ({"Federated": ROLE}, NO, NO),
+        ({}, NO, NO),
+        (None, NO, NO),
+    ],
+)
+def test_a_principal_is_the_role_or_its_account_or_somebody_else(
+    principal: object, allows: Truth, delegates: Truth
+) -> None:
+    assert verdict(allow(Principal=principal)) == (allows, delegates, NO)
+
+
+@pytest.mark.parametrize(
+    ("principal", "denies"),
+    [
+        ({"AWS": ROLE}, YES),
+        ({"AWS": "*"}, YES),
+        ("*", YES),
+        ({"AWS": ROOT}, YES),
+        ({"AWS": ACCOUNT}, YES),
+        ({"AWS": OTHER_ACCOUNT}, NO),
+        ({"Service": "s3.amazonaws.com"}, NO),
+    ],
+)
+def test_a_deny_on_the_account_is_a_deny_on_its_roles(principal: object, denies: Truth) -> None:
+    assert verdict(deny(Principal=principal)) == (NO, NO, denies)
+
+
+def test_a_deny_takes_nothing_from_the_allow_beside_it_for_both_are_weighed_later() -> None:
+    assert verdict(allow(), deny(), allow(Principal={"AWS": ROOT})) == (YES, YES, YES)
+
+
+def test_the_root_of_a_role_is_of_its_own_partition() -> None:
+    use = KeyUse(f"arn:aws-cn:iam::{ACCOUNT}:role/r", "kms:DescribeKey", KEY.arn)
+
+    here = verdict(allow(Principal={"AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"}), use=use)
+
+    assert here == (NO, YES, NO)
+
+
+def test_the_one_of_two_statements_that_speaks_to_the_role_counts() -> None:
+    assert verdict(allow(Action="kms:Decrypt"), allow(), allow(Principal="nobody")) == (YES, NO, NO)
+
+
+@pytest.mark.parametrize(
+    ("action", "applies"),
+    [
+        ("kms:DescribeKey", YES),
+        ("KMS:describekey", YES),
+        ("kms:*", YES),
+        ("*", YES),
+        ("kms:Describe*", YES),
+        ("kms:Describe???", YES),
+        (["kms:Encrypt", "kms:Desc*"], YES),
+        ("kms:Describe??", NO),
+        ("kms:Describe", NO),
+        ("kms:DescribeKeyX", NO),
+        ("kms.DescribeKey", NO),
+        ("kms:GenerateDataKey*", NO),
+        ([], NO),
+        ([1, None], NO),
+        (None, NO),
+    ],
+)
+def test_actions_match_with_wildcards_in_either_case(action: object, applies: Truth) -> None:
+    assert verdict(allow(Action=action)) == (applies, NO, NO)
+    assert verdict(deny(Action=action)) == (NO, NO, applies)
+
+
+@pytest.mark.parametrize(
+    ("not_action", "applies"),
+    [
+        ("kms:DescribeKey", NO),
+        ("kms:*", NO),
+        (["kms:Decrypt", "kms:Desc*"], NO),
+        ("kms:Decrypt", YES),
+        ([], YES),
+    ],
+)
+def test_not_action_is_every_other_action(not_action: object, applies: Truth) -> None:
+    statement = allow(NotAction=not_action)
+    del statement["Action"]
+
+    assert verdict(statement) == (applies, NO, NO)
+
+
+@pytest.mark.parametrize(
+    ("elements", "applies"),
+    [
+        ({"Resource": "*"}, YES),
+        ({"Resource": KEY.arn}, YES),
+        ({"Resource": [KEY.arn + "0", "arn:aws:kms:*:*:key/*"]}, YES),
+        ({"Resource": KEY.arn + "0"}, NO),
+        ({"Resource": "arn:aws:kms:eu-west-1:111122223333:alias/*"}, NO),
+        ({"NotResource": KEY.arn}, NO),
+        ({"NotResource": "*"}, NO),
+        ({"NotResource": KEY.arn + "0"}, YES),
+    ],
+)
+def test_a_resource_is_this_key_or_another(elements: Mapping[str, object], applies: Truth) -> None:
+    assert verdict(allow(**elements)) == (applies, NO, NO)
+
+
+def test_a_statement_without_a_resource_is_about_the_key_that_it_is_attached_to() -> None:
+    statement = allow()
+    del statement["Resource"]
+
+    assert verdict(statement) == (YES, NO, NO)
+
+
+def test_who_a_not_principal_means_is_left_undecided() -> None:
+    statement = allow(NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/other"}, Sid="Others")
+    del statement["Principal"]
+
+    found = evaluate_key_policy({"Statement": [{**statement, "Effect": "Deny"}]}, USE)
+
+    assert (found.allows, found.delegates, found.denies) == (NO, NO, UNDECIDED)
+    assert "Deny statement Others" in found.doubt
+    assert found.doubt.endswith("its NotPrincipal")
+
+
+def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
+    found = evaluate_key_policy(
+        {"Statement": deny(NotPrincipal={"AWS": ROLE}, Action="kms:Decrypt")}, USE
+    )
+
+    assert (found.denies, found.doubt) == (NO, "")
+
+
+@pytest.mark.parametrize(
+    ("condition", "applies"),
+    [
+        ({}, YES),
+        ({"StringEquals": {"kms:CallerAccount": ACCOUNT}}, YES),
+        ({"StringEquals": {"KMS:calleraccount": [OTHER_ACCOUNT, ACCOUNT]}}, YES),
+        ({"StringEquals": {"kms:CallerAccount": OTHER_ACCOUNT}}, NO),
+        ({"StringEquals": {"kms:CallerAccount": "1111*"}}, NO),
+        ({"StringEquals": {"kms:CallerAccount": []}}, NO),
+        ({"StringNotEquals": {"kms:CallerAccount": ACCOUNT}}, NO),
+        ({"StringNotEquals": {"kms:CallerAccount": [OTHER_ACCOUNT, ACCOUNT]}}, NO),
+        ({"StringNotEquals": {"kms:CallerAccount": OTHER_ACCOUNT}}, YES),
+        ({"StringLike": {"kms:CallerAccount": "1111????3333"}}, YES),
+        ({"StringLike": {"kms:CallerAccount": "4444*"}}, NO),
+        ({"StringNotLike": {"aws:PrincipalArn": "*:role/service-role/*"}}, NO),
+        ({"StringEquals": {"aws:PrincipalType": "AssumedRole"}}, YES),
+        ({"StringEquals": {"aws:PrincipalType": "assumedrole"}}, NO),
+        ({"StringEqualsIgnoreCase": {"aws:PrincipalType": "assumedrole"}}, YES),
+        ({"StringNotEqualsIgnoreCase": {"aws:PrincipalType": "assumedrole"}}, NO),
+        ({"StringEqualsIfExists": {"aws:PrincipalAccount": ACCOUNT}}, YES),
+        ({"StringEqualsIfExists": {"aws:PrincipalAccount": OTHER_ACCOUNT}}, NO),
+        ({"ArnEquals": {"aws:PrincipalArn": ROLE}}, YES),
+        ({"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/*"}}, YES),
+        ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/*"}}, YES),
+        ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:user/*"}}, NO),
+        ({"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/*"}}, NO),
+        ({"ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/admin"}}, YES),
+        ({"Bool": {"aws:SecureTransport": "true"}}, YES),
+        ({"Bool": {"aws:SecureTransport": "True"}}, YES),
+        ({"Bool": {"aws:SecureTransport": True}}, YES),
+        ({"Bool": {"aws:SecureTransport": [True]}}, YES),
+        ({"Bool": {"aws:SecureTransport": "false"}}, NO),
+        ({"Bool": {"aws:SecureTransport": False}}, NO),
+        ({"BoolIfExists": {"aws:SecureTransport": "false"}}, NO),
+        ({"StringEquals": {"kms:CallerAccount": int(ACCOUNT)}}, YES),
+        (
+            {
+                "StringEquals": {"kms:CallerAccount": ACCOUNT, "aws:PrincipalType": "AssumedRole"},
+                "Bool": {"aws:SecureTransport": "true"},
+            },
+            YES,
+        ),
+        (
+            {
+                "StringEquals": {"kms:CallerAccount": ACCOUNT, "aws:PrincipalType": "User"},
+                "Bool": {"aws:SecureTransport": "true"},
+            },
+            NO,
+        ),
+        ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, UNDECIDED),
+        ({"StringEqualsIfExists": {"kms:ViaService": "s3.amazonaws.com"}}, UNDECIDED),
+        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, UNDECIDED),
+        ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "*"}}, UNDECIDED),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, UNDECIDED),
+        ({"Null": {"aws:PrincipalArn": "false"}}, UNDECIDED),
+        ({"ForAnyValue:StringEquals": {"aws:PrincipalArn": ROLE}}, UNDECIDED),
+        ({"ANewOperator": {"aws:PrincipalArn": ROLE}}, UNDECIDED),
+        ({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}}, UNDECIDED),
+        (
+            {"StringEquals": {"kms:CallerAccount": ACCOUNT, "kms:ViaService": "s3.amazonaws.com"}},
+            UNDECIDED,
+        ),
+        (
+            {
+                "StringEquals": {"kms:ViaService": "s3.amazonaws.com"},
+                "Bool": {"aws:SecureTransport": "false"},
+            },
+            NO,
+        ),
+    ],
+)
+def test_a_condition_is_decided_when_its_keys_are_known(
+    condition: Mapping[str, object], applies: Truth
+) -> None:
+    assert verdict(allow(Condition=condition)) == (applies, NO, NO)
+    assert verdict(deny(Condition=condition)) == (NO, NO, applies)
+    assert verdict(allow(Condition=condition, Principal={"AWS": ROOT})) == (NO, applies, NO)
+
+
+def test_the_usual_deny_of_plain_http_denies_nobody() -> None:
+    plain_http = {"Bool": {"aws:SecureTransport": "false"}}
+
+    assert verdict(allow(), deny(Principal="*", Condition=plain_http)) == (YES, NO, NO)
+
+
+def test_doubt_names_the_statements_and_the_conditions_that_nobody_can_decide_from_outside() -> (
+    None
+):
+    condition = {
+        "StringEquals": {"kms:ViaService": "s3.amazonaws.com", "aws:PrincipalOrgID": "o-1"},
+        "Bool": {"aws:SecureTransport": "true"},
+    }
+    found = evaluate_key_policy(
+        {
+            "Statement": [
+                allow(Condition=condition),
+                deny(Condition={"Null": {"aws:TokenIssueTime": "false"}}, Sid="Fresh"),
+                allow(Principal={"AWS": OTHER_ACCOUNT}, Condition=condition, Sid="Irrelevant"),
+            ]
+        },
+        USE,
+    )
+
+    assert found.doubt == (
+        "the key policy's Allow statement without a Sid cannot be decided from outside a request: "
+        "its condition on aws:PrincipalOrgID, kms:ViaService; "
+        "the key policy's Deny statement Fresh cannot be decided from outside a request: "
+        "its condition on aws:TokenIssueTime"
+    )
+
+
+def test_doubt_about_a_not_principal_does_not_blame_conditions_that_are_decided() -> None:
+    statement = deny(
+        NotPrincipal={"AWS": ROOT}, Condition={"Bool": {"aws:SecureTransport": "true"}}
+    )
+
+    found = evaluate_key_policy({"Statement": statement}, USE)
+
+    assert found.doubt.endswith("its NotPrincipal")
+
+
+def test_a_certain_allow_beside_an_uncertain_one_is_certain() -> None:
+    via_s3 = {"StringEquals": {"kms:ViaService": "s3.amazonaws.com"}}
+
+    assert verdict(allow(Condition=via_s3), allow()) == (YES, NO, NO)
+    assert verdict(deny(), deny(Condition=via_s3)) == (NO, NO, YES)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"Statement": None},
+        {"Statement": []},
+        {"Statement": "Allow"},
+        {"Statement": ["Allow", None, 3]},
+        {"Statement": {}},
+        {"Statement": [{**allow(), "Effect": "allow"}]},
+        {"Statement": [{**allow(), "Effect": None}]},
+        {"Statement": [{"Effect": "Allow"}]},
+    ],
+)
+def test_a_document_that_says_nothing_grants_nothing(document: Mapping[str, object]) -> None:
+    found = evaluate_key_policy(document, USE)
+
+    assert (found.allows, found.delegates, found.denies, found.doubt) == (NO, NO, NO, "")
+
+
+def test_a_single_statement_needs_no_list() -> None:
+    assert evaluate_key_policy({"Statement": allow()}, USE).allows is YES
+
+
+@pytest.mark.parametrize("role_arn", ["", "EMR_DefaultRole"])
+def test_a_role_without_an_arn_has_no_account_to_delegate_to(role_arn: str) -> None:
+    use = KeyUse(role_arn, "kms:DescribeKey", KEY.arn)
+
+    assert verdict(allow(Principal={"AWS": [ROOT, ACCOUNT]}), use=use) == (NO, NO, NO)
+
+
+SCALARS = st.sampled_from([None, True, 0, 1.5, "", "*", "Allow", "Deny", ROLE, ROOT])
+JUNK = (
+    SCALARS
+    | st.lists(SCALARS, max_size=2)
+    | st.dictionaries(st.sampled_from(["AWS", "StringLike", "Bool", "?"]), SCALARS, max_size=2)
+)
+CONDITIONS = st.dictionaries(
+    st.sampled_from(["StringEquals", "ArnNotLike", "Bool", "?"]),
+    st.dictionaries(st.sampled_from(["aws:PrincipalArn", "kms:ViaService", "?"]), JUNK, max_size=2),
+    max_size=2,
+)
+STATEMENTS = st.dictionaries(
+    st.sampled_from(["Effect", "Principal", "NotPrincipal", "Action", "Resource", "Condition"]),
+    JUNK | CONDITIONS,
+)
+
+
+@given(st.fixed_dictionaries({"Statement": JUNK | STATEMENTS | st.lists(STATEMENTS, max_size=3)}))
+def test_no_document_whatever_stops_us(document: dict[str, object]) -> None:
+    found = evaluate_key_policy(document, USE)
+
+    assert {found.allows, found.delegates, found.denies} <= set(Truth)
+    assert bool(found.doubt) or UNDECIDED not in {found.allows, found.delegates, found.denies}
