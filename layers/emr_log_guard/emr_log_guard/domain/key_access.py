@@ -58,12 +58,13 @@ class RoleKeyAccess:
     def _weigh(self, verdict: KeyPolicyVerdict, *, same_account: bool) -> bool | Unresolved:
         if isinstance(self.identity, Unresolved):
             return self.identity
-        if verdict.denies is Truth.UNDECIDED:
-            return Unresolved(verdict.doubt)
         if same_account:
             granted = verdict.allows
             if self.identity is IdentityDecision.ALLOWED:
                 granted = max(granted, verdict.delegates)
         else:
             granted = max(verdict.allows, verdict.delegates)
-        return Unresolved(verdict.doubt) if granted is Truth.UNDECIDED else granted is Truth.YES
+        if granted is Truth.NO:
+            return False
+        doubtful = Truth.UNDECIDED in (granted, verdict.denies)
+        return Unresolved(verdict.doubt) if doubtful else True

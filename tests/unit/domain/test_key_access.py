@@ -1,0 +1,111 @@
+from itertools import product
+
+import pytest
+
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.unresolved import Unresolved
+from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, service_role_access
+
+ALLOWED, IMPLICIT, EXPLICIT, LIMITED = IdentityDecision
+NO, UNDECIDED, YES = Truth.NO, Truth.UNDECIDED, Truth.YES
+
+NO_SIMULATION = Unresolved("iam:SimulatePrincipalPolicy answered AccessDenied")
+NO_KEY_POLICY = Unresolved("kms:GetKeyPolicy answered AccessDeniedException")
+DOUBT = "the key policy's Deny statement cannot be decided"
+
+
+def a_verdict(allows: Truth = NO, delegates: Truth = NO, denies: Truth = NO) -> KeyPolicyVerdict:
+    return KeyPolicyVerdict(allows, delegates, denies, DOUBT)
+
+
+# Who may, when everything is known: (identity, the key policy grants the role, it delegates to
+# the role's account) -> (the key is of the role's account, it is of another account).
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+TABLE = {
+    (ALLOWED, False, False): (False, False),
+    (ALLOWED, False, True): (True, True),
+    (ALLOWED, True, False): (True, True),
+    (ALLOWED, True, True): (True, True),
+    (IMPLICIT, False, False): (False, False),
+    (IMPLICIT, False, True): (False, False),
+    (IMPLICIT, True, False): (True, False),
+    (IMPLICIT, True, True): (True, False),
+    (EXPLICIT, False, False): (False, False),
+    (EXPLICIT, False, True): (False, False),
+    (EXPLICIT, True, False): (False, False),
+    (EXPLICIT, True, True): (False, False),
+    (LIMITED, False, False): (False, False),
+    (LIMITED, False, True): (False, False),
+    (LIMITED, True, False): (False, False),
+    (LIMITED, True, True): (False, False),
+}
+
+
+def worlds(access: RoleKeyAccess, *, same_account: bool) -> set[bool]:
+    """Fill in everything that is unknown in every possible way: who may, in each?"""
+    identities = (
+        tuple(IdentityDecision) if isinstance(access.identity, Unresolved) else (access.identity,)
+    )
+    policy = access.key_policy
+    if isinstance(policy, Unresolved):
+        policy = a_verdict(UNDECIDED, UNDECIDED, UNDECIDED)
+    possible = {NO: (False,), UNDECIDED: (False, True), YES: (True,)}
+    return {
+        TABLE[identity, allows, delegates][0 if same_account else 1] and not denies
+        for identity, allows, delegates, denies in product(
+            identities,
+            possible[policy.allows],
+            possible[policy.delegates],
+            possible[policy.denies],
+        )
+    }
+
+
+@pytest.mark.parametrize("same_account", [True, False])
+@pytest.mark.parametrize("identity", [*IdentityDecision, NO_SIMULATION])
+@pytest.mark.parametrize(
+    "key_policy", [NO_KEY_POLICY, *(a_verdict(*truths) for truths in product(Truth, repeat=3))]
+)
+def test_a_role_may_when_it_may_in_every_possible_world(
+    identity: IdentityDecision | Unresolved,
+    key_policy: KeyPolicyVerdict | Unresolved,
+    *,
+    same_account: bool,
+) -> None:
+    access = service_role_access(identity=identity, key_policy=key_policy)
+
+    answer = access.judge(ACCOUNT if same_account else OTHER_ACCOUNT)
+
+    answers = worlds(access, same_account=same_account)
+    assert ({True, False} if isinstance(answer, Unresolved) else {answer}) == answers
+
+
+@pytest.mark.parametrize(
+    ("identity", "key_policy", "reason"),
+    [
+        (NO_SIMULATION, a_verdict(delegates=YES), NO_SIMULATION.reason),
+        (NO_SIMULATION, a_verdict(allows=YES), NO_SIMULATION.reason),
+        (ALLOWED, NO_KEY_POLICY, NO_KEY_POLICY.reason),
+        (IMPLICIT, NO_KEY_POLICY, NO_KEY_POLICY.reason),
+        (ALLOWED, a_verdict(delegates=UNDECIDED), DOUBT),
+        (ALLOWED, a_verdict(delegates=YES, denies=UNDECIDED), DOUBT),
+        (IMPLICIT, a_verdict(allows=UNDECIDED), DOUBT),
+    ],
+)
+def test_doubt_says_what_could_not_be_learnt(
+    identity: IdentityDecision | Unresolved,
+    key_policy: KeyPolicyVerdict | Unresolved,
+    reason: str,
+) -> None:
+    access = service_role_access(identity=identity, key_policy=key_policy)
+
+    assert access.judge(ACCOUNT) == Unresolved(reason)
+
+
+def test_a_role_without_an_account_is_never_of_the_keys_account() -> None:
+    access = service_role_access(
+        role_arn="EMR_DefaultRole", identity=IMPLICIT, key_policy=a_verdict(allows=YES)
+    )
+
+    assert access.judge(ACCOUNT) is False
