@@ -1,0 +1,122 @@
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.policy import ClusterMatch, Policy, TerminationProtection
+from tests.unit.builders import an_exemption
+
+ID = "j-2AXXXXXXGAPLF"
+TAGS = {"team": "research", "stage": "prod"}
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        ClusterMatch(id=ID),
+        ClusterMatch(name="legacy-etl"),
+        ClusterMatch(name="legacy-*"),
+        ClusterMatch(name="legacy-?t[a-l]"),
+        ClusterMatch(name="*"),
+        ClusterMatch(tag={"team": "research"}),
+        ClusterMatch(tag=TAGS),
+        ClusterMatch(id=ID, name="legacy-*"),
+        ClusterMatch(id=ID, name="legacy-*", tag={"team": "research"}),
+        ClusterMatch(id=ID, tag={}),
+    ],
+)
+def test_a_cluster_is_meant_when_every_given_part_fits(match: ClusterMatch) -> None:
+    assert match.matches(ID, "legacy-etl", TAGS)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        ClusterMatch(),
+        ClusterMatch(tag={}),
+        ClusterMatch(id="j-2AXXXXXX"),
+        ClusterMatch(id="*"),
+        ClusterMatch(name="legacy"),
+        ClusterMatch(name="Legacy-*"),
+        ClusterMatch(name="etl"),
+        ClusterMatch(tag={"team": "Research"}),
+        ClusterMatch(tag={"owner": "research"}),
+        ClusterMatch(tag={"team": "research", "owner": "me"}),
+        ClusterMatch(id="j-OTHER", name="legacy-*"),
+        ClusterMatch(id=ID, name="modern-*"),
+        ClusterMatch(id=ID, tag={"team": "sales"}),
+        ClusterMatch(id=ID, name="legacy-*", tag={"team": "sales"}),
+    ],
+)
+def test_a_cluster_is_not_meant_when_one_part_does_not_fit_or_none_is_given(
+    match: ClusterMatch,
+) -> None:
+    assert not match.matches(ID, "legacy-etl", TAGS)
+
+
+@pytest.mark.parametrize("match", [ClusterMatch(name="*"), ClusterMatch(tag={"team": "x"})])
+@pytest.mark.parametrize("tags", [{}, {"team": ""}])
+def test_a_cluster_of_which_nothing_is_known_is_meant_by_its_id_only(
+    match: ClusterMatch, tags: Mapping[str, str]
+) -> None:
+    assert not match.matches(ID, None, tags)
+    assert ClusterMatch(id=ID).matches(ID, None, tags)
+
+
+@pytest.mark.parametrize(
+    ("rules", "covered"),
+    [
+        (("*",), True),
+        (("EMRLOG-002",), True),
+        (("EMRLOG-001", "EMRLOG-002"), True),
+        (("EMRLOG-001", "*"), True),
+        (("EMRLOG-001",), False),
+        (("EMRLOG-0*",), False),
+        ((), False),
+    ],
+)
+def test_an_exemption_covers_the_rules_that_it_names(
+    rules: tuple[str, ...], *, covered: bool
+) -> None:
+    assert an_exemption(rules=rules).covers("EMRLOG-002") is covered
+
+
+EAST = timezone(timedelta(hours=14))
+WEST = timezone(timedelta(hours=-12))
+
+
+@pytest.mark.parametrize(
+    ("now", "holds"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), True),
+        (datetime(2026, 12, 30, 23, 59, tzinfo=UTC), True),
+        (datetime(2026, 12, 31, 0, 0, tzinfo=UTC), True),
+        (datetime(2026, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), True),
+        (datetime(2027, 1, 1, 0, 0, tzinfo=UTC), False),
+        (datetime(2030, 1, 1, tzinfo=UTC), False),
+        (datetime(2027, 1, 1, 13, 59, tzinfo=EAST), True),
+        (datetime(2027, 1, 1, 14, 0, tzinfo=EAST), False),
+        (datetime(2026, 12, 31, 11, 59, tzinfo=WEST), True),
+        (datetime(2026, 12, 31, 12, 0, tzinfo=WEST), False),
+    ],
+)
+def test_an_exemption_holds_through_its_last_day_in_utc(now: datetime, *, holds: bool) -> None:
+    assert an_exemption(until=date(2026, 12, 31)).in_force(now) is holds
+
+
+def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
+    policy = Policy()
+
+    assert policy.mode is Mode.ALERT
+    assert policy.approved_keys == ()
+    assert policy.exemptions == ()
+    assert not policy.enforcement.allowed
+    assert policy.enforcement.termination_protection is TerminationProtection.RESPECT
+    assert policy.enforcement.rules == {
+        "EMRLOG-002",
+        "EMRLOG-003",
+        "EMRLOG-004",
+        "EMRLOG-005",
+        "EMRLOG-006",
+    }
