@@ -10,7 +10,6 @@ from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, RememberedRoles
 from emr_log_guard.adapters.s3 import S3LogObjects
-from emr_log_guard.adapters.slack import SlackWebhook
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.config import Settings, required
@@ -75,6 +74,9 @@ def enforce(env: Mapping[str, str]) -> Enforce:
 
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     """Wire the Slack notification."""
+    # Its secret's client and HTTP pool would only slow the other functions' cold start.
+    from emr_log_guard.adapters.slack import SlackWebhook  # noqa: PLC0415
+
     return NotifySlack(SlackWebhook(required(env, "SLACK_WEBHOOK_SECRET_ARN")))
 
 
