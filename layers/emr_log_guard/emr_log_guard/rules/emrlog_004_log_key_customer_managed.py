@@ -30,7 +30,7 @@ def check(facts: ClusterFacts) -> Outcome:
             return non_compliant(f"the log key {arn} is managed by AWS")
         case KmsKey(arn=arn):
             return compliant(f"the log key {arn} is customer-managed")
-        case Outcome() as outcome:
+        case outcome:
             return outcome
 
 

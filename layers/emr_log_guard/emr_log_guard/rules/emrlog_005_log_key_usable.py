@@ -37,7 +37,7 @@ def check(facts: ClusterFacts) -> Outcome:
             if flaw is None:
                 return compliant(f"the log key {key.arn} is {key.state} and encrypts")
             return non_compliant(f"the log key {key.arn} {flaw}")
-        case Outcome() as outcome:
+        case outcome:
             return outcome
 
 

@@ -26,8 +26,10 @@ def check(facts: LogObjectFacts) -> Outcome:
         case Encryption(algorithm=algorithm) if algorithm in _OTHERS:
             name = "SSE-S3 (AES256)" if algorithm == "AES256" else algorithm
             return non_compliant(f"{facts.version} is encrypted with {name}, not with AWS KMS")
-        case Encryption(algorithm=algorithm):
-            return insufficient_data(f"{facts.version}: unknown encryption {algorithm!r}")
+        case encryption:
+            return insufficient_data(
+                f"{facts.version}: unknown encryption {encryption.algorithm!r}"
+            )
 
 
 def remediation(facts: LogObjectFacts) -> str:

@@ -2,9 +2,8 @@
 
 from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
-from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
+from emr_log_guard.domain.keys import KeyManager, KmsKey
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
@@ -23,10 +22,10 @@ def check(facts: LogObjectFacts) -> Outcome:
             return non_compliant(f"{facts.version} is encrypted with AWS-managed key {arn}")
         case KmsKey(arn=arn):
             return compliant(f"{facts.version} is encrypted with customer-managed key {arn}")
-        case KeyNotFound(reason=reason) | Unresolved(reason):
-            return insufficient_data(f"whose key {facts.version} has is unknown: {reason}")
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
+        case unknown:
+            return insufficient_data(f"whose key {facts.version} has is unknown: {unknown.reason}")
 
 
 RULE = Rule(

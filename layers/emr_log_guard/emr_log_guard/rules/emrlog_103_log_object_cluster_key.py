@@ -41,7 +41,7 @@ def _expected_key(facts: LogObjectFacts) -> KmsKey | Outcome:
             return not_applicable("the cluster's log key does not exist")
         case Unresolved(reason):
             return insufficient_data(reason)
-        case KmsKey() as key:
+        case key:
             return key
 
 
@@ -51,10 +51,10 @@ def _compare(facts: LogObjectFacts, encryption: Encryption, expected: str) -> Ou
             actual = arn
         case _ if _names_a_key_for_good(encryption.key_identifier):
             actual = encryption.key_identifier or ""
-        case KeyNotFound(reason=reason) | Unresolved(reason):
-            return insufficient_data(reason)
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
+        case unknown:
+            return insufficient_data(unknown.reason)
     if actual == expected:
         return compliant(f"{facts.version} carries its cluster's key {expected}")
     return non_compliant(

@@ -32,7 +32,7 @@ def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
             return not_applicable("the log key is AWS-managed")
         case KmsKey() as key:
             return key
-        case Outcome() as outcome:
+        case outcome:
             return outcome
 
 
