@@ -1,0 +1,337 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance, Mode, Severity
+from emr_log_guard.domain.decide import (
+    Action,
+    Alert,
+    AlertKind,
+    NextStep,
+    RequestEnforcement,
+    Spare,
+    Terminate,
+    decide,
+    decide_enforcement,
+    exempted,
+    grounds,
+)
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.policy import ClusterMatch, Policy, TerminationProtection
+from tests.unit.builders import (
+    CLUSTER_ID,
+    NOW,
+    a_cluster,
+    a_finding,
+    a_log_object,
+    a_policy,
+    an_exemption,
+)
+
+ENFORCE = a_policy()
+ALERT = a_policy(Mode.ALERT)
+ENDED = ["TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"]
+# Findings that cost no cluster its life, whatever the policy.
+HARMLESS = [
+    pytest.param(a_finding(compliance=Compliance.INSUFFICIENT_DATA), id="doubt"),
+    pytest.param(a_finding(severity=Severity.MEDIUM), id="less than HIGH"),
+    pytest.param(a_finding("EMRLOG-101"), id="a rule that the policy does not list"),
+]
+
+
+def an_alert(actions: tuple[Action, ...]) -> Alert:
+    """Take the one alert, first of the actions."""
+    alert, *_ = actions
+    assert isinstance(alert, Alert)
+    return alert
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("compliance", [Compliance.COMPLIANT, Compliance.NOT_APPLICABLE])
+def test_where_nothing_is_wrong_nothing_follows(mode: Mode, compliance: Compliance) -> None:
+    assert decide([a_finding(compliance=compliance)], a_cluster(), a_policy(mode), NOW) == ()
+    assert decide([], a_cluster(), a_policy(mode), NOW) == ()
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.EXEMPT])
+def test_a_finding_that_is_not_open_moves_nobody(status: Status) -> None:
+    assert decide([a_finding(status=status)], a_cluster(), ENFORCE, NOW) == ()
+
+
+def test_observe_mode_says_nothing() -> None:
+    assert decide([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == ()
+
+
+@pytest.mark.parametrize("compliance", [Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA])
+def test_alert_mode_tells_of_what_is_broken_and_of_doubt(compliance: Compliance) -> None:
+    finding = a_finding(compliance=compliance)
+
+    actions = decide([finding], a_cluster(), ALERT, NOW)
+
+    assert actions == (
+        Alert(
+            kind=AlertKind.FINDING_OPENED,
+            cluster_arn=finding.cluster_arn,
+            cluster_name="nightly-etl",
+            findings=(finding,),
+            next_step=NextStep.NOTHING_IN_ALERT_MODE,
+            mode=Mode.ALERT,
+        ),
+    )
+
+
+def test_one_alert_tells_all_the_worst_first() -> None:
+    low = a_finding("EMRLOG-001", severity=Severity.LOW)
+    high = a_finding("EMRLOG-006")
+    also_high = a_finding("EMRLOG-002")
+    critical = a_finding("EMRLOG-201", severity=Severity.CRITICAL)
+    fine = a_finding("EMRLOG-003", compliance=Compliance.COMPLIANT)
+
+    actions = decide([low, high, fine, critical, also_high], a_cluster(), ALERT, NOW)
+
+    assert len(actions) == 1
+    assert an_alert(actions).findings == (critical, also_high, high, low)
+
+
+@pytest.mark.parametrize("severity", [Severity.HIGH, Severity.CRITICAL])
+def test_enforce_mode_requests_the_end_of_a_cluster_and_says_so(severity: Severity) -> None:
+    finding = a_finding(severity=severity)
+
+    actions = decide([finding], a_cluster(), ENFORCE, NOW)
+
+    assert actions == (
+        Alert(
+            kind=AlertKind.FINDING_OPENED,
+            cluster_arn=finding.cluster_arn,
+            cluster_name="nightly-etl",
+            findings=(replace(finding, deadline=NOW),),
+            next_step=NextStep.TERMINATION_REQUESTED,
+            mode=Mode.ENFORCE,
+        ),
+        RequestEnforcement(finding.cluster_arn),
+    )
+
+
+def test_only_the_findings_that_call_for_the_end_have_a_deadline() -> None:
+    medium = a_finding("EMRLOG-001", severity=Severity.MEDIUM)
+    doubt = a_finding("EMRLOG-004", compliance=Compliance.INSUFFICIENT_DATA)
+
+    actions = decide([medium, doubt, a_finding()], a_cluster(), ENFORCE, NOW)
+
+    deadlines = {finding.rule_id: finding.deadline for finding in an_alert(actions).findings}
+    assert deadlines == {"EMRLOG-001": None, "EMRLOG-002": NOW, "EMRLOG-004": None}
+
+
+def test_a_request_carries_the_log_objects_that_it_rests_on() -> None:
+    objects = (a_log_object(), a_log_object("emr/another"))
+
+    _, request = decide([a_finding()], a_cluster(), ENFORCE, NOW, objects)
+
+    assert request == RequestEnforcement(a_cluster().arn, objects)
+
+
+@pytest.mark.parametrize("finding", HARMLESS)
+def test_enforce_mode_only_tells_of_what_is_not_proven_high_and_listed(finding: Finding) -> None:
+    actions = decide([finding], a_cluster(), ENFORCE, NOW)
+
+    assert len(actions) == 1
+    assert an_alert(actions).findings == (finding,)
+    assert an_alert(actions).next_step is NextStep.NOTHING_ENFORCED
+
+
+def test_a_rule_that_the_policy_lists_is_enforced() -> None:
+    policy = replace(
+        ENFORCE, enforcement=replace(ENFORCE.enforcement, rules=frozenset({"EMRLOG-101"}))
+    )
+
+    assert len(decide([a_finding("EMRLOG-101")], a_cluster(), policy, NOW)) == 2
+    assert len(decide([a_finding("EMRLOG-002")], a_cluster(), policy, NOW)) == 1
+
+
+def test_a_stack_without_the_means_only_tells() -> None:
+    actions = decide([a_finding()], a_cluster(), a_policy(allowed=False), NOW)
+
+    assert len(actions) == 1
+    assert an_alert(actions).next_step is NextStep.NOTHING_ALLOWED_IN_STACK
+    assert an_alert(actions).findings[0].deadline is None
+
+
+def test_a_cluster_that_emr_does_not_know_here_is_only_told_of() -> None:
+    actions = decide([a_finding(cluster_name=None)], None, ENFORCE, NOW)
+
+    assert len(actions) == 1
+    assert an_alert(actions).next_step is NextStep.NOTHING_ENFORCED
+    assert an_alert(actions).cluster_name is None
+
+
+@pytest.mark.parametrize("mode", [Mode.ALERT, Mode.ENFORCE])
+@pytest.mark.parametrize("state", ENDED)
+def test_a_cluster_that_has_ended_is_only_told_of(state: str, mode: Mode) -> None:
+    actions = decide([a_finding()], a_cluster(state=state), a_policy(mode), NOW)
+
+    assert len(actions) == 1
+    assert an_alert(actions).next_step is NextStep.CLUSTER_ENDED
+    assert an_alert(actions).findings[0].deadline is None
+
+
+def test_whether_a_cluster_is_protected_is_for_enforcement_to_see() -> None:
+    assert len(decide([a_finding()], a_cluster(termination_protected=True), ENFORCE, NOW)) == 2
+
+
+def test_an_exempt_finding_is_neither_told_of_nor_enforced() -> None:
+    policy = a_policy(exemptions=(an_exemption(rules=["EMRLOG-002"]),))
+    other = a_finding("EMRLOG-003")
+
+    assert decide([a_finding()], a_cluster(), policy, NOW) == ()
+    assert [
+        f.rule_id for f in an_alert(decide([a_finding(), other], a_cluster(), policy, NOW)).findings
+    ] == ["EMRLOG-003"]
+
+
+def test_an_exemption_ends_with_its_last_day_in_utc() -> None:
+    policy = a_policy(exemptions=(an_exemption(until=date(2026, 6, 30)),))
+    last = datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)
+
+    assert decide([a_finding()], a_cluster(), policy, last) == ()
+    assert len(decide([a_finding()], a_cluster(), policy, last + timedelta(seconds=1))) == 2
+
+
+def test_an_exempt_finding_says_which_exemption_it_was() -> None:
+    exemption = an_exemption(until=date(2026, 6, 30))
+    finding = a_finding()
+
+    (found,) = exempted([finding], a_cluster(), a_policy(exemptions=(exemption,)), NOW)
+
+    assert found == replace(
+        finding,
+        status=Status.EXEMPT,
+        evidence={
+            "log_uri": "s3n://example-logs/emr/",
+            "exempt_until": "2026-06-30",
+            "exempt_reason": "moves to emr-7 in June",
+            "exempt_approved_by": "security@example.com",
+        },
+    )
+
+
+def test_the_first_exemption_that_applies_is_named() -> None:
+    exemptions = (
+        an_exemption(until=date(2026, 1, 1)),
+        an_exemption(rules=["EMRLOG-003"]),
+        an_exemption(ClusterMatch(id="j-OTHER")),
+        an_exemption(ClusterMatch(name="nightly-*"), until=date(2026, 9, 1)),
+        an_exemption(until=date(2026, 10, 1)),
+    )
+
+    (found,) = exempted([a_finding()], a_cluster(), a_policy(exemptions=exemptions), NOW)
+
+    assert found.evidence["exempt_until"] == "2026-09-01"
+
+
+@pytest.mark.parametrize(
+    ("match", "cluster", "status"),
+    [
+        (ClusterMatch(id=CLUSTER_ID), a_cluster(), Status.EXEMPT),
+        (ClusterMatch(id=CLUSTER_ID), None, Status.EXEMPT),
+        (ClusterMatch(name="nightly-*"), a_cluster(), Status.EXEMPT),
+        (ClusterMatch(tag={"team": "a"}), a_cluster(tags={"team": "a"}), Status.EXEMPT),
+        (ClusterMatch(tag={"team": "a"}), a_cluster(tags={"team": "b"}), Status.OPEN),
+        (ClusterMatch(tag={"team": "a"}), None, Status.OPEN),
+        (ClusterMatch(id="j-OTHER"), a_cluster(), Status.OPEN),
+        (ClusterMatch(), a_cluster(), Status.OPEN),
+    ],
+)
+def test_an_exemption_is_for_the_clusters_that_it_means(
+    match: ClusterMatch, cluster: Cluster | None, status: Status
+) -> None:
+    policy = a_policy(exemptions=(an_exemption(match),))
+
+    assert [f.status for f in exempted([a_finding()], cluster, policy, NOW)] == [status]
+
+
+def test_grounds_are_proven_open_high_and_listed() -> None:
+    ground = a_finding()
+    others = [
+        replace(ground, compliance=Compliance.INSUFFICIENT_DATA),
+        replace(ground, compliance=Compliance.COMPLIANT),
+        replace(ground, status=Status.EXEMPT),
+        replace(ground, status=Status.RESOLVED),
+        replace(ground, severity=Severity.MEDIUM),
+        replace(ground, severity=Severity.LOW),
+        replace(ground, rule_id="EMRLOG-007"),
+    ]
+
+    assert grounds([*others, ground], ENFORCE) == (ground,)
+
+
+def test_enforcement_terminates_for_what_is_proven_high_and_listed() -> None:
+    ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
+
+    assert decide_enforcement([medium, ground], a_cluster(), ENFORCE, NOW) == Terminate(
+        (ground,), lift_protection=False
+    )
+
+
+def test_enforcement_spares_a_protected_cluster_and_says_what_for() -> None:
+    ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
+    cluster = a_cluster(termination_protected=True)
+
+    assert decide_enforcement([medium, ground], cluster, ENFORCE, NOW) == Spare(
+        NextStep.SPARED_PROTECTED, (ground,)
+    )
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_enforcement_lifts_a_protection_that_there_is_when_it_may(*, protected: bool) -> None:
+    policy = a_policy(protection=TerminationProtection.OVERRIDE)
+    cluster = a_cluster(termination_protected=protected)
+
+    assert decide_enforcement([a_finding()], cluster, policy, NOW) == Terminate(
+        (a_finding(),), lift_protection=protected
+    )
+
+
+@pytest.mark.parametrize("state", ENDED)
+@pytest.mark.parametrize("protected", [True, False])
+def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protected: bool) -> None:
+    cluster = a_cluster(state=state, termination_protected=protected)
+
+    assert decide_enforcement([a_finding()], cluster, ENFORCE, NOW) == Spare(
+        NextStep.CLUSTER_ENDED, (a_finding(),)
+    )
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param(ALERT, id="alert mode"),
+        pytest.param(a_policy(Mode.OBSERVE), id="observe mode"),
+        pytest.param(a_policy(allowed=False), id="a stack without the means"),
+    ],
+)
+def test_enforcement_no_longer_happens_when_security_changed_its_mind(policy: Policy) -> None:
+    assert decide_enforcement([a_finding()], a_cluster(), policy, NOW) == Spare(
+        NextStep.SPARED_NO_LONGER_CALLED_FOR, (a_finding(),)
+    )
+
+
+@pytest.mark.parametrize("finding", HARMLESS)
+def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Finding) -> None:
+    fine = a_finding("EMRLOG-003", compliance=Compliance.COMPLIANT)
+
+    assert decide_enforcement([fine, finding], a_cluster(), ENFORCE, NOW) == Spare(
+        NextStep.SPARED_NO_LONGER_CALLED_FOR, (finding,)
+    )
+
+
+def test_enforcement_tells_of_the_exemption_that_stopped_it() -> None:
+    policy = a_policy(exemptions=(an_exemption(),))
+
+    decision = decide_enforcement([a_finding()], a_cluster(), policy, NOW)
+
+    assert isinstance(decision, Spare)
+    assert decision.reason is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert [finding.status for finding in decision.findings] == [Status.EXEMPT]
+    assert decision.findings[0].evidence["exempt_approved_by"] == "security@example.com"

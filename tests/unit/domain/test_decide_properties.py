@@ -1,0 +1,281 @@
+"""What no combination of findings, cluster, policy and moment may bring about."""
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance, Mode, Severity
+from emr_log_guard.domain.decide import (
+    Alert,
+    RequestEnforcement,
+    Terminate,
+    decide,
+    decide_enforcement,
+)
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.policy import (
+    ClusterMatch,
+    Enforcement,
+    Exemption,
+    Policy,
+    TerminationProtection,
+)
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
+
+RULE_IDS = [f"EMRLOG-{number:03}" for number in (1, 2, 3, 4, 5, 6, 7, 101, 102, 103, 201)]
+LIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+ENDED = ["TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"]
+
+# Every strategy leans towards a terminated cluster: the properties shall be put to the test.
+RULE_SETS = st.just(frozenset(RULE_IDS)) | st.frozensets(st.sampled_from(RULE_IDS))
+FINDINGS = st.lists(
+    st.builds(
+        lambda rule_id, compliance, severity, status: a_finding(
+            rule_id, compliance=compliance, severity=severity, status=status
+        ),
+        st.sampled_from(RULE_IDS),
+        st.just(Compliance.NON_COMPLIANT) | st.sampled_from(Compliance),
+        st.sampled_from(Severity),
+        st.just(Status.OPEN) | st.sampled_from(Status),
+    ),
+    unique_by=lambda finding: finding.rule_id,
+    max_size=6,
+)
+CLUSTERS = st.builds(
+    lambda state, protected, team: a_cluster(
+        state=state, termination_protected=protected, tags={"team": team}
+    ),
+    st.sampled_from([*LIVE, *ENDED]),
+    st.booleans(),
+    st.sampled_from(["a", "b"]),
+)
+EXEMPTIONS = st.builds(
+    lambda match, rules, days: an_exemption(
+        match, rules=rules, until=NOW.date() + timedelta(days=days)
+    ),
+    st.sampled_from(
+        [
+            ClusterMatch(id=CLUSTER_ID),
+            ClusterMatch(id="j-OTHER"),
+            ClusterMatch(name="nightly-*"),
+            ClusterMatch(tag={"team": "a"}),
+            ClusterMatch(),
+        ]
+    ),
+    RULE_SETS | st.just(frozenset({"*"})),
+    st.integers(-2, 2),
+)
+POLICIES = st.builds(
+    lambda mode, rules, protection, allowed, exemptions: Policy(
+        mode=mode,
+        enforcement=Enforcement(rules, protection, allowed),
+        exemptions=tuple(exemptions),
+    ),
+    st.just(Mode.ENFORCE) | st.sampled_from(Mode),
+    RULE_SETS,
+    st.sampled_from(TerminationProtection),
+    st.just(value=True) | st.booleans(),
+    st.lists(EXEMPTIONS, max_size=2),
+)
+
+
+def terminates(findings: list[Finding], cluster: Cluster, policy: Policy) -> bool:
+    """Say whether a cluster would be handed to enforcement, or ended by it."""
+    requested = any(
+        isinstance(action, RequestEnforcement) for action in decide(findings, cluster, policy, NOW)
+    )
+    return requested or isinstance(decide_enforcement(findings, cluster, policy, NOW), Terminate)
+
+
+def alerts(findings: list[Finding], cluster: Cluster | None, policy: Policy) -> list[Alert]:
+    actions = decide(findings, cluster, policy, NOW)
+    return [action for action in actions if isinstance(action, Alert)]
+
+
+def is_exempt(finding: Finding, cluster: Cluster, exemption: Exemption) -> bool:
+    """Read an exemption in another way than the code under test does."""
+    match = exemption.cluster
+    by_team = match.tag is not None and cluster.tags["team"] == "a"
+    meant = match.id == CLUSTER_ID or match.name == "nightly-*" or by_team
+    covers = "*" in exemption.rules or finding.rule_id in exemption.rules
+    return meant and covers and exemption.until >= NOW.date()
+
+
+@given(FINDINGS, CLUSTERS, POLICIES, st.sampled_from([Mode.OBSERVE, Mode.ALERT]))
+def test_observe_and_alert_never_terminate(
+    findings: list[Finding], cluster: Cluster, policy: Policy, mode: Mode
+) -> None:
+    assert not terminates(findings, cluster, replace(policy, mode=mode))
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_doubt_never_terminates(findings: list[Finding], cluster: Cluster, policy: Policy) -> None:
+    doubtful = [replace(f, compliance=Compliance.INSUFFICIENT_DATA) for f in findings]
+
+    assert not terminates(doubtful, cluster, policy)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_nothing_but_a_broken_rule_terminates(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    others = [f for f in findings if f.compliance is not Compliance.NON_COMPLIANT]
+
+    assert not terminates(others, cluster, policy)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_less_than_high_never_terminates(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    mild = [f for f in findings if f.severity in {Severity.LOW, Severity.MEDIUM}]
+
+    assert not terminates(mild, cluster, policy)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_a_rule_that_is_not_listed_never_terminates(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    unlisted = [f for f in findings if f.rule_id not in policy.enforcement.rules]
+
+    assert not terminates(unlisted, cluster, policy)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_exempt_findings_never_terminate_and_never_alert(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    exempt = [
+        f
+        for f in findings
+        if f.status is Status.EXEMPT or any(is_exempt(f, cluster, e) for e in policy.exemptions)
+    ]
+
+    assert not terminates(exempt, cluster, policy)
+    assert not alerts(exempt, cluster, policy)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_a_stack_without_the_means_never_requests(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    without = replace(policy, enforcement=replace(policy.enforcement, allowed=False))
+
+    assert not terminates(findings, cluster, without)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES, st.sampled_from(ENDED))
+def test_a_cluster_that_has_ended_is_never_requested(
+    findings: list[Finding], cluster: Cluster, policy: Policy, state: str
+) -> None:
+    assert not terminates(findings, replace(cluster, state=state), policy)
+
+
+@given(FINDINGS, POLICIES)
+def test_a_cluster_that_emr_does_not_know_is_never_requested(
+    findings: list[Finding], policy: Policy
+) -> None:
+    actions = decide(findings, None, policy, NOW)
+
+    assert not [action for action in actions if isinstance(action, RequestEnforcement)]
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_a_protected_cluster_is_never_terminated_where_protection_is_respected(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    respectful = replace(
+        policy,
+        enforcement=replace(
+            policy.enforcement, termination_protection=TerminationProtection.RESPECT
+        ),
+    )
+    decision = decide_enforcement(findings, cluster, respectful, NOW)
+
+    assert not (isinstance(decision, Terminate) and cluster.termination_protected)
+    assert not (isinstance(decision, Terminate) and decision.lift_protection)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES, st.randoms(use_true_random=False))
+def test_the_order_of_findings_does_not_matter(
+    findings: list[Finding], cluster: Cluster, policy: Policy, random: Random
+) -> None:
+    shuffled = random.sample(findings, len(findings))
+
+    assert decide(shuffled, cluster, policy, NOW) == decide(findings, cluster, policy, NOW)
+    assert type(decide_enforcement(shuffled, cluster, policy, NOW)) is type(
+        decide_enforcement(findings, cluster, policy, NOW)
+    )
+
+
+@given(
+    FINDINGS,
+    st.none() | CLUSTERS,
+    POLICIES,
+    st.sampled_from([Mode.ALERT, Mode.ENFORCE]),
+)
+def test_every_open_broken_rule_is_in_exactly_one_alert(
+    findings: list[Finding], cluster: Cluster | None, policy: Policy, mode: Mode
+) -> None:
+    without_exemptions = replace(policy, mode=mode, exemptions=())
+    broken = [
+        f.id
+        for f in findings
+        if f.compliance is Compliance.NON_COMPLIANT and f.status is Status.OPEN
+    ]
+
+    told = [f.id for alert in alerts(findings, cluster, without_exemptions) for f in alert.findings]
+
+    assert [told.count(finding_id) for finding_id in broken] == [1] * len(broken)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_every_doubt_is_told_too_unless_an_exemption_covers_it(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    alert_mode = replace(policy, mode=Mode.ALERT)
+    expected = {
+        f.id
+        for f in findings
+        if f.compliance in {Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA}
+        and f.status is Status.OPEN
+        and not any(is_exempt(f, cluster, e) for e in policy.exemptions)
+    }
+
+    told = [f.id for alert in alerts(findings, cluster, alert_mode) for f in alert.findings]
+
+    assert sorted(told) == sorted(expected)
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_whoever_is_handed_to_enforcement_was_told_of_with_a_deadline(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    actions = decide(findings, cluster, policy, NOW)
+    deadlines = [
+        finding.deadline
+        for action in actions
+        if isinstance(action, Alert)
+        for finding in action.findings
+    ]
+
+    requested = any(isinstance(action, RequestEnforcement) for action in actions)
+    assert (NOW in deadlines) is requested
+    assert set(deadlines) <= {NOW, None}
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_enforcement_terminates_nothing_that_no_check_would_hand_to_it(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    decision = decide_enforcement(findings, cluster, policy, NOW)
+    actions = decide(findings, cluster, policy, NOW)
+
+    if isinstance(decision, Terminate):
+        assert isinstance(actions[-1], RequestEnforcement)
+        assert decision.findings
