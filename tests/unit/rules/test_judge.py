@@ -1,0 +1,195 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.judge import (
+    SAMPLES,
+    Judging,
+    Subject,
+    judge_cluster,
+    judge_log_objects,
+)
+from tests.unit.builders import (
+    ACCOUNT,
+    CLUSTER_ID,
+    KEY,
+    NO_SUCH_KEY,
+    NOW,
+    REGION,
+    UNREADABLE,
+    a_cluster,
+    a_log_object,
+    cluster_facts,
+    encrypted,
+    log_object_facts,
+)
+
+JUDGING = Judging(NOW, lambda rule_id: f"https://example.com/{rule_id}")
+SUBJECT = Subject.of(a_cluster())
+RULE_101 = LOG_OBJECT_RULES[:1]
+HEAD_REFUSED = Unresolved("s3:HeadObject answered 403")
+
+
+def in_sse_s3(number: int) -> LogObjectFacts:
+    return log_object_facts(
+        version=a_log_object(f"emr/{CLUSTER_ID}/{number}"),
+        encryption=encrypted("AES256"),
+        object_key=None,
+    )
+
+
+def of_101(objects: Sequence[LogObjectFacts]) -> Finding:
+    (finding,) = judge_log_objects(SUBJECT, objects, RULE_101, JUDGING)
+    return finding
+
+
+def test_a_subject_is_the_cluster_as_emr_tells_of_it() -> None:
+    assert Subject.of(a_cluster()) == Subject(
+        CLUSTER_ID, a_cluster().arn, ACCOUNT, REGION, "nightly-etl"
+    )
+
+
+def test_a_cluster_is_judged_by_every_rule_in_their_order() -> None:
+    findings = judge_cluster(cluster_facts(), CLUSTER_RULES, JUDGING)
+
+    assert [finding.rule_id for finding in findings] == [rule.id for rule in CLUSTER_RULES]
+    assert judge_cluster(cluster_facts(), (), JUDGING) == ()
+
+
+def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
+    finding = judge_cluster(cluster_facts(log_key=None), CLUSTER_RULES, JUDGING)[1]
+
+    assert finding == Finding(
+        id=f"{a_cluster().arn}#EMRLOG-002",
+        rule_id="EMRLOG-002",
+        rule_name="log-key-configured",
+        compliance=Compliance.NON_COMPLIANT,
+        severity=CLUSTER_RULES[1].severity,
+        status=Status.OPEN,
+        account=ACCOUNT,
+        region=REGION,
+        cluster_id=CLUSTER_ID,
+        cluster_name="nightly-etl",
+        cluster_arn=a_cluster().arn,
+        launched_by=None,
+        summary=CLUSTER_RULES[1].check(cluster_facts(log_key=None)).summary,
+        evidence={
+            "log_uri": "s3n://example-logs/emr/",
+            "log_encryption_kms_key_id": None,
+            "release_label": "emr-7.12.0",
+            "cluster_state": "RUNNING",
+        },
+        remediation=CLUSTER_RULES[1].remediation(cluster_facts(log_key=None)),
+        first_seen=NOW,
+        last_seen=NOW,
+        occurrences=1,
+        deadline=None,
+        runbook="https://example.com/EMRLOG-002",
+    )
+
+
+def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
+    findings = judge_cluster(cluster_facts(log_key=UNREADABLE), CLUSTER_RULES, JUDGING)
+    broken = judge_cluster(cluster_facts(log_key=NO_SUCH_KEY), CLUSTER_RULES, JUDGING)
+
+    assert not [finding for finding in findings if finding.remediation]
+    assert [finding.rule_id for finding in broken if finding.remediation] == ["EMRLOG-005"]
+
+
+def test_the_evidence_names_the_key_as_kms_tells_of_it() -> None:
+    finding = judge_cluster(cluster_facts(), CLUSTER_RULES, JUDGING)[0]
+
+    assert finding.evidence["key_arn"] == KEY.arn
+    assert finding.evidence["key_manager"] == "CUSTOMER"
+    assert finding.evidence["key_state"] == "Enabled"
+    assert finding.evidence["key_spec"] == "SYMMETRIC_DEFAULT"
+    assert "ami_version" not in finding.evidence
+
+
+def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
+    cluster = a_cluster(release_label=None, ami_version="3.11.0")
+
+    finding = judge_cluster(cluster_facts(cluster), CLUSTER_RULES, JUDGING)[2]
+
+    assert finding.evidence["ami_version"] == "3.11.0"
+
+
+def test_log_objects_are_judged_by_every_rule_in_their_order() -> None:
+    findings = judge_log_objects(SUBJECT, [log_object_facts()], LOG_OBJECT_RULES, JUDGING)
+
+    assert [finding.rule_id for finding in findings] == [rule.id for rule in LOG_OBJECT_RULES]
+    assert {finding.compliance for finding in findings} == {Compliance.COMPLIANT}
+
+
+def test_one_bad_log_object_is_one_finding_with_the_object_as_evidence() -> None:
+    finding = of_101([in_sse_s3(1)])
+
+    assert finding.compliance is Compliance.NON_COMPLIANT
+    assert finding.occurrences == 1
+    assert finding.summary.endswith("not with AWS KMS")
+    assert finding.remediation.startswith("aws s3api update-object-encryption")
+    assert finding.evidence == {
+        "samples": (f"s3://example-logs/emr/{CLUSTER_ID}/1",),
+        "encryption": "AES256",
+        "key": None,
+        "expected_key": KEY.arn,
+        "undetermined": 0,
+    }
+
+
+@pytest.mark.parametrize(("count", "more"), [(2, "1 more object)"), (12, "11 more objects)")])
+def test_many_bad_log_objects_are_one_finding_with_a_count_and_samples(
+    count: int, more: str
+) -> None:
+    finding = of_101([log_object_facts(), *map(in_sse_s3, range(count))])
+
+    assert finding.occurrences == count
+    assert finding.summary.endswith(f"(and {more}")
+    assert finding.remediation.startswith(f"# For each of the {count} objects:\naws s3api ")
+    samples = finding.evidence["samples"]
+    assert isinstance(samples, tuple)
+    assert samples[0] == f"s3://example-logs/emr/{CLUSTER_ID}/0"
+    assert len(samples) == min(count, SAMPLES)
+
+
+def test_a_broken_log_object_outweighs_one_in_doubt_which_is_counted() -> None:
+    doubtful = log_object_facts(encryption=HEAD_REFUSED, object_key=None)
+
+    finding = of_101([doubtful, in_sse_s3(1), log_object_facts()])
+
+    assert finding.compliance is Compliance.NON_COMPLIANT
+    assert finding.occurrences == 1
+    assert finding.evidence["undetermined"] == 1
+
+
+def test_a_log_object_in_doubt_outweighs_the_ones_in_order() -> None:
+    doubtful = log_object_facts(
+        version=a_log_object("emr/doubtful"), encryption=HEAD_REFUSED, cluster_key=None
+    )
+
+    finding = of_101([log_object_facts(), doubtful])
+
+    assert finding.compliance is Compliance.INSUFFICIENT_DATA
+    assert finding.remediation == ""
+    assert finding.evidence == {
+        "samples": ("s3://example-logs/emr/doubtful",),
+        "encryption": None,
+        "key": None,
+        "expected_key": None,
+        "undetermined": 0,
+    }
+
+
+def test_findings_about_an_unknown_cluster_name_what_is_known_of_it() -> None:
+    subject = replace(SUBJECT, name=None)
+
+    (finding,) = judge_log_objects(subject, [in_sse_s3(1)], RULE_101, JUDGING)
+
+    assert finding.cluster_name is None
+    assert finding.id == f"{SUBJECT.arn}#EMRLOG-101"
