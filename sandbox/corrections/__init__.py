@@ -7,6 +7,7 @@ talks to the account through boto3 only: a module is dropped when its test passe
 from sandbox.corrections import (
     emr_clusters,
     emr_life,
+    emr_permissions,
     emr_steps,
     emr_termination,
     iam_secure_transport,
@@ -23,6 +24,7 @@ from sandbox.corrections import (
 CORRECTIONS = (
     emr_clusters,
     emr_life,
+    emr_permissions,
     emr_steps,
     emr_termination,
     iam_secure_transport,

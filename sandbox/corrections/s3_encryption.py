@@ -31,7 +31,7 @@ type Encryption = dict[str, str]
 """The encryption headers that are kept with an object."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class S3Error(Exception):
     """An error of S3."""
 
