@@ -1,5 +1,20 @@
-from hypothesis import settings
+"""No unit test may reach AWS by accident: the credentials are no good, and the Region is fixed."""
 
-# No deadline: a busy machine is no failure. As many examples as a second a test allows.
-settings.register_profile("unit", deadline=None, max_examples=100)
-settings.load_profile("unit")
+import pytest
+
+from tests.unit.builders import REGION
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "POWERTOOLS_METRICS_NAMESPACE": "EmrLogGuard",
+        "POWERTOOLS_SERVICE_NAME": "unit-tests",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)

@@ -9,7 +9,7 @@ import msgspec
 
 from emr_log_guard.events.parsing import convert
 
-ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+$")]
+ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 
 
 class ClusterStateChangeDetail(msgspec.Struct, frozen=True, rename="camel"):

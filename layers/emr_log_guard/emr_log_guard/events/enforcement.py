@@ -11,7 +11,9 @@ from emr_log_guard.events.parsing import decode
 Schema = Literal["emr-log-guard/enforcement/1"]
 ClusterArn = Annotated[
     str,
-    msgspec.Meta(pattern=r"^arn:[a-z-]+:elasticmapreduce:[a-z0-9-]+:\d{12}:cluster/j-[A-Z0-9]+$"),
+    msgspec.Meta(
+        pattern=r"^arn:[a-z-]+:elasticmapreduce:[a-z0-9-]+:[0-9]{12}:cluster/j-[A-Z0-9]+\Z"
+    ),
 ]
 
 

@@ -1,0 +1,64 @@
+from collections.abc import Sequence
+
+import pytest
+
+from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.sqs import each_body
+
+
+def a_batch(*bodies: str) -> dict[str, object]:
+    return {"Records": [{"messageId": f"m{i}", "body": body} for i, body in enumerate(bodies)]}
+
+
+def shout(body: str) -> str:
+    if body.startswith("bad"):
+        raise ValueError(body)
+    return body.upper()
+
+
+def failed(*ids: str) -> dict[str, Sequence[dict[str, str]]]:
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in ids]}
+
+
+@pytest.mark.parametrize(
+    ("bodies", "results", "answer"),
+    [
+        (("a", "b", "c"), ["A", "B", "C"], failed()),
+        (("a", "bad", "c"), ["A", "C"], failed("m1")),
+        (("bad", "bad", "bad"), [], failed("m0", "m1", "m2")),
+        ((), [], failed()),
+    ],
+    ids=["all good", "one bad of three", "all bad", "none"],
+)
+def test_only_what_failed_is_delivered_again(
+    bodies: tuple[str, ...], results: list[str], answer: object
+) -> None:
+    assert each_body(a_batch(*bodies), shout) == (results, answer)
+
+
+def test_the_same_message_twice_is_handled_twice() -> None:
+    results, _ = each_body(a_batch("a", "a"), shout)
+
+    assert results == ["A", "A"]
+
+
+def test_a_failure_is_written_down_with_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    each_body(a_batch("bad luck"), shout)
+
+    (record,) = caplog.records
+    assert record.__dict__["message_id"] == "m0"
+    assert "ValueError: bad luck" in caplog.text
+
+
+def test_one_batch_does_not_remember_the_failures_of_another() -> None:
+    each_body(a_batch("bad"), shout)
+
+    assert each_body(a_batch("a"), shout) == (["A"], failed())
+
+
+@pytest.mark.parametrize(
+    "event", [None, {}, {"Records": None}, {"Records": ["text"]}, {"source": "aws.emr"}]
+)
+def test_what_is_no_batch_is_refused(event: object) -> None:
+    with pytest.raises(InvalidEventError, match="not Batch"):
+        each_body(event, shout)
