@@ -1,0 +1,106 @@
+"""What the template deploys for given parameters: conditions decided, absent resources left out."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Everything the stack can be, so that nothing escapes a test for being conditional.
+EVERYTHING = {
+    "EnforcementAllowed": "true",
+    "TerminationProtection": "override",
+    "AlertEmail": "security@example.com",
+    "OperationsEmail": "operations@example.com",
+    "LogBuckets": "amzn-s3-demo-emr-logs,amzn-s3-demo-more-logs",
+    "SlackWebhookSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf",
+    "SlackWebhookSecretKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd",
+}
+
+NOTHING = object()
+
+
+@cache
+def template() -> Mapping[str, Any]:
+    """The template, its intrinsic functions in the long form."""
+    decoded, problems = decode(str(ROOT / "template.yaml"))
+    assert not problems
+    return dict(decoded)
+
+
+class Stack:
+    """The template under given parameters, the defaults for the others."""
+
+    def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
+        self.parameters = {
+            name: str(parameter.get("Default", ""))
+            for name, parameter in template()["Parameters"].items()
+        } | dict(parameters or {})
+        self.resources: dict[str, dict[str, Any]] = {
+            name: self._decided(resource)
+            for name, resource in template()["Resources"].items()
+            if "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
+        }
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The properties of every resource of a type, by logical id."""
+        return {
+            name: resource["Properties"]
+            for name, resource in self.resources.items()
+            if resource["Type"] == kind
+        }
+
+    @property
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """The properties of every function, by logical id."""
+        return self.of_type("AWS::Serverless::Function")
+
+    def statements(self, function: str) -> Iterator[dict[str, Any]]:
+        """The policy statements of a function, actions and resources as lists."""
+        for policy in self.functions[function]["Policies"]:
+            for statement in policy["Statement"]:
+                yield statement | {
+                    field: value if isinstance(value := statement[field], list) else [value]
+                    for field in ("Action", "Resource")
+                }
+
+    def actions(self, function: str) -> set[str]:
+        """Every action that a function may do by its own policies."""
+        return {action for allowed in self.statements(function) for action in allowed["Action"]}
+
+    def holds(self, condition: Any) -> bool:  # noqa: ANN401 - a template is any JSON
+        """Decide a condition."""
+        match condition:
+            case {"Condition": name}:
+                return self.holds(template()["Conditions"][name])
+            case {"Fn::Not": [inner]}:
+                return not self.holds(inner)
+            case {"Fn::And": inner}:
+                return all(self.holds(one) for one in inner)
+            case {"Fn::Equals": [left, right]}:
+                return bool(self._decided(left) == self._decided(right))
+            case _:
+                message = f"a condition that this does not know: {condition}"
+                raise ValueError(message)
+
+    def _decided(self, node: Any) -> Any:  # noqa: ANN401
+        match node:
+            case {"Fn::If": [name, yes, no]}:
+                return self._decided(yes if self.holds({"Condition": name}) else no)
+            case {"Ref": "AWS::NoValue"}:
+                return NOTHING
+            case {"Ref": name} if name in self.parameters:
+                return self.parameters[name]
+            case {"Fn::Split": [delimiter, text]}:
+                text = self._decided(text)
+                return text.split(delimiter) if isinstance(text, str) else {"Fn::Split": text}
+            case dict():
+                decided = {key: self._decided(value) for key, value in node.items()}
+                return {key: value for key, value in decided.items() if value is not NOTHING}
+            case list():
+                return [one for each in node if (one := self._decided(each)) is not NOTHING]
+            case _:
+                return node

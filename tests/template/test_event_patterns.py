@@ -1,0 +1,117 @@
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from tests.template.stack import EVERYTHING, ROOT, Stack
+
+LOG = "s3-object-created-log"
+CLUSTER = "emr-cluster-state-change-starting"
+
+
+def event(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return loaded
+
+
+def matches(rule: str, what: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+    pattern = Stack(parameters).of_type("AWS::Events::Rule")[rule]["EventPattern"]
+    return EventPattern.load(json.dumps(pattern)).matches_event(what)  # type: ignore[arg-type]
+
+
+def cluster_rule(what: Mapping[str, Any]) -> bool:
+    return matches("ClusterStateChangeRule", what, {})
+
+
+def log_rule(what: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> bool:
+    return matches("LogObjectCreatedRule", what, parameters or {})
+
+
+def with_detail(name: str, **changes: object) -> dict[str, Any]:
+    base = event(name)
+    return base | {"detail": base["detail"] | changes}
+
+
+def object_created(key: str) -> dict[str, Any]:
+    return with_detail(LOG, object={"key": key})
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "waiting"])
+def test_a_cluster_that_lives_is_checked(state: str) -> None:
+    assert cluster_rule(event(f"emr-cluster-state-change-{state}"))
+
+
+def test_a_cluster_that_ended_is_not_checked() -> None:
+    assert not cluster_rule(event("emr-cluster-state-change-terminated"))
+
+
+@pytest.mark.parametrize(
+    "near_miss",
+    [
+        event(CLUSTER) | {"source": "custom.emr"},
+        event(CLUSTER) | {"source": "aws.emr-containers"},
+        event(CLUSTER) | {"detail-type": "EMR Step Status Change"},
+        with_detail(CLUSTER, state="TERMINATING"),
+        with_detail(CLUSTER, state="TERMINATED_WITH_ERRORS"),
+        event(LOG),
+    ],
+)
+def test_what_only_looks_like_a_living_cluster_is_not_checked(near_miss: dict[str, Any]) -> None:
+    assert not cluster_rule(near_miss)
+
+
+@pytest.mark.parametrize("name", [LOG, f"{LOG}-unversioned"])
+def test_a_log_object_is_checked(name: str) -> None:
+    assert log_rule(event(name))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "j-2AXXXXXXGAPLF/node/i-0abc/stderr.gz",
+        "logs/j-2AXXXXXXGAPLF/steps/s-1/stderr.gz",
+        "a/long/prefix/j-2AXXXXXXGAPLF/containers/application_1/container_1/stdout.gz",
+    ],
+)
+def test_a_log_object_is_checked_under_any_prefix(key: str) -> None:
+    assert log_rule(object_created(key))
+
+
+@pytest.mark.parametrize(
+    "near_miss",
+    [
+        event("s3-object-created-other"),
+        event(LOG) | {"detail-type": "Object Deleted"},
+        event(LOG) | {"source": "custom.s3"},
+        object_created("j-2AXXXXXXGAPLF"),
+        object_created("logs/j-2AXXXXXXGAPLF"),
+        object_created("logs/proj-2026/report.csv"),
+        object_created("subj-1/report.csv"),
+        event(CLUSTER),
+    ],
+)
+def test_what_only_looks_like_a_log_object_is_not_checked(near_miss: dict[str, Any]) -> None:
+    assert not log_rule(near_miss)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "checked"),
+    [
+        ("amzn-s3-demo-emr-logs", True),
+        ("amzn-s3-demo-more-logs", True),
+        ("amzn-s3-demo-emr-logs-2", False),
+        ("somebody-elses", False),
+    ],
+)
+def test_where_buckets_are_named_only_theirs_are_checked(bucket: str, *, checked: bool) -> None:
+    what = with_detail(LOG, bucket={"name": bucket})
+
+    assert log_rule(what, EVERYTHING) is checked
+    assert log_rule(what)
+
+
+def test_the_batch_of_the_queue_carries_the_events_that_the_rule_lets_through() -> None:
+    for record in event("sqs-s3-object-created")["Records"]:
+        assert log_rule(json.loads(record["body"]))

@@ -1,0 +1,133 @@
+import re
+import subprocess
+import sys
+from importlib.util import MAGIC_NUMBER, cache_from_source
+from pathlib import Path
+
+import pytest
+
+from sandbox.deployment import build
+from tests.template.stack import EVERYTHING, ROOT, Stack
+
+# One worker builds, and what it built serves every test here.
+pytestmark = pytest.mark.xdist_group("layers")
+
+FUNCTIONS = Stack(EVERYTHING).functions
+LAYERS = ("EmrLogGuardLayer", "DependenciesLayer")
+PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
+
+ENVIRONMENT = {
+    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+    "APPROVED_KEYS": "",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
+    "ENFORCEMENT_RULES": "EMRLOG-002",
+    "MODE": "alert",
+    "POWERTOOLS_METRICS_NAMESPACE": "EmrLogGuard",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "SLACK_WEBHOOK_SECRET_ARN": EVERYTHING["SlackWebhookSecretArn"],
+    "TERMINATION_PROTECTION": "respect",
+}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `sam build` makes of the template."""
+    return build(into=tmp_path_factory.mktemp("sam") / "build").parent
+
+
+@pytest.fixture(scope="session")
+def dependencies(built: Path) -> Path:
+    return built / "DependenciesLayer" / "python"
+
+
+def compiled_modules(layer: Path) -> list[tuple[Path, Path]]:
+    """Each module of a layer, and where its bytecode should be."""
+    return [(module, Path(cache_from_source(str(module)))) for module in layer.rglob("*.py")]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_handler_loads_with_nothing_but_the_layers(built: Path, function: str) -> None:
+    """No site-packages: the machine's own boto3 cannot help out."""
+    path = [str(built / function), *(str(built / layer / "python") for layer in LAYERS)]
+    load = f"import sys; sys.path[:0] = {path}; import app; assert callable(app.lambda_handler)"
+
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", load],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_module_is_compiled_for_good(built: Path, layer: str) -> None:
+    """Flags 0b01: compared by hash with the source, and that unchecked (PEP 552)."""
+    modules = compiled_modules(built / layer)
+
+    assert modules
+    for source, compiled in modules:
+        assert compiled.read_bytes()[:8] == MAGIC_NUMBER + b"\x01\x00\x00\x00", source
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_bytecode_is_of_modules_that_are_there(built: Path, layer: str) -> None:
+    expected = {compiled for _, compiled in compiled_modules(built / layer)}
+
+    assert set((built / layer).rglob("*.pyc")) == expected
+
+
+def test_the_package_travels_whole(built: Path) -> None:
+    shipped = built / "EmrLogGuardLayer" / "python" / PACKAGE.name
+
+    assert {str(module.relative_to(shipped)) for module in shipped.rglob("*.py")} == {
+        str(module.relative_to(PACKAGE)) for module in PACKAGE.rglob("*.py")
+    }
+
+
+def test_the_layer_has_the_models_of_the_services_in_use_and_no_others(dependencies: Path) -> None:
+    used = {
+        service
+        for module in PACKAGE.rglob("*.py")
+        for service in re.findall(r'\bclient\(\s*"([a-z0-9-]+)"', module.read_text())
+    } | {"secretsmanager"}  # by Powertools' get_secret
+    models = dependencies / "botocore" / "data"
+
+    assert {folder.name for folder in models.iterdir() if folder.is_dir()} == used
+    for service in used:
+        (version,) = (models / service).iterdir()
+        assert {"service-2.json.gz", "endpoint-rule-set-1.json.gz"} <= {
+            file.name for file in version.iterdir()
+        }
+
+
+def test_the_layer_serves_both_processors(dependencies: Path) -> None:
+    modules = {file.name for file in dependencies.rglob("*.so")}
+    for_one = {name for name in modules if "x86_64" in name}
+
+    assert for_one
+    assert modules - for_one == {name.replace("x86_64", "aarch64") for name in for_one}
+
+
+def test_the_layer_is_what_the_lock_says(dependencies: Path) -> None:
+    lock = (ROOT / "requirements" / "functions.txt").read_text()
+    locked = {
+        (name.replace("-", "_"), version)
+        for name, version in re.findall(r"^([a-z0-9-]+)==([^ ]+)", lock, re.MULTILINE)
+    }
+    shipped = {
+        tuple(folder.name.removesuffix(".dist-info").rsplit("-", 1))
+        for folder in dependencies.glob("*.dist-info")
+    }
+
+    assert shipped == locked
+
+
+def test_the_layers_lock_is_the_projects_lock() -> None:
+    """A link, because `sam build` copies the layer's folder away from the repository."""
+    link = ROOT / "layers" / "dependencies" / "requirements.txt"
+
+    assert link.resolve() == ROOT / "requirements" / "functions.txt"

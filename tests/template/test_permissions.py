@@ -1,0 +1,162 @@
+import pytest
+
+from tests.template.stack import EVERYTHING, Stack
+
+WHOLE = Stack(EVERYTHING)
+LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
+
+READS = {
+    "elasticmapreduce:DescribeCluster",
+    "iam:GetInstanceProfile",
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    "kms:DescribeKey",
+    "kms:GetKeyPolicy",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListBucket",
+    "secretsmanager:GetSecretValue",
+    "sqs:GetQueueAttributes",
+}
+# What a function may do beyond reading, and to what: every one names its resources.
+CHANGES = {
+    "elasticmapreduce:SetTerminationProtection",
+    "elasticmapreduce:TerminateJobFlows",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "sns:Publish",
+    "sqs:DeleteMessage",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+}
+# A log key may be anyone's, and log buckets that are not named are all of them.
+ANYWHERE = {"kms:DescribeKey", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "lethal"),
+    [
+        ({}, set()),
+        ({"Mode": "enforce"}, set()),
+        ({"TerminationProtection": "override"}, set()),
+        ({"EnforcementAllowed": "true"}, {"elasticmapreduce:TerminateJobFlows"}),
+        ({"EnforcementAllowed": "true", "TerminationProtection": "override"}, LETHAL),
+    ],
+)
+def test_a_stack_can_end_clusters_only_as_far_as_it_was_told_to(
+    parameters: dict[str, str], lethal: set[str]
+) -> None:
+    stack = Stack(parameters)
+
+    assert {
+        action for function in stack.functions for action in stack.actions(function) & LETHAL
+    } == lethal
+
+
+@pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - {"EnforceFunction"}))
+def test_only_enforce_ends_clusters(function: str) -> None:
+    assert not WHOLE.actions(function) & LETHAL
+
+
+@pytest.mark.parametrize("function", ["CheckClusterFunction", "CheckLogObjectsFunction"])
+def test_a_check_can_ask_for_an_end_only_where_that_is_allowed(function: str) -> None:
+    url = "ENFORCEMENT_QUEUE_URL"
+
+    assert "sqs:SendMessage" in WHOLE.actions(function)
+    assert variables(WHOLE, function)[url] == {"Ref": "EnforcementQueue"}
+    assert "sqs:SendMessage" not in Stack().actions(function)
+    assert not variables(Stack(), function)[url]
+
+
+@pytest.mark.parametrize("stack", [Stack(), WHOLE], ids=["default", "everything"])
+def test_every_action_is_named_and_known(stack: Stack) -> None:
+    for function in stack.functions:
+        assert stack.actions(function) <= READS | CHANGES
+
+
+@pytest.mark.parametrize("stack", [Stack(), WHOLE], ids=["default", "everything"])
+def test_only_reads_reach_beyond_this_account(stack: Stack) -> None:
+    for function in stack.functions:
+        for statement in stack.statements(function):
+            for resource in statement["Resource"]:
+                assert resource != "*"
+                if "*:*" in str(resource) or ":::*" in str(resource):
+                    assert set(statement["Action"]) <= ANYWHERE
+
+
+@pytest.mark.parametrize("function", WHOLE.functions)
+def test_every_statement_allows_and_says_what_for(function: str) -> None:
+    statements = list(WHOLE.statements(function))
+
+    assert all(statement["Effect"] == "Allow" for statement in statements)
+    assert len({statement["Sid"] for statement in statements}) == len(statements)
+
+
+@pytest.mark.parametrize("function", WHOLE.functions)
+def test_no_function_gets_more_from_sam_than_it_asks_for(function: str) -> None:
+    """An event of type SQS would attach a policy that takes from every queue of the account."""
+    events = WHOLE.functions[function].get("Events", {}).values()
+
+    assert {event["Type"] for event in events} <= {"SNS"}
+
+
+def test_named_buckets_are_all_that_is_read() -> None:
+    resources = [
+        resource
+        for statement in WHOLE.statements("CheckLogObjectsFunction")
+        if statement["Sid"] in {"ReadTheHeadOfLogObjects", "TellMissingFromForbidden"}
+        for resource in statement["Resource"]
+    ]
+
+    assert len(resources) == 2
+    assert all("LogBuckets" not in str(resource) for resource in resources)
+    assert all("amzn-s3-demo-emr-logs" in str(resource) for resource in resources)
+
+
+@pytest.mark.parametrize(
+    ("queue", "sources"),
+    [
+        ("LogObjectsQueue", [{"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]}]),
+        (
+            "DeadLetterQueue",
+            [
+                {"Fn::GetAtt": ["ClusterStateChangeRule", "Arn"]},
+                {"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]},
+                {"Ref": "AlertsTopic"},
+            ],
+        ),
+    ],
+)
+def test_a_queue_takes_messages_from_its_sources_only(
+    queue: str, sources: list[dict[str, object]]
+) -> None:
+    (policy,) = [
+        policy["PolicyDocument"]["Statement"]
+        for policy in WHOLE.of_type("AWS::SQS::QueuePolicy").values()
+        if policy["Queues"] == [{"Ref": queue}]
+    ]
+    allowed: list[object] = []
+    for statement in policy:
+        source = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+        allowed += source if isinstance(source, list) else [source]
+
+    assert allowed == sources
+    assert all(statement["Action"] == "sqs:SendMessage" for statement in policy)
+
+
+def test_every_topic_refuses_what_comes_unencrypted() -> None:
+    policies = WHOLE.of_type("AWS::SNS::TopicPolicy").values()
+    denied = [
+        policy["Topics"]
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    ]
+
+    assert denied == [[{"Ref": name}] for name in WHOLE.of_type("AWS::SNS::Topic")]
+
+
+def variables(stack: Stack, function: str) -> dict[str, object]:
+    found: dict[str, object] = stack.functions[function]["Environment"]["Variables"]
+    return found

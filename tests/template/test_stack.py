@@ -1,0 +1,186 @@
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.template.stack import EVERYTHING, ROOT, Stack, template
+
+WHOLE = Stack(EVERYTHING)
+DEFAULT = Stack()
+DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
+    assert set(DEFAULT.functions) == {"CheckClusterFunction", "CheckLogObjectsFunction"}
+    assert DEFAULT.parameters["Mode"] == "alert"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "function"),
+    [
+        ({"EnforcementAllowed": "true"}, "EnforceFunction"),
+        ({"SlackWebhookSecretArn": EVERYTHING["SlackWebhookSecretArn"]}, "NotifySlackFunction"),
+    ],
+)
+def test_a_parameter_adds_a_function(parameters: dict[str, str], function: str) -> None:
+    assert set(Stack(parameters).functions) - set(DEFAULT.functions) == {function}
+
+
+def test_nothing_refers_to_a_resource_that_is_not_there() -> None:
+    for stack in (DEFAULT, WHOLE, *(Stack({name: value}) for name, value in EVERYTHING.items())):
+        known = {*stack.resources, *stack.parameters}
+        assert {name for name in referred(stack.resources) if "::" not in name} <= known
+
+
+def test_the_enforce_mode_needs_a_stack_that_allows_it() -> None:
+    rule = template()["Rules"]["EnforceModeMayTerminate"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Mode"}, "enforce"]}
+    assert [one["Assert"] for one in rule["Assertions"]] == [
+        {"Fn::Equals": [{"Ref": "EnforcementAllowed"}, "true"]}
+    ]
+
+
+def test_every_parameter_is_in_a_group_and_says_what_it_is() -> None:
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(template()["Parameters"])
+    assert all(parameter["Description"] for parameter in template()["Parameters"].values())
+
+
+def test_functions_run_on_the_runtime_that_is_developed_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    function = template()["Globals"]["Function"]
+
+    assert function["Runtime"] == "python3.13"
+    assert project["requires-python"] == ">=3.13"
+    assert (ROOT / ".python-version").read_text().strip() == "3.13"
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert template()["Parameters"]["Architecture"]["Default"] == "arm64"
+    assert function["Tracing"] == "Active"
+
+
+@pytest.mark.parametrize("function", WHOLE.functions)
+def test_a_function_has_its_code_and_its_name(function: str) -> None:
+    properties = WHOLE.functions[function]
+    folder = ROOT / properties["CodeUri"]
+
+    assert (folder / "app.py").is_file()
+    variables = properties["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == folder.name
+
+
+@pytest.mark.parametrize("function", WHOLE.functions)
+def test_a_function_logs_to_a_group_with_an_end(function: str) -> None:
+    group = WHOLE.functions[function]["LoggingConfig"]["LogGroup"]["Ref"]
+
+    assert WHOLE.of_type("AWS::Logs::LogGroup")[group]["RetentionInDays"] == "365"
+
+
+@pytest.mark.parametrize("function", WHOLE.functions)
+def test_what_a_function_cannot_do_is_kept(function: str) -> None:
+    """By its queue's redrive, or by the destination of its asynchronous failures."""
+    queues = WHOLE.of_type("AWS::SQS::Queue")
+    sources = [
+        queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        for mapping in WHOLE.of_type("AWS::Lambda::EventSourceMapping").values()
+        if mapping["FunctionName"] == {"Ref": function}
+    ]
+    if sources:
+        kept = [queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in sources]
+    else:
+        failures = WHOLE.functions[function]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+        kept = [failures["Destination"]]
+
+    assert kept == [DEAD_LETTERS]
+
+
+@pytest.mark.parametrize("function", WHOLE.functions)
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_people_are_told_when_a_function_is_in_trouble(function: str, metric: str) -> None:
+    (alarm,) = alarms(metric, "FunctionName", {"Ref": function})
+
+    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize(
+    ("queue", "metric"),
+    [
+        ("DeadLetterQueue", "ApproximateNumberOfMessagesVisible"),
+        ("LogObjectsQueue", "ApproximateAgeOfOldestMessage"),
+        ("EnforcementQueue", "ApproximateAgeOfOldestMessage"),
+    ],
+)
+def test_people_are_told_when_a_queue_is_in_trouble(queue: str, metric: str) -> None:
+    (alarm,) = alarms(metric, "QueueName", {"Fn::GetAtt": [queue, "QueueName"]})
+
+    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
+
+
+def test_every_alarm_says_what_it_means() -> None:
+    for alarm in WHOLE.of_type("AWS::CloudWatch::Alarm").values():
+        assert len(alarm["AlarmDescription"].split()) > 10
+
+
+def test_every_target_of_a_rule_has_a_dead_letter_queue() -> None:
+    for rule in WHOLE.of_type("AWS::Events::Rule").values():
+        for target in rule["Targets"]:
+            assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
+
+
+def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> None:
+    queues = WHOLE.of_type("AWS::SQS::Queue")
+
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
+    assert [name for name, queue in queues.items() if "RedrivePolicy" not in queue] == [
+        "DeadLetterQueue"
+    ]
+    assert queues["DeadLetterQueue"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_a_queue_hides_a_message_for_six_times_its_functions_timeout() -> None:
+    for mapping in WHOLE.of_type("AWS::Lambda::EventSourceMapping").values():
+        queue = WHOLE.resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+        function = WHOLE.functions[mapping["FunctionName"]["Ref"]]
+
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_every_topic_is_encrypted_with_the_stacks_own_key() -> None:
+    for topic in WHOLE.of_type("AWS::SNS::Topic").values():
+        assert topic["KmsMasterKeyId"] == {"Ref": "AlertsKey"}
+    assert WHOLE.of_type("AWS::KMS::Key")["AlertsKey"]["EnableKeyRotation"] is True
+
+
+def test_the_outputs_are_those_that_other_tools_read() -> None:
+    assert set(template()["Outputs"]) == {
+        "AlertsTopicArn",
+        "DeadLetterQueueUrl",
+        "OperationsTopicArn",
+    }
+
+
+def alarms(metric: str, dimension: str, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    return [
+        alarm
+        for alarm in WHOLE.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == metric
+        and alarm["Dimensions"] == [{"Name": dimension, "Value": value}]
+    ]
+
+
+def referred(node: Any) -> set[str]:  # noqa: ANN401
+    match node:
+        case {"Ref": name}:
+            return {name}
+        case {"Fn::GetAtt": [name, _]}:
+            return {name}
+        case dict():
+            return set().union(*(referred(value) for value in node.values()))
+        case list():
+            return set().union(*(referred(value) for value in node))
+        case _:
+            return set()
