@@ -1,0 +1,77 @@
+"""The words that we share with AWS and with other people's tools."""
+
+from enum import StrEnum
+
+import pytest
+from botocore.model import StringShape
+from botocore.session import get_session
+
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.decide import AlertKind, NextStep
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.keys import KeyManager, KeyState
+from emr_log_guard.domain.policy import TerminationProtection
+from emr_log_guard.rules.emrlog_101_log_object_kms_encrypted import RULE as RULE_101
+from emr_log_guard.rules.premises import KMS_ALGORITHMS
+from tests.unit.builders import a_cluster, encrypted, log_object_facts
+
+
+def words_of_aws(service: str, shape: str) -> list[str]:
+    """List an enumeration of a service's API, in its order."""
+    found = get_session().get_service_model(service).shape_for(shape)
+    assert isinstance(found, StringShape)
+    return list(found.enum)
+
+
+@pytest.mark.parametrize(
+    ("words", "service", "shape"),
+    [
+        (KeyState, "kms", "KeyState"),
+        (KeyManager, "kms", "KeyManagerType"),
+        (Compliance, "config", "ComplianceType"),
+    ],
+)
+def test_we_know_every_word_of_awss(words: type[StrEnum], service: str, shape: str) -> None:
+    assert set(words) == set(words_of_aws(service, shape))
+
+
+def test_a_decision_is_one_of_iams_or_that_something_else_limits_the_role() -> None:
+    iams = set(words_of_aws("iam", "PolicyEvaluationDecisionType"))
+
+    assert set(IdentityDecision) == iams | {"limited"}
+
+
+def test_severities_are_security_hubs_but_for_the_one_that_asks_for_nothing() -> None:
+    assert ["INFORMATIONAL", *Severity] == words_of_aws("securityhub", "SeverityLabel")
+
+
+def test_only_the_last_states_of_a_cluster_are_its_end() -> None:
+    states = words_of_aws("emr", "ClusterState")
+
+    assert [state for state in states if a_cluster(state=state).ended] == [
+        "TERMINATING",
+        "TERMINATED",
+        "TERMINATED_WITH_ERRORS",
+    ]
+
+
+@pytest.mark.parametrize("algorithm", words_of_aws("s3", "ServerSideEncryption"))
+def test_every_encryption_of_s3s_is_known_to_be_of_kms_or_not(algorithm: str) -> None:
+    outcome = RULE_101.check(log_object_facts(encryption=encrypted(algorithm)))
+
+    assert outcome.compliance is (
+        Compliance.COMPLIANT if algorithm in KMS_ALGORITHMS else Compliance.NON_COMPLIANT
+    )
+
+
+def test_our_own_words_are_a_contract() -> None:
+    assert set(Status) == {"OPEN", "RESOLVED", "EXEMPT"}
+    assert set(TerminationProtection) == {"respect", "override"}
+    assert set(AlertKind) == {
+        "finding.opened",
+        "enforcement.done",
+        "enforcement.skipped",
+        "enforcement.failed",
+    }
+    assert all(step == step.name.lower() for step in NextStep)
