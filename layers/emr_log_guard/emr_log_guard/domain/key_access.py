@@ -53,17 +53,14 @@ class RoleKeyAccess:
             case KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO):
                 return False
             case verdict:
-                return self._weigh(verdict, same_account=same_account)
+                return self._weigh(verdict)
 
-    def _weigh(self, verdict: KeyPolicyVerdict, *, same_account: bool) -> bool | Unresolved:
+    def _weigh(self, verdict: KeyPolicyVerdict) -> bool | Unresolved:
         if isinstance(self.identity, Unresolved):
             return self.identity
-        if same_account:
-            granted = verdict.allows
-            if self.identity is IdentityDecision.ALLOWED:
-                granted = max(granted, verdict.delegates)
-        else:
-            granted = max(verdict.allows, verdict.delegates)
+        granted = verdict.allows
+        if self.identity is IdentityDecision.ALLOWED:
+            granted = max(granted, verdict.delegates)
         if granted is Truth.NO:
             return False
         doubtful = Truth.UNDECIDED in (granted, verdict.denies)
