@@ -134,5 +134,6 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _fail(error: SandboxError) -> NoReturn:
-    people.print(f"[bold red]error:[/] {error}", markup=True)
+    people.print("[bold red]error:[/]", end=" ")
+    people.print(str(error), markup=False, soft_wrap=True)
     raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """The project's template, built and deployed by the SAM CLI as it would be to AWS."""
 
+import json
 import os
 import platform
 import subprocess
@@ -43,7 +44,8 @@ def deploy(
     Raises:
         SandboxError: `sam deploy` failed; the message has its last lines.
     """
-    given = [f"{name}={value}" for name, value in parameters.items()]
+    # In quotes, because SAM splits a bare value at its spaces.
+    given = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
     _sam(
         ["deploy", "--template-file", str(built), "--stack-name", stack,
          "--region", environment["AWS_DEFAULT_REGION"], "--resolve-s3", "--no-progressbar",

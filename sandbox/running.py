@@ -81,19 +81,36 @@ class Sandbox:
         Raises:
             SandboxError: the port is taken, or the account did not start.
         """
+        folder = Path(tempfile.mkdtemp(prefix="emr-log-guard-"))
+        try:
+            started = cls._launched(
+                port, region, log or folder / "account.log", _settings(folder, emr, detach=detach)
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        try:
+            started.wait_until_ready()
+        except BaseException:
+            started.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return started
+
+    @classmethod
+    def _launched(cls, port: int | None, region: str, log: Path, chosen: dict[str, str]) -> Self:
         python = ROOT / ".venv" / "sandbox" / "bin" / "python"
         if not python.exists():
             message = f"{python} is missing: run `make setup`"
             raise SandboxError(message)
-        folder = Path(tempfile.mkdtemp(prefix="emr-log-guard-"))
-        log = log or folder / "account.log"
+        # The socket is bound here and inherited: no other program can take the port meanwhile.
         with _listening(port) as listener, log.open("wb") as output:
-            listener.set_inheritable(True)
-            chosen: int = listener.getsockname()[1]
+            taken: int = listener.getsockname()[1]
             process = subprocess.Popen(
                 [python, "-m", "sandbox.account"],
                 cwd=ROOT,
-                env=_environment(chosen, region, folder, emr or EmrPace(), detach=detach)
+                env=_environment(taken, region)
+                | chosen
                 | {settings.SOCKET: str(listener.fileno())},
                 pass_fds=(listener.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -101,15 +118,9 @@ class Sandbox:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        started = cls(port=chosen, region=region, pid=process.pid, log=log)
-        started._process = process
-        try:
-            started._wait_until_ready()
-        except BaseException:
-            started.stop()
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return started
+        launched = cls(port=taken, region=region, pid=process.pid, log=log)
+        launched._process = process
+        return launched
 
     @property
     def endpoint(self) -> str:
@@ -185,9 +196,11 @@ class Sandbox:
         """Whether the account's process runs."""
         if self._process is not None:
             return self._process.poll() is None
+        # An ended process that nobody has waited for still has its id, but no socket.
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
+            socket.create_connection((HOST, self.port), timeout=STOP_SECONDS).close()
+        except OSError:
             return False
         return True
 
@@ -216,7 +229,12 @@ class Sandbox:
         """Stop it."""
         self.stop()
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Return once the account answers.
+
+        Raises:
+            SandboxError: it did not start.
+        """
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if not self.alive():
@@ -242,9 +260,7 @@ def _listening(port: int | None) -> socket.socket:
         raise SandboxError(message) from error
 
 
-def _environment(
-    port: int, region: str, folder: Path, emr: EmrPace, *, detach: bool
-) -> dict[str, str]:
+def _environment(port: int, region: str) -> dict[str, str]:
     """The account's environment, which its functions inherit: no AWS setting of the developer's."""
     kept = {
         name: value
@@ -252,7 +268,7 @@ def _environment(
         # Functions start faster when they may write the code that they compile.
         if not name.startswith(("AWS_", "PYTHON")) and name != "VIRTUAL_ENV"
     }
-    chosen = {
+    return kept | {
         "AUTH": "true",
         "AWS_ACCESS_KEY_ID": ADMIN,
         "AWS_SECRET_ACCESS_KEY": ADMIN,
@@ -263,12 +279,17 @@ def _environment(
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": region,
-        "S3_DATA_DIR": str(folder / "s3"),
         "SFTP_ENABLED": "0",
+    }
+
+
+def _settings(folder: Path, emr: EmrPace | None, *, detach: bool) -> dict[str, str]:
+    pace = emr or EmrPace()
+    return {
+        "S3_DATA_DIR": str(folder / "s3"),
         "TMPDIR": str(folder),
         settings.FOLDER: str(folder),
-        settings.EMR_LAUNCH_SECONDS: str(emr.launch),
-        settings.EMR_STEP_SECONDS: str(emr.step),
-        settings.EMR_TERMINATION_SECONDS: str(emr.termination),
-    }
-    return kept | chosen | ({} if detach else {settings.PARENT: str(os.getpid())})
+        settings.EMR_LAUNCH_SECONDS: str(pace.launch),
+        settings.EMR_STEP_SECONDS: str(pace.step),
+        settings.EMR_TERMINATION_SECONDS: str(pace.termination),
+    } | ({} if detach else {settings.PARENT: str(os.getpid())})

@@ -5,6 +5,7 @@ talks to the account through boto3 only: a module is dropped when its test passe
 """
 
 from sandbox.corrections import (
+    cloudtrail_events,
     emr_clusters,
     emr_life,
     emr_permissions,
@@ -36,6 +37,7 @@ CORRECTIONS = (
     s3_missing_objects,
     s3_update_object_encryption,
     sns_encryption,
+    cloudtrail_events,
 )
 """In the order of installation: a later one wraps the earlier."""
 

@@ -26,6 +26,7 @@ KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 CUSTOMER_ALGORITHM = "x-amz-server-side-encryption-customer-algorithm"
 KMS = ("aws:kms", "aws:kms:dsse")
 DEFAULT_KEY = "alias/aws/s3"
+WRITING, READING = "kms:GenerateDataKey", "kms:Decrypt"
 
 type Encryption = dict[str, str]
 """The encryption headers that are kept with an object."""
@@ -97,8 +98,8 @@ def settled(asked: Encryption, headers: dict[str, str]) -> Encryption:
     if algorithm not in KMS:
         return {ALGORITHM: algorithm}
     arn = key_arn(asked.get(KEY, DEFAULT_KEY))
-    if not may_use(headers, "kms:GenerateDataKey", arn):
-        raise denial("kms:GenerateDataKey", arn)
+    if not may_use(headers, WRITING, arn):
+        raise denial(WRITING, arn)
     return {ALGORITHM: algorithm, KEY: arn}
 
 
@@ -135,8 +136,8 @@ def guarding(get: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Response:
         response: Response = get(bucket, key, headers, query)
         arn = response[1].get(KEY)
-        if arn and not may_use(headers, "kms:Decrypt", arn):
-            return denial("kms:Decrypt", arn).response()
+        if arn and not may_use(headers, READING, arn):
+            return denial(READING, arn).response()
         return response
 
     return get_object

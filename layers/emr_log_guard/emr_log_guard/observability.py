@@ -31,6 +31,7 @@ def record_findings(
         event,
         cluster_id=cluster_id,
         compliance=compliance,
+        objects=objects,
         findings=[
             {"rule_id": f.rule_id, "compliance": f.compliance, "summary": f.summary}
             for f in attention

@@ -1,0 +1,134 @@
+"""What can go wrong with a cluster's logs, and which rule has to find it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.estate import NODES_ROLE_WITHOUT_KEY, OTHER_REGION, Estate
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The account's keys, by what is the matter with them. ARNs, but for AWS's own."""
+
+    approved: str
+    unapproved: str
+    disabled: str
+    pending_deletion: str
+    elsewhere: str
+    aws_managed: str = "alias/aws/s3"
+
+    @classmethod
+    def make(cls, estate: Estate) -> "Keys":
+        """Make the keys, with the flaws that they are named for."""
+        keys = cls(
+            approved=estate.make_key("emr-logs"),
+            unapproved=estate.make_key("somebody-elses"),
+            disabled=estate.make_key("emr-logs-2024"),
+            pending_deletion=estate.make_key("emr-logs-2023"),
+            elsewhere=estate.make_key("emr-logs", region=OTHER_REGION),
+        )
+        estate.disable_key(keys.disabled)
+        estate.delete_key(keys.pending_deletion)
+        return keys
+
+    @property
+    def approved_list(self) -> str:
+        """What security approved: by alias, alias and ARN; all but somebody else's."""
+        return ",".join(
+            ("alias/emr-logs", "alias/emr-logs-2024", self.pending_deletion, self.elsewhere)
+        )
+
+    def encrypt(self, key: str | None = None) -> dict[str, str]:
+        """PutObject's arguments for SSE-KMS with a key; without one, S3 takes its own."""
+        named = {} if key is None else {"SSEKMSKeyId": key}
+        return {"ServerSideEncryption": "aws:kms", **named}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A cluster, and what the guard has to say of it."""
+
+    title: str
+    name: str
+    rule: str | None
+    """The one rule that is broken; None when all is well."""
+    settings: Callable[[Keys], dict[str, Any]] = field(default=lambda _keys: {})
+    """What differs from a compliant cluster's RunJobFlow."""
+    log: Callable[[Keys], Mapping[str, str]] | None = None
+    """How its log object is encrypted; None when it writes none."""
+
+    def launch(self, estate: Estate, keys: Keys) -> str:
+        """Launch the cluster, have it write its log, and return its id."""
+        settings = {"LogEncryptionKmsKeyId": keys.approved} | self.settings(keys)
+        cluster_id = estate.launch(self.name, **settings)
+        if self.log is not None:
+            estate.write_log(cluster_id, "steps/s-1/stderr.gz", self.log(keys))
+        return cluster_id
+
+
+GONE_WRONG = (
+    Scene(
+        "no logging at all",
+        "adhoc-notebook",
+        "EMRLOG-001",
+        lambda _: {"LogUri": None, "LogEncryptionKmsKeyId": None},
+    ),
+    Scene(
+        "logging without a key",
+        "nightly-etl",
+        "EMRLOG-002",
+        lambda _: {"LogEncryptionKmsKeyId": None},
+    ),
+    Scene(
+        "a release before 5.30.0",
+        "legacy-hive",
+        "EMRLOG-003",
+        lambda _: {"ReleaseLabel": "emr-5.29.0"},
+    ),
+    Scene("release 6.0.0", "early-spark3", "EMRLOG-003", lambda _: {"ReleaseLabel": "emr-6.0.0"}),
+    Scene(
+        "an AWS-managed key",
+        "quick-start",
+        "EMRLOG-004",
+        lambda keys: {"LogEncryptionKmsKeyId": keys.aws_managed},
+    ),
+    Scene(
+        "a disabled key",
+        "billing-2024",
+        "EMRLOG-005",
+        lambda keys: {"LogEncryptionKmsKeyId": keys.disabled},
+    ),
+    Scene(
+        "a key pending deletion",
+        "billing-2023",
+        "EMRLOG-005",
+        lambda keys: {"LogEncryptionKmsKeyId": "alias/emr-logs-2023"},
+    ),
+    Scene(
+        "a key in another Region",
+        "copied-from-west",
+        "EMRLOG-005",
+        lambda keys: {"LogEncryptionKmsKeyId": keys.elsewhere},
+    ),
+    Scene(
+        "a key that nobody approved",
+        "team-sandbox",
+        "EMRLOG-006",
+        lambda keys: {"LogEncryptionKmsKeyId": keys.unapproved},
+    ),
+    Scene(
+        "a role that may not use the key",
+        "new-profile",
+        "EMRLOG-007",
+        lambda _: {"JobFlowRole": NODES_ROLE_WITHOUT_KEY},
+    ),
+    Scene("a log object in SSE-S3", "log-sse-s3", "EMRLOG-101", log=lambda _: {}),
+    Scene("a log object with aws/s3", "log-aws-key", "EMRLOG-102", log=lambda keys: keys.encrypt()),
+    Scene(
+        "a log object with another key",
+        "log-other-key",
+        "EMRLOG-103",
+        log=lambda keys: keys.encrypt(keys.unapproved),
+    ),
+)

@@ -1,0 +1,113 @@
+"""What data engineers own in the account: roles, keys, a log bucket, clusters and their logs."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.running import ACCOUNT_ID, Sandbox
+
+OTHER_REGION = "us-west-2"
+LOG_BUCKET = "analytics-emr-logs"
+LOG_URI = f"s3://{LOG_BUCKET}/clusters/"
+SERVICE_ROLE = "EMR_DefaultRole"
+NODES_ROLE = "EMR_EC2_DefaultRole"
+NODES_ROLE_WITHOUT_KEY = "EMR_EC2_NoKmsRole"
+
+
+class Estate:
+    """The seed's steps: roles that may use the log keys, keys, and a bucket that sends events."""
+
+    def __init__(self, account: Sandbox) -> None:
+        self.account = account
+        self._emr = account.client("emr")
+        self._s3 = account.client("s3")
+        self._kms = account.client("kms")
+
+    def make_roles(self) -> None:
+        """Step 1: the service role may describe keys, the nodes' role may encrypt with them."""
+        keys = f"arn:aws:kms:*:{ACCOUNT_ID}:key/*"
+        self._make_role(SERVICE_ROLE, "elasticmapreduce", {"kms:DescribeKey": keys})
+        self._make_role(NODES_ROLE, "ec2", {"kms:GenerateDataKey": keys})
+        self._make_role(NODES_ROLE_WITHOUT_KEY, "ec2", {"s3:PutObject": "arn:aws:s3:::*/*"})
+
+    def make_key(self, alias: str, *, region: str | None = None, **settings: Any) -> str:  # noqa: ANN401
+        """Step 2: make a customer-managed key with an alias; return its ARN."""
+        kms = self.account.client("kms", region_name=region)
+        key: dict[str, str] = kms.create_key(Description=alias, **settings)["KeyMetadata"]
+        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key["KeyId"])
+        return key["Arn"]
+
+    def disable_key(self, arn: str) -> None:
+        """Disable a key."""
+        self._kms.disable_key(KeyId=arn)
+
+    def delete_key(self, arn: str) -> None:
+        """Schedule a key's deletion."""
+        self._kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
+
+    def make_log_bucket(self, name: str = LOG_BUCKET) -> None:
+        """Make a bucket that sends its events to EventBridge."""
+        self._s3.create_bucket(Bucket=name)
+        self._s3.put_bucket_notification_configuration(
+            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+    def launch(self, name: str, **settings: Any) -> str:  # noqa: ANN401 - RunJobFlow's own
+        """Step 3: launch a cluster that logs to the bucket unless told otherwise; return its id.
+
+        Args:
+            name: the cluster's name.
+            settings: RunJobFlow's, laid over the usual ones; None takes a setting away.
+        """
+        usual = {
+            "ReleaseLabel": "emr-7.12.0",
+            "LogUri": LOG_URI,
+            "ServiceRole": SERVICE_ROLE,
+            "JobFlowRole": NODES_ROLE,
+            "Instances": {"KeepJobFlowAliveWhenNoSteps": True, "InstanceCount": 3},
+        }
+        chosen = {key: value for key, value in (usual | settings).items() if value is not None}
+        cluster_id: str = self._emr.run_job_flow(Name=name, **chosen)["JobFlowId"]
+        return cluster_id
+
+    def write_log(
+        self, cluster_id: str, name: str, encryption: Mapping[str, str], *, bucket: str = LOG_BUCKET
+    ) -> str:
+        """Step 4: write a log as EMR lays them out; return its key.
+
+        Args:
+            cluster_id: whose log it is.
+            name: its place below the cluster's folder, such as `node/i-1/daemons.log.gz`.
+            encryption: PutObject's encryption arguments.
+            bucket: where it goes.
+        """
+        key = f"clusters/{cluster_id}/{name}"
+        self._s3.put_object(Bucket=bucket, Key=key, Body=b"a log line\n", **encryption)
+        return key
+
+    def state_of(self, cluster_id: str) -> str:
+        """What EMR says of a cluster's state."""
+        state: str = self._emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
+        return state
+
+    def _make_role(self, name: str, service: str, allowed: Mapping[str, str]) -> None:
+        """Make a role with these actions on these resources, in an instance profile for EC2."""
+        iam = self.account.client("iam")
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))
+        statements = [
+            {"Effect": "Allow", "Action": action, "Resource": resource}
+            for action, resource in allowed.items()
+        ]
+        iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=_document(*statements))
+        if service == "ec2":
+            iam.create_instance_profile(InstanceProfileName=name)
+            iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+
+def _document(*statements: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
