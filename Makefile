@@ -51,7 +51,7 @@ check: lint typecheck template ## all that CI runs: format, lint, types, imports
 lint: .venv/dev/.synced
 	@.venv/dev/bin/ruff format --check .
 	@.venv/dev/bin/ruff check .
-	@.venv/dev/bin/lint-imports
+	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/lint-imports
 
 # Every handler is a module named `app`, so each is checked in a run of its own.
 .PHONY: typecheck
