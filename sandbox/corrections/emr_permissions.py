@@ -18,7 +18,7 @@ def install() -> None:
     """Name the cluster before the policies are read; of several, the first stands for all."""
 
     def naming(extract: Callable[..., str]) -> Callable[..., str]:
-        def extract_resource_arn(  # noqa: PLR0913, PLR0917 - MiniStack's own signature
+        def extract_resource_arn(
             service: str,
             method: str,
             path: str,

@@ -1,0 +1,145 @@
+# ruff: noqa: ANN401 - requests and answers are what AWS takes and gives
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sandbox import Sandbox, SandboxError, deployment, record
+from sandbox.cli import app, exports
+
+run = CliRunner()
+
+type Deploy = Callable[[Sandbox, dict[str, str]], dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The developer's own sandbox stays out of it, and nothing is built."""
+    monkeypatch.setattr(record, "FOLDER", tmp_path)
+    monkeypatch.setattr(record, "LOG", tmp_path / "account.log")
+    monkeypatch.setattr(record, "FILE", tmp_path / "account.json")
+    monkeypatch.setattr(deployment, "build", lambda: None)
+    return tmp_path
+
+
+def deploys(monkeypatch: pytest.MonkeyPatch, deploy: Any) -> None:
+    monkeypatch.setattr(Sandbox, "deploy", deploy)
+
+
+def free_port() -> str:
+    with Sandbox.start() as other:
+        return str(other.port)
+
+
+# Leaving the account's process behind, of which Python warns, is what --detach is for.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_up_status_and_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, str] = {}
+
+    def deploy(_sandbox: Sandbox, parameters: dict[str, str]) -> dict[str, str]:
+        given.update(parameters)
+        return {"AlertsTopicArn": "arn:topic"}
+
+    deploys(monkeypatch, deploy)
+    port = free_port()
+
+    up = run.invoke(app, ["up", "--detach", "--port", port, "--parameter", "Mode=enforce=now"])
+    status = run.invoke(app, ["status"])
+    again = run.invoke(app, ["up", "--port", port])
+    down = run.invoke(app, ["down"])
+
+    assert up.exit_code == 0, up.stderr
+    assert up.stdout.splitlines() == [
+        f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}",
+        "export AWS_ACCESS_KEY_ID=test",
+        "export AWS_SECRET_ACCESS_KEY=test",
+        "export AWS_DEFAULT_REGION=us-east-1",
+        "export EMR_LOG_GUARD_ALERTS_TOPIC_ARN=arn:topic",
+    ]
+    assert given == {"Mode": "enforce=now"}
+    assert status.exit_code == 0
+    assert f"http://127.0.0.1:{port}" in status.stderr
+    assert "not deployed" in status.stderr
+    assert again.exit_code == 1
+    assert "runs already" in again.stderr
+    assert down.exit_code == 0
+    assert "stopped" in down.stderr
+
+
+def test_nothing_runs() -> None:
+    assert run.invoke(app, ["status"]).exit_code == 1
+    down = run.invoke(app, ["down"])
+    assert (down.exit_code, down.stdout) == (0, "")
+    assert "No sandbox is running" in down.stderr
+
+
+def test_what_is_remembered_of_a_dead_account_is_no_account(folder: Path) -> None:
+    with Sandbox.start() as gone:
+        record.remember(gone)
+
+    assert json.loads((folder / "account.json").read_text())["pid"] == gone.pid
+    assert run.invoke(app, ["status"]).exit_code == 1
+
+
+def test_a_parameter_without_a_value_is_refused() -> None:
+    up = run.invoke(app, ["up", "--parameter", "Mode"])
+
+    assert up.exit_code == 1
+    assert "NAME=VALUE" in up.stderr
+
+
+def test_a_failed_deployment_is_told_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pids: list[int] = []
+
+    def deploy(sandbox: Sandbox, _parameters: dict[str, str]) -> dict[str, str]:
+        pids.append(sandbox.pid)
+        message = "`sam deploy` failed: [no] such thing"
+        raise SandboxError(message)
+
+    deploys(monkeypatch, deploy)
+
+    up = run.invoke(app, ["up", "--detach", "--port", free_port()])
+
+    assert up.exit_code == 1
+    assert "[no] such thing" in up.stderr
+    assert up.stdout == ""
+    assert run.invoke(app, ["status"]).exit_code == 1
+
+
+def test_without_detach_it_stays_until_it_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stayed: list[Sandbox] = []
+
+    def interrupted(sandbox: Sandbox) -> None:
+        stayed.append(sandbox)
+        raise KeyboardInterrupt
+
+    deploys(monkeypatch, lambda _sandbox, _parameters: {})
+    monkeypatch.setattr("sandbox.cli._stay", interrupted)
+
+    up = run.invoke(app, ["up", "--port", free_port()])
+
+    assert up.exit_code == 0
+    assert not stayed[0].alive()
+
+
+def test_a_taken_port_is_told(sandbox: Sandbox) -> None:
+    up = run.invoke(app, ["up", "--port", str(sandbox.port)])
+
+    assert up.exit_code == 1
+    assert f"port {sandbox.port} is taken" in up.stderr
+
+
+def test_what_is_exported_survives_a_shell(sandbox: Sandbox) -> None:
+    lines = exports(sandbox, {"SlackURL": "https://x/?a=b c", "ReportsBucketName": "b"})
+
+    assert shlex.split(lines[-1])[1:] == ["EMR_LOG_GUARD_SLACK_URL=https://x/?a=b c"]
+    assert "export EMR_LOG_GUARD_REPORTS_BUCKET_NAME=b" in lines
