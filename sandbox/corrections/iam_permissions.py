@@ -1,0 +1,39 @@
+"""SimulatePrincipalPolicy and GetInstanceProfile are authorised on what they name.
+
+MiniStack authorises them on no resource, so that a policy for role or instance-profile ARNs does
+not allow them.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.corrections.hooks import part, wrap
+
+
+def install() -> None:
+    """Name the principal or the instance profile before the policies are read."""
+
+    def naming(extract: Callable[..., str]) -> Callable[..., str]:
+        def extract_resource_arn(
+            service: str,
+            method: str,
+            path: str,
+            headers: dict[str, str],
+            body: bytes,
+            query: dict[str, Any],
+            region: str,
+            account: str,
+        ) -> str:
+            if service == "iam":
+                read = part("services.iam", "_p")
+                if principal := read(query, "PolicySourceArn"):
+                    return str(principal)
+                if profile := read(query, "InstanceProfileName"):
+                    return f"arn:aws:iam::{account}:instance-profile/{profile}"
+            return extract(service, method, path, headers, body, query, region, account)
+
+        return extract_resource_arn
+
+    wrap("core.iam_actions", "extract_resource_arn", naming)

@@ -1,0 +1,44 @@
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox import Sandbox
+
+ACCOUNT = "111122223333"
+
+
+def test_simulating_is_allowed_by_a_policy_for_the_role(
+    sandbox: Sandbox, role: Callable[..., dict[str, str]]
+) -> None:
+    sandbox.client("iam").create_role(RoleName="judged", AssumeRolePolicyDocument="{}")
+    judged = f"arn:aws:iam::{ACCOUNT}:role/judged"
+    credentials = role(
+        {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": judged}
+    )
+
+    answer = sandbox.client("iam", **credentials).simulate_principal_policy(
+        PolicySourceArn=judged, ActionNames=["s3:GetObject"]
+    )
+
+    assert answer["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"
+
+
+def test_an_instance_profile_is_read_by_a_policy_for_it_alone(
+    sandbox: Sandbox, role: Callable[..., dict[str, str]]
+) -> None:
+    iam = sandbox.client("iam")
+    iam.create_instance_profile(InstanceProfileName="mine")
+    iam.create_instance_profile(InstanceProfileName="theirs")
+    credentials = role(
+        {
+            "Effect": "Allow",
+            "Action": "iam:GetInstanceProfile",
+            "Resource": f"arn:aws:iam::{ACCOUNT}:instance-profile/mine",
+        }
+    )
+    reader = sandbox.client("iam", **credentials)
+
+    assert reader.get_instance_profile(InstanceProfileName="mine")["InstanceProfile"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.get_instance_profile(InstanceProfileName="theirs")
