@@ -151,6 +151,15 @@ class Sandbox:
             config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
+    @staticmethod
+    def build() -> None:
+        """Build the project's template for this machine's processor; `deploy` takes it from there.
+
+        Raises:
+            SandboxError: `sam build` failed; the message has its last lines.
+        """
+        deployment.build()
+
     def deploy(
         self,
         parameters: Mapping[str, str] | None = None,
