@@ -61,7 +61,7 @@ typecheck: .venv/dev/.synced
 
 .PHONY: template
 template: .venv/dev/.synced .venv/sam/.synced
-	@.venv/dev/bin/cfn-lint
+	@.venv/dev/bin/cfn-lint template.yaml
 	@.venv/sam/bin/sam validate --lint --region us-east-1
 
 .PHONY: format
