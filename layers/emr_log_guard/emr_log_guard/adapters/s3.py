@@ -77,8 +77,12 @@ class S3LogObjects:
                     VersionId=version.version_id,
                 )
         except ClientError as error:
-            if code_of(error) == "InvalidRequest":
-                return Encryption(SSE_C)
-            return unresolved("s3:GetObject", str(version), error)
+            match code_of(error):
+                case "InvalidRequest":
+                    return Encryption(SSE_C)
+                case "NoSuchKey" | "NoSuchVersion":
+                    raise ObjectNotFoundError(str(version)) from error
+                case _:
+                    return unresolved("s3:GetObject", str(version), error)
         got["Body"].close()
         return Unresolved(f"s3:HeadObject on {version} answered 400")
