@@ -1,11 +1,13 @@
 """What an environment remembers between invocations, so that AWS is not asked twice."""
 
 from collections.abc import Callable, Mapping, MutableMapping
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache, TTLCache
 
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ClusterNotFoundError
 
 if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import Cluster
@@ -17,31 +19,52 @@ KEY_SECONDS = 60
 """How long a key or a role's rights are taken for what they were: both can change."""
 _SIZE = 1024
 
+type Timer = Callable[[], float]
+"""Seconds that only ever grow."""
+
 
 class RememberedClusters:
-    """Clusters, each read once: the settings that log objects are judged by never change."""
+    """Clusters, each read once: the settings that log objects are judged by never change.
 
-    def __init__(self, clusters: "Clusters") -> None:
+    One that EMR does not know is not asked for again in KEY_SECONDS: a batch of another account's
+    logs must not use up the account's few DescribeCluster calls.
+    """
+
+    def __init__(self, clusters: "Clusters", timer: Timer = monotonic) -> None:
         """Ask these clusters first."""
         self._clusters = clusters
         self._known: LRUCache[str, Cluster] = LRUCache(_SIZE)
+        self._unknown: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
 
     def describe(self, cluster_id: str) -> "Cluster":
-        """Read a cluster, or remember it. Its state and protection may be out of date."""
+        """Read a cluster, or remember it. Its state and protection may be out of date.
+
+        Raises:
+            ClusterNotFoundError: EMR knows no such cluster here.
+
+        """
         cluster = self._known.get(cluster_id)
-        if cluster is None:
+        if cluster is not None:
+            return cluster
+        message = self._unknown.get(cluster_id)
+        if message is not None:
+            raise ClusterNotFoundError(message)
+        try:
             cluster = self._known[cluster_id] = self._clusters.describe(cluster_id)
+        except ClusterNotFoundError as error:
+            self._unknown[cluster_id] = str(error)
+            raise
         return cluster
 
 
 class RememberedKeys:
     """Keys, each read at most once in KEY_SECONDS; what could not be read is asked again."""
 
-    def __init__(self, keys: "Keys") -> None:
+    def __init__(self, keys: "Keys", timer: Timer = monotonic) -> None:
         """Ask these keys first."""
         self._keys = keys
-        self._described: TTLCache[str, KeyFact] = TTLCache(_SIZE, KEY_SECONDS)
-        self._policies: TTLCache[str, Mapping[str, object]] = TTLCache(_SIZE, KEY_SECONDS)
+        self._described: TTLCache[str, KeyFact] = TTLCache(_SIZE, KEY_SECONDS, timer)
+        self._policies: TTLCache[str, Mapping[str, object]] = TTLCache(_SIZE, KEY_SECONDS, timer)
 
     def describe(self, identifier: str) -> "KeyFact":
         """Read a key, or remember it."""
@@ -55,13 +78,13 @@ class RememberedKeys:
 class RememberedRoles:
     """Roles, each asked at most once in KEY_SECONDS; what could not be read is asked again."""
 
-    def __init__(self, roles: "Roles") -> None:
+    def __init__(self, roles: "Roles", timer: Timer = monotonic) -> None:
         """Ask these roles first."""
         self._roles = roles
-        self._arns: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS)
-        self._profiles: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS)
+        self._arns: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
+        self._profiles: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
         self._rights: TTLCache[tuple[str, str, str], IdentityDecision] = TTLCache(
-            _SIZE, KEY_SECONDS
+            _SIZE, KEY_SECONDS, timer
         )
 
     def role_arn(self, role: str) -> str | Unresolved:

@@ -1,0 +1,205 @@
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
+from tests.unit.builders import CLUSTER_ID, a_cluster
+from tests.unit.stubbed_aws import AwsError, StubbedAws
+
+ARN = a_cluster().arn
+LEAST: dict[str, Any] = {
+    "Id": CLUSTER_ID,
+    "ClusterArn": ARN,
+    "Name": "nightly-etl",
+    "Status": {"State": "RUNNING"},
+    "TerminationProtected": False,
+}
+UNKNOWN = AwsError("InvalidRequestException", f"Cluster id '{CLUSTER_ID}' is not valid.")
+NEVER_ANSWERED = EndpointConnectionError(endpoint_url="https://emr.invalid")
+
+
+@pytest.fixture
+def clusters(aws: StubbedAws) -> EmrClusters:
+    return EmrClusters(aws.attach(boto3.client("emr")))
+
+
+def test_every_field_that_is_judged_is_read(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer(
+        "DescribeCluster",
+        {
+            "Cluster": LEAST
+            | {
+                "LogUri": "s3n://example-logs/emr/",
+                "LogEncryptionKmsKeyId": "alias/emr-logs",
+                "ReleaseLabel": "emr-7.12.0",
+                "RunningAmiVersion": "3.11.0",
+                "ServiceRole": "EMR_DefaultRole",
+                "Ec2InstanceAttributes": {"IamInstanceProfile": "EMR_EC2_DefaultRole"},
+                "TerminationProtected": True,
+                "Tags": [{"Key": "team", "Value": "research"}, {"Key": "bare"}],
+            }
+        },
+    )
+
+    assert clusters.describe(CLUSTER_ID) == Cluster(
+        id=CLUSTER_ID,
+        arn=ARN,
+        name="nightly-etl",
+        state="RUNNING",
+        log_uri="s3n://example-logs/emr/",
+        log_key_identifier="alias/emr-logs",
+        release_label="emr-7.12.0",
+        ami_version="3.11.0",
+        service_role="EMR_DefaultRole",
+        instance_profile="EMR_EC2_DefaultRole",
+        termination_protected=True,
+        tags={"team": "research", "bare": ""},
+    )
+    assert aws.calls == [("DescribeCluster", {"ClusterId": CLUSTER_ID})]
+
+
+@pytest.mark.parametrize(
+    "unset",
+    [
+        {},
+        {
+            "LogUri": "",
+            "LogEncryptionKmsKeyId": "",
+            "ReleaseLabel": "",
+            "RunningAmiVersion": "",
+            "ServiceRole": "",
+            "Ec2InstanceAttributes": {"IamInstanceProfile": ""},
+            "Tags": [],
+        },
+        {"Ec2InstanceAttributes": {}},
+    ],
+    ids=["absent", "empty", "nothing within"],
+)
+def test_what_is_absent_or_empty_is_not_set(
+    aws: StubbedAws, clusters: EmrClusters, unset: dict[str, object]
+) -> None:
+    aws.answer("DescribeCluster", {"Cluster": LEAST | unset})
+
+    assert clusters.describe(CLUSTER_ID) == Cluster(
+        id=CLUSTER_ID, arn=ARN, name="nightly-etl", state="RUNNING"
+    )
+
+
+def test_a_cluster_that_emr_does_not_know_is_not_found(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    aws.answer("DescribeCluster", UNKNOWN)
+
+    with pytest.raises(ClusterNotFoundError, match=r"Cluster id 'j-2AXXXXXXGAPLF' is not valid\."):
+        clusters.describe(CLUSTER_ID)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ThrottlingException", "AccessDeniedException", "ValidationException", "InternalServerError"],
+)
+def test_a_description_that_fails_otherwise_flies(
+    aws: StubbedAws, clusters: EmrClusters, code: str
+) -> None:
+    aws.answer("DescribeCluster", AwsError(code))
+
+    with pytest.raises(ClientError, match=code):
+        clusters.describe(CLUSTER_ID)
+
+
+def test_an_emr_that_never_answers_flies(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer("DescribeCluster", NEVER_ANSWERED)
+
+    with pytest.raises(EndpointConnectionError):
+        clusters.describe(CLUSTER_ID)
+
+
+def test_one_cluster_is_ended_by_its_id(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer("TerminateJobFlows", {})
+
+    clusters.terminate(CLUSTER_ID)
+
+    assert aws.calls == [("TerminateJobFlows", {"JobFlowIds": [CLUSTER_ID]})]
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_the_protection_of_one_cluster_is_set(
+    aws: StubbedAws,
+    clusters: EmrClusters,
+    protected: bool,  # noqa: FBT001
+) -> None:
+    aws.answer("SetTerminationProtection", {})
+
+    clusters.set_termination_protection(CLUSTER_ID, protected=protected)
+
+    assert aws.calls == [
+        (
+            "SetTerminationProtection",
+            {"JobFlowIds": [CLUSTER_ID], "TerminationProtected": protected},
+        )
+    ]
+
+
+PROTECTED = AwsError(
+    "ValidationException",
+    "Could not shut down one or more job flows since they are termination protected.",
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (
+            PROTECTED,
+            TerminationRefusedError,
+            (
+                "elasticmapreduce:TerminateJobFlows answered ValidationException: "
+                "Could not shut down one or more job flows since they are termination protected."
+            ),
+        ),
+        (
+            AwsError("AccessDeniedException", "no"),
+            TerminationRefusedError,
+            "elasticmapreduce:TerminateJobFlows answered AccessDeniedException: no",
+        ),
+        (UNKNOWN, ClusterNotFoundError, UNKNOWN.message),
+        (AwsError("ThrottlingException", "slow down"), ClientError, "slow down"),
+        (AwsError("InternalServerException", "oh"), ClientError, "oh"),
+        (NEVER_ANSWERED, EndpointConnectionError, "emr.invalid"),
+    ],
+)
+def test_only_final_answers_to_a_termination_are_told_as_such(
+    aws: StubbedAws,
+    clusters: EmrClusters,
+    answer: AwsError | Exception,
+    error: type[Exception],
+    message: str,
+) -> None:
+    aws.answer("TerminateJobFlows", answer)
+
+    with pytest.raises(error) as raised:
+        clusters.terminate(CLUSTER_ID)
+
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (AwsError("ValidationException"), TerminationRefusedError),
+        (AwsError("AccessDeniedException"), TerminationRefusedError),
+        (UNKNOWN, ClusterNotFoundError),
+        (AwsError("ThrottlingException"), ClientError),
+    ],
+)
+def test_only_final_answers_about_the_protection_are_told_as_such(
+    aws: StubbedAws, clusters: EmrClusters, answer: AwsError, error: type[Exception]
+) -> None:
+    aws.answer("SetTerminationProtection", answer)
+
+    with pytest.raises(error):
+        clusters.set_termination_protection(CLUSTER_ID, protected=False)

@@ -1,0 +1,172 @@
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from types_boto3_kms import KMSClient
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KeyState, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, key_arn
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+KEY_ID = KEY.arn.rpartition("/")[2]
+METADATA: dict[str, Any] = {
+    "KeyId": KEY_ID,
+    "Arn": KEY.arn,
+    "KeyManager": "CUSTOMER",
+    "KeyState": "Enabled",
+    "KeySpec": "SYMMETRIC_DEFAULT",
+    "KeyUsage": "ENCRYPT_DECRYPT",
+}
+NEVER_ANSWERED = {"endpoint_url": "https://kms.invalid"}
+
+
+@pytest.fixture
+def keys(aws: StubbedAws) -> KmsKeys:
+    def client_for(region: str | None) -> KMSClient:
+        return aws.attach(boto3.client("kms", region_name=region))
+
+    return KmsKeys(client_for)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "region"),
+    [
+        (KEY_ID, REGION),
+        (f"mrk-{'0' * 32}", REGION),
+        ("alias/emr-logs", REGION),
+        (KEY.arn, REGION),
+        (f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs", REGION),
+        (key_arn(region=OTHER_REGION), OTHER_REGION),
+        (f"arn:aws:kms:{OTHER_REGION}:{ACCOUNT}:alias/emr-logs", OTHER_REGION),
+    ],
+)
+def test_a_key_is_asked_for_by_any_identifier_in_its_own_region(
+    aws: StubbedAws, keys: KmsKeys, identifier: str, region: str
+) -> None:
+    aws.answer("DescribeKey", {"KeyMetadata": METADATA})
+
+    assert keys.describe(identifier) == KEY
+    assert aws.calls == [("DescribeKey", {"KeyId": identifier})]
+    assert aws.regions == [region]
+
+
+@pytest.mark.parametrize("state", list(KeyState))
+@pytest.mark.parametrize("manager", list(KeyManager))
+def test_every_state_and_manager_is_understood(
+    aws: StubbedAws, keys: KmsKeys, state: KeyState, manager: KeyManager
+) -> None:
+    aws.answer(
+        "DescribeKey", {"KeyMetadata": METADATA | {"KeyState": state, "KeyManager": manager}}
+    )
+
+    key = keys.describe(KEY_ID)
+
+    assert isinstance(key, KmsKey)
+    assert (key.state, key.manager) == (state, manager)
+
+
+def test_the_kind_of_a_key_is_read(aws: StubbedAws, keys: KmsKeys) -> None:
+    aws.answer(
+        "DescribeKey",
+        {"KeyMetadata": METADATA | {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}},
+    )
+
+    key = keys.describe(KEY_ID)
+
+    assert isinstance(key, KmsKey)
+    assert (key.spec, key.usage) == ("HMAC_256", "GENERATE_VERIFY_MAC")
+
+
+@pytest.mark.parametrize("code", ["NotFoundException", "InvalidArnException"])
+def test_kms_may_know_no_such_key(aws: StubbedAws, keys: KmsKeys, code: str) -> None:
+    aws.answer("DescribeKey", AwsError(code))
+
+    assert keys.describe("alias/gone") == KeyNotFound(
+        "alias/gone", f"kms:DescribeKey answered {code}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (AwsError("AccessDeniedException"), "AccessDeniedException"),
+        (AwsError("ThrottlingException"), "ThrottlingException"),
+        (AwsError("KMSInternalException", status=500), "KMSInternalException"),
+        (AwsError("UnrecognizedClientException"), "UnrecognizedClientException"),
+        (AwsError("NeverHeardOfException"), "NeverHeardOfException"),
+        (ConnectTimeoutError(**NEVER_ANSWERED), "ConnectTimeoutError"),
+        (ReadTimeoutError(**NEVER_ANSWERED), "ReadTimeoutError"),
+        (EndpointConnectionError(**NEVER_ANSWERED), "EndpointConnectionError"),
+    ],
+)
+def test_any_other_failure_is_doubt_that_names_the_call_and_the_answer(
+    aws: StubbedAws, keys: KmsKeys, answer: Answer, name: str
+) -> None:
+    aws.answer("DescribeKey", answer)
+
+    assert keys.describe("alias/x") == Unresolved(f"kms:DescribeKey on alias/x answered {name}")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        (METADATA | {"KeyState": "Teleporting"}, "'Teleporting' is not a valid KeyState"),
+        (METADATA | {"KeyManager": "NOBODY"}, "'NOBODY' is not a valid KeyManager"),
+        *(
+            ({name: value for name, value in METADATA.items() if name != left_out}, left_out)
+            for left_out in ("Arn", "KeyManager", "KeyState", "KeySpec", "KeyUsage")
+        ),
+    ],
+)
+def test_a_description_that_is_not_understood_is_doubt(
+    aws: StubbedAws, keys: KmsKeys, metadata: dict[str, object], told: str
+) -> None:
+    aws.answer("DescribeKey", {"KeyMetadata": metadata})
+
+    fact = keys.describe("alias/x")
+
+    assert isinstance(fact, Unresolved)
+    assert fact.reason.startswith("kms:DescribeKey on alias/x cannot be understood: ")
+    assert told in fact.reason
+
+
+@pytest.mark.parametrize("region", ["attacker.example/", "eu west", "a" * 70, "-"])
+def test_an_arn_with_a_hostile_region_reaches_nobody(region: str) -> None:
+    identifier = key_arn(region=region)
+
+    fact = KmsKeys(clients.kms).describe(identifier)
+
+    assert fact == Unresolved(f"kms:DescribeKey on {identifier} answered InvalidRegionError")
+
+
+def test_a_key_policy_is_read_in_the_keys_region(aws: StubbedAws, keys: KmsKeys) -> None:
+    key = KmsKey(key_arn(region=OTHER_REGION), KEY.manager, KEY.state, KEY.spec, KEY.usage)
+    aws.answer("GetKeyPolicy", {"Policy": '{"Statement": []}', "PolicyName": "default"})
+
+    assert keys.policy(key) == {"Statement": []}
+    assert aws.calls == [("GetKeyPolicy", {"KeyId": key.arn})]
+    assert aws.regions == [OTHER_REGION]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (AwsError("AccessDeniedException"), f"{KEY.arn} answered AccessDeniedException"),
+        (ReadTimeoutError(**NEVER_ANSWERED), f"{KEY.arn} answered ReadTimeoutError"),
+        ({"Policy": "no json"}, f"kms:GetKeyPolicy on {KEY.arn} returned no JSON"),
+        ({"Policy": "[]"}, "the key policy is no object"),
+    ],
+)
+def test_a_key_policy_that_cannot_be_read_is_doubt(
+    aws: StubbedAws, keys: KmsKeys, answer: Answer, told: str
+) -> None:
+    aws.answer("GetKeyPolicy", answer)
+
+    policy = keys.policy(KEY)
+
+    assert isinstance(policy, Unresolved)
+    assert told in policy.reason

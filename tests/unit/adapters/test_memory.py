@@ -1,0 +1,118 @@
+import pytest
+
+from emr_log_guard.adapters.memory import (
+    KEY_SECONDS,
+    RememberedClusters,
+    RememberedKeys,
+    RememberedRoles,
+)
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ClusterNotFoundError
+from tests.unit.builders import (
+    CLUSTER_ID,
+    KEY,
+    NO_SUCH_KEY,
+    NODE_ROLE_ARN,
+    SERVICE_ROLE_ARN,
+    UNREADABLE,
+    a_cluster,
+)
+from tests.unit.fakes import FakeClusters, FakeKeys, FakeRoles
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_cluster_is_read_once_for_good(clock: Clock) -> None:
+    clusters = FakeClusters(a_cluster())
+    remembered = RememberedClusters(clusters, clock)
+
+    for clock.seconds in (0, KEY_SECONDS, 10 * KEY_SECONDS):
+        assert remembered.describe(CLUSTER_ID) == a_cluster()
+    assert clusters.asked == [CLUSTER_ID]
+
+
+def test_an_unknown_cluster_is_asked_for_again_only_after_a_while(clock: Clock) -> None:
+    clusters = FakeClusters()
+    remembered = RememberedClusters(clusters, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        with pytest.raises(ClusterNotFoundError, match="is not valid"):
+            remembered.describe(CLUSTER_ID)
+    assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
+
+
+@pytest.mark.parametrize("fact", [KEY, NO_SUCH_KEY])
+def test_a_key_is_read_again_only_after_a_while(clock: Clock, fact: object) -> None:
+    keys = FakeKeys({KEY.arn: KEY})
+    remembered = RememberedKeys(keys, clock)
+    identifier = KEY.arn if fact is KEY else NO_SUCH_KEY.identifier
+
+    first = remembered.describe(identifier)
+    for clock.seconds in (KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.describe(identifier) == first
+    assert keys.asked == [identifier, identifier]
+
+
+def test_a_key_policy_is_read_again_only_after_a_while(clock: Clock) -> None:
+    keys = FakeKeys(policy={})
+    remembered = RememberedKeys(keys, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.policy(KEY) == {}
+    assert keys.policies_asked == [KEY.arn, KEY.arn]
+
+
+def test_roles_and_their_rights_are_read_again_only_after_a_while(clock: Clock) -> None:
+    roles = FakeRoles()
+    remembered = RememberedRoles(roles, clock)
+    calls = [
+        "EMR_DefaultRole",
+        "EMR_EC2_DefaultRole",
+        f"{SERVICE_ROLE_ARN} kms:DescribeKey {KEY.arn}",
+    ]
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.role_arn("EMR_DefaultRole") == SERVICE_ROLE_ARN
+        assert remembered.instance_profile_role_arn("EMR_EC2_DefaultRole") == NODE_ROLE_ARN
+        allowed = remembered.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+        assert allowed is IdentityDecision.ALLOWED
+    assert roles.asked == calls * 2
+
+
+def test_rights_are_remembered_by_role_action_and_key() -> None:
+    roles = FakeRoles()
+    remembered = RememberedRoles(roles)
+
+    for role in (SERVICE_ROLE_ARN, NODE_ROLE_ARN):
+        for action in ("kms:DescribeKey", "kms:GenerateDataKey"):
+            remembered.simulate(role, action, KEY.arn)
+    assert len(roles.asked) == 4
+
+
+def test_doubt_is_never_remembered() -> None:
+    keys, roles = FakeKeys({KEY.arn: UNREADABLE}, policy=UNREADABLE), FakeRoles(UNREADABLE)
+    roles.service_role = roles.node_role = Unresolved("iam:GetRole answered Throttling")
+    known_keys, known_roles = RememberedKeys(keys), RememberedRoles(roles)
+
+    for _ in range(2):
+        assert known_keys.describe(KEY.arn) == UNREADABLE
+        assert known_keys.policy(KEY) == UNREADABLE
+        assert known_roles.role_arn("role") == roles.service_role
+        assert known_roles.instance_profile_role_arn("profile") == roles.node_role
+        assert known_roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == UNREADABLE
+    assert len(keys.asked) == len(keys.policies_asked) == 2
+    assert len(roles.asked) == 6

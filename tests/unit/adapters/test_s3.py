@@ -1,0 +1,138 @@
+import io
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.response import StreamingBody
+
+from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ObjectNotFoundError
+from tests.unit.builders import KEY
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+PLAIN = ObjectVersion("example-logs", "emr/j-1A/stderr.gz")
+VERSIONED = ObjectVersion("example-logs", "emr/j-1A/stderr.gz", "v1")
+BAD_REQUEST = AwsError("400", "Bad Request")
+NEVER_ANSWERED = ReadTimeoutError(endpoint_url="https://s3.invalid")
+
+
+@pytest.fixture
+def objects(aws: StubbedAws) -> S3LogObjects:
+    return S3LogObjects(aws.attach(boto3.client("s3")))
+
+
+@pytest.mark.parametrize(
+    ("head", "encryption"),
+    [
+        ({}, Encryption(None)),
+        ({"ServerSideEncryption": "AES256"}, Encryption("AES256")),
+        (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KEY.arn, "BucketKeyEnabled": True},
+            Encryption("aws:kms", KEY.arn),
+        ),
+        (
+            {"ServerSideEncryption": "aws:kms:dsse", "SSEKMSKeyId": KEY.arn},
+            Encryption("aws:kms:dsse", KEY.arn),
+        ),
+        ({"ServerSideEncryption": "aws:fsx"}, Encryption("aws:fsx")),
+    ],
+)
+def test_a_head_tells_the_encryption(
+    aws: StubbedAws, objects: S3LogObjects, head: Answer, encryption: Encryption
+) -> None:
+    aws.answer("HeadObject", head)
+
+    assert objects.encryption(PLAIN) == encryption
+    assert aws.calls == [("HeadObject", {"Bucket": "example-logs", "Key": "emr/j-1A/stderr.gz"})]
+
+
+def test_the_version_that_was_created_is_read(aws: StubbedAws, objects: S3LogObjects) -> None:
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+
+    objects.encryption(VERSIONED)
+
+    ((_, params),) = aws.calls
+    assert params["VersionId"] == "v1"
+
+
+def test_an_object_that_is_gone_is_not_found(aws: StubbedAws, objects: S3LogObjects) -> None:
+    aws.answer("HeadObject", AwsError("404", "Not Found", 404))
+
+    with pytest.raises(ObjectNotFoundError, match=r"s3://example-logs/emr/j-1A/stderr\.gz"):
+        objects.encryption(PLAIN)
+
+
+def test_an_object_that_may_not_be_read_is_doubt(aws: StubbedAws, objects: S3LogObjects) -> None:
+    aws.answer("HeadObject", AwsError("403", "Forbidden", 403))
+
+    assert objects.encryption(VERSIONED) == Unresolved(
+        "s3:HeadObject on s3://example-logs/emr/j-1A/stderr.gz?versionId=v1 answered 403"
+    )
+
+
+@pytest.mark.parametrize("version", [PLAIN, VERSIONED], ids=["plain", "versioned"])
+def test_an_object_under_its_writers_own_key_is_known_by_get_object(
+    aws: StubbedAws, objects: S3LogObjects, version: ObjectVersion
+) -> None:
+    aws.answer("HeadObject", BAD_REQUEST)
+    aws.answer("GetObject", AwsError("InvalidRequest"))
+
+    assert objects.encryption(version) == Encryption(SSE_C)
+    _, (operation, params) = aws.calls
+    assert operation == "GetObject"
+    assert params["Range"] == "bytes=0-0"
+    assert params.get("VersionId") == version.version_id
+
+
+@pytest.mark.parametrize(
+    "code", ["ExpiredToken", "AccessDenied", "InvalidToken", "SlowDown", "InternalError"]
+)
+def test_a_bad_request_for_another_reason_is_doubt(
+    aws: StubbedAws, objects: S3LogObjects, code: str
+) -> None:
+    aws.answer("HeadObject", BAD_REQUEST)
+    aws.answer("GetObject", AwsError(code))
+
+    assert objects.encryption(PLAIN) == Unresolved(
+        f"s3:GetObject on s3://example-logs/emr/j-1A/stderr.gz answered {code}"
+    )
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+def test_an_object_may_be_gone_after_a_bad_request(
+    aws: StubbedAws, objects: S3LogObjects, code: str
+) -> None:
+    aws.answer("HeadObject", BAD_REQUEST)
+    aws.answer("GetObject", AwsError(code, status=404))
+
+    with pytest.raises(ObjectNotFoundError):
+        objects.encryption(PLAIN)
+
+
+@pytest.mark.parametrize("version", [PLAIN, VERSIONED], ids=["plain", "versioned"])
+def test_a_bad_request_that_nothing_explains_is_doubt(
+    aws: StubbedAws, objects: S3LogObjects, version: ObjectVersion
+) -> None:
+    stream = io.BytesIO(b"x")
+    aws.answer("HeadObject", BAD_REQUEST)
+    aws.answer("GetObject", {"Body": StreamingBody(stream, 1)})
+
+    assert objects.encryption(version) == Unresolved(f"s3:HeadObject on {version} answered 400")
+    assert stream.closed
+
+
+@pytest.mark.parametrize("code", ["500", "503", "412"])
+def test_what_a_retry_may_cure_flies(aws: StubbedAws, objects: S3LogObjects, code: str) -> None:
+    aws.answer("HeadObject", AwsError(code, status=int(code)))
+
+    with pytest.raises(ClientError, match=code):
+        objects.encryption(PLAIN)
+
+
+def test_an_s3_that_never_answers_flies(aws: StubbedAws, objects: S3LogObjects) -> None:
+    aws.answer("HeadObject", NEVER_ANSWERED)
+
+    with pytest.raises(ReadTimeoutError):
+        objects.encryption(PLAIN)

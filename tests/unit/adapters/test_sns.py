@@ -1,0 +1,52 @@
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from emr_log_guard.adapters.sns import SnsAlerts
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
+from tests.unit.builders import a_cluster, a_finding
+from tests.unit.stubbed_aws import AwsError, StubbedAws
+
+TOPIC = "arn:aws:sns:eu-west-1:111122223333:alerts"
+ALERT = Alert(
+    AlertKind.FINDING_OPENED,
+    a_cluster().arn,
+    "nightly-etl",
+    (a_finding(),),
+    NextStep.NOTHING_IN_ALERT_MODE,
+    Mode.ALERT,
+)
+
+
+def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
+    aws.answer("Publish", {"MessageId": "m"})
+
+    SnsAlerts(aws.attach(boto3.client("sns")), TOPIC).publish(ALERT)
+
+    ((operation, params),) = aws.calls
+    message = json.loads(params["Message"])
+    assert operation == "Publish"
+    assert params["TopicArn"] == TOPIC
+    assert params["MessageStructure"] == "json"
+    assert params["Subject"].startswith("[HIGH] EMR cluster nightly-etl")
+    assert set(message) == {"default", "email", "sqs", "lambda", "http", "https"}
+    assert params["MessageAttributes"] == {
+        name: {"DataType": "String", "StringValue": value}
+        for name, value in {
+            "kind": "finding.opened",
+            "account": "111122223333",
+            "region": "eu-west-1",
+            "severity": "HIGH",
+            "rule_id": "EMRLOG-002",
+        }.items()
+    }
+
+
+def test_an_alert_that_cannot_be_published_flies(aws: StubbedAws) -> None:
+    aws.answer("Publish", AwsError("AuthorizationError", status=403))
+
+    with pytest.raises(ClientError, match="AuthorizationError"):
+        SnsAlerts(aws.attach(boto3.client("sns")), TOPIC).publish(ALERT)
