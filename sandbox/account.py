@@ -6,8 +6,8 @@ takes every function's process and every file with it, when it is told to or whe
 
 import asyncio
 import os
-import shutil
 import signal
+import subprocess
 import threading
 import time
 from importlib import import_module
@@ -21,7 +21,13 @@ PARENT_CHECK_SECONDS = 0.5
 
 def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
     """End this process and all that it started. Its files go too."""
-    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
+    # Threads here may still be writing, so a shell removes the files once this end of its pipe
+    # closes, which is when this process is gone.
+    subprocess.Popen(
+        ["/bin/sh", "-c", 'read -r _; rm -rf "$0"', os.environ[FOLDER]],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
     os.killpg(0, signal.SIGKILL)
 
 
