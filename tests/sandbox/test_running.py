@@ -134,7 +134,9 @@ def run_a_function(account: Sandbox) -> None:
     assert answer["Payload"].read() == b'"here"'
 
 
-def test_accounts_are_separate_and_end_with_all_they_started(sandbox: Sandbox) -> None:
+def test_accounts_are_separate_and_end_with_all_they_started(
+    sandbox: Sandbox, eventually: Callable[..., Any]
+) -> None:
     with Sandbox.start() as other:
         run_a_function(other)
         other.client("s3").create_bucket(Bucket="only-here")
@@ -143,7 +145,7 @@ def test_accounts_are_separate_and_end_with_all_they_started(sandbox: Sandbox) -
         folder = other.log.parent
 
     assert group_is_gone(other.pid)
-    assert not folder.exists()
+    eventually(lambda: not folder.exists())
     other.stop()
 
 
