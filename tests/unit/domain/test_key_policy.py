@@ -217,6 +217,7 @@ def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
         ({"Bool": {"aws:SecureTransport": False}}, NO),
         ({"BoolIfExists": {"aws:SecureTransport": "false"}}, NO),
         ({"StringEquals": {"kms:CallerAccount": int(ACCOUNT)}}, YES),
+        ({"StringEquals": {"aws:SecureTransport": True}}, YES),
         (
             {
                 "StringEquals": {"kms:CallerAccount": ACCOUNT, "aws:PrincipalType": "AssumedRole"},
