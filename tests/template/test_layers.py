@@ -6,11 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.deployment import build
 from tests.template.stack import EVERYTHING, ROOT, Stack
-
-# One worker builds, and what it built serves every test here.
-pytestmark = pytest.mark.xdist_group("layers")
 
 FUNCTIONS = Stack(EVERYTHING).functions
 LAYERS = ("EmrLogGuardLayer", "DependenciesLayer")
@@ -31,14 +27,14 @@ ENVIRONMENT = {
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `sam build` makes of the template."""
-    return build(into=tmp_path_factory.mktemp("sam") / "build").parent
+def artifacts(built: Path) -> Path:
+    """The folder of what `sam build` made, a folder a function or layer."""
+    return built.parent
 
 
 @pytest.fixture(scope="session")
-def dependencies(built: Path) -> Path:
-    return built / "DependenciesLayer" / "python"
+def dependencies(artifacts: Path) -> Path:
+    return artifacts / "DependenciesLayer" / "python"
 
 
 def compiled_modules(layer: Path) -> list[tuple[Path, Path]]:
@@ -47,9 +43,9 @@ def compiled_modules(layer: Path) -> list[tuple[Path, Path]]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_handler_loads_with_nothing_but_the_layers(built: Path, function: str) -> None:
+def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: str) -> None:
     """No site-packages: the machine's own boto3 cannot help out."""
-    path = [str(built / function), *(str(built / layer / "python") for layer in LAYERS)]
+    path = [str(artifacts / function), *(str(artifacts / layer / "python") for layer in LAYERS)]
     load = f"import sys; sys.path[:0] = {path}; import app; assert callable(app.lambda_handler)"
 
     result = subprocess.run(
@@ -64,9 +60,9 @@ def test_a_handler_loads_with_nothing_but_the_layers(built: Path, function: str)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_module_is_compiled_for_good(built: Path, layer: str) -> None:
+def test_every_module_is_compiled_for_good(artifacts: Path, layer: str) -> None:
     """Flags 0b01: compared by hash with the source, and that unchecked (PEP 552)."""
-    modules = compiled_modules(built / layer)
+    modules = compiled_modules(artifacts / layer)
 
     assert modules
     for source, compiled in modules:
@@ -74,14 +70,14 @@ def test_every_module_is_compiled_for_good(built: Path, layer: str) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_bytecode_is_of_modules_that_are_there(built: Path, layer: str) -> None:
-    expected = {compiled for _, compiled in compiled_modules(built / layer)}
+def test_bytecode_is_of_modules_that_are_there(artifacts: Path, layer: str) -> None:
+    expected = {compiled for _, compiled in compiled_modules(artifacts / layer)}
 
-    assert set((built / layer).rglob("*.pyc")) == expected
+    assert set((artifacts / layer).rglob("*.pyc")) == expected
 
 
-def test_the_package_travels_whole(built: Path) -> None:
-    shipped = built / "EmrLogGuardLayer" / "python" / PACKAGE.name
+def test_the_package_travels_whole(artifacts: Path) -> None:
+    shipped = artifacts / "EmrLogGuardLayer" / "python" / PACKAGE.name
 
     assert {str(module.relative_to(shipped)) for module in shipped.rglob("*.py")} == {
         str(module.relative_to(PACKAGE)) for module in PACKAGE.rglob("*.py")

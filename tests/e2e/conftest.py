@@ -1,0 +1,38 @@
+"""Two stacks, each on an account and a worker of its own: one that may only tell, one that acts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployed import Deployed, deployed
+from tests.e2e.slack import Slack
+
+
+@pytest.fixture(scope="session")
+def telling(built: Path) -> Iterator[Deployed]:
+    """A stack in mode alert, deployed with the defaults."""
+    with deployed(built) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def slack() -> Iterator[Slack]:
+    """A webhook on loopback."""
+    with Slack() as webhook:
+        yield webhook
+
+
+@pytest.fixture(scope="session")
+def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
+    """A stack with everything that can be turned on: it enforces, overrides, posts to Slack."""
+    rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-101"
+    with deployed(
+        built,
+        webhook=slack.url,
+        Mode="enforce",
+        EnforcementAllowed="true",
+        EnforcementRules=rules,
+        TerminationProtection="override",
+    ) as stack:
+        yield stack

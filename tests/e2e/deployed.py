@@ -1,0 +1,140 @@
+"""The real template on an emulated account, with an estate of clusters and keys beside it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import EmrPace, Sandbox
+from sandbox.demo.scenes import Keys
+from sandbox.estate import Estate
+from sandbox.inbox import Inbox
+from sandbox.journal import Journal
+from sandbox.running import DEFAULT_STACK
+
+PACE = EmrPace(launch=300, step=1, termination=0.2)
+"""Clusters that stay STARTING for as long as a test looks at them: one event each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployed stack, and everything around it that a test looks at."""
+
+    account: Sandbox
+    estate: Estate
+    keys: Keys
+    inbox: Inbox
+    journal: Journal
+    outputs: dict[str, str]
+
+    def resource(self, logical_id: str) -> str:
+        """Name a resource of the stack as AWS does."""
+        answer = self.account.client("cloudformation").describe_stack_resource(
+            StackName=DEFAULT_STACK, LogicalResourceId=logical_id
+        )
+        name: str = answer["StackResourceDetail"]["PhysicalResourceId"]
+        return name
+
+    def resources(self) -> set[str]:
+        """Name all resources of the stack as the template does."""
+        pages = (
+            self.account.client("cloudformation")
+            .get_paginator("list_stack_resources")
+            .paginate(StackName=DEFAULT_STACK)
+        )
+        return {
+            resource["LogicalResourceId"]
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+        }
+
+    def invoke(self, function: str, event: object) -> tuple[Any, str | None]:
+        """Invoke a function and wait: its result, and the kind of its error if it failed."""
+        answer = self.account.client("lambda").invoke(
+            FunctionName=self.resource(function), Payload=json.dumps(event)
+        )
+        return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
+
+    def cluster_arn(self, cluster_id: str) -> str:
+        """Name a cluster by its ARN."""
+        emr = self.account.client("emr")
+        arn: str = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"]
+        return arn
+
+    def verdicts(self, cluster_id: str) -> list[str]:
+        """Say how the cluster itself was judged, once an event."""
+        entries = self.journal.entries(
+            "CheckClusterLogs", message="cluster checked", cluster_id=cluster_id
+        )
+        return [entry["compliance"] for entry in entries]
+
+
+@contextmanager
+def deployed(
+    built: Path, *, webhook: str | None = None, **parameters: str
+) -> Iterator[Deployed]:
+    """Deploy the stack to an account of its own, with keys, roles and a log bucket in it.
+
+    Args:
+        built: The built template.
+        webhook: The URL of a Slack webhook, to be kept as a secret; None goes without Slack.
+        parameters: The template's.
+
+    """
+    with Sandbox.start(emr=PACE) as account:
+        if webhook:
+            parameters["SlackWebhookSecretArn"] = account.client("secretsmanager").create_secret(
+                Name="slack-webhook", SecretString=webhook
+            )["ARN"]
+        estate = Estate(account)
+        keys = Keys.make(estate)
+        estate.make_roles()
+        estate.make_log_bucket()
+        outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
+        inbox = Inbox(account, outputs["AlertsTopicArn"])
+        yield Deployed(account, estate, keys, inbox, Journal(account), outputs)
+
+
+def cluster_event(cluster_id: str) -> dict[str, Any]:
+    """EMR's event for a cluster: anybody who may invoke the function can forge one."""
+    return {
+        "id": "12345678-1234-1234-1234-123456789012",
+        "source": "aws.emr",
+        "detail-type": "EMR Cluster State Change",
+        "detail": {"clusterId": cluster_id, "state": "STARTING"},
+    }
+
+
+def object_event(bucket: str, key: str, version_id: str | None = None) -> dict[str, Any]:
+    """S3's event for an object."""
+    return {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "account": "111122223333",
+        "region": "us-east-1",
+        "detail": {
+            "bucket": {"name": bucket},
+            "object": {"key": key} | ({"version-id": version_id} if version_id else {}),
+        },
+    }
+
+
+def batch(*bodies: object) -> dict[str, Any]:
+    """SQS's event for messages, whose ids are their places: m0, m1, …"""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{place}",
+                "receiptHandle": "handle",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:queue",
+                "awsRegion": "us-east-1",
+            }
+            for place, body in enumerate(bodies)
+        ]
+    }

@@ -1,0 +1,188 @@
+"""Mode alert: what is wrong is found and told about, and nothing can be done to anyone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.demo.scenes import GONE_WRONG, Scene
+from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+
+pytestmark = pytest.mark.xdist_group("telling")
+
+type Eventually = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def launched(telling: Deployed) -> dict[str, str]:
+    """The ids of the clusters of all scenes, launched at once, by the scene's title."""
+    return {scene.title: scene.launch(telling.estate, telling.keys) for scene in GONE_WRONG}
+
+
+@pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
+def test_each_way_to_get_it_wrong_is_told_by_its_own_rule_alone(
+    telling: Deployed, launched: dict[str, str], eventually: Eventually, scene: Scene
+) -> None:
+    cluster_id = launched[scene.title]
+
+    alerts = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+
+    assert [(f["rule_id"], f["compliance"]) for a in alerts for f in a["findings"]] == [
+        (scene.rule, "NON_COMPLIANT")
+    ]
+    assert {alert["next_step"] for alert in alerts} == {"nothing_in_alert_mode"}
+
+
+def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    estate, keys = telling.estate, telling.keys
+    cluster_id = estate.launch("made-right", LogEncryptionKmsKeyId="alias/emr-logs")
+    for number in range(3):
+        estate.write_log(cluster_id, f"node/i-{number}/log.gz", keys.encrypt(keys.approved))
+
+    assert eventually(lambda: telling.verdicts(cluster_id), seconds=60) == ["COMPLIANT"]
+    logs = eventually(lambda: judged_logs(telling, cluster_id, 3), seconds=60)
+    assert {entry["compliance"] for entry in logs} == {"COMPLIANT"}
+    assert not telling.inbox.about(cluster_id)
+
+
+def judged_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[str, Any]]:
+    """What was written down of a cluster's log objects, once so many were judged."""
+    entries = stack.journal.entries(
+        "CheckLogObjectsLogs", message="log objects checked", cluster_id=cluster_id
+    )
+    return entries if sum(entry["objects"] for entry in entries) >= count else []
+
+
+def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(telling: Deployed) -> None:
+    cluster_id = telling.estate.launch("many", LogEncryptionKmsKeyId=telling.keys.approved)
+    telling.account.client("s3").create_bucket(Bucket="quiet-logs")
+    quiet = telling.estate.launch(
+        "quiet", LogUri="s3://quiet-logs/clusters/", LogEncryptionKmsKeyId=telling.keys.approved
+    )
+    events = [
+        object_event(
+            "quiet-logs",
+            telling.estate.write_log(quiet, f"node/{number}.gz", {}, bucket="quiet-logs"),
+        )
+        for number in range(20)
+    ]
+
+    assert telling.invoke("CheckLogObjectsFunction", batch(*events)) == (
+        {"batchItemFailures": []},
+        None,
+    )
+
+    [alert] = telling.inbox.about(quiet)
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["occurrences"]) == ("EMRLOG-101", 20)
+    assert len(finding["evidence"]["samples"]) == 5
+    assert not telling.inbox.about(cluster_id)
+
+
+def test_an_object_under_its_writers_own_key_is_found(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.estate.launch("sse-c", LogEncryptionKmsKeyId=telling.keys.approved)
+    own_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
+    telling.estate.write_log(cluster_id, "node/i-1/log.gz", own_key)
+
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+
+    assert "SSE-C" in alert["findings"][0]["summary"]
+
+
+def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> None:
+    s3 = telling.account.client("s3")
+    s3.create_bucket(Bucket="versioned-logs")
+    s3.put_bucket_versioning(
+        Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"}
+    )
+    approved = telling.keys.approved
+    cluster_id = telling.estate.launch(
+        "versioned", LogUri="s3://versioned-logs/", LogEncryptionKmsKeyId=approved
+    )
+    key = f"{cluster_id}/node/log.gz"
+    bad = s3.put_object(Bucket="versioned-logs", Key=key, Body=b"old")["VersionId"]
+    s3.put_object(
+        Bucket="versioned-logs", Key=key, Body=b"new", **telling.keys.encrypt(approved)
+    )
+
+    telling.invoke(
+        "CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad))
+    )
+
+    [alert] = telling.inbox.about(cluster_id)
+    assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
+    assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
+
+
+def test_the_stack_has_nothing_that_could_end_a_cluster(telling: Deployed) -> None:
+    assert not {name for name in telling.resources() if name.startswith("Enforce")}
+    iam = telling.account.client("iam")
+    policies = [
+        policy
+        for page in iam.get_paginator("get_account_authorization_details").paginate()
+        for role in page["RoleDetailList"]
+        if role["RoleName"].startswith("emr-log-guard")
+        for policy in role["RolePolicyList"]
+    ]
+    assert policies
+    assert "TerminateJobFlows" not in str(policies)
+
+
+def test_a_forged_event_about_a_good_cluster_does_no_harm(telling: Deployed) -> None:
+    cluster_id = telling.estate.launch("innocent", LogEncryptionKmsKeyId=telling.keys.approved)
+    forged = cluster_event(cluster_id)
+    forged["detail"] |= {"state": "RUNNING", "severity": "CRITICAL", "message": "no log key!"}
+
+    summary, error = telling.invoke("CheckClusterFunction", forged)
+
+    assert error is None
+    assert (summary["compliance"], summary["actions"]) == ("COMPLIANT", [])
+    assert not telling.inbox.about(cluster_id)
+
+
+def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    sqs, url = telling.account.client("sqs"), telling.outputs["DeadLetterQueueUrl"]
+    telling.account.client("lambda").invoke(
+        FunctionName=telling.resource("CheckClusterFunction"),
+        InvocationType="Event",
+        Payload=b'{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}',
+    )
+
+    [message] = eventually(
+        lambda: sqs.receive_message(QueueUrl=url).get("Messages"), seconds=60
+    )
+
+    assert "clusterId" in message["Body"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    sqs, queue = telling.account.client("sqs"), telling.resource("LogObjectsQueue")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    cluster_id = telling.estate.launch("batched", LogEncryptionKmsKeyId=telling.keys.approved)
+    key = telling.estate.write_log(cluster_id, "node/i-1/log.gz", {})
+    good = object_event("analytics-emr-logs", key)
+
+    failures, error = telling.invoke(
+        "CheckLogObjectsFunction", batch("{not JSON", good, {"source": "aws.s3"})
+    )
+    sqs.send_message(QueueUrl=queue, MessageBody="{not JSON")
+
+    assert error is None
+    assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
+    assert telling.inbox.about(cluster_id)
+    [message] = eventually(
+        lambda: sqs.receive_message(QueueUrl=telling.outputs["DeadLetterQueueUrl"]).get(
+            "Messages"
+        ),
+        seconds=90,
+    )
+    assert message["Body"] == "{not JSON"
