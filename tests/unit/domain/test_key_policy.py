@@ -191,6 +191,8 @@ def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
         ({"StringEquals": {"kms:CallerAccount": OTHER_ACCOUNT}}, NO),
         ({"StringEquals": {"kms:CallerAccount": "1111*"}}, NO),
         ({"StringEquals": {"kms:CallerAccount": []}}, NO),
+        ({"StringEquals": {"kms:CallerAccount": [None, {}]}}, NO),
+        ({"StringNotLike": {"kms:CallerAccount": [None, {}]}}, YES),
         ({"StringNotEquals": {"kms:CallerAccount": ACCOUNT}}, NO),
         ({"StringNotEquals": {"kms:CallerAccount": [OTHER_ACCOUNT, ACCOUNT]}}, NO),
         ({"StringNotEquals": {"kms:CallerAccount": OTHER_ACCOUNT}}, YES),

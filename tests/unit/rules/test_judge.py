@@ -125,6 +125,7 @@ def test_log_objects_are_judged_by_every_rule_in_their_order() -> None:
 
     assert [finding.rule_id for finding in findings] == [rule.id for rule in LOG_OBJECT_RULES]
     assert {finding.compliance for finding in findings} == {Compliance.COMPLIANT}
+    assert {finding.evidence["key"] for finding in findings} == {KEY.arn}
 
 
 def test_one_bad_log_object_is_one_finding_with_the_object_as_evidence() -> None:
@@ -174,7 +175,9 @@ def test_a_log_object_in_doubt_outweighs_the_ones_in_order() -> None:
     )
 
     finding = of_101([log_object_facts(), doubtful])
+    two = of_101([doubtful, doubtful])
 
+    assert (two.occurrences, two.remediation) == (2, "")
     assert finding.compliance is Compliance.INSUFFICIENT_DATA
     assert finding.remediation == ""
     assert finding.evidence == {
