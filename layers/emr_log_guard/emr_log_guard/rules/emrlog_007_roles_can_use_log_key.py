@@ -41,7 +41,7 @@ def check(facts: ClusterFacts) -> Outcome:
     if missing:
         return non_compliant(f"{' and '.join(missing)} on {key.arn}")
     if unknown:
-        return insufficient_data("; ".join(unknown))
+        return insufficient_data("; ".join(dict.fromkeys(unknown)))
     return compliant(f"the cluster's roles may use {key.arn}")
 
 
