@@ -61,7 +61,8 @@ class Enforce:
         findings = () if cluster.ended else self._judge(cluster, request)
         match decide_enforcement(findings, cluster, self.policy, self.clock()):
             case Spare(reason=reason, findings=told):
-                return self._tell(cluster.arn, cluster.name, told, reason, cluster.state)
+                detail = f"The cluster is {cluster.state}."
+                return self._tell(cluster.arn, cluster.name, told, reason, detail)
             case Terminate() as decision:
                 step, detail = self._terminate(cluster, decision)
                 return self._tell(cluster.arn, cluster.name, decision.findings, step, detail)
@@ -94,20 +95,33 @@ class Enforce:
 
     def _terminate(self, cluster: Cluster, decision: Terminate) -> tuple[NextStep, str]:
         """Terminate one cluster; restore the protection that was lifted for it if that fails."""
-        protected = "the termination protection was lifted" if decision.lift_protection else ""
         try:
-            if decision.lift_protection:
-                self.clusters.set_termination_protection(cluster.id, protected=False)
-            self.clusters.terminate(cluster.id)
+            if not decision.lift_protection:
+                self.clusters.terminate(cluster.id)
+                return NextStep.TERMINATION_STARTED, ""
+            self._terminate_protected(cluster.id)
         except ClusterNotFoundError as error:
             return NextStep.CLUSTER_ENDED, str(error)
-        except BaseException as error:
-            if decision.lift_protection:
-                self.clusters.set_termination_protection(cluster.id, protected=True)
-            if not isinstance(error, TerminationRefusedError):
-                raise
+        except TerminationRefusedError as error:
             return NextStep.TERMINATION_REFUSED, str(error)
-        return NextStep.TERMINATION_STARTED, protected
+        return NextStep.TERMINATION_STARTED, "Its termination protection was lifted."
+
+    def _terminate_protected(self, cluster_id: str) -> None:
+        """Lift and terminate. A lift that seems to fail may have worked: it is undone as well."""
+        try:
+            self.clusters.set_termination_protection(cluster_id, protected=False)
+            self.clusters.terminate(cluster_id)
+        except ClusterNotFoundError:
+            raise
+        except BaseException as error:
+            try:
+                self.clusters.set_termination_protection(cluster_id, protected=True)
+            except TerminationRefusedError as unrestored:
+                if not isinstance(error, TerminationRefusedError):
+                    raise error from unrestored
+                message = f"{error}; its termination protection may be off: {unrestored}"
+                raise TerminationRefusedError(message) from error
+            raise
 
     def _tell(
         self,
