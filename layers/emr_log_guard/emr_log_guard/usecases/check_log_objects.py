@@ -7,7 +7,7 @@ from itertools import groupby
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import decide
+from emr_log_guard.domain.decide import decide, grounds
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
@@ -70,7 +70,8 @@ class CheckLogObjects:
                 subject, facts, LOG_OBJECT_RULES, Judging(now, self.runbook)
             )
             record_findings("log objects checked", subject.id, findings, objects=len(facts))
-            self.act(decide(findings, cluster, self.policy, now, _broken(facts, findings)))
+            broken = _broken(facts, findings, self.policy)
+            self.act(decide(findings, cluster, self.policy, now, broken))
 
 
 def _by_cluster(
@@ -84,16 +85,28 @@ def _by_cluster(
         if isinstance(cluster, Cluster):
             yield Subject.of(cluster), cluster, [read.facts for read in reads]
         else:
-            arn = f"arn:aws:elasticmapreduce:{event.region}:{event.account}:cluster/{cluster_id}"
+            place = f"elasticmapreduce:{event.region}:{event.account}"
+            arn = f"arn:{_partition(event.region)}:{place}:cluster/{cluster_id}"
             subject = Subject(cluster_id, arn, event.account, event.region)
             yield subject, None, [read.facts for read in reads]
 
 
+def _partition(region: str) -> str:
+    """Say which partition a Region is in.
+
+    https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+    """
+    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+        if region.startswith(prefix):
+            return partition
+    return "aws"
+
+
 def _broken(
-    facts: Sequence[LogObjectFacts], findings: Sequence[Finding]
+    facts: Sequence[LogObjectFacts], findings: Sequence[Finding], policy: Policy
 ) -> tuple[ObjectVersion, ...]:
-    """Name the objects that break a rule, for `enforce` to read again."""
-    broken = {f.rule_id for f in findings if f.compliance is Compliance.NON_COMPLIANT}
+    """Name the objects for which the policy would end the cluster, for `enforce` to read again."""
+    broken = {finding.rule_id for finding in grounds(findings, policy)}
     return tuple(
         read.version
         for read in facts

@@ -1,0 +1,222 @@
+import pytest
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.decide import NextStep, RequestEnforcement
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ClusterNotFoundError
+from tests.unit.builders import (
+    AWS_MANAGED,
+    CLUSTER_ID,
+    KEY,
+    NODE_ROLE_ARN,
+    SERVICE_ROLE_ARN,
+    UNREADABLE,
+    a_cluster,
+    a_key,
+    a_policy,
+)
+from tests.unit.usecases.world import World
+
+NO_KEY = a_cluster(log_key_identifier=None)
+NO_LOGS = a_cluster(log_uri=None, log_key_identifier=None)
+SENT = ["publish finding.opened", "send"]
+TOLD = ["publish finding.opened"]
+
+
+def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
+    checked = world.check_cluster(CLUSTER_ID)
+
+    assert checked.summary() == {
+        "cluster_id": CLUSTER_ID,
+        "compliance": "COMPLIANT",
+        "rules": {f"EMRLOG-00{n}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7)},
+        "actions": [],
+    }
+    assert world.journal == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "key", "rule_id", "compliance", "done"),
+    [
+        (NO_LOGS, KEY, "EMRLOG-001", Compliance.NON_COMPLIANT, TOLD),
+        (NO_KEY, KEY, "EMRLOG-002", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(release_label="emr-6.0.0"), KEY, "EMRLOG-003", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(), AWS_MANAGED, "EMRLOG-004", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(), a_key(state=KeyState.DISABLED), "EMRLOG-005", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(), UNREADABLE, "EMRLOG-005", Compliance.INSUFFICIENT_DATA, TOLD),
+        (a_cluster(release_label="emr-x"), KEY, "EMRLOG-003", Compliance.INSUFFICIENT_DATA, TOLD),
+    ],
+)
+def test_in_enforce_mode_only_what_is_proven_grave_is_handed_on(  # noqa: PLR0913, PLR0917 - a table
+    world: World,
+    cluster: Cluster,
+    key: KeyFact,
+    rule_id: str,
+    compliance: Compliance,
+    done: list[str],
+) -> None:
+    world.clusters.known = {CLUSTER_ID: cluster}
+    world.keys.facts = {KEY.arn: key}
+
+    checked = world.check_cluster(CLUSTER_ID)
+
+    found = {finding.rule_id: finding.compliance for finding in checked.findings}
+    assert found[rule_id] is compliance
+    assert world.journal == done
+
+
+def test_the_alert_comes_before_the_request(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    world.check_cluster(CLUSTER_ID)
+
+    assert world.journal == ["publish finding.opened", "send"]
+    assert world.queue.sent == [RequestEnforcement(NO_KEY.arn)]
+    assert world.alerts.published[0].next_step is NextStep.TERMINATION_REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("policy", "done"),
+    [
+        (a_policy(Mode.OBSERVE), []),
+        (a_policy(Mode.ALERT), TOLD),
+        (a_policy(Mode.ENFORCE, allowed=False), TOLD),
+        (a_policy(Mode.ENFORCE), SENT),
+    ],
+)
+def test_the_mode_decides_what_is_done(world: World, policy: Policy, done: list[str]) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.policy = policy
+
+    checked = world.check_cluster(CLUSTER_ID)
+
+    assert checked.summary()["compliance"] == "NON_COMPLIANT"
+    assert world.journal == done
+
+
+def test_what_is_observed_is_written_down(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.policy = a_policy(Mode.OBSERVE)
+    caplog.set_level("INFO")
+
+    world.check_cluster(CLUSTER_ID)
+
+    (record,) = [r for r in caplog.records if r.message == "cluster checked"]
+    assert record.__dict__["compliance"] == "NON_COMPLIANT"
+    assert [f["rule_id"] for f in record.__dict__["findings"]] == ["EMRLOG-002"]
+
+
+def test_nothing_is_handed_on_when_the_alert_fails(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.alerts.failure = ConnectionError("SNS is away")
+
+    with pytest.raises(ConnectionError, match="SNS is away"):
+        world.check_cluster(CLUSTER_ID)
+
+    assert world.queue.sent == []
+
+
+def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
+    with pytest.raises(ClusterNotFoundError):
+        world.check_cluster("j-GONE")
+
+    assert world.journal == []
+
+
+def test_the_same_event_again_asks_for_the_same(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    for _ in range(2):
+        world.check_cluster(CLUSTER_ID)
+
+    first, second = world.alerts.published
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("cluster", "told"),
+    [
+        (a_cluster(service_role=None), "EMR names no service role"),
+        (a_cluster(instance_profile=None), "EMR names no instance profile"),
+    ],
+)
+def test_a_role_that_emr_does_not_name_is_doubt(world: World, cluster: Cluster, told: str) -> None:
+    world.clusters.known = {CLUSTER_ID: cluster}
+
+    world.check_cluster(CLUSTER_ID)
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.summary) == ("EMRLOG-007", told)
+
+
+def test_roles_are_asked_for_their_own_action_on_the_key(world: World) -> None:
+    world.check_cluster(CLUSTER_ID)
+
+    assert sorted(world.roles.asked) == sorted(
+        [
+            "EMR_DefaultRole",
+            "EMR_EC2_DefaultRole",
+            f"{SERVICE_ROLE_ARN} kms:DescribeKey {KEY.arn}",
+            f"{NODE_ROLE_ARN} kms:GenerateDataKey {KEY.arn}",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "key", [AWS_MANAGED, a_key(state=KeyState.DISABLED), a_key(spec="RSA_2048"), UNREADABLE]
+)
+def test_roles_are_not_asked_about_a_key_that_no_role_could_use(world: World, key: KeyFact) -> None:
+    world.keys.facts = {KEY.arn: key}
+
+    world.check_cluster(CLUSTER_ID)
+
+    assert world.roles.asked == world.keys.policies_asked == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "compliance"),
+    [
+        (IdentityDecision.IMPLICIT_DENY, Compliance.NON_COMPLIANT),
+        (Unresolved("iam:SimulatePrincipalPolicy answered Throttling"), "INSUFFICIENT_DATA"),
+    ],
+)
+def test_what_the_roles_may_is_judged(
+    world: World, decision: IdentityDecision | Unresolved, compliance: Compliance
+) -> None:
+    world.roles.decision = decision
+
+    checked = world.check_cluster(CLUSTER_ID)
+
+    assert checked.findings[-1].compliance == compliance
+    assert world.journal == TOLD
+
+
+def test_a_key_policy_that_cannot_be_read_is_doubt(world: World) -> None:
+    world.keys.document = UNREADABLE
+
+    assert world.check_cluster(CLUSTER_ID).findings[-1].summary == UNREADABLE.reason
+
+
+@pytest.mark.parametrize(
+    ("approved", "asked", "compliance"),
+    [
+        ((KEY.arn,), [KEY.arn], Compliance.COMPLIANT),
+        (("alias/emr-logs",), [KEY.arn, "alias/emr-logs"], Compliance.COMPLIANT),
+        (("alias/gone",), [KEY.arn, "alias/gone"], Compliance.NON_COMPLIANT),
+        (("alias/secret",), [KEY.arn, "alias/secret"], Compliance.INSUFFICIENT_DATA),
+    ],
+)
+def test_approved_keys_are_resolved_unless_they_are_key_arns(
+    world: World, approved: tuple[str, ...], asked: list[str], compliance: Compliance
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": KEY, "alias/secret": UNREADABLE}
+    world.policy = Policy(Mode.ALERT, approved)
+
+    checked = world.check_cluster(CLUSTER_ID)
+
+    assert checked.findings[5].compliance is compliance
+    assert world.keys.asked == asked
