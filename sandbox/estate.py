@@ -23,11 +23,23 @@ class Estate:
         self._s3 = account.client("s3")
         self._kms = account.client("kms")
 
-    def make_roles(self) -> None:
-        """Step 1: the service role may describe keys, the nodes' role may encrypt with them."""
+    def make_roles(self, suffix: str = "") -> dict[str, str]:
+        """Step 1: the service role may describe keys, the nodes' role may encrypt with them.
+
+        Args:
+            suffix: what to call them after, for a further pair.
+
+        Returns:
+            The settings of a cluster that runs with them.
+        """
         keys = f"arn:aws:kms:*:{ACCOUNT_ID}:key/*"
-        self._make_role(SERVICE_ROLE, "elasticmapreduce", {"kms:DescribeKey": keys})
-        self._make_role(NODES_ROLE, "ec2", {"kms:GenerateDataKey": keys})
+        service, nodes = f"{SERVICE_ROLE}{suffix}", f"{NODES_ROLE}{suffix}"
+        self._make_role(service, "elasticmapreduce", {"kms:DescribeKey": keys})
+        self._make_role(nodes, "ec2", {"kms:GenerateDataKey": keys})
+        return {"ServiceRole": service, "JobFlowRole": nodes}
+
+    def make_role_without_key(self) -> None:
+        """Step 1 gone wrong: a nodes' role that may not use any key."""
         self._make_role(NODES_ROLE_WITHOUT_KEY, "ec2", {"s3:PutObject": "arn:aws:s3:::*/*"})
 
     def make_key(self, alias: str, *, region: str | None = None, **settings: Any) -> str:  # noqa: ANN401

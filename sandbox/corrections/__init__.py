@@ -5,6 +5,7 @@ talks to the account through boto3 only: a module is dropped when its test passe
 """
 
 from sandbox.corrections import (
+    cloudformation_topic_keys,
     cloudtrail_events,
     emr_clusters,
     emr_life,
@@ -16,6 +17,7 @@ from sandbox.corrections import (
     iam_simulation,
     kms_alias_permissions,
     kms_aws_managed_keys,
+    lambda_queue_permissions,
     s3_bucket_keys,
     s3_encryption,
     s3_missing_objects,
@@ -34,11 +36,13 @@ CORRECTIONS = (
     iam_simulation,
     kms_alias_permissions,
     kms_aws_managed_keys,
+    lambda_queue_permissions,
     s3_encryption,
     s3_bucket_keys,
     s3_missing_objects,
     s3_update_object_encryption,
     sns_encryption,
+    cloudformation_topic_keys,
     cloudtrail_events,
 )
 """In the order of installation: a later one wraps the earlier."""

@@ -115,6 +115,7 @@ def _make_it_right(demo: Demo) -> None:
     )
     demo.inbox = Inbox(demo.account, demo.topic)
     estate.make_roles()
+    estate.make_role_without_key()
     demo.step("Roles   ", "EMR's may kms:DescribeKey, the nodes' may kms:GenerateDataKey")
     demo.step("Key     ", f"alias/emr-logs, customer-managed: {demo.keys.approved}")
     estate.make_log_bucket()

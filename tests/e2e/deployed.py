@@ -57,6 +57,27 @@ class Deployed:
         )
         return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
 
+    def forget(self, function: str) -> None:
+        """Have the next invocation start cold: a new environment remembers nothing."""
+        client, name = self.account.client("lambda"), self.resource(function)
+        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        number = int(variables.get("FORGOTTEN", 0)) + 1
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables | {"FORGOTTEN": str(number)}}
+        )
+
+    def close_bucket(self, bucket: str) -> None:
+        """Let nobody read a bucket's objects."""
+        deny = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject*",
+            "Resource": f"arn:aws:s3:::{bucket}/*",
+        }
+        self.account.client("s3").put_bucket_policy(
+            Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+        )
+
     def cluster_arn(self, cluster_id: str) -> str:
         """Name a cluster by its ARN."""
         emr = self.account.client("emr")
@@ -72,9 +93,7 @@ class Deployed:
 
 
 @contextmanager
-def deployed(
-    built: Path, *, webhook: str | None = None, **parameters: str
-) -> Iterator[Deployed]:
+def deployed(built: Path, *, webhook: str | None = None, **parameters: str) -> Iterator[Deployed]:
     """Deploy the stack to an account of its own, with keys, roles and a log bucket in it.
 
     Args:
@@ -91,6 +110,7 @@ def deployed(
         estate = Estate(account)
         keys = Keys.make(estate)
         estate.make_roles()
+        estate.make_role_without_key()
         estate.make_log_bucket()
         outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
         inbox = Inbox(account, outputs["AlertsTopicArn"])

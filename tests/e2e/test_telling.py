@@ -96,22 +96,16 @@ def test_an_object_under_its_writers_own_key_is_found(
 def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> None:
     s3 = telling.account.client("s3")
     s3.create_bucket(Bucket="versioned-logs")
-    s3.put_bucket_versioning(
-        Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"}
-    )
+    s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
     approved = telling.keys.approved
     cluster_id = telling.estate.launch(
         "versioned", LogUri="s3://versioned-logs/", LogEncryptionKmsKeyId=approved
     )
     key = f"{cluster_id}/node/log.gz"
     bad = s3.put_object(Bucket="versioned-logs", Key=key, Body=b"old")["VersionId"]
-    s3.put_object(
-        Bucket="versioned-logs", Key=key, Body=b"new", **telling.keys.encrypt(approved)
-    )
+    s3.put_object(Bucket="versioned-logs", Key=key, Body=b"new", **telling.keys.encrypt(approved))
 
-    telling.invoke(
-        "CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad))
-    )
+    telling.invoke("CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad)))
 
     [alert] = telling.inbox.about(cluster_id)
     assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
@@ -154,9 +148,7 @@ def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
         Payload=b'{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}',
     )
 
-    [message] = eventually(
-        lambda: sqs.receive_message(QueueUrl=url).get("Messages"), seconds=60
-    )
+    [message] = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), seconds=60)
 
     assert "clusterId" in message["Body"]
     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -180,9 +172,7 @@ def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
     assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
     assert telling.inbox.about(cluster_id)
     [message] = eventually(
-        lambda: sqs.receive_message(QueueUrl=telling.outputs["DeadLetterQueueUrl"]).get(
-            "Messages"
-        ),
+        lambda: sqs.receive_message(QueueUrl=telling.outputs["DeadLetterQueueUrl"]).get("Messages"),
         seconds=90,
     )
     assert message["Body"] == "{not JSON"

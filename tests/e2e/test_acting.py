@@ -1,0 +1,144 @@
+"""Mode enforce: what is proven bad is ended within seconds, and nothing else is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.deployed import Deployed, batch, object_event
+from tests.e2e.slack import Slack
+
+pytestmark = pytest.mark.xdist_group("acting")
+
+type Eventually = Callable[..., Any]
+PROTECTED = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
+
+
+def done(stack: Deployed, cluster_id: str) -> list[dict[str, Any]]:
+    """The alerts that a cluster's end was reported by."""
+    return stack.inbox.about(cluster_id, "enforcement.done")
+
+
+def test_a_cluster_without_a_key_is_told_about_ended_and_reported(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.estate.launch("no-key")
+
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=60)
+    [end, *_] = eventually(lambda: done(acting, cluster_id), seconds=60)
+
+    [told, *_] = acting.inbox.about(cluster_id, "finding.opened")
+    assert told["next_step"] == "termination_requested"
+    assert told["findings"][0]["deadline"]
+    assert end["next_step"] == "termination_started"
+    assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-002"]
+
+
+def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    good = acting.estate.launch(
+        "protected-good", Instances=PROTECTED, LogEncryptionKmsKeyId=acting.keys.approved
+    )
+    bad = acting.estate.launch("protected-bad", Instances=PROTECTED)
+
+    eventually(lambda: acting.estate.state_of(bad) == "TERMINATED", seconds=60)
+
+    [end, *_] = eventually(lambda: done(acting, bad), seconds=60)
+    assert "protection was lifted" in end["detail"]
+    cluster = acting.account.client("emr").describe_cluster(ClusterId=good)["Cluster"]
+    assert cluster["TerminationProtected"] is True
+
+
+def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_its_rule(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.estate.launch("bad-log", LogEncryptionKmsKeyId=acting.keys.approved)
+    acting.estate.write_log(cluster_id, "node/i-1/log.gz", {})
+
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=60)
+
+    [end, *_] = eventually(lambda: done(acting, cluster_id), seconds=60)
+    assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-101"]
+
+
+def test_what_the_policy_does_not_list_is_told_and_left_running(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.estate.launch("unlisted", LogUri=None)
+
+    [told, *_] = eventually(lambda: acting.inbox.about(cluster_id), seconds=60)
+
+    assert [finding["rule_id"] for finding in told["findings"]] == ["EMRLOG-001"]
+    assert told["next_step"] == "nothing_enforced"
+    assert acting.estate.state_of(cluster_id) == "STARTING"
+
+
+def test_a_request_for_a_good_cluster_ends_nothing_and_says_so(acting: Deployed) -> None:
+    cluster_id = acting.estate.launch("framed", LogEncryptionKmsKeyId=acting.keys.approved)
+    request = {
+        "schema": "emr-log-guard/enforcement/1",
+        "cluster_arn": acting.cluster_arn(cluster_id),
+    }
+
+    assert acting.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+
+    assert acting.estate.state_of(cluster_id) == "STARTING"
+    [alert] = acting.inbox.about(cluster_id)
+    assert (alert["kind"], alert["next_step"]) == (
+        "enforcement.skipped",
+        "spared_no_longer_called_for",
+    )
+
+
+def test_a_request_for_an_ended_cluster_is_a_success(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.estate.launch("gone", LogEncryptionKmsKeyId=acting.keys.approved)
+    arn = acting.cluster_arn(cluster_id)
+    acting.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
+    schema = "emr-log-guard/enforcement/1"
+    unknown = arn.replace(cluster_id, "j-0NEVERLAUNCHED")
+
+    for cluster_arn in (arn, unknown):
+        request = {"schema": schema, "cluster_arn": cluster_arn}
+        assert acting.invoke("EnforceFunction", batch(request)) == (
+            {"batchItemFailures": []},
+            None,
+        )
+        [alert] = done(acting, cluster_arn.rpartition("/")[2])
+        assert alert["next_step"] == "cluster_ended"
+
+
+def test_a_log_that_nobody_can_read_is_told_and_ends_nothing(acting: Deployed) -> None:
+    s3 = acting.account.client("s3")
+    s3.create_bucket(Bucket="closed-logs")
+    cluster_id = acting.estate.launch(
+        "closed", LogUri="s3://closed-logs/", LogEncryptionKmsKeyId=acting.keys.approved
+    )
+    key = f"{cluster_id}/node/log.gz"
+    s3.put_object(Bucket="closed-logs", Key=key, Body=b"x")
+    acting.close_bucket("closed-logs")
+
+    acting.invoke("CheckLogObjectsFunction", batch(object_event("closed-logs", key)))
+
+    [alert] = acting.inbox.about(cluster_id)
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-101", "INSUFFICIENT_DATA")
+    assert alert["next_step"] == "nothing_enforced"
+    assert acting.estate.state_of(cluster_id) == "STARTING"
+
+
+def test_alerts_reach_slack_and_ping_nobody(
+    acting: Deployed, slack: Slack, eventually: Eventually
+) -> None:
+    cluster_id = acting.estate.launch("<!channel> *now*", LogUri=None)
+
+    [post] = eventually(
+        lambda: [post for post in slack.posts if cluster_id in post["text"]], seconds=60
+    )
+
+    assert "&lt;!channel&gt; *now*" in post["text"]
+    assert "<" not in post["text"]
+    assert post["mrkdwn"] is False

@@ -1,0 +1,227 @@
+"""Every permission in the template is needed: without it, the function does something else."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+from tests.template.stack import EVERYTHING, Stack
+
+pytestmark = pytest.mark.xdist_group("acting")
+
+STACK = Stack(EVERYTHING)
+TAKING = "TakeFromItsQueue"
+PERMISSIONS = [
+    (function, statement["Sid"], action)
+    for function in sorted(STACK.functions)
+    for statement in STACK.statements(function)
+    for action in statement["Action"]
+    # Taking from a queue is Lambda's doing, before any of our code runs: see below. And Secrets
+    # Manager decrypts with its caller's permission, but the emulator does not ask for it.
+    if statement["Sid"] not in (TAKING, "DecryptTheWebhooksUrl")
+]
+OUTCOMES = ("enforcement.done", "enforcement.skipped", "enforcement.failed")
+BUCKETS = ("plain-logs", "versioned-logs")
+
+fresh = count()
+
+
+@pytest.fixture(scope="module")
+def quiet(acting: Deployed) -> Iterator[Deployed]:
+    """The acting stack while no cluster's event reaches it: only the tests invoke functions."""
+    events, s3 = acting.account.client("events"), acting.account.client("s3")
+    rule = acting.resource("ClusterStateChangeRule")
+    events.disable_rule(Name=rule)
+    for bucket in BUCKETS:
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
+    yield acting
+    events.enable_rule(Name=rule)
+
+
+@contextmanager
+def without(stack: Deployed, function: str, sid: str, action: str) -> Iterator[None]:
+    """Take one action out of one statement of a function's role, and give it back."""
+    iam = stack.account.client("iam")
+    role = (
+        stack.account.client("lambda")
+        .get_function(FunctionName=stack.resource(function))["Configuration"]["Role"]
+        .rpartition("/")[2]
+    )
+    policies = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    [(name, document)] = [
+        (name, document)
+        for name, document in policies.items()
+        if any(statement.get("Sid") == sid for statement in document["Statement"])
+    ]
+    changed = json.loads(json.dumps(document))
+    statement = next(each for each in changed["Statement"] if each.get("Sid") == sid)
+    actions = (
+        statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+    )
+    assert action in actions
+    statement["Action"] = [each for each in actions if each != action] or ["none:None"]
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(changed))
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def told(
+    stack: Deployed, cluster_id: str, *kinds: str
+) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """What was said of a cluster: the alerts of these kinds, each with its findings."""
+    return [
+        (
+            alert["kind"],
+            alert["next_step"],
+            [(finding["rule_id"], finding["compliance"]) for finding in alert["findings"]],
+        )
+        for alert in stack.inbox.about(cluster_id)
+        if alert["kind"] in kinds
+    ]
+
+
+def check_cluster(stack: Deployed) -> object:
+    """Have a good cluster and a bad one checked, with roles and a key never seen before."""
+    suffix = next(fresh)
+    roles = stack.estate.make_roles(suffix=f"-{suffix}")
+    key = stack.estate.make_key(f"key-{suffix}")
+    good = stack.estate.launch("good", LogEncryptionKmsKeyId=key, **roles)
+    bad = stack.estate.launch("bad")
+    summary, error = stack.invoke("CheckClusterFunction", cluster_event(good))
+    _, second_error = stack.invoke("CheckClusterFunction", cluster_event(bad))
+    return summary.get("rules"), error, second_error, told(stack, bad, "finding.opened")
+
+
+def check_log_objects(stack: Deployed) -> object:
+    """Have log objects checked: of both kinds of buckets, a missing one, and a bad one."""
+    s3 = stack.account.client("s3")
+    key = stack.estate.make_key(f"key-{next(fresh)}")
+    seen: list[object] = []
+    for bucket in BUCKETS:
+        cluster_id = stack.estate.launch(
+            "logs", LogUri=f"s3://{bucket}/", LogEncryptionKmsKeyId=key
+        )
+        log = f"{cluster_id}/node/log.gz"
+        version = s3.put_object(Bucket=bucket, Key=log, Body=b"x", **stack.keys.encrypt(key))
+        good = object_event(bucket, log, version.get("VersionId"))
+        gone = object_event(bucket, f"{cluster_id}/node/gone.gz")
+        seen += [
+            stack.invoke("CheckLogObjectsFunction", batch(good, gone)),
+            told(stack, cluster_id, "finding.opened"),
+        ]
+        s3.put_object(Bucket=bucket, Key=f"{cluster_id}/node/bad.gz", Body=b"x")
+        bad = object_event(bucket, f"{cluster_id}/node/bad.gz")
+        _, error = stack.invoke("CheckLogObjectsFunction", batch(bad))
+        seen += [error, told(stack, cluster_id, "finding.opened")]
+    return seen
+
+
+def enforce(stack: Deployed) -> object:
+    """Ask for the end of a protected cluster, and of clusters with bad and missing logs."""
+    s3 = stack.account.client("s3")
+    protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
+    clusters = {stack.estate.launch("bad", Instances=protected): list[dict[str, str]]()}
+    for bucket in BUCKETS:
+        for name in ("bad.gz", "gone.gz"):
+            cluster_id = stack.estate.launch(
+                "logs",
+                LogUri=f"s3://{bucket}/",
+                LogEncryptionKmsKeyId=stack.keys.approved,
+            )
+            log = {"bucket": bucket, "key": f"{cluster_id}/node/{name}"}
+            if name == "bad.gz":
+                put = s3.put_object(Bucket=bucket, Key=log["key"], Body=b"x")
+                log |= {"version_id": put["VersionId"]} if "VersionId" in put else {}
+            clusters[cluster_id] = [log]
+    seen = []
+    for cluster_id, logs in clusters.items():
+        request = {
+            "schema": "emr-log-guard/enforcement/1",
+            "cluster_arn": stack.cluster_arn(cluster_id),
+            "log_objects": logs,
+        }
+        result = stack.invoke("EnforceFunction", batch(request))
+        ended = stack.estate.state_of(cluster_id) in ("TERMINATING", "TERMINATED")
+        seen.append((result, ended, told(stack, cluster_id, *OUTCOMES)))
+    return seen
+
+
+def notify_slack(stack: Deployed) -> object:
+    """Have an alert posted, by a function that does not remember the webhook's URL."""
+    stack.forget("NotifySlackFunction")
+    alert = {"schema": "emr-log-guard/alert/1", "subject": "s", "text": "t"}
+    event = {"Records": [{"Sns": {"Message": json.dumps(alert)}}]}
+    _, error = stack.invoke("NotifySlackFunction", event)
+    return error
+
+
+USE: dict[str, Callable[[Deployed], object]] = {
+    "CheckClusterFunction": check_cluster,
+    "CheckLogObjectsFunction": check_log_objects,
+    "EnforceFunction": enforce,
+    "NotifySlackFunction": notify_slack,
+}
+
+
+@pytest.fixture(scope="module")
+def usual(quiet: Deployed) -> dict[str, Any]:
+    """What each function does with all its permissions."""
+    return {function: use(quiet) for function, use in USE.items()}
+
+
+def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
+    rules, error, second_error, alerts = usual["CheckClusterFunction"]
+    assert {rule for rule, compliance in rules.items() if compliance != "COMPLIANT"} == {
+        "EMRLOG-006"  # a key made for the test is one that nobody approved
+    }
+    assert (error, second_error) == (None, None)
+    assert [kind for kind, _, _ in alerts] == ["finding.opened"]
+    assert usual["NotifySlackFunction"] is None
+    assert [ended for _, ended, _ in usual["EnforceFunction"]] == [True, True, False, True, False]
+
+
+@pytest.mark.parametrize("function", USE)
+def test_what_is_seen_of_a_function_is_the_same_every_time(
+    quiet: Deployed, usual: dict[str, Any], function: str
+) -> None:
+    assert USE[function](quiet) == usual[function]
+
+
+@pytest.mark.parametrize(("function", "sid", "action"), PERMISSIONS)
+def test_without_a_permission_a_function_does_something_else(
+    quiet: Deployed, usual: dict[str, Any], function: str, sid: str, action: str
+) -> None:
+    with without(quiet, function, sid, action):
+        assert USE[function](quiet) != usual[function]
+
+
+@pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"])
+@pytest.mark.parametrize(
+    ("function", "queue"),
+    [("CheckLogObjectsFunction", "LogObjectsQueue"), ("EnforceFunction", "EnforcementQueue")],
+)
+def test_without_a_permission_nothing_is_taken_from_a_queue(
+    quiet: Deployed, eventually: Callable[..., Any], function: str, queue: str, action: str
+) -> None:
+    sqs, url = quiet.account.client("sqs"), quiet.resource(queue)
+
+    def waiting() -> int:
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(answer["ApproximateNumberOfMessages"])
+
+    with without(quiet, function, TAKING, f"sqs:{action}"):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(object_event("b", "not/a/log")))
+        with pytest.raises(TimeoutError):
+            eventually(lambda: not waiting(), seconds=1)
+
+    eventually(lambda: not waiting(), seconds=30)
