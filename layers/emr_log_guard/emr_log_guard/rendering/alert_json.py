@@ -5,20 +5,38 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payl
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.findings import Evidence, Finding
 from emr_log_guard.rendering.alert_text import alert_subject, alert_text
+from emr_log_guard.rendering.escape import plain
 
 SCHEMA = "emr-log-guard/alert/1"
 _MACHINES = ("sqs", "lambda", "http", "https")
+_BYTES = 250_000
+"""SNS refuses messages above 256 KiB, attributes included."""
+_LONGEST = (2_000, 500, 100, 25)
+"""Characters that a text may keep, each tried in turn, when the whole would be too long."""
 
 
 def alert_messages(alert: Alert) -> str:
-    """Write the message of `MessageStructure=json`: text for people, JSON for machines."""
+    """Write the message of `MessageStructure=json`: text for people, JSON for machines.
+
+    Texts that users control are cut where the whole would be more than SNS takes: an alert with
+    less in it is better than none.
+    """
+    message = _messages(alert)
+    for longest in _LONGEST:
+        if len(message.encode()) <= _BYTES:
+            break
+        message = _messages(_cut_alert(alert, longest))
+    return message
+
+
+def _messages(alert: Alert) -> str:
     text = alert_text(alert)
     machine = json.dumps(alert_json(alert), ensure_ascii=False)
     return json.dumps(
@@ -72,3 +90,53 @@ def _value(value: object) -> object:
 def _place(alert: Alert) -> dict[str, str]:
     arn = Arn.parse(alert.cluster_arn)
     return {"account": arn.account, "region": arn.region} if arn else {}
+
+
+def _cut_alert(alert: Alert, longest: int) -> Alert:
+    return replace(
+        alert,
+        cluster_name=_cut_name(alert.cluster_name, longest),
+        detail=_cut(alert.detail, longest),
+        findings=tuple(_cut_finding(finding, longest) for finding in alert.findings),
+    )
+
+
+def _cut_finding(finding: Finding, longest: int) -> Finding:
+    fix = finding.remediation
+    return replace(
+        finding,
+        cluster_name=_cut_name(finding.cluster_name, longest),
+        summary=_cut(finding.summary, longest),
+        evidence=_cut_evidence(finding.evidence, longest),
+        # A command that was cut is worse than none.
+        remediation=fix
+        if len(plain(fix)) <= longest
+        else "# Too long for an alert: see the runbook.",
+    )
+
+
+def _cut_evidence(evidence: Evidence, longest: int) -> Evidence:
+    cut: dict[str, str | int | bool | tuple[str, ...] | None] = {}
+    for name, value in evidence.items():
+        match value:
+            case str():
+                cut[name] = _cut(value, longest)
+            case tuple():
+                cut[name] = tuple(_cut(item, longest) for item in value)
+            case _:
+                cut[name] = value
+    return cut
+
+
+def _cut_name(name: str | None, longest: int) -> str | None:
+    return None if name is None else _cut(name, longest)
+
+
+def _cut(text: str, longest: int) -> str:
+    """Cut a text so that it is short even when every character of it is shown as an escape."""
+    if len(plain(text)) <= longest:
+        return text
+    kept = text[:longest]
+    while len(plain(kept)) > longest:
+        kept = kept[: len(kept) // 2]
+    return f"{kept}... ({len(text) - len(kept)} more characters)"

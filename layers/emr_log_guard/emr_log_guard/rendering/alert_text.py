@@ -1,6 +1,6 @@
 """An alert as text for a tired person: what, where, why, what happens next, and the fix."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance
@@ -17,14 +17,21 @@ _CONSOLES = {
     "aws-cn": "amazonaws.cn",
     "aws-us-gov": "amazonaws-us-gov.com",
 }
+_NAME_LIMIT = 40
+"""Characters of a cluster's name in the headline: what is wrong with it must fit in, too."""
 _HEADLINES = {
-    AlertKind.ENFORCEMENT_DONE: "ended",
-    AlertKind.ENFORCEMENT_SKIPPED: "spared",
-    AlertKind.ENFORCEMENT_FAILED: "could not be terminated",
+    NextStep.CLUSTER_ENDED: "has ended already",
+    NextStep.TERMINATION_STARTED: "is being terminated",
+    NextStep.SPARED_PROTECTED: "is spared: it is termination-protected",
+    NextStep.SPARED_NO_LONGER_CALLED_FOR: "is spared: its termination is not called for",
+    NextStep.TERMINATION_REFUSED: "could not be terminated",
 }
+_FIX_FOR_DOUBT = (
+    "# Let the guard read what it could not read, or check this by hand: the runbook says how."
+)
 _NEXT = {
     NextStep.TERMINATION_REQUESTED: (
-        "The cluster will be terminated now, unless a second look clears it."
+        "The cluster will be terminated {when}, unless a second look clears it."
     ),
     NextStep.NOTHING_IN_ALERT_MODE: (
         "Nothing will be done to the cluster: the guard runs in mode alert."
@@ -63,18 +70,23 @@ def alert_text(alert: Alert) -> str:
 
 
 def _headline(alert: Alert) -> str:
-    name = alert.cluster_name or _id(alert)
+    name = _shortened(alert.cluster_name or _id(alert))
     if alert.kind is not AlertKind.FINDING_OPENED:
-        return f"EMR cluster {name} {_HEADLINES[alert.kind]}"
-    worst = alert.findings[0]
-    if any(f.compliance is Compliance.NON_COMPLIANT for f in alert.findings):
-        return f"[{worst.severity}] EMR cluster {name} breaks {_rules(alert)}"
-    return f"[{worst.severity}] EMR cluster {name}: could not determine {_rules(alert)}"
+        return f"EMR cluster {name} {_HEADLINES[alert.next_step]}"
+    broken = [f for f in alert.findings if f.compliance is Compliance.NON_COMPLIANT]
+    if broken:
+        return f"[{broken[0].severity}] EMR cluster {name} breaks {_rules(broken)}"
+    doubtful = alert.findings
+    return f"[{doubtful[0].severity}] EMR cluster {name}: could not determine {_rules(doubtful)}"
 
 
-def _rules(alert: Alert) -> str:
-    names = [f"{finding.rule_id} {finding.rule_name}" for finding in alert.findings]
+def _rules(findings: Sequence[Finding]) -> str:
+    names = [f"{finding.rule_id} {finding.rule_name}" for finding in findings]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME_LIMIT else f"{name[:_NAME_LIMIT]}..."
 
 
 def _id(alert: Alert) -> str:
@@ -85,41 +97,56 @@ def _lines(alert: Alert) -> Iterator[str]:
     arn = Arn.parse(alert.cluster_arn)
     account, region = (arn.account, arn.region) if arn else ("unknown", "unknown")
     name = f"{plain(alert.cluster_name)} ({_id(alert)})" if alert.cluster_name else _id(alert)
-    launched_by = {finding.launched_by for finding in alert.findings} - {None}
+    launched_by = sorted({f.launched_by for f in alert.findings if f.launched_by})
     yield plain(_headline(alert))
     yield ""
     yield f"Cluster      {name}"
     yield f"Account      {account}, {region}"
-    yield f"Launched by  {plain(', '.join(sorted(filter(None, launched_by))) or 'unknown')}"
+    if launched_by:
+        yield f"Launched by  {plain(', '.join(launched_by))}"
     yield f"Console      {_console_link(alert, arn.partition if arn else 'aws', region)}"
     yield f"Next         {_next(alert)}"
     if alert.detail:
         yield f"Detail       {plain(alert.detail)}"
-    for finding in alert.findings:
+    for index, finding in enumerate(alert.findings):
         yield ""
-        yield from _finding_lines(finding)
+        yield from _finding_lines(finding, alert.findings[:index])
 
 
 def _next(alert: Alert) -> str:
     deadlines = [f.deadline for f in alert.findings if f.deadline]
-    when = f" (from {min(deadlines):%Y-%m-%d %H:%M:%S} UTC)" if deadlines else ""
-    return f"{_NEXT[alert.next_step]}{when}"
+    when = f"at {min(deadlines):%Y-%m-%d %H:%M:%S} UTC" if deadlines else "now"
+    return _NEXT[alert.next_step].format(when=when)
 
 
-def _finding_lines(finding: Finding) -> Iterator[str]:
+def _finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
     could_not = finding.compliance is Compliance.INSUFFICIENT_DATA
     verdict = "COULD NOT BE DETERMINED" if could_not else finding.severity
     yield f"{finding.rule_id} {finding.rule_name}: {verdict}"
     yield f"  What     {plain(finding.summary)}"
     yield f"  Why      {_WHY[finding.rule_id]}"
+    same = next((other.rule_id for other in above if other.evidence == finding.evidence), None)
+    if same:
+        yield f"  Evidence as for {same}"
+    else:
+        yield from _labelled("Evidence", _evidence(finding))
+    fix = finding.remediation or (_FIX_FOR_DOUBT if could_not else "")
+    yield from _labelled("Fix", fix.splitlines())
+    yield f"  Runbook  {finding.runbook}"
+
+
+def _evidence(finding: Finding) -> Iterator[str]:
     for name, value in finding.evidence.items():
         if value not in (None, (), 0):
             shown = value if isinstance(value, tuple) else (str(value),)
-            yield f"  Evidence {name}: {plain(shown[0])}"
-            yield from (f"           {' ' * len(name)}  {plain(more)}" for more in shown[1:])
-    for index, command in enumerate(finding.remediation.splitlines()):
-        yield f"  {'Fix' if index == 0 else '   '}      {plain(command)}"
-    yield f"  Runbook  {finding.runbook}"
+            yield f"{name}: {shown[0]}"
+            yield from (f"{' ' * len(name)}  {more}" for more in shown[1:])
+
+
+def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
+    """Write a label before the first line alone."""
+    for index, line in enumerate(lines):
+        yield f"  {label if index == 0 else '':<8} {plain(line)}"
 
 
 def _console_link(alert: Alert, partition: str, region: str) -> str:

@@ -1,0 +1,106 @@
+"""Names that users choose are inert wherever an alert shows them."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
+from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
+from emr_log_guard.rendering.alert_text import alert_subject, alert_text
+from emr_log_guard.rendering.slack_text import slack_text
+from tests.unit.builders import a_cluster, a_finding
+
+NAMES = [
+    "two\nlines\r\nSubject: x",
+    "\x1b[31mred\x1b[0m\x07",
+    "txt\u202egpj.exe",
+    "zero\u200bwidth\u2028line",
+    "<!channel> <@U1> <https://evil.example|here> &amp;",
+    "*bold* _it_ `code`",
+    "日本語",
+    "x" * 10_000,
+    "\x01" * 10_000,
+    '"' * 10_000,
+    "\U000e0041" * 10_000,
+]
+
+
+def an_alert(name: str) -> Alert:
+    finding = a_finding(
+        summary=f"logs go to {name}",
+        evidence={"log_uri": name, "samples": (name,) * 5},
+        cluster_name=name,
+    )
+    findings = [dataclasses.replace(finding, rule_id=f"EMRLOG-00{n}") for n in range(1, 8)]
+    findings = [dataclasses.replace(f, remediation=f"aws --name '{name}'") for f in findings]
+    arn = a_cluster().arn
+    step = NextStep.TERMINATION_REFUSED
+    return Alert(AlertKind.FINDING_OPENED, arn, name, tuple(findings), step, Mode.ALERT, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_subject_is_one_short_line_of_ascii_that_says_what_is_wrong(name: str) -> None:
+    subject = alert_subject(an_alert(name))
+
+    assert re.fullmatch(r"[ -~]{1,99}", subject)
+    assert subject.startswith("[HIGH] EMR cluster ")
+
+
+def test_a_long_name_leaves_room_for_the_rule() -> None:
+    assert "breaks EMRLOG-001" in alert_subject(an_alert("x" * 256))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_has_only_the_lines_that_the_guard_wrote(name: str) -> None:
+    text = alert_text(an_alert(name)).replace("\n", "")
+
+    assert not re.search("[\x00-\x1f\x7f\u200b\u202e\u2028\U000e0041]", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_message_is_never_more_than_sns_takes(name: str) -> None:
+    message = alert_messages(an_alert(name))
+    machine = json.loads(json.loads(message)["sqs"])
+
+    assert len(message.encode()) < 256 * 1024 - 2_000
+    assert machine["schema"] == "emr-log-guard/alert/1"
+    assert len(machine["findings"]) == 7
+
+
+@pytest.mark.parametrize("name", NAMES[:7])
+def test_json_gives_names_as_they_are_when_they_fit(name: str) -> None:
+    machine = json.loads(json.loads(alert_messages(an_alert(name)))["sqs"])
+
+    assert machine["cluster_name"] == name
+    assert machine["findings"][0]["evidence"]["samples"] == [name] * 5
+
+
+def test_a_command_is_never_cut_in_two() -> None:
+    machine = json.loads(json.loads(alert_messages(an_alert("x" * 10_000)))["sqs"])
+
+    assert machine["findings"][0]["remediation"] == "# Too long for an alert: see the runbook."
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slack_sees_no_control_characters_and_no_endless_text(name: str) -> None:
+    alert = an_alert(name)
+    text = slack_text(alert_subject(alert), alert_text(alert))
+
+    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", text)
+    assert len(text) < 40_000
+
+
+def test_slack_says_how_much_it_leaves_out() -> None:
+    assert slack_text("s", "x" * 20_000).endswith(
+        "\n… 8002 more characters: see the alert's e-mail"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_message_attributes_hold_nothing_that_users_chose(name: str) -> None:
+    assert all(
+        value.isascii() and len(value) < 40 for value in alert_attributes(an_alert(name)).values()
+    )
