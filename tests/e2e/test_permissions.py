@@ -32,14 +32,22 @@ fresh = count()
 
 @pytest.fixture(scope="module")
 def quiet(acting: Deployed) -> Iterator[Deployed]:
-    """The acting stack while no cluster's event reaches it: only the tests invoke functions."""
+    """The acting stack while no event or alert reaches it: only the tests invoke functions."""
     events, s3 = acting.account.client("events"), acting.account.client("s3")
+    sns, topic = acting.account.client("sns"), acting.outputs["AlertsTopicArn"]
     rule = acting.resource("ClusterStateChangeRule")
+    [slack] = [
+        subscription
+        for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        if subscription["Protocol"] == "lambda"
+    ]
     events.disable_rule(Name=rule)
+    sns.unsubscribe(SubscriptionArn=slack["SubscriptionArn"])
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
     yield acting
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=slack["Endpoint"])
     events.enable_rule(Name=rule)
 
 
@@ -161,8 +169,7 @@ def notify_slack(stack: Deployed) -> object:
     stack.forget("NotifySlackFunction")
     alert = {"schema": "emr-log-guard/alert/1", "subject": "s", "text": "t"}
     event = {"Records": [{"Sns": {"Message": json.dumps(alert)}}]}
-    _, error = stack.invoke("NotifySlackFunction", event)
-    return error
+    return stack.invoke("NotifySlackFunction", event)
 
 
 USE: dict[str, Callable[[Deployed], object]] = {
@@ -186,7 +193,7 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     }
     assert (error, second_error) == (None, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
-    assert usual["NotifySlackFunction"] is None
+    assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
     assert [ended for _, ended, _ in usual["EnforceFunction"]] == [True, True, False, True, False]
 
 
