@@ -1,0 +1,132 @@
+"""The documentation says what the code does: it is compared with it, so that it cannot go stale."""
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules.rule import Rule
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+RUNBOOKS = ROOT / "docs" / "runbooks"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def section(heading: str) -> str:
+    """Give the text of one of the README's sections, those below it left out."""
+    _, found, rest = README.partition(f"\n{heading}\n")
+    assert found, f"README.md has no heading {heading!r}"
+    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Give the cells of a table, its head and the line below it left out."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def prose(page: Path) -> str:
+    """Give a page without its blocks of code."""
+    return _FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Name a page's headings as GitHub does in a link."""
+    titles = _HEADING.findall(prose(page))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(page: Path) -> list[str]:
+    """Name the links to a file, or a heading of one, that does not exist."""
+    broken = []
+    for link in _LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
+
+
+def parameters() -> dict[str, str]:
+    """Give the default of each of the template's parameters."""
+    template, problems = decode(str(ROOT / "template.yaml"))
+    assert not problems
+    return {name: str(given["Default"]) for name, given in template["Parameters"].items()}
+
+
+def test_the_readme_lists_every_rule_by_its_name_and_severity() -> None:
+    listed = [tuple(cells[:3]) for cells in rows(section("## What it checks"))]
+
+    assert listed == [
+        (f"[{rule.id}](docs/runbooks/{rule.id}.md)", rule.name, rule.severity) for rule in ALL_RULES
+    ]
+
+
+def test_every_rule_has_a_runbook_and_there_are_no_others() -> None:
+    assert sorted(page.name for page in RUNBOOKS.iterdir()) == [f"{r.id}.md" for r in ALL_RULES]
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def test_a_runbook_begins_with_its_rule_and_answers_the_same_questions(rule: Rule[Any]) -> None:
+    page = (RUNBOOKS / f"{rule.id}.md").read_text()
+
+    assert page.startswith(f"# {rule.id} {rule.name} ({rule.severity})\n")
+    assert "\n**Why it matters.** " in page
+    assert "\n**Undo.** " in page
+    assert {"## Confirm", "## Fix", "## INSUFFICIENT_DATA"} <= set(page.splitlines())
+
+
+def test_the_readme_lists_every_parameter_of_the_template_and_no_other() -> None:
+    listed = [cells[0].strip("`") for cells in rows(section("### Parameters"))]
+
+    assert listed == list(parameters())
+
+
+def test_the_readme_tells_the_parameters_defaults() -> None:
+    told = {cells[0].strip("`"): cells[1] for cells in rows(section("### Parameters"))}
+    # Written as a range, for it is long.
+    assert told.pop("EnforcementRules") == "EMRLOG-002 to -006"
+
+    defaults = parameters()
+    rules = defaults.pop("EnforcementRules").split(",")
+    assert rules == [f"EMRLOG-00{number}" for number in range(2, 7)]
+    assert told == {name: f"`{value}`" if value else "empty" for name, value in defaults.items()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert not broken_links(page)
+
+
+def test_a_link_to_nowhere_would_be_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A page\n[a](page.md#a-page) [b](gone.md) [c](#gone) [d](https://x.example)\n"
+    )
+
+    assert broken_links(page) == ["gone.md", "#gone"]
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+
+    assert [page.name[:4] for page in pages] == [f"{n:04}" for n in range(1, len(pages) + 1)]
+    for number, page in enumerate(pages, start=1):
+        assert page.read_text().startswith(f"# {number}. ")
