@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from emr_log_guard import bootstrap
@@ -14,7 +15,7 @@ CHECK_LOG_OBJECTS = bootstrap.check_log_objects(os.environ)
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Check the objects that the messages name; name the messages to deliver again."""
     objects, failures = each_body(event, CHECK_LOG_OBJECTS.read)
     CHECK_LOG_OBJECTS.judge([found for found in objects if found is not None])

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from emr_log_guard import bootstrap
@@ -15,7 +16,7 @@ ENFORCE = bootstrap.enforce(os.environ)
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Look at each requested cluster again; name the messages to deliver again."""
     _, failures = each_body(event, lambda body: ENFORCE(parse_enforcement_request(body)))
     return failures

@@ -18,21 +18,16 @@ def install() -> None:
     def naming(extract: Callable[..., str]) -> Callable[..., str]:
         def extract_resource_arn(
             service: str,
-            method: str,
-            path: str,
-            headers: dict[str, str],
-            body: bytes,
-            query: dict[str, Any],
-            region: str,
-            account: str,
+            *request: Any,  # noqa: ANN401 - passed on
         ) -> str:
             if service == "iam":
+                *_, query, _region, account = request
                 read = part("services.iam", "_p")
                 if principal := read(query, "PolicySourceArn"):
                     return str(principal)
                 if profile := read(query, "InstanceProfileName"):
                     return f"arn:aws:iam::{account}:instance-profile/{profile}"
-            return extract(service, method, path, headers, body, query, region, account)
+            return extract(service, *request)
 
         return extract_resource_arn
 

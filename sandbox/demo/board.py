@@ -19,10 +19,17 @@ class Row:
     _since: float = field(default_factory=time.monotonic)
 
     def note(self, found: str) -> None:
-        """Write down what was found, and after how long the first word of it came."""
-        self.found = found
-        if self.seconds is None:
+        """Write down what was found, and when it was first found so."""
+        if found != self.found:
+            self.found = found
             self.seconds = time.monotonic() - self._since
+
+    @property
+    def mark(self) -> str:
+        """Sum the row up in one character."""
+        if not self.found:
+            return "[dim]…[/]"
+        return "[green]✓[/]" if self.as_expected else "[red]✗[/]"
 
     @property
     def as_expected(self) -> bool:
@@ -36,12 +43,8 @@ def board(title: str, rows: list[Row]) -> Table:
     for heading in ("", "What", "Cluster", "Expected", "Found", "After"):
         table.add_column(heading, justify="right" if heading == "After" else "left")
     for row in rows:
-        if not row.found:
-            mark = "[dim]…[/]"
-        else:
-            mark = "[green]✓[/]" if row.as_expected else "[red]✗[/]"
         after = "" if row.seconds is None else f"{row.seconds:.1f} s"
         table.add_row(
-            mark, escape(row.title), escape(row.cluster), row.expected, escape(row.found), after
+            row.mark, escape(row.title), escape(row.cluster), row.expected, escape(row.found), after
         )
     return table

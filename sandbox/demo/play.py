@@ -1,7 +1,8 @@
 """The acts of the demo, in the order of the seed: make it right, get it wrong, enforce it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -20,6 +21,8 @@ from sandbox.polling import wait_for
 
 SECONDS = 90
 """How long an act may take before what is missing counts as not found."""
+SETTLED_SECONDS = 2
+"""How long all must have been as expected: what comes too much comes late."""
 PACE = EmrPace(launch=120, step=1, termination=1)
 """Clusters that stay STARTING for the length of an act: each is checked once, not four times."""
 LOGS = ("node/i-0a1/daemons.log.gz", "steps/s-1/stderr.gz", "containers/c-1/stdout.gz")
@@ -29,17 +32,27 @@ class Demo:
     """A stack on an emulated account, its alerts, and a console to tell of them."""
 
     def __init__(self, console: Console, account: Sandbox) -> None:
+        """Deploy the stack in mode alert, and subscribe to its alerts."""
         self.console = console
         self.account = account
         self.estate = Estate(account)
+        self.keys = Keys.make(self.estate)
         self.rows: list[Row] = []
         self._told: set[tuple[str, str]] = set()
+        outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
+        self.inbox = Inbox(account, outputs["AlertsTopicArn"])
+        self.journal = Journal(account)
 
-    def deploy(self, words: str, **parameters: str) -> None:
-        """Deploy the stack with these parameters, and subscribe to its alerts."""
-        with self.console.status(words):
-            outputs = self.account.deploy(parameters)
-        self.topic = outputs["AlertsTopicArn"]
+    def act_title(self, title: str, words: str) -> None:
+        """Open an act: what is played, and what to look for."""
+        self.console.print()
+        self.console.print(Rule(title, align="left"))
+        self.console.print(words, soft_wrap=True)
+
+    def deploy(self, words: str, **parameters: str) -> dict[str, str]:
+        """Deploy the stack with the approved keys and these parameters; return its outputs."""
+        with working(self.console, words):
+            return self.account.deploy({"ApprovedKeys": self.keys.approved_list, **parameters})
 
     def step(self, title: str, words: str) -> None:
         """Tell of one step."""
@@ -57,17 +70,21 @@ class Demo:
         """
         rows = list(clusters.values())
         self.rows += rows
-        deadline = time.monotonic() + SECONDS
+        deadline, settled = time.monotonic() + SECONDS, None
         with Live(board(title, rows), console=self.console, refresh_per_second=8) as live:
             while time.monotonic() < deadline:
                 for alert in self.inbox.receive():
                     self._show(alert)
                 for cluster_id, row in clusters.items():
                     about = [a for a in self.inbox.alerts if a["cluster_id"] == cluster_id]
-                    if not row.as_expected and (word := found(cluster_id, about)):
+                    if word := found(cluster_id, about):
                         row.note(word)
                 live.update(board(title, rows))
-                if all(row.as_expected for row in rows):
+                if not all(row.as_expected for row in rows):
+                    settled = None
+                elif settled is None:
+                    settled = time.monotonic()
+                elif time.monotonic() > settled + SETTLED_SECONDS:
                     break
                 time.sleep(0.2)
             for row in rows:
@@ -89,12 +106,23 @@ class Demo:
         )
 
 
+@contextmanager
+def working(console: Console, words: str) -> Iterator[None]:
+    """Say what takes a while: with a spinner on a terminal, as a line elsewhere."""
+    if console.is_terminal:
+        with console.status(words):
+            yield
+    else:
+        console.print(f"{words} …")
+        yield
+
+
 def play(console: Console) -> bool:
     """Play all acts; return whether every outcome was the expected one."""
     began = time.monotonic()
-    with console.status("Building the stack with the SAM CLI"):
+    with working(console, "Building the stack with the SAM CLI"):
         deployment.build()
-    with console.status("Starting an AWS account on this machine"):
+    with working(console, "Starting an AWS account on this machine"):
         account = Sandbox.start(emr=PACE)
     with account:
         demo = Demo(console, account)
@@ -105,15 +133,11 @@ def play(console: Console) -> bool:
 
 
 def _make_it_right(demo: Demo) -> None:
-    demo.console.print(Rule("1. Made right: the four steps of encrypted EMR logs", align="left"))
     estate, console = demo.estate, demo.console
-    demo.keys = Keys.make(estate)
-    demo.deploy(
-        "Deploying the stack with the SAM CLI, IAM enforced",
-        Mode="alert",
-        ApprovedKeys=demo.keys.approved_list,
+    demo.act_title(
+        "1. Made right: the four steps of encrypted EMR logs",
+        "Roles, a key, a cluster that names it, and the proof in the bucket.",
     )
-    demo.inbox = Inbox(demo.account, demo.topic)
     estate.make_roles()
     estate.make_role_without_key()
     demo.step("Roles   ", "EMR's may kms:DescribeKey, the nodes' may kms:GenerateDataKey")
@@ -126,9 +150,8 @@ def _make_it_right(demo: Demo) -> None:
     demo.step("Proof   ", f"{len(LOGS)} log objects written, each is read and judged:")
     row = Row("made right", "daily-report", "COMPLIANT")
     demo.rows.append(row)
-    journal = Journal(demo.account)
-    with console.status("Waiting for the verdicts"):
-        row.note(wait_for(lambda: _verdict(journal, cluster_id), seconds=SECONDS))
+    with working(console, "Waiting for the verdicts"):
+        row.note(wait_for(lambda: _verdict(demo.journal, cluster_id), seconds=SECONDS))
     if demo.inbox.about(cluster_id):
         row.note("an alert")
     if row.as_expected:
@@ -145,11 +168,14 @@ def _verdict(journal: Journal, cluster_id: str) -> str:
     )
     if not checked or sum(entry["objects"] for entry in logs) < len(LOGS):
         return ""
-    return " and ".join({entry["compliance"] for entry in (*checked, *logs)})
+    return " and ".join(sorted({entry["compliance"] for entry in (*checked, *logs)}))
 
 
 def _get_it_wrong(demo: Demo) -> None:
-    demo.console.print(Rule("2. Gone wrong: each way to get a step wrong", align="left"))
+    demo.act_title(
+        "2. Gone wrong: each way to get a step wrong",
+        "A cluster each, launched now. The guard runs in mode alert: it tells, and ends nothing.",
+    )
     clusters = {
         scene.launch(demo.estate, demo.keys): Row(scene.title, scene.name, scene.rule or "")
         for scene in GONE_WRONG
@@ -162,14 +188,14 @@ def _rules(alerts: list[AlertMessage]) -> list[str]:
 
 
 def _enforce_it(demo: Demo) -> None:
-    demo.console.print(
-        Rule("3. Enforced: a bad cluster is ended, a protected one spared", align="left")
+    demo.act_title(
+        "3. Enforced: a bad cluster is ended, a protected one spared",
+        "The stack is deployed again, now with the means to terminate.",
     )
     demo.deploy(
         "Deploying the stack again: Mode=enforce, EnforcementAllowed=true",
         Mode="enforce",
         EnforcementAllowed="true",
-        ApprovedKeys=demo.keys.approved_list,
     )
     estate, approved = demo.estate, demo.keys.approved
     bad = estate.launch("nightly-etl-again")
@@ -197,7 +223,7 @@ def _fate(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
         "enforcement.failed": "failed",
     }
     ends = [words[alert["kind"]] for alert in alerts if alert["kind"] in words]
-    checked = Journal(demo.account).entries(
+    checked = demo.journal.entries(
         "CheckClusterLogs", message="cluster checked", cluster_id=cluster_id
     )
     if not checked:

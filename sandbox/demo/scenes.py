@@ -35,9 +35,7 @@ class Keys:
     @property
     def approved_list(self) -> str:
         """What security approved: by alias, alias and ARN; all but somebody else's."""
-        return ",".join(
-            ("alias/emr-logs", "alias/emr-logs-2024", self.pending_deletion, self.elsewhere)
-        )
+        return f"alias/emr-logs,alias/emr-logs-2024,{self.pending_deletion},{self.elsewhere}"
 
     def encrypt(self, key: str | None = None) -> dict[str, str]:
         """PutObject's arguments for SSE-KMS with a key; without one, S3 takes its own."""
@@ -103,7 +101,7 @@ GONE_WRONG = (
         "a key pending deletion",
         "billing-2023",
         "EMRLOG-005",
-        lambda keys: {"LogEncryptionKmsKeyId": "alias/emr-logs-2023"},
+        lambda _: {"LogEncryptionKmsKeyId": "alias/emr-logs-2023"},
     ),
     Scene(
         "a key in another Region",
