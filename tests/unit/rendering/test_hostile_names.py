@@ -8,6 +8,7 @@ import pytest
 
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
+from emr_log_guard.rendering import alert_json
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
 from emr_log_guard.rendering.alert_text import alert_subject, alert_text
 from emr_log_guard.rendering.slack_text import slack_text
@@ -22,9 +23,9 @@ NAMES = [
     "*bold* _it_ `code`",
     "日本語",
     "x" * 10_000,
-    "\x01" * 10_000,
-    '"' * 10_000,
-    "\U000e0041" * 10_000,
+    "\x01" * 3_000,
+    '"' * 3_000,
+    "\U000e0041" * 3_000,
 ]
 
 
@@ -76,6 +77,32 @@ def test_json_gives_names_as_they_are_when_they_fit(name: str) -> None:
 
     assert machine["cluster_name"] == name
     assert machine["findings"][0]["evidence"]["samples"] == [name] * 5
+
+
+def test_numbers_and_short_evidence_are_never_cut() -> None:
+    finding = a_finding(evidence={"undetermined": 3, "key": None, "log_uri": "s3://a"})
+    alert = dataclasses.replace(an_alert("x" * 100_000), findings=(finding,))
+    machine = json.loads(json.loads(alert_messages(alert))["sqs"])
+
+    assert machine["cluster_name"].startswith("x" * 2_000 + "... (98000 more characters)")
+    assert machine["findings"][0]["evidence"] == {
+        "undetermined": 3,
+        "key": None,
+        "log_uri": "s3://a",
+    }
+
+
+def test_what_fits_by_no_means_is_left_to_sns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_json, "_BYTES", 10)
+
+    assert "more characters" in alert_messages(an_alert("x" * 100))
+
+
+def test_a_cluster_without_a_name_keeps_none() -> None:
+    alert = dataclasses.replace(an_alert("x" * 10_000), cluster_name=None)
+    machine = json.loads(json.loads(alert_messages(alert))["sqs"])
+
+    assert machine["cluster_name"] is None
 
 
 def test_a_command_is_never_cut_in_two() -> None:

@@ -144,6 +144,15 @@ def test_a_refusal_under_override_restores_the_protection(world: World, failing:
     assert world.journal[-2:] == [f"protect {CLUSTER_ID}", "publish enforcement.failed"]
 
 
+def test_a_cluster_that_vanishes_under_override_needs_no_protection(world: World) -> None:
+    world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
+    world.clusters.failures["terminate"] = ClusterNotFoundError("gone")
+
+    assert world.enforce(REQUEST) is NextStep.CLUSTER_ENDED
+
+    assert f"protect {CLUSTER_ID}" not in world.journal
+
+
 def test_a_protection_that_cannot_be_restored_is_told(world: World) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures |= {
