@@ -32,7 +32,7 @@ class Slack:
         posts = self.posts
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the base class's name
+            def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 posts.append(json.loads(self.rfile.read(length)))
                 self.send_response(200)

@@ -10,7 +10,7 @@ def test_a_cluster_runs_in_the_account_and_the_region_of_its_arn() -> None:
 
 
 def test_a_cluster_without_an_arn_is_a_mistake_of_ours() -> None:
-    with pytest.raises(ValueError, match="not a cluster ARN: j-1"):
+    with pytest.raises(ValueError, match="not an ARN: j-1"):
         _ = a_cluster(arn="j-1").account
 
 

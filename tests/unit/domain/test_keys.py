@@ -10,5 +10,5 @@ def test_a_key_lives_in_the_account_and_the_region_of_its_arn() -> None:
 
 
 def test_a_key_without_an_arn_is_a_mistake_of_ours() -> None:
-    with pytest.raises(ValueError, match="not a key ARN: alias/emr-logs"):
+    with pytest.raises(ValueError, match="not an ARN: alias/emr-logs"):
         _ = a_key(arn="alias/emr-logs").region

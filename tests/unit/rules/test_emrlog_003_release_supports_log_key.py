@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.rules.emrlog_003_release_supports_log_key import RULE
 from tests.unit.builders import (
     AWS_MANAGED,
@@ -11,7 +11,9 @@ from tests.unit.builders import (
     NO_SUCH_KEY,
     UNREADABLE,
     a_cluster,
+    a_key,
     cluster_facts,
+    key_arn,
 )
 
 
@@ -124,3 +126,12 @@ def test_the_fix_is_a_relaunch_on_a_release_of_the_same_generation_with_the_same
     assert words[words.index("--release-label") + 1] == offered
     assert words[words.index("--log-encryption-kms-key-id") + 1] == "alias/emr-logs"
     assert KEY.arn not in words
+
+
+def test_the_fix_does_not_offer_the_clusters_own_key_when_another_rule_rejects_it() -> None:
+    cluster = a_cluster(release_label="emr-5.29.0", log_key_identifier="alias/doomed")
+    doomed = a_key(arn=key_arn("doomed"), state=KeyState.PENDING_DELETION)
+
+    fix = RULE.remediation(cluster_facts(cluster, log_key=doomed))
+
+    assert "doomed" not in fix

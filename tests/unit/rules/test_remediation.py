@@ -4,17 +4,26 @@ from dataclasses import replace
 
 import pytest
 
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import SSE_C, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.remediation import grant_key, reencrypt, relaunch, right_key
+from emr_log_guard.rules.remediation import (
+    grant_key,
+    make_usable,
+    reencrypt,
+    relaunch,
+    right_key,
+)
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
     CLUSTER_ID,
     KEY,
     NO_SUCH_KEY,
+    OTHER_ACCOUNT,
     OTHER_REGION,
     REGION,
     UNREADABLE,
@@ -223,3 +232,64 @@ def test_a_re_encryption_never_names_a_key_that_breaks_another_rule(
     cluster_key: KeyFact | None,
 ) -> None:
     assert "ARN_OF_THE_LOG_KEY" in reencrypt(log_object_facts(cluster_key=cluster_key))
+
+
+def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None:
+    closed = KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO, denies=Truth.NO)
+    access = service_role_access(identity=IdentityDecision.IMPLICIT_DENY, key_policy=closed)
+
+    get, put = grant_key(access, KEY).splitlines()
+
+    assert get.startswith(f"aws kms get-key-policy --region {REGION} --key-id {KEY.arn} ")
+    assert json.loads(words(get)[words(get).index("added") + 1]) == {
+        "Effect": "Allow",
+        "Principal": {"AWS": access.role_arn},
+        "Action": "kms:DescribeKey",
+        "Resource": "*",
+    }
+    assert put.startswith(f"aws kms put-key-policy --region {REGION} --key-id {KEY.arn} ")
+
+
+@pytest.mark.parametrize(
+    ("access", "culprit"),
+    [
+        (service_role_access(identity=IdentityDecision.EXPLICIT_DENY), "A policy of the role"),
+        (service_role_access(identity=IdentityDecision.LIMITED), "The permissions boundary"),
+        (
+            service_role_access(
+                key_policy=KeyPolicyVerdict(allows=Truth.YES, delegates=Truth.YES, denies=Truth.YES)
+            ),
+            "The key policy denies",
+        ),
+    ],
+)
+def test_what_is_denied_cannot_be_granted_so_the_denial_is_named(
+    access: RoleKeyAccess, culprit: str
+) -> None:
+    fix = grant_key(access, KEY)
+
+    assert fix.startswith(f"# {culprit}")
+    assert "aws iam" not in fix
+
+
+def test_only_the_owner_of_a_key_can_enable_it() -> None:
+    key = a_key(arn=key_arn("1234", account=OTHER_ACCOUNT), state=KeyState.DISABLED)
+
+    note, enable = make_usable(cluster_facts(log_key=key), key).splitlines()
+
+    assert note == f"# In account {OTHER_ACCOUNT}, which owns the key:"
+    assert enable == f"aws kms enable-key --region {REGION} --key-id {key.arn}"
+
+
+def test_an_object_in_dsse_is_copied_because_it_cannot_be_updated() -> None:
+    facts = log_object_facts(
+        version=ObjectVersion("logs", "j-1/a b.gz", "v1"),
+        encryption=encrypted("aws:kms:dsse", ANOTHER_KEY.arn),
+    )
+
+    assert words(reencrypt(facts)) == [
+        *("aws", "s3api", "copy-object", "--region", REGION),
+        *("--bucket", "logs", "--key", "j-1/a b.gz"),
+        *("--copy-source", "logs/j-1/a%20b.gz?versionId=v1"),
+        *("--server-side-encryption", "aws:kms:dsse", "--ssekms-key-id", KEY.arn),
+    ]

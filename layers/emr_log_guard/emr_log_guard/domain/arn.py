@@ -27,6 +27,20 @@ class Arn:
             return None
         return cls(*parts[1:])
 
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read what AWS itself gave as an ARN.
+
+        Raises:
+            ValueError: It is none.
+
+        """
+        arn = cls.parse(text)
+        if arn is None:
+            message = f"not an ARN: {text}"
+            raise ValueError(message)
+        return arn
+
     def __str__(self) -> str:
         """Write the ARN as AWS does."""
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"

@@ -37,25 +37,17 @@ class Cluster:
     @property
     def account(self) -> str:
         """The account that the cluster runs in, twelve digits."""
-        return self._arn.account
+        return Arn.of(self.arn).account
 
     @property
     def region(self) -> str:
         """The Region that the cluster runs in."""
-        return self._arn.region
+        return Arn.of(self.arn).region
 
     @property
     def ended(self) -> bool:
         """Whether the cluster is terminating or gone."""
         return self.state in _ENDED
-
-    @property
-    def _arn(self) -> Arn:
-        arn = Arn.parse(self.arn)
-        if arn is None:
-            message = f"not a cluster ARN: {self.arn}"
-            raise ValueError(message)
-        return arn
 
 
 @dataclass(frozen=True, slots=True)

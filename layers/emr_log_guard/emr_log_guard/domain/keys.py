@@ -46,20 +46,12 @@ class KmsKey:
     @property
     def account(self) -> str:
         """The account that owns the key, twelve digits."""
-        return self._arn.account
+        return Arn.of(self.arn).account
 
     @property
     def region(self) -> str:
         """The Region that the key lives in."""
-        return self._arn.region
-
-    @property
-    def _arn(self) -> Arn:
-        arn = Arn.parse(self.arn)
-        if arn is None:
-            message = f"not a key ARN: {self.arn}"
-            raise ValueError(message)
-        return arn
+        return Arn.of(self.arn).region
 
 
 @dataclass(frozen=True, slots=True)

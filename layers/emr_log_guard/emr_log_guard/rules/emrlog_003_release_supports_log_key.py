@@ -1,9 +1,12 @@
 """EMRLOG-003: the cluster's release honours the log key."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
 from emr_log_guard.domain.releases import Release, parse_release_label
+from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules import emrlog_006_log_key_approved as approved
 from emr_log_guard.rules.premises import named_key
 from emr_log_guard.rules.remediation import relaunch, supported_release
 from emr_log_guard.rules.rule import Rule
@@ -37,11 +40,15 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Relaunch with the same key on a release that honours it."""
+    """Relaunch on a release that honours the key: the cluster's own, if nothing else is wrong."""
+    broken = any(
+        rule.check(facts).compliance is Compliance.NON_COMPLIANT
+        for rule in (customer_managed, usable, approved)
+    )
     return relaunch(
         facts,
         release=supported_release(facts.cluster.release_label),
-        key=facts.cluster.log_key_identifier,
+        key=None if broken else facts.cluster.log_key_identifier,
     )
 
 

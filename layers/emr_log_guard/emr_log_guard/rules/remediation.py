@@ -5,18 +5,21 @@ Comments do without quotes and brackets: pasted into zsh, they are words like an
 
 import json
 from shlex import quote
+from urllib.parse import quote as url_quote
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.key_access import RoleKeyAccess
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
-from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.releases import parse_release_label
 from emr_log_guard.domain.unresolved import Unresolved
 
 _SUPPORTED_RELEASES = {5: "emr-5.36.2", 6: "emr-6.15.0"}
 _LATEST_RELEASE = "emr-7.12.0"
+_BY_THE_OWNER = "# In account {}, which owns the key:\n"
 _RELAUNCH = (
     "# The log settings of a live cluster cannot be changed. Relaunch it with its own "
     "instances, applications and steps, then end this one:"
@@ -84,16 +87,17 @@ def _is_spoilt(key: KeyFact | None, arn: str) -> bool:
 
 def make_usable(facts: ClusterFacts, key: KmsKey) -> str:
     """Bring a key that exists in the right Region back to the state Enabled."""
-    target = f"--region {quote(facts.cluster.region)} --key-id {quote(key.arn)}"
+    target = _key(key)
+    theirs = "" if key.account == facts.cluster.account else _BY_THE_OWNER.format(key.account)
     enable = f"aws kms enable-key {target}"
     match key.state.value:
         case "Disabled":
-            return enable
+            return f"{theirs}{enable}"
         case "PendingDeletion":
-            return f"aws kms cancel-key-deletion {target}\n{enable}"
+            return f"{theirs}aws kms cancel-key-deletion {target}\n{enable}"
         case "PendingImport":
             return (
-                f"aws kms get-parameters-for-import {target} "
+                f"{theirs}aws kms get-parameters-for-import {target} "
                 "--wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_4096\n"
                 f"aws kms import-key-material {target} --import-token fileb://token.bin "
                 "--encrypted-key-material fileb://material.bin "
@@ -104,14 +108,46 @@ def make_usable(facts: ClusterFacts, key: KmsKey) -> str:
 
 
 def grant_key(access: RoleKeyAccess, key: KmsKey) -> str:
-    """Allow a role one action on one key, by the role's own policy."""
+    """Allow a role one action on one key: by its own policy or, where none counts, by the key's."""
     role = access.role_arn.rpartition("/")[2]
-    statement = {"Effect": "Allow", "Action": access.action, "Resource": key.arn}
+    match access:
+        case RoleKeyAccess(identity=IdentityDecision.EXPLICIT_DENY):
+            return f"# A policy of the role {quote(role)} denies {access.action}: take that out."
+        case RoleKeyAccess(identity=IdentityDecision.LIMITED):
+            return (
+                f"# The permissions boundary of the role {quote(role)}, or a policy of the "
+                f"organization, withholds {access.action}: allow it there."
+            )
+        case RoleKeyAccess(key_policy=KeyPolicyVerdict(denies=Truth.YES)):
+            return f"# The key policy denies {access.action} to {quote(role)}: take that out."
+        case RoleKeyAccess(key_policy=KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO)):
+            return _allow_in_key_policy(access, key)
+        case _:
+            return _allow_in_role(role, access.action, key)
+
+
+def _allow_in_role(role: str, action: str, key: KmsKey) -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": key.arn}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     return (
         f"aws iam put-role-policy --role-name {quote(role)} "
-        f"--policy-name {'EmrLogKey-' + access.action.rpartition(':')[2]} "
+        f"--policy-name {'EmrLogKey-' + action.rpartition(':')[2]} "
         f"--policy-document {quote(document)}"
+    )
+
+
+def _allow_in_key_policy(access: RoleKeyAccess, key: KmsKey) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": access.role_arn},
+        "Action": access.action,
+        "Resource": "*",
+    }
+    return (
+        f"aws kms get-key-policy {_key(key)} --policy-name default --output text "
+        f"| jq --argjson added {quote(json.dumps(statement))} '.Statement += [$added]' "
+        "> key-policy.json\n"
+        f"aws kms put-key-policy {_key(key)} --policy-name default --policy file://key-policy.json"
     )
 
 
@@ -123,17 +159,31 @@ def reencrypt(facts: LogObjectFacts) -> str:
             key = arn
         case _:
             key = "ARN_OF_THE_LOG_KEY"
-    encryption = json.dumps({"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": True}})
-    which = f"--bucket {quote(version.bucket)} --key {quote(version.key)}"
-    if version.version_id:
-        which += f" --version-id {quote(version.version_id)}"
     region = ""
     if not isinstance(facts.cluster, Unresolved):
         region = f" --region {quote(facts.cluster.region)}"
+    which = f"--bucket {quote(version.bucket)} --key {quote(version.key)}"
+    if isinstance(facts.encryption, Encryption) and facts.encryption.algorithm == "aws:kms:dsse":
+        # UpdateObjectEncryption takes no object in DSSE-KMS:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
+        source = f"{version.bucket}/{url_quote(version.key)}"
+        if version.version_id:
+            source += f"?versionId={version.version_id}"
+        return (
+            f"aws s3api copy-object{region} {which} --copy-source {quote(source)} "
+            f"--server-side-encryption aws:kms:dsse --ssekms-key-id {quote(key)}"
+        )
+    if version.version_id:
+        which += f" --version-id {quote(version.version_id)}"
+    encryption = json.dumps({"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": True}})
     return (
         f"aws s3api update-object-encryption{region} {which} "
         f"--object-encryption {quote(encryption)}"
     )
+
+
+def _key(key: KmsKey) -> str:
+    return f"--region {quote(key.region)} --key-id {quote(key.arn)}"
 
 
 def _log_uri(uri: str | None) -> str:
