@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.deployed import Deployed, deployed
-from tests.e2e.slack import Slack
+from tests.slack import Slack, slack_webhook
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def telling(built: Path) -> Iterator[Deployed]:
 @pytest.fixture(scope="session")
 def slack() -> Iterator[Slack]:
     """A webhook on loopback."""
-    with Slack() as webhook:
+    with slack_webhook() as webhook:
         yield webhook
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.deployed import Deployed, batch, object_event
-from tests.e2e.slack import Slack
+from tests.slack import Slack
 
 pytestmark = pytest.mark.xdist_group("acting")
 

@@ -1,8 +1,5 @@
-import json
 import socket
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 from aws_lambda_powertools.utilities import parameters
@@ -10,46 +7,15 @@ from aws_lambda_powertools.utilities import parameters
 from emr_log_guard.adapters import slack
 from emr_log_guard.adapters.slack import SlackWebhook
 from emr_log_guard.errors import AlertNotDeliveredError, InvalidConfigurationError
+from tests.slack import Slack, slack_webhook
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slack"  # noqa: S105 - its name
 
 
-class Slack(HTTPServer):
-    """An incoming webhook on loopback."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = (200, b"ok")
-        self.posts: list[object] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/T0/B0/x"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Slack)
-        self.server.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        status, body = self.server.answer
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def server() -> Iterator[Slack]:
-    with Slack() as server:
-        thread = Thread(target=lambda: server.serve_forever(poll_interval=0.01))
-        thread.start()
+    with slack_webhook() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def with_secret(monkeypatch: pytest.MonkeyPatch, value: str | bytes) -> SlackWebhook:
