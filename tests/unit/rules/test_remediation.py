@@ -281,15 +281,21 @@ def test_only_the_owner_of_a_key_can_enable_it() -> None:
     assert enable == f"aws kms enable-key --region {REGION} --key-id {key.arn}"
 
 
-def test_an_object_in_dsse_is_copied_because_it_cannot_be_updated() -> None:
+@pytest.mark.parametrize(
+    ("version_id", "source"),
+    [("v1", "logs/j-1/a%20b.gz?versionId=v1"), (None, "logs/j-1/a%20b.gz")],
+)
+def test_an_object_in_dsse_is_copied_because_it_cannot_be_updated(
+    version_id: str | None, source: str
+) -> None:
     facts = log_object_facts(
-        version=ObjectVersion("logs", "j-1/a b.gz", "v1"),
+        version=ObjectVersion("logs", "j-1/a b.gz", version_id),
         encryption=encrypted("aws:kms:dsse", ANOTHER_KEY.arn),
     )
 
     assert words(reencrypt(facts)) == [
         *("aws", "s3api", "copy-object", "--region", REGION),
         *("--bucket", "logs", "--key", "j-1/a b.gz"),
-        *("--copy-source", "logs/j-1/a%20b.gz?versionId=v1"),
+        *("--copy-source", source),
         *("--server-side-encryption", "aws:kms:dsse", "--ssekms-key-id", KEY.arn),
     ]
