@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sandbox import deployment, record
 from sandbox.errors import SandboxError
-from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, Sandbox
+from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, EmrPace, Sandbox
 
 app = typer.Typer(
     help="An AWS account on this machine, with the stack deployed to it.",
@@ -28,7 +28,7 @@ people = Console(stderr=True, highlight=False)
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913 - each is an option of the command
     *,
     port: Annotated[int, typer.Option(help="Where the account listens.")] = DEFAULT_PORT,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
@@ -36,11 +36,21 @@ def up(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the template.")
     ] = None,
     build: Annotated[bool, typer.Option(help="Build the template first.")] = True,
+    launch_seconds: Annotated[
+        float, typer.Option(min=0, help="How long a cluster takes to become RUNNING.")
+    ] = EmrPace.launch,
+    step_seconds: Annotated[float, typer.Option(min=0, help="How long a step takes.")] = (
+        EmrPace.step
+    ),
+    end_seconds: Annotated[
+        float, typer.Option(min=0, help="How long a cluster is TERMINATING.")
+    ] = EmrPace.termination,
 ) -> None:
     """Start the account, deploy the stack, and print what to export to use it."""
     try:
         parameters = dict(_pair(given) for given in parameter or [])
-        _up(port=port, detach=detach, parameters=parameters, build=build)
+        pace = EmrPace(launch_seconds, step_seconds, end_seconds)
+        _up(port=port, detach=detach, parameters=parameters, build=build, pace=pace)
     except SandboxError as error:
         _fail(error)
 
@@ -78,14 +88,14 @@ def exports(sandbox: Sandbox, outputs: dict[str, str]) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def _up(*, port: int, detach: bool, parameters: dict[str, str], build: bool) -> None:
+def _up(*, port: int, detach: bool, parameters: dict[str, str], build: bool, pace: EmrPace) -> None:
     if (other := record.running()) is not None:
         message = f"a sandbox runs already at {other.endpoint}: `python -m sandbox down` first"
         raise SandboxError(message)
     signal.signal(signal.SIGTERM, _interrupt)
     record.FOLDER.mkdir(exist_ok=True)
     with people.status("starting the account …"):
-        sandbox = Sandbox.start(port=port, log=record.LOG, detach=detach)
+        sandbox = Sandbox.start(port=port, emr=pace, log=record.LOG, detach=detach)
     done = False
     try:
         record.remember(sandbox)

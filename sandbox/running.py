@@ -37,7 +37,7 @@ READY_SECONDS = 60
 STOP_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EmrPace:
     """How long the phases of a cluster's life take, in seconds."""
 

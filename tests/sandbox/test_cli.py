@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from sandbox import Sandbox, SandboxError, deployment, record
 from sandbox.cli import app, exports
+from sandbox.polling import wait_for
 
 run = CliRunner()
 
@@ -50,7 +51,25 @@ def test_up_status_and_down(monkeypatch: pytest.MonkeyPatch) -> None:
     deploys(monkeypatch, deploy)
     port = free_port()
 
-    up = run.invoke(app, ["up", "--detach", "--port", port, "--parameter", "Mode=enforce=now"])
+    up = run.invoke(
+        app,
+        [
+            *("up", "--detach", "--port", port),
+            *("--parameter", "Mode=enforce=now", "--launch-seconds", "0", "--end-seconds", "600"),
+        ],
+    )
+    running = record.running()
+    assert running is not None
+    emr = running.client("emr")
+    cluster_id = emr.run_job_flow(
+        Name="paced", ReleaseLabel="emr-7.12.0", Instances={"KeepJobFlowAliveWhenNoSteps": False}
+    )["JobFlowId"]
+
+    def state() -> str:
+        answer: str = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
+        return answer
+
+    wait_for(lambda: state() == "TERMINATING", seconds=10)
     status = run.invoke(app, ["status"])
     again = run.invoke(app, ["up", "--port", port])
     down = run.invoke(app, ["down"])
