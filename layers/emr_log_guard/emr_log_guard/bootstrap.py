@@ -56,7 +56,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
 
 
 def enforce(env: Mapping[str, str]) -> Enforce:
-    """Wire the enforcement: nothing is remembered, everything is read again."""
+    """Wire the enforcement: all is read again, but the settings that a cluster keeps for life."""
     settings = Settings.from_env(env)
     policy = settings.policy
     clusters = EmrClusters(clients.emr())

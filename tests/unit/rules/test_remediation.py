@@ -7,7 +7,7 @@ import pytest
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
-from emr_log_guard.domain.log_objects import SSE_C, ObjectVersion
+from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.remediation import (
@@ -241,6 +241,7 @@ def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None
     get, put = grant_key(access, KEY).splitlines()
 
     assert get.startswith(f"aws kms get-key-policy --region {REGION} --key-id {KEY.arn} ")
+    assert "--query Policy --output text | jq" in get
     assert json.loads(words(get)[words(get).index("added") + 1]) == {
         "Effect": "Allow",
         "Principal": {"AWS": access.role_arn},
@@ -285,17 +286,21 @@ def test_only_the_owner_of_a_key_can_enable_it() -> None:
     ("version_id", "source"),
     [("v1", "logs/j-1/a%20b.gz?versionId=v1"), (None, "logs/j-1/a%20b.gz")],
 )
-def test_an_object_in_dsse_is_copied_because_it_cannot_be_updated(
-    version_id: str | None, source: str
+@pytest.mark.parametrize(
+    ("algorithm", "target"),
+    [("aws:kms:dsse", "aws:kms:dsse"), ("aws:fsx", "aws:kms"), (None, "aws:kms")],
+)
+def test_an_object_whose_encryption_cannot_be_updated_is_copied(
+    version_id: str | None, source: str, algorithm: str | None, target: str
 ) -> None:
     facts = log_object_facts(
         version=ObjectVersion("logs", "j-1/a b.gz", version_id),
-        encryption=encrypted("aws:kms:dsse", ANOTHER_KEY.arn),
+        encryption=Encryption(algorithm, ANOTHER_KEY.arn),
     )
 
     assert words(reencrypt(facts)) == [
         *("aws", "s3api", "copy-object", "--region", REGION),
         *("--bucket", "logs", "--key", "j-1/a b.gz"),
         *("--copy-source", source),
-        *("--server-side-encryption", "aws:kms:dsse", "--ssekms-key-id", KEY.arn),
+        *("--server-side-encryption", target, "--ssekms-key-id", KEY.arn),
     ]

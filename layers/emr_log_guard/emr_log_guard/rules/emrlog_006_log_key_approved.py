@@ -9,6 +9,7 @@ from emr_log_guard.domain.findings import (
     non_compliant,
     not_applicable,
 )
+from emr_log_guard.domain.keys import KeyNotFound
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import customer_key
 from emr_log_guard.rules.remediation import relaunch
@@ -28,8 +29,14 @@ def check(facts: ClusterFacts) -> Outcome:
     if key.arn in {approved.arn for approved in facts.approved_keys}:
         return compliant(f"the log key {key.arn} is approved")
     for approved in facts.approved_keys:
-        if isinstance(approved.arn, Unresolved):
-            return insufficient_data(f"an approved key cannot be resolved: {approved.arn.reason}")
+        match approved.arn:
+            case Unresolved(reason):
+                return insufficient_data(f"an approved key cannot be resolved: {reason}")
+            case KeyNotFound(identifier=identifier, reason=reason):
+                # An alias that was deleted may have named this very key a moment ago.
+                return insufficient_data(f"approved key {identifier} does not exist: {reason}")
+            case _:
+                pass
     names = ", ".join(approved.identifier for approved in facts.approved_keys)
     return non_compliant(f"the log key {key.arn} is none of the approved keys ({names})")
 

@@ -17,6 +17,11 @@ from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.releases import parse_release_label
 from emr_log_guard.domain.unresolved import Unresolved
 
+_UPDATABLE = frozenset({"AES256", "aws:kms"})
+"""What UpdateObjectEncryption takes; everything else has to be copied.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
+"""
 _SUPPORTED_RELEASES = {5: "emr-5.36.2", 6: "emr-6.15.0"}
 _LATEST_RELEASE = "emr-7.12.0"
 _BY_THE_OWNER = "# In account {}, which owns the key:\n"
@@ -144,7 +149,7 @@ def _allow_in_key_policy(access: RoleKeyAccess, key: KmsKey) -> str:
         "Resource": "*",
     }
     return (
-        f"aws kms get-key-policy {_key(key)} --policy-name default --output text "
+        f"aws kms get-key-policy {_key(key)} --policy-name default --query Policy --output text "
         f"| jq --argjson added {quote(json.dumps(statement))} '.Statement += [$added]' "
         "> key-policy.json\n"
         f"aws kms put-key-policy {_key(key)} --policy-name default --policy file://key-policy.json"
@@ -163,15 +168,16 @@ def reencrypt(facts: LogObjectFacts) -> str:
     if not isinstance(facts.cluster, Unresolved):
         region = f" --region {quote(facts.cluster.region)}"
     which = f"--bucket {quote(version.bucket)} --key {quote(version.key)}"
-    if isinstance(facts.encryption, Encryption) and facts.encryption.algorithm == "aws:kms:dsse":
-        # UpdateObjectEncryption takes no object in DSSE-KMS:
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
+    encrypted = facts.encryption
+    if isinstance(encrypted, Encryption) and encrypted.algorithm not in _UPDATABLE:
+        target = "aws:kms:dsse" if encrypted.algorithm == "aws:kms:dsse" else "aws:kms"
         source = f"{version.bucket}/{url_quote(version.key)}"
         if version.version_id:
             source += f"?versionId={version.version_id}"
         return (
             f"aws s3api copy-object{region} {which} --copy-source {quote(source)} "
-            f"--server-side-encryption aws:kms:dsse --ssekms-key-id {quote(key)}"
+            f"--server-side-encryption {target} "
+            f"--ssekms-key-id {quote(key)}"
         )
     if version.version_id:
         which += f" --version-id {quote(version.version_id)}"
