@@ -35,20 +35,26 @@ def quiet(acting: Deployed) -> Iterator[Deployed]:
     """The acting stack while no event or alert reaches it: only the tests invoke functions."""
     events, s3 = acting.account.client("events"), acting.account.client("s3")
     sns, topic = acting.account.client("sns"), acting.outputs["AlertsTopicArn"]
-    rule = acting.resource("ClusterStateChangeRule")
+    rules = [
+        acting.resource(name)
+        for name in STACK.of_type("AWS::Events::Rule")
+        if name != "LogObjectCreatedRule"
+    ]
     [slack] = [
         subscription
         for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         if subscription["Protocol"] == "lambda"
     ]
-    events.disable_rule(Name=rule)
+    for rule in rules:
+        events.disable_rule(Name=rule)
     sns.unsubscribe(SubscriptionArn=slack["SubscriptionArn"])
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
     yield acting
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=slack["Endpoint"])
-    events.enable_rule(Name=rule)
+    for rule in rules:
+        events.enable_rule(Name=rule)
 
 
 @contextmanager

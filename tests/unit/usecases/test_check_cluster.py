@@ -220,3 +220,15 @@ def test_approved_keys_are_resolved_unless_they_are_key_arns(
 
     assert checked.findings[5].compliance is compliance
     assert world.keys.asked == asked
+
+
+@pytest.mark.parametrize("launcher", [None, "arn:aws:sts::111122223333:assumed-role/Data/jane"])
+def test_findings_name_who_launched_the_cluster_when_that_is_known(
+    world: World, launcher: str | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    checked = world.check_cluster(CLUSTER_ID, launcher)
+
+    assert {finding.launched_by for finding in checked.findings} == {launcher}
+    assert {f.launched_by for f in world.alerts.published[0].findings} == {launcher}

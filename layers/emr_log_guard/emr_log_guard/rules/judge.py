@@ -41,6 +41,8 @@ class Judging:
     """UTC"""
     runbook: Callable[[str], str]
     """Says where the runbook of a rule id is."""
+    launched_by: str | None = None
+    """The ARN of who launched the cluster, if that is known."""
 
 
 def judge_cluster(
@@ -116,7 +118,7 @@ def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
         cluster_id=subject.id,
         cluster_name=subject.name,
         cluster_arn=subject.arn,
-        launched_by=None,
+        launched_by=judging.launched_by,
         summary=outcome.summary,
         evidence=evidence,
         remediation=fix,
