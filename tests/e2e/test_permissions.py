@@ -140,11 +140,23 @@ def check_log_objects(stack: Deployed) -> object:
     return seen
 
 
+def launch_with_step(stack: Deployed) -> str:
+    """Launch a good cluster with a step whose logs get a key that nobody approved."""
+    key = stack.estate.make_key(f"key-{next(fresh)}")
+    step = {
+        "Name": "own-key",
+        "HadoopJarStep": {"Jar": "command-runner.jar"},
+        "StepMonitoringConfiguration": {"S3MonitoringConfiguration": {"EncryptionKeyArn": key}},
+    }
+    return stack.estate.launch("step", LogEncryptionKmsKeyId=stack.keys.approved, Steps=[step])
+
+
 def enforce(stack: Deployed) -> object:
     """Ask for the end of a protected cluster, and of clusters with bad and missing logs."""
     s3 = stack.account.client("s3")
     protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
     clusters = {stack.estate.launch("bad", Instances=protected): list[dict[str, str]]()}
+    clusters[launch_with_step(stack)] = []
     for bucket in BUCKETS:
         for name in ("bad.gz", "gone.gz"):
             cluster_id = stack.estate.launch(
@@ -200,7 +212,10 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     assert (error, second_error) == (None, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
-    assert [ended for _, ended, _ in usual["EnforceFunction"]] == [True, True, False, True, False]
+    assert [ended for _, ended, _ in usual["EnforceFunction"]] == [
+        *(True, True),  # the protected one, and the one with a step of its own key
+        *(True, False, True, False),
+    ]
 
 
 @pytest.mark.parametrize("function", USE)

@@ -211,3 +211,24 @@ def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eve
     )
 
     assert eventually(lambda: len(telling.verdicts(cluster_id)) > len(before), seconds=60)
+
+
+def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.estate.launch("overridden", LogEncryptionKmsKeyId=telling.keys.approved)
+    key = telling.estate.make_key("step-key")
+    logs = {"LogUri": "s3://elsewhere/", "EncryptionKeyArn": key}
+    step = {
+        "Name": "own-key",
+        "HadoopJarStep": {"Jar": "command-runner.jar"},
+        "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
+    }
+
+    emr = telling.account.client("emr")
+    [step_id] = emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])["StepIds"]
+    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-008", "NON_COMPLIANT")
+    assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}"]

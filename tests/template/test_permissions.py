@@ -7,6 +7,7 @@ LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTermination
 
 READS = {
     "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:ListSteps",
     "iam:GetInstanceProfile",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
