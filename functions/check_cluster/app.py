@@ -1,4 +1,4 @@
-"""Judges an EMR cluster whenever EventBridge says that its state changed."""
+"""Judges an EMR cluster whenever an event names it: a launch, a change of it or of its steps."""
 
 import os
 from typing import Any
@@ -17,4 +17,5 @@ CHECK_CLUSTER = bootstrap.check_cluster(os.environ)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
     """Check the cluster that the event names."""
-    return CHECK_CLUSTER(parse_cluster_event(event)).summary()
+    hint = parse_cluster_event(event)
+    return CHECK_CLUSTER(hint.cluster_id, hint.launched_by).summary()

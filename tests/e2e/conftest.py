@@ -26,7 +26,7 @@ def slack() -> Iterator[Slack]:
 @pytest.fixture(scope="session")
 def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
     """A stack with everything that can be turned on: it enforces, overrides, posts to Slack."""
-    rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-101"
+    rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-008,EMRLOG-101"
     with deployed(
         built,
         webhook=slack.url,

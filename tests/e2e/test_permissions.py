@@ -35,20 +35,26 @@ def quiet(acting: Deployed) -> Iterator[Deployed]:
     """The acting stack while no event or alert reaches it: only the tests invoke functions."""
     events, s3 = acting.account.client("events"), acting.account.client("s3")
     sns, topic = acting.account.client("sns"), acting.outputs["AlertsTopicArn"]
-    rule = acting.resource("ClusterStateChangeRule")
+    rules = [
+        acting.resource(name)
+        for name in STACK.of_type("AWS::Events::Rule")
+        if name != "LogObjectCreatedRule"
+    ]
     [slack] = [
         subscription
         for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         if subscription["Protocol"] == "lambda"
     ]
-    events.disable_rule(Name=rule)
+    for rule in rules:
+        events.disable_rule(Name=rule)
     sns.unsubscribe(SubscriptionArn=slack["SubscriptionArn"])
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
     yield acting
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=slack["Endpoint"])
-    events.enable_rule(Name=rule)
+    for rule in rules:
+        events.enable_rule(Name=rule)
 
 
 @contextmanager
@@ -134,11 +140,23 @@ def check_log_objects(stack: Deployed) -> object:
     return seen
 
 
+def launch_with_step(stack: Deployed) -> str:
+    """Launch a good cluster with a step whose logs get a key that nobody approved."""
+    key = stack.estate.make_key(f"key-{next(fresh)}")
+    step = {
+        "Name": "own-key",
+        "HadoopJarStep": {"Jar": "command-runner.jar"},
+        "StepMonitoringConfiguration": {"S3MonitoringConfiguration": {"EncryptionKeyArn": key}},
+    }
+    return stack.estate.launch("step", LogEncryptionKmsKeyId=stack.keys.approved, Steps=[step])
+
+
 def enforce(stack: Deployed) -> object:
     """Ask for the end of a protected cluster, and of clusters with bad and missing logs."""
     s3 = stack.account.client("s3")
     protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
     clusters = {stack.estate.launch("bad", Instances=protected): list[dict[str, str]]()}
+    clusters[launch_with_step(stack)] = []
     for bucket in BUCKETS:
         for name in ("bad.gz", "gone.gz"):
             cluster_id = stack.estate.launch(
@@ -194,7 +212,10 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     assert (error, second_error) == (None, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
-    assert [ended for _, ended, _ in usual["EnforceFunction"]] == [True, True, False, True, False]
+    assert [ended for _, ended, _ in usual["EnforceFunction"]] == [
+        *(True, True),  # the protected one, and the one with a step of its own key
+        *(True, False, True, False),
+    ]
 
 
 @pytest.mark.parametrize("function", USE)

@@ -9,6 +9,15 @@ from tests.template.stack import EVERYTHING, ROOT, Stack
 
 LOG = "s3-object-created-log"
 CLUSTER = "emr-cluster-state-change-starting"
+STEP = "emr-step-status-change-pending"
+LAUNCH = "cloudtrail-run-job-flow"
+RECHECK = "recheck-requested"
+TO_CHECK_CLUSTER = {
+    "ClusterStateChangeRule": CLUSTER,
+    "ClusterLaunchRule": LAUNCH,
+    "StepStatusChangeRule": STEP,
+    "RecheckRequestRule": RECHECK,
+}
 
 
 def event(name: str) -> dict[str, Any]:
@@ -115,3 +124,38 @@ def test_where_buckets_are_named_only_theirs_are_checked(bucket: str, *, checked
 def test_the_batch_of_the_queue_carries_the_events_that_the_rule_lets_through() -> None:
     for record in event("sqs-s3-object-created")["Records"]:
         assert log_rule(json.loads(record["body"]))
+
+
+@pytest.mark.parametrize(("rule", "name"), TO_CHECK_CLUSTER.items())
+def test_each_rule_lets_its_own_kind_of_event_through(rule: str, name: str) -> None:
+    assert matches(rule, event(name), {})
+    assert [other for other in TO_CHECK_CLUSTER if matches(other, event(name), {})] == [rule]
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("ClusterLaunchRule", event(LAUNCH) | {"source": "aws.emr"}),
+        ("StepStatusChangeRule", with_detail(STEP, state="RUNNING")),
+    ],
+)
+def test_its_variants_are_let_through_too(rule: str, what: dict[str, Any]) -> None:
+    assert matches(rule, what, {})
+
+
+@pytest.mark.parametrize(
+    ("rule", "near_miss"),
+    [
+        ("ClusterLaunchRule", event(f"{LAUNCH}-failed")),
+        ("ClusterLaunchRule", event(LAUNCH) | {"source": "my.trail"}),
+        ("ClusterLaunchRule", with_detail(LAUNCH, eventName="TerminateJobFlows")),
+        ("ClusterLaunchRule", with_detail(LAUNCH, eventSource="emr-containers.amazonaws.com")),
+        ("ClusterLaunchRule", with_detail(LAUNCH, errorCode="AccessDenied")),
+        ("StepStatusChangeRule", event("emr-step-status-change-completed")),
+        ("StepStatusChangeRule", event(STEP) | {"source": "custom.emr"}),
+        ("RecheckRequestRule", event(RECHECK) | {"source": "custom"}),
+        ("RecheckRequestRule", event(RECHECK) | {"detail-type": "Finding Opened"}),
+    ],
+)
+def test_near_misses_are_not_let_through(rule: str, near_miss: dict[str, Any]) -> None:
+    assert not matches(rule, near_miss, {})

@@ -7,6 +7,7 @@ LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTermination
 
 READS = {
     "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:ListSteps",
     "iam:GetInstanceProfile",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
@@ -121,6 +122,9 @@ def test_named_buckets_are_all_that_is_read() -> None:
             "DeadLetterQueue",
             [
                 {"Fn::GetAtt": ["ClusterStateChangeRule", "Arn"]},
+                {"Fn::GetAtt": ["ClusterLaunchRule", "Arn"]},
+                {"Fn::GetAtt": ["StepStatusChangeRule", "Arn"]},
+                {"Fn::GetAtt": ["RecheckRequestRule", "Arn"]},
                 {"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]},
                 {"Ref": "AlertsTopic"},
             ],

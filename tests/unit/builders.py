@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts, StepFacts
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
@@ -90,6 +90,8 @@ class ClusterChanges(TypedDict, total=False):
     ami_version: str | None
     service_role: str | None
     instance_profile: str | None
+    cloudwatch_logs: bool
+    cloudwatch_key_identifier: str | None
     termination_protected: bool
     tags: Mapping[str, str]
 
@@ -161,12 +163,14 @@ def identifier_of(key: KeyFact | None) -> str | None:
             return "alias/emr-logs"
 
 
-def cluster_facts(
+def cluster_facts(  # noqa: PLR0913 - one a fact
     cluster: Cluster | None = None,
     *,
     log_key: KeyFact | None = KEY,
     approved_keys: tuple[ApprovedKey, ...] = (),
     role_access: tuple[RoleKeyAccess | Unresolved, ...] = ROLES_MAY,
+    steps: tuple[StepFacts, ...] | Unresolved = (),
+    cloudwatch_key: KeyFact | None = None,
 ) -> ClusterFacts:
     """Gather what is known of a cluster; without one, of a cluster that names the log key."""
     return ClusterFacts(
@@ -174,6 +178,8 @@ def cluster_facts(
         log_key=log_key,
         approved_keys=approved_keys,
         role_access=role_access,
+        steps=steps,
+        cloudwatch_key=cloudwatch_key,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
@@ -38,6 +38,8 @@ class FakeClusters:
         self.asked: list[str] = []
         self.journal: Journal = [] if journal is None else journal
         self.failures: dict[str, BaseException] = {}
+        self.listed: tuple[Step, ...] | Unresolved = ()
+        self.steps_asked: list[str] = []
 
     def describe(self, cluster_id: str) -> Cluster:
         self.asked.append(cluster_id)
@@ -45,6 +47,10 @@ class FakeClusters:
             message = f"Cluster id '{cluster_id}' is not valid."
             raise ClusterNotFoundError(message)
         return self.known[cluster_id]
+
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        self.steps_asked.append(cluster_id)
+        return self.listed
 
     def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
         self._do("protect" if protected else "unprotect", cluster_id)

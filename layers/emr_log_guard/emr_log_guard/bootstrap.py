@@ -25,12 +25,14 @@ from emr_log_guard.usecases.read_log_object import ReadLogObject
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check: every cluster is read afresh, keys and roles are remembered."""
     settings = Settings.from_env(env)
+    clusters = EmrClusters(clients.emr())
     return CheckCluster(
-        clusters=EmrClusters(clients.emr()),
+        clusters=clusters,
         read_facts=ReadClusterFacts(
             keys=RememberedKeys(KmsKeys(clients.kms)),
             approved_keys=settings.policy.approved_keys,
             roles=RememberedRoles(IamRoles(clients.iam())),
+            steps=clusters,
         ),
         policy=settings.policy,
         act=_act(settings),
@@ -63,7 +65,11 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     keys = KmsKeys(clients.kms)
     return Enforce(
         clusters=clusters,
-        read_facts=ReadClusterFacts(keys, policy.approved_keys),
+        read_facts=ReadClusterFacts(
+            keys,
+            policy.approved_keys,
+            steps=clusters if "EMRLOG-008" in policy.enforcement.rules else None,
+        ),
         read_object=ReadLogObject(RememberedClusters(clusters), S3LogObjects(clients.s3()), keys),
         policy=replace(policy, enforcement=replace(policy.enforcement, allowed=True)),
         alerts=SnsAlerts(clients.sns(), settings.alerts_topic_arn),

@@ -5,10 +5,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
 from tests.unit.builders import CLUSTER_ID, a_cluster
-from tests.unit.stubbed_aws import AwsError, StubbedAws
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 ARN = a_cluster().arn
 LEAST: dict[str, Any] = {
@@ -203,3 +204,49 @@ def test_only_final_answers_about_the_protection_are_told_as_such(
 
     with pytest.raises(error):
         clusters.set_termination_protection(CLUSTER_ID, protected=False)
+
+
+def test_cloudwatch_logging_and_its_key_are_read(aws: StubbedAws, clusters: EmrClusters) -> None:
+    logs = {"Enabled": True, "EncryptionKeyArn": "arn:key"}
+    aws.answer(
+        "DescribeCluster",
+        {"Cluster": LEAST | {"MonitoringConfiguration": {"CloudWatchLogConfiguration": logs}}},
+    )
+
+    cluster = clusters.describe(CLUSTER_ID)
+
+    assert (cluster.cloudwatch_logs, cluster.cloudwatch_key_identifier) == (True, "arn:key")
+
+
+def test_steps_with_log_settings_of_their_own_are_read_from_every_page(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    aws.answer(
+        "ListSteps",
+        {
+            "Steps": [
+                {"Id": "s-1", "Name": "plain", "LogUri": "", "EncryptionKeyArn": ""},
+                {"Id": "s-2", "Name": "elsewhere", "LogUri": "s3://b/"},
+            ],
+            "Marker": "more",
+        },
+        {"Steps": [{"Id": "s-3", "Name": "own key", "EncryptionKeyArn": "arn:key"}]},
+    )
+
+    assert clusters.steps(CLUSTER_ID) == (
+        Step("s-2", "elsewhere", "s3://b/"),
+        Step("s-3", "own key", None, "arn:key"),
+    )
+    assert aws.counts == {"ListSteps": 2}
+
+
+@pytest.mark.parametrize("failure", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
+def test_steps_that_cannot_be_listed_are_unresolved(
+    aws: StubbedAws, clusters: EmrClusters, failure: Answer
+) -> None:
+    aws.answer("ListSteps", failure)
+
+    steps = clusters.steps(CLUSTER_ID)
+
+    assert isinstance(steps, Unresolved)
+    assert f"elasticmapreduce:ListSteps on {CLUSTER_ID} answered " in steps.reason

@@ -119,4 +119,5 @@ def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
         "EMRLOG-004",
         "EMRLOG-005",
         "EMRLOG-006",
+        "EMRLOG-008",
     }

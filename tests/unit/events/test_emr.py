@@ -1,10 +1,12 @@
+import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.emr import parse_cluster_event
+from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 
 EVENT: dict[str, Any] = {
     "version": "0",
@@ -26,13 +28,13 @@ def about(cluster_id: object) -> dict[str, Any]:
 
 
 def test_the_event_names_its_cluster() -> None:
-    assert parse_cluster_event(EVENT) == "j-2AXXXXXXGAPLF"
+    assert parse_cluster_event(EVENT) == ClusterHint("j-2AXXXXXXGAPLF", launched_by=None)
 
 
 def test_fields_that_aws_adds_are_ignored() -> None:
     event = an_event(trace="x", detail={"clusterId": "j-1A", "novelty": {"deep": [1]}})
 
-    assert parse_cluster_event(event) == "j-1A"
+    assert parse_cluster_event(event) == ClusterHint("j-1A")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_fields_that_aws_adds_are_ignored() -> None:
     ids=["null", "list", "text", "number", "empty", "of another service"],
 )
 def test_what_is_no_event_is_refused(event: object) -> None:
-    with pytest.raises(InvalidEventError, match="not ClusterStateChange"):
+    with pytest.raises(InvalidEventError, match="not ClusterEvent"):
         parse_cluster_event(event)
 
 
@@ -50,7 +52,7 @@ def test_what_is_no_event_is_refused(event: object) -> None:
     [
         (an_event(source="my.emr"), r"\$\.source"),
         (an_event(source=None), r"\$\.source"),
-        (an_event(detail_type="EMR Step Status Change"), r"\$\.detail-type"),
+        (an_event(detail_type="EMR Instance Group State Change"), r"\$\.detail-type"),
         (an_event(detail=None), r"\$\.detail"),
         (an_event(detail={}), "clusterId"),
         (about(None), r"\$\.detail\.clusterId"),
@@ -88,3 +90,74 @@ def test_a_forged_or_malformed_event_is_refused_by_the_name_of_its_field(
 def test_a_cluster_id_that_emr_would_not_give_is_refused(cluster_id: str) -> None:
     with pytest.raises(InvalidEventError, match=r"\$\.detail\.clusterId"):
         parse_cluster_event(about(cluster_id))
+
+
+FILES = Path(__file__).resolve().parents[3] / "events"
+JANE = "arn:aws:sts::111122223333:assumed-role/DataPlatform/jane"
+
+
+def sent(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((FILES / f"{name}.json").read_text())
+    return event
+
+
+def sent_with(name: str, **detail: object) -> dict[str, Any]:
+    event = sent(name)
+    return event | {"detail": event["detail"] | detail}
+
+
+@pytest.mark.parametrize(
+    ("name", "launched_by"),
+    [
+        ("emr-cluster-state-change-starting", None),
+        ("emr-step-status-change-pending", None),
+        ("cloudtrail-run-job-flow", JANE),
+        ("recheck-requested", None),
+    ],
+)
+def test_every_kind_of_event_names_its_cluster_and_a_launch_its_launcher(
+    name: str, launched_by: str | None
+) -> None:
+    assert parse_cluster_event(sent(name)) == ClusterHint("j-2AXXXXXXGAPLF", launched_by)
+
+
+@pytest.mark.parametrize("source", ["aws.emr", "aws.elasticmapreduce"])
+def test_a_launch_is_told_by_either_name_of_emr(source: str) -> None:
+    hint = parse_cluster_event(sent("cloudtrail-run-job-flow") | {"source": source})
+
+    assert hint.launched_by == JANE
+
+
+@pytest.mark.parametrize("identity", [{}, {"invokedBy": "emr.amazonaws.com"}, {"arn": None}])
+def test_a_launcher_without_an_arn_is_not_told(identity: dict[str, object]) -> None:
+    event = sent_with("cloudtrail-run-job-flow", userIdentity=identity)
+
+    assert parse_cluster_event(event) == ClusterHint("j-2AXXXXXXGAPLF")
+
+
+LAUNCH, RECHECK = "cloudtrail-run-job-flow", "recheck-requested"
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (sent(f"{LAUNCH}-failed"), r"\$\.detail\.errorCode"),
+        (sent_with(LAUNCH, responseElements=None), r"\$\.detail\.responseElements"),
+        (sent_with(LAUNCH, errorCode="AccessDenied"), r"\$\.detail\.errorCode"),
+        (sent_with(LAUNCH, responseElements={}), "jobFlowId"),
+        (sent_with(LAUNCH, responseElements={"jobFlowId": "j-x"}), r"responseElements\.jobFlowId"),
+        (sent_with(LAUNCH, eventName="AddJobFlowSteps"), r"\$\.detail\.eventName"),
+        (sent_with(LAUNCH, eventSource="kms.amazonaws.com"), r"\$\.detail\.eventSource"),
+        (sent_with(LAUNCH, userIdentity={"arn": 7}), r"\$\.detail\.userIdentity\.arn"),
+        (sent(LAUNCH) | {"source": "my.trail"}, r"\$\.source"),
+        (sent(RECHECK) | {"source": "aws.emr"}, r"\$\.source"),
+        (sent(RECHECK) | {"detail": {}}, "cluster_id"),
+        (sent_with(RECHECK, cluster_id="nightly-etl"), r"\$\.detail\.cluster_id"),
+        (sent_with(RECHECK, reason="curious"), "unknown field `reason`"),
+    ],
+)
+def test_what_is_no_launch_and_no_request_is_refused_by_the_name_of_its_field(
+    event: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidEventError, match=field):
+        parse_cluster_event(event)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from emr_log_guard import rules
-from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.clusters import ClusterFacts, Step, StepFacts
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyState
@@ -39,6 +39,8 @@ RULES = [
     ("EMRLOG-005", "log-key-usable", Severity.HIGH),
     ("EMRLOG-006", "log-key-approved", Severity.HIGH),
     ("EMRLOG-007", "roles-can-use-log-key", Severity.MEDIUM),
+    ("EMRLOG-008", "steps-keep-the-cluster-key", Severity.HIGH),
+    ("EMRLOG-010", "cloudwatch-logs-customer-key", Severity.MEDIUM),
     ("EMRLOG-101", "log-object-kms-encrypted", Severity.HIGH),
     ("EMRLOG-102", "log-object-customer-managed-key", Severity.HIGH),
     ("EMRLOG-103", "log-object-cluster-key", Severity.HIGH),
@@ -162,6 +164,19 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
             id="roles without rights",
         ),
         pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                steps=(StepFacts(Step("s-1", "load", None, AWS_MANAGED.arn), AWS_MANAGED),),
+            ),
+            "EMRLOG-008",
+            id="a step with an AWS-managed key",
+        ),
+        pytest.param(
+            cluster_facts(a_cluster(cloudwatch_logs=True), approved_keys=approved(KEY)),
+            "EMRLOG-010",
+            id="CloudWatch logs without a key",
+        ),
+        pytest.param(
             log_object_facts(encryption=encrypted("AES256"), object_key=None),
             "EMRLOG-101",
             id="an object in SSE-S3",
@@ -187,7 +202,15 @@ def test_one_root_cause_is_one_finding(facts: ClusterFacts | LogObjectFacts, rul
     assert not judged(facts, Compliance.INSUFFICIENT_DATA)
 
 
-@pytest.mark.parametrize("facts", [cluster_facts(approved_keys=approved(KEY)), log_object_facts()])
+IN_ORDER = cluster_facts(
+    a_cluster(cloudwatch_logs=True),
+    approved_keys=approved(KEY, ANOTHER_KEY),
+    steps=(StepFacts(Step("s-1", "load", None, ANOTHER_KEY.arn), ANOTHER_KEY),),
+    cloudwatch_key=KEY,
+)
+
+
+@pytest.mark.parametrize("facts", [IN_ORDER, log_object_facts()])
 def test_where_everything_is_in_order_every_rule_is_kept(
     facts: ClusterFacts | LogObjectFacts,
 ) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import NextStep, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
@@ -9,6 +9,7 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from tests.unit.builders import (
+    ANOTHER_KEY,
     AWS_MANAGED,
     CLUSTER_ID,
     KEY,
@@ -191,14 +192,14 @@ def test_what_the_roles_may_is_judged(
 
     checked = world.check_cluster(CLUSTER_ID)
 
-    assert checked.findings[-1].compliance == compliance
+    assert checked.findings[6].compliance == compliance
     assert world.journal == TOLD
 
 
 def test_a_key_policy_that_cannot_be_read_is_doubt(world: World) -> None:
     world.keys.document = UNREADABLE
 
-    assert world.check_cluster(CLUSTER_ID).findings[-1].summary == UNREADABLE.reason
+    assert world.check_cluster(CLUSTER_ID).findings[6].summary == UNREADABLE.reason
 
 
 @pytest.mark.parametrize(
@@ -219,4 +220,66 @@ def test_approved_keys_are_resolved_unless_they_are_key_arns(
     checked = world.check_cluster(CLUSTER_ID)
 
     assert checked.findings[5].compliance is compliance
+    assert world.keys.asked == asked
+
+
+@pytest.mark.parametrize("launcher", [None, "arn:aws:sts::111122223333:assumed-role/Data/jane"])
+def test_findings_name_who_launched_the_cluster_when_that_is_known(
+    world: World, launcher: str | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    checked = world.check_cluster(CLUSTER_ID, launcher)
+
+    assert {finding.launched_by for finding in checked.findings} == {launcher}
+    assert {f.launched_by for f in world.alerts.published[0].findings} == {launcher}
+
+
+def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    own = AWS_MANAGED.arn
+    world.clusters.listed = (
+        Step("s-1", "bad", None, own),
+        Step("s-2", "bad again", "s3://elsewhere/", own),
+        Step("s-3", "elsewhere", "s3://elsewhere/"),
+        Step("s-4", "the same", None, KEY.arn),
+    )
+
+    world.check_cluster(CLUSTER_ID)
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.NON_COMPLIANT)
+    assert finding.evidence["steps"] == (
+        f"s-1: s3n://example-logs/emr/, {own}",
+        f"s-2: s3://elsewhere/, {own}",
+        f"s-3: s3://elsewhere/, {KEY.arn}",
+        f"s-4: s3n://example-logs/emr/, {KEY.arn}",
+    )
+    assert world.journal == SENT
+    assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
+    assert world.keys.asked == [KEY.arn, own]
+
+
+def test_steps_that_cannot_be_listed_are_told_and_nobody_is_ended(world: World) -> None:
+    world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered Throttling")
+
+    world.check_cluster(CLUSTER_ID)
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.INSUFFICIENT_DATA)
+    assert world.journal == TOLD
+
+
+@pytest.mark.parametrize(
+    ("enabled", "asked"), [(True, [KEY.arn, ANOTHER_KEY.arn]), (False, [KEY.arn])]
+)
+def test_the_key_of_cloudwatch_logs_is_read_where_there_are_such_logs(
+    world: World, *, enabled: bool, asked: list[str]
+) -> None:
+    world.clusters.known = {
+        CLUSTER_ID: a_cluster(cloudwatch_logs=enabled, cloudwatch_key_identifier=ANOTHER_KEY.arn)
+    }
+
+    world.check_cluster(CLUSTER_ID)
+
     assert world.keys.asked == asked

@@ -50,7 +50,9 @@ class World:
 
     @property
     def check_cluster(self) -> CheckCluster:
-        read_facts = ReadClusterFacts(self.keys, self.policy.approved_keys, self.roles)
+        read_facts = ReadClusterFacts(
+            self.keys, self.policy.approved_keys, self.roles, self.clusters
+        )
         return CheckCluster(self.clusters, read_facts, self.policy, self.act, lambda: NOW, runbook)
 
     @property
@@ -61,7 +63,7 @@ class World:
     def enforce(self) -> Enforce:
         return Enforce(
             clusters=self.clusters,
-            read_facts=ReadClusterFacts(self.keys, self.policy.approved_keys),
+            read_facts=ReadClusterFacts(self.keys, self.policy.approved_keys, steps=self.clusters),
             read_object=self.read_object,
             policy=self.policy,
             alerts=self.alerts,

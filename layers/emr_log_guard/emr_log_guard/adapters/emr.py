@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.aws_errors import code_of, message_of
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of, unresolved
+from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
 
 if TYPE_CHECKING:
@@ -39,6 +40,24 @@ class EmrClusters:
         except self._client.exceptions.InvalidRequestException as error:
             raise ClusterNotFoundError(message_of(error)) from error
         return _cluster(answer["Cluster"])
+
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Read the steps that have log settings of their own: one ListSteps per 50 steps."""
+        pages = self._client.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+        try:
+            return tuple(
+                Step(
+                    id=step["Id"],
+                    name=step["Name"],
+                    log_uri=step.get("LogUri") or None,
+                    log_key_identifier=step.get("EncryptionKeyArn") or None,
+                )
+                for page in pages
+                for step in page["Steps"]
+                if step.get("LogUri") or step.get("EncryptionKeyArn")
+            )
+        except AWS_ERRORS as error:
+            return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
 
     def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
         """Lift or restore a cluster's termination protection.
@@ -83,6 +102,9 @@ def _refusals() -> Iterator[None]:
 
 def _cluster(answer: "ClusterTypeDef") -> Cluster:
     """Read a description; EMR leaves out, or leaves empty, what is not set."""
+    monitoring = answer.get("MonitoringConfiguration", {})
+    cloudwatch = monitoring.get("CloudWatchLogConfiguration")
+    cloudwatch_key = cloudwatch.get("EncryptionKeyArn") if cloudwatch else None
     return Cluster(
         id=answer["Id"],
         arn=answer["ClusterArn"],
@@ -94,6 +116,8 @@ def _cluster(answer: "ClusterTypeDef") -> Cluster:
         ami_version=answer.get("RunningAmiVersion") or None,
         service_role=answer.get("ServiceRole") or None,
         instance_profile=answer.get("Ec2InstanceAttributes", {}).get("IamInstanceProfile") or None,
+        cloudwatch_logs=cloudwatch is not None and cloudwatch["Enabled"],
+        cloudwatch_key_identifier=cloudwatch_key or None,
         termination_protected=answer["TerminationProtected"],
         tags={tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])},
     )

@@ -31,6 +31,9 @@ class Cluster:
     """The role's name or ARN."""
     instance_profile: str | None = None
     """The instance profile's name or ARN."""
+    cloudwatch_logs: bool = False
+    """Whether the cluster sends logs to CloudWatch."""
+    cloudwatch_key_identifier: str | None = None
     termination_protected: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -51,6 +54,28 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step with log settings of its own; what it leaves out is its cluster's.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_StepSummary.html
+    """
+
+    id: str
+    name: str
+    log_uri: str | None = None
+    log_key_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """A step, and the key that its logs are encrypted with."""
+
+    step: Step
+    log_key: KeyFact | None
+    """The step's key, else the cluster's; None when neither names one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """All that the cluster rules judge by."""
 
@@ -61,3 +86,7 @@ class ClusterFacts:
     """Empty while the policy lists none."""
     role_access: tuple[RoleKeyAccess | Unresolved, ...] = ()
     """Each role's right to the log key; empty when there is no usable key to have a right to."""
+    steps: tuple[StepFacts, ...] | Unresolved = ()
+    """The steps with log settings of their own."""
+    cloudwatch_key: KeyFact | None = None
+    """None when the cluster names no key for its logs in CloudWatch."""

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from emr_log_guard.domain.compliance import Mode
 
 DEFAULT_ENFORCED_RULES = frozenset(
-    {"EMRLOG-002", "EMRLOG-003", "EMRLOG-004", "EMRLOG-005", "EMRLOG-006"}
+    {"EMRLOG-002", "EMRLOG-003", "EMRLOG-004", "EMRLOG-005", "EMRLOG-006", "EMRLOG-008"}
 )
 
 

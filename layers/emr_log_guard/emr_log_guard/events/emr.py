@@ -1,8 +1,10 @@
-"""EMR Cluster State Change.
+"""The events that name a cluster to look at: EMR's own, CloudTrail's, and requests to look again.
 
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-events-response-console.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,30 +12,98 @@ import msgspec
 from emr_log_guard.events.parsing import convert
 
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
+AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
+"""Only AWS can send events of such a source."""
 
 
-class ClusterStateChangeDetail(msgspec.Struct, frozen=True, rename="camel"):
-    """Which cluster changed. Its state is not read: it is a hint, and may be old."""
+@dataclass(frozen=True, slots=True)
+class ClusterHint:
+    """Where to look."""
+
+    cluster_id: str
+    launched_by: str | None = None
+    """The ARN of who launched the cluster; None unless the event tells."""
+
+
+class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """What all the events share."""
+
+    detail_type: Literal[
+        "EMR Cluster State Change",
+        "EMR Step Status Change",
+        "AWS API Call via CloudTrail",
+        "Recheck Requested",
+    ]
+
+
+class EmrDetail(msgspec.Struct, frozen=True, rename="camel"):
+    """Which cluster, or cluster's step, changed. Its state is not read: it may be old."""
 
     cluster_id: ClusterId
 
 
-class ClusterStateChange(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """A cluster changed its state."""
+class EmrChange(msgspec.Struct, frozen=True):
+    """A cluster or a step changed its state."""
 
     source: Literal["aws.emr"]
-    detail_type: Literal["EMR Cluster State Change"]
-    detail: ClusterStateChangeDetail
+    detail: EmrDetail
 
 
-def parse_cluster_event(event: Any) -> str:  # noqa: ANN401 - Lambda hands over any JSON
-    """Say which cluster to look at.
+class UserIdentity(msgspec.Struct, frozen=True):
+    """Who called; a service that acts by itself has no ARN."""
 
-    Returns:
-        The cluster's id, such as `j-2AXXXXXXGAPLF`.
+    arn: str | None = None
+
+
+class RunJobFlowResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """What EMR answered."""
+
+    job_flow_id: ClusterId
+
+
+class RunJobFlowDetail(msgspec.Struct, frozen=True, rename="camel"):
+    """A call that EMR answered with a new cluster: one that failed has an error code."""
+
+    event_source: Literal["elasticmapreduce.amazonaws.com"]
+    event_name: Literal["RunJobFlow"]
+    response_elements: RunJobFlowResponse
+    user_identity: UserIdentity
+    error_code: None = None
+
+
+class RunJobFlow(msgspec.Struct, frozen=True):
+    """Somebody launched a cluster, as CloudTrail tells."""
+
+    source: AwsSource
+    detail: RunJobFlowDetail
+
+
+class RecheckDetail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which cluster to check again."""
+
+    cluster_id: ClusterId
+
+
+class RecheckRequest(msgspec.Struct, frozen=True):
+    """An operator, or another automation, asks for a check."""
+
+    source: Literal["emr-log-guard"]
+    detail: RecheckDetail
+
+
+def parse_cluster_event(event: Any) -> ClusterHint:  # noqa: ANN401 - Lambda hands over any JSON
+    """Say which cluster to look at, and who launched it if the event tells.
 
     Raises:
-        InvalidEventError: The event is not EMR's, or names no cluster.
+        InvalidEventError: The event is none of those that name a cluster; the message names the
+            field.
 
     """
-    return convert(event, ClusterStateChange).detail.cluster_id
+    match convert(event, ClusterEvent).detail_type:
+        case "AWS API Call via CloudTrail":
+            launch = convert(event, RunJobFlow).detail
+            return ClusterHint(launch.response_elements.job_flow_id, launch.user_identity.arn)
+        case "Recheck Requested":
+            return ClusterHint(convert(event, RecheckRequest).detail.cluster_id)
+        case _:
+            return ClusterHint(convert(event, EmrChange).detail.cluster_id)

@@ -10,6 +10,8 @@ from emr_log_guard.rules import (
     emrlog_005_log_key_usable,
     emrlog_006_log_key_approved,
     emrlog_007_roles_can_use_log_key,
+    emrlog_008_steps_keep_the_cluster_key,
+    emrlog_010_cloudwatch_logs_customer_key,
     emrlog_101_log_object_kms_encrypted,
     emrlog_102_log_object_customer_managed_key,
     emrlog_103_log_object_cluster_key,
@@ -24,6 +26,8 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_005_log_key_usable.RULE,
     emrlog_006_log_key_approved.RULE,
     emrlog_007_roles_can_use_log_key.RULE,
+    emrlog_008_steps_keep_the_cluster_key.RULE,
+    emrlog_010_cloudwatch_logs_customer_key.RULE,
 )
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
     emrlog_101_log_object_kms_encrypted.RULE,

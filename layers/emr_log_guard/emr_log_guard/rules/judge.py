@@ -9,6 +9,7 @@ from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
 from emr_log_guard.domain.keys import KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.rule import Rule
 
 type _Judged = tuple[LogObjectFacts, Outcome]
@@ -41,6 +42,8 @@ class Judging:
     """UTC"""
     runbook: Callable[[str], str]
     """Says where the runbook of a rule id is."""
+    launched_by: str | None = None
+    """The ARN of who launched the cluster, if that is known."""
 
 
 def judge_cluster(
@@ -116,7 +119,7 @@ def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
         cluster_id=subject.id,
         cluster_name=subject.name,
         cluster_arn=subject.arn,
-        launched_by=None,
+        launched_by=judging.launched_by,
         summary=outcome.summary,
         evidence=evidence,
         remediation=fix,
@@ -130,7 +133,7 @@ def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
 
 def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     cluster, key = facts.cluster, facts.log_key
-    evidence: dict[str, str | None] = {
+    evidence: dict[str, str | int | bool | tuple[str, ...] | None] = {
         "log_uri": cluster.log_uri,
         "log_encryption_kms_key_id": cluster.log_key_identifier,
         "release_label": cluster.release_label,
@@ -138,6 +141,12 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     }
     if cluster.ami_version is not None:
         evidence["ami_version"] = cluster.ami_version
+    if facts.steps and not isinstance(facts.steps, Unresolved):
+        evidence["steps"] = tuple(
+            f"{each.step.id}: {each.step.log_uri or cluster.log_uri}, "
+            f"{each.step.log_key_identifier or cluster.log_key_identifier}"
+            for each in facts.steps[:SAMPLES]
+        )
     if isinstance(key, KmsKey):
         evidence |= {
             "key_arn": key.arn,

@@ -49,8 +49,8 @@ class CheckCluster:
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
-    def __call__(self, cluster_id: str) -> ClusterChecked:
-        """Check the cluster.
+    def __call__(self, cluster_id: str, launched_by: str | None = None) -> ClusterChecked:
+        """Check the cluster; name who launched it in its findings, when that is known.
 
         Raises:
             ClusterNotFoundError: EMR does not know the cluster that it told about: the event is
@@ -59,7 +59,7 @@ class CheckCluster:
         """
         now = self.clock()
         facts = self.read_facts(self.clusters.describe(cluster_id))
-        findings = judge_cluster(facts, CLUSTER_RULES, Judging(now, self.runbook))
+        findings = judge_cluster(facts, CLUSTER_RULES, Judging(now, self.runbook, launched_by))
         record_findings("cluster checked", cluster_id, findings)
         actions = decide(findings, facts.cluster, self.policy, now)
         self.act(actions)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
@@ -16,6 +16,14 @@ class Clusters(Protocol):
 
     def describe(self, cluster_id: str) -> Cluster:
         """Read a cluster, or raise ClusterNotFoundError."""
+        ...
+
+
+class Steps(Protocol):
+    """Reads steps."""
+
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Read a cluster's steps that have log settings of their own."""
         ...
 
 

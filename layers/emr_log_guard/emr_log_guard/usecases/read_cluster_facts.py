@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts, Step, StepFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyUse, evaluate_key_policy
 from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
-from emr_log_guard.usecases.ports import Keys, Roles
+from emr_log_guard.usecases.ports import Keys, Roles, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,19 @@ class ReadClusterFacts:
     approved_keys: tuple[str, ...]
     roles: Roles | None = None
     """None where no rule asks for the roles' rights."""
+    steps: Steps | None = None
+    """None where no rule asks for the steps."""
 
     def __call__(self, cluster: Cluster) -> ClusterFacts:
-        """Read the log key, the approved keys and each role's right to the log key."""
+        """Read the keys, the approved keys, the steps, and each role's right to the log key."""
         key = self.log_key(cluster)
-        facts = ClusterFacts(cluster, key, tuple(map(self._approved, self.approved_keys)))
+        facts = ClusterFacts(
+            cluster,
+            key,
+            tuple(map(self._approved, self.approved_keys)),
+            steps=self._steps(cluster, key),
+            cloudwatch_key=self._cloudwatch_key(cluster),
+        )
         if (
             self.roles is None
             or not isinstance(key, KmsKey)
@@ -58,6 +66,27 @@ class ReadClusterFacts:
         """Read the key that a cluster names; None when it names none."""
         identifier = cluster.log_key_identifier
         return self.keys.describe(identifier) if identifier else None
+
+    def _steps(
+        self, cluster: Cluster, cluster_key: KeyFact | None
+    ) -> tuple[StepFacts, ...] | Unresolved:
+        """Read the steps, and each key that they name once."""
+        found = self.steps.steps(cluster.id) if self.steps else ()
+        if isinstance(found, Unresolved):
+            return found
+        known = {None: cluster_key, cluster.log_key_identifier: cluster_key}
+
+        def key_of(step: Step) -> KeyFact | None:
+            identifier = step.log_key_identifier
+            if identifier is not None and identifier not in known:
+                known[identifier] = self.keys.describe(identifier)
+            return known[identifier]
+
+        return tuple(StepFacts(step, key_of(step)) for step in found)
+
+    def _cloudwatch_key(self, cluster: Cluster) -> KeyFact | None:
+        identifier = cluster.cloudwatch_key_identifier
+        return self.keys.describe(identifier) if cluster.cloudwatch_logs and identifier else None
 
     def _approved(self, identifier: str) -> ApprovedKey:
         """Resolve an approved key; a key ARN already says which key it is."""

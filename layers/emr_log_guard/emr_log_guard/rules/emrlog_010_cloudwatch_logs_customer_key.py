@@ -1,0 +1,55 @@
+"""EMRLOG-010: logs that the cluster sends to CloudWatch are under a customer-managed key."""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.remediation import relaunch
+from emr_log_guard.rules.rule import Rule
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for a customer-managed EncryptionKeyArn where CloudWatch logging is on.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_CloudWatchLogConfiguration.html
+    """
+    if not facts.cluster.cloudwatch_logs:
+        return not_applicable("the cluster sends no logs to CloudWatch")
+    match facts.cloudwatch_key:
+        case None:
+            return non_compliant("the cluster sends logs to CloudWatch and names no key for them")
+        case Unresolved(reason):
+            return insufficient_data(reason)
+        case KeyNotFound(identifier=identifier, reason=reason):
+            return non_compliant(
+                f"the key {identifier} of CloudWatch logs does not exist: {reason}"
+            )
+        case KmsKey(manager=KeyManager.AWS, arn=arn):
+            return non_compliant(f"the key {arn} of CloudWatch logs is managed by AWS")
+        case key:
+            return compliant(f"CloudWatch logs are encrypted with customer-managed key {key.arn}")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Relaunch with a key in the monitoring configuration."""
+    return (
+        "# Add --monitoring-configuration with a CloudWatchLogConfiguration that has an "
+        f"EncryptionKeyArn.\n{relaunch(facts)}"
+    )
+
+
+RULE = Rule(
+    id="EMRLOG-010",
+    name="cloudwatch-logs-customer-key",
+    severity=Severity.MEDIUM,
+    why="The same logs lie in CloudWatch, where no key policy of the customer's protects them.",
+    check=check,
+    remediation=remediation,
+)
