@@ -154,7 +154,7 @@ def test_several_unknown_rules_are_all_named() -> None:
 
 
 def test_an_expired_exemption_is_no_mistake() -> None:
-    assert parse_policy(json.dumps(exemption(until="2001-01-01")))
+    assert len(parse_policy(json.dumps(exemption(until="2001-01-01"))).exemptions) == 3
 
 
 def many(count: int) -> dict[str, Any]:
