@@ -38,11 +38,10 @@ class Place:
 
     def read(self) -> StoredPolicy:
         """Read what is stored, or say why that cannot be."""
-        match self.parameter.read():
-            case UnreadablePolicy(reason=reason):
-                fail(f"{reason}: check --stack or --parameter, your credentials and your Region")
-            case stored:
-                return stored
+        stored = self.parameter.read()
+        if isinstance(stored, UnreadablePolicy):
+            fail(f"{stored.reason}: check --stack or --parameter, your credentials and your Region")
+        return stored
 
     def replace(self, old: StoredPolicy, new: str, *, yes: bool) -> None:
         """Show what would change, ask, and write it, if nobody else did meanwhile."""
