@@ -66,6 +66,19 @@ class Deployed:
             FunctionName=name, Environment={"Variables": variables | {"FORGOTTEN": str(number)}}
         )
 
+    @contextmanager
+    def policy(self, text: str) -> Iterator[None]:
+        """Have another policy for a while, as environments that start now read it."""
+        ssm, name = self.account.client("ssm"), self.outputs["PolicyParameterName"]
+        usual = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        ssm.put_parameter(Name=name, Value=text, Overwrite=True)
+        self.forget("CheckClusterFunction")
+        try:
+            yield
+        finally:
+            ssm.put_parameter(Name=name, Value=usual, Overwrite=True)
+            self.forget("CheckClusterFunction")
+
     def close_bucket(self, bucket: str) -> None:
         """Let nobody read a bucket's objects."""
         deny = {

@@ -1,5 +1,6 @@
 """Mode enforce: what is proven bad is ended within seconds, and nothing else is."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -142,3 +143,81 @@ def test_alerts_reach_slack_and_ping_nobody(
     assert "&lt;!channel&gt; *now*" in post["text"]
     assert "<" not in post["text"]
     assert post["mrkdwn"] is False
+
+
+def stored_policy(stack: Deployed) -> dict[str, Any]:
+    """The policy that the stack was deployed with."""
+    answer = stack.account.client("ssm").get_parameter(Name=stack.outputs["PolicyParameterName"])
+    policy: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+    return policy
+
+
+def requested_end(stack: Deployed, cluster_id: str) -> None:
+    """Ask `enforce` for a cluster's end, as a check had done before the policy changed."""
+    schema = "emr-log-guard/enforcement/1"
+    request = {"schema": schema, "cluster_arn": stack.cluster_arn(cluster_id)}
+    assert stack.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+
+
+def test_the_policy_that_the_template_writes_has_the_stacks_parameters(acting: Deployed) -> None:
+    policy = stored_policy(acting)
+
+    assert policy["mode"] == "enforce"
+    assert policy["approved_keys"] == acting.keys.approved_list.split(",")
+    assert policy["enforcement"]["rules"][-1] == "EMRLOG-101"
+    assert policy["enforcement"]["termination_protection"] == "override"
+
+
+def test_a_policy_that_only_observes_silences_and_stops(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy(json.dumps(stored_policy(acting) | {"mode": "observe"})):
+        cluster_id = acting.estate.launch("observed")
+        verdict = eventually(lambda: acting.verdicts(cluster_id), seconds=60)
+        assert verdict == ["NON_COMPLIANT"]
+        assert not acting.inbox.about(cluster_id)
+
+        requested_end(acting, cluster_id)  # it reads the policy afresh each time
+
+        [alert] = acting.inbox.about(cluster_id)
+        assert (alert["kind"], alert["findings"]) == ("enforcement.skipped", [])
+        assert acting.estate.state_of(cluster_id) == "STARTING"
+
+
+def test_an_invalid_policy_is_told_and_terminates_nothing(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy('{"mode": "enforce", "exemption": []}'):
+        cluster_id = acting.estate.launch("while-invalid")
+        [told, *_] = eventually(lambda: acting.inbox.about(cluster_id), seconds=60)
+        requested_end(acting, cluster_id)
+
+        assert told["next_step"] == "nothing_in_alert_mode"
+        assert acting.estate.state_of(cluster_id) == "STARTING"
+        invalid = [a for a in acting.inbox.alerts if a["kind"] == "policy.invalid"]
+        assert {tuple(alert["problems"]) for alert in invalid} == {
+            ("exemption: no such field; correct its name, or remove it",)
+        }
+
+
+def test_an_exemption_spares_a_cluster_and_keeps_everybody_quiet(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    exemption = {
+        "cluster": {"name": "legacy-*"},
+        "rules": ["EMRLOG-002"],
+        "until": "2999-12-31",
+        "reason": "moves to another account",
+        "approved_by": "security@example.com",
+    }
+    with acting.policy(json.dumps(stored_policy(acting) | {"exemptions": [exemption]})):
+        cluster_id = acting.estate.launch("legacy-etl")
+        eventually(lambda: acting.verdicts(cluster_id), seconds=60)
+        assert not acting.inbox.about(cluster_id)
+
+        requested_end(acting, cluster_id)
+
+        [alert] = acting.inbox.about(cluster_id)
+        assert alert["kind"] == "enforcement.skipped"
+        assert alert["findings"][0]["status"] == "EXEMPT"
+        assert acting.estate.state_of(cluster_id) == "STARTING"

@@ -230,6 +230,8 @@ def test_without_a_permission_a_function_does_something_else(
     quiet: Deployed, usual: dict[str, Any], function: str, sid: str, action: str
 ) -> None:
     with without(quiet, function, sid, action):
+        if action == "ssm:GetParameter":  # what it remembers may be older than the permission
+            quiet.forget(function)
         assert USE[function](quiet) != usual[function]
 
 

@@ -14,15 +14,12 @@ PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
 
 ENVIRONMENT = {
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
-    "APPROVED_KEYS": "",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
-    "ENFORCEMENT_RULES": "EMRLOG-002",
-    "MODE": "alert",
+    "POLICY_PARAMETER_NAME": "/emr-log-guard/emr-log-guard/policy",
     "POWERTOOLS_METRICS_NAMESPACE": "EmrLogGuard",
     "POWERTOOLS_SERVICE_NAME": "test",
     "SLACK_WEBHOOK_SECRET_ARN": EVERYTHING["SlackWebhookSecretArn"],
-    "TERMINATION_PROTECTION": "respect",
 }
 
 

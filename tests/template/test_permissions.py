@@ -18,6 +18,7 @@ READS = {
     "s3:ListBucket",
     "secretsmanager:GetSecretValue",
     "sqs:GetQueueAttributes",
+    "ssm:GetParameter",
 }
 # What a function may do beyond reading, and to what: every one names its resources.
 CHANGES = {

@@ -160,6 +160,7 @@ def test_the_outputs_are_those_that_other_tools_read() -> None:
         "AlertsTopicArn",
         "DeadLetterQueueUrl",
         "OperationsTopicArn",
+        "PolicyParameterName",
     }
 
 

@@ -1,7 +1,6 @@
 """The only wiring: each function's use case, made once a cold start from its environment."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from emr_log_guard.adapters import clients
@@ -12,10 +11,12 @@ from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, Re
 from emr_log_guard.adapters.s3 import S3LogObjects
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
+from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.enforce import Enforce
 from emr_log_guard.usecases.notify_slack import NotifySlack
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -30,11 +31,10 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
         clusters=clusters,
         read_facts=ReadClusterFacts(
             keys=RememberedKeys(KmsKeys(clients.kms)),
-            approved_keys=settings.policy.approved_keys,
             roles=RememberedRoles(IamRoles(clients.iam())),
             steps=clusters,
         ),
-        policy=settings.policy,
+        policy=_policy(settings),
         act=_act(settings),
         clock=_utc_now,
         runbook=settings.runbook,
@@ -50,7 +50,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
             objects=S3LogObjects(clients.s3()),
             keys=RememberedKeys(KmsKeys(clients.kms)),
         ),
-        policy=settings.policy,
+        policy=_policy(settings),
         act=_act(settings),
         clock=_utc_now,
         runbook=settings.runbook,
@@ -60,19 +60,20 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
 def enforce(env: Mapping[str, str]) -> Enforce:
     """Wire the enforcement: all is read again, but the settings that a cluster keeps for life."""
     settings = Settings.from_env(env)
-    policy = settings.policy
     clusters = EmrClusters(clients.emr())
     keys = KmsKeys(clients.kms)
+    alerts = SnsAlerts(clients.sns(), settings.alerts_topic_arn)
     return Enforce(
         clusters=clusters,
-        read_facts=ReadClusterFacts(
-            keys,
-            policy.approved_keys,
-            steps=clusters if "EMRLOG-008" in policy.enforcement.rules else None,
-        ),
+        read_facts=ReadClusterFacts(keys, steps=clusters),
         read_object=ReadLogObject(RememberedClusters(clusters), S3LogObjects(clients.s3()), keys),
-        policy=replace(policy, enforcement=replace(policy.enforcement, allowed=True)),
-        alerts=SnsAlerts(clients.sns(), settings.alerts_topic_arn),
+        policy=CurrentPolicy(
+            SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
+            alerts,
+            allowed=True,  # this function is only in stacks that may
+            remember=False,
+        ),
+        alerts=alerts,
         clock=_utc_now,
         runbook=settings.runbook,
     )
@@ -84,6 +85,14 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     from emr_log_guard.adapters.slack import SlackWebhook  # noqa: PLC0415
 
     return NotifySlack(SlackWebhook(required(env, "SLACK_WEBHOOK_SECRET_ARN")))
+
+
+def _policy(settings: Settings) -> CurrentPolicy:
+    return CurrentPolicy(
+        SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
+        SnsAlerts(clients.sns(), settings.alerts_topic_arn),
+        allowed=settings.enforcement_queue_url is not None,
+    )
 
 
 def _act(settings: Settings) -> Act:

@@ -3,6 +3,7 @@
 GuardError
 ├── InvalidEventError            what arrived is not what a function handles: dead-lettered
 ├── InvalidConfigurationError    the environment is wrong: it stops the cold start
+├── InvalidPolicyError           the policy document is wrong: the strict defaults hold instead
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
@@ -20,6 +21,15 @@ class InvalidEventError(GuardError):
 
 class InvalidConfigurationError(GuardError):
     """The environment is wrong. The message names the variable and the fix."""
+
+
+class InvalidPolicyError(GuardError):
+    """The policy document is wrong. Each problem names the field and the fix."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Say what is wrong, at least one thing."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class ClusterNotFoundError(GuardError):

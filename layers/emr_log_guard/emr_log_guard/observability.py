@@ -47,6 +47,12 @@ def record_findings(
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=found)
 
 
+def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:
+    """Write down that the strict defaults hold instead of the stored policy."""
+    logger.error("policy is invalid", parameter=parameter, version=version, problems=list(problems))
+    metrics.add_metric(name="PolicyInvalid", unit=MetricUnit.Count, value=1)
+
+
 def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:
     """Write down what came of a request to end a cluster."""
     logger.warning("enforcement decided", cluster_arn=cluster_arn, outcome=step, detail=detail)

@@ -13,6 +13,7 @@ MAKERS: tuple[Callable[[], BaseClient], ...] = (
     clients.s3,
     clients.sns,
     clients.sqs,
+    clients.ssm,
 )
 
 

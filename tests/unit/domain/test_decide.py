@@ -19,7 +19,13 @@ from emr_log_guard.domain.decide import (
     grounds,
 )
 from emr_log_guard.domain.findings import Finding, Status
-from emr_log_guard.domain.policy import ClusterMatch, Policy, TerminationProtection
+from emr_log_guard.domain.policy import (
+    AlertSettings,
+    ClusterMatch,
+    Policy,
+    RuleSettings,
+    TerminationProtection,
+)
 from tests.unit.builders import (
     CLUSTER_ID,
     NOW,
@@ -307,13 +313,18 @@ def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protec
     "policy",
     [
         pytest.param(ALERT, id="alert mode"),
-        pytest.param(a_policy(Mode.OBSERVE), id="observe mode"),
         pytest.param(a_policy(allowed=False), id="a stack without the means"),
     ],
 )
 def test_enforcement_no_longer_happens_when_security_changed_its_mind(policy: Policy) -> None:
     assert decide_enforcement([a_finding()], a_cluster(), policy, NOW) == Spare(
         NextStep.SPARED_NO_LONGER_CALLED_FOR, (a_finding(),)
+    )
+
+
+def test_enforcement_names_no_finding_that_is_only_observed() -> None:
+    assert decide_enforcement([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == Spare(
+        NextStep.SPARED_NO_LONGER_CALLED_FOR, ()
     )
 
 
@@ -335,3 +346,79 @@ def test_enforcement_tells_of_the_exemption_that_stopped_it() -> None:
     assert decision.reason is NextStep.SPARED_NO_LONGER_CALLED_FOR
     assert [finding.status for finding in decision.findings] == [Status.EXEMPT]
     assert decision.findings[0].evidence["exempt_approved_by"] == "security@example.com"
+
+
+def with_mode(policy: Policy, rule_id: str, mode: Mode) -> Policy:
+    return replace(policy, rules={rule_id: RuleSettings(mode=mode)})
+
+
+@pytest.mark.parametrize(
+    ("mode", "own", "told", "requested"),
+    [
+        (Mode.OBSERVE, Mode.OBSERVE, False, False),
+        (Mode.OBSERVE, Mode.ALERT, True, False),
+        (Mode.OBSERVE, Mode.ENFORCE, True, True),
+        (Mode.ALERT, Mode.OBSERVE, False, False),
+        (Mode.ALERT, Mode.ENFORCE, True, True),
+        (Mode.ENFORCE, Mode.OBSERVE, False, False),
+        (Mode.ENFORCE, Mode.ALERT, True, False),
+    ],
+)
+def test_a_rules_own_mode_wins(mode: Mode, own: Mode, *, told: bool, requested: bool) -> None:
+    policy = with_mode(a_policy(mode), "EMRLOG-002", own)
+
+    actions = decide([a_finding()], a_cluster(), policy, NOW)
+    decision = decide_enforcement([a_finding()], a_cluster(), policy, NOW)
+
+    assert [type(action) for action in actions] == [Alert] * told + [RequestEnforcement] * requested
+    assert isinstance(decision, Terminate) is requested
+    if told:
+        assert an_alert(actions).mode is own
+
+
+def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> None:
+    policy = with_mode(ENFORCE, "EMRLOG-003", Mode.OBSERVE)
+    findings = [a_finding(), a_finding("EMRLOG-003")]
+
+    actions = decide(findings, a_cluster(), policy, NOW)
+
+    assert [finding.rule_id for finding in an_alert(actions).findings] == ["EMRLOG-002"]
+    assert decide_enforcement(findings, a_cluster(), policy, NOW) == Terminate(
+        (a_finding(),), lift_protection=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("minimum", "told"),
+    [(Severity.LOW, 2), (Severity.MEDIUM, 2), (Severity.HIGH, 1), (Severity.CRITICAL, 0)],
+)
+def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, told: int) -> None:
+    policy = replace(ALERT, alerts=AlertSettings(minimum_severity=minimum))
+    findings = [a_finding(), a_finding("EMRLOG-007", severity=Severity.MEDIUM)]
+
+    actions = decide(findings, a_cluster(), policy, NOW)
+
+    assert sum(len(a.findings) for a in actions if isinstance(a, Alert)) == told
+
+
+def test_what_ends_a_cluster_is_told_however_mild() -> None:
+    policy = replace(ENFORCE, alerts=AlertSettings(minimum_severity=Severity.CRITICAL))
+
+    actions = decide([a_finding(), a_finding("EMRLOG-101")], a_cluster(), policy, NOW)
+
+    assert [finding.rule_id for finding in an_alert(actions).findings] == ["EMRLOG-002"]
+    assert len(actions) == 2
+
+
+def test_an_expired_exemption_is_named_in_the_alert_about_what_it_covered() -> None:
+    expired = an_exemption(rules=["EMRLOG-002"], until=date(2026, 1, 1))
+    others = (
+        an_exemption(rules=["EMRLOG-003"], until=date(2026, 1, 1)),
+        an_exemption(ClusterMatch(id="j-OTHER"), until=date(2026, 1, 1)),
+        an_exemption(rules=["EMRLOG-003"]),
+    )
+    policy = a_policy(Mode.ALERT, exemptions=(*others, expired))
+
+    actions = decide([a_finding()], a_cluster(), policy, NOW)
+
+    assert an_alert(actions).expired_exemptions == (expired,)

@@ -18,10 +18,12 @@ from emr_log_guard.domain.decide import (
 )
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import (
+    AlertSettings,
     ClusterMatch,
     Enforcement,
     Exemption,
     Policy,
+    RuleSettings,
     TerminationProtection,
 )
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
@@ -69,17 +71,26 @@ EXEMPTIONS = st.builds(
     RULE_SETS | st.just(frozenset({"*"})),
     st.integers(-2, 2),
 )
+RULE_SETTINGS = st.dictionaries(
+    st.sampled_from(RULE_IDS),
+    st.builds(lambda mode: RuleSettings(mode=mode), st.sampled_from([*Mode, None])),
+    max_size=4,
+)
 POLICIES = st.builds(
-    lambda mode, rules, protection, allowed, exemptions: Policy(
+    lambda mode, rules, protection, allowed, exemptions, own, minimum: Policy(
         mode=mode,
         enforcement=Enforcement(rules, protection, allowed),
         exemptions=tuple(exemptions),
+        rules=own,
+        alerts=AlertSettings(minimum_severity=minimum),
     ),
     st.just(Mode.ENFORCE) | st.sampled_from(Mode),
     RULE_SETS,
     st.sampled_from(TerminationProtection),
     st.just(value=True) | st.booleans(),
     st.lists(EXEMPTIONS, max_size=2),
+    st.just({}) | RULE_SETTINGS,
+    st.just(Severity.LOW) | st.sampled_from(Severity),
 )
 
 
@@ -109,7 +120,9 @@ def is_exempt(finding: Finding, cluster: Cluster, exemption: Exemption) -> bool:
 def test_observe_and_alert_never_terminate(
     findings: list[Finding], cluster: Cluster, policy: Policy, mode: Mode
 ) -> None:
-    assert not terminates(findings, cluster, replace(policy, mode=mode))
+    own = {rule_id: replace(s, mode=None) for rule_id, s in policy.rules.items()}
+
+    assert not terminates(findings, cluster, replace(policy, mode=mode, rules=own))
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
@@ -222,7 +235,7 @@ def test_the_order_of_findings_does_not_matter(
 def test_every_open_broken_rule_is_in_exactly_one_alert(
     findings: list[Finding], cluster: Cluster | None, policy: Policy, mode: Mode
 ) -> None:
-    without_exemptions = replace(policy, mode=mode, exemptions=())
+    without_exemptions = replace(policy, mode=mode, exemptions=(), rules={}, alerts=AlertSettings())
     broken = [
         f.id
         for f in findings
@@ -238,7 +251,7 @@ def test_every_open_broken_rule_is_in_exactly_one_alert(
 def test_every_doubt_is_told_too_unless_an_exemption_covers_it(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
-    alert_mode = replace(policy, mode=Mode.ALERT)
+    alert_mode = replace(policy, mode=Mode.ALERT, rules={}, alerts=AlertSettings())
     expected = {
         f.id
         for f in findings
@@ -279,3 +292,48 @@ def test_enforcement_terminates_nothing_that_no_check_would_hand_to_it(
     if isinstance(decision, Terminate):
         assert isinstance(actions[-1], RequestEnforcement)
         assert decision.findings
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_a_rule_in_observe_mode_never_alerts(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    told = {f.rule_id for alert in alerts(findings, cluster, policy) for f in alert.findings}
+    decision = decide_enforcement(findings, cluster, policy, NOW)
+    told |= {finding.rule_id for finding in decision.findings}
+
+    assert Mode.OBSERVE not in {policy.mode_of(rule_id) for rule_id in told}
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_only_rules_in_enforce_mode_end_clusters(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    others = [f for f in findings if policy.mode_of(f.rule_id) is not Mode.ENFORCE]
+    decision = decide_enforcement(findings, cluster, policy, NOW)
+
+    assert not terminates(others, cluster, policy)
+    if isinstance(decision, Terminate):
+        assert {policy.mode_of(f.rule_id) for f in decision.findings} == {Mode.ENFORCE}
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_what_is_too_mild_is_told_only_when_it_ends_the_cluster(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    for alert in alerts(findings, cluster, policy):
+        assert alert.findings
+        for finding in alert.findings:
+            grave = finding.severity.rank >= policy.alerts.minimum_severity.rank
+            assert grave or finding.deadline == NOW
+
+
+@given(FINDINGS, CLUSTERS, POLICIES)
+def test_an_alert_names_expired_exemptions_and_no_others(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
+    for alert in alerts(findings, cluster, policy):
+        for ended in alert.expired_exemptions:
+            renewed = replace(ended, until=NOW.date())
+            assert ended.until < NOW.date()
+            assert any(is_exempt(finding, cluster, renewed) for finding in alert.findings)

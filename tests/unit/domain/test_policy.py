@@ -3,8 +3,10 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.policy import ClusterMatch, Policy, TerminationProtection
+from emr_log_guard.domain.compliance import Mode, Severity
+from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings, TerminationProtection
+from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules.in_force import in_force
 from tests.unit.builders import an_exemption
 
 ID = "j-2AXXXXXXGAPLF"
@@ -121,3 +123,31 @@ def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
         "EMRLOG-006",
         "EMRLOG-008",
     }
+
+
+@pytest.mark.parametrize(("own", "on"), [(None, True), (True, True), (False, False)])
+def test_a_rule_is_on_unless_the_policy_says_otherwise(*, own: bool | None, on: bool) -> None:
+    first, *others = CLUSTER_RULES
+    policy = Policy(rules={first.id: RuleSettings(enabled=own)})
+
+    assert in_force(CLUSTER_RULES, policy) == ((first,) if on else ()) + tuple(others)
+
+
+def test_a_rule_is_as_grave_as_the_policy_says() -> None:
+    policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.CRITICAL)})
+
+    severities = [rule.severity for rule in in_force(CLUSTER_RULES, policy)]
+
+    assert severities == [Severity.CRITICAL, *(rule.severity for rule in CLUSTER_RULES[1:])]
+
+
+def test_the_strongest_mode_is_that_of_the_rules_in_question() -> None:
+    policy = Policy(
+        mode=Mode.OBSERVE,
+        rules={"A": RuleSettings(mode=Mode.ENFORCE), "B": RuleSettings(mode=Mode.ALERT)},
+    )
+
+    assert policy.strongest_mode(["A", "B", "C"]) is Mode.ENFORCE
+    assert policy.strongest_mode(["B", "C"]) is Mode.ALERT
+    assert policy.strongest_mode(["C"]) is Mode.OBSERVE
+    assert policy.strongest_mode([]) is Mode.OBSERVE

@@ -73,5 +73,6 @@ def test_our_own_words_are_a_contract() -> None:
         "enforcement.done",
         "enforcement.skipped",
         "enforcement.failed",
+        "policy.invalid",
     }
     assert all(step == step.name.lower() for step in NextStep)

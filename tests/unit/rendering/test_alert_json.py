@@ -33,6 +33,7 @@ def test_an_alert_has_every_field_of_its_schema() -> None:
         "mode": "alert",
         "next_step": "nothing_in_alert_mode",
         "detail": "",
+        "expired_exemptions": [],
     }
     assert finding == {
         "id": f"{ARN}#EMRLOG-002",

@@ -6,8 +6,9 @@ import pytest
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.rendering.alert_json import alert_json
 from emr_log_guard.rendering.alert_text import alert_subject, alert_text
-from tests.unit.builders import NOW, a_cluster, a_finding
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
 
 DOUBT = a_finding(
     "EMRLOG-006", rule_name="log-key-approved", compliance=Compliance.INSUFFICIENT_DATA
@@ -158,3 +159,21 @@ def test_a_cluster_without_a_name_goes_by_its_id() -> None:
 )
 def test_the_console_is_that_of_the_partition(arn: str, console: str) -> None:
     assert console in alert_text(an_alert(arn=arn))
+
+
+def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
+    alert = dataclasses.replace(an_alert(), expired_exemptions=(an_exemption(),))
+
+    assert (
+        "Exemption    ended on 2026-12-31, for *: moves to emr-7 in June "
+        "(approved by security@example.com)\n"
+    ) in alert_text(alert)
+    assert alert_json(alert)["expired_exemptions"] == [
+        {
+            "cluster": {"id": CLUSTER_ID},
+            "rules": ["*"],
+            "until": "2026-12-31",
+            "reason": "moves to emr-7 in June",
+            "approved_by": "security@example.com",
+        }
+    ]

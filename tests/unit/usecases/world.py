@@ -50,22 +50,24 @@ class World:
 
     @property
     def check_cluster(self) -> CheckCluster:
-        read_facts = ReadClusterFacts(
-            self.keys, self.policy.approved_keys, self.roles, self.clusters
+        read_facts = ReadClusterFacts(self.keys, (), self.roles, self.clusters)
+        return CheckCluster(
+            self.clusters, read_facts, lambda: self.policy, self.act, lambda: NOW, runbook
         )
-        return CheckCluster(self.clusters, read_facts, self.policy, self.act, lambda: NOW, runbook)
 
     @property
     def check_log_objects(self) -> CheckLogObjects:
-        return CheckLogObjects(self.read_object, self.policy, self.act, lambda: NOW, runbook)
+        return CheckLogObjects(
+            self.read_object, lambda: self.policy, self.act, lambda: NOW, runbook
+        )
 
     @property
     def enforce(self) -> Enforce:
         return Enforce(
             clusters=self.clusters,
-            read_facts=ReadClusterFacts(self.keys, self.policy.approved_keys, steps=self.clusters),
+            read_facts=ReadClusterFacts(self.keys, (), steps=self.clusters),
             read_object=self.read_object,
-            policy=self.policy,
+            policy=lambda: self.policy,
             alerts=self.alerts,
             clock=lambda: NOW,
             runbook=runbook,

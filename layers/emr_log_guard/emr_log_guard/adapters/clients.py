@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -59,3 +60,9 @@ def sns() -> "SNSClient":
 def sqs() -> "SQSClient":
     """Return the client for SQS."""
     return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def ssm() -> "SSMClient":
+    """Return the client for Systems Manager."""
+    return boto3.client("ssm", config=_CONFIG)

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from emr_log_guard.domain.decide import Alert
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.decide import Alert, AlertKind
+from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
 from emr_log_guard.rendering.alert_text import alert_subject
+from emr_log_guard.rendering.policy_alert import policy_messages, policy_subject
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -28,5 +31,20 @@ class SnsAlerts:
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value}
                 for name, value in alert_attributes(alert).items()
+            },
+        )
+
+    def policy_invalid(self, problem: PolicyProblem) -> None:
+        """Tell every subscriber that the policy cannot be gone by. Errors fly."""
+        arn = Arn.parse(self._topic_arn)
+        place = {"account": arn.account, "region": arn.region} if arn else {}
+        self._client.publish(
+            TopicArn=self._topic_arn,
+            Subject=policy_subject(problem),
+            MessageStructure="json",
+            Message=policy_messages(problem, place),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in {"kind": str(AlertKind.POLICY_INVALID), **place}.items()
             },
         )

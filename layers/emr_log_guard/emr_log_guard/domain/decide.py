@@ -19,6 +19,7 @@ class AlertKind(StrEnum):
     ENFORCEMENT_DONE = "enforcement.done"
     ENFORCEMENT_SKIPPED = "enforcement.skipped"
     ENFORCEMENT_FAILED = "enforcement.failed"
+    POLICY_INVALID = "policy.invalid"
 
 
 class NextStep(StrEnum):
@@ -48,6 +49,8 @@ class Alert:
     mode: Mode
     detail: str = ""
     """What else there is to say, such as the error that stopped a termination."""
+    expired_exemptions: tuple[Exemption, ...] = ()
+    """The exemptions that would have covered one of the findings, had they not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,9 @@ def decide(
             checked.
 
     Returns:
-        At most one alert, with every finding that needs attention and is not exempt, and at most
-        one request for enforcement, last.
+        At most one alert, with every finding that needs attention, is not exempt, and is to be
+        told by its rule's mode and its severity; and at most one request for enforcement, last.
+        What a cluster is handed on for is told in any case.
 
     """
     found = tuple(
@@ -116,30 +120,35 @@ def decide(
             (
                 finding
                 for finding in exempted(findings, cluster, policy, now)
-                if finding.status is Status.OPEN and finding.needs_attention
+                if finding.status is Status.OPEN
+                and finding.needs_attention
+                and policy.mode_of(finding.rule_id) is not Mode.OBSERVE
             ),
             key=lambda finding: (-finding.severity.rank, finding.rule_id),
         )
     )
-    if not found or policy.mode is Mode.OBSERVE:
-        return ()
     next_step = _next_step(found, cluster, policy)
+    requested = next_step is NextStep.TERMINATION_REQUESTED
+    due = {finding.id for finding in grounds(found, policy)} if requested else set()
+    told = tuple(
+        replace(finding, deadline=now) if finding.id in due else finding
+        for finding in found
+        if finding.id in due or finding.severity.rank >= policy.alerts.minimum_severity.rank
+    )
+    if not told:
+        return ()
     alert = Alert(
         AlertKind.FINDING_OPENED,
-        found[0].cluster_arn,
-        found[0].cluster_name,
-        found,
+        told[0].cluster_arn,
+        told[0].cluster_name,
+        told,
         next_step,
-        policy.mode,
+        policy.strongest_mode(finding.rule_id for finding in told),
+        expired_exemptions=expired_exemptions(told, cluster, policy, now),
     )
-    if next_step is not NextStep.TERMINATION_REQUESTED:
+    if not requested:
         return (alert,)
-    called_for = {finding.id for finding in grounds(found, policy)}
-    due = tuple(replace(f, deadline=now) if f.id in called_for else f for f in found)
-    return (
-        replace(alert, findings=due),
-        RequestEnforcement(alert.cluster_arn, log_objects),
-    )
+    return (alert, RequestEnforcement(alert.cluster_arn, log_objects))
 
 
 def decide_enforcement(
@@ -147,15 +156,20 @@ def decide_enforcement(
 ) -> Terminate | Spare:
     """Decide a cluster's end, from facts read a moment ago.
 
-    Terminates only in enforce mode, in a stack that allows it, a cluster that still runs, for a
-    proven finding of severity HIGH or more that the policy lists and nobody exempted.
+    Terminates only in a stack that allows it, a cluster that still runs, for a proven finding of
+    severity HIGH or more, of a rule in enforce mode that the policy lists and nobody exempted.
+    What is only observed is told here neither.
     """
     standing = exempted(findings, cluster, policy, now)
     reasons = grounds(standing, policy)
-    told = tuple(f for f in standing if f.needs_attention)
+    told = tuple(
+        finding
+        for finding in standing
+        if finding.needs_attention and policy.mode_of(finding.rule_id) is not Mode.OBSERVE
+    )
     if cluster.ended:
         return Spare(NextStep.CLUSTER_ENDED, reasons)
-    if policy.mode is not Mode.ENFORCE or not policy.enforcement.allowed or not reasons:
+    if not policy.enforcement.allowed or not reasons:
         return Spare(NextStep.SPARED_NO_LONGER_CALLED_FOR, told)
     override = policy.enforcement.termination_protection is TerminationProtection.OVERRIDE
     if cluster.termination_protected and not override:
@@ -172,13 +186,27 @@ def grounds(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
         and finding.status is Status.OPEN
         and finding.severity.rank >= Severity.HIGH.rank
         and finding.rule_id in policy.enforcement.rules
+        and policy.mode_of(finding.rule_id) is Mode.ENFORCE
+    )
+
+
+def expired_exemptions(
+    findings: Iterable[Finding], cluster: Cluster | None, policy: Policy, now: datetime
+) -> tuple[Exemption, ...]:
+    """Name the exemptions that would cover one of the open findings, had they not ended."""
+    standing = [finding for finding in findings if finding.status is Status.OPEN]
+    return tuple(
+        exemption
+        for exemption in policy.exemptions
+        if not exemption.in_force(now)
+        and any(_speaks_of(exemption, finding, cluster) for finding in standing)
     )
 
 
 def _next_step(found: tuple[Finding, ...], cluster: Cluster | None, policy: Policy) -> NextStep:
     if cluster is not None and cluster.ended:
         return NextStep.CLUSTER_ENDED
-    if policy.mode is not Mode.ENFORCE:
+    if policy.strongest_mode(finding.rule_id for finding in found) is not Mode.ENFORCE:
         return NextStep.NOTHING_IN_ALERT_MODE
     if cluster is None or not grounds(found, policy):
         return NextStep.NOTHING_ENFORCED
@@ -190,16 +218,20 @@ def _next_step(found: tuple[Finding, ...], cluster: Cluster | None, policy: Poli
 def _exemption_for(
     finding: Finding, cluster: Cluster | None, policy: Policy, now: datetime
 ) -> Exemption | None:
-    tags = cluster.tags if cluster else {}
     return next(
         (
             exemption
             for exemption in policy.exemptions
-            if exemption.in_force(now)
-            and exemption.covers(finding.rule_id)
-            and exemption.cluster.matches(finding.cluster_id, finding.cluster_name, tags)
+            if exemption.in_force(now) and _speaks_of(exemption, finding, cluster)
         ),
         None,
+    )
+
+
+def _speaks_of(exemption: Exemption, finding: Finding, cluster: Cluster | None) -> bool:
+    tags = cluster.tags if cluster else {}
+    return exemption.covers(finding.rule_id) and exemption.cluster.matches(
+        finding.cluster_id, finding.cluster_name, tags
     )
 
 

@@ -1,12 +1,13 @@
 """What security wants: the mode, the approved keys, what may be enforced, and who is exempt."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Protocol
 
-from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.compliance import Mode, Severity
 
 DEFAULT_ENFORCED_RULES = frozenset(
     {"EMRLOG-002", "EMRLOG-003", "EMRLOG-004", "EMRLOG-005", "EMRLOG-006", "EMRLOG-008"}
@@ -27,7 +28,11 @@ class Enforcement:
     rules: frozenset[str] = DEFAULT_ENFORCED_RULES
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
     allowed: bool = False
-    """Whether the stack was deployed with the means to terminate at all."""
+    """Whether the stack was deployed with the means to terminate at all: not of the document."""
+    grace_at_launch_minutes: int = 0
+    """For what was first seen while the cluster was STARTING or BOOTSTRAPPING."""
+    grace_running_minutes: int = 240
+    """For what was first seen later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,76 @@ class Exemption:
         return now.astimezone(UTC).date() <= self.until
 
 
+class RuleCard(Protocol):
+    """What a policy has to know of a rule. The rules themselves are a layer above."""
+
+    @property
+    def id(self) -> str:
+        """Its id, such as `EMRLOG-002`."""
+        ...
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is unless the policy says otherwise."""
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is judged by unless the policy says otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """What the policy changes about one rule; None leaves it as it is."""
+
+    enabled: bool | None = None
+    severity: Severity | None = None
+    mode: Mode | None = None
+
+
+_AS_IT_IS = RuleSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """When people are told."""
+
+    remind_every_hours: int = 24
+    minimum_severity: Severity = Severity.LOW
+    """Milder findings are recorded only, unless a cluster is terminated for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All that security decides."""
+    """All that security decides. The defaults are the strict ones: everything is told."""
 
     mode: Mode = Mode.ALERT
     approved_keys: tuple[str, ...] = ()
     """Key ids, key ARNs, alias names or alias ARNs; empty when any customer key will do."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     exemptions: tuple[Exemption, ...] = ()
+    rules: Mapping[str, RuleSettings] = field(default_factory=dict)
+    """What is different about some rules, by their ids."""
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+
+    def mode_of(self, rule_id: str) -> Mode:
+        """Say what may be done about a rule's findings: its own mode wins over the policy's."""
+        return self.rules.get(rule_id, _AS_IT_IS).mode or self.mode
+
+    def severity_of(self, rule: RuleCard) -> Severity:
+        """Say how grave a rule is."""
+        return self.rules.get(rule.id, _AS_IT_IS).severity or rule.severity
+
+    def enabled(self, rule: RuleCard) -> bool:
+        """Say whether a rule is judged by."""
+        own = self.rules.get(rule.id, _AS_IT_IS).enabled
+        return rule.enabled if own is None else own
+
+    def strongest_mode(self, rule_ids: Iterable[str]) -> Mode:
+        """Say the most that may be done about any of these rules; without any, the policy's mode.
+
+        Modes are written in the order of what they permit.
+        """
+        modes = {self.mode_of(rule_id) for rule_id in rule_ids}
+        return max(modes, key=list(Mode).index, default=self.mode)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert
 from emr_log_guard.domain.findings import Evidence, Finding
+from emr_log_guard.domain.policy import Exemption
 from emr_log_guard.rendering.alert_text import alert_subject, alert_text
 from emr_log_guard.rendering.escape import plain
 
@@ -58,6 +59,7 @@ def alert_json(alert: Alert) -> dict[str, object]:
         "mode": alert.mode,
         "next_step": alert.next_step,
         "detail": alert.detail,
+        "expired_exemptions": [exemption_json(ended) for ended in alert.expired_exemptions],
         "findings": [finding_json(finding) for finding in alert.findings],
     }
 
@@ -79,6 +81,19 @@ def alert_attributes(alert: Alert) -> Mapping[str, str]:
 def finding_json(finding: Finding) -> dict[str, object]:
     """Write a finding's fields, times in ISO 8601 UTC."""
     return {field.name: _value(getattr(finding, field.name)) for field in fields(finding)}
+
+
+def exemption_json(exemption: Exemption) -> dict[str, object]:
+    """Write an exemption's fields as the policy document has them."""
+    match = exemption.cluster
+    given = {"id": match.id, "name": match.name, "tag": dict(match.tag) if match.tag else None}
+    return {
+        "cluster": {name: value for name, value in given.items() if value is not None},
+        "rules": sorted(exemption.rules),
+        "until": exemption.until.isoformat(),
+        "reason": exemption.reason,
+        "approved_by": exemption.approved_by,
+    }
 
 
 def _value(value: object) -> object:

@@ -42,7 +42,7 @@ _NEXT = {
     ),
     NextStep.NOTHING_ENFORCED: (
         "Nothing will be done to the cluster: mode is enforce, but none of this is proven, "
-        "HIGH and listed in EnforcementRules."
+        "HIGH, of a rule in mode enforce, and listed in the policy's enforcement.rules."
     ),
     NextStep.CLUSTER_ENDED: "The cluster is terminating or gone already.",
     NextStep.TERMINATION_STARTED: "EMR is terminating the cluster.",
@@ -108,6 +108,11 @@ def _lines(alert: Alert) -> Iterator[str]:
     yield f"Next         {_next(alert)}"
     if alert.detail:
         yield f"Detail       {plain(alert.detail)}"
+    for ended in alert.expired_exemptions:
+        yield (
+            f"Exemption    ended on {ended.until}, for {', '.join(sorted(ended.rules))}: "
+            f"{plain(ended.reason)} (approved by {plain(ended.approved_by)})"
+        )
     for index, finding in enumerate(alert.findings):
         yield ""
         yield from _finding_lines(finding, alert.findings[:index])

@@ -10,6 +10,7 @@ from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, judge_cluster
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.ports import Clusters
@@ -44,7 +45,8 @@ class CheckCluster:
 
     clusters: Clusters
     read_facts: ReadClusterFacts
-    policy: Policy
+    policy: Callable[[], Policy]
+    """Gives the policy in force."""
     act: Act
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
@@ -58,9 +60,12 @@ class CheckCluster:
 
         """
         now = self.clock()
-        facts = self.read_facts(self.clusters.describe(cluster_id))
-        findings = judge_cluster(facts, CLUSTER_RULES, Judging(now, self.runbook, launched_by))
+        policy = self.policy()
+        rules = in_force(CLUSTER_RULES, policy)
+        read_facts = self.read_facts.under(policy, rules)
+        facts = read_facts(self.clusters.describe(cluster_id))
+        findings = judge_cluster(facts, rules, Judging(now, self.runbook, launched_by))
         record_findings("cluster checked", cluster_id, findings)
-        actions = decide(findings, facts.cluster, self.policy, now)
+        actions = decide(findings, facts.cluster, policy, now)
         self.act(actions)
         return ClusterChecked(cluster_id, findings, tuple(type(a).__name__ for a in actions))

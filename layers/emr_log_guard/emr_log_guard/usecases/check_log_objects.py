@@ -15,6 +15,7 @@ from emr_log_guard.errors import ObjectNotFoundError
 from emr_log_guard.events.s3 import ObjectCreated, parse_object_created
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules import LOG_OBJECT_RULES
+from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -36,7 +37,8 @@ class CheckLogObjects:
     """Judges log objects by what S3, EMR and KMS say of them now."""
 
     read_object: ReadLogObject
-    policy: Policy
+    policy: Callable[[], Policy]
+    """Gives the policy in force."""
     act: Act
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
@@ -65,13 +67,13 @@ class CheckLogObjects:
     def judge(self, objects: Sequence[LogObjectRead]) -> None:
         """Judge the objects of a batch and tell of what is wrong, once a cluster."""
         now = self.clock()
+        policy = self.policy()
+        rules = in_force(LOG_OBJECT_RULES, policy)
         for subject, cluster, facts in _by_cluster(objects):
-            findings = judge_log_objects(
-                subject, facts, LOG_OBJECT_RULES, Judging(now, self.runbook)
-            )
+            findings = judge_log_objects(subject, facts, rules, Judging(now, self.runbook))
             record_findings("log objects checked", subject.id, findings, objects=len(facts))
-            broken = _broken(facts, findings, self.policy)
-            self.act(decide(findings, cluster, self.policy, now, broken))
+            broken = _broken(facts, findings, policy)
+            self.act(decide(findings, cluster, policy, now, broken))
 
 
 def _by_cluster(

@@ -14,13 +14,15 @@ from emr_log_guard.domain.decide import (
     Spare,
     Terminate,
     decide_enforcement,
+    expired_exemptions,
 )
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.policy import Exemption, Policy
 from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError, TerminationRefusedError
 from emr_log_guard.observability import logger, record_enforcement
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
 from emr_log_guard.usecases.ports import Alerts, TerminableClusters
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -42,7 +44,8 @@ class Enforce:
     clusters: TerminableClusters
     read_facts: ReadClusterFacts
     read_object: ReadLogObject
-    policy: Policy
+    policy: Callable[[], Policy]
+    """Gives the policy in force."""
     alerts: Alerts
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
@@ -54,32 +57,38 @@ class Enforce:
         """
         arn = Arn.parse(request.cluster_arn)
         cluster_id = arn.resource.rpartition("/")[2] if arn else ""
+        policy = self.policy()
         try:
             cluster = self.clusters.describe(cluster_id)
         except ClusterNotFoundError as error:
-            return self._tell(request.cluster_arn, None, (), NextStep.CLUSTER_ENDED, str(error))
-        findings = () if cluster.ended else self._judge(cluster, request)
-        match decide_enforcement(findings, cluster, self.policy, self.clock()):
-            case Spare(reason=reason, findings=told):
+            return self._tell(
+                policy, request.cluster_arn, None, (), NextStep.CLUSTER_ENDED, str(error)
+            )
+        now = self.clock()
+        findings = () if cluster.ended else self._judge(cluster, policy, request)
+        match decide_enforcement(findings, cluster, policy, now):
+            case Spare(reason=step, findings=told):
                 detail = f"The cluster is {cluster.state}."
-                return self._tell(cluster.arn, cluster.name, told, reason, detail)
-            case Terminate() as decision:
+            case Terminate(findings=told) as decision:
                 step, detail = self._terminate(cluster, decision)
-                return self._tell(cluster.arn, cluster.name, decision.findings, step, detail)
+        expired = expired_exemptions(told, cluster, policy, now)
+        return self._tell(policy, cluster.arn, cluster.name, told, step, detail, expired)
 
-    def _judge(self, cluster: Cluster, request: RequestEnforcement) -> tuple[Finding, ...]:
+    def _judge(
+        self, cluster: Cluster, policy: Policy, request: RequestEnforcement
+    ) -> tuple[Finding, ...]:
         """Judge by the rules that the policy would end a cluster for, and no others."""
-        enforced = self.policy.enforcement.rules
+        enforced = policy.enforcement.rules
+        rules = [rule for rule in in_force(CLUSTER_RULES, policy) if rule.id in enforced]
         judging = Judging(self.clock(), self.runbook)
-        findings = judge_cluster(
-            self.read_facts(cluster),
-            [rule for rule in CLUSTER_RULES if rule.id in enforced],
-            judging,
-        )
+        facts = self.read_facts.under(policy, rules)(cluster)
+        findings = judge_cluster(facts, rules, judging)
         objects = list(self._objects(cluster, request))
         if objects:
-            rules = [rule for rule in LOG_OBJECT_RULES if rule.id in enforced]
-            findings += judge_log_objects(Subject.of(cluster), objects, rules, judging)
+            about_objects = [
+                rule for rule in in_force(LOG_OBJECT_RULES, policy) if rule.id in enforced
+            ]
+            findings += judge_log_objects(Subject.of(cluster), objects, about_objects, judging)
         return findings
 
     def _objects(self, cluster: Cluster, request: RequestEnforcement) -> Iterator[LogObjectFacts]:
@@ -123,16 +132,27 @@ class Enforce:
                 raise TerminationRefusedError(message) from error
             raise
 
-    def _tell(
+    def _tell(  # noqa: PLR0913, PLR0917 - the parts of an alert
         self,
+        policy: Policy,
         cluster_arn: str,
         cluster_name: str | None,
         findings: tuple[Finding, ...],
         step: NextStep,
         detail: str,
+        expired: tuple[Exemption, ...] = (),
     ) -> NextStep:
         record_enforcement(cluster_arn, step, detail)
         self.alerts.publish(
-            Alert(_KINDS[step], cluster_arn, cluster_name, findings, step, self.policy.mode, detail)
+            Alert(
+                _KINDS[step],
+                cluster_arn,
+                cluster_name,
+                findings,
+                step,
+                policy.strongest_mode(finding.rule_id for finding in findings),
+                detail,
+                expired,
+            )
         )
         return step

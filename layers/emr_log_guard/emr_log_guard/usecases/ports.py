@@ -1,6 +1,7 @@
 """What the use cases need of the world."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from emr_log_guard.domain.clusters import Cluster, Step
@@ -8,6 +9,7 @@ from emr_log_guard.domain.decide import Alert, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
 
 
@@ -80,6 +82,41 @@ class Alerts(Protocol):
 
     def publish(self, alert: Alert) -> None:
         """Publish an alert."""
+        ...
+
+
+class PolicyAlerts(Protocol):
+    """Tells people about the policy itself."""
+
+    def policy_invalid(self, problem: PolicyProblem) -> None:
+        """Say that the stored policy cannot be gone by."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """The policy document as it is stored."""
+
+    text: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadablePolicy:
+    """Why the stored policy could not be read."""
+
+    reason: str
+    transient: bool
+    """Whether another attempt may work."""
+
+
+class PolicyParameter(Protocol):
+    """Where the policy is stored."""
+
+    name: str
+
+    def read(self) -> StoredPolicy | UnreadablePolicy:
+        """Read the document."""
         ...
 
 

@@ -1,6 +1,8 @@
 """Gathering: all that the cluster rules judge by."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster, ClusterFacts, Step, StepFacts
@@ -8,8 +10,12 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyUse, evaluate_key_policy
 from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
+from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
+from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.ports import Keys, Roles, Steps
 
 
@@ -18,11 +24,21 @@ class ReadClusterFacts:
     """Reads what the rules need of a cluster, and nothing that a missing premise makes idle."""
 
     keys: Keys
-    approved_keys: tuple[str, ...]
+    approved_keys: tuple[str, ...] = ()
     roles: Roles | None = None
     """None where no rule asks for the roles' rights."""
     steps: Steps | None = None
     """None where no rule asks for the steps."""
+
+    def under(self, policy: Policy, rules: Iterable[Rule[ClusterFacts]]) -> Self:
+        """Read for a policy, and only what these rules ask for."""
+        asked = {rule.id for rule in rules}
+        return replace(
+            self,
+            approved_keys=policy.approved_keys,
+            roles=self.roles if roles_can_use_key.RULE.id in asked else None,
+            steps=self.steps if steps_keep_key.RULE.id in asked else None,
+        )
 
     def __call__(self, cluster: Cluster) -> ClusterFacts:
         """Read the keys, the approved keys, the steps, and each role's right to the log key."""

@@ -1,0 +1,1 @@
+"""The `emr-log-guard` command, for people; no function imports it."""

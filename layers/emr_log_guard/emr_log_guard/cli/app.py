@@ -1,0 +1,113 @@
+"""The commands and their options."""
+
+import getpass
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emr_log_guard.cli.stored import Place, fail, problems_of, read_file
+from emr_log_guard.policy_document import pretty
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Look at and change what EMR Log Guard does in this account and Region.",
+)
+policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
+app.add_typer(policy_app, name="policy")
+
+Stack = Annotated[str, typer.Option(help="The guard's stack: its policy is meant.")]
+Parameter = Annotated[
+    str | None, typer.Option(help="The SSM parameter that holds the policy, instead of --stack.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
+File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]
+
+
+@policy_app.command()
+def show(stack: Stack = "emr-log-guard", parameter: Parameter = None) -> None:
+    """Print the stored policy, ready to be edited and set again.
+
+    Ends with status 2 when it is invalid, and says on standard error what is wrong.
+    """
+    stored = Place.of(stack, parameter).read()
+    problems = problems_of(stored.text)
+    typer.echo(stored.text if problems else pretty(json.loads(stored.text)), nl=False)
+    if problems:
+        fail(*problems)
+
+
+@policy_app.command()
+def validate(file: File) -> None:
+    """Check a policy document without touching AWS.
+
+    Ends with status 0 when the guard would take it, with 2 when not.
+    """
+    problems = problems_of(read_file(file))
+    if problems:
+        fail(*problems)
+    typer.echo(f"{file} is valid.")
+
+
+@policy_app.command("set")
+def set_policy(
+    file: File, stack: Stack = "emr-log-guard", parameter: Parameter = None, *, yes: Yes = False
+) -> None:
+    """Store a policy: checks it, shows what changes, asks, and writes.
+
+    Refuses to write when somebody else changed the stored policy meanwhile.
+    """
+    new = read_file(file)
+    if problems := problems_of(new):
+        fail(*problems)
+    place = Place.of(stack, parameter)
+    place.replace(place.read(), new, yes=yes)
+
+
+@app.command()
+def exempt(  # noqa: PLR0913 - each is an option
+    *,
+    rule: Annotated[list[str], typer.Option(help="A rule id, or * for all. May be repeated.")],
+    until: Annotated[str, typer.Option(help="The last day on which it holds: 2026-12-31, UTC.")],
+    reason: Annotated[str, typer.Option(help="Why, in one line.")],
+    cluster: Annotated[str | None, typer.Option(help="A cluster's id.")] = None,
+    name: Annotated[str | None, typer.Option(help="A pattern for names, such as legacy-*.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE. May be repeated.")] = None,
+    approved_by: Annotated[str | None, typer.Option(help="Who approved it; else you.")] = None,
+    stack: Stack = "emr-log-guard",
+    parameter: Parameter = None,
+    yes: Yes = False,
+) -> None:
+    """Spare clusters from rules until a day: adds an exemption to the stored policy.
+
+    Say which clusters with --cluster, --name or --tag; given together, all of them must match.
+    """
+    tags = dict(one.partition("=")[::2] for one in tag or ())
+    if not all("=" in one for one in tag or ()):
+        fail("--tag: write KEY=VALUE")
+    match = {"id": cluster, "name": name, "tag": tags or None}
+    wanted = {key: value for key, value in match.items() if value is not None}
+    if not wanted:
+        fail("say which clusters: --cluster ID, --name PATTERN or --tag KEY=VALUE")
+    exemption = {
+        "cluster": wanted,
+        "rules": rule,
+        "until": until,
+        "reason": reason,
+        "approved_by": approved_by or getpass.getuser(),
+    }
+    if problems := problems_of(json.dumps({"exemptions": [exemption]})):
+        fail(*(problem.removeprefix("exemptions[0].") for problem in problems))
+    if until < datetime.now(UTC).date().isoformat():
+        fail(f"--until: {until} is over already")
+    place = Place.of(stack, parameter)
+    stored = place.read()
+    if problems := problems_of(stored.text):
+        fail("the stored policy is invalid: correct it first", *problems)
+    document = json.loads(stored.text)
+    document.setdefault("exemptions", []).append(exemption)
+    place.replace(stored, json.dumps(document), yes=yes)

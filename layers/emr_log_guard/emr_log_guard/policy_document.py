@@ -1,0 +1,331 @@
+"""The policy as a JSON document: its shape, its limits, and what is wrong with one.
+
+Unknown fields are refused: in a policy a field that nobody reads is a mistake. The JSON Schema in
+docs/policy.schema.json is made from these types; what a schema cannot say is checked below.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from emr_log_guard.domain.compliance import Mode, Severity
+from emr_log_guard.domain.policy import (
+    DEFAULT_ENFORCED_RULES,
+    AlertSettings,
+    ClusterMatch,
+    Enforcement,
+    Exemption,
+    Policy,
+    RuleSettings,
+    TerminationProtection,
+)
+from emr_log_guard.errors import InvalidPolicyError
+from emr_log_guard.rules import ALL_RULES
+
+RULE_IDS = tuple(rule.id for rule in ALL_RULES)
+STANDARD_BYTES = 4096
+LARGEST_BYTES = 8192
+"""The value of an SSM parameter of the advanced tier; of the standard tier, half of it.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
+"""
+STRICT = Policy(rules={rule_id: RuleSettings(enabled=True) for rule_id in RULE_IDS})
+"""What the guard goes by while there is no valid policy: everything is told, nothing is ended."""
+
+_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
+_ARN = r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:"
+
+type RuleId = Annotated[str, Meta(extra_json_schema={"enum": list(RULE_IDS)})]
+type RuleIdOrAll = Annotated[
+    str, Meta(extra_json_schema={"enum": ["*", *RULE_IDS]}, description="A rule id, or * for all.")
+]
+type Line = Annotated[str, Meta(pattern=_LINE, max_length=256)]
+type Key = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_ARN}(key|alias)/\S+|alias/\S+|mrk-[0-9a-f]{{32}}|[0-9a-f-]{{36}})\Z",
+        description="A key id, key ARN, alias name (alias/…) or alias ARN.",
+    ),
+]
+type ClusterId = Annotated[str, Meta(pattern=r"^j-[A-Z0-9]+\Z")]
+type Minutes = Annotated[int, Meta(ge=0, le=43_200)]
+"""Up to thirty days."""
+type Hours = Annotated[int, Meta(ge=1, le=720)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Refuses what it does not know."""
+
+
+class RuleDocument(_Strict, frozen=True):
+    """What is different about one rule."""
+
+    enabled: bool | UnsetType = UNSET
+    severity: Severity | UnsetType = UNSET
+    mode: Mode | UnsetType = UNSET
+
+
+class EnforcementDocument(_Strict, frozen=True):
+    """What may cost a cluster its life."""
+
+    rules: tuple[RuleId, ...] = tuple(sorted(DEFAULT_ENFORCED_RULES))
+    grace_at_launch_minutes: Minutes = 0
+    grace_running_minutes: Minutes = 240
+    termination_protection: TerminationProtection = TerminationProtection.RESPECT
+
+
+class ClusterDocument(_Strict, frozen=True):
+    """Which clusters an exemption is for: every given part must match, one at least is given."""
+
+    id: ClusterId | UnsetType = UNSET
+    name: Annotated[Line, Meta(description="A pattern, such as legacy-*.")] | UnsetType = UNSET
+    tag: Annotated[dict[str, str], Meta(min_length=1)] | UnsetType = UNSET
+
+
+class ExemptionDocument(_Strict, frozen=True):
+    """A promise not to act on some rules for some clusters."""
+
+    cluster: ClusterDocument
+    rules: Annotated[tuple[RuleIdOrAll, ...], Meta(min_length=1)]
+    until: Annotated[date, Meta(description="The last day on which it holds, in UTC.")]
+    reason: Line
+    approved_by: Line
+
+
+class AlertsDocument(_Strict, frozen=True):
+    """When people are told."""
+
+    remind_every_hours: Hours = 24
+    minimum_severity: Severity = Severity.LOW
+
+
+class PolicyDocument(_Strict, frozen=True):
+    """What security decides about EMR's logs. Every field has a default."""
+
+    schema: (
+        Annotated[str, Meta(description="Where the JSON Schema is, for editors.")] | UnsetType
+    ) = msgspec.field(default=UNSET, name="$schema")
+    mode: Mode = Mode.ALERT
+    approved_keys: tuple[Key, ...] = ()
+    rules: dict[RuleId, RuleDocument] = {}
+    enforcement: EnforcementDocument = EnforcementDocument()
+    exemptions: tuple[ExemptionDocument, ...] = ()
+    alerts: AlertsDocument = AlertsDocument()
+
+
+def parse_policy(text: str, *, allowed: bool = False) -> Policy:
+    """Read a policy.
+
+    Args:
+        text: The document, JSON.
+        allowed: Whether the stack may terminate at all.
+
+    Raises:
+        InvalidPolicyError: Something is wrong with it; each problem names the field and the fix.
+
+    """
+    size = _size(text)
+    if size > LARGEST_BYTES:
+        _refuse(
+            f"the document has {size} bytes, and an SSM parameter takes {LARGEST_BYTES} at most "
+            f"(advanced tier; {STANDARD_BYTES} in the standard tier): remove expired exemptions, "
+            "and exempt clusters by name pattern or tag instead of one by one"
+        )
+    plain = _decode_json(text)
+    try:
+        document = msgspec.convert(plain, PolicyDocument, strict=True)
+    except msgspec.ValidationError as error:
+        raise InvalidPolicyError((_explain(str(error), plain),)) from error
+    problems = tuple(_problems(document))
+    if problems:
+        raise InvalidPolicyError(problems)
+    return _policy(document, allowed=allowed)
+
+
+def policy_schema() -> dict[str, Any]:
+    """Make the JSON Schema of a policy."""
+    schema = msgspec.json.schema(PolicyDocument)
+    properties = {"propertyNames": {"enum": list(RULE_IDS)}}
+    schema["$defs"]["PolicyDocument"]["properties"]["rules"] |= properties
+    schema["$defs"]["ClusterDocument"]["minProperties"] = 1
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "EMR Log Guard policy",
+        # Python's end of a string is not that of ECMA 262, which schemas are written in.
+        **json.loads(json.dumps(schema).replace("\\\\Z", "$")),
+    }
+
+
+def pretty(plain: object) -> str:
+    """Write a document for people."""
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def stored_form(plain: object) -> str:
+    """Write a document as it is stored: for people while that fits into the standard tier."""
+    text = pretty(plain)
+    if _size(text) <= STANDARD_BYTES:
+        return text
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise InvalidPolicyError((problem,))
+
+
+def _decode_json(text: str) -> object:
+    def pairs(found: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in found]
+        for name in names:
+            if names.count(name) > 1:
+                _refuse(f"{name}: is given twice in one object: keep one of them")
+        return dict(found)
+
+    try:
+        msgspec.json.decode(text)  # stricter than the standard library: no NaN, no half characters
+        return json.loads(text, object_pairs_hook=pairs)
+    except (msgspec.DecodeError, UnicodeEncodeError, ValueError, RecursionError) as error:
+        _refuse(f"the document is not JSON: {error}")
+
+
+_FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`")
+_FIXES: Mapping[str, str] = {
+    "mode": f"write one of {', '.join(Mode)}",
+    "severity": f"write one of {', '.join(Severity)}",
+    "minimum_severity": f"write one of {', '.join(Severity)}",
+    "enabled": "write true or false, without quotes",
+    "termination_protection": f"write one of {', '.join(TerminationProtection)}",
+    "approved_keys": "write a list of key ids, key ARNs, alias names (alias/…) or alias ARNs",
+    "grace_at_launch_minutes": "write a whole number of minutes from 0 to 43200 (30 days)",
+    "grace_running_minutes": "write a whole number of minutes from 0 to 43200 (30 days)",
+    "remind_every_hours": "write a whole number of hours from 1 to 720 (30 days)",
+    "until": 'write the last day on which it holds, such as "2026-12-31"',
+    "reason": "say in one line why, in 256 characters at most",
+    "approved_by": "say in one line who approved it, in 256 characters at most",
+    "cluster": 'say which clusters, such as {"id": "j-…"}, {"name": "legacy-*"} or {"tag": {…}}',
+    "id": "write a cluster's id, such as j-2AXXXXXXGAPLF",
+    "name": "write a name or a pattern such as legacy-*, in one line",
+    "tag": 'write tags and their values, such as {"team": "research"}',
+    "rules": 'write rule ids, such as ["EMRLOG-002"]; an exemption may say ["*"]',
+    "exemptions": "write a list of exemptions",
+    "enforcement": "write an object",
+    "alerts": "write an object",
+}
+
+
+def _explain(message: str, plain: object) -> str:
+    """Turn msgspec's message into a path, what is wrong, and what to write instead."""
+    words, _, place = message.partition(" - at `$")
+    path = _path(place.rstrip("`"), plain)
+    if field := _FIELD.match(words):
+        place = f"{path}.{field['name']}".lstrip(".")
+        if field["what"] == "missing required":
+            return f"{place}: is missing; {_fix(place)}"
+        return f"{place}: no such field; correct its name, or remove it"
+    words = (
+        "is not written as it must be"
+        if "matching regex" in words
+        else words[0].lower() + words[1:]
+    )
+    return f"{path or 'the document'}: {words}; {_fix(path)}"
+
+
+def _fix(path: str) -> str:
+    for name in reversed(re.findall(r"[a-z_]+(?=\.|\[|$)", path)):
+        if name in _FIXES:
+            return _FIXES[name]
+    return "see docs/policy.schema.json"
+
+
+def _path(path: str, plain: object) -> str:
+    """Name a field as people do. Where msgspec says `[...]`, find the entry that it means."""
+    head, unnamed, tail = path.removeprefix(".").partition("[...]")
+    if not unnamed:
+        return head
+    entries = _at(plain, head)
+    shape = RuleDocument if head == "rules" else str
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        try:
+            msgspec.convert(entry, shape, strict=True)
+        except msgspec.ValidationError:
+            return f"{head}.{name}{tail}"
+    return f"{head}{tail}"
+
+
+def _at(plain: Any, path: str) -> object:  # noqa: ANN401 - any JSON
+    for name, index in re.findall(r"([a-z_]+)|\[(\d+)\]", path):
+        plain = plain[name] if name else plain[int(index)]
+    return plain
+
+
+def _problems(document: PolicyDocument) -> Iterator[str]:
+    """Find what the types cannot say."""
+    yield from _unknown("rules", tuple(document.rules), RULE_IDS)
+    yield from _unknown("enforcement.rules", document.enforcement.rules, RULE_IDS)
+    for place, exemption in enumerate(document.exemptions):
+        path = f"exemptions[{place}]"
+        yield from _unknown(f"{path}.rules", exemption.rules, ("*", *RULE_IDS))
+        cluster = exemption.cluster
+        if cluster.id is UNSET and cluster.name is UNSET and cluster.tag is UNSET:
+            yield f"{path}.cluster: names no cluster; {_FIXES['cluster']}"
+        if isinstance(cluster.tag, dict) and not all(cluster.tag):
+            yield f"{path}.cluster.tag: a tag has no name; {_FIXES['tag']}"
+
+
+def _unknown(path: str, named: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    unknown = sorted(set(named) - set(known))
+    if unknown:
+        yield (
+            f"{path}: this version has no rule {', '.join(map(repr, unknown))}; "
+            f"it knows {', '.join(known)}"
+        )
+
+
+def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
+    enforcement = document.enforcement
+    return Policy(
+        mode=document.mode,
+        approved_keys=document.approved_keys,
+        rules={
+            rule_id: RuleSettings(_given(own.enabled), _given(own.severity), _given(own.mode))
+            for rule_id, own in document.rules.items()
+        },
+        enforcement=Enforcement(
+            rules=frozenset(enforcement.rules),
+            termination_protection=enforcement.termination_protection,
+            allowed=allowed,
+            grace_at_launch_minutes=enforcement.grace_at_launch_minutes,
+            grace_running_minutes=enforcement.grace_running_minutes,
+        ),
+        exemptions=tuple(
+            Exemption(
+                cluster=ClusterMatch(
+                    id=_given(exemption.cluster.id),
+                    name=_given(exemption.cluster.name),
+                    tag=_given(exemption.cluster.tag),
+                ),
+                rules=frozenset(exemption.rules),
+                until=exemption.until,
+                reason=exemption.reason,
+                approved_by=exemption.approved_by,
+            )
+            for exemption in document.exemptions
+        ),
+        alerts=AlertSettings(
+            remind_every_hours=document.alerts.remind_every_hours,
+            minimum_severity=document.alerts.minimum_severity,
+        ),
+    )
+
+
+def _given[T](value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value

@@ -1,0 +1,71 @@
+"""The alert `policy.invalid`, for people and for machines."""
+
+import json
+from collections.abc import Mapping
+
+from emr_log_guard.domain.decide import AlertKind
+from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.rendering.alert_json import SCHEMA
+from emr_log_guard.rendering.escape import ascii_line, plain
+
+_LIMIT = 99
+_NEXT = (
+    "The guard goes on with its strict defaults: every rule is on, everything is told, "
+    "exemptions and approved keys are not known, nothing is terminated."
+)
+_MACHINES = ("sqs", "lambda", "http", "https")
+
+
+def policy_subject(problem: PolicyProblem) -> str:
+    """Write the headline: one line of printable ASCII."""
+    wrong = "cannot be read" if problem.version is None else "is invalid"
+    return ascii_line(f"EMR Log Guard: its policy {wrong}, nothing will be terminated", _LIMIT)
+
+
+def policy_text(problem: PolicyProblem) -> str:
+    """Write the whole alert as plain text."""
+    unreadable = problem.version is None
+    fix = (
+        "Let the guard's functions read the parameter; if it is gone, deploy the stack again or "
+        "write it anew with `emr-log-guard policy set FILE`."
+        if unreadable
+        else "Correct it: `emr-log-guard policy show > policy.json`, edit, "
+        "`emr-log-guard policy validate policy.json`, `emr-log-guard policy set policy.json`."
+    )
+    version = "" if unreadable else f", version {problem.version}"
+    return "\n".join(
+        [
+            policy_subject(problem),
+            "",
+            f"Parameter    {plain(problem.parameter)}{version}",
+            *(f"Wrong        {plain(one)}" for one in problem.problems),
+            f"Next         {_NEXT}",
+            f"Fix          {fix}",
+            "",
+        ]
+    )
+
+
+def policy_messages(problem: PolicyProblem, place: Mapping[str, str]) -> str:
+    """Write the message of `MessageStructure=json`, of an account and Region."""
+    text = policy_text(problem)
+    machine = json.dumps(
+        {
+            "schema": SCHEMA,
+            "kind": AlertKind.POLICY_INVALID,
+            "subject": policy_subject(problem),
+            "text": text,
+            **place,
+            "cluster_id": None,
+            "cluster_name": None,
+            "cluster_arn": None,
+            "parameter": problem.parameter,
+            "version": problem.version,
+            "problems": list(problem.problems),
+            "findings": [],
+        },
+        ensure_ascii=False,
+    )
+    return json.dumps(
+        {"default": text, "email": text, **dict.fromkeys(_MACHINES, machine)}, ensure_ascii=False
+    )

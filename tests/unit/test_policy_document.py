@@ -1,0 +1,223 @@
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emr_log_guard.domain.compliance import Mode, Severity
+from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings, TerminationProtection
+from emr_log_guard.errors import InvalidPolicyError
+from emr_log_guard.policy_document import (
+    LARGEST_BYTES,
+    STANDARD_BYTES,
+    STRICT,
+    parse_policy,
+    policy_schema,
+    pretty,
+    stored_form,
+)
+from emr_log_guard.rules import ALL_RULES
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "policy.schema.json"
+EXEMPTION = {
+    "cluster": {"id": "j-2AXXXXXXGAPLF"},
+    "rules": ["*"],
+    "until": "2026-12-31",
+    "reason": "moves in June",
+    "approved_by": "security@example.com",
+}
+
+
+def exemption(**changes: object) -> dict[str, object]:
+    """Make a policy with two good exemptions and one with these changes; None leaves out."""
+    third = {name: value for name, value in {**EXEMPTION, **changes}.items() if value is not None}
+    return {"exemptions": [EXEMPTION, EXEMPTION, third]}
+
+
+def problems(document: object) -> tuple[str, ...]:
+    text = document if isinstance(document, str) else json.dumps(document)
+    with pytest.raises(InvalidPolicyError) as caught:
+        parse_policy(text)
+    return caught.value.problems
+
+
+def test_an_empty_document_is_the_defaults() -> None:
+    assert parse_policy("{}") == Policy()
+
+
+def test_every_field_is_read() -> None:
+    policy = parse_policy(
+        json.dumps(
+            {
+                "$schema": "policy.schema.json",
+                "mode": "enforce",
+                "approved_keys": ["alias/emr-logs", "1234abcd-12ab-34cd-56ef-1234567890ab"],
+                "rules": {"EMRLOG-007": {"enabled": False, "severity": "LOW", "mode": "observe"}},
+                "enforcement": {
+                    "rules": ["EMRLOG-101"],
+                    "grace_at_launch_minutes": 5,
+                    "grace_running_minutes": 60,
+                    "termination_protection": "override",
+                },
+                "exemptions": [
+                    EXEMPTION,
+                    {**EXEMPTION, "cluster": {"name": "legacy-*", "tag": {"team": "a"}}},
+                ],
+                "alerts": {"remind_every_hours": 12, "minimum_severity": "HIGH"},
+            }
+        ),
+        allowed=True,
+    )
+
+    assert policy.mode is Mode.ENFORCE
+    assert policy.approved_keys == ("alias/emr-logs", "1234abcd-12ab-34cd-56ef-1234567890ab")
+    assert policy.rules == {
+        "EMRLOG-007": RuleSettings(enabled=False, severity=Severity.LOW, mode=Mode.OBSERVE)
+    }
+    assert policy.enforcement.rules == {"EMRLOG-101"}
+    assert policy.enforcement.grace_at_launch_minutes == 5
+    assert policy.enforcement.grace_running_minutes == 60
+    assert policy.enforcement.termination_protection is TerminationProtection.OVERRIDE
+    assert policy.enforcement.allowed
+    assert [one.cluster for one in policy.exemptions] == [
+        ClusterMatch(id="j-2AXXXXXXGAPLF"),
+        ClusterMatch(name="legacy-*", tag={"team": "a"}),
+    ]
+    assert policy.exemptions[0].until == date(2026, 12, 31)
+    assert policy.alerts.remind_every_hours == 12
+    assert policy.alerts.minimum_severity is Severity.HIGH
+
+
+@pytest.mark.parametrize(
+    ("document", "start"),
+    [
+        ([], "the document: expected `object`"),
+        ({"mode": "enforced"}, "mode: invalid enum value 'enforced'; write one of observe, alert"),
+        ({"mode": None}, "mode: expected `str`, got `null`; write one of"),
+        ({"exemption": []}, "exemption: no such field; correct its name"),
+        ({"enforcement": {"allowed": True}}, "enforcement.allowed: no such field"),
+        ({"approved_keys": "alias/a"}, "approved_keys: expected `array`, got `str`; write a list"),
+        ({"approved_keys": ["alias/a", ""]}, "approved_keys[1]: is not written as it must be"),
+        ({"approved_keys": ["alias/a b"]}, "approved_keys[0]: is not written as it must be"),
+        ({"rules": {"EMRLOG-001": 1}}, "rules.EMRLOG-001: expected `object`"),
+        ({"rules": {"EMRLOG-001": {"on": 1}}}, "rules.EMRLOG-001.on: no such field"),
+        ({"rules": {"EMRLOG-001": {"mode": "x"}}}, "rules.EMRLOG-001.mode: invalid enum value"),
+        ({"rules": {"EMRLOG-001": {"enabled": 1}}}, "rules.EMRLOG-001.enabled: expected `bool`"),
+        ({"rules": {"EMRLOG-999": {}}}, "rules: this version has no rule 'EMRLOG-999'; it knows"),
+        ({"enforcement": {"rules": ["*"]}}, "enforcement.rules: this version has no rule '*'"),
+        ({"enforcement": {"grace_running_minutes": -1}}, "enforcement.grace_running_minutes: exp"),
+        ({"enforcement": {"grace_running_minutes": True}}, "enforcement.grace_running_minutes: e"),
+        ({"enforcement": {"grace_at_launch_minutes": "5"}}, "enforcement.grace_at_launch_minutes"),
+        ({"enforcement": {"grace_at_launch_minutes": 43_201}}, "enforcement.grace_at_launch_minu"),
+        ({"alerts": {"remind_every_hours": 0}}, "alerts.remind_every_hours: expected `int` >= 1"),
+        ({"alerts": {"minimum_severity": "low"}}, "alerts.minimum_severity: invalid enum value"),
+        (exemption(until=None), "exemptions[2].until: is missing; write the last day"),
+        (exemption(reason=None), "exemptions[2].reason: is missing; say in one line why"),
+        (exemption(approved_by=None), "exemptions[2].approved_by: is missing; say in one line who"),
+        (exemption(cluster=None), "exemptions[2].cluster: is missing; say which clusters"),
+        (exemption(rules=None), "exemptions[2].rules: is missing; write rule ids"),
+        (exemption(until="31.12.2026"), "exemptions[2].until: invalid RFC3339 encoded date; write"),
+        (exemption(until="2026-02-30"), "exemptions[2].until: invalid"),
+        (exemption(until=20261231), "exemptions[2].until: expected `date`, got `int`"),
+        (exemption(reason=""), "exemptions[2].reason: is not written as it must be"),
+        (exemption(reason=" "), "exemptions[2].reason: is not written as it must be"),
+        (exemption(reason="a\nb"), "exemptions[2].reason: is not written as it must be"),
+        (exemption(reason="x" * 257), "exemptions[2].reason: expected `str` of length <= 256"),
+        (exemption(cluster={}), "exemptions[2].cluster: names no cluster; say which clusters"),
+        (exemption(cluster={"tag": {}}), "exemptions[2].cluster.tag: expected `object` of length"),
+        (exemption(cluster={"tag": {"": "x"}}), "exemptions[2].cluster.tag: a tag has no name"),
+        (exemption(cluster={"tag": {"a": 1}}), "exemptions[2].cluster.tag.a: expected `str`"),
+        (exemption(cluster={"name": ""}), "exemptions[2].cluster.name: is not written"),
+        (exemption(cluster={"id": "j-*"}), "exemptions[2].cluster.id: is not written as it must"),
+        (exemption(rules=[]), "exemptions[2].rules: expected `array` of length >= 1"),
+        (exemption(rules=["EMRLOG-2"]), "exemptions[2].rules: this version has no rule 'EMRLOG-2'"),
+        ("", "the document is not JSON"),
+        ("{", "the document is not JSON"),
+        ("[" * 5000, "the document is not JSON"),
+        ("[" * 4000 + "]" * 4000, "the document"),
+        ('{"mode": NaN}', "the document is not JSON"),
+        ('{"mode": "\ud800"}', "the document is not JSON"),
+        ('{"mode": "alert", "mode": "enforce"}', "mode: is given twice in one object"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place_and_the_fix(document: object, start: str) -> None:
+    (problem,) = problems(document)
+
+    assert problem.startswith(start)
+
+
+def test_several_unknown_rules_are_all_named() -> None:
+    assert len(problems({"rules": {"X": {}}, "enforcement": {"rules": ["Y"]}})) == 2
+
+
+def test_an_expired_exemption_is_no_mistake() -> None:
+    assert len(parse_policy(json.dumps(exemption(until="2001-01-01"))).exemptions) == 3
+
+
+def many(count: int) -> dict[str, Any]:
+    short = {**EXEMPTION, "reason": "r", "approved_by": "a"}
+    clusters = [{"id": f"j-{number}"} for number in range(count)]
+    return {"exemptions": [{**short, "cluster": cluster} for cluster in clusters]}
+
+
+def test_a_document_that_ssm_cannot_hold_is_refused_with_the_limits() -> None:
+    (problem,) = problems(many(100))
+
+    assert str(LARGEST_BYTES) in problem
+    assert str(STANDARD_BYTES) in problem
+    assert "by name pattern or tag" in problem
+
+
+def test_size_is_counted_in_bytes() -> None:
+    assert "bytes" in problems({"exemptions": [{**EXEMPTION, "reason": "é" * 5000}]})[0]
+
+
+def test_a_document_is_stored_for_people_while_it_fits_the_standard_tier() -> None:
+    assert stored_form({"mode": "alert"}) == pretty({"mode": "alert"})
+    assert "\n" not in stored_form(many(60))
+    assert len(parse_policy(stored_form(many(60))).exemptions) == 60
+
+
+def test_the_strict_defaults_have_everything_on_and_end_nothing() -> None:
+    assert all(STRICT.enabled(rule) for rule in ALL_RULES)
+    assert STRICT.mode is Mode.ALERT
+    assert not STRICT.enforcement.allowed
+    assert not STRICT.exemptions
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    """When this fails: write `pretty(policy_schema())` into docs/policy.schema.json."""
+    assert SCHEMA.read_text() == pretty(policy_schema())
+
+
+def test_the_schemas_patterns_end_as_schemas_do() -> None:
+    assert "\\Z" not in json.dumps(policy_schema())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["mode", "rules", "exemptions", "cluster", "tag", "until", "alerts"])
+            | st.text(max_size=4),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON | st.text())
+def test_whatever_is_stored_is_a_policy_or_a_list_of_problems(document: object) -> None:
+    text = document if isinstance(document, str) else json.dumps(document)
+    try:
+        allowed = parse_policy(text).enforcement.allowed
+    except InvalidPolicyError as error:
+        allowed = not all(error.problems)
+
+    assert not allowed
