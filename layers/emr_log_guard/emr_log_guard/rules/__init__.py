@@ -1,5 +1,7 @@
 """The rules: one a file, all of them in these tuples."""
 
+from collections.abc import Iterable
+
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.rules import (
@@ -12,6 +14,7 @@ from emr_log_guard.rules import (
     emrlog_007_roles_can_use_log_key,
     emrlog_008_steps_keep_the_cluster_key,
     emrlog_010_cloudwatch_logs_customer_key,
+    emrlog_012_no_service_retained_logs,
     emrlog_101_log_object_kms_encrypted,
     emrlog_102_log_object_customer_managed_key,
     emrlog_103_log_object_cluster_key,
@@ -28,6 +31,7 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_007_roles_can_use_log_key.RULE,
     emrlog_008_steps_keep_the_cluster_key.RULE,
     emrlog_010_cloudwatch_logs_customer_key.RULE,
+    emrlog_012_no_service_retained_logs.RULE,
 )
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
     emrlog_101_log_object_kms_encrypted.RULE,
@@ -38,3 +42,8 @@ ALL_RULES: tuple[Rule[ClusterFacts] | Rule[LogObjectFacts], ...] = (
     *CLUSTER_RULES,
     *LOG_OBJECT_RULES,
 )
+
+
+def enabled[Facts](rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
+    """Pick the rules to judge by."""
+    return tuple(rule for rule in rules if rule.enabled)

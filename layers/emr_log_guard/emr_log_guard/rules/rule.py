@@ -20,3 +20,5 @@ class Rule[Facts]:
     check: Callable[[Facts], Outcome]
     remediation: Callable[[Facts], str]
     """What to run, a command a line."""
+    enabled: bool = True
+    """Whether it is judged by unless security says otherwise."""

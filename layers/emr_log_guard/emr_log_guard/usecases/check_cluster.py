@@ -9,7 +9,7 @@ from emr_log_guard.domain.decide import decide
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.observability import record_findings
-from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules import CLUSTER_RULES, enabled
 from emr_log_guard.rules.judge import Judging, judge_cluster
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.ports import Clusters
@@ -59,7 +59,9 @@ class CheckCluster:
         """
         now = self.clock()
         facts = self.read_facts(self.clusters.describe(cluster_id))
-        findings = judge_cluster(facts, CLUSTER_RULES, Judging(now, self.runbook, launched_by))
+        findings = judge_cluster(
+            facts, enabled(CLUSTER_RULES), Judging(now, self.runbook, launched_by)
+        )
         record_findings("cluster checked", cluster_id, findings)
         actions = decide(findings, facts.cluster, self.policy, now)
         self.act(actions)
