@@ -92,6 +92,7 @@ class ClusterChanges(TypedDict, total=False):
     instance_profile: str | None
     cloudwatch_logs: bool
     cloudwatch_key_identifier: str | None
+    log_upload_policies: Mapping[str, str]
     termination_protected: bool
     tags: Mapping[str, str]
 

@@ -250,3 +250,11 @@ def test_steps_that_cannot_be_listed_are_unresolved(
 
     assert isinstance(steps, Unresolved)
     assert f"elasticmapreduce:ListSteps on {CLUSTER_ID} answered " in steps.reason
+
+
+def test_upload_policies_of_log_types_are_read(aws: StubbedAws, clusters: EmrClusters) -> None:
+    policies = {"system-logs": "disabled"}
+    logs = {"S3LoggingConfiguration": {"LogTypeUploadPolicy": policies}}
+    aws.answer("DescribeCluster", {"Cluster": LEAST | {"MonitoringConfiguration": logs}})
+
+    assert clusters.describe(CLUSTER_ID).log_upload_policies == policies

@@ -10,7 +10,9 @@ from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyState
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.rule import Rule
 from tests.unit.builders import (
     ANOTHER_KEY,
@@ -41,6 +43,7 @@ RULES = [
     ("EMRLOG-007", "roles-can-use-log-key", Severity.MEDIUM),
     ("EMRLOG-008", "steps-keep-the-cluster-key", Severity.HIGH),
     ("EMRLOG-010", "cloudwatch-logs-customer-key", Severity.MEDIUM),
+    ("EMRLOG-012", "no-service-retained-logs", Severity.LOW),
     ("EMRLOG-101", "log-object-kms-encrypted", Severity.HIGH),
     ("EMRLOG-102", "log-object-customer-managed-key", Severity.HIGH),
     ("EMRLOG-103", "log-object-cluster-key", Severity.HIGH),
@@ -85,7 +88,7 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
     """Name the rules that say this of the facts."""
     results: Iterable[tuple[str, Compliance]]
     if isinstance(facts, ClusterFacts):
-        results = [(rule.id, rule.check(facts).compliance) for rule in CLUSTER_RULES]
+        results = [(rule.id, rule.check(facts).compliance) for rule in in_force(CLUSTER_RULES, Policy())]
     else:
         results = [(rule.id, rule.check(facts).compliance) for rule in LOG_OBJECT_RULES]
     return [rule_id for rule_id, result in results if result is compliance]
@@ -214,7 +217,7 @@ IN_ORDER = cluster_facts(
 def test_where_everything_is_in_order_every_rule_is_kept(
     facts: ClusterFacts | LogObjectFacts,
 ) -> None:
-    ids = [rule.id for rule in CLUSTER_RULES] if isinstance(facts, ClusterFacts) else None
+    ids = [rule.id for rule in in_force(CLUSTER_RULES, Policy())] if isinstance(facts, ClusterFacts) else None
 
     assert judged(facts, Compliance.COMPLIANT) == (ids or [rule.id for rule in LOG_OBJECT_RULES])
 
@@ -231,3 +234,10 @@ def test_an_object_whose_head_cannot_be_read_is_one_doubt() -> None:
     facts = log_object_facts(encryption=Unresolved("403"), object_key=None)
 
     assert judged(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-101"]
+
+
+def test_what_is_off_by_default_is_judged_by_nobody() -> None:
+    off = [rule.id for rule in CLUSTER_RULES if rule not in in_force(CLUSTER_RULES, Policy())]
+
+    assert off == ["EMRLOG-012"]
+    assert in_force(LOG_OBJECT_RULES, Policy()) == LOG_OBJECT_RULES

@@ -103,6 +103,7 @@ def _refusals() -> Iterator[None]:
 def _cluster(answer: "ClusterTypeDef") -> Cluster:
     """Read a description; EMR leaves out, or leaves empty, what is not set."""
     monitoring = answer.get("MonitoringConfiguration", {})
+    s3_logs = monitoring.get("S3LoggingConfiguration", {})
     cloudwatch = monitoring.get("CloudWatchLogConfiguration")
     cloudwatch_key = cloudwatch.get("EncryptionKeyArn") if cloudwatch else None
     return Cluster(
@@ -118,6 +119,10 @@ def _cluster(answer: "ClusterTypeDef") -> Cluster:
         instance_profile=answer.get("Ec2InstanceAttributes", {}).get("IamInstanceProfile") or None,
         cloudwatch_logs=cloudwatch is not None and cloudwatch["Enabled"],
         cloudwatch_key_identifier=cloudwatch_key or None,
+        log_upload_policies={
+            str(kind): str(policy)
+            for kind, policy in s3_logs.get("LogTypeUploadPolicy", {}).items()
+        },
         termination_protected=answer["TerminationProtected"],
         tags={tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])},
     )

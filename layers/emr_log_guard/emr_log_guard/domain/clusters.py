@@ -34,6 +34,8 @@ class Cluster:
     cloudwatch_logs: bool = False
     """Whether the cluster sends logs to CloudWatch."""
     cloudwatch_key_identifier: str | None = None
+    log_upload_policies: Mapping[str, str] = field(default_factory=dict)
+    """Upload policies by log type, as far as they are set: `emr-managed` is the default."""
     termination_protected: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 

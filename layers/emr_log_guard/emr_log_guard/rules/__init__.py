@@ -12,6 +12,7 @@ from emr_log_guard.rules import (
     emrlog_007_roles_can_use_log_key,
     emrlog_008_steps_keep_the_cluster_key,
     emrlog_010_cloudwatch_logs_customer_key,
+    emrlog_012_no_service_retained_logs,
     emrlog_101_log_object_kms_encrypted,
     emrlog_102_log_object_customer_managed_key,
     emrlog_103_log_object_cluster_key,
@@ -28,6 +29,7 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_007_roles_can_use_log_key.RULE,
     emrlog_008_steps_keep_the_cluster_key.RULE,
     emrlog_010_cloudwatch_logs_customer_key.RULE,
+    emrlog_012_no_service_retained_logs.RULE,
 )
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
     emrlog_101_log_object_kms_encrypted.RULE,
