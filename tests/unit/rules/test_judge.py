@@ -6,8 +6,8 @@ import pytest
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import (
@@ -60,12 +60,16 @@ def test_a_subject_is_the_cluster_as_emr_tells_of_it() -> None:
 def test_a_cluster_is_judged_by_every_rule_in_their_order() -> None:
     findings = judge_cluster(cluster_facts(), in_force(CLUSTER_RULES, Policy()), JUDGING)
 
-    assert [finding.rule_id for finding in findings] == [rule.id for rule in in_force(CLUSTER_RULES, Policy())]
+    assert [finding.rule_id for finding in findings] == [
+        rule.id for rule in in_force(CLUSTER_RULES, Policy())
+    ]
     assert judge_cluster(cluster_facts(), (), JUDGING) == ()
 
 
 def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
-    finding = judge_cluster(cluster_facts(log_key=None), in_force(CLUSTER_RULES, Policy()), JUDGING)[1]
+    finding = judge_cluster(
+        cluster_facts(log_key=None), in_force(CLUSTER_RULES, Policy()), JUDGING
+    )[1]
 
     assert finding == Finding(
         id=f"{a_cluster().arn}#EMRLOG-002",
@@ -97,8 +101,12 @@ def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
 
 
 def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
-    findings = judge_cluster(cluster_facts(log_key=UNREADABLE), in_force(CLUSTER_RULES, Policy()), JUDGING)
-    broken = judge_cluster(cluster_facts(log_key=NO_SUCH_KEY), in_force(CLUSTER_RULES, Policy()), JUDGING)
+    findings = judge_cluster(
+        cluster_facts(log_key=UNREADABLE), in_force(CLUSTER_RULES, Policy()), JUDGING
+    )
+    broken = judge_cluster(
+        cluster_facts(log_key=NO_SUCH_KEY), in_force(CLUSTER_RULES, Policy()), JUDGING
+    )
 
     assert not [finding for finding in findings if finding.remediation]
     assert [finding.rule_id for finding in broken if finding.remediation] == ["EMRLOG-005"]

@@ -9,8 +9,8 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyState
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.rule import Rule
@@ -88,7 +88,9 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
     """Name the rules that say this of the facts."""
     results: Iterable[tuple[str, Compliance]]
     if isinstance(facts, ClusterFacts):
-        results = [(rule.id, rule.check(facts).compliance) for rule in in_force(CLUSTER_RULES, Policy())]
+        results = [
+            (rule.id, rule.check(facts).compliance) for rule in in_force(CLUSTER_RULES, Policy())
+        ]
     else:
         results = [(rule.id, rule.check(facts).compliance) for rule in LOG_OBJECT_RULES]
     return [rule_id for rule_id, result in results if result is compliance]
@@ -217,7 +219,11 @@ IN_ORDER = cluster_facts(
 def test_where_everything_is_in_order_every_rule_is_kept(
     facts: ClusterFacts | LogObjectFacts,
 ) -> None:
-    ids = [rule.id for rule in in_force(CLUSTER_RULES, Policy())] if isinstance(facts, ClusterFacts) else None
+    ids = (
+        [rule.id for rule in in_force(CLUSTER_RULES, Policy())]
+        if isinstance(facts, ClusterFacts)
+        else None
+    )
 
     assert judged(facts, Compliance.COMPLIANT) == (ids or [rule.id for rule in LOG_OBJECT_RULES])
 
