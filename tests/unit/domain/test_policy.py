@@ -127,18 +127,27 @@ def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
 
 @pytest.mark.parametrize(("own", "on"), [(None, True), (True, True), (False, False)])
 def test_a_rule_is_on_unless_the_policy_says_otherwise(*, own: bool | None, on: bool) -> None:
-    first, *others = CLUSTER_RULES
+    first, *others = in_force(CLUSTER_RULES, Policy())
     policy = Policy(rules={first.id: RuleSettings(enabled=own)})
 
     assert in_force(CLUSTER_RULES, policy) == ((first,) if on else ()) + tuple(others)
+
+
+def test_a_rule_that_is_off_is_on_when_the_policy_says_so() -> None:
+    off = [rule for rule in CLUSTER_RULES if not rule.enabled]
+    policy = Policy(rules={rule.id: RuleSettings(enabled=True) for rule in off})
+
+    assert off
+    assert [rule.id for rule in in_force(CLUSTER_RULES, policy)] == [r.id for r in CLUSTER_RULES]
 
 
 def test_a_rule_is_as_grave_as_the_policy_says() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.CRITICAL)})
 
     severities = [rule.severity for rule in in_force(CLUSTER_RULES, policy)]
+    usual = [rule.severity for rule in in_force(CLUSTER_RULES, Policy())]
 
-    assert severities == [Severity.CRITICAL, *(rule.severity for rule in CLUSTER_RULES[1:])]
+    assert severities == [Severity.CRITICAL, *usual[1:]]
 
 
 def test_the_strongest_mode_is_that_of_the_rules_in_question() -> None:

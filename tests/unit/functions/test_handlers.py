@@ -23,6 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 ROOT = Path(__file__).parents[3]
 WHEN = "2026-03-14T15:09:26Z"
 READS_OF_A_COMPLIANT_CLUSTER = {
+    "GetParameter": 1,
+    "ListSteps": 1,
     "DescribeCluster": 1,
     "DescribeKey": 1,
     "GetRole": 1,
@@ -37,7 +39,15 @@ CLIENTS: tuple[Callable[[], BaseClient], ...] = (
     clients.s3,
     clients.sns,
     clients.sqs,
+    clients.ssm,
 )
+POLICY = {
+    "mode": "enforce",
+    "enforcement": {
+        "rules": ["EMRLOG-002", "EMRLOG-101"],
+        "termination_protection": "respect",
+    },
+}
 
 
 @dataclass
@@ -92,16 +102,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws = StubbedAws()
     monkeypatch.setattr(observability.metrics, "namespace", "EmrLogGuard")
     for name, value in {
-        "MODE": "enforce",
-        "TERMINATION_PROTECTION": "respect",
-        "ENFORCEMENT_RULES": "EMRLOG-002,EMRLOG-101",
+        "POLICY_PARAMETER_NAME": "/emr-log-guard/policy",
         "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
         "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforce",
         "SLACK_WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s",
     }.items():
         monkeypatch.setenv(name, value)
-    for make in (clients.emr, clients.iam, clients.kms, clients.s3, clients.sns, clients.sqs):
-        make.cache_clear()
+    forget_clients()
     for make_client in CLIENTS:
         aws.attach(make_client())
     aws.attach(clients.kms("eu-west-1"))
@@ -128,7 +135,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "Roles": [a_role(NODE_ROLE_ARN)],
     }
     allowed = {"EvalActionName": "kms:DescribeKey", "EvalDecision": "allowed"}
+    stored = {"Name": "policy", "Value": json.dumps(POLICY), "Version": 1}
+    aws.answer("GetParameter", {"Parameter": stored})
     aws.answer("DescribeCluster", describe_cluster)
+    aws.answer("ListSteps", {"Steps": []})
     aws.answer("DescribeKey", {"KeyMetadata": key})
     aws.answer("GetKeyPolicy", {"Policy": json.dumps({"Statement": [policy]})})
     aws.answer("GetRole", {"Role": a_role(SERVICE_ROLE_ARN)})
@@ -139,8 +149,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("SendMessage", {"MessageId": "m"})
     aws.answer("TerminateJobFlows", {})
     yield aws
-    for make in (clients.emr, clients.iam, clients.kms, clients.s3, clients.sns, clients.sqs):
-        make.cache_clear()
+    forget_clients()
+
+
+def forget_clients() -> None:
+    """Have the next cold start make clients of its own."""
+    for make in vars(clients).values():
+        if hasattr(make, "cache_clear"):
+            make.cache_clear()
 
 
 def load(function: str) -> ModuleType:
@@ -166,7 +182,7 @@ def test_check_cluster_reads_each_thing_once(aws: StubbedAws, state: str) -> Non
     assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
 
 
-def test_check_cluster_while_warm_reads_only_the_cluster(aws: StubbedAws) -> None:
+def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: StubbedAws) -> None:
     function, event = load("check_cluster"), an_event("emr-cluster-state-change-running")
     invoke(function, event)
     aws.forget_calls()
@@ -174,7 +190,7 @@ def test_check_cluster_while_warm_reads_only_the_cluster(aws: StubbedAws) -> Non
     event["detail"]["clusterId"] = "j-ANOTHERCLUSTER"
     invoke(function, event)
 
-    assert aws.calls == [("DescribeCluster", {"ClusterId": "j-ANOTHERCLUSTER"})]
+    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1}
 
 
 def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> None:
@@ -183,7 +199,13 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
     answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-starting"))
 
     assert answer["actions"] == ["Alert", "RequestEnforcement"]
-    assert aws.counts == {"DescribeCluster": 1, "Publish": 1, "SendMessage": 1}
+    assert aws.counts == {
+        "GetParameter": 1,
+        "DescribeCluster": 1,
+        "ListSteps": 1,
+        "Publish": 1,
+        "SendMessage": 1,
+    }
 
 
 def test_check_cluster_fails_for_a_cluster_that_vanished(aws: StubbedAws) -> None:
@@ -208,7 +230,12 @@ def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
     )
 
     assert invoke(function, event) == {"batchItemFailures": []}
-    assert aws.counts == {"DescribeCluster": 1, "DescribeKey": 1, "HeadObject": 1}
+    assert aws.counts == {
+        "GetParameter": 1,
+        "DescribeCluster": 1,
+        "DescribeKey": 1,
+        "HeadObject": 1,
+    }
     aws.forget_calls()
 
     event["Records"] = event["Records"][:1] * 3
