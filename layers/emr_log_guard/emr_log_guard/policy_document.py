@@ -53,9 +53,6 @@ type Key = Annotated[
     ),
 ]
 type ClusterId = Annotated[str, Meta(pattern=r"^j-[A-Z0-9]+\Z")]
-type Minutes = Annotated[int, Meta(ge=0, le=43_200)]
-"""Up to thirty days."""
-type Hours = Annotated[int, Meta(ge=1, le=720)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,8 +71,6 @@ class EnforcementDocument(_Strict, frozen=True):
     """What may cost a cluster its life."""
 
     rules: tuple[RuleId, ...] = tuple(sorted(DEFAULT_ENFORCED_RULES))
-    grace_at_launch_minutes: Minutes = 0
-    grace_running_minutes: Minutes = 240
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
 
 
@@ -100,7 +95,6 @@ class ExemptionDocument(_Strict, frozen=True):
 class AlertsDocument(_Strict, frozen=True):
     """When people are told."""
 
-    remind_every_hours: Hours = 24
     minimum_severity: Severity = Severity.LOW
 
 
@@ -205,9 +199,6 @@ _FIXES: Mapping[str, str] = {
     "enabled": "write true or false, without quotes",
     "termination_protection": f"write one of {', '.join(TerminationProtection)}",
     "approved_keys": "write a list of key ids, key ARNs, alias names (alias/…) or alias ARNs",
-    "grace_at_launch_minutes": "write a whole number of minutes from 0 to 43200 (30 days)",
-    "grace_running_minutes": "write a whole number of minutes from 0 to 43200 (30 days)",
-    "remind_every_hours": "write a whole number of hours from 1 to 720 (30 days)",
     "until": 'write the last day on which it holds, such as "2026-12-31"',
     "reason": "say in one line why, in 256 characters at most",
     "approved_by": "say in one line who approved it, in 256 characters at most",
@@ -303,8 +294,6 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             rules=frozenset(enforcement.rules),
             termination_protection=enforcement.termination_protection,
             allowed=allowed,
-            grace_at_launch_minutes=enforcement.grace_at_launch_minutes,
-            grace_running_minutes=enforcement.grace_running_minutes,
         ),
         exemptions=tuple(
             Exemption(
@@ -320,10 +309,7 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             )
             for exemption in document.exemptions
         ),
-        alerts=AlertSettings(
-            remind_every_hours=document.alerts.remind_every_hours,
-            minimum_severity=document.alerts.minimum_severity,
-        ),
+        alerts=AlertSettings(document.alerts.minimum_severity),
     )
 
 

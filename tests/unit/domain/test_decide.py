@@ -356,15 +356,18 @@ def with_mode(policy: Policy, rule_id: str, mode: Mode) -> Policy:
     ("mode", "own", "told", "requested"),
     [
         (Mode.OBSERVE, Mode.OBSERVE, False, False),
-        (Mode.OBSERVE, Mode.ALERT, True, False),
-        (Mode.OBSERVE, Mode.ENFORCE, True, True),
+        (Mode.OBSERVE, Mode.ALERT, False, False),
+        (Mode.OBSERVE, Mode.ENFORCE, False, False),
         (Mode.ALERT, Mode.OBSERVE, False, False),
-        (Mode.ALERT, Mode.ENFORCE, True, True),
+        (Mode.ALERT, Mode.ENFORCE, True, False),
+        (Mode.ENFORCE, Mode.ENFORCE, True, True),
         (Mode.ENFORCE, Mode.OBSERVE, False, False),
         (Mode.ENFORCE, Mode.ALERT, True, False),
     ],
 )
-def test_a_rules_own_mode_wins(mode: Mode, own: Mode, *, told: bool, requested: bool) -> None:
+def test_a_rules_own_mode_is_milder_than_the_policys_or_counts_for_nothing(
+    mode: Mode, own: Mode, *, told: bool, requested: bool
+) -> None:
     policy = with_mode(a_policy(mode), "EMRLOG-002", own)
 
     actions = decide([a_finding()], a_cluster(), policy, NOW)
@@ -373,7 +376,7 @@ def test_a_rules_own_mode_wins(mode: Mode, own: Mode, *, told: bool, requested: 
     assert [type(action) for action in actions] == [Alert] * told + [RequestEnforcement] * requested
     assert isinstance(decision, Terminate) is requested
     if told:
-        assert an_alert(actions).mode is own
+        assert an_alert(actions).mode is min(mode, own, key=list(Mode).index)
 
 
 def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> None:

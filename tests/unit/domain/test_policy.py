@@ -152,11 +152,17 @@ def test_a_rule_is_as_grave_as_the_policy_says() -> None:
 
 def test_the_strongest_mode_is_that_of_the_rules_in_question() -> None:
     policy = Policy(
-        mode=Mode.OBSERVE,
-        rules={"A": RuleSettings(mode=Mode.ENFORCE), "B": RuleSettings(mode=Mode.ALERT)},
+        mode=Mode.ENFORCE,
+        rules={"A": RuleSettings(mode=Mode.OBSERVE), "B": RuleSettings(mode=Mode.ALERT)},
     )
 
     assert policy.strongest_mode(["A", "B", "C"]) is Mode.ENFORCE
-    assert policy.strongest_mode(["B", "C"]) is Mode.ALERT
-    assert policy.strongest_mode(["C"]) is Mode.OBSERVE
-    assert policy.strongest_mode([]) is Mode.OBSERVE
+    assert policy.strongest_mode(["A", "B"]) is Mode.ALERT
+    assert policy.strongest_mode(["A"]) is Mode.OBSERVE
+    assert policy.strongest_mode([]) is Mode.ENFORCE
+
+
+def test_the_policys_mode_alone_stops_every_rule() -> None:
+    policy = Policy(mode=Mode.OBSERVE, rules={"A": RuleSettings(mode=Mode.ENFORCE)})
+
+    assert policy.mode_of("A") is Mode.OBSERVE

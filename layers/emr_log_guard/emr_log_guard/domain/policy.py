@@ -29,10 +29,6 @@ class Enforcement:
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
     allowed: bool = False
     """Whether the stack was deployed with the means to terminate at all: not of the document."""
-    grace_at_launch_minutes: int = 0
-    """For what was first seen while the cluster was STARTING or BOOTSTRAPPING."""
-    grace_running_minutes: int = 240
-    """For what was first seen later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,6 @@ _AS_IT_IS = RuleSettings()
 class AlertSettings:
     """When people are told."""
 
-    remind_every_hours: int = 24
     minimum_severity: Severity = Severity.LOW
     """Milder findings are recorded only, unless a cluster is terminated for them."""
 
@@ -131,8 +126,13 @@ class Policy:
     alerts: AlertSettings = field(default_factory=AlertSettings)
 
     def mode_of(self, rule_id: str) -> Mode:
-        """Say what may be done about a rule's findings: its own mode wins over the policy's."""
-        return self.rules.get(rule_id, _AS_IT_IS).mode or self.mode
+        """Say what may be done about a rule's findings.
+
+        The policy's mode is the most that any rule may do, so that one word stops everything; a
+        rule's own mode can only be milder.
+        """
+        own = self.rules.get(rule_id, _AS_IT_IS).mode or self.mode
+        return min(own, self.mode, key=list(Mode).index)
 
     def severity_of(self, rule: RuleCard) -> Severity:
         """Say how grave a rule is."""
