@@ -136,7 +136,7 @@ def test_alerts_reach_slack_and_ping_nobody(
 ) -> None:
     cluster_id = acting.estate.launch("<!channel> *now*", LogUri=None)
 
-    [post] = eventually(
+    [post, *_] = eventually(
         lambda: [post for post in slack.posts if cluster_id in post["text"]], seconds=60
     )
 
