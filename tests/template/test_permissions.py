@@ -6,6 +6,8 @@ WHOLE = Stack(EVERYTHING)
 LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
 
 READS = {
+    "dynamodb:GetItem",
+    "dynamodb:Query",
     "elasticmapreduce:DescribeCluster",
     "iam:GetInstanceProfile",
     "iam:GetRole",
@@ -20,6 +22,7 @@ READS = {
 }
 # What a function may do beyond reading, and to what: every one names its resources.
 CHANGES = {
+    "dynamodb:PutItem",
     "elasticmapreduce:SetTerminationProtection",
     "elasticmapreduce:TerminateJobFlows",
     "kms:Decrypt",

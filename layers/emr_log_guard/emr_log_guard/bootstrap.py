@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
@@ -17,6 +18,7 @@ from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.usecases.keep_ledger import KeepLedger
 from emr_log_guard.usecases.notify_slack import NotifySlack
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -32,8 +34,7 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
             approved_keys=settings.policy.approved_keys,
             roles=RememberedRoles(IamRoles(clients.iam())),
         ),
-        policy=settings.policy,
-        act=_act(settings),
+        keep=_keep(settings, env),
         clock=_utc_now,
         runbook=settings.runbook,
     )
@@ -44,12 +45,12 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     settings = Settings.from_env(env)
     return CheckLogObjects(
         read_object=ReadLogObject(
-            clusters=RememberedClusters(EmrClusters(clients.emr())),
+            clusters=RememberedClusters(LedgeredClusters(EmrClusters(clients.emr()), _ledger(env))),
             objects=S3LogObjects(clients.s3()),
             keys=RememberedKeys(KmsKeys(clients.kms)),
         ),
         policy=settings.policy,
-        act=_act(settings),
+        keep=_keep(settings, env),
         clock=_utc_now,
         runbook=settings.runbook,
     )
@@ -78,6 +79,14 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     from emr_log_guard.adapters.slack import SlackWebhook  # noqa: PLC0415
 
     return NotifySlack(SlackWebhook(required(env, "SLACK_WEBHOOK_SECRET_ARN")))
+
+
+def _ledger(env: Mapping[str, str]) -> DynamoLedger:
+    return DynamoLedger(clients.dynamodb(), required(env, "FINDINGS_TABLE_NAME"))
+
+
+def _keep(settings: Settings, env: Mapping[str, str]) -> KeepLedger:
+    return KeepLedger(_ledger(env), settings.policy, _act(settings), _utc_now)
 
 
 def _act(settings: Settings) -> Act:

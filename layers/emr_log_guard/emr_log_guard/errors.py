@@ -6,6 +6,8 @@ GuardError
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
+├── LedgerConflictError          somebody else wrote the ledger first: read it again
+├── AlertUnderWayError           another invocation is about to tell: tried again, lest it died
 └── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
 """
 
@@ -32,6 +34,14 @@ class ObjectNotFoundError(GuardError):
 
 class TerminationRefusedError(GuardError):
     """EMR will not terminate the cluster, and a retry will not help. The message is EMR's."""
+
+
+class LedgerConflictError(GuardError):
+    """Somebody else wrote to the ledger since it was read."""
+
+
+class AlertUnderWayError(GuardError):
+    """Another invocation took an alert upon itself; whether it dies is only known later."""
 
 
 class AlertNotDeliveredError(GuardError):

@@ -1,15 +1,19 @@
 """Use cases wired to fakes, all of which write into one journal."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.usecases.keep_ledger import KeepLedger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 from tests.unit.builders import NOW, a_cluster, a_policy
+from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import (
     FakeAlerts,
     FakeClusters,
@@ -39,6 +43,16 @@ class World:
         self.clusters = FakeClusters(a_cluster(), journal=self.journal)
         self.alerts = FakeAlerts(self.journal)
         self.queue = FakeQueue(self.journal)
+        self.table = FakeTable()
+        self.ledger = DynamoLedger(self.table, "findings")
+        self.now = NOW
+
+    def clock(self) -> datetime:
+        return self.now
+
+    @property
+    def keep(self) -> KeepLedger:
+        return KeepLedger(self.ledger, self.policy, self.act, self.clock)
 
     @property
     def act(self) -> Act:
@@ -51,11 +65,11 @@ class World:
     @property
     def check_cluster(self) -> CheckCluster:
         read_facts = ReadClusterFacts(self.keys, self.policy.approved_keys, self.roles)
-        return CheckCluster(self.clusters, read_facts, self.policy, self.act, lambda: NOW, runbook)
+        return CheckCluster(self.clusters, read_facts, self.keep, self.clock, runbook)
 
     @property
     def check_log_objects(self) -> CheckLogObjects:
-        return CheckLogObjects(self.read_object, self.policy, self.act, lambda: NOW, runbook)
+        return CheckLogObjects(self.read_object, self.policy, self.keep, self.clock, runbook)
 
     @property
     def enforce(self) -> Enforce:

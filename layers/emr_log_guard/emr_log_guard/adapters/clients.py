@@ -17,12 +17,21 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
 
+    from emr_log_guard.adapters.dynamodb import DynamoClient
+
 _CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "adaptive", "total_max_attempts": 5},
     user_agent_extra="emr-log-guard",
 )
+
+
+@cache
+def dynamodb() -> "DynamoClient":
+    """Return the client for DynamoDB."""
+    client: DynamoClient = boto3.client("dynamodb", config=_CONFIG)
+    return client
 
 
 @cache

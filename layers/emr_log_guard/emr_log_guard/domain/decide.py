@@ -16,6 +16,9 @@ class AlertKind(StrEnum):
     """What an alert is about. A contract: subscribers filter on it."""
 
     FINDING_OPENED = "finding.opened"
+    FINDING_REOPENED = "finding.reopened"
+    FINDING_REMINDER = "finding.reminder"
+    FINDING_RESOLVED = "finding.resolved"
     ENFORCEMENT_DONE = "enforcement.done"
     ENFORCEMENT_SKIPPED = "enforcement.skipped"
     ENFORCEMENT_FAILED = "enforcement.failed"
@@ -29,6 +32,7 @@ class NextStep(StrEnum):
     NOTHING_ALLOWED_IN_STACK = "nothing_allowed_in_stack"
     NOTHING_ENFORCED = "nothing_enforced"
     """Enforce mode, but nothing here is proven, HIGH and listed for enforcement."""
+    RESOLVED = "resolved"
     CLUSTER_ENDED = "cluster_ended"
     TERMINATION_STARTED = "termination_started"
     SPARED_PROTECTED = "spared_protected"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.escape import ascii_line, plain
 from emr_log_guard.rules import ALL_RULES
 
@@ -19,6 +19,11 @@ _CONSOLES = {
 }
 _NAME_LIMIT = 40
 """Characters of a cluster's name in the headline: what is wrong with it must fit in, too."""
+_STANDING = {
+    AlertKind.FINDING_OPENED: "",
+    AlertKind.FINDING_REOPENED: "again ",
+    AlertKind.FINDING_REMINDER: "still ",
+}
 _HEADLINES = {
     NextStep.CLUSTER_ENDED: "has ended already",
     NextStep.TERMINATION_STARTED: "is being terminated",
@@ -44,6 +49,7 @@ _NEXT = {
         "Nothing will be done to the cluster: mode is enforce, but none of this is proven, "
         "HIGH and listed in EnforcementRules."
     ),
+    NextStep.RESOLVED: "Nothing is left to do about this.",
     NextStep.CLUSTER_ENDED: "The cluster is terminating or gone already.",
     NextStep.TERMINATION_STARTED: "EMR is terminating the cluster.",
     NextStep.SPARED_PROTECTED: (
@@ -71,13 +77,16 @@ def alert_text(alert: Alert) -> str:
 
 def _headline(alert: Alert) -> str:
     name = _shortened(alert.cluster_name or _id(alert))
-    if alert.kind is not AlertKind.FINDING_OPENED:
+    if alert.kind is AlertKind.FINDING_RESOLVED:
+        return f"[RESOLVED] EMR cluster {name}: {_rules(alert.findings)}"
+    if alert.kind not in _STANDING:
         return f"EMR cluster {name} {_HEADLINES[alert.next_step]}"
+    again = _STANDING[alert.kind]
     broken = [f for f in alert.findings if f.compliance is Compliance.NON_COMPLIANT]
     if broken:
-        return f"[{broken[0].severity}] EMR cluster {name} breaks {_rules(broken)}"
-    doubtful = alert.findings
-    return f"[{doubtful[0].severity}] EMR cluster {name}: could not determine {_rules(doubtful)}"
+        return f"[{broken[0].severity}] EMR cluster {name} {again}breaks {_rules(broken)}"
+    doubt = f"{again}could not determine {_rules(alert.findings)}"
+    return f"[{alert.findings[0].severity}] EMR cluster {name}: {doubt}"
 
 
 def _rules(findings: Sequence[Finding]) -> str:
@@ -121,8 +130,15 @@ def _next(alert: Alert) -> str:
 
 def _finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
     could_not = finding.compliance is Compliance.INSUFFICIENT_DATA
+    resolved = finding.status is Status.RESOLVED
     verdict = "COULD NOT BE DETERMINED" if could_not else finding.severity
+    if resolved:
+        verdict = "RESOLVED"
     yield f"{finding.rule_id} {finding.rule_name}: {verdict}"
+    if resolved:
+        yield f"  Was      {plain(finding.summary)}"
+        yield f"  Open     since {finding.first_seen:%Y-%m-%d %H:%M} UTC"
+        return
     yield f"  What     {plain(finding.summary)}"
     yield f"  Why      {_WHY[finding.rule_id]}"
     same = next((other.rule_id for other in above if other.evidence == finding.evidence), None)

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.decide import decide
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.ledger import Kind
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.judge import Judging, judge_cluster
-from emr_log_guard.usecases.act import Act
+from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
 from emr_log_guard.usecases.ports import Clusters
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
@@ -44,8 +44,7 @@ class CheckCluster:
 
     clusters: Clusters
     read_facts: ReadClusterFacts
-    policy: Policy
-    act: Act
+    keep: KeepLedger
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -58,9 +57,13 @@ class CheckCluster:
 
         """
         now = self.clock()
-        facts = self.read_facts(self.clusters.describe(cluster_id))
-        findings = judge_cluster(facts, CLUSTER_RULES, Judging(now, self.runbook))
+        cluster = self.clusters.describe(cluster_id)
+        findings = () if cluster.ended else self._judge(cluster, now)
         record_findings("cluster checked", cluster_id, findings)
-        actions = decide(findings, facts.cluster, self.policy, now)
-        self.act(actions)
+        actions = self.keep(Judgement(cluster_id, cluster, findings, Kind.CLUSTER, now))
         return ClusterChecked(cluster_id, findings, tuple(type(a).__name__ for a in actions))
+
+    def _judge(self, cluster: Cluster, now: datetime) -> tuple[Finding, ...]:
+        """Judge a cluster that lives; for one that ended, nothing can be done any more."""
+        facts = self.read_facts(cluster)
+        return judge_cluster(facts, CLUSTER_RULES, Judging(now, self.runbook))

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import decide, grounds
+from emr_log_guard.domain.decide import grounds
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.ledger import Kind
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError
@@ -16,7 +17,7 @@ from emr_log_guard.events.s3 import ObjectCreated, parse_object_created
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules import LOG_OBJECT_RULES
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
-from emr_log_guard.usecases.act import Act
+from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
 _REQUEST_OBJECTS = 20
@@ -37,7 +38,7 @@ class CheckLogObjects:
 
     read_object: ReadLogObject
     policy: Policy
-    act: Act
+    keep: KeepLedger
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -71,7 +72,9 @@ class CheckLogObjects:
             )
             record_findings("log objects checked", subject.id, findings, objects=len(facts))
             broken = _broken(facts, findings, self.policy)
-            self.act(decide(findings, cluster, self.policy, now, broken))
+            # Good objects clear nothing, so of them there is nothing to write down.
+            if any(finding.needs_attention for finding in findings):
+                self.keep(Judgement(subject.id, cluster, findings, Kind.LOG_OBJECTS, now, broken))
 
 
 def _by_cluster(

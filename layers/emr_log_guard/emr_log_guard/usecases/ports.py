@@ -7,6 +7,7 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.decide import Alert, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.ledger import Entry, Memory
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
 
@@ -64,6 +65,27 @@ class LogObjects(Protocol):
 
     def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
         """Read an object's encryption, or raise ObjectNotFoundError."""
+        ...
+
+
+class Ledger(Protocol):
+    """Remembers findings, and what cannot change of clusters."""
+
+    def read(self, cluster_id: str) -> Memory:
+        """Read all that is remembered of a cluster."""
+        ...
+
+    def write(self, entry: Entry) -> Entry:
+        """Write an entry that was read at its version, or raise LedgerConflictError.
+
+        Returns:
+            The entry at its new version.
+
+        """
+        ...
+
+    def remember(self, cluster: Cluster) -> None:
+        """Remember a cluster's settings as they are now."""
         ...
 
 
