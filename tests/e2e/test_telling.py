@@ -129,7 +129,7 @@ def test_the_same_event_a_hundred_times_is_one_alert_and_the_clusters_end_resolv
     assert kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_log_objects_of_a_known_cluster_are_judged_without_asking_emr(telling: Deployed) -> None:
+def test_the_settings_of_a_checked_cluster_are_remembered(telling: Deployed) -> None:
     cluster_id = telling.estate.launch("known", LogEncryptionKmsKeyId=telling.keys.approved)
     telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
 

@@ -1,6 +1,7 @@
 """A table that takes and refuses writes as DynamoDB does, for what the ledger asks of it."""
 
 from collections import Counter
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -14,6 +15,8 @@ class FakeTable:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.calls: list[str] = []
         self.failure: Exception | None = None
+        self.before_put: list[Callable[[], None]] = []
+        """What others do just before the next writes, each once."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -31,6 +34,8 @@ class FakeTable:
 
     def put_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         self._called("PutItem")
+        if self.before_put:
+            self.before_put.pop()()
         item = request["Item"]
         key = item["pk"]["S"], item["sk"]["S"]
         there = self.items.get(key)

@@ -52,7 +52,7 @@ class World:
 
     @property
     def keep(self) -> KeepLedger:
-        return KeepLedger(self.ledger, self.policy, self.act, self.clock)
+        return KeepLedger(self.ledger, self.policy, self.act, self.clock, lambda _: None)
 
     @property
     def act(self) -> Act:

@@ -164,7 +164,8 @@ def owed(entry: Entry, now: datetime, remind: timedelta = REMIND) -> AlertKind |
     """Say what people should hear of a finding; None when they know how it stands."""
     told = entry.told
     if not entry.open:
-        return AlertKind.FINDING_RESOLVED if told else None
+        # Who claimed to tell may have told before it died: better a word too much.
+        return AlertKind.FINDING_RESOLVED if told or entry.claim else None
     if told is None:
         return AlertKind.FINDING_REOPENED if entry.ever_told else AlertKind.FINDING_OPENED
     if told.compliance is not entry.finding.compliance:
@@ -222,7 +223,6 @@ def _resolved(entry: Entry, at: datetime) -> Entry:
         entry,
         finding=replace(entry.finding, status=Status.RESOLVED, deadline=None),
         judged_at=max(entry.judged_at, at),
-        claim=None,
     )
 
 
@@ -233,7 +233,8 @@ def _reopened(entry: Entry, found: Finding, judged_at: datetime) -> Entry:
         entry,
         finding=_sighted(entry.finding, found, entry.finding.occurrences + 1),
         judged_at=max(entry.judged_at, judged_at),
-        claim=None,
+        # Whoever claimed to tell that it is resolved may have told before it died.
+        told=None if entry.claim else entry.told,
         requested_at=None,
         expires=None,
     )

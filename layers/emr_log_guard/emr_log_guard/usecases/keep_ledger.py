@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import sleep
 from uuid import uuid4
 
 from emr_log_guard.domain.clusters import Cluster
@@ -42,6 +43,10 @@ ATTEMPTS = 12
 """How often a write that somebody else forestalled is made again from what they wrote."""
 
 
+WAITS = 5
+"""How often, a second apart, it is looked whether another invocation has told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """All that one check found out about one cluster."""
@@ -68,6 +73,7 @@ class KeepLedger:
     policy: Policy
     act: Act
     clock: Callable[[], datetime]
+    wait: Callable[[float], None] = sleep
 
     def __call__(self, judged: Judgement) -> tuple[Action, ...]:
         """Enter a judgement, tell, and ask for enforcement.
@@ -94,10 +100,19 @@ class KeepLedger:
             raise LedgerConflictError(message)
         self.act(actions)
         self._write_down(actions, entries, owner)
-        if theirs:
+        if theirs and self._still_owed(judged.cluster_id, theirs):
             message = f"another invocation is about to tell of {', '.join(sorted(theirs))}"
             raise AlertUnderWayError(message)
         return actions
+
+    def _still_owed(self, cluster_id: str, theirs: Collection[str]) -> bool:
+        """Give whoever is about to tell a few seconds, which is plenty unless it died."""
+        for _ in range(WAITS):
+            self.wait(1)
+            entries = self.ledger.read(cluster_id).entries.values()
+            if not any(e.finding.id in theirs and owed(e, self.clock()) for e in entries):
+                return False
+        return True
 
     def _enter(
         self, judged: Judgement, owner: str, written: set[str]
