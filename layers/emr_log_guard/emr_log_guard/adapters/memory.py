@@ -37,7 +37,7 @@ class RememberedClusters:
         self._unknown: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
 
     def describe(self, cluster_id: str) -> "Cluster":
-        """Read a cluster, or remember it. Its state and protection may be out of date.
+        """Read a cluster, or remember it. State, protection and tags may be out of date.
 
         Raises:
             ClusterNotFoundError: EMR knows no such cluster here.
