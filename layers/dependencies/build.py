@@ -15,7 +15,9 @@ from tempfile import TemporaryDirectory
 
 # The services whose API models stay. A client of any other fails with UnknownServiceError, and a
 # test keeps this list in step with the clients that the package makes.
-SERVICES = frozenset({"emr", "iam", "kms", "s3", "secretsmanager", "sns", "sqs", "ssm"})
+SERVICES = frozenset(
+    {"dynamodb", "emr", "events", "iam", "kms", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm"}
+)
 
 # Both of Lambda's processors: CPython puts the platform into the name of an extension module, so
 # one layer serves both and a build cannot pick the wrong one.

@@ -114,6 +114,36 @@ def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> No
     assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
 
 
+def test_the_same_event_a_hundred_times_is_one_alert_and_the_clusters_end_resolves_it(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.estate.launch("again-and-again")
+    eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+
+    for _ in range(100):
+        _, error = telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
+        assert error is None
+    telling.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+
+    [resolved] = eventually(lambda: telling.inbox.about(cluster_id, "finding.resolved"), seconds=60)
+    assert [finding["status"] for finding in resolved["findings"]] == ["RESOLVED"]
+    kinds = [alert["kind"] for alert in telling.inbox.about(cluster_id)]
+    assert kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_the_settings_of_a_checked_cluster_are_remembered(telling: Deployed) -> None:
+    cluster_id = telling.estate.launch("known", LogEncryptionKmsKeyId=telling.keys.approved)
+    telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
+
+    items = telling.account.client("dynamodb").query(
+        TableName=telling.outputs["FindingsTableName"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": cluster_id}},
+    )["Items"]
+
+    assert [item["sk"] for item in items] == [{"S": "cluster"}]
+
+
 def test_the_stack_has_nothing_that_could_end_a_cluster(telling: Deployed) -> None:
     assert not {name for name in telling.resources() if name.startswith("Enforce")}
     iam = telling.account.client("iam")

@@ -52,8 +52,11 @@ def test_a_cluster_that_lives_is_checked(state: str) -> None:
     assert cluster_rule(event(f"emr-cluster-state-change-{state}"))
 
 
-def test_a_cluster_that_ended_is_not_checked() -> None:
-    assert not cluster_rule(event("emr-cluster-state-change-terminated"))
+@pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
+def test_a_cluster_that_ended_is_looked_at_once_more(state: str) -> None:
+    ended = event("emr-cluster-state-change-terminated")
+
+    assert cluster_rule(ended | {"detail": ended["detail"] | {"state": state}})
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,6 @@ def test_a_cluster_that_ended_is_not_checked() -> None:
         event(CLUSTER) | {"source": "aws.emr-containers"},
         event(CLUSTER) | {"detail-type": "EMR Step Status Change"},
         with_detail(CLUSTER, state="TERMINATING"),
-        with_detail(CLUSTER, state="TERMINATED_WITH_ERRORS"),
         event(LOG),
     ],
 )

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
 
 ENVIRONMENT = {
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+    "FINDINGS_TABLE_NAME": "findings",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
     "POLICY_PARAMETER_NAME": "/emr-log-guard/emr-log-guard/policy",

@@ -6,6 +6,8 @@ WHOLE = Stack(EVERYTHING)
 LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
 
 READS = {
+    "dynamodb:GetItem",
+    "dynamodb:Query",
     "elasticmapreduce:DescribeCluster",
     "elasticmapreduce:ListSteps",
     "iam:GetInstanceProfile",
@@ -22,6 +24,7 @@ READS = {
 }
 # What a function may do beyond reading, and to what: every one names its resources.
 CHANGES = {
+    "dynamodb:PutItem",
     "elasticmapreduce:SetTerminationProtection",
     "elasticmapreduce:TerminateJobFlows",
     "kms:Decrypt",

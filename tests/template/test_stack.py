@@ -155,10 +155,20 @@ def test_every_topic_is_encrypted_with_the_stacks_own_key() -> None:
     assert WHOLE.of_type("AWS::KMS::Key")["AlertsKey"]["EnableKeyRotation"] is True
 
 
+def test_the_ledger_survives_mistakes_and_forgets_what_is_over() -> None:
+    table = WHOLE.of_type("AWS::DynamoDB::Table")["FindingsTable"]
+
+    assert WHOLE.resources["FindingsTable"]["DeletionPolicy"] == "Retain"
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
 def test_the_outputs_are_those_that_other_tools_read() -> None:
     assert set(template()["Outputs"]) == {
         "AlertsTopicArn",
         "DeadLetterQueueUrl",
+        "FindingsTableName",
         "OperationsTopicArn",
         "PolicyParameterName",
     }

@@ -16,6 +16,7 @@ class Settings:
     enforcement_queue_url: str | None
     """None in a stack that may not terminate anything."""
     runbook_base_url: str
+    findings_table_name: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -30,11 +31,37 @@ class Settings:
             alerts_topic_arn=required(env, "ALERTS_TOPIC_ARN"),
             enforcement_queue_url=env.get("ENFORCEMENT_QUEUE_URL") or None,
             runbook_base_url=env.get("RUNBOOK_BASE_URL") or "docs/runbooks",
+            findings_table_name=required(env, "FINDINGS_TABLE_NAME"),
         )
 
     def runbook(self, rule_id: str) -> str:
         """Say where a rule's runbook is."""
         return f"{self.runbook_base_url.rstrip('/')}/{rule_id}.md"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """Where the ends of graces are scheduled."""
+
+    group: str
+    role_arn: str
+    queue_arn: str
+    dead_letters_arn: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the environment of a function that schedules.
+
+        Raises:
+            InvalidConfigurationError: A variable is missing; the message says which.
+
+        """
+        return cls(
+            group=required(env, "SCHEDULE_GROUP_NAME"),
+            role_arn=required(env, "SCHEDULE_ROLE_ARN"),
+            queue_arn=required(env, "ENFORCEMENT_QUEUE_ARN"),
+            dead_letters_arn=required(env, "DEAD_LETTER_QUEUE_ARN"),
+        )
 
 
 def required(env: Mapping[str, str], name: str) -> str:

@@ -7,6 +7,10 @@ GuardError
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
+├── LedgerConflictError          somebody else wrote the ledger first: read it again
+├── AlertUnderWayError           another invocation is about to tell: tried again, lest it died
+├── KeyUnreadableError           KMS did not say which key is meant: tried again
+├── RecheckNotRequestedError     a request for a check was not taken: tried again
 └── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
 """
 
@@ -42,6 +46,22 @@ class ObjectNotFoundError(GuardError):
 
 class TerminationRefusedError(GuardError):
     """EMR will not terminate the cluster, and a retry will not help. The message is EMR's."""
+
+
+class LedgerConflictError(GuardError):
+    """Somebody else wrote to the ledger since it was read."""
+
+
+class AlertUnderWayError(GuardError):
+    """Another invocation took an alert upon itself; whether it dies is only known later."""
+
+
+class KeyUnreadableError(GuardError):
+    """KMS did not say which key is meant. The message says which call said what."""
+
+
+class RecheckNotRequestedError(GuardError):
+    """EventBridge did not take a request for a check."""
 
 
 class AlertNotDeliveredError(GuardError):

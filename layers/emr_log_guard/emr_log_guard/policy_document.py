@@ -7,7 +7,7 @@ docs/policy.schema.json is made from these types; what a schema cannot say is ch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -52,6 +52,7 @@ type Key = Annotated[
         description="A key id, key ARN, alias name (alias/…) or alias ARN.",
     ),
 ]
+type Minutes = Annotated[int, Meta(ge=0, le=43200)]
 type ClusterId = Annotated[str, Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 
 
@@ -71,6 +72,12 @@ class EnforcementDocument(_Strict, frozen=True):
     """What may cost a cluster its life."""
 
     rules: tuple[RuleId, ...] = tuple(sorted(DEFAULT_ENFORCED_RULES))
+    grace_at_launch_minutes: Annotated[
+        Minutes, Meta(description="For what opened while the cluster was starting.")
+    ] = 0
+    grace_running_minutes: Annotated[
+        Minutes, Meta(description="For what opened on a running cluster.")
+    ] = 240
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
 
 
@@ -96,6 +103,7 @@ class AlertsDocument(_Strict, frozen=True):
     """When people are told."""
 
     minimum_severity: Severity = Severity.LOW
+    remind_every_hours: Annotated[int, Meta(ge=1, le=720)] = 24
 
 
 class PolicyDocument(_Strict, frozen=True):
@@ -292,6 +300,8 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
         },
         enforcement=Enforcement(
             rules=frozenset(enforcement.rules),
+            grace_at_launch=timedelta(minutes=enforcement.grace_at_launch_minutes),
+            grace_running=timedelta(minutes=enforcement.grace_running_minutes),
             termination_protection=enforcement.termination_protection,
             allowed=allowed,
         ),
@@ -309,7 +319,9 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             )
             for exemption in document.exemptions
         ),
-        alerts=AlertSettings(document.alerts.minimum_severity),
+        alerts=AlertSettings(
+            document.alerts.minimum_severity, timedelta(hours=document.alerts.remind_every_hours)
+        ),
     )
 
 

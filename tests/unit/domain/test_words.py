@@ -70,6 +70,9 @@ def test_our_own_words_are_a_contract() -> None:
     assert set(TerminationProtection) == {"respect", "override"}
     assert set(AlertKind) == {
         "finding.opened",
+        "finding.reopened",
+        "finding.reminder",
+        "finding.resolved",
         "enforcement.done",
         "enforcement.skipped",
         "enforcement.failed",

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from emr_log_guard.domain.clusters import Cluster, Step
@@ -5,15 +8,17 @@ from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import NextStep, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.ledger import CLAIM
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ClusterNotFoundError
+from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
     CLUSTER_ID,
     KEY,
     NODE_ROLE_ARN,
+    NOW,
     SERVICE_ROLE_ARN,
     UNREADABLE,
     a_cluster,
@@ -128,14 +133,104 @@ def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
     assert world.journal == []
 
 
-def test_the_same_event_again_asks_for_the_same(world: World) -> None:
+def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_three_writes(
+    world: World,
+) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
-    for _ in range(2):
+    for _ in range(100):
         world.check_cluster(CLUSTER_ID)
 
-    first, second = world.alerts.published
-    assert first == second
+    assert world.journal == SENT
+    # The cluster's settings, the finding with its claim, and that people were told.
+    assert world.table.counts == {"Query": 100, "PutItem": 3}
+
+
+def test_a_good_cluster_costs_a_query_and_its_settings_are_written_once(world: World) -> None:
+    for _ in range(3):
+        world.check_cluster(CLUSTER_ID)
+
+    assert world.table.counts == {"Query": 3, "PutItem": 1}
+
+
+@pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
+def test_a_cluster_that_ends_resolves_what_was_told_of_it_and_no_more(
+    world: World, state: str
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_LOGS}
+    world.check_cluster(CLUSTER_ID)
+    world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, state=state)}
+
+    for _ in range(3):
+        world.check_cluster(CLUSTER_ID)
+
+    assert world.journal == [*TOLD, "publish finding.resolved"]
+    assert world.alerts.published[-1].next_step is NextStep.CLUSTER_ENDED
+
+
+def test_a_bad_cluster_that_ended_unseen_is_no_news(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="TERMINATED")}
+
+    world.check_cluster(CLUSTER_ID)
+
+    assert world.journal == []
+
+
+def test_a_key_made_right_resolves_and_one_made_wrong_again_reopens(world: World) -> None:
+    for state in (KeyState.DISABLED, KeyState.ENABLED, KeyState.DISABLED):
+        world.keys.facts = {KEY.arn: a_key(state=state)}
+        world.check_cluster(CLUSTER_ID)
+        world.now += timedelta(minutes=1)
+
+    kinds = [alert.kind for alert in world.alerts.published]
+    assert kinds == ["finding.opened", "finding.resolved", "finding.reopened"]
+    assert world.alerts.published[-1].findings[0].first_seen == NOW
+
+
+def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    for _ in range(50):
+        world.check_cluster(CLUSTER_ID)
+        world.now += timedelta(hours=1)
+
+    assert world.journal == [*TOLD, *["publish finding.reminder"] * 2]
+    assert world.alerts.published[-1].findings[0].first_seen == NOW
+
+
+def test_an_open_finding_is_asked_about_again_but_not_within_minutes(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    for _ in range(12):
+        world.check_cluster(CLUSTER_ID)
+        world.now += timedelta(minutes=1)
+
+    assert world.journal == [*SENT, "send"]
+
+
+def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.alerts.failure = ConnectionError("SNS is away")
+    with pytest.raises(ConnectionError):
+        world.check_cluster(CLUSTER_ID)
+    world.alerts.failure = None
+
+    with pytest.raises(AlertUnderWayError):
+        world.check_cluster(CLUSTER_ID)
+    assert not world.alerts.published
+    world.now += CLAIM
+    world.check_cluster(CLUSTER_ID)
+
+    assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
+
+
+def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.table.failure = ConnectionError("DynamoDB is away")
+
+    with pytest.raises(ConnectionError):
+        world.check_cluster(CLUSTER_ID)
+
+    assert world.journal == []
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,25 @@ def test_a_hundred_bad_objects_of_a_cluster_make_one_finding(world: World) -> No
     assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
 
 
+def test_later_batches_add_up_and_are_no_news(world: World) -> None:
+    keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(6)]
+    world.objects.heads = dict.fromkeys(keys, SSE_S3)
+    for key in keys:
+        check(world, created(key))
+    check(world, created(f"emr/{CLUSTER_ID}/good"))
+
+    finding = world.ledger.read(CLUSTER_ID).entries["EMRLOG-101"].finding
+    assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
+    assert (finding.status, finding.occurrences) == ("OPEN", 6)
+    assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
+
+
+def test_a_batch_of_good_objects_asks_nothing_of_the_ledger(world: World) -> None:
+    check(world, created(f"emr/{CLUSTER_ID}/good"))
+
+    assert world.table.counts == {}
+
+
 def test_every_kind_of_wrong_encryption_is_in_the_one_alert(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
     a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"

@@ -11,12 +11,16 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
+    from types_boto3_events import EventBridgeClient
     from types_boto3_iam import IAMClient
     from types_boto3_kms import KMSClient
     from types_boto3_s3 import S3Client
+    from types_boto3_scheduler import EventBridgeSchedulerClient
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
+
+    from emr_log_guard.adapters.dynamodb import DynamoClient
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -27,9 +31,22 @@ _CONFIG = Config(
 
 
 @cache
+def dynamodb() -> "DynamoClient":
+    """Return the client for DynamoDB."""
+    client: DynamoClient = boto3.client("dynamodb", config=_CONFIG)
+    return client
+
+
+@cache
 def emr() -> "EMRClient":
     """Return the client for Amazon EMR."""
     return boto3.client("emr", config=_CONFIG)
+
+
+@cache
+def events() -> "EventBridgeClient":
+    """Return the client for EventBridge."""
+    return boto3.client("events", config=_CONFIG)
 
 
 @cache
@@ -48,6 +65,12 @@ def kms(region: str | None = None) -> "KMSClient":
 def s3() -> "S3Client":
     """Return the client for S3."""
     return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def scheduler() -> "EventBridgeSchedulerClient":
+    """Return the client for EventBridge Scheduler."""
+    return boto3.client("scheduler", config=_CONFIG)
 
 
 @cache

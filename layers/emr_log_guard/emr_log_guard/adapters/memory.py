@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KEY_SECONDS = 60
 """How long a key or a role's rights are taken for what they were: both can change."""
+CLUSTER_SECONDS = 300
+"""How long a cluster is: its log settings never change, its tags and its state do."""
 _SIZE = 1024
 
 type Timer = Callable[[], float]
@@ -24,7 +26,7 @@ type Timer = Callable[[], float]
 
 
 class RememberedClusters:
-    """Clusters, each read once: the settings that log objects are judged by never change.
+    """Clusters, each read at most once in CLUSTER_SECONDS.
 
     One that EMR does not know is not asked for again in KEY_SECONDS: a batch of another account's
     logs must not use up the account's few DescribeCluster calls.
@@ -33,7 +35,7 @@ class RememberedClusters:
     def __init__(self, clusters: "Clusters", timer: Timer = monotonic) -> None:
         """Ask these clusters first."""
         self._clusters = clusters
-        self._known: LRUCache[str, Cluster] = LRUCache(_SIZE)
+        self._known: TTLCache[str, Cluster] = TTLCache(_SIZE, CLUSTER_SECONDS, timer)
         self._unknown: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
 
     def describe(self, cluster_id: str) -> "Cluster":

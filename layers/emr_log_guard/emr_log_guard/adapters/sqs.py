@@ -1,9 +1,10 @@
-"""Amazon SQS: asking `enforce` to look at a cluster."""
+"""Amazon SQS: asking `enforce` to look at a cluster, and for log objects to be read again."""
 
 from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.events.enforcement import encode_enforcement_request
+from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -17,8 +18,23 @@ class SqsEnforcementQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, request: RequestEnforcement) -> None:
-        """Hand a request over. Errors fly."""
+    def send(self, request: RequestEnforcement, delay_seconds: int = 0) -> None:
+        """Hand a request over, to be delivered after a delay of at most 900 s. Errors fly."""
         self._client.send_message(
-            QueueUrl=self._queue_url, MessageBody=encode_enforcement_request(request)
+            QueueUrl=self._queue_url,
+            MessageBody=encode_enforcement_request(request),
+            DelaySeconds=delay_seconds,
         )
+
+
+class SqsLogObjectQueue:
+    """The queue in front of `check_log_objects`."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        """Send to this queue."""
+        self._client = client
+        self._queue_url = queue_url
+
+    def recheck(self, hint: LogObjectHint) -> None:
+        """Ask for a look at one of a cluster's known bad objects. Errors fly."""
+        self._client.send_message(QueueUrl=self._queue_url, MessageBody=encode_recheck(hint))

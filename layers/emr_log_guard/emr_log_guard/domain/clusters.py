@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.key_access import RoleKeyAccess
-from emr_log_guard.domain.keys import ApprovedKey, KeyFact
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 
-_ENDED = frozenset({"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"})
+_LAUNCHING = frozenset({"STARTING", "BOOTSTRAPPING"})
+_GONE = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
+_ENDED = _GONE | {"TERMINATING"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,16 @@ class Cluster:
         """Whether the cluster is terminating or gone."""
         return self.state in _ENDED
 
+    @property
+    def gone(self) -> bool:
+        """Whether the cluster is gone, and not only on its way."""
+        return self.state in _GONE
+
+    @property
+    def launching(self) -> bool:
+        """Whether the cluster is not running yet."""
+        return self.state in _LAUNCHING
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -92,3 +104,12 @@ class ClusterFacts:
     """The steps with log settings of their own."""
     cloudwatch_key: KeyFact | None = None
     """None when the cluster names no key for its logs in CloudWatch."""
+    log_key_worked: bool = False
+    """Whether the log key was found usable at an earlier check of the cluster."""
+
+    @property
+    def key_arns(self) -> tuple[str, ...]:
+        """The keys that the cluster's logs use, as far as they are known."""
+        steps = () if isinstance(self.steps, Unresolved) else self.steps
+        keys = (self.log_key, self.cloudwatch_key, *(step.log_key for step in steps))
+        return tuple(dict.fromkeys(key.arn for key in keys if isinstance(key, KmsKey)))

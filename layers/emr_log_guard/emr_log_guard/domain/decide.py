@@ -1,6 +1,6 @@
 """From findings to actions: pure, so that what the guard does can be proven and explained."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,10 @@ class AlertKind(StrEnum):
     """What an alert is about. A contract: subscribers filter on it."""
 
     FINDING_OPENED = "finding.opened"
+    FINDING_REOPENED = "finding.reopened"
+    FINDING_REMINDER = "finding.reminder"
+    FINDING_RESOLVED = "finding.resolved"
+    ENFORCEMENT_SCHEDULED = "enforcement.scheduled"
     ENFORCEMENT_DONE = "enforcement.done"
     ENFORCEMENT_SKIPPED = "enforcement.skipped"
     ENFORCEMENT_FAILED = "enforcement.failed"
@@ -26,12 +30,19 @@ class NextStep(StrEnum):
     """What happens to the cluster now."""
 
     TERMINATION_REQUESTED = "termination_requested"
+    TERMINATION_SCHEDULED = "termination_scheduled"
+    TERMINATION_CALLED_OFF = "termination_called_off"
     NOTHING_IN_ALERT_MODE = "nothing_in_alert_mode"
     NOTHING_ALLOWED_IN_STACK = "nothing_allowed_in_stack"
     NOTHING_ENFORCED = "nothing_enforced"
     """Enforce mode, but nothing here is proven, HIGH and listed for enforcement."""
+    RESOLVED = "resolved"
     CLUSTER_ENDED = "cluster_ended"
     TERMINATION_STARTED = "termination_started"
+    TERMINATED = "terminated"
+    STILL_RUNNING = "still_running"
+    """EMR took the request to terminate, and the cluster has not ended."""
+    SPARED_IN_GRACE = "spared_in_grace"
     SPARED_PROTECTED = "spared_protected"
     SPARED_NO_LONGER_CALLED_FOR = "spared_no_longer_called_for"
     TERMINATION_REFUSED = "termination_refused"
@@ -60,9 +71,26 @@ class RequestEnforcement:
     cluster_arn: str
     log_objects: tuple[ObjectVersion, ...] = ()
     """The log objects that the request rests on, for `enforce` to read again."""
+    verify: bool = False
+    """Whether the cluster was being terminated, and has to be gone by now."""
 
 
-type Action = Alert | RequestEnforcement
+@dataclass(frozen=True, slots=True)
+class ScheduleEnforcement:
+    """Have a request made at the end of the grace; it replaces an earlier schedule."""
+
+    request: RequestEnforcement
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffEnforcement:
+    """Remove a cluster's schedule, if there is one."""
+
+    cluster_arn: str
+
+
+type Action = Alert | RequestEnforcement | ScheduleEnforcement | CallOffEnforcement
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +125,24 @@ def decide(
     cluster: Cluster | None,
     policy: Policy,
     now: datetime,
+    grace_ends: Mapping[str, datetime],
     log_objects: tuple[ObjectVersion, ...] = (),
 ) -> tuple[Action, ...]:
-    """Decide what follows from the findings of one check of one cluster.
+    """Decide what follows from all findings that stand about one cluster, told or not.
 
     Args:
-        findings: The check's findings, in any order.
+        findings: The findings, in any order.
         cluster: The cluster as just read; None when EMR does not know it here.
         policy: What security wants.
         now: The present moment, UTC.
-        log_objects: The objects that the findings rest on, when it was log objects that were
-            checked.
+        grace_ends: When a cluster may be ended for a finding, by the finding's id.
+        log_objects: The bad log objects that findings rest on.
 
     Returns:
         At most one alert, with every finding that needs attention, is not exempt, and is to be
-        told by its rule's mode and its severity; and at most one request for enforcement, last.
-        What a cluster is handed on for is told in any case.
+        told by its rule's mode and its severity; and last, at most one request for enforcement,
+        or its schedule, at the end of the shortest grace. What a cluster is ended for is told in
+        any case.
 
     """
     found = tuple(
@@ -128,12 +158,14 @@ def decide(
         )
     )
     next_step = _next_step(found, cluster, policy)
-    requested = next_step is NextStep.TERMINATION_REQUESTED
-    due = {finding.id for finding in grounds(found, policy)} if requested else set()
+    due = grounds(found, policy) if next_step is NextStep.TERMINATION_REQUESTED else ()
+    deadline = min((grace_ends[finding.id] for finding in due), default=now)
+    if deadline > now:
+        next_step = NextStep.TERMINATION_SCHEDULED
     told = tuple(
-        replace(finding, deadline=now) if finding.id in due else finding
+        replace(finding, deadline=deadline if finding in due else None)
         for finding in found
-        if finding.id in due or finding.severity.rank >= policy.alerts.minimum_severity.rank
+        if finding in due or finding.severity.rank >= policy.alerts.minimum_severity.rank
     )
     if not told:
         return ()
@@ -146,18 +178,28 @@ def decide(
         policy.strongest_mode(finding.rule_id for finding in told),
         expired_exemptions=expired_exemptions(told, cluster, policy, now),
     )
-    if not requested:
-        return (alert,)
-    return (alert, RequestEnforcement(alert.cluster_arn, log_objects))
+    request = RequestEnforcement(alert.cluster_arn, log_objects)
+    match next_step:
+        case NextStep.TERMINATION_SCHEDULED:
+            return (alert, ScheduleEnforcement(request, deadline))
+        case NextStep.TERMINATION_REQUESTED:
+            return (alert, request)
+        case _:
+            return (alert,)
 
 
 def decide_enforcement(
-    findings: Sequence[Finding], cluster: Cluster, policy: Policy, now: datetime
+    findings: Sequence[Finding],
+    cluster: Cluster,
+    policy: Policy,
+    now: datetime,
+    grace_ends: Mapping[str, datetime],
 ) -> Terminate | Spare:
     """Decide a cluster's end, from facts read a moment ago.
 
     Terminates only in a stack that allows it, a cluster that still runs, for a proven finding of
-    severity HIGH or more, of a rule in enforce mode that the policy lists and nobody exempted.
+    severity HIGH or more, of a rule in enforce mode that the policy lists and nobody exempted,
+    once the grace is over that it was given when it opened. What never opened has no such end.
     What is only observed is told here neither.
     """
     standing = exempted(findings, cluster, policy, now)
@@ -171,10 +213,13 @@ def decide_enforcement(
         return Spare(NextStep.CLUSTER_ENDED, reasons)
     if not policy.enforcement.allowed or not reasons:
         return Spare(NextStep.SPARED_NO_LONGER_CALLED_FOR, told)
+    overdue = tuple(f for f in reasons if f.id in grace_ends and grace_ends[f.id] <= now)
+    if not overdue:
+        return Spare(NextStep.SPARED_IN_GRACE, reasons)
     override = policy.enforcement.termination_protection is TerminationProtection.OVERRIDE
     if cluster.termination_protected and not override:
-        return Spare(NextStep.SPARED_PROTECTED, reasons)
-    return Terminate(reasons, lift_protection=cluster.termination_protected)
+        return Spare(NextStep.SPARED_PROTECTED, overdue)
+    return Terminate(overdue, lift_protection=cluster.termination_protected)
 
 
 def grounds(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:

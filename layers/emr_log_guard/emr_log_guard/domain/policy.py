@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -26,6 +26,10 @@ class Enforcement:
     """What may cost a cluster its life."""
 
     rules: frozenset[str] = DEFAULT_ENFORCED_RULES
+    grace_at_launch: timedelta = timedelta(0)
+    """How long what opened before the cluster ran may stand."""
+    grace_running: timedelta = timedelta(minutes=240)
+    """How long what opened on a running cluster may stand."""
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
     allowed: bool = False
     """Whether the stack was deployed with the means to terminate at all: not of the document."""
@@ -110,6 +114,8 @@ class AlertSettings:
 
     minimum_severity: Severity = Severity.LOW
     """Milder findings are recorded only, unless a cluster is terminated for them."""
+    remind_every: timedelta = timedelta(hours=24)
+    """How long after an alert people hear again of what is still open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,8 @@ class Policy:
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
     """What is different about some rules, by their ids."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    version: int | None = None
+    """The stored document's version; None when there is none to go by."""
 
     def mode_of(self, rule_id: str) -> Mode:
         """Say what may be done about a rule's findings.

@@ -23,6 +23,8 @@ class ClusterHint:
     cluster_id: str
     launched_by: str | None = None
     """The ARN of who launched the cluster; None unless the event tells."""
+    afresh: bool = False
+    """Whether nothing that was read a moment ago will do: somebody asks because of a change."""
 
 
 class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
@@ -104,6 +106,6 @@ def parse_cluster_event(event: Any) -> ClusterHint:  # noqa: ANN401 - Lambda han
             launch = convert(event, RunJobFlow).detail
             return ClusterHint(launch.response_elements.job_flow_id, launch.user_identity.arn)
         case "Recheck Requested":
-            return ClusterHint(convert(event, RecheckRequest).detail.cluster_id)
+            return ClusterHint(convert(event, RecheckRequest).detail.cluster_id, afresh=True)
         case _:
             return ClusterHint(convert(event, EmrChange).detail.cluster_id)

@@ -26,11 +26,12 @@ class LogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EnforcementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Look at this cluster again and end it if that is still called for."""
+    """Look at this cluster again, and end it if that is called for or see that it has ended."""
 
     schema: Schema
     cluster_arn: ClusterArn
     log_objects: tuple[LogObject, ...] = ()
+    verify: bool = False
 
 
 def encode_enforcement_request(request: RequestEnforcement) -> str:
@@ -42,6 +43,7 @@ def encode_enforcement_request(request: RequestEnforcement) -> str:
             LogObject(version.bucket, version.key, version.version_id)
             for version in request.log_objects
         ),
+        verify=request.verify,
     )
     return msgspec.json.encode(message).decode()
 
@@ -57,4 +59,5 @@ def parse_enforcement_request(body: str) -> RequestEnforcement:
     return RequestEnforcement(
         message.cluster_arn,
         tuple(ObjectVersion(o.bucket, o.key, o.version_id) for o in message.log_objects),
+        message.verify,
     )

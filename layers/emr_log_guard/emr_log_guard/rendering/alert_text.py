@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.escape import ascii_line, plain
 from emr_log_guard.rules import ALL_RULES
 
@@ -19,9 +19,17 @@ _CONSOLES = {
 }
 _NAME_LIMIT = 40
 """Characters of a cluster's name in the headline: what is wrong with it must fit in, too."""
+_STANDING = {
+    AlertKind.FINDING_OPENED: "",
+    AlertKind.FINDING_REOPENED: "again ",
+    AlertKind.FINDING_REMINDER: "still ",
+}
 _HEADLINES = {
-    NextStep.CLUSTER_ENDED: "has ended already",
-    NextStep.TERMINATION_STARTED: "is being terminated",
+    NextStep.TERMINATION_REQUESTED: "is about to be terminated",
+    NextStep.TERMINATION_SCHEDULED: "will be terminated at {when}",
+    NextStep.TERMINATION_CALLED_OFF: "will not be terminated",
+    NextStep.TERMINATED: "is terminated",
+    NextStep.STILL_RUNNING: "has not ended 15 minutes after its termination",
     NextStep.SPARED_PROTECTED: "is spared: it is termination-protected",
     NextStep.SPARED_NO_LONGER_CALLED_FOR: "is spared: its termination is not called for",
     NextStep.TERMINATION_REFUSED: "could not be terminated",
@@ -31,7 +39,16 @@ _FIX_FOR_DOUBT = (
 )
 _NEXT = {
     NextStep.TERMINATION_REQUESTED: (
-        "The cluster will be terminated {when}, unless a second look clears it."
+        "The cluster will be terminated now, unless a second look clears it."
+    ),
+    NextStep.TERMINATION_SCHEDULED: (
+        "The cluster will be terminated at {when}, unless it is put right by then. To stop that: "
+        "emr-log-guard exempt --cluster {cluster} --rule {rules} --until YYYY-MM-DD --reason WHY, "
+        "or set the policy's mode to alert."
+    ),
+    NextStep.TERMINATION_CALLED_OFF: (
+        "The cluster will not be terminated for this as things stand: it was put right or "
+        "exempted, or the policy was changed."
     ),
     NextStep.NOTHING_IN_ALERT_MODE: (
         "Nothing will be done to the cluster: the guard runs in mode alert."
@@ -44,8 +61,13 @@ _NEXT = {
         "Nothing will be done to the cluster: mode is enforce, but none of this is proven, "
         "HIGH, of a rule in mode enforce, and listed in the policy's enforcement.rules."
     ),
+    NextStep.RESOLVED: "Nothing is left to do about this.",
     NextStep.CLUSTER_ENDED: "The cluster is terminating or gone already.",
-    NextStep.TERMINATION_STARTED: "EMR is terminating the cluster.",
+    NextStep.TERMINATED: "The cluster is gone: EMR terminated it, as the guard asked.",
+    NextStep.STILL_RUNNING: (
+        "EMR took the request to terminate the cluster 15 minutes ago, and it has not ended. "
+        "Look at it, and terminate it by hand."
+    ),
     NextStep.SPARED_PROTECTED: (
         "The cluster was left running: its termination protection is on, and the guard respects "
         "it. Fix the cluster, or lift the protection and terminate it yourself."
@@ -71,13 +93,16 @@ def alert_text(alert: Alert) -> str:
 
 def _headline(alert: Alert) -> str:
     name = _shortened(alert.cluster_name or _id(alert))
-    if alert.kind is not AlertKind.FINDING_OPENED:
-        return f"EMR cluster {name} {_HEADLINES[alert.next_step]}"
+    if alert.kind is AlertKind.FINDING_RESOLVED:
+        return f"[RESOLVED] EMR cluster {name}: {_rules(alert.findings)}"
+    if alert.kind not in _STANDING:
+        return f"EMR cluster {name} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
+    again = _STANDING[alert.kind]
     broken = [f for f in alert.findings if f.compliance is Compliance.NON_COMPLIANT]
     if broken:
-        return f"[{broken[0].severity}] EMR cluster {name} breaks {_rules(broken)}"
-    doubtful = alert.findings
-    return f"[{doubtful[0].severity}] EMR cluster {name}: could not determine {_rules(doubtful)}"
+        return f"[{broken[0].severity}] EMR cluster {name} {again}breaks {_rules(broken)}"
+    doubt = f"{again}could not determine {_rules(alert.findings)}"
+    return f"[{alert.findings[0].severity}] EMR cluster {name}: {doubt}"
 
 
 def _rules(findings: Sequence[Finding]) -> str:
@@ -119,15 +144,26 @@ def _lines(alert: Alert) -> Iterator[str]:
 
 
 def _next(alert: Alert) -> str:
+    rules = " --rule ".join(f.rule_id for f in alert.findings if f.deadline)
+    return _NEXT[alert.next_step].format(when=_when(alert), cluster=_id(alert), rules=rules)
+
+
+def _when(alert: Alert) -> str:
     deadlines = [f.deadline for f in alert.findings if f.deadline]
-    when = f"at {min(deadlines):%Y-%m-%d %H:%M:%S} UTC" if deadlines else "now"
-    return _NEXT[alert.next_step].format(when=when)
+    return f"{min(deadlines):%Y-%m-%d %H:%M:%S} UTC" if deadlines else "once"
 
 
 def _finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
     could_not = finding.compliance is Compliance.INSUFFICIENT_DATA
+    resolved = finding.status is Status.RESOLVED
     verdict = "COULD NOT BE DETERMINED" if could_not else finding.severity
+    if resolved:
+        verdict = "RESOLVED"
     yield f"{finding.rule_id} {finding.rule_name}: {verdict}"
+    if resolved:
+        yield f"  Was      {plain(finding.summary)}"
+        yield f"  Open     since {finding.first_seen:%Y-%m-%d %H:%M} UTC"
+        return
     yield f"  What     {plain(finding.summary)}"
     yield f"  Why      {_WHY[finding.rule_id]}"
     same = next((other.rule_id for other in above if other.evidence == finding.evidence), None)

@@ -16,6 +16,7 @@ from emr_log_guard.rules import (
     emrlog_101_log_object_kms_encrypted,
     emrlog_102_log_object_customer_managed_key,
     emrlog_103_log_object_cluster_key,
+    emrlog_201_log_key_available,
 )
 from emr_log_guard.rules.rule import Rule
 
@@ -30,6 +31,7 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_008_steps_keep_the_cluster_key.RULE,
     emrlog_010_cloudwatch_logs_customer_key.RULE,
     emrlog_012_no_service_retained_logs.RULE,
+    emrlog_201_log_key_available.RULE,
 )
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
     emrlog_101_log_object_kms_encrypted.RULE,

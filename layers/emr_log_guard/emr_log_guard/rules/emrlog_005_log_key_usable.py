@@ -16,7 +16,7 @@ from emr_log_guard.rules.premises import named_key
 from emr_log_guard.rules.remediation import make_usable, relaunch
 from emr_log_guard.rules.rule import Rule
 
-_USABLE_STATES = frozenset({KeyState.ENABLED, KeyState.UPDATING})
+USABLE_STATES = frozenset({KeyState.ENABLED, KeyState.UPDATING})
 """A key whose primary Region is being changed is Updating for seconds, and encrypts all the while.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
@@ -36,6 +36,8 @@ def check(facts: ClusterFacts) -> Outcome:
             flaw = _flaw(key, facts.cluster.region)
             if flaw is None:
                 return compliant(f"the log key {key.arn} is {key.state} and encrypts")
+            if facts.log_key_worked and key.state not in USABLE_STATES:
+                return not_applicable("the log key worked before; what became of it is EMRLOG-201's")
             return non_compliant(f"the log key {key.arn} {flaw}")
         case outcome:
             return outcome
@@ -46,7 +48,7 @@ def _flaw(key: KmsKey, region: str) -> str | None:
         return f"is in {key.region}, the cluster in {region}"
     if key.spec != "SYMMETRIC_DEFAULT" or key.usage != "ENCRYPT_DECRYPT":
         return f"is a {key.spec} key for {key.usage}: only a symmetric encryption key will do"
-    if key.state not in _USABLE_STATES:
+    if key.state not in USABLE_STATES:
         return f"is {key.state}"
     return None
 

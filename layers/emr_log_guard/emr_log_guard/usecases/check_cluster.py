@@ -1,19 +1,21 @@
-"""Check one cluster: read it, judge it, tell about it, hand it on to be ended."""
+"""Check a cluster: read it, judge it, decide, act."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.decide import decide
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.ledger import Kind, Known, Sighting
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, judge_cluster
-from emr_log_guard.usecases.act import Act
-from emr_log_guard.usecases.ports import Clusters
+from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.ports import Clusters, Ledger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
 
@@ -22,6 +24,7 @@ class ClusterChecked:
     """What came of checking a cluster."""
 
     cluster_id: str
+    state: str
     findings: tuple[Finding, ...]
     actions: tuple[str, ...]
 
@@ -29,6 +32,7 @@ class ClusterChecked:
         """Say it in JSON, for the invocation's result and `sam local invoke`."""
         return {
             "cluster_id": self.cluster_id,
+            "state": self.state,
             "compliance": overall(finding.compliance for finding in self.findings),
             "rules": {
                 finding.rule_id: finding.compliance
@@ -45,27 +49,63 @@ class CheckCluster:
 
     clusters: Clusters
     read_facts: ReadClusterFacts
+    """Reads keys and roles, or remembers them for a moment."""
+    read_afresh: ReadClusterFacts
+    """Reads everything: somebody asks because something changed."""
     policy: Callable[[], Policy]
     """Gives the policy in force."""
-    act: Act
+    ledger: Ledger
+    keep: KeepLedger
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
-    def __call__(self, cluster_id: str, launched_by: str | None = None) -> ClusterChecked:
-        """Check the cluster; name who launched it in its findings, when that is known.
+    def __call__(self, hint: ClusterHint) -> ClusterChecked:
+        """Check the cluster that an event named.
+
+        One that is gone and was judged while it lived is not judged again: its end resolves what
+        was found.
 
         Raises:
             ClusterNotFoundError: EMR does not know the cluster that it told about: the event is
                 tried again and then dead-lettered.
 
         """
-        now = self.clock()
-        policy = self.policy()
+        now, policy = self.clock(), self.policy()
+        memory = self.ledger.read(hint.cluster_id)
+        known = Known(self.clusters.describe(hint.cluster_id), hint.launched_by)
+        if known.cluster.gone and memory.known is not None:
+            judgement = Judgement(hint.cluster_id, known.cluster, known=known, over=True)
+        else:
+            known = known.merged_into(memory.known)
+            judgement = self._judge(known, policy, now, afresh=hint.afresh)
+        findings = tuple(sighting.finding for sighting in judgement.sightings)
+        record_findings("cluster checked", hint.cluster_id, findings)
+        actions = self.keep(judgement, policy, memory)
+        return ClusterChecked(
+            hint.cluster_id,
+            known.cluster.state,
+            findings,
+            tuple(type(action).__name__ for action in actions),
+        )
+
+    def _judge(self, known: Known, policy: Policy, now: datetime, *, afresh: bool) -> Judgement:
+        cluster = known.cluster
         rules = in_force(CLUSTER_RULES, policy)
-        read_facts = self.read_facts.under(policy, rules)
-        facts = read_facts(self.clusters.describe(cluster_id))
-        findings = judge_cluster(facts, rules, Judging(now, self.runbook, launched_by))
-        record_findings("cluster checked", cluster_id, findings)
-        actions = decide(findings, facts.cluster, policy, now)
-        self.act(actions)
-        return ClusterChecked(cluster_id, findings, tuple(type(a).__name__ for a in actions))
+        read = self.read_afresh if afresh else self.read_facts
+        facts = replace(
+            read.under(policy, rules)(cluster), log_key_worked=known.log_key_worked
+        )
+        findings = judge_cluster(facts, rules, Judging(now, self.runbook, known.launched_by))
+        return Judgement(
+            cluster.id,
+            cluster,
+            tuple(
+                Sighting(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
+                for finding in findings
+            ),
+            replace(
+                known,
+                keys=facts.key_arns,
+                log_key_worked=usable.check(facts).compliance is Compliance.COMPLIANT,
+            ),
+        )

@@ -1,35 +1,36 @@
 """Check a batch of log objects: read each, judge them by cluster, tell once a cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import decide, grounds
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.ledger import Kind, Memory, Sighting
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError
-from emr_log_guard.events.s3 import ObjectCreated, parse_object_created
+from emr_log_guard.events.log_objects import LogObjectHint, parse_log_object_hint
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules import LOG_OBJECT_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
-from emr_log_guard.usecases.act import Act
+from emr_log_guard.rules.rule import Rule
+from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.ports import Ledger
 from emr_log_guard.usecases.read_log_object import ReadLogObject
-
-_REQUEST_OBJECTS = 20
-"""How many log objects a request for enforcement names: one badly encrypted is reason enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogObjectRead:
-    """A log object's facts, and the event that pointed to it."""
+    """A log object's facts, and the message that pointed to it."""
 
-    event: ObjectCreated
-    facts: LogObjectFacts
+    hint: LogObjectHint
+    cluster_id: str
+    facts: LogObjectFacts | None
+    """None when the object was to be looked at again and is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,58 +40,108 @@ class CheckLogObjects:
     read_object: ReadLogObject
     policy: Callable[[], Policy]
     """Gives the policy in force."""
-    act: Act
+    ledger: Ledger
+    keep: KeepLedger
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
     def read(self, body: str) -> LogObjectRead | None:
-        """Read the object that one queued event points to.
+        """Read the object that one queued message points to.
 
         Returns:
             Its facts; None when it is no cluster's log, or gone before it could be read.
 
         Raises:
-            InvalidEventError: The body is not an event of S3.
+            InvalidEventError: The body names no object.
 
         """
-        event = parse_object_created(body)
+        hint = parse_log_object_hint(body)
         try:
-            facts = self.read_object(event.version)
+            facts = self.read_object(hint.version)
         except ObjectNotFoundError:
-            logger.info("log object is gone", object=str(event.version))
-            return None
+            logger.info("log object is gone", object=str(hint.version))
+            return LogObjectRead(hint, hint.again_for, None) if hint.again_for else None
         if facts is None:
-            logger.info("object is no cluster's log", object=str(event.version))
+            logger.info("object is no cluster's log", object=str(hint.version))
             return None
-        return LogObjectRead(event, facts)
+        return LogObjectRead(hint, facts.cluster_id, facts)
 
     def judge(self, objects: Sequence[LogObjectRead]) -> None:
         """Judge the objects of a batch and tell of what is wrong, once a cluster."""
-        now = self.clock()
         policy = self.policy()
         rules = in_force(LOG_OBJECT_RULES, policy)
-        for subject, cluster, facts in _by_cluster(objects):
+        ordered = sorted(objects, key=lambda read: read.cluster_id)
+        for cluster_id, group in groupby(ordered, key=lambda read: read.cluster_id):
+            self._judge(cluster_id, tuple(group), policy, rules)
+
+    def _judge(
+        self,
+        cluster_id: str,
+        reads: Sequence[LogObjectRead],
+        policy: Policy,
+        rules: Sequence[Rule[LogObjectFacts]],
+    ) -> None:
+        """Judge one cluster's objects; the ledger is asked only where there is something to it."""
+        now = self.clock()
+        facts = [read.facts for read in reads if read.facts]
+        again = frozenset(read.hint.version for read in reads if read.hint.again_for)
+        findings: tuple[Finding, ...] = ()
+        if facts:
+            subject = _subject(cluster_id, facts[0], reads[0].hint)
             findings = judge_log_objects(subject, facts, rules, Judging(now, self.runbook))
-            record_findings("log objects checked", subject.id, findings, objects=len(facts))
-            broken = _broken(facts, findings, policy)
-            self.act(decide(findings, cluster, policy, now, broken))
+            record_findings("log objects checked", cluster_id, findings, objects=len(facts))
+        if not again and not any(finding.needs_attention for finding in findings):
+            return
+        memory = self.ledger.read(cluster_id)
+        sightings = tuple(_sightings(findings or _remembered(memory), facts, again, rules, now))
+        cluster = facts[0].cluster if facts else memory.known and memory.known.cluster
+        known = cluster if isinstance(cluster, Cluster) else None
+        self.keep(Judgement(cluster_id, known, sightings), policy, memory)
 
 
-def _by_cluster(
-    objects: Sequence[LogObjectRead],
-) -> Iterator[tuple[Subject, Cluster | None, list[LogObjectFacts]]]:
-    ordered = sorted(objects, key=lambda read: read.facts.cluster_id)
-    for cluster_id, group in groupby(ordered, key=lambda read: read.facts.cluster_id):
-        reads = list(group)
-        cluster = reads[0].facts.cluster
-        event = reads[0].event
-        if isinstance(cluster, Cluster):
-            yield Subject.of(cluster), cluster, [read.facts for read in reads]
-        else:
-            place = f"elasticmapreduce:{event.region}:{event.account}"
-            arn = f"arn:{_partition(event.region)}:{place}:cluster/{cluster_id}"
-            subject = Subject(cluster_id, arn, event.account, event.region)
-            yield subject, None, [read.facts for read in reads]
+def _sightings(
+    findings: Sequence[Finding],
+    facts: Sequence[LogObjectFacts],
+    again: frozenset[ObjectVersion],
+    rules: Sequence[Rule[LogObjectFacts]],
+    now: datetime,
+) -> Iterator[Sighting]:
+    """Say of each rule which objects it is about, and which are good again."""
+    outcomes = {
+        rule.id: {each.version: rule.check(each).compliance for each in facts} for rule in rules
+    }
+    doubtful = {
+        version
+        for by_version in outcomes.values()
+        for version, compliance in by_version.items()
+        if compliance is Compliance.INSUFFICIENT_DATA
+    }
+    for finding in findings:
+        of_rule = outcomes.get(finding.rule_id, {})
+        concerned = tuple(v for v, compliance in of_rule.items() if compliance is finding.compliance)
+        broken = {v for v, compliance in of_rule.items() if compliance is Compliance.NON_COMPLIANT}
+        yield Sighting(
+            finding,
+            Kind.LOG_OBJECTS,
+            now,
+            bad=concerned if finding.needs_attention else (),
+            cleared=again - broken - doubtful,
+        )
+
+
+def _remembered(memory: Memory) -> Iterator[Finding]:
+    """Take the findings that are remembered: all objects to be looked at again are gone."""
+    for entry in memory.entries.values():
+        if entry.kind is Kind.LOG_OBJECTS:
+            yield replace(entry.finding, compliance=Compliance.NOT_APPLICABLE)
+
+
+def _subject(cluster_id: str, facts: LogObjectFacts, hint: LogObjectHint) -> Subject:
+    if isinstance(facts.cluster, Cluster):
+        return Subject.of(facts.cluster)
+    place = f"elasticmapreduce:{hint.region}:{hint.account}"
+    arn = f"arn:{_partition(hint.region)}:{place}:cluster/{cluster_id}"
+    return Subject(cluster_id, arn, hint.account, hint.region)
 
 
 def _partition(region: str) -> str:
@@ -102,18 +153,3 @@ def _partition(region: str) -> str:
         if region.startswith(prefix):
             return partition
     return "aws"
-
-
-def _broken(
-    facts: Sequence[LogObjectFacts], findings: Sequence[Finding], policy: Policy
-) -> tuple[ObjectVersion, ...]:
-    """Name the objects for which the policy would end the cluster, for `enforce` to read again."""
-    broken = {finding.rule_id for finding in grounds(findings, policy)}
-    return tuple(
-        read.version
-        for read in facts
-        if any(
-            rule.id in broken and rule.check(read).compliance is Compliance.NON_COMPLIANT
-            for rule in LOG_OBJECT_RULES
-        )
-    )[:_REQUEST_OBJECTS]

@@ -1,6 +1,7 @@
 """The policy that holds now: read from its parameter, or the strict defaults when that is wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 from emr_log_guard.domain.policy import Policy
@@ -75,11 +76,12 @@ class CurrentPolicy:
 
     def _parse(self, stored: StoredPolicy) -> Policy:
         try:
-            return parse_policy(stored.text, allowed=self._allowed)
+            policy = parse_policy(stored.text, allowed=self._allowed)
         except InvalidPolicyError as error:
             problem = PolicyProblem(self._parameter.name, stored.version, error.problems)
             self._tell(f"version {stored.version}", problem)
             return STRICT
+        return replace(policy, version=stored.version)
 
     def _tell(self, once: str, problem: PolicyProblem) -> None:
         record_policy_problem(problem.parameter, problem.version, problem.problems)

@@ -1,16 +1,19 @@
 """What the use cases need of the world."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from emr_log_guard.domain.clusters import Cluster, Step
-from emr_log_guard.domain.decide import Alert, RequestEnforcement
+from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
+from emr_log_guard.domain.decisions import Decision
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.events.log_objects import LogObjectHint
 
 
 class Clusters(Protocol):
@@ -123,8 +126,72 @@ class PolicyParameter(Protocol):
 class EnforcementQueue(Protocol):
     """Hands clusters to `enforce`."""
 
-    def send(self, request: RequestEnforcement) -> None:
-        """Send a request."""
+    def send(self, request: RequestEnforcement, delay_seconds: int = 0) -> None:
+        """Send a request, to be delivered after a delay of at most 900 seconds."""
+        ...
+
+
+class EnforcementSchedules(Protocol):
+    """Hands clusters to `enforce` when their time is over: one schedule a cluster."""
+
+    def put(self, schedule: ScheduleEnforcement) -> None:
+        """Schedule a request, instead of what was scheduled for the cluster before."""
+        ...
+
+    def delete(self, cluster_arn: str) -> None:
+        """Delete a cluster's schedule, if there is one."""
+        ...
+
+
+class Ledger(Protocol):
+    """What is remembered of clusters and their findings."""
+
+    def read(self, cluster_id: str) -> Memory:
+        """Read all that is remembered of a cluster."""
+        ...
+
+    def write(self, entry: Entry) -> Entry:
+        """Write an entry as it was read and changed, or raise LedgerConflictError."""
+        ...
+
+    def remember(self, known: Known, before: Known | None) -> None:
+        """Write what is known of a cluster now, or raise LedgerConflictError."""
+        ...
+
+    def record(self, decision: Decision) -> None:
+        """Write a decision down."""
+        ...
+
+
+class ClustersByKey(Protocol):
+    """Finds clusters by the keys that their logs use."""
+
+    def using_key(self, key_arn: str) -> tuple[str, ...]:
+        """Name the clusters whose logs use a key and that have not ended."""
+        ...
+
+
+class OpenFindings(Protocol):
+    """Finds what is open."""
+
+    def open_entries(self) -> Iterable[Entry]:
+        """Read every open finding, by cluster."""
+        ...
+
+
+class Rechecks(Protocol):
+    """Asks for clusters to be checked again."""
+
+    def request(self, cluster_ids: Iterable[str]) -> None:
+        """Ask for a check of each."""
+        ...
+
+
+class LogObjectQueue(Protocol):
+    """Has log objects looked at again."""
+
+    def recheck(self, hint: LogObjectHint) -> None:
+        """Ask for a look at one of a cluster's known bad objects."""
         ...
 
 

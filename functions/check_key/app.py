@@ -1,0 +1,20 @@
+"""Has the clusters checked that log with a KMS key which somebody changed."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap
+from emr_log_guard.events.kms import parse_key_event
+from emr_log_guard.observability import logger, metrics
+
+CHECK_KEY = bootstrap.check_key(os.environ)
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
+    """Ask for a check of each cluster that logs with the key."""
+    return CHECK_KEY(parse_key_event(event)).summary()

@@ -1,0 +1,19 @@
+"""Has everything looked at again that is open: every hour, and when the policy changes."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap
+from emr_log_guard.observability import logger, metrics
+
+REVIEW_FINDINGS = bootstrap.review_findings(os.environ)
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
+    """Ask for a check of each cluster, and of each log object, that has an open finding."""
+    return REVIEW_FINDINGS()

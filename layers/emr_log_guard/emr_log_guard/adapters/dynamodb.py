@@ -1,0 +1,255 @@
+"""Amazon DynamoDB: the ledger, one table.
+
+| pk | sk | |
+|---|---|---|
+| a cluster's id | `cluster` | what cannot change of it |
+| a cluster's id | `finding#<rule id>` | an entry of the ledger |
+| a cluster's id | `history#<time>#<invocation>` | a decision |
+| `key#<key ARN>` | a cluster's id | that its logs use the key |
+
+One Query reads all that is remembered of a cluster. Every write of an entry or a cluster names the
+version that it was made from, so of two that were made from the same one only the first is taken.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from emr_log_guard.adapters.aws_errors import code_of
+from emr_log_guard.domain.decisions import Decision
+from emr_log_guard.domain.ledger import Entry, Known, Memory
+from emr_log_guard.errors import LedgerConflictError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from emr_log_guard.domain.clusters import Cluster
+    from emr_log_guard.usecases.ports import Clusters
+
+type Item = dict[str, dict[str, str]]
+
+OPEN_INDEX = "OpenFindings"
+"""The sparse index of open findings."""
+
+_CLUSTER = "cluster"
+_FINDING = "finding#"
+_HISTORY = "history#"
+_KEY = "key#"
+_ENTRY = msgspec.json.Decoder(Entry)
+_KNOWN = msgspec.json.Decoder(Known)
+_DECISION = msgspec.json.Decoder(Decision)
+
+
+class DynamoClient(Protocol):
+    """What is used of boto3's client."""
+
+    def query(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own words
+        """Read the items of a partition."""
+        ...
+
+    def get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Read an item."""
+        ...
+
+    def put_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Write an item."""
+        ...
+
+    def delete_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Delete an item."""
+        ...
+
+
+class DynamoLedger:
+    """The findings table. Errors fly: the event is tried again, and nobody was told anything."""
+
+    def __init__(self, client: DynamoClient, table: str) -> None:
+        """Read and write this table."""
+        self._client = client
+        self._table = table
+
+    def read(self, cluster_id: str) -> Memory:
+        """Read all that is remembered of a cluster but its history: one consistent Query.
+
+        A cluster has an item a rule at most, far from the megabyte that would make a second page.
+        """
+        items = self._query(
+            "pk = :pk AND sk < :history", {":pk": cluster_id, ":history": _HISTORY}, consistent=True
+        )
+        known = None
+        entries = {}
+        for item in items:
+            if item["sk"]["S"] == _CLUSTER:
+                known = _KNOWN.decode(item["known"]["S"])
+            else:
+                entry = _ENTRY.decode(item["entry"]["S"])
+                entries[entry.finding.rule_id] = entry
+        return Memory(entries, known)
+
+    def write(self, entry: Entry) -> Entry:
+        """Write an entry that was read at its version: one conditional PutItem.
+
+        Raises:
+            LedgerConflictError: Somebody else wrote it since.
+
+        """
+        written = replace(entry, version=entry.version + 1)
+        finding = entry.finding
+        item: Item = {
+            "pk": {"S": finding.cluster_id},
+            "sk": {"S": f"{_FINDING}{finding.rule_id}"},
+            "version": {"N": str(written.version)},
+            "id": {"S": finding.id},
+            "status": {"S": finding.status},
+            "compliance": {"S": finding.compliance},
+            "severity": {"S": finding.severity},
+            "entry": {"S": msgspec.json.encode(written).decode()},
+            **_expiry(entry.expires),
+        }
+        if entry.open:
+            item["open"] = {"S": "finding"}
+        self._put(item, entry.version, f"{finding.id} was written by somebody else")
+        return written
+
+    def recall(self, cluster_id: str) -> Known | None:
+        """Recall a cluster: one GetItem; None when it is not remembered."""
+        key = {"pk": {"S": cluster_id}, "sk": {"S": _CLUSTER}}
+        item = self._client.get_item(TableName=self._table, Key=key).get("Item")
+        return _KNOWN.decode(item["known"]["S"]) if item else None
+
+    def remember(self, known: Known, before: Known | None) -> None:
+        """Remember a cluster as it is known now: a conditional PutItem, and one for each new key.
+
+        A cluster that is gone uses its keys no longer: a DeleteItem each.
+
+        Raises:
+            LedgerConflictError: Somebody else wrote it since.
+
+        """
+        cluster_id = known.cluster.id
+        gone = known.expires is not None
+        indexed = set(before.keys if before else ())
+        for arn in known.keys:
+            place = {"pk": {"S": f"{_KEY}{arn}"}, "sk": {"S": cluster_id}}
+            if gone:
+                self._client.delete_item(TableName=self._table, Key=place)
+            elif arn not in indexed:
+                self._client.put_item(TableName=self._table, Item=place)
+        version = before.version if before else 0
+        written = replace(known, version=version + 1)
+        self._put(
+            {
+                "pk": {"S": cluster_id},
+                "sk": {"S": _CLUSTER},
+                "version": {"N": str(written.version)},
+                "known": {"S": msgspec.json.encode(written).decode()},
+                **_expiry(known.expires),
+            },
+            version,
+            f"{cluster_id} was written by somebody else",
+        )
+
+    def record(self, decision: Decision) -> None:
+        """Write a decision down for a year: one PutItem."""
+        at = decision.at.astimezone(UTC).isoformat(timespec="microseconds")
+        item: Item = {
+            "pk": {"S": decision.cluster_id},
+            "sk": {"S": f"{_HISTORY}{at}#{decision.invocation}"},
+            "decision": {"S": msgspec.json.encode(decision).decode()},
+            **_expiry(decision.expires),
+        }
+        self._client.put_item(TableName=self._table, Item=item)
+
+    def history(self, cluster_id: str) -> Iterator[Decision]:
+        """Read the decisions about a cluster, the earliest first."""
+        items = self._query(
+            "pk = :pk AND begins_with(sk, :history)", {":pk": cluster_id, ":history": _HISTORY}
+        )
+        return (_DECISION.decode(item["decision"]["S"]) for item in items)
+
+    def using_key(self, key_arn: str) -> tuple[str, ...]:
+        """Name the clusters whose logs use a key and that are not known to have ended."""
+        items = self._query("pk = :pk", {":pk": f"{_KEY}{key_arn}"}, consistent=True)
+        return tuple(item["sk"]["S"] for item in items)
+
+    def open_entries(self) -> Iterator[Entry]:
+        """Read every open finding, by cluster; one that opened this second may be missing."""
+        items = self._query("#open = :open", {":open": "finding"}, index=OPEN_INDEX)
+        return (_ENTRY.decode(item["entry"]["S"]) for item in items)
+
+    def _query(
+        self,
+        condition: str,
+        values: Mapping[str, str],
+        *,
+        consistent: bool = False,
+        index: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
+            "ConsistentRead": consistent,
+        }
+        if index:
+            request |= {"IndexName": index, "ExpressionAttributeNames": {"#open": "open"}}
+        while True:
+            answer = self._client.query(**request)
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _put(self, item: Item, version: int, conflict: str) -> None:
+        """Write an item that was read at a version; 0 is that there was none."""
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if version:
+            condition = {
+                "ConditionExpression": "#version = :version",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":version": {"N": str(version)}},
+            }
+        try:
+            self._client.put_item(TableName=self._table, Item=item, **condition)
+        except ClientError as error:
+            if code_of(error) == "ConditionalCheckFailedException":
+                raise LedgerConflictError(conflict) from error
+            raise
+
+
+class LedgeredClusters:
+    """Clusters whose settings the ledger remembers, so that a cold start need not ask EMR."""
+
+    def __init__(self, clusters: "Clusters", ledger: DynamoLedger) -> None:
+        """Ask the ledger first, then these clusters."""
+        self._clusters = clusters
+        self._ledger = ledger
+
+    def describe(self, cluster_id: str) -> "Cluster":
+        """Recall a cluster, or read and remember it. Its state and tags may be out of date.
+
+        Raises:
+            ClusterNotFoundError: Neither the ledger nor EMR knows it.
+
+        """
+        known = self._ledger.recall(cluster_id)
+        if known is not None:
+            return known.cluster
+        cluster = self._clusters.describe(cluster_id)
+        with suppress(LedgerConflictError):  # whoever forestalled us knows as much
+            self._ledger.remember(Known(cluster), None)
+        return cluster
+
+
+def _expiry(at: "datetime | None") -> Item:
+    """Write when DynamoDB may delete an item.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+    """
+    return {"expires": {"N": str(int(at.timestamp()))}} if at else {}

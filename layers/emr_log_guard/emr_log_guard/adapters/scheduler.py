@@ -1,0 +1,67 @@
+"""Amazon EventBridge Scheduler: one-time schedules, one a cluster, that end its grace.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from emr_log_guard.config import ScheduleSettings
+from emr_log_guard.domain.decide import ScheduleEnforcement
+from emr_log_guard.events.enforcement import encode_enforcement_request
+
+if TYPE_CHECKING:
+    from types_boto3_scheduler import EventBridgeSchedulerClient
+    from types_boto3_scheduler.type_defs import UpdateScheduleInputTypeDef
+
+_AHEAD = timedelta(seconds=10)
+"""How far ahead a schedule is made at least: one that is over when it is made never fires."""
+
+
+class EventBridgeSchedules:
+    """The schedules of a group. Each deletes itself after it fired."""
+
+    def __init__(
+        self,
+        client: "EventBridgeSchedulerClient",
+        settings: ScheduleSettings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Make schedules that send to a queue through a role."""
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+
+    def put(self, schedule: ScheduleEnforcement) -> None:
+        """Schedule a request, instead of what was scheduled for the cluster before."""
+        at = max(schedule.at, self._clock() + _AHEAD).astimezone(UTC)
+        wanted: UpdateScheduleInputTypeDef = {
+            "Name": _name(schedule.request.cluster_arn),
+            "GroupName": self._settings.group,
+            "ScheduleExpression": f"at({at:%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": {
+                "Arn": self._settings.queue_arn,
+                "RoleArn": self._settings.role_arn,
+                "Input": encode_enforcement_request(schedule.request),
+                "DeadLetterConfig": {"Arn": self._settings.dead_letters_arn},
+            },
+        }
+        try:
+            self._client.create_schedule(**wanted)
+        except self._client.exceptions.ConflictException:
+            self._client.update_schedule(**wanted)
+
+    def delete(self, cluster_arn: str) -> None:
+        """Delete a cluster's schedule, if there is one."""
+        try:
+            self._client.delete_schedule(Name=_name(cluster_arn), GroupName=self._settings.group)
+        except self._client.exceptions.ResourceNotFoundException:
+            return
+
+
+def _name(cluster_arn: str) -> str:
+    return cluster_arn.rpartition("/")[2]

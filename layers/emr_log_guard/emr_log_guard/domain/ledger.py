@@ -1,0 +1,358 @@
+"""What the ledger remembers of a finding, and what a new judgement makes of it.
+
+Why so, and what follows: docs/adr/0010-the-ledger.md
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.findings import Evidence, Finding, Status
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.policy import Enforcement
+
+SKEW = timedelta(seconds=3)
+"""Judgements closer than this may have come in either order: the fault stands."""
+QUIET = timedelta(minutes=5)
+"""A repeat so soon after the last sighting that was written down is not written down."""
+CLAIM = timedelta(seconds=150)
+"""The de-duplication window: how long an alert is left to whoever took it upon itself.
+
+Longer than any function that alerts may run, shorter than Lambda's last retry (three minutes).
+"""
+RETENTION = timedelta(days=90)
+"""How long what is resolved, and what a cluster that ended leaves behind, is remembered."""
+SAMPLES = 5
+"""How many objects a finding's evidence names, over all batches."""
+OBJECTS = 10
+"""How many bad log objects are remembered, to be looked at again one by one."""
+
+
+class Kind(StrEnum):
+    """What a finding is about, and so what clears it."""
+
+    CLUSTER = "cluster"
+    """Cleared by a later judgement, or by the cluster's end."""
+    LOG_OBJECTS = "log_objects"
+    """Cleared when each bad object is known to be good or gone, whatever becomes of the cluster."""
+
+
+class Transition(StrEnum):
+    """What a judgement made of a finding."""
+
+    OPENED = "opened"
+    STILL_OPEN = "still_open"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What people were last told of an open finding."""
+
+    at: datetime
+    compliance: Compliance
+    deadline: datetime | None = None
+    """When the cluster would be terminated; a schedule stands for it, if it was to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who is about to tell, and until when nobody else does."""
+
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A finding as the ledger remembers it."""
+
+    finding: Finding
+    kind: Kind
+    opened_at: datetime
+    """Since when it stands without a break, UTC: grace is counted from here."""
+    at_launch: bool = False
+    """Whether the cluster was not running yet when it opened."""
+    judged_at: datetime
+    """When the facts of the newest judgement that was written down were read, UTC."""
+    objects: tuple[ObjectVersion, ...] = ()
+    """Bad log objects, as many as are remembered; there are more if `occurrences` says so."""
+    told: Told | None = None
+    """None while nobody knows that it is open, or once they know that it is resolved."""
+    claim: Claim | None = None
+    requested_at: datetime | None = None
+    """When `enforce` was last asked to look at the cluster because of it."""
+    terminated_at: datetime | None = None
+    """When `enforce` had EMR end the cluster because of it; None once people know that it did."""
+    spared: str | None = None
+    """Why `enforce` last left the cluster alone, as people were told."""
+    ever_told: bool = False
+    """Whether people ever heard of it: what they hear of again was reopened."""
+    final: bool = False
+    """Whether the cluster ended: what is resolved then never opens again."""
+    expires: datetime | None = None
+    """When it may be forgotten."""
+    version: int = 0
+    """How often it was written; 0 is never."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the finding stands, exempt or not."""
+        return self.finding.status is not Status.RESOLVED
+
+    def grace_ends(self, enforcement: Enforcement) -> datetime:
+        """Say when the time is over that the policy gives people to put it right."""
+        return self.opened_at + (
+            enforcement.grace_at_launch if self.at_launch else enforcement.grace_running
+        )
+
+    def claimed_by_another(self, owner: str, now: datetime) -> bool:
+        """Whether somebody else is about to tell of it."""
+        return self.claim is not None and self.claim.owner != owner and now < self.claim.until
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a cluster itself."""
+
+    cluster: Cluster
+    """Its settings, which cannot change; state, protection and tags as they were."""
+    launched_by: str | None = None
+    keys: tuple[str, ...] = ()
+    """The ARNs of the keys that its logs were ever seen to use."""
+    log_key_worked: bool = False
+    """Whether its log key was ever found usable."""
+    expires: datetime | None = None
+    """When it may be forgotten: some time after its end."""
+    version: int = 0
+    """How often it was written; 0 is never."""
+
+    def merged_into(self, known: "Known | None") -> "Known":
+        """Add what is known now to what was known before; nothing that was learnt is lost."""
+        if known is None:
+            return self
+        return replace(
+            self,
+            launched_by=self.launched_by or known.launched_by,
+            keys=tuple(dict.fromkeys((*known.keys, *self.keys))),
+            log_key_worked=self.log_key_worked or known.log_key_worked,
+            expires=known.expires or self.expires,
+            version=known.version,
+        )
+
+    def says_more_than(self, known: "Known | None") -> bool:
+        """Whether there is something here to be remembered, or anew; a state is not."""
+        if known is None:
+            return True
+        cluster, before = self.cluster, known.cluster
+        as_before = replace(
+            before, state=cluster.state, termination_protected=cluster.termination_protected
+        )
+        return self != replace(known, cluster=as_before)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that is remembered of a cluster."""
+
+    entries: Mapping[str, Entry]
+    """By rule id."""
+    known: Known | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One rule's judgement, to be entered into the ledger."""
+
+    finding: Finding
+    """Whatever its compliance."""
+    kind: Kind
+    at: datetime
+    """When its facts were read, UTC."""
+    at_launch: bool = False
+    """Whether the cluster was not running yet."""
+    bad: tuple[ObjectVersion, ...] = ()
+    """The log objects that it is about."""
+    cleared: frozenset[ObjectVersion] = frozenset()
+    """Log objects that were looked at again, and are good or gone."""
+
+
+def enter(entry: Entry | None, seen: Sighting) -> Entry | None:
+    """Enter a judgement into what is remembered of its finding.
+
+    Returns:
+        What stands now; None when there is still nothing to remember. Whether that is worth
+        writing down is for `worth_writing` to say.
+
+    """
+    found = seen.finding
+    if not found.needs_attention:
+        return entry and _cleared(entry, seen)
+    if entry is None:
+        return Entry(
+            finding=replace(found, status=Status.OPEN),
+            kind=seen.kind,
+            opened_at=seen.at,
+            at_launch=seen.at_launch,
+            judged_at=seen.at,
+            objects=seen.bad[:OBJECTS],
+        )
+    if not entry.open:
+        return _reopened(entry, seen)
+    if seen.kind is Kind.LOG_OBJECTS:
+        return _added(entry, seen)
+    return _seen_again(entry, seen)
+
+
+def transition(before: Entry | None, after: Entry | None) -> Transition | None:
+    """Name what a judgement made of a finding; None when there is none, or it stays resolved."""
+    was, now = before is not None and before.open, after is not None and after.open
+    if now:
+        if was:
+            return Transition.STILL_OPEN
+        return Transition.OPENED if before is None else Transition.REOPENED
+    return Transition.RESOLVED if was else None
+
+
+def ended(entry: Entry, now: datetime) -> Entry:
+    """Enter a cluster's end: in whatever order it is heard of, there is no way back from it."""
+    if entry.final:
+        return entry
+    final = replace(entry, final=True, expires=now + RETENTION)
+    return final if entry.kind is Kind.LOG_OBJECTS or not entry.open else _resolved(final, now)
+
+
+def worth_writing(before: Entry | None, after: Entry) -> bool:
+    """Say whether more changed than that it was seen once more, shortly after the last time."""
+    if (
+        before is None
+        or after.kind is Kind.LOG_OBJECTS
+        or after.judged_at >= before.judged_at + QUIET
+    ):
+        return before != after
+    seen, known = after.finding, before.finding
+    only_seen_again = replace(
+        before,
+        finding=replace(
+            known,
+            summary=seen.summary,
+            evidence=seen.evidence,
+            last_seen=seen.last_seen,
+            occurrences=seen.occurrences,
+        ),
+        judged_at=after.judged_at,
+    )
+    return after != only_seen_again
+
+
+def _cleared(entry: Entry, seen: Sighting) -> Entry:
+    if not entry.open:
+        return entry
+    if entry.kind is Kind.LOG_OBJECTS:
+        return _without(entry, seen)
+    if seen.at <= entry.judged_at + SKEW:
+        return entry
+    return _resolved(replace(entry, expires=seen.at + RETENTION), seen.at)
+
+
+def _without(entry: Entry, seen: Sighting) -> Entry:
+    """Take objects out that are good or gone; when none is left, the finding is resolved."""
+    left = tuple(each for each in entry.objects if each not in seen.cleared)
+    if left == entry.objects:
+        return entry
+    fewer = entry.finding.occurrences - (len(entry.objects) - len(left))
+    if not left and fewer <= 0:
+        return _resolved(replace(entry, objects=(), expires=seen.at + RETENTION), seen.at)
+    return replace(entry, objects=left, finding=replace(entry.finding, occurrences=fewer))
+
+
+def _resolved(entry: Entry, at: datetime) -> Entry:
+    return replace(
+        entry,
+        finding=replace(entry.finding, status=Status.RESOLVED, deadline=None),
+        judged_at=max(entry.judged_at, at),
+    )
+
+
+def _reopened(entry: Entry, seen: Sighting) -> Entry:
+    if (entry.final and entry.kind is Kind.CLUSTER) or seen.at < entry.judged_at - SKEW:
+        return entry
+    return replace(
+        entry,
+        finding=_sighted(entry.finding, seen.finding, entry.finding.occurrences + 1),
+        opened_at=seen.at,
+        at_launch=seen.at_launch,
+        judged_at=max(entry.judged_at, seen.at),
+        objects=seen.bad[:OBJECTS],
+        # Whoever claimed to tell that it is resolved may have told before it died.
+        told=None if entry.claim else entry.told,
+        requested_at=None,
+        terminated_at=None,
+        spared=None,
+        expires=entry.expires if entry.final else None,
+    )
+
+
+def _seen_again(entry: Entry, seen: Sighting) -> Entry:
+    proven = entry.finding.compliance is not Compliance.NON_COMPLIANT and (
+        seen.finding.compliance is Compliance.NON_COMPLIANT
+    )
+    if not proven and seen.at < entry.judged_at - SKEW:
+        return entry
+    return replace(
+        entry,
+        finding=_sighted(entry.finding, seen.finding, entry.finding.occurrences + 1),
+        judged_at=max(entry.judged_at, seen.at),
+    )
+
+
+def _added(entry: Entry, seen: Sighting) -> Entry:
+    """Add a batch of objects; those in doubt add nothing to those that are proven bad."""
+    found, known = seen.finding, entry.finding
+    objects = tuple(each for each in entry.objects if each not in seen.cleared)
+    count = known.occurrences - (len(entry.objects) - len(objects))
+    evidence = known.evidence
+    if found.compliance is known.compliance:
+        again = sum(each in objects for each in seen.bad)
+        if again == found.occurrences and len(objects) == len(entry.objects):
+            return entry
+        objects = tuple(dict.fromkeys((*objects, *seen.bad)))[:OBJECTS]
+        count += found.occurrences - again
+        evidence = _samples(known, found)
+    elif found.compliance is Compliance.NON_COMPLIANT:
+        objects, count, evidence = seen.bad[:OBJECTS], found.occurrences, found.evidence
+    elif len(objects) == len(entry.objects):
+        return entry
+    return replace(
+        entry,
+        finding=replace(_sighted(known, found, count), evidence=evidence),
+        objects=objects,
+        expires=seen.at + RETENTION if entry.final else None,
+        judged_at=max(entry.judged_at, seen.at),
+    )
+
+
+def _sighted(known: Finding, found: Finding, occurrences: int) -> Finding:
+    """See a finding again: not knowing does not replace what was proven."""
+    doubt = (
+        known.status is not Status.RESOLVED
+        and known.compliance is Compliance.NON_COMPLIANT
+        and found.compliance is Compliance.INSUFFICIENT_DATA
+    )
+    return replace(
+        known if doubt else found,
+        status=Status.OPEN,
+        first_seen=min(known.first_seen, found.first_seen),
+        last_seen=max(known.last_seen, found.last_seen),
+        occurrences=occurrences,
+    )
+
+
+def _samples(known: Finding, found: Finding) -> Evidence:
+    samples = (known.evidence.get("samples"), found.evidence.get("samples"))
+    named = [name for each in samples if isinstance(each, tuple) for name in each]
+    return {**known.evidence, "samples": tuple(dict.fromkeys(named))[:SAMPLES]}

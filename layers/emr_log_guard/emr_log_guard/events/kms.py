@@ -1,0 +1,44 @@
+"""What was done to a KMS key, as CloudTrail tells.
+
+https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from emr_log_guard.events.parsing import convert
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class KeyRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """Which key: its id, ARN or alias, as the caller typed it."""
+
+    key_id: Text
+
+
+class KeyDetail(msgspec.Struct, frozen=True, rename="camel"):
+    """A call that KMS answered."""
+
+    event_source: Literal["kms.amazonaws.com"]
+    request_parameters: KeyRequest
+    error_code: None = None
+
+
+class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """Somebody changed a key."""
+
+    source: Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
+    detail_type: Literal["AWS API Call via CloudTrail"]
+    detail: KeyDetail
+
+
+def parse_key_event(event: Any) -> str:  # noqa: ANN401 - Lambda hands over any JSON
+    """Name the key to look at. What was done to it is not read: it may be undone already.
+
+    Raises:
+        InvalidEventError: The event is none about a key; the message names the field.
+
+    """
+    return convert(event, KeyEvent).detail.request_parameters.key_id

@@ -1,0 +1,72 @@
+"""What names a log object to look at: S3's event, or the guard's own request to look again."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.events.parsing import decode
+from emr_log_guard.events.s3 import parse_object_created
+
+Schema = Literal["emr-log-guard/recheck-log-object/1"]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class LogObjectHint:
+    """Where to look."""
+
+    version: ObjectVersion
+    account: str
+    region: str
+    again_for: str | None = None
+    """The cluster that has an open finding because of the object; None when it is new."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What tells the guard's own request from an event."""
+
+    schema: str | None = None
+
+
+class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Look at this object again: it may have been put right, or be gone."""
+
+    schema: Schema
+    account: Text
+    region: Text
+    cluster_id: Text
+    bucket: Text
+    key: Text
+    version_id: str | None = None
+
+
+def parse_log_object_hint(body: str) -> LogObjectHint:
+    """Read one queued message.
+
+    Raises:
+        InvalidEventError: The body names no object; the message names the field.
+
+    """
+    if decode(body, Kind).schema is None:
+        event = parse_object_created(body)
+        return LogObjectHint(event.version, event.account, event.region)
+    again = decode(body, RecheckLogObject)
+    version = ObjectVersion(again.bucket, again.key, again.version_id)
+    return LogObjectHint(version, again.account, again.region, again.cluster_id)
+
+
+def encode_recheck(hint: LogObjectHint) -> str:
+    """Write a request to look again at an object that a cluster has an open finding because of."""
+    version = hint.version
+    message = RecheckLogObject(
+        schema="emr-log-guard/recheck-log-object/1",
+        account=hint.account,
+        region=hint.region,
+        cluster_id=hint.again_for or "",
+        bucket=version.bucket,
+        key=version.key,
+        version_id=version.version_id,
+    )
+    return msgspec.json.encode(message).decode()

@@ -1,0 +1,57 @@
+"""EMRLOG-201: the key that the cluster logs with stays available."""
+
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.keys import KeyManager, KeyState, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.emrlog_005_log_key_usable import USABLE_STATES
+from emr_log_guard.rules.remediation import make_usable
+from emr_log_guard.rules.rule import Rule
+
+_BECAME = {
+    KeyState.DISABLED: "was disabled",
+    KeyState.PENDING_DELETION: "is scheduled for deletion",
+    KeyState.PENDING_REPLICA_DELETION: "is scheduled for deletion",
+    KeyState.PENDING_IMPORT: "lost its key material",
+}
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for a key that worked for this cluster to go on working."""
+    if not facts.log_key_worked:
+        return not_applicable("the log key was not seen to work yet")
+    match facts.log_key:
+        case Unresolved(reason):
+            return insufficient_data(reason)
+        case KmsKey(manager=KeyManager.CUSTOMER) as key if key.state not in USABLE_STATES:
+            became = _BECAME.get(key.state, f"became {key.state}")
+            return non_compliant(f"the log key {key.arn} {became} while the cluster logs with it")
+        case KmsKey(manager=KeyManager.CUSTOMER, arn=arn):
+            return compliant(f"the log key {arn} is available")
+        case _:
+            return not_applicable("another rule reports what is wrong with the log key")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Bring the key back."""
+    return make_usable(facts, facts.log_key) if isinstance(facts.log_key, KmsKey) else ""
+
+
+RULE = Rule(
+    id="EMRLOG-201",
+    name="log-key-available",
+    severity=Severity.CRITICAL,
+    why=(
+        "Without the key EMR can write no more logs, and nobody can read those that are there; "
+        "once it is deleted, they are lost for good."
+    ),
+    check=check,
+    remediation=remediation,
+)
