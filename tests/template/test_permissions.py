@@ -7,12 +7,15 @@ LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTermination
 
 READS = {
     "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:ListSessions",
     "elasticmapreduce:ListSteps",
     "iam:GetInstanceProfile",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
     "kms:DescribeKey",
     "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "s3:GetBucketNotification",
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:ListBucket",
@@ -32,7 +35,14 @@ CHANGES = {
     "sqs:SendMessage",
 }
 # A log key may be anyone's, and log buckets that are not named are all of them.
-ANYWHERE = {"kms:DescribeKey", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+ANYWHERE = {
+    "kms:DescribeKey",
+    "kms:GetKeyRotationStatus",
+    "s3:GetBucketNotification",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListBucket",
+}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ METADATA: dict[str, Any] = {
     "KeyState": "Enabled",
     "KeySpec": "SYMMETRIC_DEFAULT",
     "KeyUsage": "ENCRYPT_DECRYPT",
+    "Origin": "AWS_KMS",
 }
 NEVER_ANSWERED = {"endpoint_url": "https://kms.invalid"}
 

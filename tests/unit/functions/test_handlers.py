@@ -26,6 +26,7 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "GetParameter": 1,
     "ListSteps": 1,
     "DescribeCluster": 1,
+    "GetBucketNotificationConfiguration": 1,
     "DescribeKey": 1,
     "GetRole": 1,
     "GetInstanceProfile": 1,
@@ -125,6 +126,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "KeyState": "Enabled",
         "KeySpec": "SYMMETRIC_DEFAULT",
         "KeyUsage": "ENCRYPT_DECRYPT",
+        "Origin": "AWS_KMS",
     }
     profile = {
         "Path": "/",
@@ -139,6 +141,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("GetParameter", {"Parameter": stored})
     aws.answer("DescribeCluster", describe_cluster)
     aws.answer("ListSteps", {"Steps": []})
+    aws.answer("GetBucketNotificationConfiguration", {"EventBridgeConfiguration": {}})
     aws.answer("DescribeKey", {"KeyMetadata": key})
     aws.answer("GetKeyPolicy", {"Policy": json.dumps({"Statement": [policy]})})
     aws.answer("GetRole", {"Role": a_role(SERVICE_ROLE_ARN)})
@@ -203,6 +206,7 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
         "GetParameter": 1,
         "DescribeCluster": 1,
         "ListSteps": 1,
+        "GetBucketNotificationConfiguration": 1,
         "Publish": 1,
         "SendMessage": 1,
     }

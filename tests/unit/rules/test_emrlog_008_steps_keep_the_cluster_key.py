@@ -1,6 +1,6 @@
 import pytest
 
-from emr_log_guard.domain.clusters import Cluster, Step, StepFacts
+from emr_log_guard.domain.clusters import Cluster, Step, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.unresolved import Unresolved
@@ -23,8 +23,8 @@ NOWHERE = a_cluster(log_uri=None, log_key_identifier=None)
 KEYLESS = a_cluster(log_key_identifier=None)
 
 
-def a_step(key: KeyFact | None, uri: str | None = None, number: int = 1) -> StepFacts:
-    return StepFacts(Step(f"s-{number}", f"load-{number}", uri, identifier_of(key)), key)
+def a_step(key: KeyFact | None, uri: str | None = None, number: int = 1) -> WorkloadFacts:
+    return WorkloadFacts(Step(f"s-{number}", f"load-{number}", uri, identifier_of(key)), key)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_a_steps_own_key_has_to_be_approved() -> None:
     ("cluster", "steps"),
     [
         (a_cluster(), ()),
-        (a_cluster(), (StepFacts(Step("s-1", "load", "s3://elsewhere/"), KEY),)),
+        (a_cluster(), (WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), KEY),)),
         (a_cluster(), (a_step(KEY),)),
-        (KEYLESS, (StepFacts(Step("s-1", "load", "s3://elsewhere/"), None),)),
+        (KEYLESS, (WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None),)),
         (NOWHERE, (a_step(AWS_MANAGED),)),
     ],
     ids=["no step", "elsewhere", "the same key", "no key at all: 002 tells", "archives nothing"],
 )
 def test_what_the_clusters_own_rules_judge_is_not_told_twice(
-    cluster: Cluster, steps: tuple[StepFacts, ...]
+    cluster: Cluster, steps: tuple[WorkloadFacts, ...]
 ) -> None:
     outcome = RULE.check(cluster_facts(cluster, steps=steps))
 
@@ -81,7 +81,7 @@ def test_what_the_clusters_own_rules_judge_is_not_told_twice(
 
 
 def test_a_step_that_archives_without_a_key_where_its_cluster_archives_nothing_is_told() -> None:
-    step = StepFacts(Step("s-1", "load", "s3://elsewhere/"), None)
+    step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None)
 
     outcome = RULE.check(cluster_facts(NOWHERE, log_key=None, steps=(step,)))
 
@@ -110,6 +110,6 @@ def test_a_broken_step_outweighs_one_in_doubt_and_the_fix_names_the_broken(
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert outcome.summary.endswith(told)
-    ids = " ".join(each.step.id for each in broken)
+    ids = " ".join(each.workload.id for each in broken)
     assert f"aws emr cancel-steps --region {REGION} " in RULE.remediation(facts)
     assert RULE.remediation(facts).endswith(f"--step-ids {ids}")

@@ -96,14 +96,14 @@ def test_an_object_that_names_no_key_is_doubt() -> None:
 
 
 def test_a_cluster_that_emr_does_not_know_here_is_doubt() -> None:
-    outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, cluster_key=None))
+    outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, expected_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNKNOWN_CLUSTER.reason in outcome.summary
 
 
 def test_a_cluster_whose_key_cannot_be_described_is_doubt() -> None:
-    outcome = RULE.check(log_object_facts(cluster_key=UNREADABLE))
+    outcome = RULE.check(log_object_facts(expected_key=UNREADABLE))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNREADABLE.reason in outcome.summary
@@ -112,22 +112,22 @@ def test_a_cluster_whose_key_cannot_be_described_is_doubt() -> None:
 def test_the_object_of_a_cluster_without_a_key_is_not_judged() -> None:
     cluster = a_cluster(log_key_identifier=None)
 
-    outcome = RULE.check(log_object_facts(cluster=cluster, cluster_key=None))
+    outcome = RULE.check(log_object_facts(cluster=cluster, expected_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "names no log key" in outcome.summary
 
 
 def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_judged() -> None:
-    outcome = RULE.check(log_object_facts(cluster_key=NO_SUCH_KEY))
+    outcome = RULE.check(log_object_facts(expected_key=NO_SUCH_KEY))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "cluster's log key does not exist" in outcome.summary
 
 
-@pytest.mark.parametrize("cluster_key", [KEY, AWS_MANAGED, UNREADABLE, None])
-def test_an_aws_managed_key_is_left_to_102(cluster_key: KeyFact | None) -> None:
-    outcome = RULE.check(log_object_facts(object_key=AWS_MANAGED, cluster_key=cluster_key))
+@pytest.mark.parametrize("expected_key", [KEY, AWS_MANAGED, UNREADABLE, None])
+def test_an_aws_managed_key_is_left_to_102(expected_key: KeyFact | None) -> None:
+    outcome = RULE.check(log_object_facts(object_key=AWS_MANAGED, expected_key=expected_key))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "AWS-managed" in outcome.summary
