@@ -149,3 +149,23 @@ def test_an_object_whose_head_cannot_be_read_is_left_to_101() -> None:
 
 def test_the_fix_is_the_clusters_key() -> None:
     assert KEY.arn in RULE.remediation(log_object_facts(object_key=ANOTHER_KEY))
+
+
+@pytest.mark.parametrize(
+    ("carried", "compliance", "told"),
+    [
+        (KEY, Compliance.COMPLIANT, "carries its step s-1's key"),
+        (ANOTHER_KEY, Compliance.NON_COMPLIANT, f"its step s-1 names {KEY.arn}"),
+    ],
+)
+def test_a_steps_log_is_compared_with_its_steps_key(
+    carried: KmsKey, compliance: Compliance, told: str
+) -> None:
+    facts = log_object_facts(
+        encryption=encrypted("aws:kms", carried.arn), object_key=carried, expected_of="step s-1"
+    )
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is compliance
+    assert told in outcome.summary

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from emr_log_guard import rules
-from emr_log_guard.domain.clusters import ClusterFacts, Step, WorkloadFacts
+from emr_log_guard.domain.clusters import ClusterFacts, LogBucket, Session, Step, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyState
@@ -179,6 +179,24 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
             id="a step with an AWS-managed key",
         ),
         pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                sessions=(
+                    WorkloadFacts(Session("is-1", "ide", None, AWS_MANAGED.arn), AWS_MANAGED),
+                ),
+            ),
+            "EMRLOG-008",
+            id="a session with an AWS-managed key",
+        ),
+        pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                log_buckets=(LogBucket("example-logs", sends_events=False),),
+            ),
+            "EMRLOG-009",
+            id="a log bucket that sends no events",
+        ),
+        pytest.param(
             cluster_facts(a_cluster(cloudwatch_logs=True), approved_keys=approved(KEY)),
             "EMRLOG-010",
             id="CloudWatch logs without a key",
@@ -234,7 +252,10 @@ def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> 
     facts = cluster_facts(log_key=UNREADABLE, approved_keys=approved(KEY), role_access=())
 
     assert judged(facts, Compliance.NON_COMPLIANT) == []
-    assert judged(facts, Compliance.COMPLIANT) == ["EMRLOG-001", "EMRLOG-002", "EMRLOG-003"]
+    assert judged(facts, Compliance.COMPLIANT) == [
+        *(f"EMRLOG-00{n}" for n in (1, 2, 3)),
+        "EMRLOG-009",  # it is about the bucket alone
+    ]
     assert len(judged(facts, Compliance.INSUFFICIENT_DATA)) == 4
 
 
@@ -249,3 +270,7 @@ def test_what_is_off_by_default_is_judged_by_nobody() -> None:
 
     assert off == ["EMRLOG-011", "EMRLOG-012"]
     assert in_force(LOG_OBJECT_RULES, Policy()) == LOG_OBJECT_RULES
+
+
+def test_what_is_about_the_deployed_stack_says_so() -> None:
+    assert [rule.id for rule in ALL_RULES if rule.deployed_only] == ["EMRLOG-009"]

@@ -122,7 +122,7 @@ RULE = Rule(
     id="EMRLOG-008",
     name="steps-keep-the-cluster-key",
     severity=Severity.HIGH,
-    why="A step or session can send its logs past the cluster's key, however well that key was chosen.",
+    why="A step or session can send its logs past the cluster's key, however well chosen that is.",
     check=check,
     remediation=remediation,
 )

@@ -32,6 +32,9 @@ def check(facts: ClusterFacts) -> Outcome:
         return non_compliant(f"log objects are not checked: {'; '.join(blind)}")
     if doubt := _doubt(facts):
         return insufficient_data(doubt)
+    if facts.unlisted:
+        # EMRLOG-008 tells of this doubt: one root cause, one finding.
+        return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
     if not facts.log_buckets:
         return not_applicable("no logs are archived")
     names = ", ".join(bucket.name for bucket in facts.log_buckets)
@@ -54,7 +57,6 @@ def _doubt(facts: ClusterFacts) -> str:
         ),
         *(f"the log URI {uri!r} cannot be read" for uri, location in locations if location is None),
         *(f"{at.bucket} was not read" for _, at in locations if at and at.bucket not in known),
-        *((facts.unlisted.reason,) if facts.unlisted else ()),
     ]
     return "; ".join(dict.fromkeys(reasons))
 
