@@ -62,7 +62,9 @@ def list_sessions(request: dict[str, Any]) -> Response:
     ]
     size = request.get("MaxResults", MOST_A_PAGE)
     try:
-        found = page(sessions, "Sessions", request.get("NextToken"), token="NextToken", size=size)
+        found = page(
+            sessions, "Sessions", request.get("NextToken"), next_page="NextToken", size=size
+        )
     except InvalidMarkerError as error:
         return refuse("InvalidRequestException", str(error))
     return answer(found)

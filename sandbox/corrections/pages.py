@@ -20,10 +20,10 @@ def page(
     name: str,
     marker: str | None,
     *,
-    token: str = "Marker",
+    next_page: str = "Marker",
     size: int = PAGE_SIZE,
 ) -> dict[str, Any]:
-    """The page of `items` that `marker` asks for, and as `token` the next page's, if there is one.
+    """The page of `items` that `marker` asks for, with the next one's as `next_page` if any.
 
     Raises:
         InvalidMarkerError: `marker` is none that was given out.
@@ -36,5 +36,5 @@ def page(
     end = start + size
     found: dict[str, Any] = {name: list(items[start:end])}
     if end < len(items):
-        found[token] = base64.b64encode(str(end).encode()).decode()
+        found[next_page] = base64.b64encode(str(end).encode()).decode()
     return found

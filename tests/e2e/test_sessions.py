@@ -27,7 +27,7 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
     emr, key = stack.account.client("emr"), stack.estate.make_key("session-key")
     cluster_id = stack.estate.launch(
         "notebooks",
-        ReleaseLabel="emr-7.12.0",
+        ReleaseLabel="emr-spark-8.0.0",
         LogEncryptionKmsKeyId=stack.keys.approved,
         SessionEnabled=True,
     )
@@ -40,7 +40,7 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
     summary, _ = stack.invoke("CheckClusterFunction", cluster_event(cluster_id))
 
     assert summary["rules"]["EMRLOG-008"] == "NON_COMPLIANT"
-    [alert] = stack.inbox.about(cluster_id)
+    [alert, *_] = stack.inbox.about(cluster_id)
     [finding] = alert["findings"]
     assert finding["summary"].startswith(f"session {session_id} (ide): ")
     assert f"--session-id {session_id}" in finding["remediation"]

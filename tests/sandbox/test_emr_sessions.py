@@ -10,11 +10,14 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
+    from types_boto3_emr.type_defs import SessionMonitoringConfigurationTypeDef
 
     from sandbox import Sandbox
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/0f0f0f0f-0000-4000-8000-000000000000"
-OWN = {"S3LoggingConfiguration": {"LogUri": "s3://other/", "EncryptionKeyArn": KEY}}
+OWN: SessionMonitoringConfigurationTypeDef = {
+    "S3LoggingConfiguration": {"LogUri": "s3://other/", "EncryptionKeyArn": KEY}
+}
 
 
 @pytest.fixture
