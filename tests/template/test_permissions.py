@@ -125,6 +125,13 @@ def test_named_buckets_are_all_that_is_read() -> None:
     assert all("amzn-s3-demo-emr-logs" in str(resource) for resource in resources)
 
 
+@pytest.mark.parametrize("buckets", ["", "amzn-s3-demo-emr-logs"])
+def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
+    stack = Stack({"LogBuckets": buckets})
+
+    assert variables(stack, "CheckClusterFunction")["LOG_BUCKETS"] == buckets
+
+
 @pytest.mark.parametrize(
     ("queue", "sources"),
     [

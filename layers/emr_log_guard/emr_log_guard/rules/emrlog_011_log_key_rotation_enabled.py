@@ -35,7 +35,7 @@ def check(facts: ClusterFacts) -> Outcome:
             return insufficient_data(reason)
         case True:
             return compliant(f"KMS rotates the log key {key.arn}")
-        case False:
+        case _:
             return non_compliant(f"automatic rotation of the log key {key.arn} is off")
 
 
