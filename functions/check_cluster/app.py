@@ -17,5 +17,4 @@ CHECK_CLUSTER = bootstrap.check_cluster(os.environ)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
     """Check the cluster that the event names."""
-    hint = parse_cluster_event(event)
-    return CHECK_CLUSTER(hint.cluster_id, hint.launched_by).summary()
+    return CHECK_CLUSTER(parse_cluster_event(event)).summary()

@@ -1,59 +1,104 @@
 """The only wiring: each function's use case, made once a cold start from its environment."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
+from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, RememberedRoles
-from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.adapters.memory import (
+    RememberedBuckets,
+    RememberedClusters,
+    RememberedKeys,
+    RememberedRoles,
+    RememberedSteps,
+)
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
+from emr_log_guard.adapters.scheduler import EventBridgeSchedules
 from emr_log_guard.adapters.sns import SnsAlerts
-from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsLogObjectQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.config import Settings, required
-from emr_log_guard.usecases.act import Act
+from emr_log_guard.config import ScheduleSettings, Settings, required
+from emr_log_guard.usecases.act import Act, Enforcers
 from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.usecases.check_key import CheckKey
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.usecases.keep_ledger import KeepLedger
 from emr_log_guard.usecases.notify_slack import NotifySlack
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.review_findings import ReviewFindings
 
 
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check: every cluster is read afresh, keys and roles are remembered."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
+    afresh = ReadClusterFacts(
+        keys=KmsKeys(clients.kms),
+        roles=IamRoles(clients.iam()),
+        workloads=clusters,
+        buckets=S3Buckets(clients.s3()),
+        checked_buckets=settings.log_buckets,
+    )
     return CheckCluster(
         clusters=clusters,
-        read_facts=ReadClusterFacts(
+        read_facts=replace(
+            afresh,
             keys=RememberedKeys(KmsKeys(clients.kms)),
             roles=RememberedRoles(IamRoles(clients.iam())),
-            steps=clusters,
+            buckets=RememberedBuckets(S3Buckets(clients.s3())),
         ),
+        read_afresh=afresh,
         policy=_policy(settings),
-        act=_act(settings),
+        ledger=_ledger(settings.findings_table_name),
+        keep=_keep(settings, env, "check_cluster"),
         clock=_utc_now,
         runbook=settings.runbook,
     )
 
 
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
-    """Wire the log-object check: clusters and keys are remembered."""
+    """Wire the log-object check: clusters, their steps and keys are remembered."""
     settings = Settings.from_env(env)
+    clusters = EmrClusters(clients.emr())
+    ledger = _ledger(settings.findings_table_name)
     return CheckLogObjects(
         read_object=ReadLogObject(
-            clusters=RememberedClusters(EmrClusters(clients.emr())),
+            clusters=RememberedClusters(LedgeredClusters(clusters, ledger)),
             objects=S3LogObjects(clients.s3()),
             keys=RememberedKeys(KmsKeys(clients.kms)),
+            steps=RememberedSteps(clusters),
         ),
         policy=_policy(settings),
-        act=_act(settings),
+        ledger=ledger,
+        keep=_keep(settings, env, "check_log_objects"),
         clock=_utc_now,
         runbook=settings.runbook,
+    )
+
+
+def check_key(env: Mapping[str, str]) -> CheckKey:
+    """Wire the key check."""
+    return CheckKey(
+        keys=KmsKeys(clients.kms),
+        clusters=_ledger(required(env, "FINDINGS_TABLE_NAME")),
+        rechecks=EventBridgeRechecks(clients.events()),
+    )
+
+
+def review_findings(env: Mapping[str, str]) -> ReviewFindings:
+    """Wire the review of what is open."""
+    return ReviewFindings(
+        findings=_ledger(required(env, "FINDINGS_TABLE_NAME")),
+        rechecks=EventBridgeRechecks(clients.events()),
+        objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
     )
 
 
@@ -63,17 +108,24 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     clusters = EmrClusters(clients.emr())
     keys = KmsKeys(clients.kms)
     alerts = SnsAlerts(clients.sns(), settings.alerts_topic_arn)
+    ledger = _ledger(settings.findings_table_name)
     return Enforce(
         clusters=clusters,
-        read_facts=ReadClusterFacts(keys, steps=clusters),
-        read_object=ReadLogObject(RememberedClusters(clusters), S3LogObjects(clients.s3()), keys),
+        read_facts=ReadClusterFacts(keys, workloads=clusters),
+        read_object=ReadLogObject(
+            RememberedClusters(clusters), S3LogObjects(clients.s3()), keys, clusters
+        ),
         policy=CurrentPolicy(
             SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
             alerts,
             allowed=True,  # this function is only in stacks that may
             remember=False,
         ),
+        ledger=ledger,
+        # It asks nobody for enforcement: what it tells through the ledger is over.
+        keep=KeepLedger(ledger, Act(alerts), _utc_now, "enforce"),
         alerts=alerts,
+        queue=SqsEnforcementQueue(clients.sqs(), required(env, "ENFORCEMENT_QUEUE_URL")),
         clock=_utc_now,
         runbook=settings.runbook,
     )
@@ -95,11 +147,26 @@ def _policy(settings: Settings) -> CurrentPolicy:
     )
 
 
-def _act(settings: Settings) -> Act:
+def _ledger(table: str) -> DynamoLedger:
+    return DynamoLedger(clients.dynamodb(), table)
+
+
+def _keep(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:
+    return KeepLedger(
+        _ledger(settings.findings_table_name),
+        Act(SnsAlerts(clients.sns(), settings.alerts_topic_arn), _enforcers(settings, env)),
+        _utc_now,
+        by,
+    )
+
+
+def _enforcers(settings: Settings, env: Mapping[str, str]) -> Enforcers | None:
     queue_url = settings.enforcement_queue_url
-    return Act(
-        alerts=SnsAlerts(clients.sns(), settings.alerts_topic_arn),
-        queue=SqsEnforcementQueue(clients.sqs(), queue_url) if queue_url else None,
+    if queue_url is None:
+        return None
+    return Enforcers(
+        SqsEnforcementQueue(clients.sqs(), queue_url),
+        EventBridgeSchedules(clients.scheduler(), ScheduleSettings.from_env(env), _utc_now),
     )
 
 

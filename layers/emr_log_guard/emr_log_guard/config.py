@@ -17,6 +17,8 @@ class Settings:
     """None in a stack that may not terminate anything."""
     runbook_base_url: str
     findings_table_name: str
+    log_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are checked; empty when it is every bucket that sends events."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -32,6 +34,7 @@ class Settings:
             enforcement_queue_url=env.get("ENFORCEMENT_QUEUE_URL") or None,
             runbook_base_url=env.get("RUNBOOK_BASE_URL") or "docs/runbooks",
             findings_table_name=required(env, "FINDINGS_TABLE_NAME"),
+            log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
         )
 
     def runbook(self, rule_id: str) -> str:

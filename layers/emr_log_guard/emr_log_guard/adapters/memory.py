@@ -10,11 +10,15 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 
 if TYPE_CHECKING:
-    from emr_log_guard.domain.clusters import Cluster
+    from emr_log_guard.domain.clusters import Cluster, Step
     from emr_log_guard.domain.key_access import IdentityDecision
     from emr_log_guard.domain.keys import KeyFact, KmsKey
-    from emr_log_guard.usecases.ports import Clusters, Keys, Roles
+    from emr_log_guard.usecases.ports import Buckets, Clusters, Keys, Roles, Steps
 
+BUCKET_SECONDS = 300
+"""How long a bucket is taken to send its events, or not to."""
+STEPS_SECONDS = 60
+"""How long a cluster's steps are taken for all that there are: a running cluster gets more."""
 KEY_SECONDS = 60
 """How long a key or a role's rights are taken for what they were: both can change."""
 CLUSTER_SECONDS = 300
@@ -67,6 +71,7 @@ class RememberedKeys:
         self._keys = keys
         self._described: TTLCache[str, KeyFact] = TTLCache(_SIZE, KEY_SECONDS, timer)
         self._policies: TTLCache[str, Mapping[str, object]] = TTLCache(_SIZE, KEY_SECONDS, timer)
+        self._rotations: TTLCache[str, bool] = TTLCache(_SIZE, KEY_SECONDS, timer)
 
     def describe(self, identifier: str) -> "KeyFact":
         """Read a key, or remember it."""
@@ -75,6 +80,44 @@ class RememberedKeys:
     def policy(self, key: "KmsKey") -> Mapping[str, object] | Unresolved:
         """Read a key's policy, or remember it."""
         return _remember(self._policies, key.arn, lambda: self._keys.policy(key))
+
+    def rotation(self, key: "KmsKey") -> bool | Unresolved:
+        """Ask whether KMS rotates a key by itself, or remember it."""
+        return _remember(self._rotations, key.arn, lambda: self._keys.rotation(key))
+
+
+class RememberedSteps:
+    """Clusters' steps, listed at most once in STEPS_SECONDS, whether or not they can be listed.
+
+    A batch of log objects must not use up the account's few ListSteps calls.
+    """
+
+    def __init__(self, steps: "Steps", timer: Timer = monotonic) -> None:
+        """Ask these steps first."""
+        self._steps = steps
+        self._known: TTLCache[str, tuple[Step, ...] | Unresolved] = TTLCache(
+            _SIZE, STEPS_SECONDS, timer
+        )
+
+    def steps(self, cluster_id: str) -> "tuple[Step, ...] | Unresolved":
+        """List a cluster's steps with log settings of their own, or remember them."""
+        found = self._known.get(cluster_id)
+        if found is None:
+            found = self._known[cluster_id] = self._steps.steps(cluster_id)
+        return found
+
+
+class RememberedBuckets:
+    """Buckets, each asked at most once in BUCKET_SECONDS; what could not be read is asked again."""
+
+    def __init__(self, buckets: "Buckets", timer: Timer = monotonic) -> None:
+        """Ask these buckets first."""
+        self._buckets = buckets
+        self._sending: TTLCache[str, bool] = TTLCache(_SIZE, BUCKET_SECONDS, timer)
+
+    def sends_events(self, bucket: str) -> bool | Unresolved:
+        """Ask whether a bucket sends its events to EventBridge, or remember it."""
+        return _remember(self._sending, bucket, lambda: self._buckets.sends_events(bucket))
 
 
 class RememberedRoles:

@@ -141,12 +141,13 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     }
     if cluster.ami_version is not None:
         evidence["ami_version"] = cluster.ami_version
-    if facts.steps and not isinstance(facts.steps, Unresolved):
-        evidence["steps"] = tuple(
-            f"{each.step.id}: {each.step.log_uri or cluster.log_uri}, "
-            f"{each.step.log_key_identifier or cluster.log_key_identifier}"
-            for each in facts.steps[:SAMPLES]
-        )
+    for name, found in (("steps", facts.steps), ("sessions", facts.sessions)):
+        if found and not isinstance(found, Unresolved):
+            evidence[name] = tuple(
+                f"{each.workload.id}: {each.workload.log_uri or cluster.log_uri}, "
+                f"{each.workload.log_key_identifier or cluster.log_key_identifier}"
+                for each in found[:SAMPLES]
+            )
     if isinstance(key, KmsKey):
         evidence |= {
             "key_arn": key.arn,
@@ -165,7 +166,7 @@ def _object_evidence(concerned: Sequence[_Judged], outcomes: Sequence[_Judged]) 
         "samples": tuple(str(facts.version) for facts, _ in concerned[:SAMPLES]),
         "encryption": encryption.algorithm if encryption else None,
         "key": encryption.key_identifier if encryption else None,
-        "expected_key": first.cluster_key.arn if isinstance(first.cluster_key, KmsKey) else None,
+        "expected_key": first.expected_key.arn if isinstance(first.expected_key, KmsKey) else None,
         "undetermined": 0 if compliance is Compliance.INSUFFICIENT_DATA else len(doubtful),
     }
 
