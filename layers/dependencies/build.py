@@ -16,7 +16,19 @@ from tempfile import TemporaryDirectory
 # The services whose API models stay. A client of any other fails with UnknownServiceError, and a
 # test keeps this list in step with the clients that the package makes.
 SERVICES = frozenset(
-    {"dynamodb", "emr", "events", "iam", "kms", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm"}
+    {
+        "dynamodb",
+        "emr",
+        "events",
+        "iam",
+        "kms",
+        "s3",
+        "scheduler",
+        "secretsmanager",
+        "sns",
+        "sqs",
+        "ssm",
+    }
 )
 
 # Both of Lambda's processors: CPython puts the platform into the name of an extension module, so

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TypedDict, Unpack
 
 from emr_log_guard.domain.clusters import Cluster, ClusterFacts, LogBucket, WorkloadFacts
@@ -191,6 +191,7 @@ def cluster_facts(  # noqa: PLR0913 - one a fact
         key_rotation=key_rotation,
         log_buckets=log_buckets if cluster is None or cluster.log_uri else (),
         cloudwatch_key=cloudwatch_key,
+        log_key_worked=log_key_worked,
     )
 
 
@@ -288,10 +289,13 @@ def a_policy(
     allowed: bool = True,
     protection: TerminationProtection = TerminationProtection.RESPECT,
     exemptions: tuple[Exemption, ...] = (),
+    grace: timedelta = timedelta(0),
 ) -> Policy:
-    """Make a policy under which the usual finding costs a cluster its life."""
+    """Make a policy under which the usual finding costs a cluster its life, at once."""
     return Policy(
         mode=mode,
-        enforcement=Enforcement(termination_protection=protection, allowed=allowed),
+        enforcement=Enforcement(
+            termination_protection=protection, allowed=allowed, grace_running=grace
+        ),
         exemptions=exemptions,
     )

@@ -24,8 +24,24 @@ class FakeTable:
 
     def query(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own words
         self._called("Query")
-        pk = request["ExpressionAttributeValues"][":pk"]["S"]
-        return {"Items": [deepcopy(self.items[key]) for key in sorted(self.items) if key[0] == pk]}
+        wanted = {n: v["S"] for n, v in request["ExpressionAttributeValues"].items()}
+        match request["KeyConditionExpression"]:
+            case "pk = :pk AND sk < :history":
+                found = [
+                    k for k in self.items if k[0] == wanted[":pk"] and k[1] < wanted[":history"]
+                ]
+            case "pk = :pk AND begins_with(sk, :history)":
+                start = wanted[":history"]
+                found = [k for k in self.items if k[0] == wanted[":pk"] and k[1].startswith(start)]
+            case "pk = :pk":
+                found = [k for k in self.items if k[0] == wanted[":pk"]]
+            case "#open = :open":
+                assert request["IndexName"] == "OpenFindings"
+                found = [k for k in self.items if "open" in self.items[k]]
+            case unknown:
+                message = f"a condition that this does not know: {unknown}"
+                raise AssertionError(message)
+        return {"Items": [deepcopy(self.items[key]) for key in sorted(found)]}
 
     def get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         self._called("GetItem")
@@ -54,6 +70,11 @@ class FakeTable:
             code = "ConditionalCheckFailedException"
             raise ClientError({"Error": {"Code": code, "Message": "it fails"}}, "PutItem")
         self.items[key] = deepcopy(item)
+        return {}
+
+    def delete_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        self._called("DeleteItem")
+        self.items.pop((request["Key"]["pk"]["S"], request["Key"]["sk"]["S"]), None)
         return {}
 
     def _called(self, operation: str) -> None:

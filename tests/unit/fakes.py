@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emr_log_guard.domain.clusters import Cluster, Session, Step
-from emr_log_guard.domain.decide import Alert, RequestEnforcement
+from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
@@ -159,9 +159,23 @@ class FakeQueue:
         self.sent: list[RequestEnforcement] = []
         self.journal: Journal = [] if journal is None else journal
 
-    def send(self, request: RequestEnforcement) -> None:
-        self.journal.append("send")
+    def send(self, request: RequestEnforcement, delay_seconds: int = 0) -> None:
+        self.journal.append(f"send in {delay_seconds} s" if delay_seconds else "send")
         self.sent.append(request)
+
+
+class FakeSchedules:
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.standing: dict[str, ScheduleEnforcement] = {}
+        self.journal: Journal = [] if journal is None else journal
+
+    def put(self, schedule: ScheduleEnforcement) -> None:
+        self.journal.append("schedule")
+        self.standing[schedule.request.cluster_arn] = schedule
+
+    def delete(self, cluster_arn: str) -> None:
+        self.journal.append("call off")
+        self.standing.pop(cluster_arn, None)
 
 
 class FakeChat:

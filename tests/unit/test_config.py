@@ -1,6 +1,6 @@
 import pytest
 
-from emr_log_guard.config import Settings, required
+from emr_log_guard.config import ScheduleSettings, Settings, required
 from emr_log_guard.errors import InvalidConfigurationError
 
 ENV = {
@@ -9,6 +9,7 @@ ENV = {
     "ENFORCEMENT_QUEUE_URL": "https://sqs.invalid/q",
     "RUNBOOK_BASE_URL": "https://example.com/runbooks/",
     "LOG_BUCKETS": "one-logs,two-logs",
+    "FINDINGS_TABLE_NAME": "findings",
 }
 
 
@@ -44,7 +45,9 @@ def test_runbooks_have_a_default_place() -> None:
     assert settings.runbook("EMRLOG-002") == "docs/runbooks/EMRLOG-002.md"
 
 
-@pytest.mark.parametrize("name", ["POLICY_PARAMETER_NAME", "ALERTS_TOPIC_ARN"])
+@pytest.mark.parametrize(
+    "name", ["POLICY_PARAMETER_NAME", "ALERTS_TOPIC_ARN", "FINDINGS_TABLE_NAME"]
+)
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["missing", "empty", "blank"])
 def test_a_variable_that_must_be_set_is_named(name: str, value: str | None) -> None:
     env = without(name) if value is None else ENV | {name: value}
@@ -55,3 +58,17 @@ def test_a_variable_that_must_be_set_is_named(name: str, value: str | None) -> N
 
 def test_what_is_required_is_taken_without_its_blanks() -> None:
     assert required({"X": " y "}, "X") == "y"
+
+
+def test_where_graces_end_is_read_as_a_whole_or_not_at_all() -> None:
+    env = {
+        "SCHEDULE_GROUP_NAME": "group",
+        "SCHEDULE_ROLE_ARN": "role",
+        "ENFORCEMENT_QUEUE_ARN": "queue",
+        "DEAD_LETTER_QUEUE_ARN": "dead",
+    }
+
+    assert ScheduleSettings.from_env(env) == ScheduleSettings("group", "role", "queue", "dead")
+    for name in env:
+        with pytest.raises(InvalidConfigurationError, match=name):
+            ScheduleSettings.from_env(env | {name: ""})

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
-from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import (

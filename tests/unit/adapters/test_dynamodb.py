@@ -11,10 +11,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
-from emr_log_guard.domain.ledger import Claim, Entry, Kind, Told
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.ledger import Claim, Entry, Kind, Known, Told
 from emr_log_guard.errors import ClusterNotFoundError, LedgerConflictError
 from tests.template.stack import Stack
-from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding
+from tests.unit.builders import ANOTHER_KEY, CLUSTER_ID, KEY, NOW, a_cluster, a_finding
 from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import FakeClusters
 
@@ -22,6 +25,7 @@ FINDING = a_finding(evidence={"samples": ("a", "b"), "count": 2, "sure": True, "
 ENTRY = Entry(
     finding=FINDING,
     kind=Kind.CLUSTER,
+    opened_at=NOW,
     judged_at=NOW,
     told=Told(NOW, FINDING.compliance),
     claim=Claim("me", NOW),
@@ -36,7 +40,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield FakeTable()
         return
     table = Stack().of_type("AWS::DynamoDB::Table")["FindingsTable"]
-    shape = ("BillingMode", "AttributeDefinitions", "KeySchema")
+    shape = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     with mock_aws():
         emulated: Any = boto3.client("dynamodb")
         emulated.create_table(TableName="findings", **{name: table[name] for name in shape})
@@ -50,17 +54,18 @@ def ledger(client: Any) -> DynamoLedger:  # noqa: ANN401
 
 def test_what_was_never_written_is_not_known(ledger: DynamoLedger) -> None:
     assert ledger.read(CLUSTER_ID).entries == {}
-    assert ledger.read(CLUSTER_ID).cluster is ledger.recall(CLUSTER_ID) is None
+    assert ledger.read(CLUSTER_ID).known is ledger.recall(CLUSTER_ID) is None
 
 
 def test_what_is_written_is_read_as_it_was(ledger: DynamoLedger) -> None:
     written = ledger.write(ENTRY)
     other = ledger.write(replace(ENTRY, finding=a_finding("EMRLOG-001")))
-    ledger.remember(a_cluster(tags={"team": "a"}))
+    ledger.remember(Known(a_cluster(tags={"team": "a"})), None)
 
     memory = ledger.read(CLUSTER_ID)
     assert memory.entries == {"EMRLOG-001": other, "EMRLOG-002": written}
-    assert memory.cluster == ledger.recall(CLUSTER_ID) == a_cluster(tags={"team": "a"})
+    known = Known(a_cluster(tags={"team": "a"}), version=1)
+    assert memory.known == ledger.recall(CLUSTER_ID) == known
     assert written == replace(ENTRY, version=1)
 
 
@@ -110,3 +115,80 @@ def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(ledger: DynamoLedge
     assert clusters.asked == [CLUSTER_ID]
     with pytest.raises(ClusterNotFoundError):
         LedgeredClusters(clusters, ledger).describe("j-GONE")
+
+
+def test_a_cluster_is_found_by_its_keys_until_it_is_gone(ledger: DynamoLedger) -> None:
+    known = Known(a_cluster(), keys=(KEY.arn,))
+    ledger.remember(known, None)
+    first = ledger.recall(CLUSTER_ID)
+    assert first is not None
+    ledger.remember(replace(first, keys=(KEY.arn, ANOTHER_KEY.arn)), first)
+
+    assert ledger.using_key(KEY.arn) == ledger.using_key(ANOTHER_KEY.arn) == (CLUSTER_ID,)
+    assert ledger.using_key("arn:other") == ()
+
+    second = ledger.recall(CLUSTER_ID)
+    assert second is not None
+    ledger.remember(replace(second, expires=NOW), second)
+    assert ledger.using_key(KEY.arn) == ledger.using_key(ANOTHER_KEY.arn) == ()
+
+
+def test_of_two_who_learn_of_a_cluster_at_once_the_first_is_taken(ledger: DynamoLedger) -> None:
+    ledger.remember(Known(a_cluster(), "ada"), None)
+
+    with pytest.raises(LedgerConflictError):
+        ledger.remember(Known(a_cluster()), None)
+
+    known = ledger.recall(CLUSTER_ID)
+    assert known is not None
+    assert known.launched_by == "ada"
+
+
+def test_only_what_is_open_is_in_the_index(ledger: DynamoLedger) -> None:
+    opened = ledger.write(ENTRY)
+    closed = replace(a_finding("EMRLOG-001"), status=Status.RESOLVED)
+    ledger.write(replace(ENTRY, finding=closed))
+
+    assert list(ledger.open_entries()) == [opened]
+
+    ledger.write(replace(opened, finding=replace(FINDING, status=Status.RESOLVED)))
+    assert list(ledger.open_entries()) == []
+
+
+def test_decisions_are_kept_apart_from_what_stands_for_a_year(ledger: DynamoLedger) -> None:
+    first, second = (
+        Decision(
+            cluster_id=CLUSTER_ID,
+            at=NOW + timedelta(minutes=minutes),
+            by="check_cluster",
+            invocation="one",
+            cluster_state="RUNNING",
+            mode=Mode.ALERT,
+            policy_version=3,
+            decided=("tell",),
+            grounds=grounds_of([FINDING]),
+        )
+        for minutes in (0, 1)
+    )
+    for decision in (second, first):
+        ledger.record(decision)
+
+    assert list(ledger.history(CLUSTER_ID)) == [first, second]
+    assert ledger.read(CLUSTER_ID).entries == {}
+    assert first.expires >= NOW + timedelta(days=365)
+
+
+def test_every_page_is_read() -> None:
+    table = FakeTable()
+    DynamoLedger(table, "findings").write(ENTRY)
+    answers = iter([{"Items": [], "LastEvaluatedKey": {"pk": {"S": "x"}}}])
+    whole = table.query
+
+    def paged(**request: Any) -> dict[str, Any]:  # noqa: ANN401
+        answer = next(answers, None)
+        assert answer or request["ExclusiveStartKey"] == {"pk": {"S": "x"}}
+        return answer or whole(**request)
+
+    table.query = paged  # type: ignore[method-assign]
+
+    assert "EMRLOG-002" in DynamoLedger(table, "findings").read(CLUSTER_ID).entries

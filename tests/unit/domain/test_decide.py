@@ -13,8 +13,6 @@ from emr_log_guard.domain.decide import (
     RequestEnforcement,
     Spare,
     Terminate,
-    decide,
-    decide_enforcement,
     exempted,
     grounds,
 )
@@ -35,6 +33,7 @@ from tests.unit.builders import (
     a_policy,
     an_exemption,
 )
+from tests.unit.deciding import decide_now, enforcement_now
 
 ENFORCE = a_policy()
 ALERT = a_policy(Mode.ALERT)
@@ -57,24 +56,24 @@ def an_alert(actions: tuple[Action, ...]) -> Alert:
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("compliance", [Compliance.COMPLIANT, Compliance.NOT_APPLICABLE])
 def test_where_nothing_is_wrong_nothing_follows(mode: Mode, compliance: Compliance) -> None:
-    assert decide([a_finding(compliance=compliance)], a_cluster(), a_policy(mode), NOW) == ()
-    assert decide([], a_cluster(), a_policy(mode), NOW) == ()
+    assert decide_now([a_finding(compliance=compliance)], a_cluster(), a_policy(mode), NOW) == ()
+    assert decide_now([], a_cluster(), a_policy(mode), NOW) == ()
 
 
 @pytest.mark.parametrize("status", [Status.RESOLVED, Status.EXEMPT])
 def test_a_finding_that_is_not_open_moves_nobody(status: Status) -> None:
-    assert decide([a_finding(status=status)], a_cluster(), ENFORCE, NOW) == ()
+    assert decide_now([a_finding(status=status)], a_cluster(), ENFORCE, NOW) == ()
 
 
 def test_observe_mode_says_nothing() -> None:
-    assert decide([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == ()
+    assert decide_now([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == ()
 
 
 @pytest.mark.parametrize("compliance", [Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA])
 def test_alert_mode_tells_of_what_is_broken_and_of_doubt(compliance: Compliance) -> None:
     finding = a_finding(compliance=compliance)
 
-    actions = decide([finding], a_cluster(), ALERT, NOW)
+    actions = decide_now([finding], a_cluster(), ALERT, NOW)
 
     assert actions == (
         Alert(
@@ -95,7 +94,7 @@ def test_one_alert_tells_all_the_worst_first() -> None:
     critical = a_finding("EMRLOG-201", severity=Severity.CRITICAL)
     fine = a_finding("EMRLOG-003", compliance=Compliance.COMPLIANT)
 
-    actions = decide([low, high, fine, critical, also_high], a_cluster(), ALERT, NOW)
+    actions = decide_now([low, high, fine, critical, also_high], a_cluster(), ALERT, NOW)
 
     assert len(actions) == 1
     assert an_alert(actions).findings == (critical, also_high, high, low)
@@ -105,7 +104,7 @@ def test_one_alert_tells_all_the_worst_first() -> None:
 def test_enforce_mode_requests_the_end_of_a_cluster_and_says_so(severity: Severity) -> None:
     finding = a_finding(severity=severity)
 
-    actions = decide([finding], a_cluster(), ENFORCE, NOW)
+    actions = decide_now([finding], a_cluster(), ENFORCE, NOW)
 
     assert actions == (
         Alert(
@@ -124,7 +123,7 @@ def test_only_the_findings_that_call_for_the_end_have_a_deadline() -> None:
     medium = a_finding("EMRLOG-001", severity=Severity.MEDIUM)
     doubt = a_finding("EMRLOG-004", compliance=Compliance.INSUFFICIENT_DATA)
 
-    actions = decide([medium, doubt, a_finding()], a_cluster(), ENFORCE, NOW)
+    actions = decide_now([medium, doubt, a_finding()], a_cluster(), ENFORCE, NOW)
 
     deadlines = {finding.rule_id: finding.deadline for finding in an_alert(actions).findings}
     assert deadlines == {"EMRLOG-001": None, "EMRLOG-002": NOW, "EMRLOG-004": None}
@@ -133,14 +132,14 @@ def test_only_the_findings_that_call_for_the_end_have_a_deadline() -> None:
 def test_a_request_carries_the_log_objects_that_it_rests_on() -> None:
     objects = (a_log_object(), a_log_object("emr/another"))
 
-    _, request = decide([a_finding()], a_cluster(), ENFORCE, NOW, objects)
+    _, request = decide_now([a_finding()], a_cluster(), ENFORCE, NOW, objects)
 
     assert request == RequestEnforcement(a_cluster().arn, objects)
 
 
 @pytest.mark.parametrize("finding", HARMLESS)
 def test_enforce_mode_only_tells_of_what_is_not_proven_high_and_listed(finding: Finding) -> None:
-    actions = decide([finding], a_cluster(), ENFORCE, NOW)
+    actions = decide_now([finding], a_cluster(), ENFORCE, NOW)
 
     assert len(actions) == 1
     assert an_alert(actions).findings == (finding,)
@@ -152,12 +151,12 @@ def test_a_rule_that_the_policy_lists_is_enforced() -> None:
         ENFORCE, enforcement=replace(ENFORCE.enforcement, rules=frozenset({"EMRLOG-101"}))
     )
 
-    assert len(decide([a_finding("EMRLOG-101")], a_cluster(), policy, NOW)) == 2
-    assert len(decide([a_finding("EMRLOG-002")], a_cluster(), policy, NOW)) == 1
+    assert len(decide_now([a_finding("EMRLOG-101")], a_cluster(), policy, NOW)) == 2
+    assert len(decide_now([a_finding("EMRLOG-002")], a_cluster(), policy, NOW)) == 1
 
 
 def test_a_stack_without_the_means_only_tells() -> None:
-    actions = decide([a_finding()], a_cluster(), a_policy(allowed=False), NOW)
+    actions = decide_now([a_finding()], a_cluster(), a_policy(allowed=False), NOW)
 
     assert len(actions) == 1
     assert an_alert(actions).next_step is NextStep.NOTHING_ALLOWED_IN_STACK
@@ -165,7 +164,7 @@ def test_a_stack_without_the_means_only_tells() -> None:
 
 
 def test_a_cluster_that_emr_does_not_know_here_is_only_told_of() -> None:
-    actions = decide([a_finding(cluster_name=None)], None, ENFORCE, NOW)
+    actions = decide_now([a_finding(cluster_name=None)], None, ENFORCE, NOW)
 
     assert len(actions) == 1
     assert an_alert(actions).next_step is NextStep.NOTHING_ENFORCED
@@ -175,7 +174,7 @@ def test_a_cluster_that_emr_does_not_know_here_is_only_told_of() -> None:
 @pytest.mark.parametrize("mode", [Mode.ALERT, Mode.ENFORCE])
 @pytest.mark.parametrize("state", ENDED)
 def test_a_cluster_that_has_ended_is_only_told_of(state: str, mode: Mode) -> None:
-    actions = decide([a_finding()], a_cluster(state=state), a_policy(mode), NOW)
+    actions = decide_now([a_finding()], a_cluster(state=state), a_policy(mode), NOW)
 
     assert len(actions) == 1
     assert an_alert(actions).next_step is NextStep.CLUSTER_ENDED
@@ -183,16 +182,17 @@ def test_a_cluster_that_has_ended_is_only_told_of(state: str, mode: Mode) -> Non
 
 
 def test_whether_a_cluster_is_protected_is_for_enforcement_to_see() -> None:
-    assert len(decide([a_finding()], a_cluster(termination_protected=True), ENFORCE, NOW)) == 2
+    assert len(decide_now([a_finding()], a_cluster(termination_protected=True), ENFORCE, NOW)) == 2
 
 
 def test_an_exempt_finding_is_neither_told_of_nor_enforced() -> None:
     policy = a_policy(exemptions=(an_exemption(rules=["EMRLOG-002"]),))
     other = a_finding("EMRLOG-003")
 
-    assert decide([a_finding()], a_cluster(), policy, NOW) == ()
+    assert decide_now([a_finding()], a_cluster(), policy, NOW) == ()
     assert [
-        f.rule_id for f in an_alert(decide([a_finding(), other], a_cluster(), policy, NOW)).findings
+        f.rule_id
+        for f in an_alert(decide_now([a_finding(), other], a_cluster(), policy, NOW)).findings
     ] == ["EMRLOG-003"]
 
 
@@ -200,8 +200,8 @@ def test_an_exemption_ends_with_its_last_day_in_utc() -> None:
     policy = a_policy(exemptions=(an_exemption(until=date(2026, 6, 30)),))
     last = datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)
 
-    assert decide([a_finding()], a_cluster(), policy, last) == ()
-    assert len(decide([a_finding()], a_cluster(), policy, last + timedelta(seconds=1))) == 2
+    assert decide_now([a_finding()], a_cluster(), policy, last) == ()
+    assert len(decide_now([a_finding()], a_cluster(), policy, last + timedelta(seconds=1))) == 2
 
 
 def test_an_exempt_finding_says_which_exemption_it_was() -> None:
@@ -275,7 +275,7 @@ def test_grounds_are_proven_open_high_and_listed() -> None:
 def test_enforcement_terminates_for_what_is_proven_high_and_listed() -> None:
     ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
 
-    assert decide_enforcement([medium, ground], a_cluster(), ENFORCE, NOW) == Terminate(
+    assert enforcement_now([medium, ground], a_cluster(), ENFORCE, NOW) == Terminate(
         (ground,), lift_protection=False
     )
 
@@ -284,7 +284,7 @@ def test_enforcement_spares_a_protected_cluster_and_says_what_for() -> None:
     ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
     cluster = a_cluster(termination_protected=True)
 
-    assert decide_enforcement([medium, ground], cluster, ENFORCE, NOW) == Spare(
+    assert enforcement_now([medium, ground], cluster, ENFORCE, NOW) == Spare(
         NextStep.SPARED_PROTECTED, (ground,)
     )
 
@@ -294,7 +294,7 @@ def test_enforcement_lifts_a_protection_that_there_is_when_it_may(*, protected: 
     policy = a_policy(protection=TerminationProtection.OVERRIDE)
     cluster = a_cluster(termination_protected=protected)
 
-    assert decide_enforcement([a_finding()], cluster, policy, NOW) == Terminate(
+    assert enforcement_now([a_finding()], cluster, policy, NOW) == Terminate(
         (a_finding(),), lift_protection=protected
     )
 
@@ -304,7 +304,7 @@ def test_enforcement_lifts_a_protection_that_there_is_when_it_may(*, protected: 
 def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protected: bool) -> None:
     cluster = a_cluster(state=state, termination_protected=protected)
 
-    assert decide_enforcement([a_finding()], cluster, ENFORCE, NOW) == Spare(
+    assert enforcement_now([a_finding()], cluster, ENFORCE, NOW) == Spare(
         NextStep.CLUSTER_ENDED, (a_finding(),)
     )
 
@@ -317,13 +317,13 @@ def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protec
     ],
 )
 def test_enforcement_no_longer_happens_when_security_changed_its_mind(policy: Policy) -> None:
-    assert decide_enforcement([a_finding()], a_cluster(), policy, NOW) == Spare(
+    assert enforcement_now([a_finding()], a_cluster(), policy, NOW) == Spare(
         NextStep.SPARED_NO_LONGER_CALLED_FOR, (a_finding(),)
     )
 
 
 def test_enforcement_names_no_finding_that_is_only_observed() -> None:
-    assert decide_enforcement([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == Spare(
+    assert enforcement_now([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == Spare(
         NextStep.SPARED_NO_LONGER_CALLED_FOR, ()
     )
 
@@ -332,7 +332,7 @@ def test_enforcement_names_no_finding_that_is_only_observed() -> None:
 def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Finding) -> None:
     fine = a_finding("EMRLOG-003", compliance=Compliance.COMPLIANT)
 
-    assert decide_enforcement([fine, finding], a_cluster(), ENFORCE, NOW) == Spare(
+    assert enforcement_now([fine, finding], a_cluster(), ENFORCE, NOW) == Spare(
         NextStep.SPARED_NO_LONGER_CALLED_FOR, (finding,)
     )
 
@@ -340,7 +340,7 @@ def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Findin
 def test_enforcement_tells_of_the_exemption_that_stopped_it() -> None:
     policy = a_policy(exemptions=(an_exemption(),))
 
-    decision = decide_enforcement([a_finding()], a_cluster(), policy, NOW)
+    decision = enforcement_now([a_finding()], a_cluster(), policy, NOW)
 
     assert isinstance(decision, Spare)
     assert decision.reason is NextStep.SPARED_NO_LONGER_CALLED_FOR
@@ -370,8 +370,8 @@ def test_a_rules_own_mode_is_milder_than_the_policys_or_counts_for_nothing(
 ) -> None:
     policy = with_mode(a_policy(mode), "EMRLOG-002", own)
 
-    actions = decide([a_finding()], a_cluster(), policy, NOW)
-    decision = decide_enforcement([a_finding()], a_cluster(), policy, NOW)
+    actions = decide_now([a_finding()], a_cluster(), policy, NOW)
+    decision = enforcement_now([a_finding()], a_cluster(), policy, NOW)
 
     assert [type(action) for action in actions] == [Alert] * told + [RequestEnforcement] * requested
     assert isinstance(decision, Terminate) is requested
@@ -383,10 +383,10 @@ def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> N
     policy = with_mode(ENFORCE, "EMRLOG-003", Mode.OBSERVE)
     findings = [a_finding(), a_finding("EMRLOG-003")]
 
-    actions = decide(findings, a_cluster(), policy, NOW)
+    actions = decide_now(findings, a_cluster(), policy, NOW)
 
     assert [finding.rule_id for finding in an_alert(actions).findings] == ["EMRLOG-002"]
-    assert decide_enforcement(findings, a_cluster(), policy, NOW) == Terminate(
+    assert enforcement_now(findings, a_cluster(), policy, NOW) == Terminate(
         (a_finding(),), lift_protection=False
     )
 
@@ -399,7 +399,7 @@ def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, told: in
     policy = replace(ALERT, alerts=AlertSettings(minimum_severity=minimum))
     findings = [a_finding(), a_finding("EMRLOG-007", severity=Severity.MEDIUM)]
 
-    actions = decide(findings, a_cluster(), policy, NOW)
+    actions = decide_now(findings, a_cluster(), policy, NOW)
 
     assert sum(len(a.findings) for a in actions if isinstance(a, Alert)) == told
 
@@ -407,7 +407,7 @@ def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, told: in
 def test_what_ends_a_cluster_is_told_however_mild() -> None:
     policy = replace(ENFORCE, alerts=AlertSettings(minimum_severity=Severity.CRITICAL))
 
-    actions = decide([a_finding(), a_finding("EMRLOG-101")], a_cluster(), policy, NOW)
+    actions = decide_now([a_finding(), a_finding("EMRLOG-101")], a_cluster(), policy, NOW)
 
     assert [finding.rule_id for finding in an_alert(actions).findings] == ["EMRLOG-002"]
     assert len(actions) == 2
@@ -422,6 +422,6 @@ def test_an_expired_exemption_is_named_in_the_alert_about_what_it_covered() -> N
     )
     policy = a_policy(Mode.ALERT, exemptions=(*others, expired))
 
-    actions = decide([a_finding()], a_cluster(), policy, NOW)
+    actions = decide_now([a_finding()], a_cluster(), policy, NOW)
 
     assert an_alert(actions).expired_exemptions == (expired,)

@@ -13,8 +13,6 @@ from emr_log_guard.domain.decide import (
     Alert,
     RequestEnforcement,
     Terminate,
-    decide,
-    decide_enforcement,
 )
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import (
@@ -27,6 +25,7 @@ from emr_log_guard.domain.policy import (
     TerminationProtection,
 )
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
+from tests.unit.deciding import decide_now, enforcement_now
 
 RULE_IDS = [f"EMRLOG-{number:03}" for number in (1, 2, 3, 4, 5, 6, 7, 101, 102, 103, 201)]
 LIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
@@ -97,13 +96,14 @@ POLICIES = st.builds(
 def terminates(findings: list[Finding], cluster: Cluster, policy: Policy) -> bool:
     """Say whether a cluster would be handed to enforcement, or ended by it."""
     requested = any(
-        isinstance(action, RequestEnforcement) for action in decide(findings, cluster, policy, NOW)
+        isinstance(action, RequestEnforcement)
+        for action in decide_now(findings, cluster, policy, NOW)
     )
-    return requested or isinstance(decide_enforcement(findings, cluster, policy, NOW), Terminate)
+    return requested or isinstance(enforcement_now(findings, cluster, policy, NOW), Terminate)
 
 
 def alerts(findings: list[Finding], cluster: Cluster | None, policy: Policy) -> list[Alert]:
-    actions = decide(findings, cluster, policy, NOW)
+    actions = decide_now(findings, cluster, policy, NOW)
     return [action for action in actions if isinstance(action, Alert)]
 
 
@@ -193,7 +193,7 @@ def test_a_cluster_that_has_ended_is_never_requested(
 def test_a_cluster_that_emr_does_not_know_is_never_requested(
     findings: list[Finding], policy: Policy
 ) -> None:
-    actions = decide(findings, None, policy, NOW)
+    actions = decide_now(findings, None, policy, NOW)
 
     assert not [action for action in actions if isinstance(action, RequestEnforcement)]
 
@@ -208,7 +208,7 @@ def test_a_protected_cluster_is_never_terminated_where_protection_is_respected(
             policy.enforcement, termination_protection=TerminationProtection.RESPECT
         ),
     )
-    decision = decide_enforcement(findings, cluster, respectful, NOW)
+    decision = enforcement_now(findings, cluster, respectful, NOW)
 
     assert not (isinstance(decision, Terminate) and cluster.termination_protected)
     assert not (isinstance(decision, Terminate) and decision.lift_protection)
@@ -220,9 +220,9 @@ def test_the_order_of_findings_does_not_matter(
 ) -> None:
     shuffled = random.sample(findings, len(findings))
 
-    assert decide(shuffled, cluster, policy, NOW) == decide(findings, cluster, policy, NOW)
-    assert type(decide_enforcement(shuffled, cluster, policy, NOW)) is type(
-        decide_enforcement(findings, cluster, policy, NOW)
+    assert decide_now(shuffled, cluster, policy, NOW) == decide_now(findings, cluster, policy, NOW)
+    assert type(enforcement_now(shuffled, cluster, policy, NOW)) is type(
+        enforcement_now(findings, cluster, policy, NOW)
     )
 
 
@@ -269,7 +269,7 @@ def test_every_doubt_is_told_too_unless_an_exemption_covers_it(
 def test_whoever_is_handed_to_enforcement_was_told_of_with_a_deadline(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
-    actions = decide(findings, cluster, policy, NOW)
+    actions = decide_now(findings, cluster, policy, NOW)
     deadlines = [
         finding.deadline
         for action in actions
@@ -286,8 +286,8 @@ def test_whoever_is_handed_to_enforcement_was_told_of_with_a_deadline(
 def test_enforcement_terminates_nothing_that_no_check_would_hand_to_it(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
-    decision = decide_enforcement(findings, cluster, policy, NOW)
-    actions = decide(findings, cluster, policy, NOW)
+    decision = enforcement_now(findings, cluster, policy, NOW)
+    actions = decide_now(findings, cluster, policy, NOW)
 
     if isinstance(decision, Terminate):
         assert isinstance(actions[-1], RequestEnforcement)
@@ -299,7 +299,7 @@ def test_a_rule_in_observe_mode_never_alerts(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     told = {f.rule_id for alert in alerts(findings, cluster, policy) for f in alert.findings}
-    decision = decide_enforcement(findings, cluster, policy, NOW)
+    decision = enforcement_now(findings, cluster, policy, NOW)
     told |= {finding.rule_id for finding in decision.findings}
 
     assert Mode.OBSERVE not in {policy.mode_of(rule_id) for rule_id in told}
@@ -310,7 +310,7 @@ def test_only_rules_in_enforce_mode_end_clusters(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     others = [f for f in findings if policy.mode_of(f.rule_id) is not Mode.ENFORCE]
-    decision = decide_enforcement(findings, cluster, policy, NOW)
+    decision = enforcement_now(findings, cluster, policy, NOW)
 
     assert not terminates(others, cluster, policy)
     if isinstance(decision, Terminate):

@@ -4,27 +4,27 @@ from datetime import datetime, timedelta
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import AlertKind
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.ledger import (
     CLAIM,
+    OBJECTS,
     QUIET,
-    REMIND,
-    REQUEST_AGAIN,
     RETENTION,
     SKEW,
     Claim,
     Entry,
     Kind,
-    Memory,
+    Known,
+    Sighting,
+    Told,
     Transition,
     ended,
     enter,
-    owed,
-    request_due,
-    told_of,
     transition,
+    worth_writing,
 )
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.policy import Enforcement
 from tests.unit.builders import NOW, a_cluster, a_finding
 
 BAD, DOUBT = Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA
@@ -37,13 +37,14 @@ def found(compliance: Compliance = BAD, *, at: datetime = NOW, count: int = 1) -
 
 
 def an_entry(compliance: Compliance = BAD, kind: Kind = Kind.CLUSTER) -> Entry:
-    entry = enter(None, found(compliance), kind, NOW)
+    entry = enter(None, Sighting(found(compliance), kind, NOW))
     assert entry is not None
     return entry
 
 
 def entered(entry: Entry, compliance: Compliance, after: timedelta) -> Entry:
-    later = enter(entry, found(compliance, at=NOW + after), entry.kind, NOW + after)
+    at = NOW + after
+    later = enter(entry, Sighting(found(compliance, at=at), entry.kind, at))
     assert later is not None
     return later
 
@@ -54,7 +55,7 @@ def resolved(entry: Entry | None = None) -> Entry:
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
 def test_what_never_was_wrong_is_not_remembered(compliance: Compliance) -> None:
-    assert enter(None, found(compliance), Kind.CLUSTER, NOW) is None
+    assert enter(None, Sighting(found(compliance), Kind.CLUSTER, NOW)) is None
     assert transition(None, None) is None
 
 
@@ -64,7 +65,7 @@ def test_faults_and_doubts_open(compliance: Compliance) -> None:
 
     assert entry.open
     assert transition(None, entry) is Transition.OPENED
-    assert owed(entry, NOW) is AlertKind.FINDING_OPENED
+    assert entry.opened_at == NOW
 
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
@@ -99,19 +100,26 @@ def test_doubt_neither_resolves_nor_replaces_what_was_proven() -> None:
     assert transition(an_entry(), entry) is Transition.STILL_OPEN
 
 
-def test_what_was_in_doubt_and_is_proven_is_news() -> None:
-    entry = entered(told_of(an_entry(DOUBT), NOW), BAD, SECOND)
+def test_what_was_in_doubt_and_is_proven_is_written_down_at_once() -> None:
+    entry = entered(an_entry(DOUBT), BAD, SECOND)
 
     assert entry.finding.compliance is BAD
-    assert owed(entry, NOW) is AlertKind.FINDING_OPENED
+    assert worth_writing(an_entry(DOUBT), entry)
+
+
+def test_an_older_doubt_or_fault_changes_nothing_but_an_older_proof_does() -> None:
+    assert entered(an_entry(), BAD, -SKEW - SECOND) == an_entry()
+    assert entered(an_entry(DOUBT), BAD, -QUIET).finding.compliance is BAD
 
 
 def test_a_repeat_is_written_down_after_a_while_and_keeps_when_it_was_first_seen() -> None:
-    assert entered(an_entry(), BAD, QUIET - SECOND) == an_entry()
+    assert not worth_writing(an_entry(), entered(an_entry(), BAD, QUIET - SECOND))
 
-    finding = entered(an_entry(), BAD, QUIET).finding
-    assert (finding.first_seen, finding.last_seen) == (NOW, NOW + QUIET)
-    assert finding.occurrences == 2
+    later = entered(an_entry(), BAD, QUIET)
+    assert worth_writing(an_entry(), later)
+    assert (later.finding.first_seen, later.finding.last_seen) == (NOW, NOW + QUIET)
+    assert (later.finding.occurrences, later.opened_at) == (2, NOW)
+    assert worth_writing(None, later)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +129,8 @@ def test_a_repeat_is_written_down_after_a_while_and_keeps_when_it_was_first_seen
 def test_objects_add_up_where_they_are_of_a_kind(
     known: Compliance, then: Compliance, count: int, compliance: Compliance
 ) -> None:
-    def batch(what: Compliance, size: int, name: str) -> Finding:
-        samples: Evidence = {"samples": tuple(f"{name}{n}" for n in range(size))}
-        return replace(found(what, count=size), evidence=samples)
-
-    entry = enter(None, batch(known, 2, "a"), Kind.LOG_OBJECTS, NOW)
-    entry = enter(entry, batch(then, 3, "b"), Kind.LOG_OBJECTS, NOW)
+    entry = enter(None, batch(known, "a1", "a2"))
+    entry = enter(entry, batch(then, "b1", "b2", "b3"))
 
     assert entry is not None
     assert (entry.finding.occurrences, entry.finding.compliance) == (count, compliance)
@@ -135,14 +139,94 @@ def test_objects_add_up_where_they_are_of_a_kind(
     assert len(samples) == count
 
 
-def test_a_fault_that_comes_back_reopens_and_keeps_when_it_was_first_seen() -> None:
-    known = told_of(resolved(told_of(an_entry(), NOW)), NOW)
+def version(name: str) -> ObjectVersion:
+    return ObjectVersion("example-logs", name)
+
+
+def batch(compliance: Compliance, *names: str, cleared: str = "") -> Sighting:
+    evidence: Evidence = {"samples": names}
+    finding = replace(found(compliance, count=len(names)), evidence=evidence)
+    again = frozenset({version(cleared)} if cleared else ())
+    return Sighting(finding, Kind.LOG_OBJECTS, NOW, bad=tuple(map(version, names)), cleared=again)
+
+
+def objects(*batches: Sighting) -> Entry:
+    entry = None
+    for each in batches:
+        entry = enter(entry, each)
+    assert entry is not None
+    return entry
+
+
+def test_an_object_that_is_seen_again_is_counted_once() -> None:
+    once = objects(batch(BAD, "a", "b"))
+
+    assert objects(batch(BAD, "a", "b"), batch(BAD, "b")) == once
+    assert objects(batch(BAD, "a"), batch(BAD, "a", "b")).finding.occurrences == 2
+
+
+def test_objects_are_remembered_up_to_a_number_and_counted_beyond() -> None:
+    names = [str(n) for n in range(OBJECTS + 5)]
+    entry = objects(*(batch(BAD, name) for name in names))
+
+    assert entry.finding.occurrences == OBJECTS + 5
+    assert entry.objects == tuple(map(version, names[:OBJECTS]))
+
+
+def test_bad_objects_are_resolved_when_each_is_good_or_gone() -> None:
+    fewer = objects(batch(BAD, "a", "b"), batch(GOOD, cleared="a"))
+    none = objects(batch(BAD, "a", "b"), batch(GOOD, cleared="a"), batch(GOOD, cleared="b"))
+
+    assert (fewer.finding.occurrences, fewer.objects, fewer.open) == (1, (version("b"),), True)
+    assert (none.open, none.expires) == (False, NOW + RETENTION)
+    assert objects(batch(BAD, "a"), batch(GOOD, cleared="x")).open
+    unnamed = objects(batch(BAD, *map(str, range(OBJECTS + 1))))
+    for n in range(OBJECTS):
+        unnamed = entered_again(unnamed, batch(GOOD, cleared=str(n)))
+    assert (unnamed.open, unnamed.finding.occurrences, unnamed.objects) == (True, 1, ())
+
+
+def entered_again(entry: Entry, seen: Sighting) -> Entry:
+    after = enter(entry, seen)
+    assert after is not None
+    return after
+
+
+def test_what_is_good_again_is_taken_out_while_others_come_in() -> None:
+    bad = objects(batch(BAD, "a"), batch(BAD, "b", cleared="a"))
+    doubt = objects(batch(BAD, "a", "c"), batch(DOUBT, "b", cleared="a"))
+
+    assert (bad.objects, bad.finding.occurrences) == ((version("b"),), 1)
+    assert (doubt.objects, doubt.finding.occurrences) == ((version("c"),), 1)
+
+
+def test_a_fault_that_comes_back_reopens_and_is_given_its_time_anew() -> None:
+    known = replace(resolved(), ever_told=True, requested_at=NOW, spared="x")
     entry = entered(known, BAD, timedelta(hours=1))
 
     assert transition(known, entry) is Transition.REOPENED
-    assert owed(entry, NOW) is AlertKind.FINDING_REOPENED
     assert (entry.finding.first_seen, entry.expires) == (NOW, None)
+    assert entry.opened_at == NOW + timedelta(hours=1)
+    assert (entry.requested_at, entry.spared, entry.ever_told) == (None, None, True)
     assert transition(known, known) is None
+    assert transition(None, an_entry()) is Transition.OPENED
+
+
+def test_what_was_told_of_a_resolution_may_have_been_told() -> None:
+    told = Told(NOW, BAD)
+    claimed = replace(resolved(), told=told, claim=Claim("dead", NOW))
+
+    assert entered(claimed, BAD, timedelta(hours=1)).told is None
+    assert entered(replace(claimed, claim=None), BAD, timedelta(hours=1)).told == told
+
+
+def test_grace_is_counted_from_when_it_opened_by_what_the_cluster_did_then() -> None:
+    enforcement = Enforcement(grace_at_launch=timedelta(minutes=1))
+    running = entered(an_entry(), BAD, timedelta(hours=1))
+
+    assert running.grace_ends(enforcement) == NOW + timedelta(minutes=240)
+    at_launch = replace(running, at_launch=True)
+    assert at_launch.grace_ends(enforcement) == NOW + timedelta(minutes=1)
 
 
 def test_an_older_fault_does_not_undo_a_newer_good_judgement() -> None:
@@ -159,20 +243,6 @@ def test_there_is_no_way_back_from_a_clusters_end() -> None:
     assert not ended(resolved(), NOW).open
 
 
-def test_people_are_told_of_an_end_only_when_they_knew_of_the_beginning() -> None:
-    assert owed(resolved(), NOW) is None
-    known = resolved(told_of(an_entry(), NOW))
-    assert owed(known, NOW) is AlertKind.FINDING_RESOLVED
-    assert owed(told_of(known, NOW), NOW) is None
-
-
-def test_people_are_reminded_of_what_stays_open() -> None:
-    told = told_of(an_entry(), NOW)
-
-    assert owed(told, NOW + REMIND - SECOND) is None
-    assert owed(told, NOW + REMIND) is AlertKind.FINDING_REMINDER
-
-
 def test_a_claim_is_anothers_until_it_runs_out() -> None:
     entry = replace(an_entry(), claim=Claim("other", NOW + CLAIM))
 
@@ -181,17 +251,21 @@ def test_a_claim_is_anothers_until_it_runs_out() -> None:
     assert not entry.claimed_by_another("me", NOW + CLAIM)
 
 
-def test_enforcement_is_asked_for_again_after_a_while() -> None:
-    asked = replace(an_entry(), requested_at=NOW)
+def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
+    first = Known(a_cluster(), "ada", ("a",), log_key_worked=True, version=1)
+    later = Known(a_cluster(state="WAITING", termination_protected=True), keys=("b",))
 
-    assert request_due([an_entry()], NOW)
-    assert not request_due([an_entry(), asked], NOW + REQUEST_AGAIN - SECOND)
-    assert request_due([asked], NOW + REQUEST_AGAIN)
+    merged = later.merged_into(first)
+    assert (merged.launched_by, merged.keys, merged.log_key_worked) == ("ada", ("a", "b"), True)
+    assert (merged.version, merged.cluster.state) == (1, "WAITING")
+    assert later.merged_into(None) == later
 
 
-def test_settings_are_remembered_anew_when_more_than_the_state_changed() -> None:
-    memory = Memory({}, a_cluster())
+def test_a_cluster_is_remembered_anew_when_more_than_its_state_changed() -> None:
+    known = Known(a_cluster(), "ada", version=1)
 
-    assert Memory({}).lacks(a_cluster())
-    assert not memory.lacks(a_cluster(state="WAITING", termination_protected=True))
-    assert memory.lacks(a_cluster(tags={"team": "a"}))
+    assert known.says_more_than(None)
+    same = replace(known, cluster=a_cluster(state="WAITING", termination_protected=True))
+    assert not same.says_more_than(known)
+    assert replace(known, cluster=a_cluster(tags={"team": "a"})).says_more_than(known)
+    assert replace(known, keys=("a",)).says_more_than(known)

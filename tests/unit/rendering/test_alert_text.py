@@ -33,6 +33,10 @@ EMRLOG-002 log-key-configured: HIGH
 """
 
 
+NEVER_TOLD = {NextStep.TERMINATION_STARTED, NextStep.SPARED_IN_GRACE}
+"""What `enforce` answers and nobody is told: something is told later."""
+
+
 def an_alert(
     *findings: Finding,
     kind: AlertKind = AlertKind.FINDING_OPENED,
@@ -99,18 +103,29 @@ def test_the_earliest_deadline_is_told() -> None:
     alert = an_alert(
         a_finding(deadline=NOW + timedelta(hours=4)),
         a_finding("EMRLOG-003", deadline=NOW),
-        step=NextStep.TERMINATION_REQUESTED,
+        step=NextStep.TERMINATION_SCHEDULED,
     )
 
     assert "will be terminated at 2026-03-14 15:09:26 UTC, unless" in alert_text(alert)
+    assert (
+        f"emr-log-guard exempt --cluster {CLUSTER_ID} --rule EMRLOG-002 --rule EMRLOG-003 --until"
+        in alert_text(alert)
+    )
     assert "terminated now, unless" in alert_text(an_alert(step=NextStep.TERMINATION_REQUESTED))
 
 
 @pytest.mark.parametrize(
     ("kind", "step", "headline", "next_words"),
     [
-        ("done", NextStep.CLUSTER_ENDED, "has ended already", "terminating or gone already"),
-        ("done", NextStep.TERMINATION_STARTED, "is being terminated", "EMR is terminating"),
+        ("done", NextStep.TERMINATED, "is terminated", "The cluster is gone"),
+        (
+            "failed",
+            NextStep.STILL_RUNNING,
+            "has not ended 15 minutes after its termination",
+            "terminate it by hand",
+        ),
+        ("skipped", NextStep.TERMINATION_CALLED_OFF, "will not be terminated", "put right or"),
+        ("scheduled", NextStep.TERMINATION_REQUESTED, "is about to be terminated", "second look"),
         (
             "skipped",
             NextStep.SPARED_PROTECTED,
@@ -137,7 +152,9 @@ def test_each_outcome_of_enforcement_is_told(
     assert "Detail       EMR said so\n" in text
 
 
-@pytest.mark.parametrize("step", list(NextStep))
+@pytest.mark.parametrize(
+    "step", [each for each in NextStep if each not in NEVER_TOLD], ids=lambda step: step
+)
 def test_every_next_step_has_words(step: NextStep) -> None:
     assert "{" not in alert_text(an_alert(step=step))
 
@@ -177,3 +194,18 @@ def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
             "approved_by": "security@example.com",
         }
     ]
+
+
+def test_what_comes_back_stays_and_goes_is_told_apart() -> None:
+    finding = a_finding()
+
+    assert "nightly-etl again breaks" in alert_subject(an_alert(kind=AlertKind.FINDING_REOPENED))
+    assert "nightly-etl still breaks" in alert_subject(an_alert(kind=AlertKind.FINDING_REMINDER))
+    resolved = an_alert(
+        dataclasses.replace(finding, status=Status.RESOLVED),
+        kind=AlertKind.FINDING_RESOLVED,
+        step=NextStep.RESOLVED,
+    )
+    assert alert_subject(resolved).startswith("[RESOLVED] EMR cluster nightly-etl: EMRLOG-002")
+    assert "  Was      logs go to" in alert_text(resolved)
+    assert "  Fix " not in alert_text(resolved)

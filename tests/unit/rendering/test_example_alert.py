@@ -33,7 +33,7 @@ def alert() -> Alert:
     judging = Judging(now, lambda rule_id: f"https://runbooks.example.com/{rule_id}.md")
     facts = ClusterFacts(cluster, log_buckets=(LogBucket("example-logs", sends_events=True),))
     findings = judge_cluster(facts, CLUSTER_RULES, judging)
-    [action] = decide(findings, cluster, Policy(), now)
+    [action] = decide(findings, cluster, Policy(), now, {})
     assert isinstance(action, Alert)
     return action
 

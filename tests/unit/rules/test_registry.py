@@ -49,6 +49,7 @@ RULES = [
     ("EMRLOG-101", "log-object-kms-encrypted", Severity.HIGH),
     ("EMRLOG-102", "log-object-customer-managed-key", Severity.HIGH),
     ("EMRLOG-103", "log-object-cluster-key", Severity.HIGH),
+    ("EMRLOG-201", "log-key-available", Severity.CRITICAL),
 ]
 
 
@@ -74,8 +75,8 @@ def test_ids_ascend_and_none_is_given_twice() -> None:
 
 
 def test_cluster_rules_and_log_object_rules_are_all_the_rules() -> None:
-    assert (*CLUSTER_RULES, *LOG_OBJECT_RULES) == ALL_RULES
-    assert {rule.id[:8] for rule in CLUSTER_RULES} == {"EMRLOG-0"}
+    assert {*CLUSTER_RULES, *LOG_OBJECT_RULES} == {*ALL_RULES}
+    assert {rule.id[:8] for rule in CLUSTER_RULES} == {"EMRLOG-0", "EMRLOG-2"}
     assert {rule.id[:8] for rule in LOG_OBJECT_RULES} == {"EMRLOG-1"}
 
 
@@ -232,6 +233,7 @@ IN_ORDER = cluster_facts(
     approved_keys=approved(KEY, ANOTHER_KEY),
     steps=(WorkloadFacts(Step("s-1", "load", None, ANOTHER_KEY.arn), ANOTHER_KEY),),
     cloudwatch_key=KEY,
+    log_key_worked=True,
 )
 
 

@@ -12,6 +12,7 @@ from emr_log_guard.domain.ledger import CLAIM
 from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError
+from emr_log_guard.events.emr import ClusterHint
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
@@ -34,10 +35,11 @@ TOLD = ["publish finding.opened"]
 
 
 def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
-    checked = world.check_cluster(CLUSTER_ID)
+    checked = world.check()
 
     assert checked.summary() == {
         "cluster_id": CLUSTER_ID,
+        "state": "RUNNING",
         "compliance": "COMPLIANT",
         "rules": {f"EMRLOG-00{n}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7, 9)},
         "actions": [],
@@ -68,7 +70,7 @@ def test_in_enforce_mode_only_what_is_proven_grave_is_handed_on(  # noqa: PLR091
     world.clusters.known = {CLUSTER_ID: cluster}
     world.keys.facts = {KEY.arn: key}
 
-    checked = world.check_cluster(CLUSTER_ID)
+    checked = world.check()
 
     found = {finding.rule_id: finding.compliance for finding in checked.findings}
     assert found[rule_id] is compliance
@@ -78,7 +80,7 @@ def test_in_enforce_mode_only_what_is_proven_grave_is_handed_on(  # noqa: PLR091
 def test_the_alert_comes_before_the_request(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert world.journal == ["publish finding.opened", "send"]
     assert world.queue.sent == [RequestEnforcement(NO_KEY.arn)]
@@ -98,7 +100,7 @@ def test_the_mode_decides_what_is_done(world: World, policy: Policy, done: list[
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.policy = policy
 
-    checked = world.check_cluster(CLUSTER_ID)
+    checked = world.check()
 
     assert checked.summary()["compliance"] == "NON_COMPLIANT"
     assert world.journal == done
@@ -109,7 +111,7 @@ def test_what_is_observed_is_written_down(world: World, caplog: pytest.LogCaptur
     world.policy = a_policy(Mode.OBSERVE)
     caplog.set_level("INFO")
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     (record,) = [r for r in caplog.records if r.message == "cluster checked"]
     assert record.__dict__["compliance"] == "NON_COMPLIANT"
@@ -121,36 +123,38 @@ def test_nothing_is_handed_on_when_the_alert_fails(world: World) -> None:
     world.alerts.failure = ConnectionError("SNS is away")
 
     with pytest.raises(ConnectionError, match="SNS is away"):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
 
     assert world.queue.sent == []
 
 
 def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
     with pytest.raises(ClusterNotFoundError):
-        world.check_cluster("j-GONE")
+        world.check_cluster(ClusterHint("j-GONE"))
 
     assert world.journal == []
 
 
-def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_three_writes(
+def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_four_writes(
     world: World,
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
     for _ in range(100):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
 
     assert world.journal == SENT
-    # The cluster's settings, the finding with its claim, and that people were told.
-    assert world.table.counts == {"Query": 100, "PutItem": 3}
+    # The cluster, the finding with its claim, the decision, and that people were told.
+    assert world.table.counts == {"Query": 100, "PutItem": 4}
 
 
-def test_a_good_cluster_costs_a_query_and_its_settings_are_written_once(world: World) -> None:
+def test_a_good_cluster_costs_a_query_and_is_written_down_once_by_itself_and_by_its_key(
+    world: World,
+) -> None:
     for _ in range(3):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
 
-    assert world.table.counts == {"Query": 3, "PutItem": 1}
+    assert world.table.counts == {"Query": 3, "PutItem": 2}
 
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
@@ -158,40 +162,49 @@ def test_a_cluster_that_ends_resolves_what_was_told_of_it_and_no_more(
     world: World, state: str
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_LOGS}
-    world.check_cluster(CLUSTER_ID)
+    world.check()
     world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, state=state)}
 
     for _ in range(3):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
 
     assert world.journal == [*TOLD, "publish finding.resolved"]
     assert world.alerts.published[-1].next_step is NextStep.CLUSTER_ENDED
 
 
-def test_a_bad_cluster_that_ended_unseen_is_no_news(world: World) -> None:
+def test_a_bad_cluster_that_ended_unseen_is_told_and_then_resolved(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="TERMINATED")}
 
-    world.check_cluster(CLUSTER_ID)
+    for _ in range(3):
+        world.check()
 
-    assert world.journal == []
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+    assert world.alerts.published[0].next_step is NextStep.CLUSTER_ENDED
+    assert world.queue.sent == []
 
 
 def test_a_key_made_right_resolves_and_one_made_wrong_again_reopens(world: World) -> None:
-    for state in (KeyState.DISABLED, KeyState.ENABLED, KeyState.DISABLED):
+    turns = (KeyState.DISABLED, KeyState.ENABLED) * 2
+    for state in (*turns, KeyState.DISABLED):
         world.keys.facts = {KEY.arn: a_key(state=state)}
-        world.check_cluster(CLUSTER_ID)
+        world.check()
         world.now += timedelta(minutes=1)
 
-    kinds = [alert.kind for alert in world.alerts.published]
-    assert kinds == ["finding.opened", "finding.resolved", "finding.reopened"]
-    assert world.alerts.published[-1].findings[0].first_seen == NOW
+    told = [(alert.kind, alert.findings[0].rule_id) for alert in world.alerts.published]
+    assert told == [
+        ("finding.opened", "EMRLOG-005"),
+        ("finding.resolved", "EMRLOG-005"),
+        ("finding.opened", "EMRLOG-201"),  # it had worked by then
+        ("finding.resolved", "EMRLOG-201"),
+        ("finding.reopened", "EMRLOG-201"),
+    ]
 
 
 def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     for _ in range(50):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
         world.now += timedelta(hours=1)
 
     assert world.journal == [*TOLD, *["publish finding.reminder"] * 2]
@@ -201,7 +214,7 @@ def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None
 def test_an_open_finding_is_asked_about_again_but_not_within_minutes(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     for _ in range(12):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
         world.now += timedelta(minutes=1)
 
     assert world.journal == [*SENT, "send"]
@@ -211,14 +224,14 @@ def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) 
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.alerts.failure = ConnectionError("SNS is away")
     with pytest.raises(ConnectionError):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
     world.alerts.failure = None
 
     with pytest.raises(AlertUnderWayError):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
     assert not world.alerts.published
     world.now += CLAIM
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
 
@@ -228,7 +241,7 @@ def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: Wor
     world.table.failure = ConnectionError("DynamoDB is away")
 
     with pytest.raises(ConnectionError):
-        world.check_cluster(CLUSTER_ID)
+        world.check()
 
     assert world.journal == []
 
@@ -243,14 +256,14 @@ def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: Wor
 def test_a_role_that_emr_does_not_name_is_doubt(world: World, cluster: Cluster, told: str) -> None:
     world.clusters.known = {CLUSTER_ID: cluster}
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.summary) == ("EMRLOG-007", told)
 
 
 def test_roles_are_asked_for_their_own_action_on_the_key(world: World) -> None:
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert sorted(world.roles.asked) == sorted(
         [
@@ -268,7 +281,7 @@ def test_roles_are_asked_for_their_own_action_on_the_key(world: World) -> None:
 def test_roles_are_not_asked_about_a_key_that_no_role_could_use(world: World, key: KeyFact) -> None:
     world.keys.facts = {KEY.arn: key}
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert world.roles.asked == world.keys.policies_asked == []
 
@@ -285,7 +298,7 @@ def test_what_the_roles_may_is_judged(
 ) -> None:
     world.roles.decision = decision
 
-    checked = world.check_cluster(CLUSTER_ID)
+    checked = world.check()
 
     assert checked.findings[6].compliance == compliance
     assert world.journal == TOLD
@@ -294,7 +307,7 @@ def test_what_the_roles_may_is_judged(
 def test_a_key_policy_that_cannot_be_read_is_doubt(world: World) -> None:
     world.keys.document = UNREADABLE
 
-    assert world.check_cluster(CLUSTER_ID).findings[6].summary == UNREADABLE.reason
+    assert world.check().findings[6].summary == UNREADABLE.reason
 
 
 @pytest.mark.parametrize(
@@ -312,7 +325,7 @@ def test_approved_keys_are_resolved_unless_they_are_key_arns(
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": KEY, "alias/secret": UNREADABLE}
     world.policy = Policy(Mode.ALERT, approved)
 
-    checked = world.check_cluster(CLUSTER_ID)
+    checked = world.check()
 
     assert checked.findings[5].compliance is compliance
     assert world.keys.asked == asked
@@ -324,7 +337,7 @@ def test_findings_name_who_launched_the_cluster_when_that_is_known(
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
-    checked = world.check_cluster(CLUSTER_ID, launcher)
+    checked = world.check(launcher)
 
     assert {finding.launched_by for finding in checked.findings} == {launcher}
     assert {f.launched_by for f in world.alerts.published[0].findings} == {launcher}
@@ -340,7 +353,7 @@ def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: W
         Step("s-4", "the same", None, KEY.arn),
     )
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.NON_COMPLIANT)
@@ -358,7 +371,7 @@ def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: W
 def test_steps_that_cannot_be_listed_are_told_and_nobody_is_ended(world: World) -> None:
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered Throttling")
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.INSUFFICIENT_DATA)
@@ -375,7 +388,7 @@ def test_the_key_of_cloudwatch_logs_is_read_where_there_are_such_logs(
         CLUSTER_ID: a_cluster(cloudwatch_logs=enabled, cloudwatch_key_identifier=ANOTHER_KEY.arn)
     }
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert world.keys.asked == asked
 
@@ -397,7 +410,7 @@ def test_each_bucket_that_logs_go_to_is_asked_once(
         Step("s-3", "c", "s3://example-logs/c/"),
     )
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert world.buckets.asked == ["example-logs", "elsewhere"]
     told = [f.summary for alert in world.alerts.published for f in alert.findings]
@@ -411,7 +424,7 @@ def test_each_bucket_that_logs_go_to_is_asked_once(
 def test_a_silent_log_bucket_is_told_and_nobody_is_ended(world: World) -> None:
     world.buckets.sending = False
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-009", Compliance.NON_COMPLIANT)
@@ -422,7 +435,7 @@ def test_without_the_rules_about_them_neither_steps_nor_buckets_are_read(world: 
     off = {rule_id: RuleSettings(enabled=False) for rule_id in ("EMRLOG-008", "EMRLOG-009")}
     world.policy = Policy(rules=off)
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert world.clusters.steps_asked == world.buckets.asked == []
 
@@ -433,7 +446,7 @@ def test_rotation_is_read_where_the_policy_asks_for_it(world: World, *, rotated:
     world.keys.facts = {KEY.arn: KEY}
     world.keys.rotated = rotated
 
-    checked = world.check_cluster(CLUSTER_ID)
+    checked = world.check()
 
     (outcome,) = [f.compliance for f in checked.findings if f.rule_id == "EMRLOG-011"]
     assert outcome is (Compliance.COMPLIANT if rotated else Compliance.NON_COMPLIANT)
@@ -441,10 +454,10 @@ def test_rotation_is_read_where_the_policy_asks_for_it(world: World, *, rotated:
 
 
 def test_rotation_is_not_read_where_nobody_asks_or_kms_rotates_nothing(world: World) -> None:
-    world.check_cluster(CLUSTER_ID)
+    world.check()
     world.policy = with_rule("EMRLOG-011")
     world.keys.facts = {KEY.arn: a_key(origin="EXTERNAL")}
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     assert world.keys.rotations_asked == []
 
@@ -453,11 +466,11 @@ def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World)
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     world.clusters.listed_sessions = (Session("is-1", "ide", None, AWS_MANAGED.arn),)
 
-    assert world.check_cluster(CLUSTER_ID).summary()["compliance"] == "COMPLIANT"
+    assert world.check().summary()["compliance"] == "COMPLIANT"
     assert world.clusters.sessions_asked == []
 
     world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
-    world.check_cluster(CLUSTER_ID)
+    world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert finding.summary.startswith("session is-1 (ide): ")

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -226,7 +227,10 @@ def test_what_is_no_event_flies(world: World) -> None:
 
 def test_a_request_names_the_objects_that_count_and_no_more_than_enough(world: World) -> None:
     world.policy = Policy(
-        Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-103"}), allowed=True)
+        Mode.ENFORCE,
+        enforcement=Enforcement(
+            frozenset({"EMRLOG-103"}), allowed=True, grace_running=timedelta(0)
+        ),
     )
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
     others = {f"emr/{CLUSTER_ID}/a{n}": SSE_S3 for n in range(30)}
@@ -236,7 +240,7 @@ def test_a_request_names_the_objects_that_count_and_no_more_than_enough(world: W
     check(world, *map(created, world.objects.heads))
 
     (request,) = world.queue.sent
-    assert [version.key for version in request.log_objects] == list(counting)[:20]
+    assert [version.key for version in request.log_objects] == list(counting)[:10]
 
 
 STEP_LOG = f"emr/{CLUSTER_ID}/steps/s-1/stderr.gz"

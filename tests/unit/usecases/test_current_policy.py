@@ -157,7 +157,7 @@ def test_while_the_policy_is_wrong_a_bad_cluster_is_told_and_spared(
     world.clusters.known = {CLUSTER_ID: BAD}
     world.policy = current(Parameter(answer))()
 
-    world.check_cluster(CLUSTER_ID)
+    world.check()
     step = world.enforce(RequestEnforcement(BAD.arn))
 
     assert step is NextStep.SPARED_NO_LONGER_CALLED_FOR

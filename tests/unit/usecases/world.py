@@ -1,15 +1,22 @@
 """Use cases wired to fakes, all of which write into one journal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.domain.ledger import Entry
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.usecases.act import Act
-from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.events.emr import ClusterHint
+from emr_log_guard.usecases.act import Act, Enforcers
+from emr_log_guard.usecases.check_cluster import CheckCluster, ClusterChecked
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.usecases.keep_ledger import KeepLedger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
-from tests.unit.builders import NOW, a_cluster, a_policy
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
+from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import (
     FakeAlerts,
     FakeBuckets,
@@ -18,6 +25,7 @@ from tests.unit.fakes import (
     FakeLogObjects,
     FakeQueue,
     FakeRoles,
+    FakeSchedules,
     Journal,
 )
 
@@ -38,14 +46,37 @@ class World:
     buckets: FakeBuckets = field(default_factory=FakeBuckets)
     checked_buckets: tuple[str, ...] = ()
 
+    now: datetime = NOW
+    table: FakeTable = field(default_factory=FakeTable)
+
     def __post_init__(self) -> None:
         self.clusters = FakeClusters(a_cluster(), journal=self.journal)
         self.alerts = FakeAlerts(self.journal)
         self.queue = FakeQueue(self.journal)
+        self.schedules = FakeSchedules(self.journal)
+        self.ledger = DynamoLedger(self.table, "findings")
+
+    def wait(self, seconds: float) -> None:
+        """Let no time pass: nobody who was about to tell comes back."""
+
+    def passes(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def clock(self) -> datetime:
+        return self.now
 
     @property
-    def act(self) -> Act:
-        return Act(self.alerts, self.queue)
+    def entries(self) -> Mapping[str, Entry]:
+        return self.ledger.read(CLUSTER_ID).entries
+
+    @property
+    def kinds(self) -> list[str]:
+        return [str(alert.kind) for alert in self.alerts.published]
+
+    @property
+    def keep(self) -> KeepLedger:
+        act = Act(self.alerts, Enforcers(self.queue, self.schedules))
+        return KeepLedger(self.ledger, act, self.clock, "check_cluster", self.wait)
 
     @property
     def read_object(self) -> ReadLogObject:
@@ -57,13 +88,29 @@ class World:
             self.keys, (), self.roles, self.clusters, self.buckets, self.checked_buckets
         )
         return CheckCluster(
-            self.clusters, read_facts, lambda: self.policy, self.act, lambda: NOW, runbook
+            clusters=self.clusters,
+            read_facts=read_facts,
+            read_afresh=read_facts,
+            policy=lambda: self.policy,
+            ledger=self.ledger,
+            keep=self.keep,
+            clock=self.clock,
+            runbook=runbook,
         )
+
+    def check(self, launched_by: str | None = None) -> ClusterChecked:
+        """Check the one cluster."""
+        return self.check_cluster(ClusterHint(CLUSTER_ID, launched_by))
 
     @property
     def check_log_objects(self) -> CheckLogObjects:
         return CheckLogObjects(
-            self.read_object, lambda: self.policy, self.act, lambda: NOW, runbook
+            read_object=self.read_object,
+            policy=lambda: self.policy,
+            ledger=self.ledger,
+            keep=self.keep,
+            clock=self.clock,
+            runbook=runbook,
         )
 
     @property
@@ -73,7 +120,10 @@ class World:
             read_facts=ReadClusterFacts(self.keys, (), workloads=self.clusters),
             read_object=self.read_object,
             policy=lambda: self.policy,
+            ledger=self.ledger,
+            keep=KeepLedger(self.ledger, Act(self.alerts), self.clock, "enforce", self.wait),
             alerts=self.alerts,
-            clock=lambda: NOW,
+            queue=self.queue,
+            clock=self.clock,
             runbook=runbook,
         )

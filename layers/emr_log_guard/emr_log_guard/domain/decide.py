@@ -120,7 +120,7 @@ def exempted(
     )
 
 
-def decide(
+def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
     findings: Sequence[Finding],
     cluster: Cluster | None,
     policy: Policy,

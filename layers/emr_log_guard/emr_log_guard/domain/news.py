@@ -80,7 +80,9 @@ def news(
 
     """
     decided = _decide(entries.values(), cluster, policy, now)
-    shown = {f.rule_id: f for action in decided if isinstance(action, Alert) for f in action.findings}
+    shown = {
+        f.rule_id: f for action in decided if isinstance(action, Alert) for f in action.findings
+    }
     marked = {
         rule_id: replace(
             entry,
@@ -94,9 +96,7 @@ def news(
         for rule_id, entry in marked.items()
         if (kinds := owed(entry, shown.get(rule_id), policy, now))
     }
-    theirs = frozenset(
-        rule_id for rule_id in due if marked[rule_id].claimed_by_another(owner, now)
-    )
+    theirs = frozenset(rule_id for rule_id in due if marked[rule_id].claimed_by_another(owner, now))
     mine = {rule_id: kinds for rule_id, kinds in due.items() if rule_id not in theirs}
     claim = Claim(owner, now + CLAIM)
     return News(
@@ -189,9 +189,7 @@ def _stored(
         return entry.finding
     standing = replace(entry.finding, status=Status.OPEN)
     (marked,) = exempted((standing,), cluster, policy, now)
-    return replace(
-        entry.finding, status=marked.status, deadline=shown.deadline if shown else None
-    )
+    return replace(entry.finding, status=marked.status, deadline=shown.deadline if shown else None)
 
 
 def _silent(entry: Entry, policy: Policy) -> bool:

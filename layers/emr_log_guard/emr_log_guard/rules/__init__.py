@@ -43,6 +43,7 @@ LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
     emrlog_103_log_object_cluster_key.RULE,
 )
 ALL_RULES: tuple[Rule[ClusterFacts] | Rule[LogObjectFacts], ...] = (
-    *CLUSTER_RULES,
+    *CLUSTER_RULES[:-1],
     *LOG_OBJECT_RULES,
+    emrlog_201_log_key_available.RULE,
 )

@@ -37,7 +37,9 @@ def check(facts: ClusterFacts) -> Outcome:
             if flaw is None:
                 return compliant(f"the log key {key.arn} is {key.state} and encrypts")
             if facts.log_key_worked and key.state not in USABLE_STATES:
-                return not_applicable("the log key worked before; what became of it is EMRLOG-201's")
+                return not_applicable(
+                    "the log key worked before: EMRLOG-201 reports what became of it"
+                )
             return non_compliant(f"the log key {key.arn} {flaw}")
         case outcome:
             return outcome

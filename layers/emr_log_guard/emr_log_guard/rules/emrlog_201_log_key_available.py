@@ -48,10 +48,7 @@ RULE = Rule(
     id="EMRLOG-201",
     name="log-key-available",
     severity=Severity.CRITICAL,
-    why=(
-        "Without the key EMR can write no more logs, and nobody can read those that are there; "
-        "once it is deleted, they are lost for good."
-    ),
+    why="Without it EMR writes no more logs, and once it is deleted, all there are can be read no more.",
     check=check,
     remediation=remediation,
 )

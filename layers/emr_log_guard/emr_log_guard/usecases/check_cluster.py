@@ -92,9 +92,7 @@ class CheckCluster:
         cluster = known.cluster
         rules = in_force(CLUSTER_RULES, policy)
         read = self.read_afresh if afresh else self.read_facts
-        facts = replace(
-            read.under(policy, rules)(cluster), log_key_worked=known.log_key_worked
-        )
+        facts = replace(read.under(policy, rules)(cluster), log_key_worked=known.log_key_worked)
         findings = judge_cluster(facts, rules, Judging(now, self.runbook, known.launched_by))
         return Judgement(
             cluster.id,

@@ -1,6 +1,6 @@
 """Check a batch of log objects: read each, judge them by cluster, tell once a cluster."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -100,7 +100,7 @@ class CheckLogObjects:
 
 
 def _sightings(
-    findings: Sequence[Finding],
+    findings: Iterable[Finding],
     facts: Sequence[LogObjectFacts],
     again: frozenset[ObjectVersion],
     rules: Sequence[Rule[LogObjectFacts]],
@@ -118,7 +118,9 @@ def _sightings(
     }
     for finding in findings:
         of_rule = outcomes.get(finding.rule_id, {})
-        concerned = tuple(v for v, compliance in of_rule.items() if compliance is finding.compliance)
+        concerned = tuple(
+            v for v, compliance in of_rule.items() if compliance is finding.compliance
+        )
         broken = {v for v, compliance in of_rule.items() if compliance is Compliance.NON_COMPLIANT}
         yield Sighting(
             finding,

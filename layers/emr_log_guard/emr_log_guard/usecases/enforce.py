@@ -94,9 +94,7 @@ class Enforce:
             self._tell(policy, cluster, findings, step, detail)
         return step
 
-    def _under_way(
-        self, request: RequestEnforcement, cluster: Cluster, memory: Memory
-    ) -> NextStep:
+    def _under_way(self, request: RequestEnforcement, cluster: Cluster, memory: Memory) -> NextStep:
         """See to it that somebody looks whether a termination that was begun comes to its end."""
         if any(entry.terminated_at for entry in memory.entries.values()):
             self.queue.send(replace(request, verify=True), VERIFY_SECONDS)
@@ -125,9 +123,7 @@ class Enforce:
             case Terminate(findings=told):
                 return self._end(request, cluster, decision, memory, policy)
 
-    def _wait(
-        self, request: RequestEnforcement, ends: Sequence[datetime], now: datetime
-    ) -> None:
+    def _wait(self, request: RequestEnforcement, ends: Sequence[datetime], now: datetime) -> None:
         """Come back at the end of the grace, if that is soon: clocks differ a little."""
         seconds = min((ceil((end - now).total_seconds()) for end in ends), default=0)
         if 0 < seconds <= VERIFY_SECONDS:
@@ -147,13 +143,13 @@ class Enforce:
         """
         entries = [memory.entries[finding.rule_id] for finding in decision.findings]
         now = self.clock()
-        self._note(entries, terminated_at=now)
+        self._note(entries, lambda entry: replace(entry, terminated_at=now))
         step, detail = self._terminate(cluster, decision)
         record_enforcement(cluster.arn, step, detail)
         if step is NextStep.TERMINATION_STARTED:
             self.queue.send(replace(request, verify=True), VERIFY_SECONDS)
         else:
-            self._note(self._fresh(entries), terminated_at=None)
+            self._note(self._fresh(entries), lambda entry: replace(entry, terminated_at=None))
         if step is NextStep.TERMINATION_REFUSED:
             self._tell(policy, cluster, decision.findings, step, detail)
         return step
@@ -162,9 +158,9 @@ class Enforce:
         known = self.ledger.read(entries[0].finding.cluster_id).entries
         return [known[entry.finding.rule_id] for entry in entries]
 
-    def _note(self, entries: Iterable[Entry], **changes: datetime | str | None) -> None:
+    def _note(self, entries: Iterable[Entry], change: Callable[[Entry], Entry]) -> None:
         for entry in entries:
-            note(self.ledger, entry, lambda current: replace(current, **changes))
+            note(self.ledger, entry, change)
 
     def _record(
         self,
@@ -262,7 +258,7 @@ class Enforce:
         if entries and all(entry.spared == step for entry in entries):
             return
         self._tell(policy, cluster, findings, step, detail)
-        self._note(entries, spared=str(step))
+        self._note(entries, lambda entry: replace(entry, spared=str(step)))
 
     def _tell(
         self,

@@ -264,4 +264,3 @@ def _log(before: Entry | None, after: Entry) -> None:
             rule_id=finding.rule_id,
             compliance=finding.compliance,
         )
-

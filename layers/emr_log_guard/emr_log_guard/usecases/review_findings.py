@@ -37,6 +37,5 @@ class ReviewFindings:
         for hint in hints:
             self.objects.recheck(hint)
         self.rechecks.request(clusters)
-        asked = {"clusters": len(clusters), "log_objects": len(hints)}
-        logger.info("open findings reviewed", **asked)
-        return asked
+        logger.info("open findings reviewed", clusters=len(clusters), log_objects=len(hints))
+        return {"clusters": len(clusters), "log_objects": len(hints)}

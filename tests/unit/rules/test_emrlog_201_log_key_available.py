@@ -1,0 +1,56 @@
+import pytest
+
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules.emrlog_201_log_key_available import RULE
+from tests.unit.builders import AWS_MANAGED, KEY, NO_SUCH_KEY, UNREADABLE, a_key, cluster_facts
+
+LOST = [
+    (KeyState.DISABLED, "was disabled", "enable-key"),
+    (KeyState.PENDING_DELETION, "is scheduled for deletion", "cancel-key-deletion"),
+    (KeyState.PENDING_REPLICA_DELETION, "is scheduled for deletion", "describe-key"),
+    (KeyState.PENDING_IMPORT, "lost its key material", "import-key-material"),
+    (KeyState.UNAVAILABLE, "became Unavailable", "describe-key"),
+]
+
+
+@pytest.mark.parametrize(("state", "words", "fix"), LOST)
+def test_a_key_that_worked_and_is_lost_is_reported_here_alone(
+    state: KeyState, words: str, fix: str
+) -> None:
+    facts = cluster_facts(log_key=a_key(state=state), log_key_worked=True)
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert words in outcome.summary
+    assert fix in RULE.remediation(facts)
+    assert usable.check(facts).compliance is Compliance.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("state", [state for state, _, _ in LOST])
+def test_a_key_that_never_worked_is_reported_by_005_alone(state: KeyState) -> None:
+    facts = cluster_facts(log_key=a_key(state=state))
+
+    assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
+    assert usable.check(facts).compliance is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize(
+    ("key", "compliance"),
+    [
+        (KEY, Compliance.COMPLIANT),
+        (UNREADABLE, Compliance.INSUFFICIENT_DATA),
+        (AWS_MANAGED, Compliance.NOT_APPLICABLE),
+        (NO_SUCH_KEY, Compliance.NOT_APPLICABLE),
+        (None, Compliance.NOT_APPLICABLE),
+    ],
+)
+def test_a_key_that_worked_goes_on_working(key: KeyFact | None, compliance: Compliance) -> None:
+    facts = cluster_facts(log_key=key, log_key_worked=True)
+
+    assert RULE.check(facts).compliance is compliance
+
+
+def test_without_a_key_there_is_nothing_to_bring_back() -> None:
+    assert RULE.remediation(cluster_facts(log_key=NO_SUCH_KEY)) == ""
