@@ -178,6 +178,7 @@ def cluster_facts(  # noqa: PLR0913 - one a fact
     sessions: tuple[WorkloadFacts, ...] | Unresolved = (),
     cloudwatch_key: KeyFact | None = None,
     key_rotation: bool | Unresolved | None = True,
+    log_key_worked: bool = False,
     log_buckets: tuple[LogBucket, ...] = (LOG_BUCKET,),
 ) -> ClusterFacts:
     """Gather what is known of a cluster; without one, of a cluster that names the log key."""

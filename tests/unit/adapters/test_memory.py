@@ -2,6 +2,7 @@ import pytest
 
 from emr_log_guard.adapters.memory import (
     BUCKET_SECONDS,
+    CLUSTER_SECONDS,
     KEY_SECONDS,
     STEPS_SECONDS,
     RememberedBuckets,
@@ -41,13 +42,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_cluster_is_read_once_for_good(clock: Clock) -> None:
+def test_a_cluster_is_read_once_in_a_while(clock: Clock) -> None:
     clusters = FakeClusters(a_cluster())
     remembered = RememberedClusters(clusters, clock)
 
-    for clock.seconds in (0, KEY_SECONDS, 10 * KEY_SECONDS):
+    for clock.seconds in (0, CLUSTER_SECONDS - 1, CLUSTER_SECONDS + 1):
         assert remembered.describe(CLUSTER_ID) == a_cluster()
-    assert clusters.asked == [CLUSTER_ID]
+    assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
 
 
 def test_an_unknown_cluster_is_asked_for_again_only_after_a_while(clock: Clock) -> None:

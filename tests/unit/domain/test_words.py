@@ -73,6 +73,7 @@ def test_our_own_words_are_a_contract() -> None:
         "finding.reopened",
         "finding.reminder",
         "finding.resolved",
+        "enforcement.scheduled",
         "enforcement.done",
         "enforcement.skipped",
         "enforcement.failed",

@@ -5,7 +5,7 @@ import pytest
 
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.alert_json import alert_json
 from emr_log_guard.rendering.alert_text import alert_subject, alert_text
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption

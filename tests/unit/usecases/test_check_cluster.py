@@ -148,7 +148,7 @@ def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_four_writes
     assert world.table.counts == {"Query": 100, "PutItem": 4}
 
 
-def test_a_good_cluster_costs_a_query_and_is_written_down_once_by_itself_and_by_its_key(
+def test_a_good_cluster_costs_a_query_and_is_written_down_once(
     world: World,
 ) -> None:
     for _ in range(3):

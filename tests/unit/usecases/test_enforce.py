@@ -1,15 +1,22 @@
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
 from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.ledger import Entry, Kind, Known
 from emr_log_guard.domain.policy import Enforcement, Policy, TerminationProtection
 from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
 from tests.unit.builders import (
     CLUSTER_ID,
     KEY,
+    NOW,
     UNREADABLE,
     a_cluster,
+    a_finding,
     a_log_object,
     a_policy,
     an_exemption,
@@ -23,16 +30,26 @@ PROTECTED = a_cluster(log_key_identifier=None, termination_protected=True)
 REQUEST = RequestEnforcement(BAD.arn)
 OVERRIDE = a_policy(protection=TerminationProtection.OVERRIDE)
 OBJECTS_ENFORCED = Policy(
-    Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-101"}), allowed=True)
+    Mode.ENFORCE,
+    enforcement=Enforcement(frozenset({"EMRLOG-101"}), allowed=True, grace_running=timedelta(0)),
 )
 OBJECT_REQUEST = RequestEnforcement(BAD.arn, (a_log_object(),))
 REFUSED = TerminationRefusedError("answered ValidationException: protected")
 TRANSIENT = ConnectionError("EMR is away")
 
 
+def an_entry(rule_id: str = "EMRLOG-002", **changes: Any) -> Entry:  # noqa: ANN401 - any field
+    """Make an entry of a finding that opened just now."""
+    entry = Entry(finding=a_finding(rule_id), kind=Kind.CLUSTER, opened_at=NOW, judged_at=NOW)
+    return replace(entry, **changes)
+
+
 @pytest.fixture(autouse=True)
 def bad_cluster(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: BAD}
+    world.ledger.remember(Known(BAD), None)
+    for rule_id in ("EMRLOG-002", "EMRLOG-101"):
+        world.ledger.write(an_entry(rule_id))
 
 
 def told(world: World) -> tuple[AlertKind, NextStep, str, list[str]]:
@@ -41,36 +58,136 @@ def told(world: World) -> tuple[AlertKind, NextStep, str, list[str]]:
     return alert.kind, alert.next_step, alert.detail, rules
 
 
-def test_a_bad_cluster_is_terminated_and_told_about(world: World) -> None:
+def test_a_bad_cluster_is_terminated_and_told_about_when_it_is_gone(world: World) -> None:
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
-    assert world.journal == [f"terminate {CLUSTER_ID}", "publish enforcement.done"]
+    assert world.journal == [f"terminate {CLUSTER_ID}", "send in 900 s"]
+    assert world.queue.sent == [replace(REQUEST, verify=True)]
+    assert world.entries["EMRLOG-002"].terminated_at == NOW
+    assert world.entries["EMRLOG-101"].terminated_at is None
+
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
+    world.check()
+    world.check()
+
+    done = world.alerts.published[0]
+    assert world.kinds == ["enforcement.done"]
+    assert (done.kind, done.next_step) == (AlertKind.ENFORCEMENT_DONE, NextStep.TERMINATED)
+    assert [f.rule_id for f in done.findings] == ["EMRLOG-002"]
+
+
+def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> None:
+    world.clusters.failures["terminate"] = TRANSIENT
+
+    with pytest.raises(ConnectionError, match="EMR is away"):
+        world.enforce(REQUEST)
+
+    assert world.entries["EMRLOG-002"].terminated_at == NOW
+    (decision,) = world.ledger.history(CLUSTER_ID)
+    assert (decision.by, decision.decided) == ("enforce", ("terminate it",))
+    assert [(g.rule_id, g.compliance) for g in decision.grounds if g.rule_id == "EMRLOG-002"] == [
+        ("EMRLOG-002", "NON_COMPLIANT")
+    ]
+
+
+@pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
+@pytest.mark.parametrize("verify", [False, True])
+def test_an_end_that_nobody_told_of_is_told_by_the_second_look(
+    world: World, state: str, *, verify: bool
+) -> None:
+    world.enforce(REQUEST)
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=None, state=state)}
+    world.keys.asked.clear()
+
+    for _ in range(2):
+        assert world.enforce(replace(REQUEST, verify=verify)) is NextStep.CLUSTER_ENDED
+
+    assert world.kinds == ["enforcement.done"]
+    assert world.keys.asked == []
+
+
+def test_a_cluster_that_does_not_end_is_told_about(world: World) -> None:
+    world.enforce(REQUEST)
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATING")}
+
+    assert world.enforce(replace(REQUEST, verify=True)) is NextStep.STILL_RUNNING
+
     assert told(world) == (
-        AlertKind.ENFORCEMENT_DONE,
-        NextStep.TERMINATION_STARTED,
-        "",
+        AlertKind.ENFORCEMENT_FAILED,
+        NextStep.STILL_RUNNING,
+        "The cluster is TERMINATING.",
         ["EMRLOG-002"],
     )
 
 
-@pytest.mark.parametrize("state", ["TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"])
-def test_a_cluster_that_ends_already_is_success(world: World, state: str) -> None:
-    world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=None, state=state)}
+def test_a_cluster_that_others_keep_running_is_none_of_our_failures(world: World) -> None:
+    assert world.enforce(replace(REQUEST, verify=True)) is NextStep.STILL_RUNNING
 
-    assert world.enforce(REQUEST) is NextStep.CLUSTER_ENDED
-
-    assert world.journal == ["publish enforcement.done"]
-    assert world.alerts.published[0].detail == f"The cluster is {state}."
-    assert world.keys.asked == []
+    assert world.journal == []
 
 
-def test_a_cluster_that_is_gone_is_success(world: World) -> None:
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_termination_under_way_is_not_begun_again(world: World, *, ours: bool) -> None:
+    if ours:
+        world.enforce(REQUEST)
+    world.journal.clear()
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATING")}
+
+    assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+
+    assert world.journal == (["send in 900 s"] if ours else [])
+
+
+def test_a_cluster_that_emr_does_not_know_is_left_alone(world: World) -> None:
     world.clusters.known = {}
 
     assert world.enforce(REQUEST) is NextStep.CLUSTER_ENDED
 
-    (alert,) = world.alerts.published
-    assert (alert.cluster_arn, alert.cluster_name) == (BAD.arn, None)
+    assert world.journal == []
+
+
+@pytest.mark.parametrize(
+    ("left", "journal"), [(timedelta(seconds=2), ["send in 2 s"]), (timedelta(hours=1), [])]
+)
+def test_nothing_is_ended_before_its_time_whoever_asks(
+    world: World, left: timedelta, journal: list[str]
+) -> None:
+    world.policy = a_policy(grace=left)
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
+
+    assert world.journal == journal
+
+
+def test_what_never_opened_has_no_time_that_could_be_over(world: World) -> None:
+    world.table.items.clear()
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
+
+    assert world.journal == []
+
+
+def test_people_hear_once_why_a_cluster_is_spared(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: PROTECTED}
+    for _ in range(3):
+        world.enforce(REQUEST)
+    world.clusters.known, world.keys.facts = {CLUSTER_ID: a_cluster()}, {KEY.arn: KEY}
+    for _ in range(3):
+        world.enforce(REQUEST)
+
+    assert [alert.next_step for alert in world.alerts.published] == [
+        NextStep.SPARED_PROTECTED,
+        NextStep.SPARED_NO_LONGER_CALLED_FOR,
+    ]
+
+
+def test_while_the_ledger_is_away_nothing_is_ended(world: World) -> None:
+    world.table.failure = ConnectionError("DynamoDB is away")
+
+    with pytest.raises(ConnectionError, match="DynamoDB is away"):
+        world.enforce(REQUEST)
+
+    assert world.journal == []
 
 
 def test_a_cluster_that_vanishes_before_its_termination_is_success(world: World) -> None:
@@ -120,9 +237,8 @@ def test_override_lifts_the_protection_and_terminates(world: World) -> None:
     assert world.journal == [
         f"unprotect {CLUSTER_ID}",
         f"terminate {CLUSTER_ID}",
-        "publish enforcement.done",
+        "send in 900 s",
     ]
-    assert world.alerts.published[0].detail == "Its termination protection was lifted."
 
 
 def test_a_refusal_is_told(world: World) -> None:
@@ -132,6 +248,7 @@ def test_a_refusal_is_told(world: World) -> None:
 
     assert world.journal == [f"terminate {CLUSTER_ID}", "publish enforcement.failed"]
     assert world.alerts.published[0].detail == str(REFUSED)
+    assert world.entries["EMRLOG-002"].terminated_at is None
 
 
 @pytest.mark.parametrize("failing", ["unprotect", "terminate"])
@@ -204,7 +321,7 @@ def test_a_log_object_is_read_again_and_costs_its_cluster_its_life(world: World)
 
     assert world.enforce(OBJECT_REQUEST) is NextStep.TERMINATION_STARTED
 
-    assert told(world)[3] == ["EMRLOG-101"]
+    assert world.entries["EMRLOG-101"].terminated_at == NOW
 
 
 @pytest.mark.parametrize("head", [encrypted("aws:kms", KEY.arn), UNREADABLE, GONE])
@@ -232,6 +349,7 @@ def test_log_objects_of_others_do_not_count(world: World, folder: str) -> None:
 
 def test_an_alert_that_fails_flies(world: World) -> None:
     world.alerts.failure = ConnectionError("SNS is away")
+    world.clusters.known = {CLUSTER_ID: PROTECTED}
 
     with pytest.raises(ConnectionError, match="SNS is away"):
         world.enforce(REQUEST)

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert
-from emr_log_guard.domain.ledger import CLAIM, QUIET, SKEW, Kind, owed
+from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, Sighting
+from emr_log_guard.domain.news import owed
 from emr_log_guard.errors import AlertUnderWayError
 from emr_log_guard.usecases.keep_ledger import Judgement
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, a_policy
@@ -40,8 +41,8 @@ class Model:
                 self.open, self.at, self.proven = True, at, proven
             elif not self.open and not self.over and at >= self.at - SKEW:
                 self.open, self.at, self.proven = True, max(self.at, at), proven
-            elif self.open and ((proven and not self.proven) or at >= self.at + QUIET):
-                self.at, self.proven = max(self.at, at), self.proven or proven
+            elif self.open:
+                self.proven = self.proven or proven
         elif self.open and at > self.at + SKEW:
             self.open, self.at = False, at
 
@@ -56,7 +57,7 @@ class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(policy=a_policy(Mode.ALERT))
-        self.world.ledger.remember(a_cluster())  # so that every write is of the finding
+        self.world.ledger.remember(Known(a_cluster()), None)
         self.model = Model()
         self.told: list[tuple[datetime, Alert]] = []
         self.crash = ""
@@ -72,10 +73,21 @@ class Ledger(RuleBasedStateMachine):
     def check(self, verdict: Compliance, at: datetime, state: str = "RUNNING") -> None:
         finding = a_finding(compliance=verdict)
         cluster = a_cluster(state=state)
-        judgement = Judgement(CLUSTER_ID, cluster, (finding,), Kind.CLUSTER, at)
+        over = cluster.gone
+        sightings = () if over else (Sighting(finding, Kind.CLUSTER, at),)
+        judgement = Judgement(CLUSTER_ID, cluster, sightings, over=over)
         # Lambda tries again: any later check may be that.
         with suppress(AlertUnderWayError, CrashError):
-            self.world.keep(judgement)
+            self.world.keep(judgement, self.world.policy)
+
+    @property
+    def entry(self) -> Entry | None:
+        return self.world.entries.get("EMRLOG-002")
+
+    def written_down(self) -> None:
+        """Take from the ledger which of several faults was the last to be written down."""
+        if self.entry and self.entry.open:
+            self.model.at = self.entry.judged_at
 
     @rule(verdict=VERDICTS, lag=LAGS, times=st.integers(1, 3))
     def event(self, verdict: Compliance, lag: int, times: int) -> None:
@@ -83,6 +95,7 @@ class Ledger(RuleBasedStateMachine):
         for _ in range(times):
             self.check(verdict, at)
             self.model.judge(verdict, at)
+            self.written_down()
 
     @rule(verdict=VERDICTS, rival=VERDICTS, lag=LAGS, rival_lag=LAGS)
     def two_at_once(self, verdict: Compliance, rival: Compliance, lag: int, rival_lag: int) -> None:
@@ -91,11 +104,13 @@ class Ledger(RuleBasedStateMachine):
         def other() -> None:
             self.check(rival, rival_at)
             self.model.judge(rival, rival_at)
+            self.written_down()
 
         self.world.table.before_put.append(other)
         self.check(verdict, at)
         self.world.table.before_put.clear()
         self.model.judge(verdict, at)
+        self.written_down()
 
     @rule(verdict=VERDICTS, crash=st.sampled_from(["after write", "after publish"]))
     def dies(self, verdict: Compliance, crash: str) -> None:
@@ -115,7 +130,7 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def what_stands_is_what_the_model_says(self) -> None:
-        entry = self.world.ledger.read(CLUSTER_ID).entries.get("EMRLOG-002")
+        entry = self.entry
         assert (entry and entry.open) is self.model.open
         if entry and entry.open:
             proven = entry.finding.compliance is Compliance.NON_COMPLIANT
@@ -134,8 +149,9 @@ class Ledger(RuleBasedStateMachine):
         """No alert is lost: once the window is over, one more check of any kind tells."""
         self.world.now += CLAIM
         self.event(Compliance.NON_COMPLIANT, 0, 1)
-        entry = self.world.ledger.read(CLUSTER_ID).entries["EMRLOG-002"]
-        assert owed(entry, self.world.now) is None
+        entry = self.world.entries["EMRLOG-002"]
+        shown = entry.finding if entry.open else None
+        assert owed(entry, shown, self.world.policy, self.world.now) == ()
         if self.model.open:
             assert self.told[-1][1].kind != "finding.resolved"
         elif self.told:

@@ -48,7 +48,7 @@ RULE = Rule(
     id="EMRLOG-201",
     name="log-key-available",
     severity=Severity.CRITICAL,
-    why="Without it EMR writes no more logs, and once it is deleted, all there are can be read no more.",
+    why="Without it EMR writes no more logs, and nobody reads those that are there.",
     check=check,
     remediation=remediation,
 )
