@@ -14,7 +14,12 @@ PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
 
 ENVIRONMENT = {
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+    "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead-letters",
     "FINDINGS_TABLE_NAME": "findings",
+    "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/log-objects",
+    "SCHEDULE_GROUP_NAME": "schedules",
+    "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
+    "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforcement",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
     "POLICY_PARAMETER_NAME": "/emr-log-guard/emr-log-guard/policy",

@@ -27,11 +27,17 @@ READS = {
 }
 # What a function may do beyond reading, and to what: every one names its resources.
 CHANGES = {
+    "dynamodb:DeleteItem",
     "dynamodb:PutItem",
     "elasticmapreduce:SetTerminationProtection",
     "elasticmapreduce:TerminateJobFlows",
     "kms:Decrypt",
+    "events:PutEvents",
+    "iam:PassRole",
     "kms:GenerateDataKey",
+    "scheduler:CreateSchedule",
+    "scheduler:DeleteSchedule",
+    "scheduler:UpdateSchedule",
     "sns:Publish",
     "sqs:DeleteMessage",
     "sqs:ReceiveMessage",

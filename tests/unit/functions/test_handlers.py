@@ -22,6 +22,7 @@ from tests.unit.builders import (
     SERVICE_ROLE_ARN,
     a_cluster,
 )
+from tests.unit.fake_table import FakeTable
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 # Powertools says so whenever an invocation fails before anything was measured.
@@ -39,12 +40,17 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "GetInstanceProfile": 1,
     "GetKeyPolicy": 1,
     "SimulatePrincipalPolicy": 2,
+    "Query": 1,
+    "PutItem": 2,  # the cluster, and that it uses its key
 }
 CLIENTS: tuple[Callable[[], BaseClient], ...] = (
+    clients.dynamodb,
     clients.emr,
+    clients.events,
     clients.iam,
     clients.kms,
     clients.s3,
+    clients.scheduler,
     clients.sns,
     clients.sqs,
     clients.ssm,
@@ -54,6 +60,7 @@ POLICY = {
     "enforcement": {
         "rules": ["EMRLOG-002", "EMRLOG-101"],
         "termination_protection": "respect",
+        "grace_running_minutes": 0,
     },
 }
 
@@ -127,6 +134,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "POLICY_PARAMETER_NAME": "/emr-log-guard/policy",
         "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
         "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforce",
+        "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforce",
+        "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/objects",
+        "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead",
+        "SCHEDULE_GROUP_NAME": "schedules",
+        "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
+        "FINDINGS_TABLE_NAME": "findings",
         "SLACK_WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s",
     }.items():
         monkeypatch.setenv(name, value)
@@ -163,6 +176,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("Publish", {"MessageId": "m"})
     aws.answer("SendMessage", {"MessageId": "m"})
     aws.answer("TerminateJobFlows", {})
+    aws.answer("CreateSchedule", {"ScheduleArn": "arn"})
+    aws.answer("DeleteSchedule", {})
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": []})
+    table = FakeTable()
+    aws.answer("Query", lambda request: table.query(**request))
+    aws.answer("GetItem", lambda request: table.get_item(**request))
+    aws.answer("PutItem", lambda request: table.put_item(**request))
+    aws.answer("DeleteItem", lambda request: table.delete_item(**request))
     yield aws
     forget_clients()
 
@@ -205,7 +226,12 @@ def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: Stub
     event["detail"]["clusterId"] = "j-ANOTHERCLUSTER"
     invoke(function, event)
 
-    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1}
+    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1, "Query": 1, "PutItem": 2}
+    aws.forget_calls()
+
+    invoke(function, event)
+
+    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1, "Query": 1}
 
 
 def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> None:
@@ -221,7 +247,45 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
         "GetBucketNotificationConfiguration": 1,
         "Publish": 1,
         "SendMessage": 1,
+        "Query": 1,
+        "PutItem": 4,  # the cluster, its finding, the decision, and that people were told
     }
+
+
+def test_check_cluster_schedules_the_end_of_a_grace(aws: StubbedAws) -> None:
+    aws.answer("DescribeCluster", without_a_key)
+    document = POLICY | {"enforcement": {"grace_running_minutes": 30}}
+    stored = {"Name": "policy", "Value": json.dumps(document), "Version": 1}
+    aws.answer("GetParameter", {"Parameter": stored})
+
+    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+
+    assert answer["actions"] == ["Alert", "Alert", "ScheduleEnforcement"]
+    (made,) = [request for call, request in aws.calls if call == "CreateSchedule"]
+    assert (made["Name"], made["GroupName"]) == (CLUSTER_ID, "schedules")
+    assert made["ActionAfterCompletion"] == "DELETE"
+    assert json.loads(made["Target"]["Input"])["cluster_arn"].endswith(CLUSTER_ID)
+
+
+def test_check_key_has_the_clusters_checked_that_log_with_the_key(aws: StubbedAws) -> None:
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.forget_calls()
+
+    answer = invoke(load("check_key"), an_event("cloudtrail-disable-key"))
+
+    assert answer == {"key": KEY.arn, "clusters": [CLUSTER_ID]}
+    assert aws.counts == {"DescribeKey": 1, "Query": 1, "PutEvents": 1}
+
+
+def test_review_findings_has_checked_again_what_is_open(aws: StubbedAws) -> None:
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
+    aws.forget_calls()
+
+    answer = invoke(load("review_findings"), an_event("scheduled-review"))
+
+    assert answer == {"clusters": 1, "log_objects": 1}
+    assert aws.counts == {"Query": 1, "PutEvents": 1, "SendMessage": 1}
 
 
 def test_check_cluster_fails_for_a_cluster_that_vanished(aws: StubbedAws) -> None:
@@ -252,6 +316,8 @@ def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
         "ListSteps": 1,  # of the record that is not under the cluster's log URI
         "DescribeKey": 1,
         "HeadObject": 1,
+        "GetItem": 1,
+        "PutItem": 1,  # the cluster
     }
     aws.forget_calls()
 
@@ -300,6 +366,8 @@ def test_check_log_objects_alerts_on_a_badly_encrypted_object(aws: StubbedAws) -
 
     assert answer == {"batchItemFailures": []}
     assert aws.counts["Publish"] == aws.counts["SendMessage"] == 1
+    # The cluster, its finding, the decision, and that people were told.
+    assert (aws.counts["Query"], aws.counts["PutItem"]) == (1, 4)
 
 
 def test_check_log_objects_has_only_the_bad_record_delivered_again(aws: StubbedAws) -> None:
@@ -315,12 +383,24 @@ def test_check_log_objects_has_only_the_bad_record_delivered_again(aws: StubbedA
 
 def test_enforce_terminates_what_is_still_bad(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", without_a_key)
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.forget_calls()
 
     answer = invoke(load("enforce"), an_event("sqs-enforcement-request"))
 
     assert answer == {"batchItemFailures": []}
     assert ("TerminateJobFlows", {"JobFlowIds": [CLUSTER_ID]}) in aws.calls
-    assert aws.counts["Publish"] == 1
+    assert aws.counts == {
+        "GetParameter": 1,
+        "DescribeCluster": 2,  # again for the log object that the request names
+        "DescribeKey": 1,
+        "HeadObject": 1,
+        "ListSteps": 1,
+        "Query": 1,
+        "PutItem": 2,  # the decision, and whose doing the cluster's end is
+        "TerminateJobFlows": 1,
+        "SendMessage": 1,  # to see later whether it ended
+    }
 
 
 def test_enforce_spares_what_is_fixed(aws: StubbedAws) -> None:
