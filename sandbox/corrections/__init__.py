@@ -22,7 +22,9 @@ from sandbox.corrections import (
     s3_encryption,
     s3_missing_objects,
     s3_update_object_encryption,
+    scheduler_schedules,
     sns_encryption,
+    ssm_parameter_events,
 )
 
 CORRECTIONS = (
@@ -41,7 +43,9 @@ CORRECTIONS = (
     s3_bucket_keys,
     s3_missing_objects,
     s3_update_object_encryption,
+    scheduler_schedules,
     sns_encryption,
+    ssm_parameter_events,
     cloudformation_topic_keys,
     cloudtrail_events,
 )

@@ -78,9 +78,15 @@ def account_and_region() -> tuple[str, str]:
 
 
 def allowed(
-    headers: dict[str, str], action: str, arn: str, query: dict[str, Any] | None = None
+    headers: dict[str, str],
+    action: str,
+    arn: str,
+    query: dict[str, Any] | None = None,
+    context: dict[str, str] | None = None,
 ) -> bool:
     """Whether IAM and the resource's own policy let a request's caller do `action` on `arn`.
+
+    The context is the condition keys that the request carries, in lower case.
 
     A call from inside the account's own services carries no credentials and is let through.
     """
@@ -90,7 +96,7 @@ def allowed(
     _, region = account_and_region()
     service = action.partition(":")[0]
     denied = part("core.iam_evaluator", "enforce")(
-        access_key, action, service, region, resource_arn=arn
+        access_key, action, service, region, resource_arn=arn, service_context=context
     )
     return denied is None
 
