@@ -5,6 +5,7 @@ talks to the account through boto3 only: a module is dropped when its test passe
 """
 
 from sandbox.corrections import (
+    cloudformation_tables,
     cloudformation_topic_keys,
     cloudtrail_events,
     emr_clusters,
@@ -46,6 +47,7 @@ CORRECTIONS = (
     scheduler_schedules,
     sns_encryption,
     ssm_parameter_events,
+    cloudformation_tables,
     cloudformation_topic_keys,
     cloudtrail_events,
 )

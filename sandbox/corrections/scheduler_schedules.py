@@ -48,18 +48,14 @@ def naming(extract: Callable[..., str]) -> Callable[..., str]:
 
     def extract_resource_arn(
         service: str,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes,
-        query: dict[str, Any],
-        *rest: Any,  # noqa: ANN401 - passed on
+        *request: Any,  # noqa: ANN401 - passed on
     ) -> str:
-        if service == "scheduler" and (schedule := SCHEDULE.fullmatch(path)):
-            account, region = account_and_region()
-            name = f"{group(body, query)}/{schedule[1]}"
-            return f"arn:aws:scheduler:{region}:{account}:schedule/{name}"
-        return extract(service, method, path, headers, body, query, *rest)
+        if service == "scheduler":
+            _, path, _, body, query, region, account = request
+            if schedule := SCHEDULE.fullmatch(path):
+                name = f"{group(body, query)}/{schedule[1]}"
+                return f"arn:aws:scheduler:{region}:{account}:schedule/{name}"
+        return extract(service, *request)
 
     return extract_resource_arn
 
@@ -73,7 +69,8 @@ def refusal(headers: dict[str, str], schedule: Mapping[str, Any]) -> tuple[int, 
         return HTTPStatus.FORBIDDEN, "AccessDeniedException", message
     if not trusts_scheduler(role):
         message = (
-            "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role."
         )
         return HTTPStatus.BAD_REQUEST, "ValidationException", message
     expression = schedule.get("ScheduleExpression", "")

@@ -1,4 +1,4 @@
-"""MiniStack's own DynamoDB, in what a table of findings needs of it: no correction is installed."""
+"""MiniStack's own DynamoDB, in what a table of findings needs of it. Nothing is corrected here."""
 
 import json
 from collections.abc import Callable
@@ -35,8 +35,6 @@ TEMPLATE = {
                     {"AttributeName": "sk", "KeyType": "RANGE"},
                 ],
                 "GlobalSecondaryIndexes": [OPEN_FIRST],
-                "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
-                "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
             },
         }
     },
@@ -77,19 +75,6 @@ def of_cluster(table: dict[str, str], cluster: str) -> dict[str, Any]:
         "KeyConditionExpression": "pk = :c",
         "ExpressionAttributeValues": {":c": {"S": cluster}},
     }
-
-
-def test_the_settings_of_a_stacks_table_are_kept(sandbox: Sandbox, table: dict[str, str]) -> None:
-    dynamodb = sandbox.client("dynamodb")
-
-    ttl = dynamodb.describe_time_to_live(TableName=table["Name"])["TimeToLiveDescription"]
-    backups = dynamodb.describe_continuous_backups(TableName=table["Name"])
-    indexes = dynamodb.describe_table(TableName=table["Name"])["Table"]["GlobalSecondaryIndexes"]
-
-    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
-    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
-    assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
-    assert [index["IndexArn"] for index in indexes] == [f"{table['Arn']}/index/open"]
 
 
 def test_an_index_holds_only_the_items_that_have_its_keys(
@@ -135,16 +120,14 @@ def test_a_condition_decides_between_rivals(sandbox: Sandbox, table: dict[str, s
     dynamodb.put_item(**next_one, ExpressionAttributeValues={":old": {"S": "1"}})
     with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
         dynamodb.put_item(**next_one, ExpressionAttributeValues={":old": {"S": "1"}})
-    read = dynamodb.get_item(
-        TableName=table["Name"], Key=item("j-3", "002"), ConsistentRead=True
-    )
+    read = dynamodb.get_item(TableName=table["Name"], Key=item("j-3", "002"), ConsistentRead=True)
     assert read["Item"]["seen"]["S"] == "2"
 
 
 def test_each_action_takes_permission_on_its_table_or_index(
     sandbox: Sandbox, table: dict[str, str], role: Role
 ) -> None:
-    def client(action: str, resource: str) -> Any:
+    def client(action: str, resource: str) -> Any:  # noqa: ANN401 - boto3's
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         return sandbox.client("dynamodb", **role(statement))
 
@@ -164,16 +147,16 @@ def test_each_action_takes_permission_on_its_table_or_index(
     }
     for action, (call, request) in calls.items():
         assert getattr(client(f"dynamodb:{action}", table["Arn"]), call)(**request)
-        with pytest.raises(ClientError, match=f"AccessDenied.*dynamodb:{action}"):
+        with pytest.raises(ClientError, match=rf"AccessDenied.*dynamodb:{action}"):
             getattr(client(f"dynamodb:{action}", f"{table['Arn']}-of-another"), call)(**request)
-        with pytest.raises(ClientError, match=f"AccessDenied.*dynamodb:{action}"):
+        with pytest.raises(ClientError, match=rf"AccessDenied.*dynamodb:{action}"):
             getattr(client("dynamodb:DescribeTable", table["Arn"]), call)(**request)
 
     of_index = client("dynamodb:Query", f"{table['Arn']}/index/open")
     assert of_index.query(**on_open(table))
-    with pytest.raises(ClientError, match="AccessDenied.*dynamodb:Query"):
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:Query"):
         of_index.query(**of_cluster(table, "j-9"))
-    with pytest.raises(ClientError, match="AccessDenied.*dynamodb:Query"):
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:Query"):
         client("dynamodb:Query", table["Arn"]).query(**on_open(table))
 
 

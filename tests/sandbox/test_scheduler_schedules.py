@@ -112,7 +112,7 @@ def ahead(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def gone(client: Any, name: str, group: str) -> bool:
+def gone(client: Any, name: str, group: str) -> bool:  # noqa: ANN401 - boto3's
     try:
         client.get_schedule(Name=name, GroupName=group)
     except client.exceptions.ResourceNotFoundException:
@@ -200,12 +200,12 @@ def test_making_one_takes_permission_on_it_in_its_group_and_on_its_role(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], role: Role
 ) -> None:
     made = deadlines()
-    create = {
+    create: dict[str, object] = {
         "Effect": "Allow",
         "Action": ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
         "Resource": f"{ARN}/{made.group}/*",
     }
-    hand_on = {
+    hand_on: dict[str, object] = {
         "Effect": "Allow",
         "Action": "iam:PassRole",
         "Resource": made.role,
