@@ -7,7 +7,10 @@ GuardError
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
-└── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
+├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
+├── NotDeployedError             there is no such stack, or nothing of that name in it
+├── NotHandedOverError           AWS did not take what was to be replayed
+└── FunctionFailedError          a function was invoked and failed
 """
 
 
@@ -46,3 +49,15 @@ class TerminationRefusedError(GuardError):
 
 class AlertNotDeliveredError(GuardError):
     """An alert could not be handed on."""
+
+
+class NotDeployedError(GuardError):
+    """There is no such stack here, or it has no such function or queue. The message says which."""
+
+
+class NotHandedOverError(GuardError):
+    """AWS did not take what was to be replayed. The message says which call said what."""
+
+
+class FunctionFailedError(GuardError):
+    """A function was invoked and failed. The message has its error's type and message."""

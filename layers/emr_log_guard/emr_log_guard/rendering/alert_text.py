@@ -115,7 +115,7 @@ def _lines(alert: Alert) -> Iterator[str]:
         )
     for index, finding in enumerate(alert.findings):
         yield ""
-        yield from _finding_lines(finding, alert.findings[:index])
+        yield from finding_lines(finding, alert.findings[:index])
 
 
 def _next(alert: Alert) -> str:
@@ -124,7 +124,8 @@ def _next(alert: Alert) -> str:
     return _NEXT[alert.next_step].format(when=when)
 
 
-def _finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
+def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
+    """Write a finding; evidence that one above has already is not written again."""
     could_not = finding.compliance is Compliance.INSUFFICIENT_DATA
     verdict = "COULD NOT BE DETERMINED" if could_not else finding.severity
     yield f"{finding.rule_id} {finding.rule_name}: {verdict}"

@@ -87,21 +87,8 @@ def _by_cluster(
         if isinstance(cluster, Cluster):
             yield Subject.of(cluster), cluster, [read.facts for read in reads]
         else:
-            place = f"elasticmapreduce:{event.region}:{event.account}"
-            arn = f"arn:{_partition(event.region)}:{place}:cluster/{cluster_id}"
-            subject = Subject(cluster_id, arn, event.account, event.region)
+            subject = Subject.unknown(cluster_id, event.account, event.region)
             yield subject, None, [read.facts for read in reads]
-
-
-def _partition(region: str) -> str:
-    """Say which partition a Region is in.
-
-    https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
-    """
-    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-        if region.startswith(prefix):
-            return partition
-    return "aws"
 
 
 def _broken(
