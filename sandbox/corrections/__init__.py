@@ -5,6 +5,7 @@ talks to the account through boto3 only: a module is dropped when its test passe
 """
 
 from sandbox.corrections import (
+    cloudformation_tables,
     cloudformation_topic_keys,
     cloudtrail_events,
     emr_clusters,
@@ -23,7 +24,9 @@ from sandbox.corrections import (
     s3_encryption,
     s3_missing_objects,
     s3_update_object_encryption,
+    scheduler_schedules,
     sns_encryption,
+    ssm_parameter_events,
 )
 
 CORRECTIONS = (
@@ -43,7 +46,10 @@ CORRECTIONS = (
     s3_bucket_keys,
     s3_missing_objects,
     s3_update_object_encryption,
+    scheduler_schedules,
     sns_encryption,
+    ssm_parameter_events,
+    cloudformation_tables,
     cloudformation_topic_keys,
     cloudtrail_events,
 )

@@ -7,33 +7,12 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from typing import Any
 
-from sandbox.corrections.hooks import part
+from sandbox.corrections.hooks import part, settle_provisioned
 
 
 def install() -> None:
     """Write the key down with the topic, whenever a stack creates or changes one."""
-    topics: dict[str, Any] = part("services.cloudformation.provisioners", "_RESOURCE_HANDLERS")[
-        "AWS::SNS::Topic"
-    ]
-    create, update = topics["create"], topics["update"]
-
-    def create_topic(logical_id: str, properties: dict[str, Any], stack: str) -> Any:  # noqa: ANN401
-        created = create(logical_id, properties, stack)
-        _encrypt(created[0], properties)
-        return created
-
-    def update_topic(
-        arn: str,
-        old: dict[str, Any],
-        new: dict[str, Any],
-        *rest: Any,  # noqa: ANN401 - passed on
-        **more: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401 - MiniStack is untyped
-        updated = update(arn, old, new, *rest, **more)
-        _encrypt(arn, new)
-        return updated
-
-    topics |= {"create": create_topic, "update": update_topic}
+    settle_provisioned("AWS::SNS::Topic", _encrypt)
 
 
 def _encrypt(arn: str, properties: dict[str, Any]) -> None:

@@ -58,6 +58,35 @@ def original_emr(action: str) -> Callable[[dict[str, Any]], Response]:
     return handler
 
 
+def settle_provisioned(kind: str, settle: Callable[[str, dict[str, Any]], None]) -> None:
+    """Call `settle` with the physical id and the properties of each resource of type `kind`.
+
+    It is called whenever a stack has created or changed one.
+    """
+    handlers: dict[str, Any] = part("services.cloudformation.provisioners", "_RESOURCE_HANDLERS")[
+        kind
+    ]
+    create, update = handlers["create"], handlers["update"]
+
+    def create_and_settle(logical_id: str, properties: dict[str, Any], stack: str) -> Any:  # noqa: ANN401
+        created = create(logical_id, properties, stack)
+        settle(created[0], properties)
+        return created
+
+    def update_and_settle(
+        physical_id: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        *rest: Any,  # noqa: ANN401 - passed on
+        **more: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 - MiniStack is untyped
+        updated = update(physical_id, old, new, *rest, **more)
+        settle(updated[0], new)
+        return updated
+
+    handlers |= {"create": create_and_settle, "update": update_and_settle}
+
+
 def answer(body: dict[str, Any]) -> Response:
     """A successful answer of a JSON service."""
     response: Response = part("core.responses", "json_response")(body)
@@ -78,9 +107,15 @@ def account_and_region() -> tuple[str, str]:
 
 
 def allowed(
-    headers: dict[str, str], action: str, arn: str, query: dict[str, Any] | None = None
+    headers: dict[str, str],
+    action: str,
+    arn: str,
+    query: dict[str, Any] | None = None,
+    context: dict[str, str] | None = None,
 ) -> bool:
     """Whether IAM and the resource's own policy let a request's caller do `action` on `arn`.
+
+    The context is the condition keys that the request carries, in lower case.
 
     A call from inside the account's own services carries no credentials and is let through.
     """
@@ -90,7 +125,7 @@ def allowed(
     _, region = account_and_region()
     service = action.partition(":")[0]
     denied = part("core.iam_evaluator", "enforce")(
-        access_key, action, service, region, resource_arn=arn
+        access_key, action, service, region, resource_arn=arn, service_context=context
     )
     return denied is None
 

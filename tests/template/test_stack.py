@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from emr_log_guard.usecases import replay
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
 WHOLE = Stack(EVERYTHING)
@@ -11,7 +12,12 @@ DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
 def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
-    assert set(DEFAULT.functions) == {"CheckClusterFunction", "CheckLogObjectsFunction"}
+    assert set(DEFAULT.functions) == {
+        "CheckClusterFunction",
+        "CheckKeyFunction",
+        "CheckLogObjectsFunction",
+        "ReviewFindingsFunction",
+    }
     assert DEFAULT.parameters["Mode"] == "alert"
 
 
@@ -30,6 +36,15 @@ def test_nothing_refers_to_a_resource_that_is_not_there() -> None:
     for stack in (DEFAULT, WHOLE, *(Stack({name: value}) for name, value in EVERYTHING.items())):
         known = {*stack.resources, *stack.parameters}
         assert {name for name in referred(stack.resources) if "::" not in name} <= known
+
+
+def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
+    functions = {replay.CHECK_CLUSTER, replay.CHECK_LOG_OBJECTS, replay.NOTIFY_SLACK}
+    queues = {replay.DEAD_LETTER_QUEUE, replay.ENFORCEMENT_QUEUE, replay.LOG_OBJECTS_QUEUE}
+
+    assert functions == set(WHOLE.functions) - {"EnforceFunction"}
+    assert queues == set(WHOLE.of_type("AWS::SQS::Queue"))
+    assert template()["Outputs"]["DeadLetterQueueUrl"]["Value"] == {"Ref": replay.DEAD_LETTER_QUEUE}
 
 
 def test_the_enforce_mode_needs_a_stack_that_allows_it() -> None:

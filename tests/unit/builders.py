@@ -237,6 +237,7 @@ class FindingChanges(TypedDict, total=False):
     cluster_name: str | None
     summary: str
     evidence: Evidence
+    remediation: str
     deadline: datetime | None
 
 

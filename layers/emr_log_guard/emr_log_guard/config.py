@@ -6,6 +6,9 @@ from typing import Self
 
 from emr_log_guard.errors import InvalidConfigurationError
 
+RUNBOOKS = "docs/runbooks"
+"""Where the runbooks are in this repository."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -32,14 +35,19 @@ class Settings:
             policy_parameter_name=required(env, "POLICY_PARAMETER_NAME"),
             alerts_topic_arn=required(env, "ALERTS_TOPIC_ARN"),
             enforcement_queue_url=env.get("ENFORCEMENT_QUEUE_URL") or None,
-            runbook_base_url=env.get("RUNBOOK_BASE_URL") or "docs/runbooks",
+            runbook_base_url=env.get("RUNBOOK_BASE_URL") or RUNBOOKS,
             findings_table_name=required(env, "FINDINGS_TABLE_NAME"),
             log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
         )
 
     def runbook(self, rule_id: str) -> str:
         """Say where a rule's runbook is."""
-        return f"{self.runbook_base_url.rstrip('/')}/{rule_id}.md"
+        return runbook(rule_id, self.runbook_base_url)
+
+
+def runbook(rule_id: str, base_url: str = RUNBOOKS) -> str:
+    """Say where a rule's runbook is: in this repository, unless told otherwise."""
+    return f"{base_url.rstrip('/')}/{rule_id}.md"
 
 
 @dataclass(frozen=True, slots=True)

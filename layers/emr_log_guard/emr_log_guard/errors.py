@@ -11,7 +11,10 @@ GuardError
 ├── AlertUnderWayError           another invocation is about to tell: tried again, lest it died
 ├── KeyUnreadableError           KMS did not say which key is meant: tried again
 ├── RecheckNotRequestedError     a request for a check was not taken: tried again
-└── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
+├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
+├── NotDeployedError             there is no such stack, or nothing of that name in it
+├── NotHandedOverError           AWS did not take what was to be replayed
+└── FunctionFailedError          a function was invoked and failed
 """
 
 
@@ -66,3 +69,15 @@ class RecheckNotRequestedError(GuardError):
 
 class AlertNotDeliveredError(GuardError):
     """An alert could not be handed on."""
+
+
+class NotDeployedError(GuardError):
+    """There is no such stack here, or it has no such function or queue. The message says which."""
+
+
+class NotHandedOverError(GuardError):
+    """AWS did not take what was to be replayed. The message says which call said what."""
+
+
+class FunctionFailedError(GuardError):
+    """A function was invoked and failed. The message has its error's type and message."""

@@ -1,6 +1,6 @@
 import pytest
 
-from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.arn import Arn, partition_of
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_an_arn_is_read_in_its_parts_and_written_as_it_was(text: str, arn: Arn) 
 )
 def test_anything_else_is_no_arn(text: str) -> None:
     assert Arn.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_a_region_is_in_one_partition(region: str, partition: str) -> None:
+    assert partition_of(region) == partition

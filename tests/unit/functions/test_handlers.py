@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 
 from emr_log_guard import observability
 from emr_log_guard.adapters import clients, slack
@@ -43,7 +42,7 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "Query": 1,
     "PutItem": 2,  # the cluster, and that it uses its key
 }
-CLIENTS: tuple[Callable[[], BaseClient], ...] = (
+CLIENTS: tuple[Callable[[], Any], ...] = (
     clients.dynamodb,
     clients.emr,
     clients.events,

@@ -259,6 +259,7 @@ def carrying(world: World, key: str, kms_key: KmsKey, *, bucket: str = "example-
     world.objects.heads = {key: encrypted("aws:kms", kms_key.arn)}
     read = world.check_log_objects.read(created(key, bucket=bucket))
     assert read is not None
+    assert read.facts is not None
     judging = Judging(NOW, str)
     (finding,) = judge_log_objects(Subject.of(a_cluster()), [read.facts], [RULE_103], judging)
     return finding

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
+from emr_log_guard.cli.replay import replay
 from emr_log_guard.cli.stored import Place, fail, problems_of, read_file
 from emr_log_guard.policy_document import pretty
 
@@ -19,17 +21,14 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
 app.add_typer(policy_app, name="policy")
+app.command()(replay)
 
-Stack = Annotated[str, typer.Option(help="The guard's stack: its policy is meant.")]
-Parameter = Annotated[
-    str | None, typer.Option(help="The SSM parameter that holds the policy, instead of --stack.")
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]
 
 
 @policy_app.command()
-def show(stack: Stack = "emr-log-guard", parameter: Parameter = None) -> None:
+def show(stack: Stack = DEFAULT_STACK, parameter: Parameter = None) -> None:
     """Print the stored policy, ready to be edited and set again.
 
     Ends with status 2 when it is invalid, and says on standard error what is wrong.
@@ -55,7 +54,7 @@ def validate(file: File) -> None:
 
 @policy_app.command("set")
 def set_policy(
-    file: File, stack: Stack = "emr-log-guard", parameter: Parameter = None, *, yes: Yes = False
+    file: File, stack: Stack = DEFAULT_STACK, parameter: Parameter = None, *, yes: Yes = False
 ) -> None:
     """Store a policy: checks it, shows what changes, asks, and writes.
 
@@ -78,7 +77,7 @@ def exempt(  # noqa: PLR0913 - each is an option
     name: Annotated[str | None, typer.Option(help="A pattern for names, such as legacy-*.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE. May be repeated.")] = None,
     approved_by: Annotated[str | None, typer.Option(help="Who approved it; else you.")] = None,
-    stack: Stack = "emr-log-guard",
+    stack: Stack = DEFAULT_STACK,
     parameter: Parameter = None,
     yes: Yes = False,
 ) -> None:

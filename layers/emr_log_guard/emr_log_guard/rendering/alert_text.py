@@ -140,7 +140,7 @@ def _lines(alert: Alert) -> Iterator[str]:
         )
     for index, finding in enumerate(alert.findings):
         yield ""
-        yield from _finding_lines(finding, alert.findings[:index])
+        yield from finding_lines(finding, alert.findings[:index])
 
 
 def _next(alert: Alert) -> str:
@@ -153,7 +153,8 @@ def _when(alert: Alert) -> str:
     return f"{min(deadlines):%Y-%m-%d %H:%M:%S} UTC" if deadlines else "once"
 
 
-def _finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
+def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
+    """Write a finding; evidence that one above has already is not written again."""
     could_not = finding.compliance is Compliance.INSUFFICIENT_DATA
     resolved = finding.status is Status.RESOLVED
     verdict = "COULD NOT BE DETERMINED" if could_not else finding.severity

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from emr_log_guard.domain.arn import Arn, partition_of
 from emr_log_guard.domain.clusters import Cluster, ClusterFacts
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
@@ -32,6 +33,12 @@ class Subject:
     def of(cls, cluster: Cluster) -> "Subject":
         """Speak of a cluster that EMR knows."""
         return cls(cluster.id, cluster.arn, cluster.account, cluster.region, cluster.name)
+
+    @classmethod
+    def unknown(cls, cluster_id: str, account: str, region: str) -> "Subject":
+        """Speak of a cluster that only a log object's key names."""
+        place = Arn(partition_of(region), "elasticmapreduce", region, account, "cluster")
+        return cls(cluster_id, f"{place}/{cluster_id}", account, region)
 
 
 @dataclass(frozen=True, slots=True)

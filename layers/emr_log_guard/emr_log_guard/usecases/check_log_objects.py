@@ -141,17 +141,4 @@ def _remembered(memory: Memory) -> Iterator[Finding]:
 def _subject(cluster_id: str, facts: LogObjectFacts, hint: LogObjectHint) -> Subject:
     if isinstance(facts.cluster, Cluster):
         return Subject.of(facts.cluster)
-    place = f"elasticmapreduce:{hint.region}:{hint.account}"
-    arn = f"arn:{_partition(hint.region)}:{place}:cluster/{cluster_id}"
-    return Subject(cluster_id, arn, hint.account, hint.region)
-
-
-def _partition(region: str) -> str:
-    """Say which partition a Region is in.
-
-    https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
-    """
-    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-        if region.startswith(prefix):
-            return partition
-    return "aws"
+    return Subject.unknown(cluster_id, hint.account, hint.region)

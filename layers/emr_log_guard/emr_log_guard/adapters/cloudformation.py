@@ -1,0 +1,40 @@
+"""AWS CloudFormation: what a deployed stack consists of."""
+
+from typing import TYPE_CHECKING
+
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of
+from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.usecases.replay import DeployedStack
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
+_NO_SUCH_STACK = "ValidationError"
+"""CloudFormation's answer for a name that no stack has, and for a name that none can have."""
+
+
+def deployed_stack(client: "CloudFormationClient", name: str) -> DeployedStack:
+    """Read a stack's resources: one ListStackResources per 100.
+
+    Raises:
+        NotDeployedError: There is no such stack in this account and Region.
+        NotHandedOverError: It could not be read.
+
+    """
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
+    try:
+        resources = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+            if "PhysicalResourceId" in resource
+        }
+    except AWS_ERRORS as error:
+        code = code_of(error)
+        if code == _NO_SUCH_STACK:
+            region = client.meta.region_name
+            message = f"no stack {name} in {region}: check --stack, your credentials and Region"
+            raise NotDeployedError(message) from error
+        message = f"cloudformation:ListStackResources on {name} answered {code}"
+        raise NotHandedOverError(message) from error
+    return DeployedStack(name, resources)

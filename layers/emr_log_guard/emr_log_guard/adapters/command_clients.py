@@ -1,0 +1,37 @@
+"""boto3 clients of what the command alone calls: the functions' layer has no model of them.
+
+https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
+_USER_AGENT = "emr-log-guard"
+_FUNCTION_SECONDS = 130
+"""Longer than any function may run: 120 s."""
+
+
+@cache
+def cloudformation() -> "CloudFormationClient":
+    """Return the client for CloudFormation."""
+    config = Config(retries={"mode": "adaptive"}, user_agent_extra=_USER_AGENT)
+    return boto3.client("cloudformation", config=config)
+
+
+@cache
+def functions() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
+    """Return the client for Lambda. It never invokes twice: a slow answer is no failure."""
+    config = Config(
+        connect_timeout=5,
+        read_timeout=_FUNCTION_SECONDS,
+        retries={"total_max_attempts": 1},
+        user_agent_extra=_USER_AGENT,
+    )
+    make: Any = boto3.client
+    return make("lambda", config=config)

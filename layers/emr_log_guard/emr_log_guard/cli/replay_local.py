@@ -1,0 +1,93 @@
+"""Judging an event here, with the caller's credentials: nothing is deployed, told or done."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import typer
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.iam import IamRoles
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.cli.stored import fail
+from emr_log_guard.config import runbook
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError
+from emr_log_guard.events.replay import ForCheckCluster, ForCheckLogObjects
+from emr_log_guard.events.s3 import ObjectCreated
+from emr_log_guard.rendering.findings_text import findings_text
+from emr_log_guard.rules.judge import Judging
+from emr_log_guard.usecases.judge_now import judge_cluster_now, judge_log_object_now
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+
+_STATUS = {Compliance.NON_COMPLIANT: 1, Compliance.INSUFFICIENT_DATA: 3}
+"""The exit status of a verdict; 0 for all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What this machine's credentials may read."""
+
+    clusters: EmrClusters
+    keys: KmsKeys
+    roles: IamRoles
+    objects: S3LogObjects
+
+    @classmethod
+    def now(cls) -> "Here":
+        """Find credentials and a Region."""
+        return cls(
+            EmrClusters(clients.emr()),
+            KmsKeys(clients.kms),
+            IamRoles(clients.iam()),
+            S3LogObjects(clients.s3()),
+        )
+
+
+def judge_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -> int:
+    """Judge what the event points to, print what is found, and return the exit status."""
+    try:
+        found = list(_findings(Here.now(), what, policy))
+    except (*AWS_ERRORS, ClusterNotFoundError) as error:
+        fail(str(error))
+    verdicts = []
+    for findings in found:
+        compliance = overall(f.compliance for f in findings if f.status is Status.OPEN)
+        typer.echo(findings_text(findings, compliance))
+        verdicts.append(compliance)
+    return _STATUS.get(overall(verdicts), 0)
+
+
+def _findings(
+    here: Here, what: ForCheckCluster | ForCheckLogObjects, policy: Policy
+) -> Iterator[tuple[Finding, ...]]:
+    judging = Judging(datetime.now(UTC), runbook)
+    if isinstance(what, ForCheckLogObjects):
+        for event in what.events:
+            yield from _of_object(here, event, policy, judging)
+        return
+    cluster = here.clusters.describe(what.hint.cluster_id)
+    judging = Judging(judging.now, runbook, what.hint.launched_by)
+    read_facts = ReadClusterFacts(here.keys, roles=here.roles, workloads=here.clusters)
+    yield judge_cluster_now(cluster, read_facts, policy, judging)
+
+
+def _of_object(
+    here: Here, event: ObjectCreated, policy: Policy, judging: Judging
+) -> Iterator[tuple[Finding, ...]]:
+    try:
+        facts = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)(event.version)
+    except ObjectNotFoundError:
+        typer.echo(f"{event.version} is gone: there is nothing to judge.")
+        return
+    if facts is None:
+        typer.echo(f"{event.version} is no cluster's log.")
+        return
+    typer.echo(f"{event.version}")
+    yield judge_log_object_now(facts, event.account, event.region, policy, judging)

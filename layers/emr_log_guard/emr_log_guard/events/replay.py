@@ -1,0 +1,199 @@
+"""What can be handed to the guard once more, told apart by what it says of itself.
+
+Events of EventBridge, the batches and deliveries that Lambda hands to the functions, what Lambda
+and SNS leave in a dead-letter queue, and the guard's own requests.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from emr_log_guard.domain.decide import RequestEnforcement
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
+from emr_log_guard.events.enforcement import parse_enforcement_request
+from emr_log_guard.events.parsing import convert
+from emr_log_guard.events.s3 import ObjectCreated, parse_object_created
+from emr_log_guard.events.sns import AlertMessage, parse_alerts
+
+
+@dataclass(frozen=True, slots=True)
+class ForCheckCluster:
+    """An event that names a cluster."""
+
+    event: Mapping[str, Any]
+    hint: ClusterHint
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        return f"{self.event['detail-type']} of {self.hint.cluster_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForCheckLogObjects:
+    """Messages for the log objects' queue, at least one."""
+
+    bodies: tuple[str, ...]
+    events: tuple[ObjectCreated, ...]
+
+    @property
+    def versions(self) -> tuple[ObjectVersion, ...]:
+        """Name the objects."""
+        return tuple(event.version for event in self.events)
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        return f"Object Created of {', '.join(map(str, self.versions))}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForEnforce:
+    """Messages for the enforcement queue, at least one. Nothing else ever takes them."""
+
+    bodies: tuple[str, ...]
+    requests: tuple[RequestEnforcement, ...]
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        clusters = [request.cluster_arn.rpartition("/")[2] for request in self.requests]
+        return f"request to terminate {', '.join(clusters)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForNotifySlack:
+    """A delivery of SNS."""
+
+    event: Mapping[str, Any]
+    alerts: tuple[AlertMessage, ...]
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        return f"alert {'; '.join(alert.subject for alert in self.alerts)}"
+
+
+type Replayable = ForCheckCluster | ForCheckLogObjects | ForEnforce | ForNotifySlack
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A message in a batch of SQS."""
+
+    body: str
+
+
+class Batch(msgspec.Struct, frozen=True, rename="pascal"):
+    """What SQS invokes a function with."""
+
+    records: tuple[Record, ...]
+
+
+class Failed(msgspec.Struct, frozen=True, rename="camel"):
+    """What Lambda keeps of an asynchronous invocation that failed for good.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+
+    request_payload: dict[str, Any]
+    response_payload: Any = None
+
+
+def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may be in a file
+    """Say what something is, and so who takes it.
+
+    Raises:
+        InvalidEventError: The guard handles no such thing; the message names the field.
+
+    """
+    match event:
+        case {"Records": [{"Sns": _}, *_]}:
+            return ForNotifySlack(event, parse_alerts(event))
+        case {"Records": _}:
+            return _messages([record.body for record in convert(event, Batch).records])
+        case {"schema": _} | {"detail-type": "Object Created"}:
+            return _messages([json.dumps(event)])
+        case {"detail-type": _}:
+            return ForCheckCluster(event, parse_cluster_event(event))
+        case dict():
+            message = (
+                "no field that tells what it is: `detail-type` (an event of EventBridge), "
+                "`schema` (a request of the guard's) or `Records` (what SQS or SNS deliver)"
+            )
+            raise InvalidEventError(message)
+        case _:
+            message = f"expected an object, not {type(event).__name__}"
+            raise InvalidEventError(message)
+
+
+def parse_dead_letter(body: str) -> Replayable:
+    """Say what a message of the dead-letter queue is.
+
+    Beside what is replayable by itself there are failed invocations, whose payload is it, and
+    notifications that SNS could not deliver to a function.
+
+    Raises:
+        InvalidEventError: The guard handles no such thing; the message names the field.
+
+    """
+    match _json(body):
+        case {"requestPayload": _} as failed:
+            return _invoked(convert(failed, Failed).request_payload)
+        case {"Type": "Notification"} as notification:
+            return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
+        case {"schema": _} | {"detail-type": "Object Created"}:
+            return _messages([body])
+        case event:
+            return parse_replayable(event)
+
+
+def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
+    """Say why a message became a dead letter, if it tells.
+
+    EventBridge and EventBridge Scheduler say it in the message's attributes, Lambda in its body;
+    a queue's redrive policy and SNS say nothing.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    """
+    if code := attributes.get("ERROR_CODE"):
+        return ": ".join(filter(None, [code, attributes.get("ERROR_MESSAGE")]))
+    match _json(body):
+        case {"requestPayload": _, "responsePayload": {"errorType": kind, "errorMessage": said}}:
+            return f"{kind}: {said}"
+        case {"requestPayload": _, "requestContext": {"condition": condition}}:
+            return str(condition)
+        case _:
+            return None
+
+
+def _invoked(payload: dict[str, Any]) -> Replayable:
+    """Read the payload of an asynchronous invocation: only two functions are invoked so."""
+    replayable = parse_replayable(payload)
+    if not isinstance(replayable, ForCheckCluster | ForNotifySlack):
+        message = "requestPayload: no function of the guard is invoked asynchronously with this"
+        raise InvalidEventError(message)
+    return replayable
+
+
+def _messages(bodies: list[str]) -> ForCheckLogObjects | ForEnforce:
+    """Read what travels through a queue: the first message tells through which."""
+    if not bodies:
+        message = "`Records` is empty"
+        raise InvalidEventError(message)
+    match _json(bodies[0]):
+        case {"schema": _}:
+            return ForEnforce(tuple(bodies), tuple(map(parse_enforcement_request, bodies)))
+        case _:
+            return ForCheckLogObjects(tuple(bodies), tuple(map(parse_object_created, bodies)))
+
+
+def _json(text: str) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

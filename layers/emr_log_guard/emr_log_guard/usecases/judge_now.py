@@ -1,0 +1,36 @@
+"""Judging without acting: what the guard would find now. Nothing is told, kept or done."""
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.decide import exempted
+from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+
+
+def judge_cluster_now(
+    cluster: Cluster, read_facts: ReadClusterFacts, policy: Policy, judging: Judging
+) -> tuple[Finding, ...]:
+    """Judge a cluster by the rules in force; findings that the policy exempts are marked so."""
+    rules = in_force(CLUSTER_RULES, policy)
+    facts = read_facts.under(policy, rules)(cluster)
+    return exempted(judge_cluster(facts, rules, judging), cluster, policy, judging.now)
+
+
+def judge_log_object_now(
+    facts: LogObjectFacts, account: str, region: str, policy: Policy, judging: Judging
+) -> tuple[Finding, ...]:
+    """Judge a log object by the rules in force; findings that the policy exempts are marked so.
+
+    Account and Region are those that the object was created in: its cluster's, if EMR does not
+    know the cluster.
+    """
+    cluster = facts.cluster if isinstance(facts.cluster, Cluster) else None
+    subject = Subject.of(cluster) if cluster else Subject.unknown(facts.cluster_id, account, region)
+    rules = in_force(LOG_OBJECT_RULES, policy)
+    return exempted(
+        judge_log_objects(subject, [facts], rules, judging), cluster, policy, judging.now
+    )

@@ -1,0 +1,158 @@
+"""Schedules: who may make them, when they fire, and as whom.
+
+MiniStack authorises every schedule as if it were in the group `default`, asks nobody for
+iam:PassRole, looks every ten seconds, and delivers whatever the schedule's role may do.
+
+A one-time expression is `at(yyyy-mm-ddThh:mm:ss)`: AWS refuses a zone, such as `Z`, and fractions
+of seconds. It takes a time in the past (a test of LocalStack's that was recorded against AWS does
+so), but no page says whether such a schedule ever fires: here it never does, so that nothing comes
+to rely on it. AWS fires within 60 seconds after the time.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-execution-role
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from sandbox.corrections.hooks import Response, account_and_region, allowed, part, replace, wrap
+from sandbox.corrections.iam_simulation import principal
+
+TICK_SECONDS = 0.5
+SCHEDULE = re.compile(r"/schedules/([^/]+)/?")
+ONE_TIME = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
+NEEDED = {
+    "events": "events:PutEvents",
+    "lambda": "lambda:InvokeFunction",
+    "sns": "sns:Publish",
+    "sqs": "sqs:SendMessage",
+    "states": "states:StartExecution",
+}
+"""What the role of a schedule has to be allowed, by the service of its target."""
+
+
+def group(body: bytes, query: Mapping[str, Any]) -> str:
+    """The group that a request about a schedule names, in its body or in its query."""
+    said = query.get("groupName") or json.loads(body or b"{}").get("GroupName") or "default"
+    name: str = said[0] if isinstance(said, list) else said
+    return name
+
+
+def naming(extract: Callable[..., str]) -> Callable[..., str]:
+    """Name the schedule with its group before the policies are read."""
+
+    def extract_resource_arn(
+        service: str,
+        *request: Any,  # noqa: ANN401 - passed on
+    ) -> str:
+        if service == "scheduler":
+            _, path, _, body, query, region, account = request
+            if schedule := SCHEDULE.fullmatch(path):
+                name = f"{group(body, query)}/{schedule[1]}"
+                return f"arn:aws:scheduler:{region}:{account}:schedule/{name}"
+        return extract(service, *request)
+
+    return extract_resource_arn
+
+
+def refusal(headers: dict[str, str], schedule: Mapping[str, Any]) -> tuple[int, str, str] | None:
+    """The status, code and message for a schedule that AWS would not make, or None."""
+    role = schedule.get("Target", {}).get("RoleArn", "")
+    passed = {"iam:passedtoservice": "scheduler.amazonaws.com"}
+    if not allowed(headers, "iam:PassRole", role, context=passed):
+        message = f"The caller is not authorized to perform: iam:PassRole on resource: {role}"
+        return HTTPStatus.FORBIDDEN, "AccessDeniedException", message
+    if not trusts_scheduler(role):
+        message = (
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role."
+        )
+        return HTTPStatus.BAD_REQUEST, "ValidationException", message
+    expression = schedule.get("ScheduleExpression", "")
+    if expression.startswith("at(") and not one_time(expression):
+        message = f"Invalid Schedule Expression {expression}."
+        return HTTPStatus.BAD_REQUEST, "ValidationException", message
+    return None
+
+
+def trusts_scheduler(role: str) -> bool:
+    """Whether there is such a role and EventBridge Scheduler may assume it."""
+    record = part("services.iam", "_roles").get(role.rpartition("/")[2])
+    if record is None or record["Arn"] != role:
+        return False
+    trust = record["AssumeRolePolicyDocument"]
+    document = json.loads(trust) if isinstance(trust, str) else trust
+    statements = document["Statement"]
+    names = part("core.iam_evaluator", "_service_principal_matches")
+    return any(
+        each["Effect"] == "Allow" and names(each.get("Principal"), "scheduler.amazonaws.com")
+        for each in (statements if isinstance(statements, list) else [statements])
+    )
+
+
+def one_time(expression: str) -> float | None:
+    """The moment of a one-time expression in UTC, or None if it is not one that AWS takes."""
+    if not ONE_TIME.fullmatch(expression):
+        return None
+    moment: float | None = part("services.scheduler", "_at_time_epoch")(expression)
+    return moment
+
+
+def checking(handle: Callable[..., Any]) -> Callable[..., Any]:
+    """Ask for iam:PassRole; have a time that is over never come."""
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Response:
+        named = SCHEDULE.fullmatch(path) if method in ("POST", "PUT") else None
+        if named is None:
+            answered: Response = await handle(method, path, headers, body, query)
+            return answered
+        schedule = json.loads(body)
+        if (refused := refusal(headers, schedule)) is not None:
+            error: Response = part("services.scheduler", "_error")(*refused)
+            return error
+        response: Response = await handle(method, path, headers, body, query)
+        if response[0] == HTTPStatus.OK:
+            fired = part("services.scheduler", "_schedule_last_fired")
+            key = (*account_and_region(), f"{group(body, query)}/{named[1]}")
+            # What another schedule of that name, or this one before its change, has done.
+            fired.pop(key, None)
+            moment = one_time(schedule["ScheduleExpression"])
+            if moment is not None and moment <= time.time():
+                fired[key] = moment
+        return response
+
+    return handle_request
+
+
+def with_role(invoke: Callable[..., None]) -> Callable[..., None]:
+    """Deliver what a schedule's own role may deliver, and nothing else."""
+
+    def invoke_target(
+        target: dict[str, Any],
+        event: dict[str, Any],
+        rule: dict[str, Any],
+        *rest: Any,  # noqa: ANN401 - passed on
+    ) -> None:
+        if "FlexibleTimeWindow" in rule:  # a schedule, not a rule of EventBridge
+            role = principal(target["RoleArn"], {})
+            action = NEEDED[target["Arn"].split(":")[2]]
+            if role is None or role.decision(action, target["Arn"]) != "allowed":
+                return
+        invoke(target, event, rule, *rest)
+
+    return invoke_target
+
+
+def install() -> None:
+    """Correct what concerns schedules."""
+    wrap("core.iam_actions", "extract_resource_arn", naming)
+    wrap("services.scheduler", "handle_request", checking)
+    wrap("services.eventbridge", "_invoke_target", with_role)
+    replace("services.scheduler", "_SCHEDULE_TICK_INTERVAL", lambda _: TICK_SECONDS)

@@ -1,0 +1,75 @@
+"""The `Parameter Store Change` events of parameters; MiniStack sends none.
+
+They say what happened, never the value. A parameter that a stack makes or changes sends them too.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html#SSM-Parameter-Store-event-types
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from sandbox.corrections.hooks import Response, part, wrap
+
+type Handler = Callable[[dict[str, Any]], Response]
+
+
+def send(operation: str, parameter: Mapping[str, Any]) -> None:
+    """Send the event of one operation: Create, Update or Delete."""
+    detail = {
+        "operation": operation,
+        "name": parameter["Name"],
+        "type": parameter["Type"],
+        "description": parameter["Description"],
+    }
+    entry = {
+        "Source": "aws.ssm",
+        "DetailType": "Parameter Store Change",
+        "Detail": json.dumps(detail),
+        "Resources": [parameter["ARN"]],
+    }
+    part("services.eventbridge", "_put_events")({"Entries": [entry]}, allow_aws_source=True)
+
+
+def found(name: str) -> Mapping[str, Any] | None:
+    """The parameter's record, or None."""
+    _, record = part("services.ssm", "_lookup_parameter")(name)
+    parameter: Mapping[str, Any] | None = record
+    return parameter
+
+
+def telling_puts(put: Handler) -> Handler:
+    """Send Create or Update after each PutParameter that went well."""
+
+    def put_parameter(request: dict[str, Any]) -> Response:
+        known = found(request.get("Name", "")) is not None
+        response = put(request)
+        parameter = found(request.get("Name", ""))
+        if response[0] == HTTPStatus.OK and parameter is not None:
+            send("Update" if known else "Create", parameter)
+        return response
+
+    return put_parameter
+
+
+def telling_deletions(delete: Handler) -> Handler:
+    """Send Delete for each parameter that a call removed."""
+
+    def delete_parameters(request: dict[str, Any]) -> Response:
+        names = request.get("Names") or [request.get("Name", "")]
+        before = [parameter for name in names if (parameter := found(name)) is not None]
+        response = delete(request)
+        for parameter in before:
+            if found(parameter["Name"]) is None:
+                send("Delete", parameter)
+        return response
+
+    return delete_parameters
+
+
+def install() -> None:
+    """Tell of every change."""
+    wrap("services.ssm", "_put_parameter", telling_puts)
+    wrap("services.ssm", "_delete_parameter", telling_deletions)
+    wrap("services.ssm", "_delete_parameters", telling_deletions)

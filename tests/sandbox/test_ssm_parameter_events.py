@@ -1,0 +1,94 @@
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox import Sandbox
+
+type Told = Callable[[str], list[dict[str, Any]]]
+
+NAME = "/emr-log-guard/demo/policy"
+
+
+@pytest.fixture
+def told(sandbox: Sandbox, eventually: Callable[..., Any]) -> Iterator[Told]:
+    """Waits for an operation's event and returns what a rule for one parameter let through."""
+    sqs, events = sandbox.client("sqs"), sandbox.client("events")
+    queue = sqs.create_queue(QueueName="parameter-events")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    pattern = {
+        "source": ["aws.ssm"],
+        "detail-type": ["Parameter Store Change"],
+        "detail": {"name": [NAME], "operation": ["Create", "Update", "Delete"]},
+    }
+    events.put_rule(Name="parameter", EventPattern=json.dumps(pattern))
+    arn = attributes["Attributes"]["QueueArn"]
+    events.put_targets(Rule="parameter", Targets=[{"Id": "queue", "Arn": arn}])
+    seen: list[dict[str, Any]] = []
+
+    def until(operation: str) -> list[dict[str, Any]]:
+        def arrived() -> bool:
+            received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+            seen.extend(json.loads(message["Body"]) for message in received.get("Messages", []))
+            return operation in operations(seen)
+
+        eventually(arrived)
+        return seen
+
+    yield until
+    sqs.delete_queue(QueueUrl=queue)
+
+
+def operations(events: list[dict[str, Any]]) -> list[str]:
+    return [event["detail"]["operation"] for event in events]
+
+
+def test_each_change_of_a_parameter_is_told_without_its_value(sandbox: Sandbox, told: Told) -> None:
+    ssm = sandbox.client("ssm")
+    ssm.put_parameter(Name="/emr-log-guard/other", Value="x", Type="String")
+    ssm.put_parameter(Name=NAME, Value="secret", Type="String", Description="the policy")
+    ssm.put_parameter(Name=NAME, Value="secret", Overwrite=True)
+    ssm.delete_parameters(Names=[NAME, "/none"])
+
+    events = told("Delete")
+
+    assert operations(events) == ["Create", "Update", "Delete"]
+    for event in events:
+        assert event["source"] == "aws.ssm"
+        assert event["resources"] == [f"arn:aws:ssm:us-east-1:111122223333:parameter{NAME}"]
+        assert event["detail"] == {
+            "operation": event["detail"]["operation"],
+            "name": NAME,
+            "type": "String",
+            "description": "the policy",
+        }
+
+
+def test_what_changes_nothing_tells_nothing(sandbox: Sandbox, told: Told) -> None:
+    ssm = sandbox.client("ssm")
+    ssm.put_parameter(Name=NAME, Value="1", Type="String")
+    with pytest.raises(ssm.exceptions.ParameterAlreadyExists):
+        ssm.put_parameter(Name=NAME, Value="2", Type="String")
+    ssm.delete_parameter(Name=NAME)
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.delete_parameter(Name=NAME)
+
+    assert operations(told("Delete")) == ["Create", "Delete"]
+
+
+def test_a_stacks_parameter_tells_too(
+    sandbox: Sandbox, told: Told, eventually: Callable[..., Any]
+) -> None:
+    cloudformation = sandbox.client("cloudformation")
+    parameter = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Name": NAME, "Type": "String", "Value": "1"},
+    }
+    cloudformation.create_stack(
+        StackName="parameter", TemplateBody=json.dumps({"Resources": {"Parameter": parameter}})
+    )
+    eventually(lambda: sandbox.stack_status("parameter") == "CREATE_COMPLETE")
+    cloudformation.delete_stack(StackName="parameter")
+
+    assert operations(told("Delete")) == ["Create", "Delete"]

@@ -1,0 +1,304 @@
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from emr_log_guard.cli.app import app
+from tests.unit.dead_letters import CLUSTER_EVENT, NOTIFICATION, OBJECT_EVENT, REQUEST, failed
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333"
+RESOURCES = {
+    "CheckClusterFunction": "check",
+    "NotifySlackFunction": "slack",
+    "LogObjectsQueue": f"{URL}/objects",
+    "EnforcementQueue": f"{URL}/enforcement",
+    "DeadLetterQueue": f"{URL}/dead",
+}
+SENT = {"MessageId": "1", "MD5OfMessageBody": "0"}
+
+
+def message(number: int, body: str, **attributes: str) -> dict[str, Any]:
+    """Write a message as SQS hands it over; a higher number was sent later."""
+    return {
+        "MessageId": f"m{number}",
+        "ReceiptHandle": f"receipt-{number}",
+        "Body": body,
+        "Attributes": {"SentTimestamp": str(1773501600000 + number * 1000)},
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    }
+
+
+ALL = [
+    message(1, json.dumps(CLUSTER_EVENT), ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="may not"),
+    message(2, failed(CLUSTER_EVENT, errorType="ClusterNotFoundError", errorMessage="not valid")),
+    message(3, json.dumps(OBJECT_EVENT)),
+    message(4, REQUEST),
+    message(5, json.dumps(NOTIFICATION)),
+]
+
+
+@pytest.fixture
+def stack(aws: StubbedAws) -> StubbedAws:
+    common = {"ResourceType": "t", "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+    aws.answer(
+        "ListStackResources",
+        {
+            "StackResourceSummaries": [
+                {"LogicalResourceId": logical, "PhysicalResourceId": physical} | common
+                for logical, physical in RESOURCES.items()
+            ]
+        },
+    )
+    for operation in ("ChangeMessageVisibility", "DeleteMessage"):
+        aws.answer(operation, {})
+    aws.answer("SendMessage", SENT)
+    aws.answer("Invoke", lambda _: invoked({"cluster_id": "j-1"}))
+    hold(aws, *ALL)
+    return aws
+
+
+def invoked(result: object, **more: object) -> Answer:
+    return {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(result).encode()), **more}
+
+
+def hold(aws: StubbedAws, *messages: dict[str, Any]) -> None:
+    """Have these messages in the queue, the later ones first; then it is empty."""
+    aws.answer("ReceiveMessage", {"Messages": list(reversed(messages))}, {})
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["replay", "--dead-letters", *arguments], input=answer)
+
+
+def done(aws: StubbedAws) -> list[str]:
+    """Say in short what was done to messages, in its order."""
+    said = []
+    for name, call in aws.calls:
+        match name:
+            case "Invoke":
+                said.append(f"invoke {call['FunctionName']}")
+            case "SendMessage":
+                said.append(f"send {call['QueueUrl'].rpartition('/')[2]}")
+            case "DeleteMessage":
+                said.append(f"delete {call['ReceiptHandle']}")
+            case "ChangeMessageVisibility":
+                verb = "hold" if call["VisibilityTimeout"] else "release"
+                said.append(f"{verb} {call['ReceiptHandle']}")
+            case _:
+                pass
+    return said
+
+
+def test_each_goes_back_on_its_way_and_only_then_from_the_queue(stack: StubbedAws) -> None:
+    result = run("--yes")
+
+    ways = ["invoke check", "invoke check", "send objects", "send enforcement", "invoke slack"]
+    assert done(stack) == [
+        step
+        for number, way in enumerate(ways, 1)
+        for step in (f"hold receipt-{number}", way, f"delete receipt-{number}")
+    ]
+    assert result.exit_code == 0
+    assert result.stdout.endswith("5 messages replayed, 0 left in the queue.\n")
+
+
+def test_what_travels_on_is_what_came(stack: StubbedAws) -> None:
+    run("--yes")
+
+    payloads = [json.loads(c["Payload"]) for name, c in stack.calls if name == "Invoke"]
+    bodies = [c["MessageBody"] for name, c in stack.calls if name == "SendMessage"]
+    assert payloads[:2] == [CLUSTER_EVENT, CLUSTER_EVENT]
+    assert payloads[2]["Records"][0]["Sns"] == NOTIFICATION
+    assert bodies == [json.dumps(OBJECT_EVENT), REQUEST]
+
+
+def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedAws) -> None:
+    result = run(answer="n\n")
+
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == ("  1  2026-03-14 15:20:01 UTC  EMR Cluster State Change of j-2AXXXXXXGAPLF")
+    assert lines[1] == "     failed with: NO_PERMISSIONS: may not"
+    assert lines[3] == "     failed with: ClusterNotFoundError: not valid"
+    assert lines[5] == "     failed with: not told: see the function's log"
+    assert "Put 5 messages back on their way? [y/N]" in lines[10]
+    assert sorted(done(stack)) == [f"release receipt-{number}" for number in range(1, 6)]
+
+
+def test_yes_said_by_hand_will_do(stack: StubbedAws) -> None:
+    hold(stack, ALL[2])
+
+    result = run(answer="y\n")
+
+    assert "Put 1 message back" in result.stdout
+    assert done(stack) == ["hold receipt-3", "send objects", "delete receipt-3"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{", json.dumps({"a": "\x1b[2J"}), failed(json.loads(REQUEST)), failed(OBJECT_EVENT)],
+)
+def test_what_is_not_recognised_stays_and_is_named(stack: StubbedAws, body: str) -> None:
+    hold(stack, message(1, body), ALL[3])
+
+    result = run("--yes")
+
+    assert result.exit_code == 1
+    assert "not recognised (" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "1 message replayed, 1 left in the queue." in result.stdout
+    assert done(stack) == [
+        "hold receipt-4",
+        "send enforcement",
+        "delete receipt-4",
+        "release receipt-1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "words"),
+    [
+        (
+            "Invoke",
+            lambda _: invoked(
+                {"errorType": "ClusterNotFoundError", "errorMessage": "not valid"},
+                FunctionError="Unhandled",
+            ),
+            "stays in the queue: check failed: ClusterNotFoundError: not valid",
+        ),
+        ("Invoke", AwsError("AccessDeniedException"), "lambda:InvokeFunction on check answered"),
+        (
+            "ChangeMessageVisibility",
+            AwsError("AWS.SimpleQueueService.MessageNotInflight"),
+            "sqs:ChangeMessageVisibility on",
+        ),
+    ],
+)
+def test_what_fails_again_stays_and_the_others_go_on(
+    stack: StubbedAws,
+    operation: str,
+    answer: Answer | Callable[[object], Answer],
+    words: str,
+) -> None:
+    stack.answer(operation, answer, {"Invoke": invoked({})}.get(operation, {}))
+    hold(stack, ALL[0], ALL[1])
+
+    result = run("--yes")
+
+    assert result.exit_code == 1
+    assert words in result.stdout
+    assert "1 message replayed, 1 left in the queue." in result.stdout
+    assert [step for step in done(stack) if step.startswith("delete")] == ["delete receipt-2"]
+    assert done(stack)[-1] == "release receipt-1"
+
+
+def test_what_the_stack_lacks_keeps_its_letters(stack: StubbedAws) -> None:
+    common = {"ResourceType": "t", "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+    queue = {"LogicalResourceId": "DeadLetterQueue", "PhysicalResourceId": f"{URL}/dead"} | common
+    stack.answer("ListStackResources", {"StackResourceSummaries": [queue]})
+    hold(stack, ALL[3])
+
+    result = run("--yes")
+
+    assert result.exit_code == 1
+    assert "has no EnforcementQueue: it was deployed without" in result.stdout
+    assert done(stack) == ["hold receipt-4", "release receipt-4"]
+
+
+def test_a_letter_that_cannot_be_deleted_is_said_to_be_there_still(stack: StubbedAws) -> None:
+    stack.answer("DeleteMessage", AwsError("AccessDenied"))
+    hold(stack, ALL[3])
+
+    result = run("--yes")
+
+    assert result.exit_code == 1
+    assert "judges all again, but it is still in the queue: sqs:DeleteMessage on" in result.stdout
+
+
+@pytest.mark.parametrize("operation", ["Invoke", "SendMessage", "DeleteMessage"])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), RuntimeError("crash")])
+def test_nothing_is_lost_when_it_stops_midway(
+    stack: StubbedAws, operation: str, stop: BaseException
+) -> None:
+    calls = {"Invoke": invoked({}), "SendMessage": SENT, "DeleteMessage": {}}
+
+    def stops(_: object) -> Answer:
+        raise stop
+
+    stack.answer(operation, calls[operation], stops)
+    hold(stack, ALL[0], ALL[2], ALL[1], ALL[3])
+
+    result = run("--yes")
+
+    assert result.exit_code != 0
+    steps = done(stack)
+    deleted = {step.split()[1] for step in steps if step.startswith("delete")}
+    released = {step.split()[1] for step in steps if step.startswith("release")}
+    in_doubt = deleted & released if operation == "DeleteMessage" else set()
+    assert deleted | released == {f"receipt-{number}" for number in range(1, 5)}
+    assert deleted & released == in_doubt
+
+
+def test_letters_are_taken_until_there_are_none_and_each_once(stack: StubbedAws) -> None:
+    many = [message(number, REQUEST) for number in range(1, 14)]
+    stack.answer("ReceiveMessage", {"Messages": many[:10]}, {"Messages": [many[0], *many[10:]]}, {})
+
+    result = run("--yes")
+
+    assert "13 messages replayed, 0 left" in result.stdout
+    taken = [call for name, call in stack.calls if name == "ReceiveMessage"]
+    assert len(taken) == 3
+    assert taken[0]["VisibilityTimeout"] == 300
+    assert taken[0]["QueueUrl"] == f"{URL}/dead"
+
+
+def test_no_more_are_taken_than_asked_for(stack: StubbedAws) -> None:
+    first, second = ({"Messages": ALL[place : place + 1]} for place in range(2))
+    stack.answer("ReceiveMessage", first, second)
+
+    result = run("--yes", "--max", "2")
+
+    taken = [call for name, call in stack.calls if name == "ReceiveMessage"]
+    assert [call["MaxNumberOfMessages"] for call in taken] == [2, 1]
+    assert "There may be more" in result.stdout
+
+
+def test_an_empty_queue_is_said_to_be_empty(stack: StubbedAws) -> None:
+    stack.answer("ReceiveMessage", {})
+
+    result = run()
+
+    assert result.exit_code == 0
+    assert "is empty" in result.stdout
+
+
+def test_a_queue_that_cannot_be_read_ends_with_2(stack: StubbedAws) -> None:
+    stack.answer("ReceiveMessage", AwsError("AccessDenied"))
+
+    result = run()
+
+    assert result.exit_code == 2
+    assert f"sqs:ReceiveMessage on {URL}/dead answered AccessDenied" in result.stderr
+
+
+def test_a_failure_to_release_hides_nothing_else(stack: StubbedAws) -> None:
+    stack.answer("ChangeMessageVisibility", AwsError("AccessDenied"))
+
+    result = run(answer="n\n")
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert len(done(stack)) == 5
+
+
+def test_attributes_that_are_no_text_are_left_out(stack: StubbedAws) -> None:
+    strange = ALL[0] | {"MessageAttributes": {"ERROR_CODE": {"DataType": "Binary"}}}
+    hold(stack, strange)
+
+    assert "not told" in run(answer="n\n").stdout

@@ -1,0 +1,437 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from typer.testing import CliRunner, Result
+
+from emr_log_guard.cli.app import app
+from tests.unit.dead_letters import CLUSTER_EVENT, EVENTS, OBJECT_EVENT, event
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+RESOURCES = {
+    "CheckClusterFunction": "check-1A2B",
+    "CheckLogObjectsFunction": "objects-1A2B",
+    "NotifySlackFunction": "slack-1A2B",
+    "EnforcementQueue": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
+}
+SUMMARY = {
+    "cluster_id": "j-2AXXXXXXGAPLF",
+    "compliance": "NON_COMPLIANT",
+    "rules": {"EMRLOG-001": "COMPLIANT", "EMRLOG-002": "NON_COMPLIANT"},
+    "actions": ["Alert"],
+}
+
+
+def deploy(aws: StubbedAws, resources: dict[str, str]) -> None:
+    """Have a stack with these resources, and one that is not made yet, on two pages."""
+    common = {"ResourceType": "t", "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+    listed = [
+        {"LogicalResourceId": logical, "PhysicalResourceId": physical} | common
+        for logical, physical in resources.items()
+    ]
+    first, rest = [{"LogicalResourceId": "Later"} | common, *listed[:1]], listed[1:]
+    aws.answer(
+        "ListStackResources",
+        {"StackResourceSummaries": first, "NextToken": "more"},
+        {"StackResourceSummaries": rest},
+    )
+
+
+def answered(result: object, **more: object) -> Answer:
+    payload = io.BytesIO(json.dumps(result).encode())
+    return {"StatusCode": 200, "Payload": payload, **more}
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["replay", *arguments], input=answer)
+
+
+def invoked(aws: StubbedAws) -> list[tuple[str, Any]]:
+    return [
+        (call["FunctionName"], json.loads(call["Payload"]))
+        for name, call in aws.calls
+        if name == "Invoke"
+    ]
+
+
+@pytest.fixture
+def deployed(aws: StubbedAws) -> StubbedAws:
+    deploy(aws, RESOURCES)
+    return aws
+
+
+def path(name: str) -> str:
+    return str(EVENTS / f"{name}.json")
+
+
+def test_a_cluster_event_goes_to_check_cluster(deployed: StubbedAws) -> None:
+    deployed.answer("Invoke", answered(SUMMARY))
+
+    result = run(path("emr-cluster-state-change-starting"), "--stack", "guard")
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "EMR Cluster State Change of j-2AXXXXXXGAPLF: j-2AXXXXXXGAPLF is NON_COMPLIANT "
+        "(EMRLOG-002 NON_COMPLIANT); done: Alert\n"
+    )
+    assert invoked(deployed) == [("check-1A2B", CLUSTER_EVENT)]
+    assert deployed.calls[0] == ("ListStackResources", {"StackName": "guard"})
+
+
+@pytest.mark.parametrize(
+    ("summary", "words"),
+    [
+        (SUMMARY | {"rules": {}, "actions": []}, "NON_COMPLIANT; nothing was to be done"),
+        ({"anything": "else"}, '{"anything": "else"}'),
+    ],
+)
+def test_a_summary_is_said_in_words(
+    deployed: StubbedAws, summary: dict[str, Any], words: str
+) -> None:
+    deployed.answer("Invoke", answered(summary))
+
+    assert words in run(path("recheck-requested")).stdout
+
+
+def test_log_objects_are_checked_at_once(deployed: StubbedAws) -> None:
+    deployed.answer("Invoke", answered({"batchItemFailures": []}))
+
+    result = run("-", answer=json.dumps(OBJECT_EVENT))
+
+    assert result.exit_code == 0
+    assert "Object Created of s3://" in result.stdout
+    [(function, batch)] = invoked(deployed)
+    assert function == "objects-1A2B"
+    assert [json.loads(record["body"]) for record in batch["Records"]] == [OBJECT_EVENT]
+
+
+def test_log_objects_that_could_not_be_checked_are_named(deployed: StubbedAws) -> None:
+    deployed.answer("Invoke", answered({"batchItemFailures": [{"itemIdentifier": "replay-1"}]}))
+
+    result = run(path("sqs-s3-object-created"))
+
+    assert result.exit_code == 1
+    assert "amzn-s3-demo-emr-logs-unversioned" in result.stderr
+    assert "amzn-s3-demo-emr-logs/" not in result.stderr
+
+
+def test_an_alert_goes_to_slack_again(deployed: StubbedAws) -> None:
+    deployed.answer("Invoke", answered({"posted": 1}))
+
+    result = run(path("sns-alert"))
+
+    assert (result.exit_code, invoked(deployed)) == (0, [("slack-1A2B", event("sns-alert"))])
+    assert "posted to Slack" in result.stdout
+
+
+@pytest.mark.parametrize(("arguments", "answer"), [(["--yes"], None), ([], "y\n")])
+def test_a_request_goes_through_the_queue_of_enforce(
+    deployed: StubbedAws, arguments: list[str], answer: str | None
+) -> None:
+    deployed.answer("SendMessage", {"MessageId": "1", "MD5OfMessageBody": "0"})
+
+    result = run(path("sqs-enforcement-request"), *arguments, answer=answer)
+
+    assert result.exit_code == 0
+    [record] = event("sqs-enforcement-request")["Records"]
+    assert deployed.calls[-1] == (
+        "SendMessage",
+        {"QueueUrl": RESOURCES["EnforcementQueue"], "MessageBody": record["body"]},
+    )
+    assert not invoked(deployed)
+
+
+def test_a_request_is_asked_about_first(deployed: StubbedAws) -> None:
+    result = run(path("sqs-enforcement-request"), answer="n\n")
+
+    assert result.exit_code == 1
+    assert "which may terminate?" in result.output
+    assert deployed.counts.keys() == {"ListStackResources"}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            {"errorType": "ClusterNotFoundError", "errorMessage": "Cluster id 'j-1' is not valid."},
+            "check-1A2B failed: ClusterNotFoundError: Cluster id 'j-1' is not valid.",
+        ),
+        (
+            {"errorMessage": "2026-03-14 Task timed out after 60.00 seconds"},
+            "check-1A2B failed: 2026-03-14 Task timed out after 60.00 seconds",
+        ),
+        ("cut off", 'check-1A2B failed: "cut off"'),
+    ],
+)
+def test_a_function_that_fails_is_quoted(deployed: StubbedAws, error: object, words: str) -> None:
+    deployed.answer("Invoke", answered(error, FunctionError="Unhandled"))
+
+    result = run(path("emr-cluster-state-change-starting"))
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: {words}\n")
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "words"),
+    [
+        ("ListStackResources", AwsError("ValidationError"), "no stack emr-log-guard in eu-west-1"),
+        (
+            "ListStackResources",
+            AwsError("AccessDenied"),
+            "cloudformation:ListStackResources on emr-log-guard answered AccessDenied",
+        ),
+        (
+            "Invoke",
+            AwsError("AccessDeniedException"),
+            "lambda:InvokeFunction on check-1A2B answered AccessDeniedException",
+        ),
+        (
+            "Invoke",
+            ReadTimeoutError(endpoint_url="https://lambda.invalid"),
+            "lambda:InvokeFunction on check-1A2B answered ReadTimeoutError",
+        ),
+    ],
+)
+def test_no_access_is_told_by_its_call(
+    deployed: StubbedAws, operation: str, answer: Answer, words: str
+) -> None:
+    deployed.answer(operation, answer)
+
+    result = run(path("emr-cluster-state-change-starting"))
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_message_that_the_queue_does_not_take_is_told(deployed: StubbedAws) -> None:
+    deployed.answer("SendMessage", AwsError("AccessDenied"))
+
+    result = run(path("sqs-enforcement-request"), "--yes")
+
+    assert result.exit_code == 2
+    assert "sqs:SendMessage on" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sns-alert", "stack emr-log-guard has no NotifySlackFunction: it posts nothing to Slack"),
+        ("sqs-enforcement-request", "it was deployed without EnforcementAllowed"),
+        ("recheck-requested", "has no CheckClusterFunction: is it a stack of this guard"),
+    ],
+)
+def test_what_the_stack_lacks_is_named(aws: StubbedAws, name: str, words: str) -> None:
+    deploy(aws, {})
+
+    result = run(path(name), "--yes")
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_without_a_region_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    from emr_log_guard.adapters import command_clients  # noqa: PLC0415
+
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    command_clients.cloudformation.cache_clear()
+
+    result = run(path("recheck-requested"))
+
+    assert result.exit_code == 2
+    assert "region" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("\ufffe", "is not JSON"),
+        ("{}", "is nothing that the guard handles: no field that tells"),
+        ('{"detail-type": "Other"}', "$.detail-type"),
+    ],
+)
+def test_a_file_that_is_no_event_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(text)
+
+    result = run(str(file))
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    result = run(str(tmp_path / "none.json"))
+
+    assert result.exit_code == 2
+    assert "No such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "say what to replay"),
+        (["event.json", "--dead-letters"], "say what to replay"),
+        (["--dead-letters", "--local"], "--local judges one event"),
+        (["event.json", "--policy", "p.json"], "are for --local"),
+        (["event.json", "--parameter", "/p"], "are for --local"),
+        ([path("sns-alert"), "--local"], "not this: alert"),
+        ([path("sqs-enforcement-request"), "--local"], "not this: request"),
+        (
+            [path("recheck-requested"), "--local", "--policy", "p", "--parameter", "/p"],
+            "not both",
+        ),
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_the_command_runs_without_the_functions_dependencies() -> None:
+    """It is installed with `.[cli]` alone: no Powertools, no cachetools."""
+    missing = "sys.modules.update(aws_lambda_powertools=None, cachetools=None)"
+    program = f"import sys; {missing}; import emr_log_guard.cli.app"
+
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def cluster(aws: StubbedAws, **changes: object) -> None:
+    described = {
+        "Id": "j-2AXXXXXXGAPLF",
+        "ClusterArn": "arn:aws:elasticmapreduce:eu-west-1:111122223333:cluster/j-2AXXXXXXGAPLF",
+        "Name": "nightly-etl",
+        "Status": {"State": "RUNNING"},
+        "TerminationProtected": False,
+        "LogUri": "s3n://amzn-s3-demo-emr-logs/logs/",
+        "ReleaseLabel": "emr-7.12.0",
+        "ServiceRole": "EMR_DefaultRole",
+    }
+    aws.answer("DescribeCluster", {"Cluster": described | changes})
+    aws.answer("ListSteps", {"Steps": []})
+
+
+def test_a_cluster_is_judged_here_and_nothing_is_done(aws: StubbedAws) -> None:
+    cluster(aws)
+
+    result = run(path("cloudtrail-run-job-flow"), "--local")
+
+    assert result.exit_code == 1
+    assert "EMR cluster nightly-etl (j-2AXXXXXXGAPLF) is NON_COMPLIANT" in result.stdout
+    assert "EMRLOG-002 log-key-configured: HIGH" in result.stdout
+    assert "aws emr create-cluster" in result.stdout
+    assert "docs/runbooks/EMRLOG-002.md" in result.stdout
+    assert set(aws.counts) == {"DescribeCluster", "ListSteps"}
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        ({"rules": {"EMRLOG-002": {"enabled": False}}}, 0),
+        (
+            {
+                "exemptions": [
+                    {
+                        "cluster": {"name": "nightly-*"},
+                        "rules": ["*"],
+                        "until": "2999-12-31",
+                        "reason": "moves",
+                        "approved_by": "security",
+                    }
+                ]
+            },
+            0,
+        ),
+        ({"rules": {"EMRLOG-002": {"severity": "LOW"}}}, 1),
+    ],
+)
+def test_a_policy_is_gone_by(
+    aws: StubbedAws, tmp_path: Path, document: dict[str, Any], status: int
+) -> None:
+    cluster(aws)
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(document))
+    stored = {"Parameter": {"Value": json.dumps(document), "Version": 1}}
+    aws.answer("GetParameter", stored)
+
+    for source in (["--policy", str(file)], ["--parameter", "/mine"]):
+        assert run(path("recheck-requested"), "--local", *source).exit_code == status
+    assert aws.calls[-1][0] == "ListSteps"
+
+
+def test_an_invalid_policy_is_not_gone_by(aws: StubbedAws) -> None:
+    aws.answer("GetParameter", {"Parameter": {"Value": '{"mood": 1}', "Version": 1}})
+
+    result = run(path("recheck-requested"), "--local", "--parameter", "/mine")
+
+    assert result.exit_code == 2
+    assert "mood: no such field" in result.stderr
+
+
+def test_what_could_not_be_read_is_no_compliance(aws: StubbedAws) -> None:
+    cluster(aws, LogEncryptionKmsKeyId="alias/emr-logs")
+    aws.answer("DescribeKey", AwsError("AccessDeniedException"))
+
+    result = run(path("recheck-requested"), "--local")
+
+    assert result.exit_code == 3
+    assert "EMRLOG-004 log-key-customer-managed: COULD NOT BE DETERMINED" in result.stdout
+    assert "kms:DescribeKey" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (AwsError("InvalidRequestException", "Cluster id 'j-2' is not valid."), "is not valid"),
+        (AwsError("AccessDeniedException"), "AccessDeniedException"),
+        (EndpointConnectionError(endpoint_url="https://emr.invalid"), "emr.invalid"),
+    ],
+)
+def test_a_cluster_that_cannot_be_read_ends_with_2(
+    aws: StubbedAws, answer: Answer, words: str
+) -> None:
+    aws.answer("DescribeCluster", answer)
+
+    result = run(path("recheck-requested"), "--local")
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_log_object_is_judged_here(aws: StubbedAws) -> None:
+    cluster(aws, LogEncryptionKmsKeyId="arn:aws:kms:eu-west-1:111122223333:key/1")
+    aws.answer("DescribeKey", AwsError("NotFoundException"))
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+
+    result = run(path("s3-object-created-log"), "--local")
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("s3://amzn-s3-demo-emr-logs/")
+    assert "EMRLOG-101 log-object-kms-encrypted: HIGH" in result.stdout
+
+
+def test_a_log_object_that_is_gone_or_no_log_is_told(aws: StubbedAws) -> None:
+    cluster(aws)
+    aws.answer("HeadObject", AwsError("404", "Not Found", 404))
+
+    gone = run(path("s3-object-created-log"), "--local")
+    other = run(path("s3-object-created-other"), "--local")
+
+    assert (gone.exit_code, other.exit_code) == (0, 0)
+    assert "is gone: there is nothing to judge." in gone.stdout
+    assert "is no cluster's log." in other.stdout

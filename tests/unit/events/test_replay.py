@@ -1,0 +1,165 @@
+import json
+from typing import Any
+
+import pytest
+
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.replay import (
+    ForCheckCluster,
+    ForCheckLogObjects,
+    ForEnforce,
+    ForNotifySlack,
+    cause_of,
+    parse_dead_letter,
+    parse_replayable,
+)
+from tests.unit.dead_letters import (
+    CLUSTER_ARN,
+    CLUSTER_EVENT,
+    EVENTS,
+    NOTIFICATION,
+    OBJECT_EVENT,
+    REQUEST,
+    event,
+    failed,
+)
+
+KINDS = {
+    "emr": ForCheckCluster,
+    "cloudtrail": ForCheckCluster,
+    "recheck": ForCheckCluster,
+    "s3": ForCheckLogObjects,
+    "sqs-s3": ForCheckLogObjects,
+    "sqs-enforcement": ForEnforce,
+    "sns": ForNotifySlack,
+}
+HANDLED = sorted(
+    path.stem for path in EVENTS.iterdir() if path.stem != "cloudtrail-run-job-flow-failed"
+)
+
+
+def kind_of(name: str) -> type:
+    return KINDS[max((prefix for prefix in KINDS if name.startswith(prefix)), key=len)]
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
+    assert type(parse_replayable(event(name))) is kind_of(name)
+
+
+@pytest.mark.parametrize(
+    ("what", "title"),
+    [
+        (CLUSTER_EVENT, "EMR Cluster State Change of j-2AXXXXXXGAPLF"),
+        (json.loads(REQUEST), "request to terminate j-2AXXXXXXGAPLF"),
+        (event("sns-alert"), f"alert {NOTIFICATION['Subject']}"),
+    ],
+)
+def test_it_is_called_by_what_it_is_about(what: object, title: str) -> None:
+    assert parse_replayable(what).title == title
+
+
+def test_messages_travel_on_as_they_came() -> None:
+    records = event("sqs-s3-object-created")["Records"]
+
+    what = parse_replayable(event("sqs-s3-object-created"))
+
+    assert isinstance(what, ForCheckLogObjects)
+    assert what.bodies == tuple(record["body"] for record in records)
+    assert all(version.key in what.title for version in what.versions)
+    assert all(isinstance(version, ObjectVersion) for version in what.versions)
+
+
+@pytest.mark.parametrize(
+    ("what", "problem"),
+    [
+        ([], "expected an object, not list"),
+        (None, "expected an object, not NoneType"),
+        ({}, "`detail-type`"),
+        ({"Records": []}, "`Records` is empty"),
+        ({"Records": [{"body": 1}]}, r"\$\.Records\[0\]\.body"),
+        ({"Records": [{"Sns": {}}]}, "Message"),
+        ({"Records": [{"body": "{"}]}, "not ObjectCreated"),
+        ({"detail-type": "EC2 Instance State-change Notification"}, r"\$\.detail-type"),
+        ({"detail-type": "Object Created"}, "source"),
+        (CLUSTER_EVENT | {"source": "mine"}, r"\$\.source"),
+        (event("cloudtrail-run-job-flow-failed"), r"\$\.detail"),
+        ({"schema": "emr-log-guard/enforcement/9"}, "schema"),
+        (json.loads(REQUEST) | {"kill": True}, "kill"),
+    ],
+)
+def test_what_is_not_handled_is_refused_by_its_field(what: object, problem: str) -> None:
+    with pytest.raises(InvalidEventError, match=problem):
+        parse_replayable(what)
+
+
+def test_a_batch_is_of_one_kind() -> None:
+    mixed = {"Records": [{"body": REQUEST}, {"body": json.dumps(OBJECT_EVENT)}]}
+
+    with pytest.raises(InvalidEventError, match="not EnforcementRequest"):
+        parse_replayable(mixed)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (json.dumps(CLUSTER_EVENT), ForCheckCluster),
+        (failed(CLUSTER_EVENT), ForCheckCluster),
+        (failed(event("recheck-requested")), ForCheckCluster),
+        (json.dumps(OBJECT_EVENT), ForCheckLogObjects),
+        (REQUEST, ForEnforce),
+        (json.dumps(NOTIFICATION), ForNotifySlack),
+        (failed(event("sns-alert")), ForNotifySlack),
+    ],
+)
+def test_each_shape_of_a_dead_letter_is_recognised(body: str, kind: type) -> None:
+    assert type(parse_dead_letter(body)) is kind
+
+
+def test_a_queued_dead_letter_is_put_back_to_the_letter() -> None:
+    spaced = REQUEST.replace(",", " ,  ")
+
+    what = parse_dead_letter(spaced)
+
+    assert isinstance(what, ForEnforce)
+    assert what.bodies == (spaced,)
+    assert what.requests[0].cluster_arn == CLUSTER_ARN
+
+
+def test_a_failed_invocations_payload_is_the_event() -> None:
+    what = parse_dead_letter(failed(CLUSTER_EVENT))
+
+    assert isinstance(what, ForCheckCluster)
+    assert what.event == CLUSTER_EVENT
+
+
+@pytest.mark.parametrize(
+    "payload", [json.loads(REQUEST), event("sqs-enforcement-request"), OBJECT_EVENT]
+)
+def test_nothing_is_invoked_with_what_belongs_into_a_queue(payload: object) -> None:
+    with pytest.raises(InvalidEventError, match="requestPayload"):
+        parse_dead_letter(failed(payload))
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '"text"', failed([]), failed({})])
+def test_other_letters_are_not_recognised(body: str) -> None:
+    with pytest.raises(InvalidEventError):
+        parse_dead_letter(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes", "cause"),
+    [
+        ("{}", {"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "no"}, "NO_PERMISSIONS: no"),
+        ("{}", {"ERROR_CODE": "THROTTLING"}, "THROTTLING"),
+        (failed({}, errorType="KeyError", errorMessage="'x'"), {}, "KeyError: 'x'"),
+        (failed({}), {}, "RetriesExhausted"),
+        (REQUEST, {}, None),
+        ("{", {}, None),
+    ],
+)
+def test_a_dead_letter_says_why_if_it_can(
+    body: str, attributes: dict[str, Any], cause: str | None
+) -> None:
+    assert cause_of(body, attributes) == cause
