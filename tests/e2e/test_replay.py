@@ -1,0 +1,243 @@
+"""The command `replay`, as an operator runs it: with no more rights than the runbook lists."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.e2e.deployed import Deployed, cluster_event, object_event
+from tests.template.stack import ROOT
+
+type Eventually = Callable[..., Any]
+type Statement = dict[str, object]
+
+READING: Statement = {
+    "Effect": "Allow",
+    "Action": [
+        "elasticmapreduce:DescribeCluster",
+        "elasticmapreduce:ListSteps",
+        "iam:GetInstanceProfile",
+        "iam:GetRole",
+        "iam:SimulatePrincipalPolicy",
+        "kms:DescribeKey",
+        "kms:GetKeyPolicy",
+    ],
+    "Resource": "*",
+}
+numbers = count(1)
+
+
+def operating(stack: Deployed) -> list[Statement]:
+    """What the runbook says that an operator needs."""
+    sqs = stack.account.client("sqs")
+
+    def queue(name: str) -> str:
+        answer = sqs.get_queue_attributes(
+            QueueUrl=stack.resource(name), AttributeNames=["QueueArn"]
+        )
+        arn: str = answer["Attributes"]["QueueArn"]
+        return arn
+
+    function = "arn:aws:lambda:us-east-1:111122223333:function:emr-log-guard-*"
+    queues = {"LogObjectsQueue", "EnforcementQueue"} & stack.resources()
+    taking = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+    return [
+        {
+            "Effect": "Allow",
+            "Action": "cloudformation:ListStackResources",
+            "Resource": "arn:aws:cloudformation:us-east-1:111122223333:stack/emr-log-guard/*",
+        },
+        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function},
+        {"Effect": "Allow", "Action": taking, "Resource": queue("DeadLetterQueue")},
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": [*map(queue, queues)]},
+    ]
+
+
+def credentials(stack: Deployed, statements: list[Statement]) -> dict[str, str]:
+    """Make a role with these permissions, and give its credentials as AWS tools read them."""
+    iam, name = stack.account.client("iam"), f"operator-{next(numbers)}"
+    trust: Statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": "sts:AssumeRole",
+    }
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=document(*statements))
+    session = stack.account.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")
+    given = session["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+
+
+def document(*statements: Statement) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def replay(
+    stack: Deployed, statements: list[Statement], *arguments: str, event: object = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, the event on its standard input."""
+    environment = stack.account.environment | credentials(stack, statements)
+    return subprocess.run(
+        [sys.executable, "-m", "emr_log_guard.cli", "replay", *arguments],
+        input=json.dumps(event) if event else None,
+        env=os.environ
+        | environment
+        | {"PYTHONPATH": str(ROOT / "layers" / "emr_log_guard"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def forbidden(stack: Deployed, role: str, action: str) -> Iterator[None]:
+    """Take an action away from one of the stack's roles for a while."""
+    iam, name = stack.account.client("iam"), stack.resource(role)
+    deny = document({"Effect": "Deny", "Action": action, "Resource": "*"})
+    iam.put_role_policy(RoleName=name, PolicyName="outage", PolicyDocument=deny)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="outage")
+
+
+def waiting(stack: Deployed) -> int:
+    """How many messages are in the dead-letter queue, visible or not."""
+    attributes = stack.account.client("sqs").get_queue_attributes(
+        QueueUrl=stack.outputs["DeadLetterQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    visible, held = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+    return int(attributes[visible]) + int(attributes[held])
+
+
+def purge(stack: Deployed) -> None:
+    stack.account.client("sqs").purge_queue(QueueUrl=stack.outputs["DeadLetterQueueUrl"])
+
+
+@pytest.mark.xdist_group("telling")
+def test_what_failed_in_an_outage_is_told_after_a_replay(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    purge(telling)
+    with forbidden(telling, "CheckClusterFunctionRole", "sns:Publish"):
+        cluster_id = telling.estate.launch("in-an-outage", LogEncryptionKmsKeyId=None)
+        telling.account.client("lambda").invoke(
+            FunctionName=telling.resource("CheckClusterFunction"),
+            InvocationType="Event",
+            Payload=json.dumps(cluster_event(cluster_id)),
+        )
+        eventually(lambda: waiting(telling), seconds=60)
+        failed = replay(telling, operating(telling), "--dead-letters", "--yes")
+    assert failed.returncode == 1
+    assert "1 left in the queue" in failed.stdout
+    assert "AuthorizationError" in failed.stdout
+    assert not telling.inbox.about(cluster_id)
+
+    result = replay(telling, operating(telling), "--dead-letters", "--yes")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"EMR Cluster State Change of {cluster_id}" in result.stdout
+    assert "EMRLOG-002 NON_COMPLIANT" in result.stdout
+    assert "1 message replayed, 0 left" in result.stdout
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
+    assert [finding["rule_id"] for finding in alert["findings"]] == ["EMRLOG-002"]
+    assert waiting(telling) == 0
+
+
+@pytest.mark.xdist_group("telling")
+def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    purge(telling)
+    telling.account.client("s3").create_bucket(Bucket="unheard-logs")
+    cluster_id = telling.estate.launch(
+        "unheard", LogUri="s3://unheard-logs/", LogEncryptionKmsKeyId=telling.keys.approved
+    )
+    key = f"{cluster_id}/node/log.gz"
+    telling.account.client("s3").put_object(Bucket="unheard-logs", Key=key, Body=b"log")
+    sqs, url = telling.account.client("sqs"), telling.outputs["DeadLetterQueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(object_event("unheard-logs", key)))
+    sqs.send_message(QueueUrl=url, MessageBody="{not JSON")
+
+    result = replay(telling, operating(telling), "--dead-letters", "--yes")
+
+    assert result.returncode == 1
+    assert "1 message replayed, 1 left" in result.stdout
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
+    [left] = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert left["Body"] == "{not JSON"
+    purge(telling)
+
+
+@pytest.mark.xdist_group("telling")
+def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed) -> None:
+    cluster_id = telling.estate.launch("replayed", LogEncryptionKmsKeyId=telling.keys.approved)
+    operator = operating(telling)
+
+    good = replay(telling, operator, "-", event=cluster_event(cluster_id))
+    gone = replay(telling, operator, "-", event=cluster_event("j-NOSUCHCLUSTER"))
+    denied = replay(telling, operator[:1], "-", event=cluster_event(cluster_id))
+
+    assert (good.returncode, good.stderr) == (0, "")
+    assert f"{cluster_id} is COMPLIANT; nothing was to be done" in good.stdout
+    assert gone.returncode == 1
+    # The emulator calls every error of a handler by one type.
+    assert "failed: Runtime.HandlerError: Cluster id 'j-NOSUCHCLUSTER' is not val" in gone.stderr
+    assert denied.returncode == 2
+    assert "lambda:InvokeFunction on" in denied.stderr
+
+
+@pytest.mark.xdist_group("telling")
+def test_a_cluster_is_judged_with_rights_to_read_alone(telling: Deployed) -> None:
+    good = telling.estate.launch("read-good", LogEncryptionKmsKeyId=telling.keys.approved)
+    bad = telling.estate.launch("read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x")
+
+    results = [
+        replay(telling, [READING], "-", "--local", event=cluster_event(each))
+        for each in (good, bad)
+    ]
+    blind = {**READING, "Action": "elasticmapreduce:*"}
+    doubtful = replay(telling, [blind], "-", "--local", event=cluster_event(good))
+
+    assert [result.returncode for result in (*results, doubtful)] == [0, 1, 3]
+    assert "is COMPLIANT" in results[0].stdout
+    assert "EMRLOG-003 release-supports-log-key: HIGH" in results[1].stdout
+    assert "COULD NOT BE DETERMINED" in doubtful.stdout
+    without = {**READING, "Action": "s3:GetObject"}
+    assert replay(telling, [without], "-", "--local", event=cluster_event(good)).returncode == 2
+
+
+@pytest.mark.xdist_group("acting")
+def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    purge(acting)
+    with acting.policy('{"mode": "alert"}'):
+        cluster_id = acting.estate.launch("spared-for-now")
+        eventually(lambda: acting.inbox.about(cluster_id), seconds=60)
+    request = {
+        "schema": "emr-log-guard/enforcement/1",
+        "cluster_arn": acting.cluster_arn(cluster_id),
+    }
+    acting.account.client("sqs").send_message(
+        QueueUrl=acting.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(request)
+    )
+    assert acting.estate.state_of(cluster_id) == "STARTING"
+
+    result = replay(acting, operating(acting), "--dead-letters", "--yes")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"request to terminate {cluster_id}: sent to the queue of enforce" in result.stdout
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=60)
+    assert waiting(acting) == 0
