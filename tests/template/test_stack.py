@@ -39,7 +39,13 @@ def test_nothing_refers_to_a_resource_that_is_not_there() -> None:
 
 
 def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
-    functions = {replay.CHECK_CLUSTER, replay.CHECK_LOG_OBJECTS, replay.NOTIFY_SLACK}
+    functions = {
+        replay.CHECK_CLUSTER,
+        replay.CHECK_KEY,
+        replay.CHECK_LOG_OBJECTS,
+        replay.NOTIFY_SLACK,
+        replay.REVIEW_FINDINGS,
+    }
     queues = {replay.DEAD_LETTER_QUEUE, replay.ENFORCEMENT_QUEUE, replay.LOG_OBJECTS_QUEUE}
 
     assert functions == set(WHOLE.functions) - {"EnforceFunction"}

@@ -118,7 +118,9 @@ def sent_with(name: str, **detail: object) -> dict[str, Any]:
 def test_every_kind_of_event_names_its_cluster_and_a_launch_its_launcher(
     name: str, launched_by: str | None
 ) -> None:
-    assert parse_cluster_event(sent(name)) == ClusterHint("j-2AXXXXXXGAPLF", launched_by)
+    afresh = name == "recheck-requested"  # somebody asks because something changed
+
+    assert parse_cluster_event(sent(name)) == ClusterHint("j-2AXXXXXXGAPLF", launched_by, afresh)
 
 
 @pytest.mark.parametrize("source", ["aws.emr", "aws.elasticmapreduce"])

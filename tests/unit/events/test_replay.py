@@ -5,15 +5,19 @@ import pytest
 
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 from emr_log_guard.events.replay import (
     ForCheckCluster,
+    ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
     ForNotifySlack,
+    ForReviewFindings,
     cause_of,
     parse_dead_letter,
     parse_replayable,
 )
+from tests.unit.builders import KEY
 from tests.unit.dead_letters import (
     CLUSTER_ARN,
     CLUSTER_EVENT,
@@ -25,9 +29,17 @@ from tests.unit.dead_letters import (
     failed,
 )
 
+RECHECK = encode_recheck(
+    LogObjectHint(
+        ObjectVersion("example-logs", "emr/a.gz", "1"), "111122223333", "eu-west-1", "j-1"
+    )
+)
 KINDS = {
     "emr": ForCheckCluster,
     "cloudtrail": ForCheckCluster,
+    "cloudtrail-disable-key": ForCheckKey,
+    "parameter-store": ForReviewFindings,
+    "scheduled": ForReviewFindings,
     "recheck": ForCheckCluster,
     "s3": ForCheckLogObjects,
     "sqs-s3": ForCheckLogObjects,
@@ -53,6 +65,9 @@ def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
     [
         (CLUSTER_EVENT, "EMR Cluster State Change of j-2AXXXXXXGAPLF"),
         (json.loads(REQUEST), "request to terminate j-2AXXXXXXGAPLF"),
+        (event("cloudtrail-disable-key"), f"DisableKey of {KEY.arn}"),
+        (event("scheduled-review"), "Scheduled Event, which has open findings looked at again"),
+        (json.loads(RECHECK), "request to look again at s3://example-logs/emr/a.gz?versionId=1"),
         (event("sns-alert"), f"alert {NOTIFICATION['Subject']}"),
     ],
 )
@@ -80,7 +95,7 @@ def test_messages_travel_on_as_they_came() -> None:
         ({"Records": []}, "`Records` is empty"),
         ({"Records": [{"body": 1}]}, r"\$\.Records\[0\]\.body"),
         ({"Records": [{"Sns": {}}]}, "Message"),
-        ({"Records": [{"body": "{"}]}, "not ObjectCreated"),
+        ({"Records": [{"body": "{"}]}, "not LogObjectMessage"),
         ({"detail-type": "EC2 Instance State-change Notification"}, r"\$\.detail-type"),
         ({"detail-type": "Object Created"}, "source"),
         (CLUSTER_EVENT | {"source": "mine"}, r"\$\.source"),

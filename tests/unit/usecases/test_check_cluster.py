@@ -1,17 +1,18 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import NextStep, RequestEnforcement
+from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyState
-from emr_log_guard.domain.ledger import CLAIM
-from emr_log_guard.domain.policy import Policy, RuleSettings
+from emr_log_guard.domain.ledger import CLAIM, Entry, Kind, Known
+from emr_log_guard.domain.policy import Enforcement, Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError
+from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError, LedgerConflictError
 from emr_log_guard.events.emr import ClusterHint
 from tests.unit.builders import (
     ANOTHER_KEY,
@@ -23,8 +24,10 @@ from tests.unit.builders import (
     SERVICE_ROLE_ARN,
     UNREADABLE,
     a_cluster,
+    a_finding,
     a_key,
     a_policy,
+    an_exemption,
 )
 from tests.unit.usecases.world import World
 
@@ -476,3 +479,203 @@ def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World)
     assert finding.summary.startswith("session is-1 (ide): ")
     assert finding.evidence["sessions"] == (f"is-1: s3n://example-logs/emr/, {AWS_MANAGED.arn}",)
     assert world.journal == SENT
+
+
+GRACE = timedelta(hours=4)
+
+
+@pytest.fixture
+def graced(world: World) -> World:
+    """A running cluster without a key, and four hours to put that right."""
+    world.policy = a_policy(grace=GRACE)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    return world
+
+
+def test_a_grace_begins_with_the_first_sight_and_no_repeat_resets_it(graced: World) -> None:
+    for _ in range(50):
+        graced.check()
+        graced.passes(minutes=4)
+
+    assert graced.journal == ["publish finding.opened", "publish enforcement.scheduled", "schedule"]
+    (schedule,) = graced.schedules.standing.values()
+    assert schedule.at == NOW + GRACE
+    opened, scheduled = graced.alerts.published
+    assert opened.next_step is scheduled.next_step is NextStep.TERMINATION_SCHEDULED
+    assert scheduled.findings[0].deadline == NOW + GRACE
+
+
+def test_when_the_grace_is_over_the_next_check_asks_if_the_schedule_did_not(graced: World) -> None:
+    graced.check()
+    graced.passes(hours=4)
+    graced.check()
+
+    assert graced.journal[-1] == "send"
+
+
+def test_what_opened_at_launch_has_a_grace_of_its_own(graced: World) -> None:
+    graced.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="STARTING")}
+
+    graced.check()
+
+    assert graced.journal == SENT
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (a_policy(grace=GRACE, exemptions=(an_exemption(),)), ["enforcement.skipped"]),
+        (a_policy(Mode.ALERT), ["enforcement.skipped"]),
+        (a_policy(Mode.OBSERVE), []),
+        (
+            Policy(Mode.ENFORCE, enforcement=Enforcement(frozenset(), allowed=True)),
+            ["enforcement.skipped"],
+        ),
+    ],
+    ids=["exempted", "alert", "observe", "not listed"],
+)
+def test_a_changed_policy_calls_the_termination_off(
+    graced: World, policy: Policy, told: list[str]
+) -> None:
+    graced.check()
+    graced.policy = policy
+    for _ in range(3):
+        graced.check()
+
+    assert graced.kinds[2:] == told
+    assert graced.journal.count("call off") == 1
+    assert graced.schedules.standing == {}
+
+
+def test_a_finding_that_is_resolved_calls_its_termination_off(graced: World) -> None:
+    graced.check()
+    graced.clusters.known = {CLUSTER_ID: a_cluster()}
+    graced.passes(minutes=1)
+    graced.check()
+
+    assert graced.kinds[2:] == ["finding.resolved"]
+    assert graced.schedules.standing == {}
+
+
+def test_a_changed_grace_moves_the_end_and_says_so(graced: World) -> None:
+    graced.check()
+    graced.policy = a_policy(grace=timedelta(hours=1))
+    graced.check()
+    graced.check()
+
+    assert graced.kinds[2:] == ["enforcement.scheduled"]
+    (schedule,) = graced.schedules.standing.values()
+    assert schedule.at == NOW + timedelta(hours=1)
+
+    graced.policy = a_policy()
+    graced.check()
+    assert graced.kinds[3:] == ["enforcement.scheduled"]
+    assert graced.journal[-1] == "send"
+
+
+def test_exempt_findings_are_marked_so_and_told_again_when_the_exemption_ends(
+    world: World,
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
+    world.check()
+    assert world.entries["EMRLOG-002"].finding.status is Status.EXEMPT
+    assert world.journal == []
+
+    world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(until=date(2026, 3, 13)),))
+    world.check()
+
+    assert world.entries["EMRLOG-002"].finding.status is Status.OPEN
+    assert world.kinds == ["finding.opened"]
+    assert len(world.alerts.published[0].expired_exemptions) == 1
+
+
+def test_a_rule_that_is_switched_off_resolves_its_findings(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.check()
+    world.policy = replace(world.policy, rules={"EMRLOG-002": RuleSettings(enabled=False)})
+    world.check()
+
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_in_observe_mode_what_was_told_is_resolved_in_silence(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.check()
+    world.policy = a_policy(Mode.OBSERVE)
+    world.clusters.known = {CLUSTER_ID: a_cluster()}
+    world.passes(minutes=1)
+    world.check()
+
+    assert world.kinds == ["finding.opened"]
+    assert world.entries["EMRLOG-002"].told is None
+
+
+def test_who_launched_a_cluster_is_remembered_whichever_event_comes_first(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    world.check()
+    world.check("arn:aws:iam::111122223333:user/ada")
+    world.check()
+
+    assert world.kinds == ["finding.opened"]
+    entry = world.entries["EMRLOG-002"]
+    assert entry.finding.launched_by == "arn:aws:iam::111122223333:user/ada"
+
+
+def test_what_was_decided_is_written_down_with_its_grounds(graced: World) -> None:
+    graced.policy = replace(graced.policy, version=7)
+    graced.check()
+    graced.check()
+
+    (decision,) = graced.ledger.history(CLUSTER_ID)
+    assert (decision.by, decision.mode, decision.policy_version) == ("check_cluster", "enforce", 7)
+    assert decision.decided == (
+        "tell finding.opened of EMRLOG-002: termination_scheduled",
+        "tell enforcement.scheduled of EMRLOG-002: termination_scheduled",
+        "have it looked at again and terminated at 2026-03-14 19:09:26 UTC",
+    )
+    assert [(g.rule_id, g.compliance, g.deadline) for g in decision.grounds] == [
+        ("EMRLOG-002", "NON_COMPLIANT", NOW + GRACE)
+    ]
+
+
+def test_while_others_write_all_the_time_the_event_is_tried_again(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    def rival() -> None:
+        entry = world.entries.get("EMRLOG-002")
+        finding = a_finding()
+        world.ledger.write(
+            entry or Entry(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, judged_at=NOW)
+        )
+
+    world.ledger.remember(Known(NO_KEY), None)
+    world.table.before_put = EveryOther(rival)  # type: ignore[assignment]
+
+    with pytest.raises(LedgerConflictError):
+        world.check()
+    assert world.journal == []
+
+
+class EveryOther(list[object]):
+    """Has a rival write before each write but its own."""
+
+    def __init__(self, rival: object) -> None:
+        super().__init__([rival])
+        self.rival = rival
+        self.busy = False
+
+    def __bool__(self) -> bool:
+        return not self.busy
+
+    def pop(self, *_: object) -> object:  # type: ignore[override]
+        def write() -> None:
+            self.busy = True
+            self.rival()  # type: ignore[operator]
+            self.busy = False
+
+        return write

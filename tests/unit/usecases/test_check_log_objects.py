@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -8,12 +9,14 @@ from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert, NextStep
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.keys import KmsKey
-from emr_log_guard.domain.log_objects import Encryption
+from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.usecases.review_findings import ReviewFindings
 from tests.unit.builders import (
     ACCOUNT,
     ANOTHER_KEY,
@@ -440,3 +443,69 @@ def test_what_may_be_the_log_of_a_session_is_doubt(
     world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
 
     assert carrying(world, key, THIRD_KEY).compliance is compliance
+
+
+def again(*keys: str) -> list[str]:
+    """What the review sends of a cluster's known bad objects."""
+    place = ("111122223333", "eu-west-1", CLUSTER_ID)
+    return [
+        encode_recheck(LogObjectHint(ObjectVersion("example-logs", key), *place)) for key in keys
+    ]
+
+
+def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
+    world.objects.heads = {a: SSE_S3, b: SSE_S3}
+    check(world, created(a), created(b))
+
+    world.objects.heads = {a: encrypted("aws:kms", KEY.arn), b: SSE_S3}
+    check(world, *again(a, b))
+    assert world.entries["EMRLOG-101"].finding.occurrences == 1
+
+    world.objects.heads = {b: UNREADABLE}
+    check(world, *again(b))
+    assert world.entries["EMRLOG-101"].open
+
+    world.objects.heads = {b: GONE}
+    check(world, *again(b))
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    a = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {a: SSE_S3}
+    check(world, created(a))
+    world.objects.heads = {a: encrypted("aws:kms", AWS_MANAGED.arn)}
+    check(world, *again(a))
+
+    assert not world.entries["EMRLOG-101"].open
+    assert world.entries["EMRLOG-102"].open
+
+
+def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:
+    asked: list[str] = []
+    hints: list[LogObjectHint] = []
+
+    class Asked:
+        def request(self, cluster_ids: Iterable[str]) -> None:
+            asked.extend(cluster_ids)
+
+        def recheck(self, hint: LogObjectHint) -> None:
+            hints.append(hint)
+
+    a = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {a: SSE_S3}
+    check(world, created(a))
+
+    assert ReviewFindings(world.ledger, Asked(), Asked())() == {"clusters": 1, "log_objects": 1}
+    assert asked == [CLUSTER_ID]
+    assert [encode_recheck(hint) for hint in hints] == again(a)
+
+
+def test_an_object_that_is_looked_at_again_and_is_no_log_at_all_is_let_be(world: World) -> None:
+    check(world, *again("elsewhere/a"))
+
+    assert world.table.counts == {}

@@ -18,8 +18,8 @@ from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError
+from emr_log_guard.events.log_objects import LogObjectHint
 from emr_log_guard.events.replay import ForCheckCluster, ForCheckLogObjects
-from emr_log_guard.events.s3 import ObjectCreated
 from emr_log_guard.rendering.findings_text import findings_text
 from emr_log_guard.rules.judge import Judging
 from emr_log_guard.usecases.judge_now import judge_cluster_now, judge_log_object_now
@@ -69,8 +69,8 @@ def _findings(
 ) -> Iterator[tuple[Finding, ...]]:
     judging = Judging(datetime.now(UTC), runbook)
     if isinstance(what, ForCheckLogObjects):
-        for event in what.events:
-            yield from _of_object(here, event, policy, judging)
+        for hint in what.hints:
+            yield from _of_object(here, hint, policy, judging)
         return
     cluster = here.clusters.describe(what.hint.cluster_id)
     judging = Judging(judging.now, runbook, what.hint.launched_by)
@@ -79,15 +79,15 @@ def _findings(
 
 
 def _of_object(
-    here: Here, event: ObjectCreated, policy: Policy, judging: Judging
+    here: Here, hint: LogObjectHint, policy: Policy, judging: Judging
 ) -> Iterator[tuple[Finding, ...]]:
     try:
-        facts = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)(event.version)
+        facts = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)(hint.version)
     except ObjectNotFoundError:
-        typer.echo(f"{event.version} is gone: there is nothing to judge.")
+        typer.echo(f"{hint.version} is gone: there is nothing to judge.")
         return
     if facts is None:
-        typer.echo(f"{event.version} is no cluster's log.")
+        typer.echo(f"{hint.version} is no cluster's log.")
         return
-    typer.echo(f"{event.version}")
-    yield judge_log_object_now(facts, event.account, event.region, policy, judging)
+    typer.echo(f"{hint.version}")
+    yield judge_log_object_now(facts, hint.account, hint.region, policy, judging)

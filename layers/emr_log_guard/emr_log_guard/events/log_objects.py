@@ -1,7 +1,7 @@
 """What names a log object to look at: S3's event, or the guard's own request to look again."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -9,7 +9,7 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.events.parsing import decode
 from emr_log_guard.events.s3 import parse_object_created
 
-Schema = Literal["emr-log-guard/recheck-log-object/1"]
+RECHECK_LOG_OBJECT: Final = "emr-log-guard/recheck-log-object/1"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -24,7 +24,7 @@ class LogObjectHint:
     """The cluster that has an open finding because of the object; None when it is new."""
 
 
-class Kind(msgspec.Struct, frozen=True):
+class LogObjectMessage(msgspec.Struct, frozen=True):
     """What tells the guard's own request from an event."""
 
     schema: str | None = None
@@ -33,7 +33,7 @@ class Kind(msgspec.Struct, frozen=True):
 class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Look at this object again: it may have been put right, or be gone."""
 
-    schema: Schema
+    schema: Literal["emr-log-guard/recheck-log-object/1"]
     account: Text
     region: Text
     cluster_id: Text
@@ -49,7 +49,7 @@ def parse_log_object_hint(body: str) -> LogObjectHint:
         InvalidEventError: The body names no object; the message names the field.
 
     """
-    if decode(body, Kind).schema is None:
+    if decode(body, LogObjectMessage).schema is None:
         event = parse_object_created(body)
         return LogObjectHint(event.version, event.account, event.region)
     again = decode(body, RecheckLogObject)
@@ -61,7 +61,7 @@ def encode_recheck(hint: LogObjectHint) -> str:
     """Write a request to look again at an object that a cluster has an open finding because of."""
     version = hint.version
     message = RecheckLogObject(
-        schema="emr-log-guard/recheck-log-object/1",
+        schema=RECHECK_LOG_OBJECT,
         account=hint.account,
         region=hint.region,
         cluster_id=hint.again_for or "",

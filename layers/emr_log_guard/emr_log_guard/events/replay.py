@@ -16,8 +16,13 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
+from emr_log_guard.events.kms import parse_key_event
+from emr_log_guard.events.log_objects import (
+    RECHECK_LOG_OBJECT,
+    LogObjectHint,
+    parse_log_object_hint,
+)
 from emr_log_guard.events.parsing import convert
-from emr_log_guard.events.s3 import ObjectCreated, parse_object_created
 from emr_log_guard.events.sns import AlertMessage, parse_alerts
 
 
@@ -39,17 +44,19 @@ class ForCheckLogObjects:
     """Messages for the log objects' queue, at least one."""
 
     bodies: tuple[str, ...]
-    events: tuple[ObjectCreated, ...]
+    hints: tuple[LogObjectHint, ...]
 
     @property
     def versions(self) -> tuple[ObjectVersion, ...]:
         """Name the objects."""
-        return tuple(event.version for event in self.events)
+        return tuple(hint.version for hint in self.hints)
 
     @property
     def title(self) -> str:
         """Say in a few words what it is."""
-        return f"Object Created of {', '.join(map(str, self.versions))}"
+        again = any(hint.again_for for hint in self.hints)
+        what = "request to look again at" if again else "Object Created of"
+        return f"{what} {', '.join(map(str, self.versions))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,39 @@ class ForNotifySlack:
         return f"alert {'; '.join(alert.subject for alert in self.alerts)}"
 
 
-type Replayable = ForCheckCluster | ForCheckLogObjects | ForEnforce | ForNotifySlack
+@dataclass(frozen=True, slots=True)
+class ForCheckKey:
+    """An event about a KMS key."""
+
+    event: Mapping[str, Any]
+    key: str
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        return f"{self.event['detail'].get('eventName', 'change')} of {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForReviewFindings:
+    """What has everything looked at again that is open."""
+
+    event: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        return f"{self.event['detail-type']}, which has open findings looked at again"
+
+
+type Replayable = (
+    ForCheckCluster
+    | ForCheckKey
+    | ForCheckLogObjects
+    | ForEnforce
+    | ForNotifySlack
+    | ForReviewFindings
+)
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -118,6 +157,10 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
             return _messages([record.body for record in convert(event, Batch).records])
         case {"schema": _} | {"detail-type": "Object Created"}:
             return _messages([json.dumps(event)])
+        case {"detail-type": "Scheduled Event" | "Parameter Store Change"}:
+            return ForReviewFindings(event)
+        case {"detail-type": _, "detail": {"eventSource": "kms.amazonaws.com"}}:
+            return ForCheckKey(event, parse_key_event(event))
         case {"detail-type": _}:
             return ForCheckCluster(event, parse_cluster_event(event))
         case dict():
@@ -172,9 +215,9 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
 
 
 def _invoked(payload: dict[str, Any]) -> Replayable:
-    """Read the payload of an asynchronous invocation: only two functions are invoked so."""
+    """Read the payload of an asynchronous invocation: not all functions are invoked so."""
     replayable = parse_replayable(payload)
-    if not isinstance(replayable, ForCheckCluster | ForNotifySlack):
+    if isinstance(replayable, ForCheckLogObjects | ForEnforce):
         message = "requestPayload: no function of the guard is invoked asynchronously with this"
         raise InvalidEventError(message)
     return replayable
@@ -186,10 +229,10 @@ def _messages(bodies: list[str]) -> ForCheckLogObjects | ForEnforce:
         message = "`Records` is empty"
         raise InvalidEventError(message)
     match _json(bodies[0]):
-        case {"schema": _}:
+        case {"schema": schema} if schema != RECHECK_LOG_OBJECT:
             return ForEnforce(tuple(bodies), tuple(map(parse_enforcement_request, bodies)))
         case _:
-            return ForCheckLogObjects(tuple(bodies), tuple(map(parse_object_created, bodies)))
+            return ForCheckLogObjects(tuple(bodies), tuple(map(parse_log_object_hint, bodies)))
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - any JSON

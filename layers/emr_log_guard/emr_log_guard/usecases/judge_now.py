@@ -14,8 +14,11 @@ from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 def judge_cluster_now(
     cluster: Cluster, read_facts: ReadClusterFacts, policy: Policy, judging: Judging
 ) -> tuple[Finding, ...]:
-    """Judge a cluster by the rules in force; findings that the policy exempts are marked so."""
-    rules = in_force(CLUSTER_RULES, policy)
+    """Judge a cluster by the rules in force, as far as they are not about a deployed guard.
+
+    Findings that the policy exempts are marked so.
+    """
+    rules = [rule for rule in in_force(CLUSTER_RULES, policy) if not rule.deployed_only]
     facts = read_facts.under(policy, rules)(cluster)
     return exempted(judge_cluster(facts, rules, judging), cluster, policy, judging.now)
 

@@ -8,14 +8,18 @@ from typing import Any, Protocol, assert_never
 from emr_log_guard.errors import FunctionFailedError, NotDeployedError
 from emr_log_guard.events.replay import (
     ForCheckCluster,
+    ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
     ForNotifySlack,
+    ForReviewFindings,
     Replayable,
 )
 
 CHECK_CLUSTER = "CheckClusterFunction"
+CHECK_KEY = "CheckKeyFunction"
 CHECK_LOG_OBJECTS = "CheckLogObjectsFunction"
+REVIEW_FINDINGS = "ReviewFindingsFunction"
 NOTIFY_SLACK = "NotifySlackFunction"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
@@ -87,6 +91,13 @@ class Replay:
         match what:
             case ForCheckCluster(event):
                 return _cluster_checked(self.functions.invoke(self.stack[CHECK_CLUSTER], event))
+            case ForCheckKey(event, key):
+                asked = self.functions.invoke(self.stack[CHECK_KEY], event)
+                clusters = ", ".join(asked["clusters"]) or "none"
+                return f"a check was asked for of the clusters that log with {key}: {clusters}"
+            case ForReviewFindings(event):
+                asked = self.functions.invoke(self.stack[REVIEW_FINDINGS], event)
+                return f"checks were asked for of {asked['clusters']} clusters"
             case ForNotifySlack(event):
                 self.functions.invoke(self.stack[NOTIFY_SLACK], event)
                 return "posted to Slack"
