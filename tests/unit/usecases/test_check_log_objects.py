@@ -28,6 +28,7 @@ from tests.unit.builders import (
     UNREADABLE,
     a_cluster,
     a_key,
+    a_policy,
     encrypted,
     key_arn,
 )
