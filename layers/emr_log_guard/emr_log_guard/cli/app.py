@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
 from emr_log_guard.cli.replay import replay
 from emr_log_guard.cli.stored import Place, fail, problems_of, read_file
@@ -22,6 +23,7 @@ app = typer.Typer(
 policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
 app.add_typer(policy_app, name="policy")
 app.command()(replay)
+app.command()(explain)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]

@@ -1,0 +1,50 @@
+"""The command `explain`: what the guard knows of a cluster, and why it did what it did."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from emr_log_guard.adapters import clients, command_clients
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.cli.options import DEFAULT_STACK, Stack
+from emr_log_guard.cli.stored import fail
+from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.rendering.explanation import explanation
+from emr_log_guard.usecases.current_policy import policy_of
+from emr_log_guard.usecases.replay import DeployedStack
+
+_CLUSTER_ID = re.compile(r"j-[A-Z0-9]+")
+FINDINGS_TABLE = "FindingsTable"
+POLICY_PARAMETER = "PolicyParameter"
+ENFORCE = "EnforceFunction"
+
+
+def explain(
+    cluster_id: Annotated[str, typer.Argument(help="A cluster's id, such as j-2AXXXXXXGAPLF.")],
+    stack: Stack = DEFAULT_STACK,
+) -> None:
+    """Say what the guard knows of a cluster, rule by rule, and all that it decided in a year.
+
+    It reads the ledger and the policy, and judges nothing anew. Status 2: no such stack, or no
+    access.
+    """
+    if not _CLUSTER_ID.fullmatch(cluster_id):
+        fail(f"{cluster_id} is no cluster's id: write one such as j-2AXXXXXXGAPLF")
+    try:
+        deployed = deployed_stack(command_clients.cloudformation(), stack)
+        typer.echo(_explanation(cluster_id, deployed), nl=False)
+    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
+        fail(str(error))
+
+
+def _explanation(cluster_id: str, stack: DeployedStack) -> str:
+    ledger = DynamoLedger(clients.dynamodb(), stack[FINDINGS_TABLE])
+    stored = SsmPolicyParameter(clients.ssm(), stack[POLICY_PARAMETER]).read()
+    policy = policy_of(stored, allowed=ENFORCE in stack.resources)
+    memory, history = ledger.read(cluster_id), ledger.history(cluster_id)
+    return explanation(cluster_id, memory, history, policy, datetime.now(UTC))

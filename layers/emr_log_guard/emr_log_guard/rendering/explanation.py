@@ -1,0 +1,118 @@
+"""Everything that the guard knows of a cluster, and why it did what it did, in plain words."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from emr_log_guard.domain.decide import exempted, grounds
+from emr_log_guard.domain.decisions import Decision
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.ledger import Entry, Known, Memory
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.escape import plain
+
+
+def explanation(
+    cluster_id: str, memory: Memory, history: Iterable[Decision], policy: Policy, now: datetime
+) -> str:
+    """Write what is known of a cluster, rule by rule, what follows from it, and what was decided.
+
+    Args:
+        cluster_id: The cluster.
+        memory: What the ledger holds of it.
+        history: The decisions about it, the earliest first.
+        policy: What security wants now.
+        now: The present moment, UTC.
+
+    """
+    return "\n".join(_lines(cluster_id, memory, tuple(history), policy, now)) + "\n"
+
+
+def _lines(
+    cluster_id: str,
+    memory: Memory,
+    history: tuple[Decision, ...],
+    policy: Policy,
+    now: datetime,
+) -> Iterator[str]:
+    yield f"EMR cluster {cluster_id}"
+    yield from _facts(memory.known)
+    version = f"version {policy.version}" if policy.version is not None else "the strict defaults"
+    yield f"Policy       {version}, mode {policy.mode}"
+    yield ""
+    yield "Findings"
+    for rule_id in sorted(memory.entries):
+        yield from _entry(memory.entries[rule_id], memory.known, policy, now)
+    if not memory.entries:
+        yield "  Nothing was ever found wrong with it."
+    yield ""
+    yield "History"
+    for decision in history:
+        yield from _decision(decision)
+    if not history:
+        yield "  Nothing was ever decided about it."
+
+
+def _facts(known: Known | None) -> Iterator[str]:
+    if known is None:
+        yield "The guard has not checked it yet, or has forgotten it: it ended 90 days ago or more."
+        return
+    cluster = known.cluster
+    yield f"Name         {plain(cluster.name)}"
+    yield f"ARN          {cluster.arn}"
+    if known.launched_by:
+        yield f"Launched by  {plain(known.launched_by)}"
+    yield f"Release      {plain(cluster.release_label or cluster.ami_version or 'unknown')}"
+    yield f"Log URI      {plain(cluster.log_uri or 'none')}"
+    yield f"Log key      {plain(cluster.log_key_identifier or 'none')}"
+    for arn in known.keys:
+        yield f"Uses key     {arn}"
+    yield f"State        {cluster.state}, when it was last written down"
+
+
+def _entry(entry: Entry, known: Known | None, policy: Policy, now: datetime) -> Iterator[str]:
+    cluster = known.cluster if known else None
+    finding = entry.finding
+    if entry.open:
+        (finding,) = exempted((replace(finding, status=Status.OPEN),), cluster, policy, now)
+    yield f"  {finding.rule_id} {finding.rule_name}: {finding.status}, {finding.compliance}"
+    yield f"    {plain(finding.summary)}"
+    yield f"    first seen {_at(finding.first_seen)}, last {_at(finding.last_seen)}"
+    if finding.status is Status.EXEMPT:
+        evidence = finding.evidence
+        yield plain(
+            f"    exempt until {evidence['exempt_until']}: {evidence['exempt_reason']} "
+            f"(approved by {evidence['exempt_approved_by']})"
+        )
+    if entry.told:
+        yield f"    people were told on {_at(entry.told.at)}"
+    yield f"    {_what_follows(entry, finding, policy, now)}"
+
+
+def _what_follows(entry: Entry, finding: Finding, policy: Policy, now: datetime) -> str:
+    if finding.status is Status.RESOLVED:
+        return "nothing follows: it is resolved"
+    if finding.status is Status.EXEMPT:
+        return "nothing follows: it is exempt"
+    if not grounds((finding,), policy):
+        mode = policy.mode_of(finding.rule_id)
+        return f"the cluster is not ended for it: the rule's mode is {mode}, or it is not enforced"
+    if not policy.enforcement.allowed:
+        return "the cluster is not ended for it: the stack was deployed without EnforcementAllowed"
+    ends = entry.grace_ends(policy.enforcement)
+    return f"the cluster is ended for it {'since' if ends <= now else 'at'} {_at(ends)}"
+
+
+def _decision(decision: Decision) -> Iterator[str]:
+    version = decision.policy_version
+    policy = f"policy version {version}" if version is not None else "the strict defaults"
+    state = decision.cluster_state or "unknown to EMR"
+    yield f"  {_at(decision.at)}  {decision.by}, {policy}, mode {decision.mode}, cluster {state}"
+    for ground in decision.grounds:
+        yield f"    because {ground.rule_id} is {ground.compliance}, {ground.status}"
+    for what in decision.decided:
+        yield f"    -> {plain(what)}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
