@@ -33,6 +33,7 @@ def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
         Mode="enforce",
         EnforcementAllowed="true",
         EnforcementRules=rules,
+        GraceRunningMinutes="0",
         TerminationProtection="override",
     ) as stack:
         yield stack

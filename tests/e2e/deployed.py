@@ -3,16 +3,21 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.domain.ledger import Entry, Kind
+from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox import EmrPace, Sandbox
 from sandbox.demo.scenes import Keys
 from sandbox.estate import Estate
 from sandbox.inbox import Inbox
 from sandbox.journal import Journal
 from sandbox.running import DEFAULT_STACK
+from tests.unit.builders import a_finding
 
 PACE = EmrPace(launch=300, step=1, termination=0.2)
 """Clusters that stay STARTING for as long as a test looks at them: one event each."""
@@ -56,6 +61,68 @@ class Deployed:
             FunctionName=self.resource(function), Payload=json.dumps(event)
         )
         return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
+
+    def check(self, cluster_id: str) -> str | None:
+        """Have a cluster checked: the kind of the error, if it failed."""
+        return self.invoke("CheckClusterFunction", cluster_event(cluster_id))[1]
+
+    @property
+    def ledger(self) -> DynamoLedger:
+        """What the guard remembers."""
+        return DynamoLedger(self.account.client("dynamodb"), self.outputs["FindingsTableName"])
+
+    def opened_long_ago(
+        self, cluster_id: str, *rule_ids: str, objects: tuple[ObjectVersion, ...] = ()
+    ) -> None:
+        """Have findings of a cluster that nobody was told of and whose grace is over."""
+        arn = self.cluster_arn(cluster_id)
+        before = datetime.now(UTC) - timedelta(hours=2)
+        for rule_id in rule_ids:
+            finding = a_finding(rule_id, cluster_id=cluster_id, id=f"{arn}#{rule_id}")
+            self.ledger.write(
+                Entry(
+                    finding=replace(finding, cluster_arn=arn),
+                    kind=Kind.LOG_OBJECTS if rule_id > "EMRLOG-1" else Kind.CLUSTER,
+                    opened_at=before,
+                    judged_at=before,
+                    objects=objects,
+                )
+            )
+
+    def forget_findings(self) -> None:
+        """Have nothing open."""
+        client, table = self.account.client("dynamodb"), self.outputs["FindingsTableName"]
+        for entry in list(self.ledger.open_entries()):
+            finding = entry.finding
+            place = {
+                "pk": {"S": finding.cluster_id},
+                "sk": {"S": f"finding#{finding.rule_id}"},
+            }
+            client.delete_item(TableName=table, Key=place)
+
+    def schedule(self, cluster_id: str) -> None:
+        """Have a schedule stand for a cluster already."""
+        self.account.client("scheduler").create_schedule(
+            Name=cluster_id,
+            GroupName=self.resource("EnforcementSchedules"),
+            ScheduleExpression="at(2999-12-31T00:00:00)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": "arn:aws:sqs:us-east-1:000000000000:elsewhere",
+                "RoleArn": self.account.client("iam").get_role(
+                    RoleName=self.resource("EnforcementSchedulesRole")
+                )["Role"]["Arn"],
+            },
+        )
+
+    def scheduled(self, cluster_id: str) -> bool:
+        """Say whether the guard's own schedule stands for a cluster."""
+        group = self.resource("EnforcementSchedules")
+        found = self.account.client("scheduler").list_schedules(GroupName=group)["Schedules"]
+        return any(
+            each["Name"] == cluster_id and "elsewhere" not in each["Target"]["Arn"]
+            for each in found
+        )
 
     def forget(self, function: str) -> None:
         """Have the next invocation start cold: a new environment remembers nothing."""

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ def test_a_cluster_without_a_key_is_told_about_ended_and_reported(
     [told, *_] = acting.inbox.about(cluster_id, "finding.opened")
     assert told["next_step"] == "termination_requested"
     assert told["findings"][0]["deadline"]
-    assert end["next_step"] == "termination_started"
+    assert end["next_step"] == "terminated"
     assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-002"]
 
 
@@ -45,8 +47,7 @@ def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
 
     eventually(lambda: acting.estate.state_of(bad) == "TERMINATED", seconds=60)
 
-    [end, *_] = eventually(lambda: done(acting, bad), seconds=60)
-    assert "protection was lifted" in end["detail"]
+    eventually(lambda: done(acting, bad), seconds=60)
     cluster = acting.account.client("emr").describe_cluster(ClusterId=good)["Cluster"]
     assert cluster["TerminationProtected"] is True
 
@@ -108,8 +109,7 @@ def test_a_request_for_an_ended_cluster_is_a_success(
             {"batchItemFailures": []},
             None,
         )
-        [alert] = done(acting, cluster_arn.rpartition("/")[2])
-        assert alert["next_step"] == "cluster_ended"
+        assert not acting.inbox.about(cluster_arn.rpartition("/")[2])
 
 
 def test_a_log_that_nobody_can_read_is_told_and_ends_nothing(acting: Deployed) -> None:
@@ -221,3 +221,78 @@ def test_an_exemption_spares_a_cluster_and_keeps_everybody_quiet(
         assert alert["kind"] == "enforcement.skipped"
         assert alert["findings"][0]["status"] == "EXEMPT"
         assert acting.estate.state_of(cluster_id) == "STARTING"
+
+
+def graced(stack: Deployed, minutes: int) -> str:
+    """The stack's policy with time for people to put things right."""
+    policy = stored_policy(stack)
+    grace = {"grace_at_launch_minutes": minutes, "grace_running_minutes": minutes}
+    return json.dumps(policy | {"enforcement": policy["enforcement"] | grace})
+
+
+def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: Eventually) -> None:
+    with acting.policy(graced(acting, 1)):
+        cluster_id = acting.estate.launch("in-grace")
+        [scheduled] = eventually(
+            lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"), seconds=60
+        )
+        [deadline] = {finding["deadline"] for finding in scheduled["findings"]}
+        for _ in range(3):
+            assert acting.check(cluster_id) is None
+        requested_end(acting, cluster_id)  # before its time: nothing happens
+        assert acting.estate.state_of(cluster_id) == "STARTING"
+        assert acting.scheduled(cluster_id)
+
+        eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=100)
+
+        assert datetime.now(UTC) >= datetime.fromisoformat(deadline)
+        eventually(lambda: done(acting, cluster_id), seconds=60)
+        eventually(lambda: not acting.scheduled(cluster_id), seconds=30)
+        kinds = [alert["kind"] for alert in acting.inbox.about(cluster_id)]
+        assert kinds == ["finding.opened", "enforcement.scheduled", "enforcement.done"]
+
+
+def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_off(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy(graced(acting, 60)):
+        cluster_id = acting.estate.launch("to-be-exempted")
+        eventually(lambda: acting.scheduled(cluster_id), seconds=60)
+        exemption = {
+            "cluster": {"id": cluster_id},
+            "rules": ["EMRLOG-002"],
+            "until": "2999-12-31",
+            "reason": "moves to another account",
+            "approved_by": "security@example.com",
+        }
+        policy = json.loads(graced(acting, 60)) | {"exemptions": [exemption]}
+        with acting.policy(json.dumps(policy)):
+            [alert] = eventually(
+                lambda: acting.inbox.about(cluster_id, "enforcement.skipped"), seconds=90
+            )
+            assert alert["findings"][0]["status"] == "EXEMPT"
+            eventually(lambda: not acting.scheduled(cluster_id), seconds=30)
+            requested_end(acting, cluster_id)
+            assert acting.estate.state_of(cluster_id) == "STARTING"
+
+
+def test_a_termination_that_comes_to_no_end_is_told(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy(graced(acting, 60)):
+        cluster_id = acting.estate.launch("stuck")
+        entry = eventually(
+            lambda: acting.ledger.read(cluster_id).entries.get("EMRLOG-002"), seconds=60
+        )
+        eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"), seconds=60)
+        entry = acting.ledger.read(cluster_id).entries["EMRLOG-002"]
+        acting.ledger.write(replace(entry, terminated_at=datetime.now(UTC)))
+        request = {
+            "schema": "emr-log-guard/enforcement/1",
+            "cluster_arn": acting.cluster_arn(cluster_id),
+            "verify": True,
+        }
+        assert acting.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+
+        [alert] = acting.inbox.about(cluster_id, "enforcement.failed")
+        assert alert["next_step"] == "still_running"

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.log_objects import ObjectVersion
+from sandbox.polling import wait_for
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
-from tests.template.stack import EVERYTHING, Stack
+from tests.template.stack import EVERYTHING, ROOT, Stack
 
 pytestmark = pytest.mark.xdist_group("acting")
 
 STACK = Stack(EVERYTHING)
+EVENTS = ROOT / "events"
 TAKING = "TakeFromItsQueue"
 PERMISSIONS = [
     (function, statement["Sid"], action)
@@ -53,7 +56,13 @@ def quiet(acting: Deployed) -> Iterator[Deployed]:
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
     stored = acting.account.client("ssm").get_parameter(Name=acting.outputs["PolicyParameterName"])
     policy = json.loads(stored["Parameter"]["Value"])
-    with acting.policy(json.dumps(policy | {"rules": {"EMRLOG-011": {"enabled": True}}})):
+    graced = {"grace_at_launch_minutes": 60, "grace_running_minutes": 60}
+    changes = {
+        "rules": {"EMRLOG-011": {"enabled": True}},
+        "enforcement": policy["enforcement"] | graced,
+    }
+    with acting.policy(json.dumps(policy | changes)):
+        acting.forget("CheckLogObjectsFunction")
         yield acting
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=slack["Endpoint"])
     for rule in rules:
@@ -121,10 +130,16 @@ def check_cluster(stack: Deployed) -> object:
         SessionEnabled=True,
         **roles,
     )
-    bad = stack.estate.launch("bad")
+    bad, scheduled, overdue = (stack.estate.launch("bad") for _ in range(3))
+    stack.schedule(scheduled)
+    stack.opened_long_ago(overdue, "EMRLOG-002")
     summary, error = stack.invoke("CheckClusterFunction", cluster_event(good))
-    _, second_error = stack.invoke("CheckClusterFunction", cluster_event(bad))
-    return summary.get("rules"), error, second_error, told(stack, bad, "finding.opened")
+    errors = [stack.check(each) for each in (bad, scheduled, overdue)]
+    alerts = told(stack, bad, "finding.opened")
+    stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
+    wait_for(lambda: stack.estate.state_of(bad) == "TERMINATED" == stack.estate.state_of(good))
+    ended = [stack.check(each) for each in (good, bad)]
+    return summary.get("rules"), error, errors, alerts, ended, stack.scheduled(bad)
 
 
 def check_log_objects(stack: Deployed) -> object:
@@ -148,7 +163,53 @@ def check_log_objects(stack: Deployed) -> object:
         bad = object_event(bucket, f"{cluster_id}/node/bad.gz")
         _, error = stack.invoke("CheckLogObjectsFunction", batch(bad))
         seen += [error, told(stack, cluster_id, "finding.opened")]
-    return [*seen, *check_log_of_step(stack)]
+    return [*seen, *check_log_of_step(stack), *check_logs_in_grace(stack)]
+
+
+def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
+    """Have bad logs checked whose cluster's end is to be scheduled, moved, called off, or due."""
+    s3 = stack.account.client("s3")
+    good = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
+    for case in ("new", "scheduled", "overdue", "put right"):
+        cluster_id = stack.estate.launch("logs", **good)
+        log = f"{cluster_id}/node/bad.gz"
+        s3.put_object(Bucket="plain-logs", Key=log, Body=b"x")
+        if case == "scheduled":
+            stack.schedule(cluster_id)
+        if case == "overdue":
+            stack.opened_long_ago(cluster_id, "EMRLOG-101")
+        yield stack.invoke("CheckLogObjectsFunction", batch(object_event("plain-logs", log)))
+        if case == "put right":
+            s3.delete_object(Bucket="plain-logs", Key=log)
+            again = {
+                "schema": "emr-log-guard/recheck-log-object/1",
+                "account": "000000000000",
+                "region": "us-east-1",
+                "cluster_id": cluster_id,
+                "bucket": "plain-logs",
+                "key": log,
+            }
+            yield stack.invoke("CheckLogObjectsFunction", batch(again))
+        yield stack.scheduled(cluster_id)
+
+
+def check_key(stack: Deployed) -> object:
+    """Have a key looked at that a cluster logs with."""
+    key = stack.estate.make_key(f"key-{next(fresh)}")
+    stack.check(stack.estate.launch("key", LogEncryptionKmsKeyId=key))
+    event = json.loads((EVENTS / "cloudtrail-disable-key.json").read_text())
+    event["detail"]["requestParameters"]["keyId"] = key
+    answer, error = stack.invoke("CheckKeyFunction", event)
+    return len(answer.get("clusters", ())), error
+
+
+def review_findings(stack: Deployed) -> object:
+    """Have one open finding of a log object reviewed."""
+    stack.forget_findings()
+    cluster_id = stack.estate.launch("logs", LogEncryptionKmsKeyId=stack.keys.approved)
+    stack.opened_long_ago(cluster_id, "EMRLOG-101", objects=(ObjectVersion("plain-logs", "x"),))
+    event = json.loads((EVENTS / "scheduled-review.json").read_text())
+    return stack.invoke("ReviewFindingsFunction", event)
 
 
 def check_log_of_step(stack: Deployed) -> Iterator[object]:
@@ -198,6 +259,7 @@ def enforce(stack: Deployed) -> object:
             clusters[cluster_id] = [log]
     seen = []
     for cluster_id, logs in clusters.items():
+        stack.opened_long_ago(cluster_id, "EMRLOG-002", "EMRLOG-008", "EMRLOG-101")
         request = {
             "schema": "emr-log-guard/enforcement/1",
             "cluster_arn": stack.cluster_arn(cluster_id),
@@ -219,9 +281,11 @@ def notify_slack(stack: Deployed) -> object:
 
 USE: dict[str, Callable[[Deployed], object]] = {
     "CheckClusterFunction": check_cluster,
+    "CheckKeyFunction": check_key,
     "CheckLogObjectsFunction": check_log_objects,
     "EnforceFunction": enforce,
     "NotifySlackFunction": notify_slack,
+    "ReviewFindingsFunction": review_findings,
 }
 
 
@@ -232,11 +296,14 @@ def usual(quiet: Deployed) -> dict[str, Any]:
 
 
 def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
-    rules, error, second_error, alerts = usual["CheckClusterFunction"]
+    rules, error, errors, alerts, ended, left = usual["CheckClusterFunction"]
     assert {rule for rule, compliance in rules.items() if compliance != "COMPLIANT"} == {
         "EMRLOG-006"  # a key made for the test is one that nobody approved
     }
-    assert (error, second_error) == (None, None)
+    assert {error, *errors, *ended} == {None}
+    assert left is False
+    assert usual["CheckKeyFunction"] == (1, None)
+    assert usual["ReviewFindingsFunction"] == ({"clusters": 1, "log_objects": 1}, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
     assert [ended for _, ended, _ in usual["EnforceFunction"]] == [

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -579,13 +580,13 @@ def test_exempt_findings_are_marked_so_and_told_again_when_the_exemption_ends(
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
     world.check()
-    assert world.entries["EMRLOG-002"].finding.status is Status.EXEMPT
+    assert [e.finding.status for e in world.entries.values()] == [Status.EXEMPT]
     assert world.journal == []
 
     world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(until=date(2026, 3, 13)),))
     world.check()
 
-    assert world.entries["EMRLOG-002"].finding.status is Status.OPEN
+    assert [e.finding.status for e in world.entries.values()] == [Status.OPEN]
     assert world.kinds == ["finding.opened"]
     assert len(world.alerts.published[0].expired_exemptions) == 1
 
@@ -654,17 +655,17 @@ def test_while_others_write_all_the_time_the_event_is_tried_again(world: World) 
         )
 
     world.ledger.remember(Known(NO_KEY), None)
-    world.table.before_put = EveryOther(rival)  # type: ignore[assignment]
+    world.table.before_put = EveryOther(rival)
 
     with pytest.raises(LedgerConflictError):
         world.check()
     assert world.journal == []
 
 
-class EveryOther(list[object]):
+class EveryOther(list[Callable[[], None]]):
     """Has a rival write before each write but its own."""
 
-    def __init__(self, rival: object) -> None:
+    def __init__(self, rival: Callable[[], None]) -> None:
         super().__init__([rival])
         self.rival = rival
         self.busy = False
@@ -672,10 +673,10 @@ class EveryOther(list[object]):
     def __bool__(self) -> bool:
         return not self.busy
 
-    def pop(self, *_: object) -> object:  # type: ignore[override]
+    def pop(self, *_: object) -> Callable[[], None]:
         def write() -> None:
             self.busy = True
-            self.rival()  # type: ignore[operator]
+            self.rival()
             self.busy = False
 
         return write

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 import pytest
 
 from emr_log_guard.domain.keys import KeyFact
@@ -12,8 +14,8 @@ class Rechecks:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def request(self, cluster_ids: object) -> None:
-        self.asked += cluster_ids  # type: ignore[operator]
+    def request(self, cluster_ids: Iterable[str]) -> None:
+        self.asked += cluster_ids
 
 
 def check_key(world: World, facts: dict[str, KeyFact]) -> tuple[CheckKey, Rechecks]:
