@@ -6,8 +6,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from emr_log_guard.adapters import clients
+from emr_log_guard.adapters import clients, command_clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.cli.app import app
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.ledger import Entry, Kind, Known
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding
+from tests.unit.fake_table import FakeTable
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 STORED = '{"mode": "alert"}'
@@ -16,9 +22,14 @@ EXEMPT = ["exempt", "--rule", "EMRLOG-002", "--until", "2999-12-31", "--reason",
 
 @pytest.fixture
 def aws() -> Iterator[StubbedAws]:
-    clients.ssm.cache_clear()
+    for make in (clients.ssm, clients.dynamodb, command_clients.cloudformation):
+        make.cache_clear()
     stub = StubbedAws()
     stub.attach(clients.ssm())
+    dynamodb: Any = clients.dynamodb()
+    stub.attach(dynamodb)
+    stub.attach(command_clients.cloudformation())
+    stub.answer("ListStackResources", AwsError("ValidationError"))
     store(stub, STORED)
     stub.answer("PutParameter", {"Version": 8})
     yield stub
@@ -197,3 +208,101 @@ def test_exempt_leaves_an_invalid_policy_alone(aws: StubbedAws) -> None:
 
     assert result.exit_code == 2
     assert "the stored policy is invalid: correct it first" in result.stderr
+
+
+def a_stack_with_a_finding(aws: StubbedAws) -> None:
+    """Have a stack deployed without enforcement, and an open finding in its table."""
+    common = {"ResourceType": "t", "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+    names = {"FindingsTable": "findings", "PolicyParameter": "/emr-log-guard/guard/policy"}
+    aws.answer(
+        "ListStackResources",
+        {
+            "StackResourceSummaries": [
+                {"LogicalResourceId": logical, "PhysicalResourceId": name, **common}
+                for logical, name in names.items()
+            ]
+        },
+    )
+    table = FakeTable()
+    ledger = DynamoLedger(table, "findings")
+    for rule_id in ("EMRLOG-001", "EMRLOG-002"):
+        finding = a_finding(rule_id)
+        ledger.write(Entry(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, judged_at=NOW))
+    ledger.remember(Known(a_cluster()), None)
+    ledger.record(
+        Decision(
+            cluster_id=CLUSTER_ID,
+            at=NOW,
+            by="check_cluster",
+            invocation="one",
+            cluster_state="RUNNING",
+            mode=Mode.ALERT,
+            policy_version=7,
+            decided=("tell finding.opened of EMRLOG-002: nothing_in_alert_mode",),
+            grounds=grounds_of([a_finding()]),
+        )
+    )
+    aws.answer("Query", lambda request: table.query(**request))
+    aws.answer("GetItem", lambda request: table.get_item(**request))
+
+
+def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, file: Path) -> None:
+    a_stack_with_a_finding(aws)
+    exemption = {
+        "cluster": {"id": CLUSTER_ID},
+        "rules": ["EMRLOG-002"],
+        "until": "2999-12-31",
+        "reason": "moves",
+        "approved_by": "security",
+    }
+    file.write_text(json.dumps({"mode": "alert", "exemptions": [exemption]}))
+
+    result = run("policy", "set", str(file), "--stack", "guard", answer="n\n")
+
+    assert "Of 2 open findings it would change 1." in result.stdout
+    assert f"{CLUSTER_ID} nightly-etl, EMRLOG-002: told, and the cluster is let be ->" in (
+        result.stdout
+    )
+    assert written(aws) == []
+
+
+def test_set_says_when_it_cannot_tell_and_goes_on(aws: StubbedAws, file: Path) -> None:
+    result = run("policy", "set", str(file), "--yes")
+
+    assert "What would change for open findings is unknown: no stack" in result.stderr
+    assert len(written(aws)) == 1
+
+
+def test_explain_tells_what_is_known_and_what_was_decided(aws: StubbedAws) -> None:
+    a_stack_with_a_finding(aws)
+
+    result = run("explain", CLUSTER_ID, "--stack", "guard")
+
+    assert result.exit_code == 0
+    assert "Policy       version 7, mode alert" in result.stdout
+    assert "EMRLOG-002 log-key-configured: OPEN, NON_COMPLIANT" in result.stdout
+    assert "-> tell finding.opened of EMRLOG-002: nothing_in_alert_mode" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("cluster_id", "problem"),
+    [("nightly", "nightly is no cluster's id: write one"), (CLUSTER_ID, "no stack emr-log-guard")],
+)
+@pytest.mark.usefixtures("aws")
+def test_explain_says_what_is_wrong(cluster_id: str, problem: str) -> None:
+    result = run("explain", cluster_id)
+
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_explain_goes_by_the_strict_defaults_when_the_policy_does_not_hold(
+    aws: StubbedAws,
+) -> None:
+    a_stack_with_a_finding(aws)
+    for stored in ('{"mood": 1}', None):
+        if stored is None:
+            aws.answer("GetParameter", AwsError("AccessDeniedException"))
+        else:
+            store(aws, stored)
+        assert "Policy       the strict defaults" in run("explain", CLUSTER_ID).stdout

@@ -15,13 +15,10 @@ from emr_log_guard.cli.options import DEFAULT_STACK, Stack
 from emr_log_guard.cli.stored import fail
 from emr_log_guard.errors import NotDeployedError, NotHandedOverError
 from emr_log_guard.rendering.explanation import explanation
-from emr_log_guard.usecases.current_policy import policy_of
-from emr_log_guard.usecases.replay import DeployedStack
+from emr_log_guard.usecases.policy_in_force import policy_of
+from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER, DeployedStack
 
 _CLUSTER_ID = re.compile(r"j-[A-Z0-9]+")
-FINDINGS_TABLE = "FindingsTable"
-POLICY_PARAMETER = "PolicyParameter"
-ENFORCE = "EnforceFunction"
 
 
 def explain(

@@ -13,6 +13,7 @@ from rich.text import Text
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.cli.effect import show_effect
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.policy_document import parse_policy, pretty, stored_form
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
@@ -25,6 +26,8 @@ class Place:
     """Where the policy is."""
 
     parameter: SsmPolicyParameter
+    stack: str | None
+    """The stack whose policy it is; None when only the parameter was named."""
 
     @classmethod
     def of(cls, stack: str, parameter: str | None) -> "Place":
@@ -34,7 +37,7 @@ class Place:
             client = clients.ssm()
         except AWS_ERRORS as error:  # such as no Region
             fail(str(error))
-        return cls(SsmPolicyParameter(client, name))
+        return cls(SsmPolicyParameter(client, name), None if parameter else stack)
 
     def read(self) -> StoredPolicy:
         """Read what is stored, or say why that cannot be."""
@@ -54,6 +57,8 @@ class Place:
         if not _show_difference(old.text, text):
             typer.echo("Nothing would change: the stored policy says the same.")
             return
+        if self.stack:
+            show_effect(self.stack, old, text)
         if not yes:
             typer.confirm(f"Write this to {self.parameter.name}?", abort=True)
         if self.read() != old:

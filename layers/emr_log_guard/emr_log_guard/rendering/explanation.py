@@ -1,15 +1,13 @@
 """Everything that the guard knows of a cluster, and why it did what it did, in plain words."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 
-from emr_log_guard.domain.decide import exempted, grounds
 from emr_log_guard.domain.decisions import Decision
-from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.fate import fate
 
 
 def explanation(
@@ -71,36 +69,13 @@ def _facts(known: Known | None) -> Iterator[str]:
 
 
 def _entry(entry: Entry, known: Known | None, policy: Policy, now: datetime) -> Iterator[str]:
-    cluster = known.cluster if known else None
     finding = entry.finding
-    if entry.open:
-        (finding,) = exempted((replace(finding, status=Status.OPEN),), cluster, policy, now)
     yield f"  {finding.rule_id} {finding.rule_name}: {finding.status}, {finding.compliance}"
     yield f"    {plain(finding.summary)}"
     yield f"    first seen {_at(finding.first_seen)}, last {_at(finding.last_seen)}"
-    if finding.status is Status.EXEMPT:
-        evidence = finding.evidence
-        yield plain(
-            f"    exempt until {evidence['exempt_until']}: {evidence['exempt_reason']} "
-            f"(approved by {evidence['exempt_approved_by']})"
-        )
     if entry.told:
         yield f"    people were told on {_at(entry.told.at)}"
-    yield f"    {_what_follows(entry, finding, policy, now)}"
-
-
-def _what_follows(entry: Entry, finding: Finding, policy: Policy, now: datetime) -> str:
-    if finding.status is Status.RESOLVED:
-        return "nothing follows: it is resolved"
-    if finding.status is Status.EXEMPT:
-        return "nothing follows: it is exempt"
-    if not grounds((finding,), policy):
-        mode = policy.mode_of(finding.rule_id)
-        return f"the cluster is not ended for it: the rule's mode is {mode}, or it is not enforced"
-    if not policy.enforcement.allowed:
-        return "the cluster is not ended for it: the stack was deployed without EnforcementAllowed"
-    ends = entry.grace_ends(policy.enforcement)
-    return f"the cluster is ended for it {'since' if ends <= now else 'at'} {_at(ends)}"
+    yield f"    now: {fate(entry, known.cluster if known else None, policy, now)}"
 
 
 def _decision(decision: Decision) -> Iterator[str]:

@@ -13,23 +13,12 @@ from emr_log_guard.usecases.ports import (
     PolicyAlerts,
     PolicyParameter,
     StoredPolicy,
-    UnreadablePolicy,
 )
 
 STALE_SECONDS = 60
 """How old a policy may be that is acted on."""
 REFRESH_SECONDS = 30
 """How old it may be before it is read again: SSM may then fail for a while unnoticed."""
-
-
-def policy_of(stored: StoredPolicy | UnreadablePolicy, *, allowed: bool) -> Policy:
-    """Give the policy that a stored document makes hold: its own, or the strict defaults."""
-    if isinstance(stored, UnreadablePolicy):
-        return STRICT
-    try:
-        return replace(parse_policy(stored.text, allowed=allowed), version=stored.version)
-    except InvalidPolicyError:
-        return STRICT
 
 
 type Timer = Callable[[], float]

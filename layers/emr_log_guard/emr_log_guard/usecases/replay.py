@@ -23,6 +23,9 @@ REVIEW_FINDINGS = "ReviewFindingsFunction"
 NOTIFY_SLACK = "NotifySlackFunction"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
+ENFORCE = "EnforceFunction"
+FINDINGS_TABLE = "FindingsTable"
+POLICY_PARAMETER = "PolicyParameter"
 DEAD_LETTER_QUEUE = "DeadLetterQueue"
 
 _WITHOUT = {
