@@ -1,8 +1,10 @@
 """The acts of the demo, in the order of the seed: make it right, get it wrong, enforce it."""
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -23,6 +25,8 @@ SECONDS = 90
 """How long an act may take before what is missing counts as not found."""
 SETTLED_SECONDS = 2
 """How long all must have been as expected: what comes too much comes late."""
+REFRESH_SECONDS = 31
+"""After so long no function goes by an older policy when it checks a launch."""
 PACE = EmrPace(launch=120, step=1, termination=1)
 """Clusters that stay STARTING for the length of an act: each is checked once, not four times."""
 LOGS = ("node/i-0a1/daemons.log.gz", "steps/s-1/stderr.gz", "containers/c-1/stdout.gz")
@@ -40,6 +44,7 @@ class Demo:
         self.rows: list[Row] = []
         self._told: set[tuple[str, str]] = set()
         outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
+        self.policy_parameter = outputs["PolicyParameterName"]
         self.inbox = Inbox(account, outputs["AlertsTopicArn"])
         self.journal = Journal(account)
 
@@ -53,6 +58,18 @@ class Demo:
         """Deploy the stack with the approved keys and these parameters; return its outputs."""
         with working(self.console, words):
             return self.account.deploy({"ApprovedKeys": self.keys.approved_list, **parameters})
+
+    def policy(self) -> dict[str, Any]:
+        """Read the policy document."""
+        answer = self.account.client("ssm").get_parameter(Name=self.policy_parameter)
+        document: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+        return document
+
+    def set_policy(self, document: Mapping[str, Any]) -> None:
+        """Write the policy document."""
+        self.account.client("ssm").put_parameter(
+            Name=self.policy_parameter, Value=json.dumps(document), Overwrite=True
+        )
 
     def step(self, title: str, words: str) -> None:
         """Tell of one step."""
@@ -128,7 +145,9 @@ def play(console: Console) -> bool:
         demo = Demo(console, account)
         _make_it_right(demo)
         _get_it_wrong(demo)
+        _lose_the_key(demo)
         _enforce_it(demo)
+        _give_it_time(demo)
         return _sum_up(demo, time.monotonic() - began)
 
 
@@ -187,9 +206,59 @@ def _rules(alerts: list[AlertMessage]) -> list[str]:
     return sorted({finding["rule_id"] for alert in alerts for finding in alert["findings"]})
 
 
+def _lose_the_key(demo: Demo) -> None:
+    demo.act_title(
+        "3. Lost: the key of a running cluster is disabled, and comes back",
+        "The guard knows which clusters log with it, tells, and says when it is over.",
+    )
+    kms = demo.account.client("kms")
+    cluster_id = demo.estate.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
+    wait_for(
+        lambda: demo.journal.entries(
+            "CheckClusterLogs", message="cluster checked", cluster_id=cluster_id
+        ),
+        seconds=SECONDS,
+    )
+    kms.disable_key(KeyId="alias/emr-logs")
+    demo.step("Disabled", "alias/emr-logs, by whoever may")
+    lost = {cluster_id: Row("its key disabled", "month-end", "EMRLOG-201")}
+    demo.act("Lost", lost, lambda _, alerts: ", ".join(_rules(alerts)))
+    kms.enable_key(KeyId="alias/emr-logs")
+    demo.step("Enabled ", "alias/emr-logs, by its owner")
+    back = {cluster_id: Row("its key enabled again", "month-end", "finding.resolved")}
+    demo.act("Back", back, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
+
+
+def _give_it_time(demo: Demo) -> None:
+    demo.act_title(
+        "5. In grace: time to put things right, or an exemption",
+        "The policy is changed in SSM, without a deployment; what is open follows it.",
+    )
+    policy = demo.policy()
+    policy["enforcement"] |= {"grace_at_launch_minutes": 60}
+    demo.set_policy(policy)
+    demo.step("Policy  ", "an hour for what opens while a cluster starts")
+    with working(demo.console, "The functions go by a policy of at most half a minute ago"):
+        time.sleep(REFRESH_SECONDS)
+    cluster_id = demo.estate.launch("ad-hoc")
+    given = {cluster_id: Row("without a key, in grace", "ad-hoc", "enforcement.scheduled")}
+    demo.act("In grace", given, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
+    exemption = {
+        "cluster": {"id": cluster_id},
+        "rules": ["EMRLOG-002"],
+        "until": "2999-12-31",
+        "reason": "moves to the new account",
+        "approved_by": "security@example.com",
+    }
+    demo.set_policy(policy | {"exemptions": [exemption]})
+    demo.step("Exempted", f"{cluster_id}, by `emr-log-guard exempt` or in the document")
+    spared = {cluster_id: Row("exempted in its grace", "ad-hoc", "STARTING, spared")}
+    demo.act("Exempted", spared, lambda cluster, alerts: _fate(demo, cluster, alerts))
+
+
 def _enforce_it(demo: Demo) -> None:
     demo.act_title(
-        "3. Enforced: a bad cluster is ended, a protected one spared",
+        "4. Enforced: a bad cluster is ended, a protected one spared",
         "The stack is deployed again, now with the means to terminate.",
     )
     demo.deploy(

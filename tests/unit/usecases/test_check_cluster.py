@@ -680,3 +680,12 @@ class EveryOther(list[Callable[[], None]]):
             self.busy = False
 
         return write
+
+
+@pytest.mark.parametrize("afresh", [True, False])
+def test_whoever_asks_because_of_a_change_gets_what_is_true_now(
+    world: World, *, afresh: bool
+) -> None:
+    world.check_cluster(ClusterHint(CLUSTER_ID, afresh=afresh))
+
+    assert world.policy_asked == [afresh]

@@ -162,3 +162,11 @@ def test_while_the_policy_is_wrong_a_bad_cluster_is_told_and_spared(
 
     assert step is NextStep.SPARED_NO_LONGER_CALLED_FOR
     assert world.journal == ["publish finding.opened", "publish enforcement.skipped"]
+
+
+def test_what_somebody_just_changed_is_read_though_it_was_read_a_moment_ago() -> None:
+    policy = current(Parameter(OBSERVE, ENFORCE))
+
+    assert [policy().mode for _ in range(2)] == [Mode.OBSERVE] * 2
+    assert policy(afresh=True).mode is Mode.ENFORCE
+    assert (policy().mode, policy().version) == (Mode.ENFORCE, 2)

@@ -47,6 +47,7 @@ class World:
     checked_buckets: tuple[str, ...] = ()
 
     now: datetime = NOW
+    policy_asked: list[bool] = field(default_factory=list)
     table: FakeTable = field(default_factory=FakeTable)
 
     def __post_init__(self) -> None:
@@ -64,6 +65,11 @@ class World:
 
     def clock(self) -> datetime:
         return self.now
+
+    def current_policy(self, *, afresh: bool = False) -> Policy:
+        """Give the policy, and remember whether it was asked for afresh."""
+        self.policy_asked.append(afresh)
+        return self.policy
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -91,7 +97,7 @@ class World:
             clusters=self.clusters,
             read_facts=read_facts,
             read_afresh=read_facts,
-            policy=lambda: self.policy,
+            policy=self.current_policy,
             ledger=self.ledger,
             keep=self.keep,
             clock=self.clock,

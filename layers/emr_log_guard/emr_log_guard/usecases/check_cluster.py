@@ -15,7 +15,7 @@ from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, judge_cluster
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
-from emr_log_guard.usecases.ports import Clusters, Ledger
+from emr_log_guard.usecases.ports import Clusters, Ledger, PolicyInForce
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
 
@@ -52,8 +52,7 @@ class CheckCluster:
     """Reads keys and roles, or remembers them for a moment."""
     read_afresh: ReadClusterFacts
     """Reads everything: somebody asks because something changed."""
-    policy: Callable[[], Policy]
-    """Gives the policy in force."""
+    policy: PolicyInForce
     ledger: Ledger
     keep: KeepLedger
     clock: Callable[[], datetime]
@@ -70,7 +69,7 @@ class CheckCluster:
                 tried again and then dead-lettered.
 
         """
-        now, policy = self.clock(), self.policy()
+        now, policy = self.clock(), self.policy(afresh=hint.afresh)
         memory = self.ledger.read(hint.cluster_id)
         known = Known(self.clusters.describe(hint.cluster_id), hint.launched_by)
         if known.cluster.gone and memory.known is not None:

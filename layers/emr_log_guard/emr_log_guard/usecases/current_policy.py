@@ -58,11 +58,16 @@ class CurrentPolicy:
         self._last: tuple[float, Policy] | None = None
         self._told: set[str] = set()
 
-    def __call__(self) -> Policy:
-        """Give the policy in force, at most STALE_SECONDS old."""
+    def __call__(self, *, afresh: bool = False) -> Policy:
+        """Give the policy in force, at most STALE_SECONDS old.
+
+        Args:
+            afresh: Whether to read it even so: it may be what somebody just changed.
+
+        """
         now = self._timer()
         last = self._last
-        if last is not None and now - last[0] < REFRESH_SECONDS:
+        if not afresh and last is not None and now - last[0] < REFRESH_SECONDS:
             return last[1]
         stored = self._parameter.read()
         if isinstance(stored, StoredPolicy):

@@ -11,6 +11,7 @@ from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.events.log_objects import LogObjectHint
@@ -140,6 +141,14 @@ class PolicyParameter(Protocol):
 
     def read(self) -> StoredPolicy | UnreadablePolicy:
         """Read the document."""
+        ...
+
+
+class PolicyInForce(Protocol):
+    """Gives the policy in force."""
+
+    def __call__(self, *, afresh: bool = False) -> Policy:
+        """Give it: as it was a moment ago, or as it is now."""
         ...
 
 
