@@ -221,7 +221,8 @@ def test_a_launch_that_cloudtrail_tells_of_names_its_launcher(
         return entry.finding.launched_by if entry else None
 
     assert eventually(launcher, seconds=60).startswith("arn:aws:")
-    assert [alert["kind"] for alert in telling.inbox.about(cluster_id)] == ["finding.opened"]
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    assert alert["kind"] == "finding.opened"
 
 
 def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
