@@ -135,7 +135,11 @@ class Deployed:
 
     @contextmanager
     def policy(self, text: str) -> Iterator[None]:
-        """Have another policy for a while, as environments that start now read it."""
+        """Have another policy for a while, as environments that start now read it.
+
+        What is open is forgotten first: a changed policy has it all checked again.
+        """
+        self.forget_findings()
         ssm, name = self.account.client("ssm"), self.outputs["PolicyParameterName"]
         usual = ssm.get_parameter(Name=name)["Parameter"]["Value"]
         ssm.put_parameter(Name=name, Value=text, Overwrite=True)
@@ -143,6 +147,7 @@ class Deployed:
         try:
             yield
         finally:
+            self.forget_findings()
             ssm.put_parameter(Name=name, Value=usual, Overwrite=True)
             self.forget("CheckClusterFunction")
 
