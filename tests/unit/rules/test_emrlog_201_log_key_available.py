@@ -1,10 +1,25 @@
 import pytest
 
+from emr_log_guard.domain.clusters import Step, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
 from emr_log_guard.rules.emrlog_201_log_key_available import RULE
-from tests.unit.builders import AWS_MANAGED, KEY, NO_SUCH_KEY, UNREADABLE, a_key, cluster_facts
+from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.judge import Judging, judge_cluster
+from tests.unit.builders import (
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    KEY,
+    NO_SUCH_KEY,
+    NOW,
+    UNREADABLE,
+    a_key,
+    cluster_facts,
+)
 
 LOST = [
     (KeyState.DISABLED, "was disabled", "enable-key"),
@@ -25,7 +40,18 @@ def test_a_key_that_worked_and_is_lost_is_reported_here_alone(
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert words in outcome.summary
     assert fix in RULE.remediation(facts)
-    assert usable.check(facts).compliance is Compliance.NOT_APPLICABLE
+    judging = Judging(NOW, str)
+    rules = in_force(CLUSTER_RULES, Policy())
+    found = [f.rule_id for f in judge_cluster(facts, rules, judging) if f.needs_attention]
+    assert found == ["EMRLOG-201"]
+
+
+def test_a_lost_cluster_key_hides_no_step_whose_own_key_never_worked() -> None:
+    disabled = a_key(arn=ANOTHER_KEY.arn, state=KeyState.DISABLED)
+    step = WorkloadFacts(Step("s-1", "load", None, disabled.arn), disabled)
+    facts = cluster_facts(steps=(step,), log_key_worked=True)
+
+    assert steps_keep_key.check(facts).compliance is Compliance.NON_COMPLIANT
 
 
 @pytest.mark.parametrize("state", [state for state, _, _ in LOST])

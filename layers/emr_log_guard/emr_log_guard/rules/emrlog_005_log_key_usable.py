@@ -24,6 +24,15 @@ https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 
 
 def check(facts: ClusterFacts) -> Outcome:
+    """Ask for a usable key; one that worked for the cluster and was lost is EMRLOG-201's."""
+    key = facts.log_key
+    lost = isinstance(key, KmsKey) and key.state not in USABLE_STATES
+    if facts.log_key_worked and lost:
+        return not_applicable("the log key worked before: EMRLOG-201 reports what became of it")
+    return can_encrypt(facts)
+
+
+def can_encrypt(facts: ClusterFacts) -> Outcome:
     """Ask for an existing, enabled, symmetric encryption key in the cluster's Region."""
     match named_key(facts):
         case Unresolved(reason):
@@ -36,10 +45,6 @@ def check(facts: ClusterFacts) -> Outcome:
             flaw = _flaw(key, facts.cluster.region)
             if flaw is None:
                 return compliant(f"the log key {key.arn} is {key.state} and encrypts")
-            if facts.log_key_worked and key.state not in USABLE_STATES:
-                return not_applicable(
-                    "the log key worked before: EMRLOG-201 reports what became of it"
-                )
             return non_compliant(f"the log key {key.arn} {flaw}")
         case outcome:
             return outcome

@@ -22,7 +22,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
-    if usable.check(facts).compliance is Compliance.NON_COMPLIANT:
+    if usable.can_encrypt(facts).compliance is Compliance.NON_COMPLIANT:
         return not_applicable("the log key is not usable")
     key = customer_key(facts)
     if isinstance(key, Outcome):

@@ -21,7 +21,7 @@ from emr_log_guard.rules import emrlog_006_log_key_approved as approved
 from emr_log_guard.rules.remediation import right_key
 from emr_log_guard.rules.rule import Rule
 
-_CHECKS = (configured.check, customer_managed.check, usable.check, approved.check)
+_CHECKS = (configured.check, customer_managed.check, usable.can_encrypt, approved.check)
 
 
 def check(facts: ClusterFacts) -> Outcome:

@@ -44,7 +44,7 @@ def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
 
     https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
     """
-    if usable.check(facts).compliance is Compliance.NON_COMPLIANT:
+    if usable.can_encrypt(facts).compliance is Compliance.NON_COMPLIANT:
         return not_applicable("the log key is not usable")
     key = customer_key(facts)
     if isinstance(key, Outcome) or key.origin == "AWS_KMS":

@@ -103,6 +103,6 @@ class CheckCluster:
             replace(
                 known,
                 keys=facts.key_arns,
-                log_key_worked=usable.check(facts).compliance is Compliance.COMPLIANT,
+                log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
             ),
         )

@@ -76,7 +76,7 @@ class ReadClusterFacts:
         if (
             self.roles is None
             or not isinstance(key, KmsKey)
-            or usable.check(facts).compliance is not Compliance.COMPLIANT
+            or usable.can_encrypt(facts).compliance is not Compliance.COMPLIANT
         ):
             return facts
         access = (
