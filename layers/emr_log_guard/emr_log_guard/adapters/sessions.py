@@ -1,0 +1,179 @@
+"""Clients of an audit: of any Region, as the caller or as a role that is assumed."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, RLock
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
+from emr_log_guard.adapters.call_count import CallCount
+from emr_log_guard.adapters.pace import Paces
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.errors import NotReadableError
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_emr import EMRClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_kms import KMSClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sts import STSClient
+
+THREADS = 32
+"""How many calls a place answers at once: at 50 ms a call, some 600 calls a second."""
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=THREADS,
+    user_agent_extra="emr-log-guard",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What all clients of an audit share."""
+
+    calls: CallCount
+    stopped: Event
+    max_rate: float = math.inf
+
+
+@dataclass(slots=True)
+class AuditSession:
+    """Clients with one set of credentials, each made when it is first asked for.
+
+    boto3 itself is left out: of what it adds to botocore nothing is used, and importing it takes
+    longer than a small audit does.
+    """
+
+    _session: "Session"
+    _watch: Watch
+    role_arn: str | None = None
+    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
+
+    @classmethod
+    def of_caller(cls, watch: Watch) -> "AuditSession":
+        """Act as whoever runs the command."""
+        return cls(botocore.session.Session(), watch)
+
+    def assume(self, role_arn: str) -> "AuditSession":
+        """Act as a role; its credentials are renewed before they expire.
+
+        Raises:
+            NotReadableError: The role cannot be assumed.
+
+        """
+        sts = self.sts()
+
+        def fetch() -> dict[str, Any]:
+            credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="emr-log-guard-audit")[
+                "Credentials"
+            ]
+            return {
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": credentials["Expiration"].isoformat(),
+            }
+
+        try:
+            assumed = RefreshableCredentials.create_from_metadata(fetch(), fetch, "sts-assume-role")
+        except AWS_ERRORS as error:
+            problem = unresolved("sts:AssumeRole", role_arn, error)
+            raise NotReadableError(problem.reason) from error
+        session = botocore.session.Session()
+        session._credentials = assumed  # noqa: SLF001 - botocore has no other way
+        return AuditSession(session, self._watch, role_arn)
+
+    @property
+    def region(self) -> str | None:
+        """The Region that the caller's environment or profile names."""
+        return self._session.get_config_variable("region")
+
+    def account_id(self) -> str | None:
+        """Say which account it is: one GetCallerIdentity, unless the role tells.
+
+        Everybody may call it; None when the call fails all the same.
+        """
+        arn = Arn.parse(self.role_arn) if self.role_arn else None
+        if arn is not None:
+            return arn.account
+        try:
+            return self.sts().get_caller_identity()["Account"]
+        except AWS_ERRORS:
+            return None
+
+    def place(self, region: str) -> PlaceAccess:
+        """Give the way into a Region: clients are made when they are first used."""
+        clusters = EmrClusters(self.emr(region))
+        return PlaceAccess(
+            clusters,
+            ReadClusterFacts(
+                keys=RememberedKeys(KmsKeys(self.kms(region)), retention=WHOLE_RUN),
+                roles=self._roles(),
+                steps=clusters,
+            ),
+            AuditedLogObjects(lambda: self.s3(region)),
+        )
+
+    def enabled_regions(self) -> tuple[str, ...]:
+        """Name the Regions that the account uses: one DescribeRegions.
+
+        Raises:
+            NotReadableError: They cannot be read.
+
+        """
+        try:
+            regions = self.ec2().describe_regions()["Regions"]
+        except AWS_ERRORS as error:
+            problem = unresolved("ec2:DescribeRegions", "the account", error)
+            raise NotReadableError(problem.reason) from error
+        return tuple(sorted(region["RegionName"] for region in regions))
+
+    def ec2(self) -> "EC2Client":
+        """Return the client for EC2."""
+        client: EC2Client = self._client("ec2", self.region or "us-east-1")
+        return client
+
+    def emr(self, region: str) -> "EMRClient":
+        """Return the client for Amazon EMR in a Region."""
+        client: EMRClient = self._client("emr", region)
+        return client
+
+    def iam(self) -> "IAMClient":
+        """Return the client for IAM."""
+        client: IAMClient = self._client("iam", self.region or "us-east-1")
+        return client
+
+    def kms(self, region: str) -> Callable[[str | None], "KMSClient"]:
+        """Return what gives the client for KMS in a Region, this one unless told another."""
+        return lambda other: self._client("kms", other or region)
+
+    def s3(self, region: str) -> "S3Client":
+        """Return the client for S3 in a Region."""
+        client: S3Client = self._client("s3", region)
+        return client
+
+    def sts(self) -> "STSClient":
+        """Return the client for STS."""
+        client: STSClient = self._client("sts", self.region or "us-east-1")
+        return client
+
+    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - of any service
+        """Make a client, or give the one that is there: making one is not thread-safe."""
+        with self._lock:
+            client = self._clients.get((service, region))
+            if client is None:
+                client = self._session.create_client(service, region_name=region, config=_CONFIG)
+                self._watch.calls.attach(client)
+                Paces(self._watch.stopped, self._watch.max_rate).attach(client)
+                self._clients[service, region] = client
+            return client
