@@ -30,8 +30,10 @@ COPIED = (
 )
 """The fields of RunJobFlow that Cluster repeats as they were given."""
 
-NOT_IN_CLUSTER = ("BootstrapActions", "InstanceFleets", "InstanceGroups")
-"""What MiniStack keeps in a cluster's record and AWS tells through other actions."""
+SESSIONS = "Sessions"
+"""Where a cluster's record keeps its sessions."""
+NOT_IN_CLUSTER = ("BootstrapActions", "InstanceFleets", "InstanceGroups", SESSIONS)
+"""What MiniStack and we keep in a cluster's record and AWS tells through other actions."""
 
 
 def unknown_cluster(cluster_id: object) -> Response:

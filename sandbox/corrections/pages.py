@@ -1,4 +1,4 @@
-"""EMR's pages: at most 50 items and a marker for the next.
+"""EMR's pages: 50 items unless told, and a marker for the next.
 
 https://docs.aws.amazon.com/emr/latest/APIReference/API_ListClusters.html
 """
@@ -15,8 +15,15 @@ class InvalidMarkerError(ValueError):
     """A marker that no page ended with."""
 
 
-def page(items: Sequence[Any], name: str, marker: str | None) -> dict[str, Any]:
-    """The page of `items` that `marker` asks for, and the next page's marker if there is one.
+def page(
+    items: Sequence[Any],
+    name: str,
+    marker: str | None,
+    *,
+    next_page: str = "Marker",
+    size: int = PAGE_SIZE,
+) -> dict[str, Any]:
+    """The page of `items` that `marker` asks for, with the next one's as `next_page` if any.
 
     Raises:
         InvalidMarkerError: `marker` is none that was given out.
@@ -26,8 +33,8 @@ def page(items: Sequence[Any], name: str, marker: str | None) -> dict[str, Any]:
     except (binascii.Error, ValueError) as error:
         message = f"Marker '{marker}' is not valid."
         raise InvalidMarkerError(message) from error
-    end = start + PAGE_SIZE
+    end = start + size
     found: dict[str, Any] = {name: list(items[start:end])}
     if end < len(items):
-        found["Marker"] = base64.b64encode(str(end).encode()).decode()
+        found[next_page] = base64.b64encode(str(end).encode()).decode()
     return found

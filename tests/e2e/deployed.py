@@ -91,6 +91,17 @@ class Deployed:
             Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]})
         )
 
+    def about_logs(self, cluster_id: str) -> list[dict[str, Any]]:
+        """Give the alerts about a cluster's log objects.
+
+        A bucket that sends no events, so that only the test invokes the function, has one more.
+        """
+        return [
+            alert
+            for alert in self.inbox.about(cluster_id)
+            if any(finding["rule_id"] > "EMRLOG-1" for finding in alert["findings"])
+        ]
+
     def cluster_arn(self, cluster_id: str) -> str:
         """Name a cluster by its ARN."""
         emr = self.account.client("emr")
@@ -106,16 +117,19 @@ class Deployed:
 
 
 @contextmanager
-def deployed(built: Path, *, webhook: str | None = None, **parameters: str) -> Iterator[Deployed]:
+def deployed(
+    built: Path, *, webhook: str | None = None, pace: EmrPace = PACE, **parameters: str
+) -> Iterator[Deployed]:
     """Deploy the stack to an account of its own, with keys, roles and a log bucket in it.
 
     Args:
         built: The built template.
         webhook: The URL of a Slack webhook, to be kept as a secret; None goes without Slack.
+        pace: How fast clusters live.
         parameters: The template's.
 
     """
-    with Sandbox.start(emr=PACE) as account:
+    with Sandbox.start(emr=pace) as account:
         if webhook:
             parameters["SlackWebhookSecretArn"] = account.client("secretsmanager").create_secret(
                 Name="slack-webhook", SecretString=webhook

@@ -124,7 +124,7 @@ def test_a_log_that_nobody_can_read_is_told_and_ends_nothing(acting: Deployed) -
 
     acting.invoke("CheckLogObjectsFunction", batch(object_event("closed-logs", key)))
 
-    [alert] = acting.inbox.about(cluster_id)
+    [alert] = acting.about_logs(cluster_id)
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-101", "INSUFFICIENT_DATA")
     assert alert["next_step"] == "nothing_enforced"

@@ -51,7 +51,10 @@ def quiet(acting: Deployed) -> Iterator[Deployed]:
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
-    yield acting
+    stored = acting.account.client("ssm").get_parameter(Name=acting.outputs["PolicyParameterName"])
+    policy = json.loads(stored["Parameter"]["Value"])
+    with acting.policy(json.dumps(policy | {"rules": {"EMRLOG-011": {"enabled": True}}})):
+        yield acting
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=slack["Endpoint"])
     for rule in rules:
         events.enable_rule(Name=rule)
@@ -105,11 +108,19 @@ def told(
 
 
 def check_cluster(stack: Deployed) -> object:
-    """Have a good cluster and a bad one checked, with roles and a key never seen before."""
+    """Have a good cluster and a bad one checked, with roles, key and bucket never seen before."""
     suffix = next(fresh)
+    stack.estate.make_log_bucket(f"logs-{suffix}")
     roles = stack.estate.make_roles(suffix=f"-{suffix}")
     key = stack.estate.make_key(f"key-{suffix}")
-    good = stack.estate.launch("good", LogEncryptionKmsKeyId=key, **roles)
+    stack.account.client("kms").enable_key_rotation(KeyId=key)
+    good = stack.estate.launch(
+        "good",
+        LogUri=f"s3://logs-{suffix}/",
+        LogEncryptionKmsKeyId=key,
+        SessionEnabled=True,
+        **roles,
+    )
     bad = stack.estate.launch("bad")
     summary, error = stack.invoke("CheckClusterFunction", cluster_event(good))
     _, second_error = stack.invoke("CheckClusterFunction", cluster_event(bad))
@@ -137,18 +148,32 @@ def check_log_objects(stack: Deployed) -> object:
         bad = object_event(bucket, f"{cluster_id}/node/bad.gz")
         _, error = stack.invoke("CheckLogObjectsFunction", batch(bad))
         seen += [error, told(stack, cluster_id, "finding.opened")]
-    return seen
+    return [*seen, *check_log_of_step(stack)]
 
 
-def launch_with_step(stack: Deployed) -> str:
-    """Launch a good cluster with a step whose logs get a key that nobody approved."""
+def check_log_of_step(stack: Deployed) -> Iterator[object]:
+    """Have a log object checked that only its step explains."""
     key = stack.estate.make_key(f"key-{next(fresh)}")
+    cluster_id = launch_with_step(stack, key, LogUri="s3://plain-logs/")
+    [step] = stack.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
+    log = f"{cluster_id}/steps/{step['Id']}/stderr.gz"
+    stack.account.client("s3").put_object(
+        Bucket="plain-logs", Key=log, Body=b"x", **stack.keys.encrypt(key)
+    )
+    yield stack.invoke("CheckLogObjectsFunction", batch(object_event("plain-logs", log)))
+    yield told(stack, cluster_id, "finding.opened")
+
+
+def launch_with_step(stack: Deployed, key: str, **settings: Any) -> str:  # noqa: ANN401
+    """Launch a good cluster with a step whose logs get a key that nobody approved."""
     step = {
         "Name": "own-key",
         "HadoopJarStep": {"Jar": "command-runner.jar"},
         "StepMonitoringConfiguration": {"S3MonitoringConfiguration": {"EncryptionKeyArn": key}},
     }
-    return stack.estate.launch("step", LogEncryptionKmsKeyId=stack.keys.approved, Steps=[step])
+    return stack.estate.launch(
+        "step", LogEncryptionKmsKeyId=stack.keys.approved, Steps=[step], **settings
+    )
 
 
 def enforce(stack: Deployed) -> object:
@@ -156,7 +181,9 @@ def enforce(stack: Deployed) -> object:
     s3 = stack.account.client("s3")
     protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
     clusters = {stack.estate.launch("bad", Instances=protected): list[dict[str, str]]()}
-    clusters[launch_with_step(stack)] = []
+    clusters[launch_with_step(stack, stack.estate.make_key(f"key-{next(fresh)}"))] = []
+    good = {"LogEncryptionKmsKeyId": stack.keys.approved, "SessionEnabled": True}
+    clusters[stack.estate.launch("sessions", **good)] = []
     for bucket in BUCKETS:
         for name in ("bad.gz", "gone.gz"):
             cluster_id = stack.estate.launch(
@@ -214,6 +241,7 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
     assert [ended for _, ended, _ in usual["EnforceFunction"]] == [
         *(True, True),  # the protected one, and the one with a step of its own key
+        False,  # the good one, on which there may be sessions
         *(True, False, True, False),
     ]
 

@@ -76,7 +76,7 @@ def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(telling: Deplo
         None,
     )
 
-    [alert] = telling.inbox.about(quiet)
+    [alert] = telling.about_logs(quiet)
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["occurrences"]) == ("EMRLOG-101", 20)
     assert len(finding["evidence"]["samples"]) == 5
@@ -109,7 +109,7 @@ def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> No
 
     telling.invoke("CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad)))
 
-    [alert] = telling.inbox.about(cluster_id)
+    [alert] = telling.about_logs(cluster_id)
     assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
     assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
 
@@ -218,6 +218,7 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
 ) -> None:
     cluster_id = telling.estate.launch("overridden", LogEncryptionKmsKeyId=telling.keys.approved)
     key = telling.estate.make_key("step-key")
+    telling.estate.make_log_bucket("elsewhere")
     logs = {"LogUri": "s3://elsewhere/", "EncryptionKeyArn": key}
     step = {
         "Name": "own-key",
@@ -232,3 +233,44 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-008", "NON_COMPLIANT")
     assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}"]
+
+
+def test_a_log_bucket_that_sends_no_events_is_told(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    telling.account.client("s3").create_bucket(Bucket="silent-logs")
+    cluster_id = telling.estate.launch(
+        "silent", LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=telling.keys.approved
+    )
+
+    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-009", "NON_COMPLIANT")
+    assert "silent-logs sends no events to EventBridge" in finding["summary"]
+
+
+@pytest.mark.parametrize(("own", "compliance"), [(True, "COMPLIANT"), (False, "NON_COMPLIANT")])
+def test_a_steps_log_is_judged_by_its_steps_key_wherever_the_step_logs(
+    telling: Deployed, eventually: Eventually, *, own: bool, compliance: str
+) -> None:
+    estate, keys = telling.estate, telling.keys
+    bucket = f"step-logs-{compliance.lower().replace('_', '-')}"
+    estate.make_log_bucket(bucket)
+    key = estate.make_key(bucket)
+    logs = {"LogUri": f"s3://{bucket}/clusters/", "EncryptionKeyArn": key}
+    step = {
+        "Name": "own-key",
+        "HadoopJarStep": {"Jar": "command-runner.jar"},
+        "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
+    }
+    cluster_id = estate.launch("stepped", LogEncryptionKmsKeyId=keys.approved, Steps=[step])
+    [listed] = telling.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
+    name = f"steps/{listed['Id']}/stderr.gz"
+
+    estate.write_log(cluster_id, name, keys.encrypt(key if own else keys.approved), bucket=bucket)
+
+    [entry] = eventually(lambda: judged_logs(telling, cluster_id, 1), seconds=60)
+    assert entry["compliance"] == compliance
+    rules = {f["rule_id"] for alert in telling.about_logs(cluster_id) for f in alert["findings"]}
+    assert rules == (set() if own else {"EMRLOG-103"})

@@ -7,12 +7,15 @@ LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTermination
 
 READS = {
     "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:ListSessions",
     "elasticmapreduce:ListSteps",
     "iam:GetInstanceProfile",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
     "kms:DescribeKey",
     "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "s3:GetBucketNotification",
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:ListBucket",
@@ -32,7 +35,14 @@ CHANGES = {
     "sqs:SendMessage",
 }
 # A log key may be anyone's, and log buckets that are not named are all of them.
-ANYWHERE = {"kms:DescribeKey", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+ANYWHERE = {
+    "kms:DescribeKey",
+    "kms:GetKeyRotationStatus",
+    "s3:GetBucketNotification",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListBucket",
+}
 
 
 @pytest.mark.parametrize(
@@ -113,6 +123,13 @@ def test_named_buckets_are_all_that_is_read() -> None:
     assert len(resources) == 2
     assert all("LogBuckets" not in str(resource) for resource in resources)
     assert all("amzn-s3-demo-emr-logs" in str(resource) for resource in resources)
+
+
+@pytest.mark.parametrize("buckets", ["", "amzn-s3-demo-emr-logs"])
+def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
+    stack = Stack({"LogBuckets": buckets})
+
+    assert variables(stack, "CheckClusterFunction")["LOG_BUCKETS"] == buckets
 
 
 @pytest.mark.parametrize(

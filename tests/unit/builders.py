@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts, StepFacts
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts, LogBucket, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
@@ -55,6 +55,7 @@ class KeyChanges(TypedDict, total=False):
     state: KeyState
     spec: str
     usage: str
+    origin: str | None
 
 
 def a_key(**changes: Unpack[KeyChanges]) -> KmsKey:
@@ -65,6 +66,7 @@ def a_key(**changes: Unpack[KeyChanges]) -> KmsKey:
         state=KeyState.ENABLED,
         spec="SYMMETRIC_DEFAULT",
         usage="ENCRYPT_DECRYPT",
+        origin="AWS_KMS",
     )
     return replace(key, **changes)
 
@@ -93,6 +95,7 @@ class ClusterChanges(TypedDict, total=False):
     cloudwatch_logs: bool
     cloudwatch_key_identifier: str | None
     log_upload_policies: Mapping[str, str]
+    sessions_enabled: bool
     termination_protected: bool
     tags: Mapping[str, str]
 
@@ -148,6 +151,7 @@ def node_role_access(**changes: Unpack[AccessChanges]) -> RoleKeyAccess:
     return replace(access, **changes)
 
 
+LOG_BUCKET = LogBucket("example-logs", sends_events=True)
 ROLES_MAY = (service_role_access(), node_role_access())
 
 
@@ -170,8 +174,11 @@ def cluster_facts(  # noqa: PLR0913 - one a fact
     log_key: KeyFact | None = KEY,
     approved_keys: tuple[ApprovedKey, ...] = (),
     role_access: tuple[RoleKeyAccess | Unresolved, ...] = ROLES_MAY,
-    steps: tuple[StepFacts, ...] | Unresolved = (),
+    steps: tuple[WorkloadFacts, ...] | Unresolved = (),
+    sessions: tuple[WorkloadFacts, ...] | Unresolved = (),
     cloudwatch_key: KeyFact | None = None,
+    key_rotation: bool | Unresolved | None = True,
+    log_buckets: tuple[LogBucket, ...] = (LOG_BUCKET,),
 ) -> ClusterFacts:
     """Gather what is known of a cluster; without one, of a cluster that names the log key."""
     return ClusterFacts(
@@ -180,6 +187,9 @@ def cluster_facts(  # noqa: PLR0913 - one a fact
         approved_keys=approved_keys,
         role_access=role_access,
         steps=steps,
+        sessions=sessions,
+        key_rotation=key_rotation,
+        log_buckets=log_buckets if cluster is None or cluster.log_uri else (),
         cloudwatch_key=cloudwatch_key,
     )
 
@@ -198,7 +208,8 @@ class LogObjectChanges(TypedDict, total=False):
     encryption: Encryption | Unresolved
     object_key: KeyFact | None
     cluster: Cluster | Unresolved
-    cluster_key: KeyFact | None
+    expected_key: KeyFact | None
+    expected_of: str
 
 
 def log_object_facts(**changes: Unpack[LogObjectChanges]) -> LogObjectFacts:
@@ -209,7 +220,7 @@ def log_object_facts(**changes: Unpack[LogObjectChanges]) -> LogObjectFacts:
         encryption=encrypted("aws:kms", KEY.arn),
         object_key=KEY,
         cluster=a_cluster(),
-        cluster_key=KEY,
+        expected_key=KEY,
     )
     return replace(facts, **changes)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
@@ -40,6 +40,8 @@ class FakeClusters:
         self.failures: dict[str, BaseException] = {}
         self.listed: tuple[Step, ...] | Unresolved = ()
         self.steps_asked: list[str] = []
+        self.listed_sessions: tuple[Session, ...] | Unresolved = ()
+        self.sessions_asked: list[str] = []
 
     def describe(self, cluster_id: str) -> Cluster:
         self.asked.append(cluster_id)
@@ -51,6 +53,10 @@ class FakeClusters:
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         self.steps_asked.append(cluster_id)
         return self.listed
+
+    def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
+        self.sessions_asked.append(cluster_id)
+        return self.listed_sessions
 
     def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
         self._do("protect" if protected else "unprotect", cluster_id)
@@ -74,6 +80,8 @@ class FakeKeys:
         self.document = policy
         self.asked: list[str] = []
         self.policies_asked: list[str] = []
+        self.rotated: bool | Unresolved = True
+        self.rotations_asked: list[str] = []
 
     def describe(self, identifier: str) -> KeyFact:
         self.asked.append(identifier)
@@ -83,6 +91,10 @@ class FakeKeys:
     def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
         self.policies_asked.append(key.arn)
         return self.document
+
+    def rotation(self, key: KmsKey) -> bool | Unresolved:
+        self.rotations_asked.append(key.arn)
+        return self.rotated
 
 
 class FakeRoles:
@@ -103,6 +115,16 @@ class FakeRoles:
     def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
         self.asked.append(f"{role_arn} {action} {resource}")
         return self.decision
+
+
+class FakeBuckets:
+    def __init__(self, sending: bool | Unresolved = True) -> None:  # noqa: FBT001, FBT002
+        self.sending = sending
+        self.asked: list[str] = []
+
+    def sends_events(self, bucket: str) -> bool | Unresolved:
+        self.asked.append(bucket)
+        return self.sending
 
 
 class FakeLogObjects:

@@ -8,6 +8,7 @@ ENV = {
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
     "ENFORCEMENT_QUEUE_URL": "https://sqs.invalid/q",
     "RUNBOOK_BASE_URL": "https://example.com/runbooks/",
+    "LOG_BUCKETS": "one-logs,two-logs",
 }
 
 
@@ -22,6 +23,12 @@ def test_every_variable_is_read() -> None:
     assert settings.alerts_topic_arn == ENV["ALERTS_TOPIC_ARN"]
     assert settings.enforcement_queue_url == ENV["ENFORCEMENT_QUEUE_URL"]
     assert settings.runbook("EMRLOG-002") == "https://example.com/runbooks/EMRLOG-002.md"
+    assert settings.log_buckets == ("one-logs", "two-logs")
+
+
+@pytest.mark.parametrize("env", [without("LOG_BUCKETS"), ENV | {"LOG_BUCKETS": ""}])
+def test_without_names_every_bucket_is_checked(env: dict[str, str]) -> None:
+    assert Settings.from_env(env).log_buckets == ()
 
 
 @pytest.mark.parametrize(

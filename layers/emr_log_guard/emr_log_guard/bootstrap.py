@@ -7,8 +7,14 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, RememberedRoles
-from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.adapters.memory import (
+    RememberedBuckets,
+    RememberedClusters,
+    RememberedKeys,
+    RememberedRoles,
+    RememberedSteps,
+)
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
@@ -32,7 +38,9 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
         read_facts=ReadClusterFacts(
             keys=RememberedKeys(KmsKeys(clients.kms)),
             roles=RememberedRoles(IamRoles(clients.iam())),
-            steps=clusters,
+            workloads=clusters,
+            buckets=RememberedBuckets(S3Buckets(clients.s3())),
+            checked_buckets=settings.log_buckets,
         ),
         policy=_policy(settings),
         act=_act(settings),
@@ -42,13 +50,15 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
 
 
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
-    """Wire the log-object check: clusters and keys are remembered."""
+    """Wire the log-object check: clusters, their steps and keys are remembered."""
     settings = Settings.from_env(env)
+    clusters = EmrClusters(clients.emr())
     return CheckLogObjects(
         read_object=ReadLogObject(
-            clusters=RememberedClusters(EmrClusters(clients.emr())),
+            clusters=RememberedClusters(clusters),
             objects=S3LogObjects(clients.s3()),
             keys=RememberedKeys(KmsKeys(clients.kms)),
+            steps=RememberedSteps(clusters),
         ),
         policy=_policy(settings),
         act=_act(settings),
@@ -65,8 +75,10 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     alerts = SnsAlerts(clients.sns(), settings.alerts_topic_arn)
     return Enforce(
         clusters=clusters,
-        read_facts=ReadClusterFacts(keys, steps=clusters),
-        read_object=ReadLogObject(RememberedClusters(clusters), S3LogObjects(clients.s3()), keys),
+        read_facts=ReadClusterFacts(keys, workloads=clusters),
+        read_object=ReadLogObject(
+            RememberedClusters(clusters), S3LogObjects(clients.s3()), keys, clusters
+        ),
         policy=CurrentPolicy(
             SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
             alerts,

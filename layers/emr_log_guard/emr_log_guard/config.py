@@ -16,6 +16,8 @@ class Settings:
     enforcement_queue_url: str | None
     """None in a stack that may not terminate anything."""
     runbook_base_url: str
+    log_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are checked; empty when it is every bucket that sends events."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -30,6 +32,7 @@ class Settings:
             alerts_topic_arn=required(env, "ALERTS_TOPIC_ARN"),
             enforcement_queue_url=env.get("ENFORCEMENT_QUEUE_URL") or None,
             runbook_base_url=env.get("RUNBOOK_BASE_URL") or "docs/runbooks",
+            log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
         )
 
     def runbook(self, rule_id: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
 from tests.unit.builders import CLUSTER_ID, a_cluster
@@ -258,3 +258,66 @@ def test_upload_policies_of_log_types_are_read(aws: StubbedAws, clusters: EmrClu
     aws.answer("DescribeCluster", {"Cluster": LEAST | {"MonitoringConfiguration": logs}})
 
     assert clusters.describe(CLUSTER_ID).log_upload_policies == policies
+
+
+def a_session(number: int, **logs: object) -> dict[str, Any]:
+    return {
+        "Id": f"is-{number}",
+        "ClusterId": CLUSTER_ID,
+        "Name": f"ide-{number}",
+        "Arn": f"{ARN}/session/is-{number}",
+        "State": "IDLE",
+        "MonitoringConfiguration": {"S3LoggingConfiguration": logs},
+    }
+
+
+def test_active_sessions_with_log_settings_of_their_own_are_read_page_by_page(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    bare = {k: v for k, v in a_session(9).items() if k not in ("Name", "MonitoringConfiguration")}
+    aws.answer(
+        "ListSessions",
+        {"Sessions": [a_session(1, LogUri="s3://a/"), bare, a_session(2)], "NextToken": "more"},
+        {
+            "Sessions": [
+                a_session(3, Enabled=True, EncryptionKeyArn="key"),
+                a_session(4, Enabled=False, LogUri="s3://off/"),
+                a_session(5, LogUri="", EncryptionKeyArn=""),
+            ]
+        },
+    )
+
+    assert clusters.sessions(CLUSTER_ID) == (
+        Session("is-1", "ide-1", "s3://a/"),
+        Session("is-3", "ide-3", None, "key"),
+    )
+    asked = {
+        "ClusterId": CLUSTER_ID,
+        "SessionStates": ("SUBMITTED", "STARTING", "STARTED", "IDLE", "BUSY"),
+        "MaxResults": 100,
+    }
+    assert aws.calls == [
+        ("ListSessions", asked),
+        ("ListSessions", asked | {"NextToken": "more"}),
+    ]
+
+
+@pytest.mark.parametrize("answer", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
+def test_sessions_that_cannot_be_listed_are_unresolved(
+    aws: StubbedAws, clusters: EmrClusters, answer: Answer
+) -> None:
+    aws.answer("ListSessions", answer)
+
+    found = clusters.sessions(CLUSTER_ID)
+
+    assert isinstance(found, Unresolved)
+    assert found.reason.startswith(f"elasticmapreduce:ListSessions on {CLUSTER_ID} answered ")
+
+
+@pytest.mark.parametrize(("said", "enabled"), [({}, False), ({"SessionEnabled": True}, True)])
+def test_whether_a_cluster_may_run_sessions_is_read(
+    aws: StubbedAws, clusters: EmrClusters, said: dict[str, bool], *, enabled: bool
+) -> None:
+    aws.answer("DescribeCluster", {"Cluster": LEAST | said})
+
+    assert clusters.describe(CLUSTER_ID).sessions_enabled is enabled

@@ -9,7 +9,7 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KeyState, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
-from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, key_arn
+from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, a_key, key_arn
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 KEY_ID = KEY.arn.rpartition("/")[2]
@@ -20,6 +20,7 @@ METADATA: dict[str, Any] = {
     "KeyState": "Enabled",
     "KeySpec": "SYMMETRIC_DEFAULT",
     "KeyUsage": "ENCRYPT_DECRYPT",
+    "Origin": "AWS_KMS",
 }
 NEVER_ANSWERED = {"endpoint_url": "https://kms.invalid"}
 
@@ -170,3 +171,35 @@ def test_a_key_policy_that_cannot_be_read_is_doubt(
 
     assert isinstance(policy, Unresolved)
     assert told in policy.reason
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_whether_a_key_is_rotated_is_asked_in_its_region(
+    aws: StubbedAws,
+    keys: KmsKeys,
+    *,
+    rotated: bool,
+) -> None:
+    key = a_key(arn=key_arn(region=OTHER_REGION))
+    aws.answer("GetKeyRotationStatus", {"KeyRotationEnabled": rotated})
+
+    assert keys.rotation(key) is rotated
+    assert aws.calls == [("GetKeyRotationStatus", {"KeyId": key.arn})]
+    assert aws.regions == [OTHER_REGION]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnsupportedOperationException"])
+def test_a_rotation_that_cannot_be_read_is_unresolved(
+    aws: StubbedAws, keys: KmsKeys, code: str
+) -> None:
+    aws.answer("GetKeyRotationStatus", AwsError(code))
+
+    assert keys.rotation(KEY) == Unresolved(
+        f"kms:GetKeyRotationStatus on {KEY.arn} answered {code}"
+    )
+
+
+def test_a_key_without_an_origin_is_understood(aws: StubbedAws, keys: KmsKeys) -> None:
+    aws.answer("DescribeKey", {"KeyMetadata": {k: METADATA[k] for k in METADATA if k != "Origin"}})
+
+    assert keys.describe(KEY_ID) == a_key(origin=None)

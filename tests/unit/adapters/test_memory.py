@@ -1,11 +1,16 @@
 import pytest
 
 from emr_log_guard.adapters.memory import (
+    BUCKET_SECONDS,
     KEY_SECONDS,
+    STEPS_SECONDS,
+    RememberedBuckets,
     RememberedClusters,
     RememberedKeys,
     RememberedRoles,
+    RememberedSteps,
 )
+from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
@@ -18,7 +23,7 @@ from tests.unit.builders import (
     UNREADABLE,
     a_cluster,
 )
-from tests.unit.fakes import FakeClusters, FakeKeys, FakeRoles
+from tests.unit.fakes import FakeBuckets, FakeClusters, FakeKeys, FakeRoles
 
 
 class Clock:
@@ -116,3 +121,45 @@ def test_doubt_is_never_remembered() -> None:
         assert known_roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == UNREADABLE
     assert len(keys.asked) == len(keys.policies_asked) == 2
     assert len(roles.asked) == 6
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_a_keys_rotation_is_read_again_only_after_a_while(clock: Clock, *, rotated: bool) -> None:
+    keys = FakeKeys()
+    keys.rotated = rotated
+    remembered = RememberedKeys(keys, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.rotation(KEY) is rotated
+    assert keys.rotations_asked == [KEY.arn, KEY.arn]
+
+
+@pytest.mark.parametrize("listed", [(), (Step("s-1", "load"),), UNREADABLE])
+def test_steps_are_listed_again_only_after_a_while_even_if_they_cannot_be(
+    clock: Clock, listed: tuple[Step, ...] | Unresolved
+) -> None:
+    clusters = FakeClusters(a_cluster())
+    clusters.listed = listed
+    remembered = RememberedSteps(clusters, clock)
+
+    for clock.seconds in (0, STEPS_SECONDS - 1, STEPS_SECONDS + 1):
+        assert remembered.steps(CLUSTER_ID) == listed
+    assert clusters.steps_asked == [CLUSTER_ID, CLUSTER_ID]
+
+
+@pytest.mark.parametrize("sending", [True, False])
+def test_a_bucket_is_asked_again_only_after_a_while(clock: Clock, *, sending: bool) -> None:
+    buckets = FakeBuckets(sending)
+    remembered = RememberedBuckets(buckets, clock)
+
+    for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
+        assert remembered.sends_events("b") is sending
+    assert buckets.asked == ["b", "b"]
+
+
+def test_a_bucket_that_cannot_be_read_is_asked_again() -> None:
+    buckets = FakeBuckets(UNREADABLE)
+    remembered = RememberedBuckets(buckets)
+
+    assert remembered.sends_events("b") == remembered.sends_events("b") == UNREADABLE
+    assert buckets.asked == ["b", "b"]

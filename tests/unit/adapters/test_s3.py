@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
 
-from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ObjectNotFoundError
@@ -136,3 +136,43 @@ def test_an_s3_that_never_answers_flies(aws: StubbedAws, objects: S3LogObjects) 
 
     with pytest.raises(ReadTimeoutError):
         objects.encryption(PLAIN)
+
+
+@pytest.fixture
+def buckets(aws: StubbedAws) -> S3Buckets:
+    return S3Buckets(aws.attach(boto3.client("s3")))
+
+
+@pytest.mark.parametrize(
+    ("configuration", "sends"),
+    [
+        ({}, False),
+        ({"QueueConfigurations": []}, False),
+        ({"EventBridgeConfiguration": {}}, True),
+    ],
+)
+def test_a_bucket_sends_its_events_when_it_is_configured_to(
+    aws: StubbedAws, buckets: S3Buckets, configuration: Answer, *, sends: bool
+) -> None:
+    aws.answer("GetBucketNotificationConfiguration", configuration)
+
+    assert buckets.sends_events("example-logs") is sends
+    assert aws.calls == [("GetBucketNotificationConfiguration", {"Bucket": "example-logs"})]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (AwsError("AccessDenied", status=403), "AccessDenied"),
+        (AwsError("NoSuchBucket", status=404), "NoSuchBucket"),
+        (NEVER_ANSWERED, "ReadTimeoutError"),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_is_unresolved(
+    aws: StubbedAws, buckets: S3Buckets, answer: Answer, code: str
+) -> None:
+    aws.answer("GetBucketNotificationConfiguration", answer)
+
+    assert buckets.sends_events("b-1") == Unresolved(
+        f"s3:GetBucketNotificationConfiguration on b-1 answered {code}"
+    )

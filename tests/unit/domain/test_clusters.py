@@ -1,6 +1,8 @@
 import pytest
 
-from tests.unit.builders import ACCOUNT, REGION, a_cluster
+from emr_log_guard.domain.clusters import Session, Step, WorkloadFacts
+from emr_log_guard.domain.unresolved import Unresolved
+from tests.unit.builders import ACCOUNT, REGION, a_cluster, cluster_facts
 
 
 def test_a_cluster_runs_in_the_account_and_the_region_of_its_arn() -> None:
@@ -29,3 +31,33 @@ def test_a_cluster_without_an_arn_is_a_mistake_of_ours() -> None:
 )
 def test_a_cluster_has_ended_from_the_moment_it_is_terminating(state: str, *, ended: bool) -> None:
     assert a_cluster(state=state).ended is ended
+
+
+STEP = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None)
+SESSION = WorkloadFacts(Session("is-1", "ide", "s3n://example-logs/emr/"), None)
+DOUBT = Unresolved("not listed")
+
+
+def test_logs_go_to_each_log_uri_once() -> None:
+    facts = cluster_facts(steps=(STEP, STEP), sessions=(SESSION,))
+
+    assert facts.log_uris == ("s3n://example-logs/emr/", "s3://elsewhere/")
+
+
+@pytest.mark.parametrize(
+    ("steps", "sessions", "known", "unlisted"),
+    [
+        ((STEP,), (SESSION,), (STEP, SESSION), None),
+        (DOUBT, (SESSION,), (SESSION,), DOUBT),
+        ((STEP,), DOUBT, (STEP,), DOUBT),
+    ],
+)
+def test_what_cannot_be_listed_hides_nothing_else(
+    steps: tuple[WorkloadFacts, ...] | Unresolved,
+    sessions: tuple[WorkloadFacts, ...] | Unresolved,
+    known: tuple[WorkloadFacts, ...],
+    unlisted: Unresolved | None,
+) -> None:
+    facts = cluster_facts(steps=steps, sessions=sessions)
+
+    assert (facts.workloads, facts.unlisted) == (known, unlisted)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in
+from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, step_id_in
 
 CLUSTER = "j-2AXXXXXXGAPLF"
 OTHER = "j-3BYYYYYYHBQMG"
@@ -130,3 +130,23 @@ def test_an_object_is_written_as_a_uri_with_its_version_where_it_has_one() -> No
         str(ObjectVersion("example-logs", "emr/x.gz", "3HL4"))
         == "s3://example-logs/emr/x.gz?versionId=3HL4"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("steps/s-2AXXXXXXGAPLF/stderr.gz", "s-2AXXXXXXGAPLF"),
+        ("steps/s-2AXXXXXXGAPLF", None),
+        ("steps/notes/s-2A/x", None),
+        ("containers/steps/s-2A/x", None),
+        ("node/i-1/x", None),
+    ],
+)
+def test_a_steps_folder_names_its_step(path: str, step: str | None) -> None:
+    assert step_id_in(path) == step
+
+
+def test_the_path_of_a_log_begins_in_its_clusters_folder() -> None:
+    location = LogLocation("b", f"logs/{CLUSTER}/")
+
+    assert location.path(CLUSTER, f"logs/{CLUSTER}/{CLUSTER}/steps/s-1/x") == "steps/s-1/x"

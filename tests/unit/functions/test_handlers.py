@@ -14,7 +14,14 @@ from botocore.client import BaseClient
 from emr_log_guard import observability
 from emr_log_guard.adapters import clients, slack
 from emr_log_guard.errors import ClusterNotFoundError, InvalidEventError
-from tests.unit.builders import CLUSTER_ID, KEY, NODE_ROLE_ARN, SERVICE_ROLE_ARN, a_cluster
+from tests.unit.builders import (
+    ANOTHER_KEY,
+    CLUSTER_ID,
+    KEY,
+    NODE_ROLE_ARN,
+    SERVICE_ROLE_ARN,
+    a_cluster,
+)
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 # Powertools says so whenever an invocation fails before anything was measured.
@@ -26,6 +33,7 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "GetParameter": 1,
     "ListSteps": 1,
     "DescribeCluster": 1,
+    "GetBucketNotificationConfiguration": 1,
     "DescribeKey": 1,
     "GetRole": 1,
     "GetInstanceProfile": 1,
@@ -92,6 +100,20 @@ def describe_cluster(params: dict[str, Any], **changes: object) -> dict[str, Any
     }
 
 
+def describe_key(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "KeyMetadata": {
+            "KeyId": "k",
+            "Arn": params["KeyId"],
+            "KeyManager": "CUSTOMER",
+            "KeyState": "Enabled",
+            "KeySpec": "SYMMETRIC_DEFAULT",
+            "KeyUsage": "ENCRYPT_DECRYPT",
+            "Origin": "AWS_KMS",
+        }
+    }
+
+
 def without_a_key(params: dict[str, Any]) -> dict[str, Any]:
     return describe_cluster(params, LogEncryptionKmsKeyId="")
 
@@ -118,14 +140,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "Action": "kms:*",
         "Resource": "*",
     }
-    key = {
-        "KeyId": "k",
-        "Arn": KEY.arn,
-        "KeyManager": "CUSTOMER",
-        "KeyState": "Enabled",
-        "KeySpec": "SYMMETRIC_DEFAULT",
-        "KeyUsage": "ENCRYPT_DECRYPT",
-    }
     profile = {
         "Path": "/",
         "InstanceProfileName": "EMR_EC2_DefaultRole",
@@ -139,7 +153,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("GetParameter", {"Parameter": stored})
     aws.answer("DescribeCluster", describe_cluster)
     aws.answer("ListSteps", {"Steps": []})
-    aws.answer("DescribeKey", {"KeyMetadata": key})
+    aws.answer("GetBucketNotificationConfiguration", {"EventBridgeConfiguration": {}})
+    aws.answer("DescribeKey", describe_key)
     aws.answer("GetKeyPolicy", {"Policy": json.dumps({"Statement": [policy]})})
     aws.answer("GetRole", {"Role": a_role(SERVICE_ROLE_ARN)})
     aws.answer("GetInstanceProfile", {"InstanceProfile": profile})
@@ -203,6 +218,7 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
         "GetParameter": 1,
         "DescribeCluster": 1,
         "ListSteps": 1,
+        "GetBucketNotificationConfiguration": 1,
         "Publish": 1,
         "SendMessage": 1,
     }
@@ -233,6 +249,7 @@ def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
     assert aws.counts == {
         "GetParameter": 1,
         "DescribeCluster": 1,
+        "ListSteps": 1,  # of the record that is not under the cluster's log URI
         "DescribeKey": 1,
         "HeadObject": 1,
     }
@@ -242,6 +259,38 @@ def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
     invoke(function, event)
 
     assert aws.counts == {"HeadObject": 3}
+
+
+def a_step_with_a_key(_: dict[str, Any]) -> dict[str, Any]:
+    return {"Steps": [{"Id": "s-1", "Name": "load", "EncryptionKeyArn": ANOTHER_KEY.arn}]}
+
+
+def test_check_log_objects_lists_steps_once_in_a_while(aws: StubbedAws) -> None:
+    function, event = load("check_log_objects"), an_event("sqs-s3-object-created")
+    aws.answer("ListSteps", a_step_with_a_key)
+    aws.answer("HeadObject", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": ANOTHER_KEY.arn})
+    event["Records"] = event["Records"][:1] * 3
+
+    invoke(function, event)
+    assert (aws.counts["HeadObject"], aws.counts["ListSteps"]) == (3, 1)
+    aws.forget_calls()
+
+    invoke(function, event)
+    assert "ListSteps" not in aws.counts
+
+
+def test_enforce_lists_steps_each_time(aws: StubbedAws) -> None:
+    function, event = load("enforce"), an_event("sqs-enforcement-request")
+    body = json.loads(event["Records"][0]["body"])
+    log = {"bucket": "amzn-s3-demo-emr-logs", "key": f"logs/{CLUSTER_ID}/node/a.gz"}
+    event["Records"][0]["body"] = json.dumps(body | {"log_objects": [log]})
+    aws.answer("HeadObject", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": ANOTHER_KEY.arn})
+
+    invoke(function, event)
+    first = aws.counts["ListSteps"]
+    invoke(function, event)
+
+    assert aws.counts["ListSteps"] == 2 * first > 0
 
 
 def test_check_log_objects_alerts_on_a_badly_encrypted_object(aws: StubbedAws) -> None:

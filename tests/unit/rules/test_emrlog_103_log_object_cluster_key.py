@@ -96,14 +96,14 @@ def test_an_object_that_names_no_key_is_doubt() -> None:
 
 
 def test_a_cluster_that_emr_does_not_know_here_is_doubt() -> None:
-    outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, cluster_key=None))
+    outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, expected_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNKNOWN_CLUSTER.reason in outcome.summary
 
 
 def test_a_cluster_whose_key_cannot_be_described_is_doubt() -> None:
-    outcome = RULE.check(log_object_facts(cluster_key=UNREADABLE))
+    outcome = RULE.check(log_object_facts(expected_key=UNREADABLE))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNREADABLE.reason in outcome.summary
@@ -112,22 +112,22 @@ def test_a_cluster_whose_key_cannot_be_described_is_doubt() -> None:
 def test_the_object_of_a_cluster_without_a_key_is_not_judged() -> None:
     cluster = a_cluster(log_key_identifier=None)
 
-    outcome = RULE.check(log_object_facts(cluster=cluster, cluster_key=None))
+    outcome = RULE.check(log_object_facts(cluster=cluster, expected_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "names no log key" in outcome.summary
 
 
 def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_judged() -> None:
-    outcome = RULE.check(log_object_facts(cluster_key=NO_SUCH_KEY))
+    outcome = RULE.check(log_object_facts(expected_key=NO_SUCH_KEY))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "cluster's log key does not exist" in outcome.summary
 
 
-@pytest.mark.parametrize("cluster_key", [KEY, AWS_MANAGED, UNREADABLE, None])
-def test_an_aws_managed_key_is_left_to_102(cluster_key: KeyFact | None) -> None:
-    outcome = RULE.check(log_object_facts(object_key=AWS_MANAGED, cluster_key=cluster_key))
+@pytest.mark.parametrize("expected_key", [KEY, AWS_MANAGED, UNREADABLE, None])
+def test_an_aws_managed_key_is_left_to_102(expected_key: KeyFact | None) -> None:
+    outcome = RULE.check(log_object_facts(object_key=AWS_MANAGED, expected_key=expected_key))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "AWS-managed" in outcome.summary
@@ -149,3 +149,23 @@ def test_an_object_whose_head_cannot_be_read_is_left_to_101() -> None:
 
 def test_the_fix_is_the_clusters_key() -> None:
     assert KEY.arn in RULE.remediation(log_object_facts(object_key=ANOTHER_KEY))
+
+
+@pytest.mark.parametrize(
+    ("carried", "compliance", "told"),
+    [
+        (KEY, Compliance.COMPLIANT, "carries its step s-1's key"),
+        (ANOTHER_KEY, Compliance.NON_COMPLIANT, f"its step s-1 names {KEY.arn}"),
+    ],
+)
+def test_a_steps_log_is_compared_with_its_steps_key(
+    carried: KmsKey, compliance: Compliance, told: str
+) -> None:
+    facts = log_object_facts(
+        encryption=encrypted("aws:kms", carried.arn), object_key=carried, expected_of="step s-1"
+    )
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is compliance
+    assert told in outcome.summary

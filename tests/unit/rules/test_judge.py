@@ -181,7 +181,7 @@ def test_a_broken_log_object_outweighs_one_in_doubt_which_is_counted() -> None:
 
 def test_a_log_object_in_doubt_outweighs_the_ones_in_order() -> None:
     doubtful = log_object_facts(
-        version=a_log_object("emr/doubtful"), encryption=HEAD_REFUSED, cluster_key=None
+        version=a_log_object("emr/doubtful"), encryption=HEAD_REFUSED, expected_key=None
     )
 
     finding = of_101([log_object_facts(), doubtful])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from emr_log_guard import rules
-from emr_log_guard.domain.clusters import ClusterFacts, Step, StepFacts
+from emr_log_guard.domain.clusters import ClusterFacts, LogBucket, Session, Step, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyState
@@ -42,7 +42,9 @@ RULES = [
     ("EMRLOG-006", "log-key-approved", Severity.HIGH),
     ("EMRLOG-007", "roles-can-use-log-key", Severity.MEDIUM),
     ("EMRLOG-008", "steps-keep-the-cluster-key", Severity.HIGH),
+    ("EMRLOG-009", "log-bucket-sends-events", Severity.LOW),
     ("EMRLOG-010", "cloudwatch-logs-customer-key", Severity.MEDIUM),
+    ("EMRLOG-011", "log-key-rotation-enabled", Severity.LOW),
     ("EMRLOG-012", "no-service-retained-logs", Severity.LOW),
     ("EMRLOG-101", "log-object-kms-encrypted", Severity.HIGH),
     ("EMRLOG-102", "log-object-customer-managed-key", Severity.HIGH),
@@ -171,10 +173,28 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
         pytest.param(
             cluster_facts(
                 approved_keys=approved(KEY),
-                steps=(StepFacts(Step("s-1", "load", None, AWS_MANAGED.arn), AWS_MANAGED),),
+                steps=(WorkloadFacts(Step("s-1", "load", None, AWS_MANAGED.arn), AWS_MANAGED),),
             ),
             "EMRLOG-008",
             id="a step with an AWS-managed key",
+        ),
+        pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                sessions=(
+                    WorkloadFacts(Session("is-1", "ide", None, AWS_MANAGED.arn), AWS_MANAGED),
+                ),
+            ),
+            "EMRLOG-008",
+            id="a session with an AWS-managed key",
+        ),
+        pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                log_buckets=(LogBucket("example-logs", sends_events=False),),
+            ),
+            "EMRLOG-009",
+            id="a log bucket that sends no events",
         ),
         pytest.param(
             cluster_facts(a_cluster(cloudwatch_logs=True), approved_keys=approved(KEY)),
@@ -210,7 +230,7 @@ def test_one_root_cause_is_one_finding(facts: ClusterFacts | LogObjectFacts, rul
 IN_ORDER = cluster_facts(
     a_cluster(cloudwatch_logs=True),
     approved_keys=approved(KEY, ANOTHER_KEY),
-    steps=(StepFacts(Step("s-1", "load", None, ANOTHER_KEY.arn), ANOTHER_KEY),),
+    steps=(WorkloadFacts(Step("s-1", "load", None, ANOTHER_KEY.arn), ANOTHER_KEY),),
     cloudwatch_key=KEY,
 )
 
@@ -232,7 +252,10 @@ def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> 
     facts = cluster_facts(log_key=UNREADABLE, approved_keys=approved(KEY), role_access=())
 
     assert judged(facts, Compliance.NON_COMPLIANT) == []
-    assert judged(facts, Compliance.COMPLIANT) == ["EMRLOG-001", "EMRLOG-002", "EMRLOG-003"]
+    assert judged(facts, Compliance.COMPLIANT) == [
+        *(f"EMRLOG-00{n}" for n in (1, 2, 3)),
+        "EMRLOG-009",  # it is about the bucket alone
+    ]
     assert len(judged(facts, Compliance.INSUFFICIENT_DATA)) == 4
 
 
@@ -245,5 +268,9 @@ def test_an_object_whose_head_cannot_be_read_is_one_doubt() -> None:
 def test_what_is_off_by_default_is_judged_by_nobody() -> None:
     off = [rule.id for rule in CLUSTER_RULES if rule not in in_force(CLUSTER_RULES, Policy())]
 
-    assert off == ["EMRLOG-012"]
+    assert off == ["EMRLOG-011", "EMRLOG-012"]
     assert in_force(LOG_OBJECT_RULES, Policy()) == LOG_OBJECT_RULES
+
+
+def test_what_is_about_the_deployed_stack_says_so() -> None:
+    assert [rule.id for rule in ALL_RULES if rule.deployed_only] == ["EMRLOG-009"]

@@ -222,16 +222,16 @@ def test_a_re_encryption_of_an_object_without_versions_names_none() -> None:
 
 
 def test_a_re_encryption_for_a_cluster_that_emr_does_not_know_names_no_region() -> None:
-    facts = log_object_facts(cluster=Unresolved("no such cluster"), cluster_key=None)
+    facts = log_object_facts(cluster=Unresolved("no such cluster"), expected_key=None)
 
     assert "--region" not in words(reencrypt(facts))
 
 
-@pytest.mark.parametrize("cluster_key", [None, NO_SUCH_KEY, UNREADABLE, AWS_MANAGED])
+@pytest.mark.parametrize("expected_key", [None, NO_SUCH_KEY, UNREADABLE, AWS_MANAGED])
 def test_a_re_encryption_never_names_a_key_that_breaks_another_rule(
-    cluster_key: KeyFact | None,
+    expected_key: KeyFact | None,
 ) -> None:
-    assert "ARN_OF_THE_LOG_KEY" in reencrypt(log_object_facts(cluster_key=cluster_key))
+    assert "ARN_OF_THE_LOG_KEY" in reencrypt(log_object_facts(expected_key=expected_key))
 
 
 def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None:

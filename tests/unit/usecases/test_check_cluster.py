@@ -1,11 +1,11 @@
 import pytest
 
-from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import NextStep, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyState
-from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from tests.unit.builders import (
@@ -34,7 +34,7 @@ def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
     assert checked.summary() == {
         "cluster_id": CLUSTER_ID,
         "compliance": "COMPLIANT",
-        "rules": {f"EMRLOG-00{n}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7)},
+        "rules": {f"EMRLOG-00{n}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7, 9)},
         "actions": [],
     }
     assert world.journal == []
@@ -283,3 +283,88 @@ def test_the_key_of_cloudwatch_logs_is_read_where_there_are_such_logs(
     world.check_cluster(CLUSTER_ID)
 
     assert world.keys.asked == asked
+
+
+def with_rule(rule_id: str) -> Policy:
+    return Policy(rules={rule_id: RuleSettings(enabled=True)})
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked"), [((), ["example-logs", "elsewhere"]), (("example-logs",), None)]
+)
+def test_each_bucket_that_logs_go_to_is_asked_once(
+    world: World, listed: tuple[str, ...], asked: list[str] | None
+) -> None:
+    world.checked_buckets = listed
+    world.clusters.listed = (
+        Step("s-1", "a", "s3://elsewhere/a/"),
+        Step("s-2", "b", "s3://elsewhere/b/"),
+        Step("s-3", "c", "s3://example-logs/c/"),
+    )
+
+    world.check_cluster(CLUSTER_ID)
+
+    assert world.buckets.asked == ["example-logs", "elsewhere"]
+    told = [f.summary for alert in world.alerts.published for f in alert.findings]
+    assert told == (
+        []
+        if asked
+        else ["log objects are not checked: elsewhere is none of the stack's LogBuckets"]
+    )
+
+
+def test_a_silent_log_bucket_is_told_and_nobody_is_ended(world: World) -> None:
+    world.buckets.sending = False
+
+    world.check_cluster(CLUSTER_ID)
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-009", Compliance.NON_COMPLIANT)
+    assert world.journal == TOLD
+
+
+def test_without_the_rules_about_them_neither_steps_nor_buckets_are_read(world: World) -> None:
+    off = {rule_id: RuleSettings(enabled=False) for rule_id in ("EMRLOG-008", "EMRLOG-009")}
+    world.policy = Policy(rules=off)
+
+    world.check_cluster(CLUSTER_ID)
+
+    assert world.clusters.steps_asked == world.buckets.asked == []
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_rotation_is_read_where_the_policy_asks_for_it(world: World, *, rotated: bool) -> None:
+    world.policy = with_rule("EMRLOG-011")
+    world.keys.facts = {KEY.arn: KEY}
+    world.keys.rotated = rotated
+
+    checked = world.check_cluster(CLUSTER_ID)
+
+    (outcome,) = [f.compliance for f in checked.findings if f.rule_id == "EMRLOG-011"]
+    assert outcome is (Compliance.COMPLIANT if rotated else Compliance.NON_COMPLIANT)
+    assert world.keys.rotations_asked == [KEY.arn]
+
+
+def test_rotation_is_not_read_where_nobody_asks_or_kms_rotates_nothing(world: World) -> None:
+    world.check_cluster(CLUSTER_ID)
+    world.policy = with_rule("EMRLOG-011")
+    world.keys.facts = {KEY.arn: a_key(origin="EXTERNAL")}
+    world.check_cluster(CLUSTER_ID)
+
+    assert world.keys.rotations_asked == []
+
+
+def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    world.clusters.listed_sessions = (Session("is-1", "ide", None, AWS_MANAGED.arn),)
+
+    assert world.check_cluster(CLUSTER_ID).summary()["compliance"] == "COMPLIANT"
+    assert world.clusters.sessions_asked == []
+
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+    world.check_cluster(CLUSTER_ID)
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert finding.summary.startswith("session is-1 (ide): ")
+    assert finding.evidence["sessions"] == (f"is-1: s3n://example-logs/emr/, {AWS_MANAGED.arn}",)
+    assert world.journal == SENT

@@ -2,20 +2,30 @@ import json
 
 import pytest
 
+from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert, NextStep
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.log_objects import Encryption
 from emr_log_guard.domain.policy import Enforcement, Policy
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
+from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from tests.unit.builders import (
     ACCOUNT,
     ANOTHER_KEY,
+    AWS_MANAGED,
     CLUSTER_ID,
     KEY,
+    NOW,
     REGION,
     UNREADABLE,
     a_cluster,
+    a_key,
     encrypted,
+    key_arn,
 )
 from tests.unit.fakes import GONE
 from tests.unit.usecases.world import World
@@ -208,3 +218,201 @@ def test_a_request_names_the_objects_that_count_and_no_more_than_enough(world: W
 
     (request,) = world.queue.sent
     assert [version.key for version in request.log_objects] == list(counting)[:20]
+
+
+STEP_LOG = f"emr/{CLUSTER_ID}/steps/s-1/stderr.gz"
+NODE_LOG = f"emr/{CLUSTER_ID}/node/i-1/a.gz"
+CONTAINER_LOG = f"emr/{CLUSTER_ID}/containers/application_1/a.gz"
+STEP = Step("s-1", "load", None, ANOTHER_KEY.arn)
+ELSEWHERE = Step("s-1", "load", "s3://step-logs/x", ANOTHER_KEY.arn)
+THIRD_KEY = a_key(arn=key_arn("aaaaaaaa-09fe-87dc-65ba-ab0987654321"))
+LISTING_FAILED = Unresolved("elasticmapreduce:ListSteps answered ThrottlingException")
+
+
+def carrying(world: World, key: str, kms_key: KmsKey, *, bucket: str = "example-logs") -> Finding:
+    """Have one object checked by EMRLOG-103."""
+    known = (KEY, ANOTHER_KEY, THIRD_KEY)
+    world.keys.facts = {each.arn: each for each in known} | dict(world.keys.facts)
+    world.objects.heads = {key: encrypted("aws:kms", kms_key.arn)}
+    read = world.check_log_objects.read(created(key, bucket=bucket))
+    assert read is not None
+    judging = Judging(NOW, str)
+    (finding,) = judge_log_objects(Subject.of(a_cluster()), [read.facts], [RULE_103], judging)
+    return finding
+
+
+@pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG, NODE_LOG])
+def test_a_log_with_its_clusters_key_costs_no_look_at_the_steps(world: World, key: str) -> None:
+    world.clusters.listed = (STEP,)
+
+    assert carrying(world, key, KEY).compliance is Compliance.COMPLIANT
+    assert world.clusters.steps_asked == []
+
+
+@pytest.mark.parametrize("head", [SSE_S3, encrypted("aws:kms", AWS_MANAGED.arn), UNREADABLE])
+def test_a_log_without_a_customers_key_costs_no_look_at_the_steps(
+    world: World, head: Encryption | Unresolved
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    world.objects.heads = {STEP_LOG: head}
+
+    check(world, created(STEP_LOG))
+
+    assert world.clusters.steps_asked == []
+
+
+@pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
+def test_a_log_may_carry_the_key_of_the_step_that_wrote_it(world: World, key: str) -> None:
+    world.clusters.listed = (STEP,)
+
+    finding = carrying(world, key, ANOTHER_KEY)
+
+    assert finding.compliance is Compliance.COMPLIANT
+    assert "carries its step s-1's key" in finding.summary
+    assert world.clusters.steps_asked == [CLUSTER_ID]
+
+
+@pytest.mark.parametrize(
+    ("key", "carried", "expected"),
+    [
+        (STEP_LOG, THIRD_KEY, f"its step s-1 names {ANOTHER_KEY.arn}"),
+        (STEP_LOG.replace("s-1", "s-2"), ANOTHER_KEY, f"its cluster names {KEY.arn}"),
+        (NODE_LOG, ANOTHER_KEY, f"its cluster names {KEY.arn}"),
+        (CONTAINER_LOG, THIRD_KEY, f"its cluster names {KEY.arn}"),
+    ],
+    ids=["nobody's key", "another step's", "a step's, on a node's log", "on a container's"],
+)
+def test_a_log_with_a_key_that_is_not_its_authors_is_told(
+    world: World, key: str, carried: KmsKey, expected: str
+) -> None:
+    world.clusters.listed = (STEP,)
+
+    finding = carrying(world, key, carried)
+
+    assert finding.compliance is Compliance.NON_COMPLIANT
+    assert expected in finding.summary
+
+
+@pytest.mark.parametrize("rest", ["steps/s-1/stderr.gz", "containers/a.gz", "steps/s-9/a.gz"])
+@pytest.mark.parametrize(
+    ("carried", "compliance"),
+    [(ANOTHER_KEY, Compliance.COMPLIANT), (KEY, Compliance.NON_COMPLIANT)],
+)
+def test_under_a_steps_own_log_uri_its_own_key_is_expected(
+    world: World, rest: str, carried: KmsKey, compliance: Compliance
+) -> None:
+    world.clusters.listed = (ELSEWHERE,)
+
+    finding = carrying(world, f"x/{CLUSTER_ID}/{rest}", carried, bucket="step-logs")
+
+    assert finding.compliance is compliance
+    assert "step s-1" in finding.summary
+
+
+@pytest.mark.parametrize("key_of_cluster", [KEY.arn, None])
+def test_a_steps_log_uri_without_a_key_falls_back_to_its_clusters(
+    world: World, key_of_cluster: str | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=None, log_key_identifier=key_of_cluster)}
+    world.clusters.listed = (Step("s-1", "load", "s3://step-logs/x/"),)
+
+    finding = carrying(world, f"x/{CLUSTER_ID}/steps/s-1/a", ANOTHER_KEY, bucket="step-logs")
+
+    assert finding.compliance is (
+        Compliance.NON_COMPLIANT if key_of_cluster else Compliance.NOT_APPLICABLE
+    )
+
+
+def test_a_step_that_logs_elsewhere_explains_nothing_under_its_clusters_log_uri(
+    world: World,
+) -> None:
+    world.clusters.listed = (ELSEWHERE,)
+
+    assert carrying(world, STEP_LOG, ANOTHER_KEY).compliance is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize(
+    ("key", "compliance"),
+    [
+        (STEP_LOG, Compliance.NON_COMPLIANT),
+        (CONTAINER_LOG, Compliance.NOT_APPLICABLE),
+        (NODE_LOG, Compliance.NOT_APPLICABLE),
+    ],
+)
+def test_of_a_cluster_without_a_key_only_a_steps_own_log_can_have_a_wrong_one(
+    world: World, key: str, compliance: Compliance
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=None)}
+    world.clusters.listed = (STEP,)
+
+    assert carrying(world, key, THIRD_KEY).compliance is compliance
+
+
+@pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
+def test_a_steps_key_that_cannot_be_described_is_doubt(world: World, key: str) -> None:
+    world.clusters.listed = (STEP,)
+    world.keys.facts = {ANOTHER_KEY.arn: UNREADABLE}
+
+    finding = carrying(world, key, THIRD_KEY)
+
+    assert (finding.compliance, finding.summary) == (
+        Compliance.INSUFFICIENT_DATA,
+        UNREADABLE.reason,
+    )
+
+
+def test_a_steps_key_explains_a_log_though_its_clusters_key_cannot_be_described(
+    world: World,
+) -> None:
+    world.clusters.listed = (STEP,)
+    world.keys.facts = {KEY.arn: UNREADABLE}
+
+    assert carrying(world, CONTAINER_LOG, ANOTHER_KEY).compliance is Compliance.COMPLIANT
+
+
+def test_steps_that_cannot_be_listed_are_doubt_and_end_nothing(world: World) -> None:
+    world.policy = OBJECTS_ENFORCED
+    world.clusters.listed = LISTING_FAILED
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.objects.heads = {STEP_LOG: encrypted("aws:kms", ANOTHER_KEY.arn)}
+
+    (alert,) = check(world, created(STEP_LOG))
+
+    (finding,) = alert.findings
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-103", Compliance.INSUFFICIENT_DATA)
+    assert finding.summary == LISTING_FAILED.reason
+    assert world.queue.sent == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_object_that_only_a_step_could_explain_is_one_doubt_when_none_can_be_listed(
+    world: World, first: int
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    world.clusters.listed = LISTING_FAILED
+    outside, inside = f"copies/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {outside: SSE_S3, inside: encrypted("aws:kms", KEY.arn)}
+
+    (alert,) = check(world, *map(created, (outside, inside)[:: (1, -1)[first]]))
+
+    (finding,) = alert.findings
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-101", Compliance.INSUFFICIENT_DATA)
+    assert "is a log is unknown: elasticmapreduce:ListSteps" in finding.summary
+    assert alert.cluster_name == "nightly-etl"
+    assert world.queue.sent == []
+
+
+@pytest.mark.parametrize(
+    ("key", "compliance"),
+    [
+        (CONTAINER_LOG, Compliance.INSUFFICIENT_DATA),
+        (STEP_LOG, Compliance.NON_COMPLIANT),
+        (NODE_LOG, Compliance.NON_COMPLIANT),
+    ],
+)
+def test_what_may_be_the_log_of_a_session_is_doubt(
+    world: World, key: str, compliance: Compliance
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+
+    assert carrying(world, key, THIRD_KEY).compliance is compliance

@@ -12,6 +12,7 @@ from emr_log_guard.usecases.read_log_object import ReadLogObject
 from tests.unit.builders import NOW, a_cluster, a_policy
 from tests.unit.fakes import (
     FakeAlerts,
+    FakeBuckets,
     FakeClusters,
     FakeKeys,
     FakeLogObjects,
@@ -34,6 +35,8 @@ class World:
     keys: FakeKeys = field(default_factory=FakeKeys)
     roles: FakeRoles = field(default_factory=FakeRoles)
     objects: FakeLogObjects = field(default_factory=FakeLogObjects)
+    buckets: FakeBuckets = field(default_factory=FakeBuckets)
+    checked_buckets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.clusters = FakeClusters(a_cluster(), journal=self.journal)
@@ -46,11 +49,13 @@ class World:
 
     @property
     def read_object(self) -> ReadLogObject:
-        return ReadLogObject(self.clusters, self.objects, self.keys)
+        return ReadLogObject(self.clusters, self.objects, self.keys, self.clusters)
 
     @property
     def check_cluster(self) -> CheckCluster:
-        read_facts = ReadClusterFacts(self.keys, (), self.roles, self.clusters)
+        read_facts = ReadClusterFacts(
+            self.keys, (), self.roles, self.clusters, self.buckets, self.checked_buckets
+        )
         return CheckCluster(
             self.clusters, read_facts, lambda: self.policy, self.act, lambda: NOW, runbook
         )
@@ -65,7 +70,7 @@ class World:
     def enforce(self) -> Enforce:
         return Enforce(
             clusters=self.clusters,
-            read_facts=ReadClusterFacts(self.keys, (), steps=self.clusters),
+            read_facts=ReadClusterFacts(self.keys, (), workloads=self.clusters),
             read_object=self.read_object,
             policy=lambda: self.policy,
             alerts=self.alerts,

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of, unresolved
 from emr_log_guard.domain.audit import ClusterSummary
-from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
@@ -18,9 +18,17 @@ from emr_log_guard.errors import (
 
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
-    from types_boto3_emr.literals import ClusterStateType
+    from types_boto3_emr.literals import ClusterStateType, SessionStateType
     from types_boto3_emr.type_defs import ClusterTypeDef
 
+_ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
+    "SUBMITTED",
+    "STARTING",
+    "STARTED",
+    "IDLE",
+    "BUSY",
+)
+_SESSIONS_A_PAGE = 100
 _FINAL = frozenset({"ValidationException", "AccessDeniedException"})
 
 
@@ -99,6 +107,34 @@ class EmrClusters:
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
 
+    def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
+        """Read the active sessions that have S3 log settings of their own.
+
+        One ListSessions per 100 sessions, of which a cluster may have 1,000.
+        https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-spark-connect-sessions.html
+        """
+        pages = self._client.get_paginator("list_sessions").paginate(
+            ClusterId=cluster_id, SessionStates=_ACTIVE_SESSIONS, MaxResults=_SESSIONS_A_PAGE
+        )
+        try:
+            return tuple(
+                Session(
+                    id=session["Id"],
+                    name=session.get("Name") or "",
+                    log_uri=logs.get("LogUri") or None,
+                    log_key_identifier=logs.get("EncryptionKeyArn") or None,
+                )
+                for page in pages
+                for session in page.get("Sessions", ())
+                for logs in [
+                    session.get("MonitoringConfiguration", {}).get("S3LoggingConfiguration", {})
+                ]
+                if logs.get("Enabled", True)
+                and (logs.get("LogUri") or logs.get("EncryptionKeyArn"))
+            )
+        except AWS_ERRORS as error:
+            return unresolved("elasticmapreduce:ListSessions", cluster_id, error)
+
     def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
         """Lift or restore a cluster's termination protection.
 
@@ -163,6 +199,7 @@ def _cluster(answer: "ClusterTypeDef") -> Cluster:
             str(kind): str(policy)
             for kind, policy in s3_logs.get("LogTypeUploadPolicy", {}).items()
         },
+        sessions_enabled=answer.get("SessionEnabled", False),
         termination_protected=answer["TerminationProtected"],
         tags={tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])},
     )

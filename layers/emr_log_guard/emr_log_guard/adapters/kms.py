@@ -40,6 +40,7 @@ class KmsKeys:
                 state=KeyState(metadata["KeyState"]),
                 spec=metadata["KeySpec"],
                 usage=metadata["KeyUsage"],
+                origin=metadata.get("Origin"),
             )
         except (KeyError, ValueError) as error:
             # A state or manager that AWS added since, or a field that it left out.
@@ -55,3 +56,11 @@ class KmsKeys:
         except ValueError:
             return Unresolved(f"kms:GetKeyPolicy on {key.arn} returned no JSON")
         return document if isinstance(document, dict) else Unresolved("the key policy is no object")
+
+    def rotation(self, key: KmsKey) -> bool | Unresolved:
+        """Ask whether KMS rotates a key by itself: one GetKeyRotationStatus."""
+        try:
+            answer = self._client_for(key.region).get_key_rotation_status(KeyId=key.arn)
+        except AWS_ERRORS as error:
+            return unresolved("kms:GetKeyRotationStatus", key.arn, error)
+        return answer["KeyRotationEnabled"]

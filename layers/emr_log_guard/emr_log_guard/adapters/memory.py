@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache, TTLCache
 
+from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
@@ -21,8 +22,12 @@ from emr_log_guard.errors import ClusterNotFoundError
 if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import Cluster
     from emr_log_guard.domain.keys import KmsKey
-    from emr_log_guard.usecases.ports import Clusters, Keys, Roles
+    from emr_log_guard.usecases.ports import Buckets, Clusters, Keys, Roles, Steps
 
+BUCKET_SECONDS = 300
+"""How long a bucket is taken to send its events, or not to."""
+STEPS_SECONDS = 60
+"""How long a cluster's steps are taken for all that there are: a running cluster gets more."""
 KEY_SECONDS = 60
 """How long a key or a role's rights are taken for what they were: both can change."""
 _SIZE = 1024
@@ -78,6 +83,7 @@ class RememberedClusters:
             raise
         return cluster
 
+
 class RememberedKeys:
     """Keys, each read at most once in KEY_SECONDS unless a retention says otherwise."""
 
@@ -88,6 +94,7 @@ class RememberedKeys:
         self._keys = keys
         self._described = _Memory[str, KeyFact](timer, retention)
         self._policies = _Memory[str, Mapping[str, object] | Unresolved](timer, retention)
+        self._rotations = _Memory[str, bool | Unresolved](timer, retention)
 
     def describe(self, identifier: str) -> KeyFact:
         """Read a key, or remember it."""
@@ -96,6 +103,44 @@ class RememberedKeys:
     def policy(self, key: "KmsKey") -> Mapping[str, object] | Unresolved:
         """Read a key's policy, or remember it."""
         return self._policies.get(key.arn, lambda: self._keys.policy(key))
+
+    def rotation(self, key: "KmsKey") -> bool | Unresolved:
+        """Ask whether KMS rotates a key by itself, or remember it."""
+        return self._rotations.get(key.arn, lambda: self._keys.rotation(key))
+
+
+class RememberedSteps:
+    """Clusters' steps, listed at most once in STEPS_SECONDS, whether or not they can be listed.
+
+    A batch of log objects must not use up the account's few ListSteps calls.
+    """
+
+    def __init__(
+        self,
+        steps: "Steps",
+        timer: Timer = monotonic,
+        retention: Retention = Retention(STEPS_SECONDS, doubt=True),
+    ) -> None:
+        """Ask these steps first."""
+        self._steps = steps
+        self._known = _Memory[str, tuple[Step, ...] | Unresolved](timer, retention)
+
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """List a cluster's steps with log settings of their own, or remember them."""
+        return self._known.get(cluster_id, lambda: self._steps.steps(cluster_id))
+
+
+class RememberedBuckets:
+    """Buckets, each asked at most once in BUCKET_SECONDS; what could not be read is asked again."""
+
+    def __init__(self, buckets: "Buckets", timer: Timer = monotonic) -> None:
+        """Ask these buckets first."""
+        self._buckets = buckets
+        self._sending = _Memory[str, bool | Unresolved](timer, Retention(BUCKET_SECONDS))
+
+    def sends_events(self, bucket: str) -> bool | Unresolved:
+        """Ask whether a bucket sends its events to EventBridge, or remember it."""
+        return self._sending.get(bucket, lambda: self._buckets.sends_events(bucket))
 
 
 class RememberedRoles:

@@ -1,4 +1,4 @@
-"""Amazon S3: reading how log objects are encrypted."""
+"""Amazon S3: reading how log objects are encrypted, and whether their buckets tell of them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -88,6 +88,26 @@ class S3LogObjects:
                     return unresolved("s3:GetObject", str(version), error)
         got["Body"].close()
         return Unresolved(f"s3:HeadObject on {version} answered 400")
+
+
+class S3Buckets:
+    """Buckets of any account, as far as they can be read."""
+
+    def __init__(self, client: "S3Client") -> None:
+        """Read through this client."""
+        self._client = client
+
+    def sends_events(self, bucket: str) -> bool | Unresolved:
+        """Ask whether a bucket sends its events to EventBridge.
+
+        One GetBucketNotificationConfiguration.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
+        """
+        try:
+            answer = self._client.get_bucket_notification_configuration(Bucket=bucket)
+        except AWS_ERRORS as error:
+            return unresolved("s3:GetBucketNotificationConfiguration", bucket, error)
+        return "EventBridgeConfiguration" in answer
 
 
 class AuditedLogObjects:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.key_access import RoleKeyAccess
@@ -36,6 +37,8 @@ class Cluster:
     cloudwatch_key_identifier: str | None = None
     log_upload_policies: Mapping[str, str] = field(default_factory=dict)
     """Upload policies by log type, as far as they are set: `emr-managed` is the default."""
+    sessions_enabled: bool = False
+    """Whether Spark Connect sessions may run on the cluster."""
     termination_protected: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,11 +59,14 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A step with log settings of its own; what it leaves out is its cluster's.
+class Workload:
+    """Something that runs on a cluster with log settings of its own.
 
-    https://docs.aws.amazon.com/emr/latest/APIReference/API_StepSummary.html
+    What it leaves out is its cluster's.
     """
+
+    kind: ClassVar[str]
+    """What people call it."""
 
     id: str
     name: str
@@ -69,12 +75,40 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class StepFacts:
-    """A step, and the key that its logs are encrypted with."""
+class Step(Workload):
+    """A step: https://docs.aws.amazon.com/emr/latest/APIReference/API_StepSummary.html."""
 
-    step: Step
+    kind = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Workload):
+    """A Spark Connect session that has not ended.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_Session.html
+    """
+
+    kind = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadFacts:
+    """A workload, and the key that its logs are encrypted with."""
+
+    workload: Workload
     log_key: KeyFact | None
-    """The step's key, else the cluster's; None when neither names one."""
+    """The workload's key, else the cluster's; None when neither names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogBucket:
+    """A bucket that logs go to."""
+
+    name: str
+    sends_events: bool | Unresolved
+    """Whether it sends its events to EventBridge."""
+    checked: bool = True
+    """Whether objects of this bucket are looked at, if there are events of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +122,37 @@ class ClusterFacts:
     """Empty while the policy lists none."""
     role_access: tuple[RoleKeyAccess | Unresolved, ...] = ()
     """Each role's right to the log key; empty when there is no usable key to have a right to."""
-    steps: tuple[StepFacts, ...] | Unresolved = ()
+    key_rotation: bool | Unresolved | None = None
+    """Whether KMS rotates the log key by itself; None where nothing depends on it."""
+    steps: tuple[WorkloadFacts, ...] | Unresolved = ()
     """The steps with log settings of their own."""
+    sessions: tuple[WorkloadFacts, ...] | Unresolved = ()
+    """The sessions with log settings of their own."""
+    log_buckets: tuple[LogBucket, ...] = ()
+    """The buckets of `log_uris`, as far as these can be read; empty where nothing asks for them."""
     cloudwatch_key: KeyFact | None = None
     """None when the cluster names no key for its logs in CloudWatch."""
+
+    @property
+    def workloads(self) -> tuple[WorkloadFacts, ...]:
+        """The steps and sessions with log settings of their own that could be listed."""
+        return tuple(
+            each
+            for found in (self.steps, self.sessions)
+            if not isinstance(found, Unresolved)
+            for each in found
+        )
+
+    @property
+    def unlisted(self) -> Unresolved | None:
+        """Why there may be more steps or sessions; None when all are known."""
+        for found in (self.steps, self.sessions):
+            if isinstance(found, Unresolved):
+                return found
+        return None
+
+    @property
+    def log_uris(self) -> tuple[str, ...]:
+        """Wherever logs go: the cluster's log URI first, each named once."""
+        uris = (self.cluster.log_uri, *(each.workload.log_uri for each in self.workloads))
+        return tuple(dict.fromkeys(uri for uri in uris if uri))

@@ -42,6 +42,8 @@ class KmsKey:
     state: KeyState
     spec: str
     usage: str
+    origin: str | None = None
+    """Where its key material is from, `AWS_KMS` for KMS itself; None when KMS does not say."""
 
     @property
     def account(self) -> str:

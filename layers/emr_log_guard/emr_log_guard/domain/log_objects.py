@@ -48,5 +48,7 @@ class LogObjectFacts:
     """The key that the object is encrypted with; None when there is none."""
     cluster: Cluster | Unresolved
     """Whose log it is; Unresolved when EMR does not know the cluster here."""
-    cluster_key: KeyFact | None
-    """The key that the cluster names; None when it names none."""
+    expected_key: KeyFact | None
+    """The key that it should have: its step's, else its cluster's; None when these name none."""
+    expected_of: str = "cluster"
+    """Who names that key, such as `step s-2A`."""

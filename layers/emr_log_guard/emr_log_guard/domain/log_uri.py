@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 _URI = re.compile(r"s3[na]?://(?P<bucket>[^/]+)(?:/(?P<prefix>.*))?", re.IGNORECASE | re.DOTALL)
+_STEP_FOLDER = re.compile(r"steps/(s-[A-Z0-9]+)/", re.ASCII)
 _CLUSTER_FOLDER = re.compile(r"(?:^|/)(j-[A-Z0-9]{8,})(?=/)", re.ASCII)
 
 
@@ -34,6 +35,16 @@ class LogLocation:
     def holds(self, cluster_id: str, bucket: str, key: str) -> bool:
         """Say whether an object lies in this location's folder of that cluster."""
         return bucket == self.bucket and key.startswith(f"{self.prefix}{cluster_id}/")
+
+    def path(self, cluster_id: str, key: str) -> str:
+        """Say where an object that this location holds lies in the folder of that cluster."""
+        return key.removeprefix(f"{self.prefix}{cluster_id}/")
+
+
+def step_id_in(path: str) -> str | None:
+    """Name the step whose folder a path in a cluster's folder lies in."""
+    match = _STEP_FOLDER.match(path)
+    return match[1] if match else None
 
 
 def cluster_ids_in(key: str) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from emr_log_guard.rules import (
     emrlog_006_log_key_approved,
     emrlog_007_roles_can_use_log_key,
     emrlog_008_steps_keep_the_cluster_key,
+    emrlog_009_log_bucket_sends_events,
     emrlog_010_cloudwatch_logs_customer_key,
+    emrlog_011_log_key_rotation_enabled,
     emrlog_012_no_service_retained_logs,
     emrlog_101_log_object_kms_encrypted,
     emrlog_102_log_object_customer_managed_key,
@@ -28,7 +30,9 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_006_log_key_approved.RULE,
     emrlog_007_roles_can_use_log_key.RULE,
     emrlog_008_steps_keep_the_cluster_key.RULE,
+    emrlog_009_log_bucket_sends_events.RULE,
     emrlog_010_cloudwatch_logs_customer_key.RULE,
+    emrlog_011_log_key_rotation_enabled.RULE,
     emrlog_012_no_service_retained_logs.RULE,
 )
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (

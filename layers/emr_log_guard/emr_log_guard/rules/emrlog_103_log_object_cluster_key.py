@@ -1,7 +1,7 @@
-"""EMRLOG-103: a log object carries the key that its cluster names."""
+"""EMRLOG-103: a log object carries the key that its step, or else its cluster, names."""
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
@@ -10,7 +10,7 @@ from emr_log_guard.domain.findings import (
     not_applicable,
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
-from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
@@ -18,53 +18,60 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: LogObjectFacts) -> Outcome:
-    """Compare the ARN of the object's key with the ARN of its cluster's.
+    """Compare the ARN of the object's key with the ARN of the key that it should have.
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
+    actual = carried_key(facts)
+    if isinstance(actual, Outcome) and actual.compliance is Compliance.NOT_APPLICABLE:
+        return actual
+    expected = _expected_key(facts)
+    if isinstance(expected, Outcome):
+        return expected
+    if isinstance(actual, Outcome):
+        return actual
+    if actual == expected.arn:
+        return compliant(f"{facts.version} carries its {facts.expected_of}'s key {actual}")
+    return non_compliant(
+        f"{facts.version} is encrypted with {actual}, its {facts.expected_of} names {expected.arn}"
+    )
+
+
+def carried_key(facts: LogObjectFacts) -> str | Outcome:
+    """Ask for the ARN of the customer-managed key that an object is encrypted with."""
     encryption = kms_encryption(facts)
     if isinstance(encryption, Outcome):
         return encryption
-    if isinstance(facts.object_key, KmsKey) and facts.object_key.manager is KeyManager.AWS:
-        return not_applicable("the object's key is AWS-managed")
-    expected = _expected_key(facts)
-    return expected if isinstance(expected, Outcome) else _compare(facts, encryption, expected.arn)
+    match facts.object_key:
+        case KmsKey(manager=KeyManager.AWS):
+            return not_applicable("the object's key is AWS-managed")
+        case KmsKey(arn=arn):
+            return arn
+        case _ if encryption.key_identifier and _names_a_key_for_good(encryption.key_identifier):
+            return encryption.key_identifier
+        case None:
+            return insufficient_data(f"S3 names no key for {facts.version}")
+        case unknown:
+            return insufficient_data(unknown.reason)
 
 
 def _expected_key(facts: LogObjectFacts) -> KmsKey | Outcome:
     if isinstance(facts.cluster, Unresolved):
         return insufficient_data(facts.cluster.reason)
-    match facts.cluster_key:
+    match facts.expected_key:
         case None:
-            return not_applicable("the cluster names no log key")
+            return not_applicable(f"the {facts.expected_of} names no log key")
         case KeyNotFound():
-            return not_applicable("the cluster's log key does not exist")
+            return not_applicable(f"the {facts.expected_of}'s log key does not exist")
         case Unresolved(reason):
             return insufficient_data(reason)
         case key:
             return key
 
 
-def _compare(facts: LogObjectFacts, encryption: Encryption, expected: str) -> Outcome:
-    match facts.object_key:
-        case KmsKey(arn=arn):
-            actual = arn
-        case _ if _names_a_key_for_good(encryption.key_identifier):
-            actual = encryption.key_identifier or ""
-        case None:
-            return insufficient_data(f"S3 names no key for {facts.version}")
-        case unknown:
-            return insufficient_data(unknown.reason)
-    if actual == expected:
-        return compliant(f"{facts.version} carries its cluster's key {expected}")
-    return non_compliant(
-        f"{facts.version} is encrypted with {actual}, its cluster names {expected}"
-    )
-
-
-def _names_a_key_for_good(identifier: str | None) -> bool:
+def _names_a_key_for_good(identifier: str) -> bool:
     """Say whether an identifier is a key ARN: an alias can be pointed elsewhere."""
-    arn = Arn.parse(identifier or "")
+    arn = Arn.parse(identifier)
     return arn is not None and arn.resource.startswith("key/")
 
 

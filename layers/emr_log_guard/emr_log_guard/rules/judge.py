@@ -162,12 +162,13 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     }
     if cluster.ami_version is not None:
         evidence["ami_version"] = cluster.ami_version
-    if facts.steps and not isinstance(facts.steps, Unresolved):
-        evidence["steps"] = tuple(
-            f"{each.step.id}: {each.step.log_uri or cluster.log_uri}, "
-            f"{each.step.log_key_identifier or cluster.log_key_identifier}"
-            for each in facts.steps[:SAMPLES]
-        )
+    for name, found in (("steps", facts.steps), ("sessions", facts.sessions)):
+        if found and not isinstance(found, Unresolved):
+            evidence[name] = tuple(
+                f"{each.workload.id}: {each.workload.log_uri or cluster.log_uri}, "
+                f"{each.workload.log_key_identifier or cluster.log_key_identifier}"
+                for each in found[:SAMPLES]
+            )
     if isinstance(key, KmsKey):
         evidence |= {
             "key_arn": key.arn,
@@ -178,9 +179,7 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     return evidence
 
 
-def _object_evidence(
-    concerned: Sequence[_Judged], counts: Mapping[Compliance, int]
-) -> Evidence:
+def _object_evidence(concerned: Sequence[_Judged], counts: Mapping[Compliance, int]) -> Evidence:
     first, compliance = concerned[0][0], concerned[0][1].compliance
     encryption = first.encryption if isinstance(first.encryption, Encryption) else None
     doubtful = counts.get(Compliance.INSUFFICIENT_DATA, 0)
@@ -188,7 +187,7 @@ def _object_evidence(
         "samples": tuple(str(facts.version) for facts, _ in concerned),
         "encryption": encryption.algorithm if encryption else None,
         "key": encryption.key_identifier if encryption else None,
-        "expected_key": first.cluster_key.arn if isinstance(first.cluster_key, KmsKey) else None,
+        "expected_key": first.expected_key.arn if isinstance(first.expected_key, KmsKey) else None,
         "undetermined": 0 if compliance is Compliance.INSUFFICIENT_DATA else doubtful,
     }
 

@@ -157,9 +157,9 @@ def _allow_in_key_policy(access: RoleKeyAccess, key: KmsKey) -> str:
 
 
 def reencrypt(facts: LogObjectFacts) -> str:
-    """Re-encrypt a log object in place, with the customer's key that its cluster names."""
+    """Re-encrypt a log object in place, with the customer's key that it should have."""
     version = facts.version
-    match facts.cluster_key:
+    match facts.expected_key:
         case KmsKey(manager=KeyManager.CUSTOMER, arn=arn):
             key = arn
         case _:
@@ -185,6 +185,21 @@ def reencrypt(facts: LogObjectFacts) -> str:
     return (
         f"aws s3api update-object-encryption{region} {which} "
         f"--object-encryption {quote(encryption)}"
+    )
+
+
+def send_events(bucket: str) -> str:
+    """Have a bucket send its events to EventBridge, beside all that it notifies already.
+
+    PutBucketNotificationConfiguration replaces the whole configuration: read, change, write.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
+    """
+    name = f"--bucket {quote(bucket)}"
+    return (
+        f"aws s3api get-bucket-notification-configuration {name} "
+        "| jq -s 'add + {EventBridgeConfiguration: {}}' > notifications.json\n"
+        f"aws s3api put-bucket-notification-configuration {name} "
+        "--notification-configuration file://notifications.json"
     )
 
 

@@ -22,3 +22,5 @@ class Rule[Facts]:
     """What to run, a command a line."""
     enabled: bool = True
     """Whether it is judged by unless the policy says otherwise."""
+    deployed_only: bool = False
+    """Whether it is about what the deployed stack sees: of no use where nothing is deployed."""

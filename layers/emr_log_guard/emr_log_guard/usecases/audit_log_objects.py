@@ -62,9 +62,7 @@ class AuditLogObjects:
             except NotReadableError as error:
                 unresolved.append(str(error))
 
-        findings = judge_log_objects(
-            Subject.of(cluster), facts(), self.scope.object_rules, judging
-        )
+        findings = judge_log_objects(Subject.of(cluster), facts(), self.scope.object_rules, judging)
         return LogObjectsAudited(findings, count, tuple(unresolved))
 
     def _sampled(self, versions: Iterable[ObjectVersion]) -> Iterable[ObjectVersion]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from emr_log_guard.domain.audit import ClusterSummary
-from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
@@ -43,6 +43,14 @@ class ListedClusters(Protocol):
         ...
 
 
+class Workloads(Steps, Protocol):
+    """Reads steps and sessions."""
+
+    def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
+        """Read a cluster's active sessions that have log settings of their own."""
+        ...
+
+
 class TerminableClusters(Clusters, Protocol):
     """Reads clusters, and ends them."""
 
@@ -66,6 +74,10 @@ class Keys(Protocol):
         """Read a key's policy document."""
         ...
 
+    def rotation(self, key: KmsKey) -> bool | Unresolved:
+        """Ask whether KMS rotates a key by itself."""
+        ...
+
 
 class Roles(Protocol):
     """Reads roles."""
@@ -80,6 +92,14 @@ class Roles(Protocol):
 
     def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
         """Ask what a role's own policies say of an action on a resource."""
+        ...
+
+
+class Buckets(Protocol):
+    """Reads buckets."""
+
+    def sends_events(self, bucket: str) -> bool | Unresolved:
+        """Ask whether a bucket sends its events to EventBridge."""
         ...
 
 

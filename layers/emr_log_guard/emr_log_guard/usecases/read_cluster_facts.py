@@ -1,22 +1,31 @@
 """Gathering: all that the cluster rules judge by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts, Step, StepFacts
+from emr_log_guard.domain.clusters import (
+    Cluster,
+    ClusterFacts,
+    LogBucket,
+    Workload,
+    WorkloadFacts,
+)
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyUse, evaluate_key_policy
 from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
+from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
 from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
+from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sends_events
+from emr_log_guard.rules import emrlog_011_log_key_rotation_enabled as key_rotation
 from emr_log_guard.rules.rule import Rule
-from emr_log_guard.usecases.ports import Keys, Roles, Steps
+from emr_log_guard.usecases.ports import Buckets, Keys, Roles, Workloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,14 @@ class ReadClusterFacts:
     approved_keys: tuple[str, ...] = ()
     roles: Roles | None = None
     """None where no rule asks for the roles' rights."""
-    steps: Steps | None = None
-    """None where no rule asks for the steps."""
+    workloads: Workloads | None = None
+    """None where no rule asks for the steps and sessions."""
+    buckets: Buckets | None = None
+    """None where no rule asks for the log buckets."""
+    checked_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are looked at; empty when it is all that send events."""
+    rotation: bool = False
+    """Whether a rule asks for the log key's rotation."""
 
     def under(self, policy: Policy, rules: Iterable[Rule[ClusterFacts]]) -> Self:
         """Read for a policy, and only what these rules ask for."""
@@ -37,19 +52,27 @@ class ReadClusterFacts:
             self,
             approved_keys=policy.approved_keys,
             roles=self.roles if roles_can_use_key.RULE.id in asked else None,
-            steps=self.steps if steps_keep_key.RULE.id in asked else None,
+            workloads=self.workloads
+            if asked & {steps_keep_key.RULE.id, bucket_sends_events.RULE.id}
+            else None,
+            buckets=self.buckets if bucket_sends_events.RULE.id in asked else None,
+            rotation=key_rotation.RULE.id in asked,
         )
 
     def __call__(self, cluster: Cluster) -> ClusterFacts:
-        """Read the keys, the approved keys, the steps, and each role's right to the log key."""
+        """Read the keys, the workloads, the log buckets, and each role's right to the log key."""
         key = self.log_key(cluster)
         facts = ClusterFacts(
             cluster,
             key,
             tuple(map(self._approved, self.approved_keys)),
-            steps=self._steps(cluster, key),
             cloudwatch_key=self._cloudwatch_key(cluster),
         )
+        facts = self._workloads(facts)
+        facts = replace(facts, log_buckets=tuple(self._log_buckets(facts)))
+        rotatable = key_rotation.rotatable_key(facts) if self.rotation else None
+        if isinstance(rotatable, KmsKey):
+            facts = replace(facts, key_rotation=self.keys.rotation(rotatable))
         if (
             self.roles is None
             or not isinstance(key, KmsKey)
@@ -83,22 +106,36 @@ class ReadClusterFacts:
         identifier = cluster.log_key_identifier
         return self.keys.describe(identifier) if identifier else None
 
-    def _steps(
-        self, cluster: Cluster, cluster_key: KeyFact | None
-    ) -> tuple[StepFacts, ...] | Unresolved:
-        """Read the steps, and each key that they name once."""
-        found = self.steps.steps(cluster.id) if self.steps else ()
-        if isinstance(found, Unresolved):
-            return found
-        known = {None: cluster_key, cluster.log_key_identifier: cluster_key}
+    def _workloads(self, facts: ClusterFacts) -> ClusterFacts:
+        """Read the steps, the sessions where there may be any, and each key of theirs once."""
+        if self.workloads is None:
+            return facts
+        cluster = facts.cluster
+        known = {None: facts.log_key, cluster.log_key_identifier: facts.log_key}
 
-        def key_of(step: Step) -> KeyFact | None:
-            identifier = step.log_key_identifier
-            if identifier is not None and identifier not in known:
-                known[identifier] = self.keys.describe(identifier)
-            return known[identifier]
+        def keyed(
+            found: Sequence[Workload] | Unresolved,
+        ) -> tuple[WorkloadFacts, ...] | Unresolved:
+            if isinstance(found, Unresolved):
+                return found
+            for identifier in {each.log_key_identifier: None for each in found}:
+                if identifier is not None and identifier not in known:
+                    known[identifier] = self.keys.describe(identifier)
+            return tuple(WorkloadFacts(each, known[each.log_key_identifier]) for each in found)
 
-        return tuple(StepFacts(step, key_of(step)) for step in found)
+        sessions = self.workloads.sessions(cluster.id) if cluster.sessions_enabled else ()
+        return replace(
+            facts, steps=keyed(self.workloads.steps(cluster.id)), sessions=keyed(sessions)
+        )
+
+    def _log_buckets(self, facts: ClusterFacts) -> Iterator[LogBucket]:
+        """Ask each bucket that logs go to once."""
+        if self.buckets is None:
+            return
+        locations = map(LogLocation.parse, facts.log_uris)
+        for name in dict.fromkeys(location.bucket for location in locations if location):
+            checked = not self.checked_buckets or name in self.checked_buckets
+            yield LogBucket(name, self.buckets.sends_events(name), checked)
 
     def _cloudwatch_key(self, cluster: Cluster) -> KeyFact | None:
         identifier = cluster.cloudwatch_key_identifier

@@ -1,30 +1,35 @@
 """Gathering: all that the log-object rules judge by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.findings import Outcome
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
-from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in
+from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, step_id_in
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
-from emr_log_guard.usecases.ports import Clusters, Keys, LogObjects
+from emr_log_guard.rules import emrlog_103_log_object_cluster_key as cluster_key_carried
+from emr_log_guard.usecases.ports import Clusters, Keys, LogObjects, Steps
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLogObject:
-    """Reads whose log an object is, and what it and its cluster are encrypted with."""
+    """Reads whose log an object is, and what it should be and is encrypted with."""
 
     clusters: Clusters
     objects: LogObjects
     keys: Keys
+    steps: Steps
+    """Asked only about an object that its cluster's own settings do not explain."""
 
     def __call__(self, version: ObjectVersion) -> LogObjectFacts | None:
         """Read an object's facts; None when it is provably no cluster's log.
 
         A key that names a cluster which EMR does not know here may be the log of a cluster of
         another account or Region, or of one long gone: it is judged by its encryption, and its
-        cluster is Unresolved.
+        cluster is Unresolved. Of an object that only a step could explain, and the steps cannot
+        be listed, nothing is said: its encryption is Unresolved.
 
         Raises:
             ObjectNotFoundError: The object is gone.
@@ -33,52 +38,125 @@ class ReadLogObject:
         owner = self._owner(version)
         if owner is None:
             return None
-        cluster_id, cluster = owner
-        cluster_key = self._cluster_key(cluster)
+        cluster_id, cluster, doubt = owner
+        if doubt is not None:
+            reason = f"whether {version} is a log is unknown: {doubt.reason}"
+            return LogObjectFacts(version, cluster_id, Unresolved(reason), None, cluster, None)
+        expected = cluster if isinstance(cluster, Unresolved) else self._key(cluster)
         encryption = self.objects.encryption(version)
-        return LogObjectFacts(
+        facts = LogObjectFacts(
             version=version,
             cluster_id=cluster_id,
             encryption=encryption,
-            object_key=self._object_key(encryption, cluster_key),
+            object_key=self._object_key(encryption, expected),
             cluster=cluster,
-            cluster_key=cluster_key,
+            expected_key=expected,
         )
+        return facts if isinstance(cluster, Unresolved) else self._explained(facts, cluster)
 
-    def _owner(self, version: ObjectVersion) -> tuple[str, Cluster | Unresolved] | None:
-        unknown: tuple[str, Unresolved] | None = None
+    def _owner(
+        self, version: ObjectVersion
+    ) -> tuple[str, Cluster | Unresolved, Unresolved | None] | None:
+        """Find the cluster, and why it is unknown whether the object is a log of it."""
+        unknown: tuple[str, Cluster | Unresolved, Unresolved | None] | None = None
         for cluster_id in cluster_ids_in(version.key):
             try:
                 cluster = self.clusters.describe(cluster_id)
             except ClusterNotFoundError as error:
-                unknown = unknown or (
-                    cluster_id,
-                    Unresolved(f"elasticmapreduce:DescribeCluster answered: {error}"),
-                )
+                reason = f"elasticmapreduce:DescribeCluster answered: {error}"
+                unknown = unknown or (cluster_id, Unresolved(reason), None)
                 continue
-            if cluster.log_uri is None:
-                continue
-            location = LogLocation.parse(cluster.log_uri)
-            if location is None:
+            if cluster.log_uri and LogLocation.parse(cluster.log_uri) is None:
                 reason = f"the log URI {cluster.log_uri!r} of {cluster_id} cannot be read"
-                return cluster_id, Unresolved(reason)
-            if location.holds(cluster_id, version.bucket, version.key):
-                return cluster_id, cluster
+                return cluster_id, Unresolved(reason), None
+            if _path(version, cluster, cluster.log_uri) is not None:
+                return cluster_id, cluster, None
+            steps = self.steps.steps(cluster_id)
+            if isinstance(steps, Unresolved):
+                unknown = (cluster_id, cluster, steps)
+            elif any(_path(version, cluster, step.log_uri) is not None for step in steps):
+                return cluster_id, cluster, None
         return unknown
 
-    def _cluster_key(self, cluster: Cluster | Unresolved) -> KeyFact | None:
-        if isinstance(cluster, Unresolved):
-            return cluster
-        identifier = cluster.log_key_identifier
+    def _explained(self, facts: LogObjectFacts, cluster: Cluster) -> LogObjectFacts:
+        """Find whose key the object should have, unless it plainly has its cluster's or none."""
+        carried = cluster_key_carried.carried_key(facts)
+        path = _path(facts.version, cluster, cluster.log_uri)
+        if isinstance(carried, Outcome) or (
+            path is not None
+            and isinstance(facts.expected_key, KmsKey)
+            and facts.expected_key.arn == carried
+        ):
+            return facts
+        steps = self.steps.steps(cluster.id)
+        if isinstance(steps, Unresolved):
+            return replace(facts, expected_key=steps)
+        authors = _authors(facts.version, cluster, steps)
+        keys = [(self._key(cluster, author), author) for author in authors]
+        for key, author in keys:
+            if isinstance(key, KmsKey) and key.arn == carried:
+                return _expecting(facts, key, author)
+        # None of them: doubt, or an author without a key, speaks for the object.
+        for key, author in sorted(keys, key=lambda named: not isinstance(named[0], Unresolved)):
+            if not isinstance(key, KmsKey):
+                return _expecting(facts, key, author)
+        if cluster.sessions_enabled and path is not None and _may_be_anyones(path):
+            reason = f"{facts.version} may be the log of a session: where these lie is unknown"
+            return replace(facts, expected_key=Unresolved(reason))
+        return _expecting(facts, *keys[0])
+
+    def _key(self, cluster: Cluster, step: Step | None = None) -> KeyFact | None:
+        """Read the key that a step names, or else its cluster."""
+        identifier = (step.log_key_identifier if step else None) or cluster.log_key_identifier
         return self.keys.describe(identifier) if identifier else None
 
     def _object_key(
-        self, encryption: Encryption | Unresolved, cluster_key: KeyFact | None
+        self, encryption: Encryption | Unresolved, expected: KeyFact | None
     ) -> KeyFact | None:
         """Read the object's key, unless it is plainly its cluster's."""
         if isinstance(encryption, Unresolved) or encryption.key_identifier is None:
             return None
         identifier = encryption.key_identifier
-        if isinstance(cluster_key, KmsKey) and cluster_key.arn == identifier:
-            return cluster_key
+        if isinstance(expected, KmsKey) and expected.arn == identifier:
+            return expected
         return self.keys.describe(identifier)
+
+
+def _path(version: ObjectVersion, cluster: Cluster, log_uri: str | None) -> str | None:
+    """Say where below a log URI's folder of the cluster an object lies; None when elsewhere."""
+    location = LogLocation.parse(log_uri) if log_uri else None
+    if location is None or not location.holds(cluster.id, version.bucket, version.key):
+        return None
+    return location.path(cluster.id, version.key)
+
+
+def _authors(
+    version: ObjectVersion, cluster: Cluster, steps: tuple[Step, ...]
+) -> list[Step | None]:
+    """Name who may have written an object: steps with settings of their own, None the cluster.
+
+    A step's own folder says whose it is, and the nodes' daemons log for the cluster. Which step an
+    application's containers belong to, their paths do not say.
+    https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-manage-view-web-log-files.html
+    """
+    at_cluster = _path(version, cluster, cluster.log_uri)
+    here = {
+        step: path
+        for step in steps
+        if (path := _path(version, cluster, step.log_uri or cluster.log_uri)) is not None
+    }
+    named = [step for step, path in here.items() if step_id_in(path) == step.id]
+    if named:
+        return [*named]
+    if at_cluster is None:
+        return [*here]
+    return [None, *here] if _may_be_anyones(at_cluster) else [None]
+
+
+def _may_be_anyones(path: str) -> bool:
+    return not path.startswith("node/") and step_id_in(path) is None
+
+
+def _expecting(facts: LogObjectFacts, key: KeyFact | None, author: Step | None) -> LogObjectFacts:
+    of = f"step {author.id}" if author else "cluster"
+    return replace(facts, expected_key=key, expected_of=of)

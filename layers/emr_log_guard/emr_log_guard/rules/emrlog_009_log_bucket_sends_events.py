@@ -1,0 +1,83 @@
+"""EMRLOG-009: the buckets that logs go to send their events, so that log objects are checked."""
+
+from emr_log_guard.domain.clusters import ClusterFacts, LogBucket
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.remediation import send_events
+from emr_log_guard.rules.rule import Rule
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for events to EventBridge from each log bucket, and that the stack looks at them.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html
+    """
+    blind = [
+        *(f"{b.name} sends no events to EventBridge" for b in _silent(facts)),
+        *(
+            f"{b.name} is none of the stack's LogBuckets"
+            for b in facts.log_buckets
+            if not b.checked
+        ),
+    ]
+    if blind:
+        return non_compliant(f"log objects are not checked: {'; '.join(blind)}")
+    if doubt := _doubt(facts):
+        return insufficient_data(doubt)
+    if facts.unlisted:
+        # EMRLOG-008 tells of this doubt: one root cause, one finding.
+        return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
+    if not facts.log_buckets:
+        return not_applicable("no logs are archived")
+    names = ", ".join(bucket.name for bucket in facts.log_buckets)
+    return compliant(f"log objects are checked when they are created: {names}")
+
+
+def _silent(facts: ClusterFacts) -> list[LogBucket]:
+    return [bucket for bucket in facts.log_buckets if bucket.sends_events is False]
+
+
+def _doubt(facts: ClusterFacts) -> str:
+    """Say what could not be read, each thing once; empty when all is known."""
+    known = {bucket.name for bucket in facts.log_buckets}
+    locations = [(uri, LogLocation.parse(uri)) for uri in facts.log_uris]
+    reasons = [
+        *(
+            b.sends_events.reason
+            for b in facts.log_buckets
+            if isinstance(b.sends_events, Unresolved)
+        ),
+        *(f"the log URI {uri!r} cannot be read" for uri, location in locations if location is None),
+        *(f"{at.bucket} was not read" for _, at in locations if at and at.bucket not in known),
+    ]
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Have each silent bucket send its events; name those that the stack has to look at, too."""
+    unchecked = [bucket.name for bucket in facts.log_buckets if not bucket.checked]
+    commands = [send_events(bucket.name) for bucket in _silent(facts)]
+    if unchecked:
+        commands.append(
+            f"# Add to the parameter LogBuckets of the stack and deploy it: {','.join(unchecked)}"
+        )
+    return "\n".join(commands)
+
+
+RULE = Rule(
+    id="EMRLOG-009",
+    name="log-bucket-sends-events",
+    severity=Severity.LOW,
+    why="Nobody looks at the log objects of such a bucket: a badly encrypted one stays unseen.",
+    check=check,
+    remediation=remediation,
+    deployed_only=True,
+)

@@ -1,0 +1,86 @@
+"""EMRLOG-011: KMS rotates the log key by itself."""
+
+from shlex import quote
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    not_applicable,
+)
+from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules.premises import customer_key
+from emr_log_guard.rules.remediation import relaunch
+from emr_log_guard.rules.rule import Rule
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for automatic rotation, whatever its period.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html
+    """
+    key = rotatable_key(facts)
+    if isinstance(key, Outcome):
+        return key
+    match facts.key_rotation:
+        case None:
+            return insufficient_data("whether the log key is rotated was not read")
+        case Unresolved(reason):
+            return insufficient_data(reason)
+        case True:
+            return compliant(f"KMS rotates the log key {key.arn}")
+        case _:
+            return non_compliant(f"automatic rotation of the log key {key.arn} is off")
+
+
+def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
+    """Ask for a usable key whose material is KMS's own: it rotates no other.
+
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
+    """
+    if usable.check(facts).compliance is Compliance.NON_COMPLIANT:
+        return not_applicable("the log key is not usable")
+    key = customer_key(facts)
+    if isinstance(key, Outcome) or key.origin == "AWS_KMS":
+        return key
+    if key.origin is None:
+        return insufficient_data(f"kms:DescribeKey names no origin of the log key {key.arn}")
+    return not_applicable(f"KMS rotates no key of origin {key.origin} by itself")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Turn rotation on; a multi-Region key's is that of its primary key."""
+    key = customer_key(facts)
+    if isinstance(key, Outcome):
+        return relaunch(facts)
+    enable = f"aws kms enable-key-rotation --region {quote(key.region)} --key-id {quote(key.arn)}"
+    if "key/mrk-" not in key.arn:
+        return enable
+    return (
+        "# The rotation of a multi-Region key is set on its primary key, which this names:\n"
+        f"aws kms describe-key --region {quote(key.region)} --key-id {quote(key.arn)} "
+        "--query KeyMetadata.MultiRegionConfiguration.PrimaryKey\n"
+        "# In the Region of the primary key:\n"
+        f"aws kms enable-key-rotation --region REGION --key-id {quote(_id(key))}"
+    )
+
+
+def _id(key: KmsKey) -> str:
+    return Arn.of(key.arn).resource.removeprefix("key/")
+
+
+RULE = Rule(
+    id="EMRLOG-011",
+    name="log-key-rotation-enabled",
+    severity=Severity.LOW,
+    why="The longer one key material is in use, the more logs are lost to whoever gets hold of it.",
+    check=check,
+    remediation=remediation,
+    enabled=False,
+)
