@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
@@ -67,14 +67,15 @@ class EmrClusters:
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:DescribeCluster", cluster_id, error)
 
-    def summaries(self, states: Sequence["ClusterStateType"]) -> Iterator[ClusterSummary]:
+    def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
         """List the clusters in these states, as the pages come: one ListClusters per 50.
 
         Raises:
             NotReadableError: A page cannot be read.
 
         """
-        pages = self._client.get_paginator("list_clusters").paginate(ClusterStates=states)
+        wanted = cast("Sequence[ClusterStateType]", states)
+        pages = self._client.get_paginator("list_clusters").paginate(ClusterStates=wanted)
         try:
             for page in pages:
                 for listed in page["Clusters"]:

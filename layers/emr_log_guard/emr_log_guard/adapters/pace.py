@@ -137,4 +137,5 @@ class Paces:
             return 0.0
 
         client.meta.events.register_last("before-call.*.*", before_call)
-        client.meta.events.register_first("needs-retry.*.*", needs_retry)
+        respond: Callable[..., Any] = needs_retry  # seconds to wait before the call is sent again
+        client.meta.events.register_first("needs-retry.*.*", respond)

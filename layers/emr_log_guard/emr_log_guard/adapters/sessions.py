@@ -13,8 +13,8 @@ from botocore.credentials import RefreshableCredentials
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Paces
-from emr_log_guard.domain.arn import Arn
 from emr_log_guard.errors import NotReadableError
+from emr_log_guard.usecases.audit_scope import THREADS
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sts import STSClient
 
-THREADS = 32
-"""How many calls a place answers at once: at 50 ms a call, some 600 calls a second."""
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
@@ -53,8 +51,8 @@ class AuditSession:
     longer than a small audit does.
     """
 
-    _session: "Session"
-    _watch: Watch
+    session: "Session"
+    watch: Watch
     role_arn: str | None = None
     _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
@@ -90,53 +88,15 @@ class AuditSession:
             problem = unresolved("sts:AssumeRole", role_arn, error)
             raise NotReadableError(problem.reason) from error
         session = botocore.session.Session()
-        session._credentials = assumed  # noqa: SLF001 - botocore has no other way
-        return AuditSession(session, self._watch, role_arn)
+        # botocore has no public way to hand a session credentials that renew themselves.
+        vars(session)["_credentials"] = assumed
+        return AuditSession(session, self.watch, role_arn)
 
     @property
     def region(self) -> str | None:
         """The Region that the caller's environment or profile names."""
-        return self._session.get_config_variable("region")
-
-    def account_id(self) -> str | None:
-        """Say which account it is: one GetCallerIdentity, unless the role tells.
-
-        Everybody may call it; None when the call fails all the same.
-        """
-        arn = Arn.parse(self.role_arn) if self.role_arn else None
-        if arn is not None:
-            return arn.account
-        try:
-            return self.sts().get_caller_identity()["Account"]
-        except AWS_ERRORS:
-            return None
-
-    def place(self, region: str) -> PlaceAccess:
-        """Give the way into a Region: clients are made when they are first used."""
-        clusters = EmrClusters(self.emr(region))
-        return PlaceAccess(
-            clusters,
-            ReadClusterFacts(
-                keys=RememberedKeys(KmsKeys(self.kms(region)), retention=WHOLE_RUN),
-                roles=self._roles(),
-                steps=clusters,
-            ),
-            AuditedLogObjects(lambda: self.s3(region)),
-        )
-
-    def enabled_regions(self) -> tuple[str, ...]:
-        """Name the Regions that the account uses: one DescribeRegions.
-
-        Raises:
-            NotReadableError: They cannot be read.
-
-        """
-        try:
-            regions = self.ec2().describe_regions()["Regions"]
-        except AWS_ERRORS as error:
-            problem = unresolved("ec2:DescribeRegions", "the account", error)
-            raise NotReadableError(problem.reason) from error
-        return tuple(sorted(region["RegionName"] for region in regions))
+        region: str | None = self.session.get_config_variable("region")
+        return region
 
     def ec2(self) -> "EC2Client":
         """Return the client for EC2."""
@@ -172,8 +132,8 @@ class AuditSession:
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
-                client = self._session.create_client(service, region_name=region, config=_CONFIG)
-                self._watch.calls.attach(client)
-                Paces(self._watch.stopped, self._watch.max_rate).attach(client)
+                client = self.session.create_client(service, region_name=region, config=_CONFIG)
+                self.watch.calls.attach(client)
+                Paces(self.watch.stopped, self.watch.max_rate).attach(client)
                 self._clients[service, region] = client
             return client

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from emr_log_guard.cli.stored import Place, fail, problems_of, read_file
+from emr_log_guard.cli.audit import audit
+from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.stored import Place, problems_of, read_file
 from emr_log_guard.policy_document import pretty
 
 app = typer.Typer(
@@ -19,6 +21,7 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
 app.add_typer(policy_app, name="policy")
+app.command()(audit)
 
 Stack = Annotated[str, typer.Option(help="The guard's stack: its policy is meant.")]
 Parameter = Annotated[

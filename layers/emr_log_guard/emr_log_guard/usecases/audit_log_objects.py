@@ -14,7 +14,7 @@ from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.usecases.audit_scope import AuditScope
-from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress
+from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
 
@@ -34,6 +34,7 @@ class AuditLogObjects:
 
     objects: ListedLogObjects
     keys: Keys
+    steps: Steps
     scope: AuditScope
     pool: ThreadPoolExecutor
     progress: Progress
@@ -53,7 +54,7 @@ class AuditLogObjects:
 
         def facts() -> Iterator[LogObjectFacts]:
             nonlocal count
-            read = ReadLogObject(_TheCluster(cluster), self.objects, self.keys)
+            read = ReadLogObject(_TheCluster(cluster), self.objects, self.keys, self.steps)
             try:
                 for each in self._read(self._sampled(below), read):
                     if each is not None:

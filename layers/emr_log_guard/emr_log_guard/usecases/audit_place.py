@@ -15,7 +15,7 @@ from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError, NotRea
 from emr_log_guard.rules.judge import Judging, judge_cluster
 from emr_log_guard.usecases.audit_log_objects import AuditLogObjects, LogObjectsAudited
 from emr_log_guard.usecases.audit_scope import AuditScope
-from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress
+from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress, Steps
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
 _WITHOUT_THE_KEY = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-012"})
@@ -28,7 +28,10 @@ class PlaceAccess:
 
     clusters: ListedClusters
     read_facts: ReadClusterFacts
-    objects: ListedLogObjects
+    objects: ListedLogObjects | None
+    """None where log objects are not checked."""
+    steps: Steps
+    """Asked about log objects that their cluster's settings do not explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class AuditPlace:
             ThreadPoolExecutor(threads, "cluster") as pool,
             ThreadPoolExecutor(threads, "object") as object_pool,
         ):
-            one = _OneCluster(self, object_pool, add)
+            one = _OneCluster(self, self.read_facts(), object_pool, add)
             jobs: list[Future[None]] = []
             try:
                 for summary, cluster in self._found():
@@ -90,7 +93,6 @@ class AuditPlace:
                 raise NotReadableError(cluster.reason)
             yield ClusterSummary(cluster.id, cluster.name, cluster.arn, cluster.state), cluster
 
-    @property
     def read_facts(self) -> ReadClusterFacts:
         """Read what the rules ask for; not even the key, where none asks for it."""
         rules = self.scope.cluster_rules
@@ -105,6 +107,7 @@ class _OneCluster:
     """Reads and judges one cluster, and tells of it."""
 
     place: AuditPlace
+    read_facts: ReadClusterFacts
     object_pool: ThreadPoolExecutor
     add: Callable[[AuditedCluster], None]
 
@@ -125,7 +128,7 @@ class _OneCluster:
         if isinstance(read, Unresolved):
             return AuditedCluster(summary, unresolved=(read.reason,))
         judging, scope = self.place.judging, self.place.scope
-        findings = judge_cluster(self.place.read_facts(read), scope.cluster_rules, judging)
+        findings = judge_cluster(self.read_facts(read), scope.cluster_rules, judging)
         logs = self._log_objects(read)
         return AuditedCluster(
             replace(summary, state=read.state),
@@ -136,11 +139,12 @@ class _OneCluster:
 
     def _log_objects(self, cluster: Cluster) -> LogObjectsAudited:
         place = self.place
-        if not place.scope.object_rules:
+        if place.access.objects is None or not place.scope.object_rules:
             return LogObjectsAudited()
         audit = AuditLogObjects(
             place.access.objects,
             place.access.read_facts.keys,
+            place.access.steps,
             place.scope,
             self.object_pool,
             place.progress,
@@ -153,6 +157,9 @@ class _UnaskedKeys:
 
     def describe(self, identifier: str) -> KeyFact:
         return Unresolved(f"no rule asks for {identifier}")
+
+    def rotation(self, key: KmsKey) -> bool | Unresolved:
+        return Unresolved(f"no rule asks for the rotation of {key.arn}")
 
     def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
         return Unresolved(f"no rule asks for the policy of {key.arn}")

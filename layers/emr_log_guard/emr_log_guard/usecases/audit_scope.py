@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.clusters import ClusterFacts
@@ -54,27 +55,34 @@ class AuditScope:
     @property
     def rule_ids(self) -> tuple[str, ...]:
         """The ids of all rules that are judged by."""
-        return tuple(rule.id for rule in (*self.cluster_rules, *self.object_rules))
+        on_objects = tuple(rule.id for rule in self.object_rules)
+        return (*(rule.id for rule in self.cluster_rules), *on_objects)
 
     @property
     def unjudged(self) -> tuple[UnjudgedRule, ...]:
         """Each rule that is not judged by, and why."""
         judged = self.rule_ids
         return tuple(
-            UnjudgedRule(rule.id, rule.name, self._why_not(rule.id, on=self.policy.enabled(rule)))
-            for rule in ALL_RULES
+            UnjudgedRule(rule.id, rule.name, self._why_not(rule))
+            for rule in cast("tuple[Rule[Any], ...]", ALL_RULES)
             if rule.id not in judged
         )
 
     def _asked[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
-        return tuple(rule for rule in in_force(rules, self.policy) if not self._left_out(rule.id))
+        return tuple(
+            rule
+            for rule in in_force(rules, self.policy)
+            if not rule.deployed_only and not self._left_out(rule.id)
+        )
 
     def _left_out(self, rule_id: str) -> bool:
         return rule_id in self.skipped or (bool(self.only) and rule_id not in self.only)
 
-    def _why_not(self, rule_id: str, *, on: bool) -> str:
-        if not on:
+    def _why_not(self, rule: Rule[Any]) -> str:
+        if not self.policy.enabled(rule):
             return "off in the policy"
-        if self._left_out(rule_id):
+        if rule.deployed_only:
+            return "about what the deployed stack sees"
+        if self._left_out(rule.id):
             return "left out with --rule or --skip-rule"
         return "log objects are checked with --objects only"
