@@ -31,7 +31,10 @@ THROTTLED = frozenset(
 )
 PATIENCE_SECONDS = 120.0
 """How long an API may refuse every call before a call is given up."""
-_SLOWEST = 0.05
+_SLOWEST = 0.2
+"""The smallest refill among EMR's quotas, calls a second."""
+_FIRST_GUESS = 2.0
+"""The rate after the first throttle, at least: it may have been the first call of all."""
 _LESS = 0.7
 """What is left of the rate after a throttle at that rate."""
 _MORE = 1.05
@@ -48,13 +51,19 @@ class Pace:
     a rate that swings around the refill uses the quota up without having to know it.
     """
 
-    def __init__(self, stopped: Event, max_rate: float = math.inf, timer: Timer = monotonic):
+    def __init__(
+        self,
+        stopped: Event,
+        max_rate: float = math.inf,
+        timer: Timer = monotonic,
+        turn: Condition | None = None,
+    ) -> None:
         """Begin at the highest rate, calls a second."""
         self._max_rate = max_rate
         self._rate = max_rate
         self._timer = timer
         self._stopped = stopped
-        self._turn = Condition()
+        self._turn = turn or Condition()
         self._next = -math.inf
         self._sent = 0
         self._begun = self._changed = self._accepted = timer()
@@ -96,7 +105,8 @@ class Pace:
         with self._turn:
             now = self._timer()
             if math.isinf(self._rate):
-                self._rate = self._sent / max(now - self._begun, 1.0) / 2
+                seen = self._sent / max(now - self._begun, 1.0)
+                self._rate = max(seen / 2, _FIRST_GUESS)
                 self._changed = now
             elif sent >= self._changed:
                 self._rate = max(self._rate * _LESS, _SLOWEST)

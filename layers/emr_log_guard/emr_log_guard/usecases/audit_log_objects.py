@@ -93,16 +93,18 @@ class AuditLogObjects:
                 self.progress.checked_object()
 
         waiting: deque[Future[LogObjectFacts | None]] = deque()
+        unlisted: NotReadableError | None = None
         try:
             for version in versions:
                 waiting.append(self.pool.submit(one, version))
                 if len(waiting) >= 2 * self.scope.threads:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        except NotReadableError as error:  # what was listed before is read all the same
+            unlisted = error
+        while waiting:
+            yield waiting.popleft().result()
+        if unlisted:
+            raise unlisted
 
 
 @dataclass(frozen=True, slots=True)
