@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.pace import PATIENCE_SECONDS, Pace, Paces
@@ -149,9 +150,11 @@ def refusing(client: "EMRClient", codes: list[str]) -> None:
 
     def send(**_: object) -> AWSResponse:
         if not codes:
-            return AWSResponse("https://stubbed.invalid", 200, {}, Raw(b'{"Clusters": []}'))
+            return AWSResponse(
+                "https://stubbed.invalid", 200, HTTPHeaders(), Raw(b'{"Clusters": []}')
+            )
         body = json.dumps({"__type": codes.pop(0), "message": "told by AWS"}).encode()
-        return AWSResponse("https://stubbed.invalid", 400, {}, Raw(body))
+        return AWSResponse("https://stubbed.invalid", 400, HTTPHeaders(), Raw(body))
 
     respond: Callable[..., Any] = send  # what it returns is taken for AWS's answer
     client.meta.events.register_first("before-send.*.*", respond)

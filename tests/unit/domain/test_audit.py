@@ -76,7 +76,5 @@ def test_problems_are_told_with_their_place() -> None:
         f"eu-south-1 as arn:aws:iam::444455556666:role/Audit: {UNREADABLE_PLACE.problem}",
         "cluster j-GONE was not found",
     )
-    assert replace(report, places=(PLACE,), missing=(), interrupted=True).problems == (
-        "the audit was interrupted: 1 of 1 clusters that it had found were judged, and there may "
-        "be more",
-    )
+    [interrupted] = replace(report, places=(PLACE,), missing=(), interrupted=True).problems
+    assert interrupted.startswith("the audit was interrupted: 1 of 1 clusters")

@@ -142,6 +142,9 @@ class World:
         return tuple(self.places)
 
     def place(self, region: str) -> PlaceAccess:
+        if region not in self.places:
+            message = f"there is no {region}"
+            raise NotReadableError(message)
         return PlaceAccess(
             self.places[region],
             ReadClusterFacts(self.keys, roles=self.roles, workloads=self.steps),
@@ -217,6 +220,13 @@ def test_one_region_that_cannot_be_read_stops_no_other() -> None:
     assert compliance(report) == {GOOD.id: Compliance.COMPLIANT}
     assert report.problems == (f"{REGION}: {DENIED}",)
     assert report.exit_status is ExitStatus.UNDETERMINED
+
+
+def test_a_region_without_a_way_into_it_stops_no_other() -> None:
+    report = World().audit(regions=("eu west", REGION))
+
+    assert compliance(report) == {GOOD.id: Compliance.COMPLIANT}
+    assert report.problems == ("eu west: there is no eu west",)
 
 
 def test_what_was_listed_before_a_failure_is_judged() -> None:

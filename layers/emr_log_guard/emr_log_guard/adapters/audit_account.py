@@ -60,7 +60,19 @@ class AuditedAccount:
         return tuple(sorted(region["RegionName"] for region in regions))
 
     def place(self, region: str) -> PlaceAccess:
-        """Give the way into a Region."""
+        """Give the way into a Region.
+
+        Raises:
+            NotReadableError: There can be no client for it, such as for a misspelt Region.
+
+        """
+        try:
+            return self._place(region)
+        except AWS_ERRORS as error:
+            message = f"a client cannot be made: {error}"
+            raise NotReadableError(message) from error
+
+    def _place(self, region: str) -> PlaceAccess:
         session, scope = self.session, self.scope
         clusters = EmrClusters(session.emr(region))
         return PlaceAccess(

@@ -59,8 +59,15 @@ class AuditSession:
 
     @classmethod
     def of_caller(cls, watch: Watch) -> "AuditSession":
-        """Act as whoever runs the command."""
-        return cls(botocore.session.Session(), watch)
+        """Act as whoever runs the command.
+
+        Raises:
+            BotoCoreError: The profile that the environment names does not exist.
+
+        """
+        session = botocore.session.Session()
+        session.get_scoped_config()
+        return cls(session, watch)
 
     def assume(self, role_arn: str) -> "AuditSession":
         """Act as a role; its credentials are renewed before they expire.

@@ -32,7 +32,7 @@ class Account(Protocol):
         ...
 
     def place(self, region: str) -> PlaceAccess:
-        """Give the way into a Region."""
+        """Give the way into a Region, or raise NotReadableError."""
         ...
 
 
@@ -92,7 +92,11 @@ class Audit:
         return None, ()
 
     def _audit_place(self, account: Account, place: AuditedPlace, judging: Judging) -> None:
-        access = account.place(place.region)
+        try:
+            access = account.place(place.region)
+        except NotReadableError as error:
+            self._note(replace(place, problem=str(error)))
+            return
         audit = AuditPlace(access, self.scope, judging, self.progress, self.stopped)
         try:
             audit(place, self._note, self._add)
