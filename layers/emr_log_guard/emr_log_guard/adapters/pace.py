@@ -109,7 +109,7 @@ class Pace:
                 self._rate = max(seen / 2, _FIRST_GUESS)
                 self._changed = now
             elif sent >= self._changed:
-                self._rate = max(self._rate * _LESS, _SLOWEST)
+                self._rate = max(self._rate * _LESS, min(_SLOWEST, self._max_rate))
                 self._changed = now
             self._next = max(self._next, now + 1 / self._rate)
             return now - self._accepted < PATIENCE_SECONDS

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emr_log_guard.cli.audit import audit
+from emr_log_guard.cli import audit as audit_command
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.stored import Place, problems_of, read_file
 from emr_log_guard.policy_document import pretty
@@ -21,7 +21,6 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
 app.add_typer(policy_app, name="policy")
-app.command()(audit)
 
 Stack = Annotated[str, typer.Option(help="The guard's stack: its policy is meant.")]
 Parameter = Annotated[
@@ -29,6 +28,15 @@ Parameter = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def audit(context: typer.Context) -> None:
+    """Judge the clusters of accounts and Regions, with nothing deployed. Only reads."""
+    raise typer.Exit(audit_command.audit(context.args))
 
 
 @policy_app.command()

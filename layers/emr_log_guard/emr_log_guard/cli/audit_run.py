@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from emr_log_guard.adapters.audit_permissions import permissions, policy_documen
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.sessions import AuditSession, Watch
-from emr_log_guard.cli.audit import Format
+from emr_log_guard.cli.audit import Options
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditReport
@@ -42,39 +42,17 @@ class Silent:
         """Say that a log object was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The options, as they were given."""
-
-    regions: tuple[str, ...]
-    all_regions: bool
-    role_arns: tuple[str, ...]
-    states: tuple[str, ...]
-    cluster_ids: tuple[str, ...]
-    policy: Path | None
-    rules: tuple[str, ...]
-    skipped: tuple[str, ...]
-    objects: bool
-    since: str | None
-    sample: int | None
-    output_format: Format
-    output: Path | None
-    max_rate: float | None
-    print_iam_policy: bool
-    verbose: bool
-
-
-def run(wanted: Wanted) -> int:
+def run(options: Options) -> int:
     """Audit and write the report; return the exit status."""
-    scope = _scope(wanted)
-    if wanted.print_iam_policy:
+    scope = _scope(options)
+    if options.print_iam_policy:
         _write(json.dumps(policy_document(permissions(scope)), indent=2) + "\n", None)
         return 0
-    if wanted.output:
-        _check_writable(wanted.output)
-    calls = CallCount(_tell if wanted.verbose else None)
+    if options.output:
+        _check_writable(options.output)
+    calls = CallCount(_tell if options.verbose else None)
     stopped = Event()
-    watch = Watch(calls, stopped, wanted.max_rate or math.inf)
+    watch = Watch(calls, stopped, options.max_rate or math.inf)
     try:
         caller = AuditSession.of_caller(watch)
         region = caller.region
@@ -84,7 +62,7 @@ def run(wanted: Wanted) -> int:
         if region is None:
             fail("no Region: give --region or --all-regions, or set AWS_DEFAULT_REGION")
         scope = replace(scope, regions=(region,))
-    with _progress(wanted) as progress:
+    with _progress(options) as progress:
         report = Audit(
             open_account=lambda role: AuditedAccount(
                 caller.assume(role) if role else caller, scope
@@ -96,49 +74,49 @@ def run(wanted: Wanted) -> int:
             progress=progress,
             stopped=stopped,
         )()
-    _write(_rendered(report, wanted.output_format), wanted.output)
-    if wanted.output or wanted.output_format is not Format.TABLE:
+    _write(_rendered(report, options.format), options.output)
+    if options.output or options.format != "table":
         for problem in report.problems:
             _tell(f"Could not be read: {problem}")
     return report.exit_status
 
 
-def _progress(wanted: Wanted) -> AbstractContextManager[Progress]:
+def _progress(options: Options) -> AbstractContextManager[Progress]:
     """Show a bar to people who look on, unless lines of calls would tear it apart."""
-    if wanted.verbose or not sys.stderr.isatty():
+    if options.verbose or not sys.stderr.isatty():
         return nullcontext(Silent())
     from emr_log_guard.cli.progress import Bar  # noqa: PLC0415 - rich takes its time to import
 
     return Bar()
 
 
-def _scope(wanted: Wanted) -> AuditScope:
-    if wanted.all_regions and wanted.regions:
+def _scope(options: Options) -> AuditScope:
+    if options.all_regions and options.region:
         fail("give --region or --all-regions, not both")
     known = {rule.id for rule in ALL_RULES}
-    for rule_id in (*wanted.rules, *wanted.skipped):
+    for rule_id in (*options.rule, *options.skip_rule):
         if rule_id not in known:
             fail(f"there is no rule {rule_id!r}: they are {', '.join(sorted(known))}")
-    about_objects = {rule.id for rule in LOG_OBJECT_RULES} & set(wanted.rules)
-    if about_objects and not wanted.objects:
+    about_objects = {rule.id for rule in LOG_OBJECT_RULES} & set(options.rule)
+    if about_objects and not options.objects:
         fail(f"{min(about_objects)} is about log objects: add --objects")
-    if not wanted.objects and (wanted.since or wanted.sample):
+    if not options.objects and (options.since or options.sample):
         fail("--since and --sample are about log objects: add --objects")
-    for role in wanted.role_arns:
+    for role in options.assume_role:
         arn = Arn.parse(role)
         if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
             fail(f"--assume-role {role}: write the role's ARN, arn:aws:iam::ACCOUNT:role/NAME")
     scope = AuditScope(
-        policy=_policy(wanted.policy),
-        regions=None if wanted.all_regions else tuple(dict.fromkeys(wanted.regions)),
-        role_arns=wanted.role_arns or (None,),
-        states=wanted.states or ACTIVE,
-        cluster_ids=tuple(dict.fromkeys(wanted.cluster_ids)),
-        only=frozenset(wanted.rules),
-        skipped=frozenset(wanted.skipped),
-        objects=wanted.objects,
-        since=_moment(wanted.since) if wanted.since else None,
-        sample=wanted.sample,
+        policy=_policy(options.policy),
+        regions=None if options.all_regions else tuple(dict.fromkeys(options.region)),
+        role_arns=tuple(options.assume_role) or (None,),
+        states=tuple(options.state) or ACTIVE,
+        cluster_ids=tuple(dict.fromkeys(options.cluster)),
+        only=frozenset(options.rule),
+        skipped=frozenset(options.skip_rule),
+        objects=options.objects,
+        since=_moment(options.since) if options.since else None,
+        sample=options.sample,
     )
     if not scope.rule_ids:
         fail("no rule is left to judge by")
@@ -171,7 +149,7 @@ def _check_writable(output: Path) -> None:
         fail(f"{output} cannot be written: {error.strerror}")
 
 
-def _rendered(report: AuditReport, output_format: Format) -> str:
+def _rendered(report: AuditReport, output_format: str) -> str:
     """Write the report in a format; only that format's module, and what it needs, is imported."""
     module = import_module(f"emr_log_guard.rendering.audit_{output_format}")
     render = cast("Callable[[AuditReport], str]", getattr(module, f"audit_{output_format}"))
