@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,40 +35,57 @@ class Found:
         return sum(self.calls.values())
 
 
-def environment(account: Sandbox, folder: Path) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a run takes place: an account, another server for S3 perhaps, and a folder."""
+
+    account: Sandbox
+    folder: Path
+    s3: str | None = None
+
+
+def environment(ground: Ground) -> dict[str, str]:
     """Only the account's own settings, and compiled modules are kept from the first run on."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
     return (
         kept
-        | account.environment
+        | ground.account.environment
+        | ({"AWS_ENDPOINT_URL_S3": ground.s3} if ground.s3 else {})
         | {
             "PYTHONPATH": str(ROOT / "layers" / "emr_log_guard"),
-            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+            "PYTHONPYCACHEPREFIX": str(ground.folder / "compiled"),
         }
     )
 
 
-def guard(account: Sandbox, folder: Path, *options: str, rules: Sequence[str] = ()) -> Found:
+def guard(ground: Ground, *options: str, rules: Sequence[str] = ()) -> Found:
     """Run `emr-log-guard audit`."""
     chosen = [part for rule in rules for part in ("--rule", rule)]
     python = ROOT / ".venv" / "command" / "bin" / "python"
-    command = [python, "-m", "emr_log_guard.cli", "audit", "--format", "json", *chosen, *options]
-    run = measured(command, environment(account, folder), folder)
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "emr_log_guard.cli",
+        "audit",
+        "--format",
+        "json",
+        *chosen,
+        *options,
+    ]
+    run = measured(command, environment(ground), ground.folder)
     if run.status not in {0, 1}:
         raise WrongResultError(run.stderr)
     report = json.loads(run.stdout)
-    if "--objects" in options:
-        bad = max(
-            (
-                finding["occurrences"]
-                for cluster in report["clusters"]
-                for finding in cluster["findings"]
-                if finding["compliance"] == "NON_COMPLIANT" and finding["rule_id"] == "EMRLOG-101"
-            ),
-            default=0,
+    bad = (
+        sum(
+            finding["occurrences"]
+            for cluster in report["clusters"]
+            for finding in cluster["findings"]
+            if finding["compliance"] == "NON_COMPLIANT" and finding["rule_id"] >= "EMRLOG-101"
         )
-    else:
-        bad = report["totals"]["NON_COMPLIANT"]
+        if "--objects" in options
+        else report["totals"]["NON_COMPLIANT"]
+    )
     return Found(run, bad, report["api_calls"])
 
 
@@ -91,17 +109,18 @@ def objects_policy(key_id: str) -> dict[str, object]:
     }
 
 
-def custodian(account: Sandbox, folder: Path, policy: Mapping[str, object]) -> Found:
+def custodian(ground: Ground, policy: Mapping[str, object]) -> Found:
     """Run `custodian run` with one policy, without its cache."""
-    file = folder / "custodian.json"
+    file = ground.folder / "custodian.json"
     file.write_text(json.dumps({"policies": [policy]}))
-    output = folder / "custodian"
+    output = ground.folder / "custodian"
     binary = ROOT / ".venv" / "bench" / "bin" / "custodian"
-    command = [binary, "run", "--cache-period", "0", "--output-dir", output, file]
-    run = measured(command, environment(account, folder), folder)
+    command: list[str | Path] = [binary, "run", "--cache-period", "0", "--output-dir", output, file]
+    run = measured(command, environment(ground), ground.folder)
     results = output / str(policy["name"])
     if run.status:
         raise WrongResultError(run.stderr)
     metadata = json.loads((results / "metadata.json").read_text())
-    bad = len(json.loads((results / "resources.json").read_text()))
+    told = re.search(r"EncryptExtant Complete keys:\d+ remediated:(\d+)", run.stderr)
+    bad = int(told[1]) if told else len(json.loads((results / "resources.json").read_text()))
     return Found(run, bad, metadata["api-stats"])

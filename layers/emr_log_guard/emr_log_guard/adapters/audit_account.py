@@ -82,7 +82,9 @@ class AuditedAccount:
                 roles=self._roles() if roles_can_use_key.RULE.id in scope.rule_ids else None,
                 workloads=clusters,
             ),
-            AuditedLogObjects(session.s3(region)) if scope.object_rules else None,
+            AuditedLogObjects(session.s3(region), session.quick_heads(region))
+            if scope.object_rules
+            else None,
             RememberedSteps(clusters, retention=WHOLE_RUN),
         )
 

@@ -29,14 +29,17 @@ class CallCount:
             caught_exception: Exception | None,
             **_: object,
         ) -> None:
-            call = f"{service}:{operation.name}"
-            with self._lock:
-                self._counts[call] += 1
-            if self._tell:
-                error = response[1].get("Error", {}).get("Code") if response else caught_exception
-                self._tell(f"{call} in {region}: {error or 'OK'}")
+            error = response[1].get("Error", {}).get("Code") if response else caught_exception
+            self.note(f"{service}:{operation.name}", region, error or "OK")
 
         client.meta.events.register_first("needs-retry.*.*", count)
+
+    def note(self, call: str, region: str, outcome: object) -> None:
+        """Count a request that was sent, by IAM's name of it."""
+        with self._lock:
+            self._counts[call] += 1
+        if self._tell:
+            self._tell(f"{call} in {region}: {outcome}")
 
     @property
     def counts(self) -> Mapping[str, int]:

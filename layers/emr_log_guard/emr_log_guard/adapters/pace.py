@@ -120,14 +120,17 @@ class Paces:
 
     def __init__(self, stopped: Event, max_rate: float = math.inf) -> None:
         """Give every API at most this rate, calls a second, until `stopped` is set."""
-        self._make = lambda: Pace(stopped, max_rate)
+        self._of = defaultdict[str, Pace](lambda: Pace(stopped, max_rate))
+
+    def of(self, operation: str) -> Pace:
+        """Give the pace of an API."""
+        return self._of[operation]
 
     def attach(self, client: "BaseClient") -> None:
         """Pace a client's calls. The wait is before the signature, which ages."""
-        paces: defaultdict[str, Pace] = defaultdict(self._make)
 
         def before_call(model: Any, params: Any, **_: object) -> None:  # noqa: ANN401 - botocore
-            params["context"]["paced"] = paces[model.name].wait()
+            params["context"]["paced"] = self.of(model.name).wait()
 
         def needs_retry(
             response: tuple[Any, Mapping[str, Any]] | None,
@@ -137,7 +140,7 @@ class Paces:
         ) -> float | None:
             if response is None:
                 return None
-            pace, context = paces[operation.name], request_dict["context"]
+            pace, context = self.of(operation.name), request_dict["context"]
             if str(response[1].get("Error", {}).get("Code")) not in THROTTLED:
                 pace.accepted()
                 return None

@@ -14,6 +14,8 @@ from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+    from emr_log_guard.adapters.quick_heads import QuickHeads
+
 
 class S3LogObjects:
     """Objects that the guard may read the head of.
@@ -113,22 +115,30 @@ class S3Buckets:
 class AuditedLogObjects:
     """Log objects as an audit reads them: listed, and what cannot be read is told."""
 
-    def __init__(self, client: "S3Client") -> None:
-        """Read through this client."""
+    def __init__(self, client: "S3Client", quick: "QuickHeads") -> None:
+        """Read through this client, and quickly where one head of a bucket showed the way."""
         self._client = client
         self._objects = S3LogObjects(client)
+        self._quick = quick
+        quick.watch(client)
 
     def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
-        """Read an object's encryption, as S3LogObjects does.
+        """Read an object's encryption, as S3LogObjects does; an audit looks at no older versions.
 
         Raises:
             ObjectNotFoundError: The object is gone.
 
         """
+        found = self._quick.encryption(version.bucket, version.key)
+        if found is not None:
+            return found
         try:
-            return self._objects.encryption(version)
+            read = self._objects.encryption(version)
         except AWS_ERRORS as error:
             return unresolved("s3:HeadObject", str(version), error)
+        if isinstance(read, Encryption) and read.algorithm != SSE_C:
+            self._quick.learn(version.bucket, version.key)
+        return read
 
     def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
         """List objects, those of before a moment left out: one ListObjectsV2 per 1,000.

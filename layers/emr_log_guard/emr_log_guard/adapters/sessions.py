@@ -1,6 +1,7 @@
 """Clients of an audit: of any Region, as the caller or as a role that is assumed."""
 
 import math
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, RLock
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import get_cert_path
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Paces
+from emr_log_guard.adapters.quick_heads import QuickHeads
 from emr_log_guard.errors import NotReadableError
-from emr_log_guard.usecases.audit_scope import THREADS
+from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -29,7 +33,7 @@ _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
     retries={"mode": "standard", "total_max_attempts": 5},
-    max_pool_connections=THREADS,
+    max_pool_connections=OBJECT_THREADS,
     user_agent_extra="emr-log-guard",
 )
 
@@ -54,7 +58,8 @@ class AuditSession:
     session: "Session"
     watch: Watch
     role_arn: str | None = None
-    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _paces: dict[tuple[str, str], Paces] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     @classmethod
@@ -129,6 +134,17 @@ class AuditSession:
         client: S3Client = self._client("s3", region)
         return client
 
+    def quick_heads(self, region: str) -> QuickHeads:
+        """Return what asks for the heads of objects as the client for S3 does, only quicker."""
+        client = self.s3(region)
+        credentials = self.session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        bundle = self.session.get_config_variable("ca_bundle")
+        certificates = ssl.create_default_context(cafile=bundle or get_cert_path(verify=True))
+        pace = self._paces["s3", region].of("HeadObject")
+        return QuickHeads(credentials, certificates, pace, self.watch.calls)
+
     def sts(self) -> "STSClient":
         """Return the client for STS."""
         client: STSClient = self._client("sts", self.region or "us-east-1")
@@ -139,8 +155,9 @@ class AuditSession:
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
+                self._paces[service, region] = Paces(self.watch.stopped, self.watch.max_rate)
                 client = self.session.create_client(service, region_name=region, config=_CONFIG)
                 self.watch.calls.attach(client)
-                Paces(self.watch.stopped, self.watch.max_rate).attach(client)
+                self._paces[service, region].attach(client)
                 self._clients[service, region] = client
             return client

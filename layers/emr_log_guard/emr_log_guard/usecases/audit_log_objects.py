@@ -97,7 +97,7 @@ class AuditLogObjects:
         try:
             for version in versions:
                 waiting.append(self.pool.submit(one, version))
-                if len(waiting) >= 2 * self.scope.threads:
+                if len(waiting) >= 2 * self.scope.object_threads:
                     yield waiting.popleft().result()
         except NotReadableError as error:  # what was listed before is read all the same
             unlisted = error

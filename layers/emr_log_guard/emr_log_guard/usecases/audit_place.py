@@ -58,10 +58,9 @@ class AuditPlace:
             add: told of each judged cluster, by several threads at once.
 
         """
-        threads = self.scope.threads
         with (
-            ThreadPoolExecutor(threads, "cluster") as pool,
-            ThreadPoolExecutor(threads, "object") as object_pool,
+            ThreadPoolExecutor(self.scope.threads, "cluster") as pool,
+            ThreadPoolExecutor(self.scope.object_threads, "object") as object_pool,
         ):
             one = _OneCluster(self, self.read_facts(), object_pool, add)
             jobs: list[Future[None]] = []
