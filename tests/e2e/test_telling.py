@@ -231,7 +231,9 @@ def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_
     kms = telling.account.client("kms")
     key = telling.estate.make_key("to-be-lost")
     cluster_id = telling.estate.launch("loses-its-key", LogEncryptionKmsKeyId="alias/to-be-lost")
-    eventually(lambda: telling.ledger.using_key(key), seconds=60)
+    # Once for EMR's event and once for CloudTrail's: by then it is known that the key works.
+    eventually(lambda: len(telling.verdicts(cluster_id)) > 1, seconds=60)
+    assert telling.ledger.using_key(key) == (cluster_id,)
     told = len(telling.inbox.about(cluster_id))  # that nobody approved the key
 
     def about(kind: str) -> list[dict[str, Any]]:
