@@ -225,34 +225,6 @@ def test_a_launch_that_cloudtrail_tells_of_names_its_launcher(
     assert alert["kind"] == "finding.opened"
 
 
-def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
-    telling: Deployed, eventually: Eventually
-) -> None:
-    kms = telling.account.client("kms")
-    key = telling.estate.make_key("to-be-lost")
-    cluster_id = telling.estate.launch("loses-its-key", LogEncryptionKmsKeyId="alias/to-be-lost")
-    # Once for EMR's event and once for CloudTrail's: by then it is known that the key works.
-    eventually(lambda: len(telling.verdicts(cluster_id)) > 1, seconds=60)
-    assert telling.ledger.using_key(key) == (cluster_id,)
-    told = len(telling.inbox.about(cluster_id))  # that nobody approved the key
-
-    def about(kind: str) -> list[dict[str, Any]]:
-        alerts = telling.inbox.about(cluster_id, kind)[:]
-        return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
-
-    kms.disable_key(KeyId="alias/to-be-lost")
-    [lost] = eventually(lambda: about("finding.opened"), seconds=60)
-    assert (lost["findings"][0]["severity"], lost["next_step"]) == (
-        "CRITICAL",
-        "nothing_in_alert_mode",
-    )
-    kms.enable_key(KeyId=key)
-    [back] = eventually(lambda: about("finding.resolved"), seconds=60)
-
-    assert back["findings"][0]["status"] == "RESOLVED"
-    assert len(telling.inbox.about(cluster_id)) == told + 2
-
-
 def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eventually) -> None:
     cluster_id = telling.estate.launch("again", LogEncryptionKmsKeyId=telling.keys.approved)
     before = eventually(
