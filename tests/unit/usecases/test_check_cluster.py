@@ -558,6 +558,17 @@ def test_a_finding_that_is_resolved_calls_its_termination_off(graced: World) -> 
     assert graced.schedules.standing == {}
 
 
+@pytest.mark.parametrize("late", [0, 1, 59], ids="{} s late".format)
+def test_a_schedule_that_is_due_and_fires_late_is_called_off_too(graced: World, late: int) -> None:
+    graced.check()
+    graced.clusters.known = {CLUSTER_ID: a_cluster()}
+    graced.passes(seconds=GRACE.total_seconds() + late)
+    graced.check()
+
+    assert graced.kinds[2:] == ["finding.resolved"]
+    assert graced.schedules.standing == {}
+
+
 def test_a_changed_grace_moves_the_end_and_says_so(graced: World) -> None:
     graced.check()
     graced.policy = a_policy(grace=timedelta(hours=1))

@@ -262,7 +262,8 @@ def _enforcement(  # noqa: PLR0913, PLR0917 - what was, what is, and what is new
                 yield wanted
         case _:
             for entry in before.values():
-                if entry.told and entry.told.deadline and entry.told.deadline > now:
+                # Also when it is due: a schedule may fire a minute late.
+                if entry.told and entry.told.deadline:
                     yield CallOffEnforcement(entry.finding.cluster_arn)
                     return
 
