@@ -243,10 +243,14 @@ def test_wrong_usage_ends_with_2(aws: StubbedAws, arguments: list[str], words: s
     assert aws.calls == []
 
 
+@pytest.mark.parametrize("empty", [False, True])
 def test_without_a_region_it_says_how_to_give_one(
-    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, empty: bool
 ) -> None:
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    if empty:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "")
+    else:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
 
     result = run()
@@ -266,11 +270,30 @@ def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert "Traceback" not in result.output
 
 
-def test_a_region_that_cannot_be_one_is_told() -> None:
-    result = run("--region", "eu west")
+@pytest.mark.parametrize("region", ["eu west", "", "eu-west-1.example.com", "eu--west"])
+def test_a_region_that_cannot_be_one_is_told(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    told = run("--region", region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region or "-")
+    set_in_the_environment = run()
+
+    for result in (told, set_in_the_environment):
+        assert result.exit_code == 2
+        assert "is no Region: write one such as eu-west-1" in result.stderr
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--assume-role", ROLE), ("--all-regions",)])
+def test_an_endpoint_that_cannot_be_one_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+
+    result = run(*arguments)
 
     assert result.exit_code == 2
-    assert "eu west: a client cannot be made: " in result.stdout
+    assert "InvalidEndpoint" in result.stdout or "Invalid endpoint" in result.stdout
 
 
 def test_without_credentials_it_ends_with_2(

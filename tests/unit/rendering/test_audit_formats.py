@@ -21,6 +21,9 @@ from emr_log_guard.rendering.audit_table import audit_table
 from tests.unit.audits import PLACE, UNREADABLE_PLACE, a_report, audited
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, OTHER_ACCOUNT, REGION, a_finding
 
+SCHEMA = json.loads(
+    (Path(__file__).resolve().parents[3] / "docs" / "audit.schema.json").read_text()
+)
 SARIF = json.loads((Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json").read_text())
 HOSTILE = (
     "=cmd|' /C calc'!A0",
@@ -121,6 +124,29 @@ def test_json_has_the_documented_shape() -> None:
     [finding] = document["clusters"][0]["findings"]
     assert finding["id"] == BAD.id
     assert finding["first_seen"] == "2026-03-14T15:09:26Z"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [REPORT, a_report(), a_report(audited(GOOD)), *map(hostile, HOSTILE)],
+    ids=lambda report: f"{len(report.clusters)} clusters",
+)
+def test_json_keeps_to_its_schema(report: AuditReport) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(audit_json(report)))
+
+
+def test_the_schema_refuses_what_the_report_never_says() -> None:
+    document = json.loads(audit_json(REPORT))
+    wrong = (
+        document | {"verdict": "fine"},
+        {name: value for name, value in document.items() if name != "partial"},
+        document | {"clusters": [document["clusters"][0] | {"compliance": "UNKNOWN"}]},
+    )
+
+    for each in wrong:
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(each)
 
 
 def test_json_names_no_single_account_or_region_where_there_are_several() -> None:

@@ -1,6 +1,7 @@
 import random
 import signal
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -380,6 +381,46 @@ def test_log_objects_are_listed_below_the_clusters_folder_and_judged() -> None:
     assert verdicts(report)["EMRLOG-101"] is Compliance.NON_COMPLIANT
     assert report.clusters[0].objects == world.progress.objects == 1000
     assert report.rules[-1] == "EMRLOG-101"
+
+
+class Endless(FakeObjects):
+    """A prefix with so many objects that nobody should hold them all."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+        assert since is None
+        for number in range(self.size):
+            yield ObjectVersion(bucket, f"{prefix}node/i-1/application-{number:08}.gz")
+
+    def encryption(self, version: ObjectVersion) -> Encryption:
+        assert version.version_id is None
+        return encrypted("AES256")
+
+
+@pytest.mark.parametrize(
+    ("objects", "sample", "checked"), [(1_000_000, 50, 50), (30_000, None, 30_000)]
+)
+def test_memory_does_not_grow_with_the_objects(
+    objects: int, sample: int | None, checked: int
+) -> None:
+    world = World(objects=Endless(objects))
+    scope = AuditScope(
+        Policy(), (REGION,), only=frozenset({"EMRLOG-101"}), objects=True, sample=sample
+    )
+    world.audit(replace(scope, cluster_ids=("j-NONE",)))  # what is imported and cached only once
+
+    tracemalloc.start()
+    report = world.audit(scope)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert report.clusters[0].objects == checked
+    [found] = [f for f in report.clusters[0].findings if f.rule_id == "EMRLOG-101"]
+    assert found.occurrences == checked
+    assert peak < 3_000_000  # bytes; one key alone has 60, so a million would be 60,000,000
 
 
 def test_an_object_that_is_gone_is_left_out() -> None:

@@ -1,6 +1,6 @@
 """Full speed until AWS throttles; from then on, one rate per API that all threads share.
 
-Why not botocore's adaptive mode, with figures: docs/adr/0013-what-an-audit-costs.md
+Why not botocore's adaptive mode, with figures: docs/adr/0012-what-an-audit-costs.md
 """
 
 import math

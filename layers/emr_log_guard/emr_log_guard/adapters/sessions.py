@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import InvalidEndpointConfigurationError, NoCredentialsError
 from botocore.httpsession import get_cert_path
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
@@ -105,9 +105,9 @@ class AuditSession:
 
     @property
     def region(self) -> str | None:
-        """The Region that the caller's environment or profile names."""
+        """The Region that the caller's environment or profile names; None without any."""
         region: str | None = self.session.get_config_variable("region")
-        return region
+        return region or None
 
     def ec2(self) -> "EC2Client":
         """Return the client for EC2."""
@@ -163,12 +163,20 @@ class AuditSession:
         return client
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - of any service
-        """Make a client, or give the one that is there: making one is not thread-safe."""
+        """Make a client, or give the one that is there: making one is not thread-safe.
+
+        Raises:
+            BotoCoreError: It cannot be made.
+
+        """
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
                 self._paces[service, region] = Paces(self.watch.stopped, self.watch.max_rate)
-                client = self.session.create_client(service, region_name=region, config=_CONFIG)
+                try:
+                    client = self.session.create_client(service, region_name=region, config=_CONFIG)
+                except ValueError as error:
+                    raise InvalidEndpointConfigurationError(msg=str(error)) from error
                 self.watch.calls.attach(client)
                 self._paces[service, region].attach(client)
                 self._clients[service, region] = client
