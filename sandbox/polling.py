@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
+PATIENCE = 240.0
+"""Longer than a Lambda retry takes to come, twice: a slow machine is no failure."""
 
 
-def wait_for[T](look: Callable[[], T], *, seconds: float = 20.0) -> T:
+def wait_for[T](look: Callable[[], T], *, seconds: float = PATIENCE) -> T:
     """What `look` answers as soon as it is true.
 
     Raises:

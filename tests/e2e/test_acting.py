@@ -27,8 +27,8 @@ def test_a_cluster_without_a_key_is_told_about_ended_and_reported(
 ) -> None:
     cluster_id = acting.estate.launch("no-key")
 
-    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=60)
-    [end, *_] = eventually(lambda: done(acting, cluster_id), seconds=60)
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
+    [end, *_] = eventually(lambda: done(acting, cluster_id))
 
     [told, *_] = acting.inbox.about(cluster_id, "finding.opened")
     assert told["next_step"] == "termination_requested"
@@ -45,9 +45,9 @@ def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
     )
     bad = acting.estate.launch("protected-bad", Instances=PROTECTED)
 
-    eventually(lambda: acting.estate.state_of(bad) == "TERMINATED", seconds=60)
+    eventually(lambda: acting.estate.state_of(bad) == "TERMINATED")
 
-    eventually(lambda: done(acting, bad), seconds=60)
+    eventually(lambda: done(acting, bad))
     cluster = acting.account.client("emr").describe_cluster(ClusterId=good)["Cluster"]
     assert cluster["TerminationProtected"] is True
 
@@ -58,9 +58,9 @@ def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_it
     cluster_id = acting.estate.launch("bad-log", LogEncryptionKmsKeyId=acting.keys.approved)
     acting.estate.write_log(cluster_id, "node/i-1/log.gz", {})
 
-    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=60)
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
 
-    [end, *_] = eventually(lambda: done(acting, cluster_id), seconds=60)
+    [end, *_] = eventually(lambda: done(acting, cluster_id))
     assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-101"]
 
 
@@ -69,7 +69,7 @@ def test_what_the_policy_does_not_list_is_told_and_left_running(
 ) -> None:
     cluster_id = acting.estate.launch("unlisted", LogUri=None)
 
-    [told, *_] = eventually(lambda: acting.inbox.about(cluster_id), seconds=60)
+    [told, *_] = eventually(lambda: acting.inbox.about(cluster_id))
 
     assert [finding["rule_id"] for finding in told["findings"]] == ["EMRLOG-001"]
     assert told["next_step"] == "nothing_enforced"
@@ -136,9 +136,7 @@ def test_alerts_reach_slack_and_ping_nobody(
 ) -> None:
     cluster_id = acting.estate.launch("<!channel> *now*", LogUri=None)
 
-    [post, *_] = eventually(
-        lambda: [post for post in slack.posts if cluster_id in post["text"]], seconds=60
-    )
+    [post, *_] = eventually(lambda: [post for post in slack.posts if cluster_id in post["text"]])
 
     assert "&lt;!channel&gt; *now*" in post["text"]
     assert "<" not in post["text"]
@@ -173,7 +171,7 @@ def test_a_policy_that_only_observes_silences_and_stops(
 ) -> None:
     with acting.policy(json.dumps(stored_policy(acting) | {"mode": "observe"})):
         cluster_id = acting.estate.launch("observed")
-        verdict = eventually(lambda: acting.verdicts(cluster_id), seconds=60)
+        verdict = eventually(lambda: acting.verdicts(cluster_id))
         assert verdict == ["NON_COMPLIANT"]
         assert not acting.inbox.about(cluster_id)
 
@@ -189,7 +187,7 @@ def test_an_invalid_policy_is_told_and_terminates_nothing(
 ) -> None:
     with acting.policy('{"mode": "enforce", "exemption": []}'):
         cluster_id = acting.estate.launch("while-invalid")
-        [told, *_] = eventually(lambda: acting.inbox.about(cluster_id), seconds=60)
+        [told, *_] = eventually(lambda: acting.inbox.about(cluster_id))
         requested_end(acting, cluster_id)
 
         assert told["next_step"] == "nothing_in_alert_mode"
@@ -212,7 +210,7 @@ def test_an_exemption_spares_a_cluster_and_keeps_everybody_quiet(
     }
     with acting.policy(json.dumps(stored_policy(acting) | {"exemptions": [exemption]})):
         cluster_id = acting.estate.launch("legacy-etl")
-        eventually(lambda: acting.verdicts(cluster_id), seconds=60)
+        eventually(lambda: acting.verdicts(cluster_id))
         assert not acting.inbox.about(cluster_id)
 
         requested_end(acting, cluster_id)
@@ -233,9 +231,7 @@ def graced(stack: Deployed, minutes: int) -> str:
 def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: Eventually) -> None:
     with acting.policy(graced(acting, 1)):
         cluster_id = acting.estate.launch("in-grace")
-        [scheduled] = eventually(
-            lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"), seconds=60
-        )
+        [scheduled] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
         [deadline] = {finding["deadline"] for finding in scheduled["findings"]}
         for _ in range(3):
             assert acting.check(cluster_id) is None
@@ -243,11 +239,11 @@ def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: E
         assert acting.estate.state_of(cluster_id) == "STARTING"
         assert acting.scheduled(cluster_id)
 
-        eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=100)
+        eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
 
         assert datetime.now(UTC) >= datetime.fromisoformat(deadline)
-        eventually(lambda: done(acting, cluster_id), seconds=60)
-        eventually(lambda: not acting.scheduled(cluster_id), seconds=30)
+        eventually(lambda: done(acting, cluster_id))
+        eventually(lambda: not acting.scheduled(cluster_id))
         kinds = [alert["kind"] for alert in acting.inbox.about(cluster_id)]
         assert kinds == ["finding.opened", "enforcement.scheduled", "enforcement.done"]
 
@@ -257,7 +253,7 @@ def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_of
 ) -> None:
     with acting.policy(graced(acting, 60)):
         cluster_id = acting.estate.launch("to-be-exempted")
-        eventually(lambda: acting.scheduled(cluster_id), seconds=60)
+        eventually(lambda: acting.scheduled(cluster_id))
         exemption = {
             "cluster": {"id": cluster_id},
             "rules": ["EMRLOG-002"],
@@ -270,11 +266,9 @@ def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_of
         acting.account.client("ssm").put_parameter(
             Name=acting.outputs["PolicyParameterName"], Value=json.dumps(policy), Overwrite=True
         )
-        [alert] = eventually(
-            lambda: acting.inbox.about(cluster_id, "enforcement.skipped"), seconds=90
-        )
+        [alert] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.skipped"))
         assert alert["findings"][0]["status"] == "EXEMPT"
-        eventually(lambda: not acting.scheduled(cluster_id), seconds=30)
+        eventually(lambda: not acting.scheduled(cluster_id))
         requested_end(acting, cluster_id)
         assert acting.estate.state_of(cluster_id) == "STARTING"
 
@@ -284,10 +278,8 @@ def test_a_termination_that_comes_to_no_end_is_told(
 ) -> None:
     with acting.policy(graced(acting, 60)):
         cluster_id = acting.estate.launch("stuck")
-        entry = eventually(
-            lambda: acting.ledger.read(cluster_id).entries.get("EMRLOG-002"), seconds=60
-        )
-        eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"), seconds=60)
+        entry = eventually(lambda: acting.ledger.read(cluster_id).entries.get("EMRLOG-002"))
+        eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
         entry = acting.ledger.read(cluster_id).entries["EMRLOG-002"]
         acting.ledger.write(replace(entry, terminated_at=datetime.now(UTC)))
         request = {

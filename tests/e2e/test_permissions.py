@@ -349,4 +349,4 @@ def test_without_a_permission_nothing_is_taken_from_a_queue(
         with pytest.raises(TimeoutError):
             eventually(lambda: not waiting(), seconds=1)
 
-    eventually(lambda: not waiting(), seconds=30)
+    eventually(lambda: not waiting())

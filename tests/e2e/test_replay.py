@@ -136,7 +136,7 @@ def test_what_failed_in_an_outage_is_told_after_a_replay(
             InvocationType="Event",
             Payload=json.dumps(cluster_event(cluster_id)),
         )
-        eventually(lambda: waiting(telling), seconds=60)
+        eventually(lambda: waiting(telling))
         failed = replay(telling, operating(telling), "--dead-letters", "--yes")
     assert failed.returncode == 1
     assert "left in the queue" in failed.stdout
@@ -175,7 +175,7 @@ def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
 
     assert result.returncode == 1
     assert "1 message replayed, 1 left" in result.stdout
-    [alert] = eventually(lambda: telling.about_logs(cluster_id), seconds=60)
+    [alert] = eventually(lambda: telling.about_logs(cluster_id))
     assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
     [left] = sqs.receive_message(QueueUrl=url)["Messages"]
     assert left["Body"] == "{not JSON"
@@ -227,7 +227,7 @@ def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
     purge(acting)
     with acting.policy('{"mode": "alert"}'):
         cluster_id = acting.estate.launch("spared-for-now")
-        eventually(lambda: acting.inbox.about(cluster_id), seconds=60)
+        eventually(lambda: acting.inbox.about(cluster_id))
     request = {
         "schema": "emr-log-guard/enforcement/1",
         "cluster_arn": acting.cluster_arn(cluster_id),
@@ -241,5 +241,5 @@ def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
 
     assert (result.returncode, result.stderr) == (0, "")
     assert f"request to terminate {cluster_id}: sent to the queue of enforce" in result.stdout
-    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED", seconds=60)
+    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
     assert waiting(acting) == 0

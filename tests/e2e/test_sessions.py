@@ -31,7 +31,7 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
         LogEncryptionKmsKeyId=stack.keys.approved,
         SessionEnabled=True,
     )
-    eventually(lambda: stack.estate.state_of(cluster_id) == "WAITING", seconds=60)
+    eventually(lambda: stack.estate.state_of(cluster_id) == "WAITING")
     logs = {"S3LoggingConfiguration": {"Enabled": True, "EncryptionKeyArn": key}}
     session_id = emr.start_session(ClusterId=cluster_id, Name="ide", MonitoringConfiguration=logs)[
         "Id"

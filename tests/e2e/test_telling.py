@@ -1,11 +1,13 @@
 """Mode alert: what is wrong is found and told about, and nothing can be done to anyone."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.ledger import SKEW
 from sandbox.demo.scenes import GONE_WRONG, Scene
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 
@@ -14,19 +16,13 @@ pytestmark = pytest.mark.xdist_group("telling")
 type Eventually = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def launched(telling: Deployed) -> dict[str, str]:
-    """The ids of the clusters of all scenes, launched at once, by the scene's title."""
-    return {scene.title: scene.launch(telling.estate, telling.keys) for scene in GONE_WRONG}
-
-
 @pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
 def test_each_way_to_get_it_wrong_is_told_by_its_own_rule_alone(
-    telling: Deployed, launched: dict[str, str], eventually: Eventually, scene: Scene
+    telling: Deployed, eventually: Eventually, scene: Scene
 ) -> None:
-    cluster_id = launched[scene.title]
+    cluster_id = scene.launch(telling.estate, telling.keys)
 
-    alerts = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    alerts = eventually(lambda: telling.inbox.about(cluster_id))
 
     # Once for EMR's event, and once for CloudTrail's.
     assert {(f["rule_id"], f["compliance"]) for a in alerts for f in a["findings"]} == {
@@ -43,8 +39,8 @@ def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
     for number in range(3):
         estate.write_log(cluster_id, f"node/i-{number}/log.gz", keys.encrypt(keys.approved))
 
-    assert set(eventually(lambda: telling.verdicts(cluster_id), seconds=60)) == {"COMPLIANT"}
-    logs = eventually(lambda: judged_logs(telling, cluster_id, 3), seconds=60)
+    assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
+    logs = eventually(lambda: judged_logs(telling, cluster_id, 3))
     assert {entry["compliance"] for entry in logs} == {"COMPLIANT"}
     assert not telling.inbox.about(cluster_id)
 
@@ -90,7 +86,7 @@ def test_an_object_under_its_writers_own_key_is_found(
     own_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
     telling.estate.write_log(cluster_id, "node/i-1/log.gz", own_key)
 
-    [alert] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
 
     assert "SSE-C" in alert["findings"][0]["summary"]
 
@@ -118,14 +114,14 @@ def test_the_same_event_a_hundred_times_is_one_alert_and_the_clusters_end_resolv
     telling: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = telling.estate.launch("again-and-again")
-    eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    eventually(lambda: telling.inbox.about(cluster_id))
 
     for _ in range(100):
         _, error = telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
         assert error is None
     telling.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
 
-    [resolved] = eventually(lambda: telling.inbox.about(cluster_id, "finding.resolved"), seconds=60)
+    [resolved] = eventually(lambda: telling.inbox.about(cluster_id, "finding.resolved"))
     assert [finding["status"] for finding in resolved["findings"]] == ["RESOLVED"]
     kinds = [alert["kind"] for alert in telling.inbox.about(cluster_id)]
     assert kinds == ["finding.opened", "finding.resolved"]
@@ -180,7 +176,7 @@ def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
         Payload=b'{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}',
     )
 
-    [message] = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), seconds=60)
+    [message] = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))
 
     assert "clusterId" in message["Body"]
     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -204,8 +200,7 @@ def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
     assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
     assert telling.inbox.about(cluster_id)
     [message] = eventually(
-        lambda: sqs.receive_message(QueueUrl=telling.outputs["DeadLetterQueueUrl"]).get("Messages"),
-        seconds=90,
+        lambda: sqs.receive_message(QueueUrl=telling.outputs["DeadLetterQueueUrl"]).get("Messages")
     )
     assert message["Body"] == "{not JSON"
 
@@ -220,16 +215,49 @@ def test_a_launch_that_cloudtrail_tells_of_names_its_launcher(
         entry = telling.ledger.read(cluster_id).entries.get("EMRLOG-002")
         return entry.finding.launched_by if entry else None
 
-    assert eventually(launcher, seconds=60).startswith("arn:aws:")
-    [alert] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    assert eventually(launcher).startswith("arn:aws:")
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
     assert alert["kind"] == "finding.opened"
+
+
+def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    kms = telling.account.client("kms")
+    key = telling.estate.make_key("to-be-lost")
+    cluster_id = telling.estate.launch("loses-its-key", LogEncryptionKmsKeyId="alias/to-be-lost")
+
+    def known_to_work() -> bool:
+        known = telling.ledger.read(cluster_id).known
+        return known is not None and known.log_key_worked
+
+    eventually(known_to_work)
+    assert telling.ledger.using_key(key) == (cluster_id,)
+    # Once for EMR's event and once for CloudTrail's: neither comes late, and finds the key lost.
+    eventually(lambda: len(telling.verdicts(cluster_id)) > 1)
+    told = len(telling.inbox.about(cluster_id))  # that nobody approved the key
+
+    def about(kind: str) -> list[dict[str, Any]]:
+        alerts = telling.inbox.about(cluster_id, kind)[:]
+        return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
+
+    kms.disable_key(KeyId="alias/to-be-lost")
+    [lost] = eventually(lambda: about("finding.opened"))
+    assert (lost["findings"][0]["severity"], lost["next_step"]) == (
+        "CRITICAL",
+        "nothing_in_alert_mode",
+    )
+    time.sleep(SKEW.total_seconds())  # what is read sooner may have been read in either order
+    kms.enable_key(KeyId=key)
+    [back] = eventually(lambda: about("finding.resolved"))
+
+    assert back["findings"][0]["status"] == "RESOLVED"
+    assert len(telling.inbox.about(cluster_id)) == told + 2
 
 
 def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eventually) -> None:
     cluster_id = telling.estate.launch("again", LogEncryptionKmsKeyId=telling.keys.approved)
-    before = eventually(
-        lambda: found if len(found := telling.verdicts(cluster_id)) > 1 else None, seconds=60
-    )
+    before = eventually(lambda: found if len(found := telling.verdicts(cluster_id)) > 1 else None)
 
     telling.account.client("events").put_events(
         Entries=[
@@ -241,7 +269,7 @@ def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eve
         ]
     )
 
-    assert eventually(lambda: len(telling.verdicts(cluster_id)) > len(before), seconds=60)
+    assert eventually(lambda: len(telling.verdicts(cluster_id)) > len(before))
 
 
 def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
@@ -259,7 +287,7 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
 
     emr = telling.account.client("emr")
     [step_id] = emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])["StepIds"]
-    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id))
 
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-008", "NON_COMPLIANT")
@@ -274,7 +302,7 @@ def test_a_log_bucket_that_sends_no_events_is_told(
         "silent", LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=telling.keys.approved
     )
 
-    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id), seconds=60)
+    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id))
 
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-009", "NON_COMPLIANT")
@@ -301,7 +329,7 @@ def test_a_steps_log_is_judged_by_its_steps_key_wherever_the_step_logs(
 
     estate.write_log(cluster_id, name, keys.encrypt(key if own else keys.approved), bucket=bucket)
 
-    [entry] = eventually(lambda: judged_logs(telling, cluster_id, 1), seconds=60)
+    [entry] = eventually(lambda: judged_logs(telling, cluster_id, 1))
     assert entry["compliance"] == compliance
     rules = {f["rule_id"] for alert in telling.about_logs(cluster_id) for f in alert["findings"]}
     assert rules == (set() if own else {"EMRLOG-103"})
