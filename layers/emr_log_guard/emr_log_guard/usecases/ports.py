@@ -1,9 +1,11 @@
 """What the use cases need of the world."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
+from emr_log_guard.domain.audit import ClusterSummary
 from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.decisions import Decision
@@ -14,7 +16,9 @@ from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.events.log_objects import LogObjectHint
+
+if TYPE_CHECKING:
+    from emr_log_guard.events.log_objects import LogObjectHint
 
 
 class Clusters(Protocol):
@@ -30,6 +34,18 @@ class Steps(Protocol):
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """Read a cluster's steps that have log settings of their own."""
+        ...
+
+
+class ListedClusters(Protocol):
+    """Lists clusters and reads them, and tells what cannot be read."""
+
+    def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
+        """List the clusters in these states, or raise NotReadableError."""
+        ...
+
+    def read(self, cluster_id: str) -> Cluster | Unresolved:
+        """Read a cluster, or raise ClusterNotFoundError."""
         ...
 
 
@@ -98,6 +114,14 @@ class LogObjects(Protocol):
 
     def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
         """Read an object's encryption, or raise ObjectNotFoundError."""
+        ...
+
+
+class ListedLogObjects(LogObjects, Protocol):
+    """Lists log objects and reads them."""
+
+    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+        """List the objects below a prefix, or raise NotReadableError."""
         ...
 
 
@@ -219,7 +243,7 @@ class Rechecks(Protocol):
 class LogObjectQueue(Protocol):
     """Has log objects looked at again."""
 
-    def recheck(self, hint: LogObjectHint) -> None:
+    def recheck(self, hint: "LogObjectHint") -> None:
         """Ask for a look at one of a cluster's known bad objects."""
         ...
 
@@ -229,4 +253,20 @@ class Chat(Protocol):
 
     def post(self, text: str) -> None:
         """Post a text, or raise AlertNotDeliveredError."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows how far an audit is; it may be told by several threads at once."""
+
+    def listed(self) -> None:
+        """Say that a cluster was found."""
+        ...
+
+    def judged(self) -> None:
+        """Say that a cluster was judged."""
+        ...
+
+    def checked_object(self) -> None:
+        """Say that a log object was read."""
         ...
