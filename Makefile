@@ -13,9 +13,9 @@ PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo $$p && break; done)
 UV := $(or $(shell command -v uv),.venv/uv/bin/uv)
 
-# dev checks and tests; sam and sandbox pin other versions of botocore, so they keep to themselves.
+# dev checks and tests; the others pin other versions of botocore, so they keep to themselves.
 ENVIRONMENTS := .venv/dev/.synced .venv/sam/.synced .venv/sandbox/.synced
-SOURCES := layers/emr_log_guard/emr_log_guard sandbox tests layers/dependencies/build.py
+SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks tests layers/dependencies/build.py
 
 # The layers' build takes python3.13 and uv from PATH, and so does whatever calls `sam` in tests.
 export PATH := $(CURDIR)/.venv/dev/bin:$(PATH)
@@ -77,9 +77,13 @@ build: setup ## build the stack into .aws-sam
 deploy: build ## deploy the stack to your AWS account, asking first
 	@.venv/sam/bin/sam deploy
 
+.PHONY: bench
+bench: setup .venv/bench/.synced ## measure audit beside Cloud Custodian, and write docs/benchmarks.md (half an hour)
+	@.venv/dev/bin/python -m benchmarks
+
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
-	@cd requirements && for name in uv functions dev sandbox sam; do \
+	@cd requirements && for name in uv functions dev sandbox sam bench; do \
 		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.13 --upgrade -q \
 			$$name.in -o $$name.txt; done
 

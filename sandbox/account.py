@@ -10,13 +10,17 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from types import FrameType
+from typing import Any
 
 from sandbox import corrections
-from sandbox.settings import FOLDER, PARENT, SOCKET
+from sandbox.settings import FOLDER, LATENCY_MS, PARENT, SOCKET
 
 PARENT_CHECK_SECONDS = 0.5
+
+type Application = Callable[..., Awaitable[None]]
 
 
 def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -38,6 +42,19 @@ def leave_with(parent: int) -> None:
     leave()
 
 
+def late(app: Application, seconds: float) -> Application:
+    """Let every answer of an ASGI application take so much longer, as a network does."""
+    if not seconds:
+        return app
+
+    async def answer(scope: dict[str, Any], *rest: object) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(seconds)
+        await app(scope, *rest)
+
+    return answer
+
+
 def main() -> None:
     """Serve the account until told to stop."""
     signal.signal(signal.SIGTERM, leave)
@@ -53,7 +70,8 @@ def main() -> None:
     config.keep_alive_timeout = 75
     serve = import_module("hypercorn.asyncio").serve
     # Signals are ours to handle: hypercorn would wait for the connections that are open.
-    asyncio.run(serve(application.app, config, shutdown_trigger=asyncio.Event().wait))
+    answered = late(application.app, float(os.environ.get(LATENCY_MS, "0")) / 1000)
+    asyncio.run(serve(answered, config, shutdown_trigger=asyncio.Event().wait))
 
 
 if __name__ == "__main__":

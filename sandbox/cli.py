@@ -8,6 +8,8 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -45,12 +47,19 @@ def up(  # noqa: PLR0913 - each is an option of the command
     end_seconds: Annotated[
         float, typer.Option(min=0, help="How long a cluster is TERMINATING.")
     ] = EmrPace.termination,
+    emr_quotas: Annotated[
+        bool, typer.Option("--emr-quotas", help="Throttle EMR's API with its default quotas.")
+    ] = False,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Hold each answer back so long.")] = 0,
 ) -> None:
     """Start the account, deploy the stack, and print what to export to use it."""
     try:
         parameters = dict(_pair(given) for given in parameter or [])
         pace = EmrPace(launch_seconds, step_seconds, end_seconds)
-        _up(port=port, detach=detach, parameters=parameters, build=build, pace=pace)
+        start = partial(
+            Sandbox.start, port=port, emr=pace, emr_quotas=emr_quotas, latency_ms=latency_ms
+        )
+        _up(start, detach=detach, parameters=parameters, build=build)
     except SandboxError as error:
         _fail(error)
 
@@ -88,14 +97,16 @@ def exports(sandbox: Sandbox, outputs: dict[str, str]) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def _up(*, port: int, detach: bool, parameters: dict[str, str], build: bool, pace: EmrPace) -> None:
+def _up(
+    start: Callable[..., Sandbox], *, detach: bool, parameters: dict[str, str], build: bool
+) -> None:
     if (other := record.running()) is not None:
         message = f"a sandbox runs already at {other.endpoint}: `python -m sandbox down` first"
         raise SandboxError(message)
     signal.signal(signal.SIGTERM, _interrupt)
     record.FOLDER.mkdir(exist_ok=True)
     with people.status("starting the account …"):
-        sandbox = Sandbox.start(port=port, emr=pace, log=record.LOG, detach=detach)
+        sandbox = start(log=record.LOG, detach=detach)
     done = False
     try:
         record.remember(sandbox)

@@ -60,12 +60,14 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(
+    def start(  # noqa: PLR0913 - each is a choice of its own
         cls,
         *,
         port: int | None = None,
         region: str = DEFAULT_REGION,
         emr: EmrPace | None = None,
+        emr_quotas: bool = False,
+        latency_ms: float = 0,
         log: Path | None = None,
         detach: bool = False,
     ) -> Self:
@@ -75,6 +77,8 @@ class Sandbox:
             port: where it listens; None takes any free one.
             region: the Region of `client` and `deploy`, unless they are told another.
             emr: how fast clusters live.
+            emr_quotas: throttle EMR's API as an account does whose quotas nobody raised.
+            latency_ms: hold each answer back for so long, as a network does.
             log: the file for what the account writes; None takes one that ends with it.
             detach: let it live on when this process ends.
 
@@ -84,7 +88,12 @@ class Sandbox:
         folder = Path(tempfile.mkdtemp(prefix="emr-log-guard-"))
         try:
             started = cls._launched(
-                port, region, log or folder / "account.log", _settings(folder, emr, detach=detach)
+                port,
+                region,
+                log or folder / "account.log",
+                _settings(folder, emr, detach=detach)
+                | ({settings.EMR_QUOTAS: "1"} if emr_quotas else {})
+                | {settings.LATENCY_MS: str(latency_ms)},
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

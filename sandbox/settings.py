@@ -13,6 +13,10 @@ EMR_LAUNCH_SECONDS = "SANDBOX_EMR_LAUNCH_SECONDS"
 EMR_STEP_SECONDS = "SANDBOX_EMR_STEP_SECONDS"
 EMR_TERMINATION_SECONDS = "SANDBOX_EMR_TERMINATION_SECONDS"
 DEFAULT_SECONDS = 1.0
+EMR_QUOTAS = "SANDBOX_EMR_QUOTAS"
+"""Set where EMR throttles as it does in an account whose quotas nobody raised."""
+LATENCY_MS = "SANDBOX_LATENCY_MS"
+"""How long each answer is held back, in milliseconds."""
 
 
 def seconds(variable: str) -> float:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -173,3 +174,11 @@ def test_an_account_ends_with_the_process_that_started_it(
 def test_a_port_that_is_taken_is_named(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match=f"port {sandbox.port} is taken.*--port"):
         Sandbox.start(port=sandbox.port)
+
+
+def test_answers_can_be_held_back() -> None:
+    with Sandbox.start(latency_ms=300) as slow:
+        clusters = slow.client("emr")
+        begun = time.monotonic()
+        clusters.list_clusters()
+        assert time.monotonic() - begun >= 0.3

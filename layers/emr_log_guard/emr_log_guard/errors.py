@@ -6,6 +6,8 @@ GuardError
 ├── InvalidPolicyError           the policy document is wrong: the strict defaults hold instead
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
+├── NotReadableError             a list of clusters or objects cannot be read, or not to its end
+├── AuditStoppedError            the audit was interrupted: what waits to call AWS gives up
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
 ├── LedgerConflictError          somebody else wrote the ledger first: read it again
 ├── AlertUnderWayError           another invocation is about to tell: tried again, lest it died
@@ -45,6 +47,14 @@ class ClusterNotFoundError(GuardError):
 
 class ObjectNotFoundError(GuardError):
     """The log object is gone."""
+
+
+class NotReadableError(GuardError):
+    """A list cannot be read, or not to its end. The message says which call said what."""
+
+
+class AuditStoppedError(GuardError):
+    """The audit was interrupted: what waits to call AWS gives up."""
 
 
 class TerminationRefusedError(GuardError):

@@ -5,9 +5,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.domain.audit import ClusterSummary
 from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
+from emr_log_guard.errors import (
+    ClusterNotFoundError,
+    NotReadableError,
+    TerminationRefusedError,
+)
 from tests.unit.builders import CLUSTER_ID, a_cluster
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -321,3 +326,65 @@ def test_whether_a_cluster_may_run_sessions_is_read(
     aws.answer("DescribeCluster", {"Cluster": LEAST | said})
 
     assert clusters.describe(CLUSTER_ID).sessions_enabled is enabled
+
+
+def test_a_cluster_is_read_as_it_is_described(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer("DescribeCluster", {"Cluster": LEAST})
+
+    assert clusters.read(CLUSTER_ID) == clusters.describe(CLUSTER_ID)
+
+
+def test_a_cluster_that_is_unknown_is_not_unreadable(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    aws.answer("DescribeCluster", UNKNOWN)
+
+    with pytest.raises(ClusterNotFoundError):
+        clusters.read(CLUSTER_ID)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (AwsError("AccessDeniedException"), "AccessDeniedException"),
+        (NEVER_ANSWERED, "EndpointConnectionError"),
+    ],
+)
+def test_whatever_keeps_a_cluster_from_being_read_is_told(
+    aws: StubbedAws, clusters: EmrClusters, error: Answer, kind: str
+) -> None:
+    aws.answer("DescribeCluster", error)
+
+    assert clusters.read(CLUSTER_ID) == Unresolved(
+        f"elasticmapreduce:DescribeCluster on {CLUSTER_ID} answered {kind}"
+    )
+
+
+LISTED = {
+    "Id": CLUSTER_ID,
+    "Name": "nightly-etl",
+    "ClusterArn": ARN,
+    "Status": {"State": "WAITING"},
+}
+
+
+def test_clusters_are_listed_page_by_page(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer("ListClusters", {"Clusters": [LISTED], "Marker": "more"}, {"Clusters": [LISTED]})
+
+    summary = ClusterSummary(CLUSTER_ID, "nightly-etl", ARN, "WAITING")
+    assert list(clusters.summaries(["WAITING"])) == [summary, summary]
+    assert aws.calls == [
+        ("ListClusters", {"ClusterStates": ["WAITING"]}),
+        ("ListClusters", {"ClusterStates": ["WAITING"], "Marker": "more"}),
+    ]
+
+
+def test_a_page_that_cannot_be_read_ends_the_list(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer(
+        "ListClusters", {"Clusters": [LISTED], "Marker": "more"}, AwsError("AccessDeniedException")
+    )
+    listing = clusters.summaries(["WAITING"])
+
+    assert next(listing).id == CLUSTER_ID
+    with pytest.raises(NotReadableError, match=r"^elasticmapreduce:ListClusters on .* answered"):
+        next(listing)

@@ -1,3 +1,6 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from emr_log_guard.adapters.memory import (
@@ -5,6 +8,7 @@ from emr_log_guard.adapters.memory import (
     CLUSTER_SECONDS,
     KEY_SECONDS,
     STEPS_SECONDS,
+    WHOLE_RUN,
     RememberedBuckets,
     RememberedClusters,
     RememberedKeys,
@@ -13,6 +17,7 @@ from emr_log_guard.adapters.memory import (
 )
 from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from tests.unit.builders import (
@@ -164,3 +169,54 @@ def test_a_bucket_that_cannot_be_read_is_asked_again() -> None:
 
     assert remembered.sends_events("b") == remembered.sends_events("b") == UNREADABLE
     assert buckets.asked == ["b", "b"]
+
+
+class SlowKeys(FakeKeys):
+    """Keys that take their time: everybody asks before the first answer is there."""
+
+    def __init__(self, answer: KeyFact | Exception) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def describe(self, identifier: str) -> KeyFact:
+        self.asked.append(identifier)
+        time.sleep(0.05)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def ask_at_once(remembered: RememberedKeys, identifiers: list[str]) -> list[KeyFact]:
+    with ThreadPoolExecutor(len(identifiers)) as pool:
+        return list(pool.map(remembered.describe, identifiers))
+
+
+@pytest.mark.parametrize("answer", [KEY, UNREADABLE])
+def test_threads_that_ask_at_once_share_one_answer(answer: KeyFact) -> None:
+    keys = SlowKeys(answer)
+    remembered = RememberedKeys(keys, retention=WHOLE_RUN)
+
+    assert ask_at_once(remembered, ["a", "b"] * 8) == [answer] * 16
+    assert sorted(keys.asked) == ["a", "b"]
+
+
+def test_a_failure_leaves_the_next_to_ask_again() -> None:
+    keys = SlowKeys(RuntimeError("no answer"))
+    remembered = RememberedKeys(keys, retention=WHOLE_RUN)
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            remembered.describe("a")
+    keys.answer = KEY
+    assert remembered.describe("a") == KEY
+    assert keys.asked == ["a", "a", "a"]
+
+
+def test_a_whole_run_remembers_for_good_and_without_limit(clock: Clock) -> None:
+    keys = FakeKeys()
+    remembered = RememberedKeys(keys, clock, WHOLE_RUN)
+
+    for clock.seconds in (0, 1_000_000):
+        for number in range(3000):
+            remembered.describe(f"key-{number}")
+    assert len(keys.asked) == 3000

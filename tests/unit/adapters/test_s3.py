@@ -1,14 +1,21 @@
 import io
+import ssl
+from datetime import UTC, datetime
+from threading import Event
 
 import boto3
 import pytest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
 
-from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
+from emr_log_guard.adapters.call_count import CallCount
+from emr_log_guard.adapters.pace import Pace
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ObjectNotFoundError
+from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 from tests.unit.builders import KEY
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -176,3 +183,70 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
     assert buckets.sends_events("b-1") == Unresolved(
         f"s3:GetBucketNotificationConfiguration on b-1 answered {code}"
     )
+
+
+@pytest.fixture
+def audited(aws: StubbedAws) -> AuditedLogObjects:
+    quick = QuickHeads(
+        Credentials("testing", "testing"),
+        ssl.create_default_context(),
+        Pace(Event()),
+        CallCount(),
+    )
+    return AuditedLogObjects(aws.attach(boto3.client("s3")), quick)
+
+
+def test_an_audit_reads_a_head_as_ever(aws: StubbedAws, audited: AuditedLogObjects) -> None:
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    assert audited.encryption(PLAIN) == Encryption("AES256")
+
+    aws.answer("HeadObject", AwsError("404", status=404))
+    with pytest.raises(ObjectNotFoundError):
+        audited.encryption(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(AwsError("500", status=500), "500"), (NEVER_ANSWERED, "ReadTimeoutError")],
+)
+def test_an_audit_tells_of_a_head_that_cannot_be_read(
+    aws: StubbedAws, audited: AuditedLogObjects, error: Answer, kind: str
+) -> None:
+    aws.answer("HeadObject", error)
+
+    assert audited.encryption(PLAIN) == Unresolved(f"s3:HeadObject on {PLAIN} answered {kind}")
+
+
+OLD, NEW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("since", "keys"), [(None, ["a/1", "a/2"]), (NEW, ["a/2"])])
+def test_objects_are_listed_page_by_page(
+    aws: StubbedAws, audited: AuditedLogObjects, since: datetime | None, keys: list[str]
+) -> None:
+    aws.answer(
+        "ListObjectsV2",
+        {
+            "Contents": [{"Key": "a/1", "LastModified": OLD}],
+            "IsTruncated": True,
+            "NextContinuationToken": "more",
+        },
+        {"Contents": [{"Key": key, "LastModified": NEW} for key in ("a/2", "a/folder/")]},
+    )
+
+    assert list(audited.below("b", "a/", since)) == [ObjectVersion("b", key) for key in keys]
+
+
+def test_an_empty_prefix_has_no_objects(aws: StubbedAws, audited: AuditedLogObjects) -> None:
+    aws.answer("ListObjectsV2", {})
+
+    assert list(audited.below("b", "a/", None)) == []
+
+
+def test_a_list_of_objects_that_cannot_be_read_is_told(
+    aws: StubbedAws, audited: AuditedLogObjects
+) -> None:
+    aws.answer("ListObjectsV2", AwsError("NoSuchBucket", status=404))
+
+    with pytest.raises(NotReadableError, match=r"^s3:ListBucket on s3://b/a/ answered NoSuch"):
+        list(audited.below("b", "a/", None))

@@ -275,4 +275,4 @@ def test_what_is_off_by_default_is_judged_by_nobody() -> None:
 
 
 def test_what_is_about_the_deployed_stack_says_so() -> None:
-    assert [rule.id for rule in ALL_RULES if rule.deployed_only] == ["EMRLOG-009"]
+    assert [rule.id for rule in ALL_RULES if rule.deployed_only] == ["EMRLOG-009", "EMRLOG-201"]

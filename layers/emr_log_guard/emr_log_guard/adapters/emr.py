@@ -1,19 +1,24 @@
 """Amazon EMR: reading clusters and ending them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of, unresolved
+from emr_log_guard.domain.audit import ClusterSummary
 from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
+from emr_log_guard.errors import (
+    ClusterNotFoundError,
+    NotReadableError,
+    TerminationRefusedError,
+)
 
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
-    from types_boto3_emr.literals import SessionStateType
+    from types_boto3_emr.literals import ClusterStateType, SessionStateType
     from types_boto3_emr.type_defs import ClusterTypeDef
 
 _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
@@ -49,6 +54,41 @@ class EmrClusters:
         except self._client.exceptions.InvalidRequestException as error:
             raise ClusterNotFoundError(message_of(error)) from error
         return _cluster(answer["Cluster"])
+
+    def read(self, cluster_id: str) -> Cluster | Unresolved:
+        """Read a cluster: one DescribeCluster. Whatever keeps it from being read is told.
+
+        Raises:
+            ClusterNotFoundError: EMR knows no such cluster here.
+
+        """
+        try:
+            return self.describe(cluster_id)
+        except AWS_ERRORS as error:
+            return unresolved("elasticmapreduce:DescribeCluster", cluster_id, error)
+
+    def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
+        """List the clusters in these states, as the pages come: one ListClusters per 50.
+
+        Raises:
+            NotReadableError: A page cannot be read.
+
+        """
+        wanted = cast("Sequence[ClusterStateType]", states)
+        pages = self._client.get_paginator("list_clusters").paginate(ClusterStates=wanted)
+        try:
+            for page in pages:
+                for listed in page["Clusters"]:
+                    yield ClusterSummary(
+                        id=listed["Id"],
+                        name=listed["Name"],
+                        arn=listed["ClusterArn"],
+                        state=listed["Status"]["State"],
+                    )
+        except AWS_ERRORS as error:
+            region = self._client.meta.region_name
+            problem = unresolved("elasticmapreduce:ListClusters", region, error)
+            raise NotReadableError(problem.reason) from error
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """Read the steps that have log settings of their own: one ListSteps per 50 steps."""

@@ -1,18 +1,27 @@
-"""What an environment remembers between invocations, so that AWS is not asked twice."""
+"""What an environment remembers between invocations, so that AWS is not asked twice.
 
-from collections.abc import Callable, Mapping, MutableMapping
+What is remembered of keys and roles may be asked for by any number of threads: who asks while it
+is being read waits for that one answer.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
+from emr_log_guard.domain.clusters import Step
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 
 if TYPE_CHECKING:
-    from emr_log_guard.domain.clusters import Cluster, Step
-    from emr_log_guard.domain.key_access import IdentityDecision
-    from emr_log_guard.domain.keys import KeyFact, KmsKey
+    from emr_log_guard.domain.clusters import Cluster
+    from emr_log_guard.domain.keys import KmsKey
     from emr_log_guard.usecases.ports import Buckets, Clusters, Keys, Roles, Steps
 
 BUCKET_SECONDS = 300
@@ -24,6 +33,20 @@ KEY_SECONDS = 60
 CLUSTER_SECONDS = 300
 """How long a cluster is: its log settings never change, its tags and its state do."""
 _SIZE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much is remembered, and for how long."""
+
+    seconds: float = KEY_SECONDS
+    entries: float = _SIZE
+    doubt: bool = False
+    """Whether what could not be read stays so; otherwise it is asked again."""
+
+
+WHOLE_RUN = Retention(seconds=math.inf, entries=math.inf, doubt=True)
+"""For a command that reads everything once and ends."""
 
 type Timer = Callable[[], float]
 """Seconds that only ever grow."""
@@ -64,26 +87,28 @@ class RememberedClusters:
 
 
 class RememberedKeys:
-    """Keys, each read at most once in KEY_SECONDS; what could not be read is asked again."""
+    """Keys, each read at most once in KEY_SECONDS unless a retention says otherwise."""
 
-    def __init__(self, keys: "Keys", timer: Timer = monotonic) -> None:
+    def __init__(
+        self, keys: "Keys", timer: Timer = monotonic, retention: Retention = Retention()
+    ) -> None:
         """Ask these keys first."""
         self._keys = keys
-        self._described: TTLCache[str, KeyFact] = TTLCache(_SIZE, KEY_SECONDS, timer)
-        self._policies: TTLCache[str, Mapping[str, object]] = TTLCache(_SIZE, KEY_SECONDS, timer)
-        self._rotations: TTLCache[str, bool] = TTLCache(_SIZE, KEY_SECONDS, timer)
+        self._described = _Memory[str, KeyFact](timer, retention)
+        self._policies = _Memory[str, Mapping[str, object] | Unresolved](timer, retention)
+        self._rotations = _Memory[str, bool | Unresolved](timer, retention)
 
-    def describe(self, identifier: str) -> "KeyFact":
+    def describe(self, identifier: str) -> KeyFact:
         """Read a key, or remember it."""
-        return _remember(self._described, identifier, lambda: self._keys.describe(identifier))
+        return self._described.get(identifier, lambda: self._keys.describe(identifier))
 
     def policy(self, key: "KmsKey") -> Mapping[str, object] | Unresolved:
         """Read a key's policy, or remember it."""
-        return _remember(self._policies, key.arn, lambda: self._keys.policy(key))
+        return self._policies.get(key.arn, lambda: self._keys.policy(key))
 
     def rotation(self, key: "KmsKey") -> bool | Unresolved:
         """Ask whether KMS rotates a key by itself, or remember it."""
-        return _remember(self._rotations, key.arn, lambda: self._keys.rotation(key))
+        return self._rotations.get(key.arn, lambda: self._keys.rotation(key))
 
 
 class RememberedSteps:
@@ -92,19 +117,19 @@ class RememberedSteps:
     A batch of log objects must not use up the account's few ListSteps calls.
     """
 
-    def __init__(self, steps: "Steps", timer: Timer = monotonic) -> None:
+    def __init__(
+        self,
+        steps: "Steps",
+        timer: Timer = monotonic,
+        retention: Retention = Retention(STEPS_SECONDS, doubt=True),
+    ) -> None:
         """Ask these steps first."""
         self._steps = steps
-        self._known: TTLCache[str, tuple[Step, ...] | Unresolved] = TTLCache(
-            _SIZE, STEPS_SECONDS, timer
-        )
+        self._known = _Memory[str, tuple[Step, ...] | Unresolved](timer, retention)
 
-    def steps(self, cluster_id: str) -> "tuple[Step, ...] | Unresolved":
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """List a cluster's steps with log settings of their own, or remember them."""
-        found = self._known.get(cluster_id)
-        if found is None:
-            found = self._known[cluster_id] = self._steps.steps(cluster_id)
-        return found
+        return self._known.get(cluster_id, lambda: self._steps.steps(cluster_id))
 
 
 class RememberedBuckets:
@@ -113,53 +138,70 @@ class RememberedBuckets:
     def __init__(self, buckets: "Buckets", timer: Timer = monotonic) -> None:
         """Ask these buckets first."""
         self._buckets = buckets
-        self._sending: TTLCache[str, bool] = TTLCache(_SIZE, BUCKET_SECONDS, timer)
+        self._sending = _Memory[str, bool | Unresolved](timer, Retention(BUCKET_SECONDS))
 
     def sends_events(self, bucket: str) -> bool | Unresolved:
         """Ask whether a bucket sends its events to EventBridge, or remember it."""
-        return _remember(self._sending, bucket, lambda: self._buckets.sends_events(bucket))
+        return self._sending.get(bucket, lambda: self._buckets.sends_events(bucket))
 
 
 class RememberedRoles:
-    """Roles, each asked at most once in KEY_SECONDS; what could not be read is asked again."""
+    """Roles, each asked at most once in KEY_SECONDS unless a retention says otherwise."""
 
-    def __init__(self, roles: "Roles", timer: Timer = monotonic) -> None:
+    def __init__(
+        self, roles: "Roles", timer: Timer = monotonic, retention: Retention = Retention()
+    ) -> None:
         """Ask these roles first."""
         self._roles = roles
-        self._arns: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
-        self._profiles: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
-        self._rights: TTLCache[tuple[str, str, str], IdentityDecision] = TTLCache(
-            _SIZE, KEY_SECONDS, timer
+        self._arns = _Memory[str, str | Unresolved](timer, retention)
+        self._profiles = _Memory[str, str | Unresolved](timer, retention)
+        self._rights = _Memory[tuple[str, str, str], IdentityDecision | Unresolved](
+            timer, retention
         )
 
     def role_arn(self, role: str) -> str | Unresolved:
         """Find a role's ARN, or remember it."""
-        return _remember(self._arns, role, lambda: self._roles.role_arn(role))
+        return self._arns.get(role, lambda: self._roles.role_arn(role))
 
     def instance_profile_role_arn(self, profile: str) -> str | Unresolved:
         """Find the role in an instance profile, or remember it."""
-        return _remember(
-            self._profiles, profile, lambda: self._roles.instance_profile_role_arn(profile)
-        )
+        return self._profiles.get(profile, lambda: self._roles.instance_profile_role_arn(profile))
 
-    def simulate(
-        self, role_arn: str, action: str, resource: str
-    ) -> "IdentityDecision | Unresolved":
+    def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
         """Ask what a role's own policies say, or remember it."""
-        return _remember(
-            self._rights,
+        return self._rights.get(
             (role_arn, action, resource),
             lambda: self._roles.simulate(role_arn, action, resource),
         )
 
 
-def _remember[K, V](
-    known: MutableMapping[K, V], key: K, read: Callable[[], V | Unresolved]
-) -> V | Unresolved:
-    found = known.get(key)
-    if found is not None:
-        return found
-    fact = read()
-    if not isinstance(fact, Unresolved):
-        known[key] = fact
-    return fact
+class _Memory[K, V]:
+    """Facts by what they are about."""
+
+    def __init__(self, timer: Timer, retention: Retention) -> None:
+        self._known: TTLCache[K, V] = TTLCache(retention.entries, retention.seconds, timer)
+        self._doubt = retention.doubt
+        self._lock = Lock()
+        self._reading: dict[K, Lock] = {}
+
+    def get(self, key: K, read: Callable[[], V]) -> V:
+        """Remember a fact, or read it; nobody else reads the same one meanwhile."""
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                return found
+            reading = self._reading.setdefault(key, Lock())
+        with reading:
+            with self._lock:
+                found = self._known.get(key)
+            if found is not None:
+                return found
+            try:
+                fact = read()
+                with self._lock:
+                    if self._doubt or not isinstance(fact, Unresolved):
+                        self._known[key] = fact
+            finally:
+                with self._lock:
+                    self._reading.pop(key, None)
+        return fact

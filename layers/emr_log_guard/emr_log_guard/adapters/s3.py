@@ -1,5 +1,7 @@
 """Amazon S3: reading how log objects are encrypted, and whether their buckets tell of them."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -7,10 +9,12 @@ from botocore.exceptions import ClientError
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, unresolved
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ObjectNotFoundError
+from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+    from emr_log_guard.adapters.quick_heads import QuickHeads
 
 
 class S3LogObjects:
@@ -106,3 +110,52 @@ class S3Buckets:
         except AWS_ERRORS as error:
             return unresolved("s3:GetBucketNotificationConfiguration", bucket, error)
         return "EventBridgeConfiguration" in answer
+
+
+class AuditedLogObjects:
+    """Log objects as an audit reads them: listed, and what cannot be read is told."""
+
+    def __init__(self, client: "S3Client", quick: "QuickHeads") -> None:
+        """Read through this client, and quickly where one head of a bucket showed the way."""
+        self._client = client
+        self._objects = S3LogObjects(client)
+        self._quick = quick
+
+    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+        """Read an object's encryption, as S3LogObjects does; an audit looks at no older versions.
+
+        Raises:
+            ObjectNotFoundError: The object is gone.
+
+        """
+        found = self._quick.encryption(version.bucket, version.key)
+        if found is not None:
+            return found
+        try:
+            read = self._objects.encryption(version)
+        except AWS_ERRORS as error:
+            return unresolved("s3:HeadObject", str(version), error)
+        if isinstance(read, Encryption) and read.algorithm != SSE_C:
+            self._quick.learn(version.bucket, version.key)
+        return read
+
+    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+        """List objects, those of before a moment left out: one ListObjectsV2 per 1,000.
+
+        Only the newest version of each, and no folder markers, which hold nothing.
+
+        Raises:
+            NotReadableError: A page cannot be read.
+
+        """
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for listed in page.get("Contents", ()):
+                    if since is not None and listed["LastModified"] < since:
+                        continue
+                    if not listed["Key"].endswith("/"):
+                        yield ObjectVersion(bucket, listed["Key"])
+        except AWS_ERRORS as error:
+            problem = unresolved("s3:ListBucket", f"s3://{bucket}/{prefix}", error)
+            raise NotReadableError(problem.reason) from error

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from emr_log_guard.cli import audit as audit_command
+from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
 from emr_log_guard.cli.replay import replay
-from emr_log_guard.cli.stored import Place, fail, problems_of, read_file
+from emr_log_guard.cli.stored import Place, problems_of, read_file
 from emr_log_guard.policy_document import pretty
 
 app = typer.Typer(
@@ -27,6 +29,15 @@ app.command()(explain)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def audit(context: typer.Context) -> None:
+    """Judge the clusters of accounts and Regions, with nothing deployed. Only reads."""
+    raise typer.Exit(audit_command.audit(context.args))
 
 
 @policy_app.command()

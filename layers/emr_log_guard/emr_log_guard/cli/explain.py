@@ -11,8 +11,8 @@ from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.options import DEFAULT_STACK, Stack
-from emr_log_guard.cli.stored import fail
 from emr_log_guard.errors import NotDeployedError, NotHandedOverError
 from emr_log_guard.rendering.explanation import explanation
 from emr_log_guard.usecases.policy_in_force import policy_of

@@ -12,10 +12,11 @@ from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.dead_letters import SqsQueues
 from emr_log_guard.adapters.functions import LambdaFunctions
+from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
 from emr_log_guard.cli.replay_dead_letters import replay_dead_letters
 from emr_log_guard.cli.replay_local import judge_here
-from emr_log_guard.cli.stored import Place, fail, problems_of, read_file
+from emr_log_guard.cli.stored import Place, problems_of, read_file, read_policy
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import (
     FunctionFailedError,
@@ -126,11 +127,10 @@ def _policy(file: Path | None, parameter: str | None) -> Policy:
     if file is not None and parameter is not None:
         fail("give --policy or --parameter, not both")
     if file is not None:
-        text = read_file(file)
-    elif parameter is not None:
-        text = Place.of(DEFAULT_STACK, parameter).read().text
-    else:
+        return read_policy(file)
+    if parameter is None:
         return Policy()
+    text = Place.of(DEFAULT_STACK, parameter).read().text
     if problems := problems_of(text):
         fail(*problems)
     return parse_policy(text)

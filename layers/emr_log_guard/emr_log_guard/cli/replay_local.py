@@ -12,7 +12,7 @@ from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.s3 import S3LogObjects
-from emr_log_guard.cli.stored import fail
+from emr_log_guard.cli.ending import fail
 from emr_log_guard.config import runbook
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, Status

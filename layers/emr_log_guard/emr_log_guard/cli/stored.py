@@ -4,16 +4,14 @@ import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.effect import show_effect
+from emr_log_guard.cli.ending import fail
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.policy_document import parse_policy, pretty, stored_form
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
@@ -32,6 +30,9 @@ class Place:
     @classmethod
     def of(cls, stack: str, parameter: str | None) -> "Place":
         """Find it by its own name or by its stack's."""
+        # boto3 and rich are slow to import, and other commands have no use for them.
+        from emr_log_guard.adapters import clients  # noqa: PLC0415
+
         name = parameter or f"/emr-log-guard/{stack}/policy"
         try:
             client = clients.ssm()
@@ -75,13 +76,6 @@ class Place:
         typer.echo(f"Version {version} is stored. The guard goes by it within 60 seconds.")
 
 
-def fail(*problems: str) -> NoReturn:
-    """Say what is wrong, one thing a line, and end with status 2."""
-    for problem in problems:
-        typer.echo(f"Error: {problem}", err=True)
-    raise typer.Exit(2)
-
-
 def read_file(file: Path) -> str:
     """Read a document from a file, or from standard input for `-`."""
     try:
@@ -90,6 +84,14 @@ def read_file(file: Path) -> str:
         )
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {error}")
+
+
+def read_policy(file: Path) -> Policy:
+    """Read a policy from a file, or say what is wrong with it."""
+    try:
+        return parse_policy(read_file(file))
+    except InvalidPolicyError as error:
+        fail(*(f"{file}: {problem}" for problem in error.problems))
 
 
 def problems_of(text: str) -> tuple[str, ...]:
@@ -102,6 +104,9 @@ def problems_of(text: str) -> tuple[str, ...]:
 
 
 def _show_difference(old: str, new: str) -> bool:
+    from rich.console import Console  # noqa: PLC0415 - see Place.of
+    from rich.text import Text  # noqa: PLC0415 - see Place.of
+
     try:
         shown = pretty(json.loads(old))
     except ValueError:

@@ -51,4 +51,5 @@ RULE = Rule(
     why="Without it EMR writes no more logs, and nobody reads those that are there.",
     check=check,
     remediation=remediation,
+    deployed_only=True,
 )

@@ -1,6 +1,7 @@
 """Facts and rules in, findings out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -74,35 +75,55 @@ def judge_cluster(
 
 def judge_log_objects(
     subject: Subject,
-    objects: Sequence[LogObjectFacts],
+    objects: Iterable[LogObjectFacts],
     rules: Iterable[Rule[LogObjectFacts]],
     judging: Judging,
 ) -> tuple[Finding, ...]:
-    """Judge log objects of one cluster, at least one, by each rule.
+    """Judge log objects of one cluster by each rule, in one pass: there may be millions.
 
     Returns:
         A finding a rule, with a count and samples of the objects that it is about: the broken
-        ones if there are any, else those that could not be determined.
+        ones if there are any, else those that could not be determined. None without objects.
 
     """
+    tallies = [_Tally(rule) for rule in rules]
+    for facts in objects:
+        for tally in tallies:
+            tally.add(facts)
     findings = []
-    for rule in rules:
-        outcomes = [(facts, rule.check(facts)) for facts in objects]
-        worst = overall(outcome.compliance for _, outcome in outcomes)
-        concerned = [pair for pair in outcomes if pair[1].compliance is worst]
+    for tally in tallies:
+        if not tally.counts:
+            continue
+        worst = overall(tally.counts)
+        concerned, count = tally.samples[worst], tally.counts[worst]
         first, outcome = concerned[0]
-        count = len(concerned)
-        fix = rule.remediation(first) if worst is Compliance.NON_COMPLIANT else ""
+        fix = tally.rule.remediation(first) if worst is Compliance.NON_COMPLIANT else ""
         finding = _finding(
-            rule,
+            tally.rule,
             subject,
             judging,
             _and_more(outcome, count - 1),
-            evidence=_object_evidence(concerned, outcomes),
+            evidence=_object_evidence(concerned, tally.counts),
             fix=f"# For each of the {count} objects:\n{fix}" if fix and count > 1 else fix,
         )
         findings.append(replace(finding, occurrences=count))
     return tuple(findings)
+
+
+class _Tally:
+    """What a rule said of the objects so far: how many there are of a kind, and the first few."""
+
+    def __init__(self, rule: Rule[LogObjectFacts]) -> None:
+        self.rule = rule
+        self.counts: Counter[Compliance] = Counter()
+        self.samples: defaultdict[Compliance, list[_Judged]] = defaultdict(list)
+
+    def add(self, facts: LogObjectFacts) -> None:
+        outcome = self.rule.check(facts)
+        self.counts[outcome.compliance] += 1
+        samples = self.samples[outcome.compliance]
+        if len(samples) < SAMPLES:
+            samples.append((facts, outcome))
 
 
 def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
@@ -165,16 +186,16 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     return evidence
 
 
-def _object_evidence(concerned: Sequence[_Judged], outcomes: Sequence[_Judged]) -> Evidence:
+def _object_evidence(concerned: Sequence[_Judged], counts: Mapping[Compliance, int]) -> Evidence:
     first, compliance = concerned[0][0], concerned[0][1].compliance
     encryption = first.encryption if isinstance(first.encryption, Encryption) else None
-    doubtful = [o for _, o in outcomes if o.compliance is Compliance.INSUFFICIENT_DATA]
+    doubtful = counts.get(Compliance.INSUFFICIENT_DATA, 0)
     return {
-        "samples": tuple(str(facts.version) for facts, _ in concerned[:SAMPLES]),
+        "samples": tuple(str(facts.version) for facts, _ in concerned),
         "encryption": encryption.algorithm if encryption else None,
         "key": encryption.key_identifier if encryption else None,
         "expected_key": first.expected_key.arn if isinstance(first.expected_key, KmsKey) else None,
-        "undetermined": 0 if compliance is Compliance.INSUFFICIENT_DATA else len(doubtful),
+        "undetermined": 0 if compliance is Compliance.INSUFFICIENT_DATA else doubtful,
     }
 
 

@@ -1,9 +1,11 @@
 """What the use cases need of the world."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from emr_log_guard.domain.audit import ClusterSummary
 from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.decisions import Decision
@@ -30,6 +32,18 @@ class Steps(Protocol):
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """Read a cluster's steps that have log settings of their own."""
+        ...
+
+
+class ListedClusters(Protocol):
+    """Lists clusters and reads them, and tells what cannot be read."""
+
+    def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
+        """List the clusters in these states, or raise NotReadableError."""
+        ...
+
+    def read(self, cluster_id: str) -> Cluster | Unresolved:
+        """Read a cluster, or raise ClusterNotFoundError."""
         ...
 
 
@@ -98,6 +112,14 @@ class LogObjects(Protocol):
 
     def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
         """Read an object's encryption, or raise ObjectNotFoundError."""
+        ...
+
+
+class ListedLogObjects(LogObjects, Protocol):
+    """Lists log objects and reads them."""
+
+    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+        """List the objects below a prefix, or raise NotReadableError."""
         ...
 
 
@@ -229,4 +251,20 @@ class Chat(Protocol):
 
     def post(self, text: str) -> None:
         """Post a text, or raise AlertNotDeliveredError."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows how far an audit is; it may be told by several threads at once."""
+
+    def listed(self) -> None:
+        """Say that a cluster was found."""
+        ...
+
+    def judged(self) -> None:
+        """Say that a cluster was judged."""
+        ...
+
+    def checked_object(self) -> None:
+        """Say that a log object was read."""
         ...

@@ -1,0 +1,1 @@
+"""Side by side with Cloud Custodian, against the same emulated account: `make bench`."""

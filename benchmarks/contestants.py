@@ -1,0 +1,126 @@
+"""The two that are compared, each started as its users start it."""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measuring import Run, measured
+from sandbox.deployment import ROOT
+from sandbox.estate import LOG_BUCKET
+from sandbox.running import Sandbox
+
+FAIR_RULES = tuple(f"EMRLOG-00{number}" for number in range(1, 7))
+"""They need nothing but DescribeCluster and DescribeKey: what Custodian can be compared with."""
+
+
+class WrongResultError(Exception):
+    """A run that is not worth its time: it failed, or found something else than there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run, what it found, and what it asked AWS."""
+
+    run: Run
+    bad: int
+    """Clusters, or log objects, that it calls non-compliant."""
+    calls: Mapping[str, int]
+
+    @property
+    def requests(self) -> int:
+        """All requests to AWS."""
+        return sum(self.calls.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a run takes place: an account, another server for S3 perhaps, and a folder."""
+
+    account: Sandbox
+    folder: Path
+    s3: str | None = None
+
+
+def environment(ground: Ground) -> dict[str, str]:
+    """Only the account's own settings, and compiled modules are kept from the first run on."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
+    return (
+        kept
+        | ground.account.environment
+        | ({"AWS_ENDPOINT_URL_S3": ground.s3} if ground.s3 else {})
+        | {
+            "PYTHONPATH": str(ROOT / "layers" / "emr_log_guard"),
+            "PYTHONPYCACHEPREFIX": str(ground.folder / "compiled"),
+        }
+    )
+
+
+def guard(ground: Ground, *options: str, rules: Sequence[str] = ()) -> Found:
+    """Run `emr-log-guard audit`."""
+    chosen = [part for rule in rules for part in ("--rule", rule)]
+    python = ROOT / ".venv" / "command" / "bin" / "python"
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "emr_log_guard.cli",
+        "audit",
+        "--format",
+        "json",
+        *chosen,
+        *options,
+    ]
+    run = measured(command, environment(ground), ground.folder)
+    if run.status not in {0, 1}:
+        raise WrongResultError(run.stderr)
+    report = json.loads(run.stdout)
+    bad = (
+        sum(
+            finding["occurrences"]
+            for cluster in report["clusters"]
+            for finding in cluster["findings"]
+            if finding["compliance"] == "NON_COMPLIANT" and finding["rule_id"] >= "EMRLOG-101"
+        )
+        if "--objects" in options
+        else report["totals"]["NON_COMPLIANT"]
+    )
+    return Found(run, bad, report["api_calls"])
+
+
+CLUSTERS = {
+    "name": "clusters",
+    "resource": "aws.emr",
+    "filters": [{"LogEncryptionKmsKeyId": "absent"}],
+}
+"""Clusters without a log key: what Custodian's filters can say of one."""
+
+
+def objects_policy(key_id: str) -> dict[str, object]:
+    """Log objects that are not under one key: Custodian does not know whose logs they are."""
+    return {
+        "name": "objects",
+        "resource": "aws.s3",
+        "filters": [{"Name": LOG_BUCKET}],
+        "actions": [
+            {"type": "encrypt-keys", "report-only": True, "crypto": "aws:kms", "key-id": key_id}
+        ],
+    }
+
+
+def custodian(ground: Ground, policy: Mapping[str, object]) -> Found:
+    """Run `custodian run` with one policy, without its cache."""
+    file = ground.folder / "custodian.json"
+    file.write_text(json.dumps({"policies": [policy]}))
+    output = ground.folder / "custodian"
+    binary = ROOT / ".venv" / "bench" / "bin" / "custodian"
+    command: list[str | Path] = [binary, "run", "--cache-period", "0", "--output-dir", output, file]
+    run = measured(command, environment(ground), ground.folder)
+    results = output / str(policy["name"])
+    if run.status:
+        raise WrongResultError(run.stderr)
+    metadata = json.loads((results / "metadata.json").read_text())
+    told = re.search(r"EncryptExtant Complete keys:\d+ remediated:(\d+)", run.stderr)
+    bad = int(told[1]) if told else len(json.loads((results / "resources.json").read_text()))
+    return Found(run, bad, metadata["api-stats"])

@@ -1,0 +1,97 @@
+"""An account as an audit reads it: by these adapters, and by no client that no rule asks for."""
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.iam import IamRoles
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.memory import (
+    WHOLE_RUN,
+    RememberedKeys,
+    RememberedRoles,
+    RememberedSteps,
+)
+from emr_log_guard.adapters.s3 import AuditedLogObjects
+from emr_log_guard.adapters.sessions import AuditSession
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.errors import NotReadableError
+from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
+from emr_log_guard.usecases.audit_place import PlaceAccess
+from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+
+
+@dataclass(slots=True)
+class AuditedAccount:
+    """The account of a session."""
+
+    session: AuditSession
+    scope: AuditScope
+    _known_roles: RememberedRoles | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def account_id(self) -> str | None:
+        """Say which account it is: one GetCallerIdentity, unless the role tells.
+
+        Everybody may call it; None when the call fails all the same.
+        """
+        role = self.session.role_arn
+        if role is not None:
+            return Arn.of(role).account
+        try:
+            return self.session.sts().get_caller_identity()["Account"]
+        except AWS_ERRORS:
+            return None
+
+    def enabled_regions(self) -> tuple[str, ...]:
+        """Name the Regions that the account uses: one DescribeRegions.
+
+        Raises:
+            NotReadableError: They cannot be read.
+
+        """
+        try:
+            regions = self.session.ec2().describe_regions()["Regions"]
+        except AWS_ERRORS as error:
+            problem = unresolved("ec2:DescribeRegions", "the account", error)
+            raise NotReadableError(problem.reason) from error
+        return tuple(sorted(region["RegionName"] for region in regions))
+
+    def place(self, region: str) -> PlaceAccess:
+        """Give the way into a Region.
+
+        Raises:
+            NotReadableError: There can be no client for it, such as for a misspelt Region.
+
+        """
+        try:
+            return self._place(region)
+        except AWS_ERRORS as error:
+            message = f"a client cannot be made: {error}"
+            raise NotReadableError(message) from error
+
+    def _place(self, region: str) -> PlaceAccess:
+        session, scope = self.session, self.scope
+        clusters = EmrClusters(session.emr(region))
+        return PlaceAccess(
+            clusters,
+            ReadClusterFacts(
+                keys=RememberedKeys(KmsKeys(session.kms(region)), retention=WHOLE_RUN),
+                roles=self._roles() if roles_can_use_key.RULE.id in scope.rule_ids else None,
+                workloads=clusters,
+            ),
+            AuditedLogObjects(session.s3(region), session.quick_heads(region))
+            if scope.object_rules
+            else None,
+            RememberedSteps(clusters, retention=WHOLE_RUN),
+        )
+
+    def _roles(self) -> RememberedRoles:
+        """Give the account's roles, remembered for all Regions at once: IAM is global."""
+        with self._lock:
+            if self._known_roles is None:
+                iam = self.session.iam()
+                self._known_roles = RememberedRoles(IamRoles(iam), retention=WHOLE_RUN)
+            return self._known_roles

@@ -1,0 +1,165 @@
+"""Clients of an audit: of any Region, as the caller or as a role that is assumed."""
+
+import math
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, RLock
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import get_cert_path
+
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
+from emr_log_guard.adapters.call_count import CallCount
+from emr_log_guard.adapters.pace import Paces
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.errors import NotReadableError
+from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_emr import EMRClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_kms import KMSClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sts import STSClient
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=OBJECT_THREADS,
+    user_agent_extra="emr-log-guard",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What all clients of an audit share."""
+
+    calls: CallCount
+    stopped: Event
+    max_rate: float = math.inf
+
+
+@dataclass(slots=True)
+class AuditSession:
+    """Clients with one set of credentials, each made when it is first asked for.
+
+    boto3 itself is left out: of what it adds to botocore nothing is used, and importing it takes
+    longer than a small audit does.
+    """
+
+    session: "Session"
+    watch: Watch
+    role_arn: str | None = None
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _paces: dict[tuple[str, str], Paces] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
+
+    @classmethod
+    def of_caller(cls, watch: Watch) -> "AuditSession":
+        """Act as whoever runs the command.
+
+        Raises:
+            BotoCoreError: The profile that the environment names does not exist.
+
+        """
+        session = botocore.session.Session()
+        session.get_scoped_config()
+        return cls(session, watch)
+
+    def assume(self, role_arn: str) -> "AuditSession":
+        """Act as a role; its credentials are renewed before they expire.
+
+        Raises:
+            NotReadableError: The role cannot be assumed.
+
+        """
+        sts = self.sts()
+
+        def fetch() -> dict[str, Any]:
+            credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="emr-log-guard-audit")[
+                "Credentials"
+            ]
+            return {
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": credentials["Expiration"].isoformat(),
+            }
+
+        try:
+            assumed = RefreshableCredentials.create_from_metadata(fetch(), fetch, "sts-assume-role")
+        except AWS_ERRORS as error:
+            problem = unresolved("sts:AssumeRole", role_arn, error)
+            raise NotReadableError(problem.reason) from error
+        session = botocore.session.Session()
+        # botocore has no public way to hand a session credentials that renew themselves.
+        vars(session)["_credentials"] = assumed
+        return AuditSession(session, self.watch, role_arn)
+
+    @property
+    def region(self) -> str | None:
+        """The Region that the caller's environment or profile names."""
+        region: str | None = self.session.get_config_variable("region")
+        return region
+
+    def ec2(self) -> "EC2Client":
+        """Return the client for EC2."""
+        client: EC2Client = self._client("ec2", self.region or "us-east-1")
+        return client
+
+    def emr(self, region: str) -> "EMRClient":
+        """Return the client for Amazon EMR in a Region."""
+        client: EMRClient = self._client("emr", region)
+        return client
+
+    def iam(self) -> "IAMClient":
+        """Return the client for IAM."""
+        client: IAMClient = self._client("iam", self.region or "us-east-1")
+        return client
+
+    def kms(self, region: str) -> Callable[[str | None], "KMSClient"]:
+        """Return what gives the client for KMS in a Region, this one unless told another."""
+        return lambda other: self._client("kms", other or region)
+
+    def s3(self, region: str) -> "S3Client":
+        """Return the client for S3 in a Region."""
+        client: S3Client = self._client("s3", region)
+        return client
+
+    def quick_heads(self, region: str) -> QuickHeads:
+        """Return what asks for the heads of objects as the client for S3 does, only quicker."""
+        client = self.s3(region)
+        credentials = self.session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        bundle = self.session.get_config_variable("ca_bundle")
+        certificates = ssl.create_default_context(cafile=bundle or get_cert_path(verify=True))
+        pace = self._paces["s3", region].of("HeadObject")
+        quick = QuickHeads(credentials, certificates, pace, self.watch.calls)
+        quick.watch(client)
+        return quick
+
+    def sts(self) -> "STSClient":
+        """Return the client for STS."""
+        client: STSClient = self._client("sts", self.region or "us-east-1")
+        return client
+
+    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - of any service
+        """Make a client, or give the one that is there: making one is not thread-safe."""
+        with self._lock:
+            client = self._clients.get((service, region))
+            if client is None:
+                self._paces[service, region] = Paces(self.watch.stopped, self.watch.max_rate)
+                client = self.session.create_client(service, region_name=region, config=_CONFIG)
+                self.watch.calls.attach(client)
+                self._paces[service, region].attach(client)
+                self._clients[service, region] = client
+            return client

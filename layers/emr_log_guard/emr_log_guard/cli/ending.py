@@ -1,0 +1,11 @@
+"""How a command ends when it cannot do what it was asked."""
+
+import sys
+from typing import NoReturn
+
+
+def fail(*problems: str) -> NoReturn:
+    """Say what is wrong, one thing a line, and end with status 2."""
+    for problem in problems:
+        sys.stderr.write(f"Error: {problem}\n")
+    sys.exit(2)

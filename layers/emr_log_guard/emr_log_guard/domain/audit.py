@@ -1,0 +1,135 @@
+"""An audit: what was found in which accounts and Regions, and what could not be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.findings import Finding, Status
+
+
+class ExitStatus(IntEnum):
+    """What the command ends with: a contract that scripts rely on."""
+
+    COMPLIANT = 0
+    NON_COMPLIANT = 1
+    NO_ACCESS = 2
+    """Nothing at all could be read. Wrong usage ends with the same status."""
+    UNDETERMINED = 3
+    """Nothing is provably broken, but something could not be determined."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSummary:
+    """A cluster as elasticmapreduce:ListClusters tells of it.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_ClusterSummary.html
+    """
+
+    id: str
+    name: str
+    arn: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedCluster:
+    """A cluster, and what the rules say of it."""
+
+    cluster: ClusterSummary
+    findings: tuple[Finding, ...] = ()
+    """A finding a rule, whatever its compliance; those that are exempt say so."""
+    unresolved: tuple[str, ...] = ()
+    """What of the whole cluster, or of its objects, could not be read: which call said what."""
+    objects: int = 0
+    """How many of its log objects were checked."""
+
+    @property
+    def compliance(self) -> Compliance:
+        """Sum up the findings that no exemption covers; what could not be read is doubt."""
+        results = [f.compliance for f in self.findings if f.status is not Status.EXEMPT]
+        doubt = [Compliance.INSUFFICIENT_DATA] if self.unresolved else []
+        return overall([*results, *doubt])
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedPlace:
+    """An account and Region that was asked about."""
+
+    region: str
+    role_arn: str | None = None
+    """The role that was assumed to read it; None for the caller's own account."""
+    account: str | None = None
+    """Twelve digits; None as long as nothing told."""
+    problem: str | None = None
+    """Why its clusters could not be listed, or not all of them: which call said what."""
+    listed: int = 0
+    """How many clusters were found."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnjudgedRule:
+    """A rule that the audit did not judge by: silence must not read as compliance."""
+
+    id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """All that an audit learnt."""
+
+    started: datetime
+    """UTC"""
+    finished: datetime
+    """UTC"""
+    places: tuple[AuditedPlace, ...]
+    clusters: tuple[AuditedCluster, ...]
+    rules: tuple[str, ...]
+    """The ids of the rules that it judged by."""
+    unjudged: tuple[UnjudgedRule, ...]
+    api_calls: Mapping[str, int]
+    """Requests sent, those tried again among them, by IAM's name of the service and operation."""
+    interrupted: bool = False
+    missing: tuple[str, ...] = ()
+    """Clusters that were asked for by id and are in none of the places."""
+
+    @property
+    def totals(self) -> Mapping[Compliance, int]:
+        """Count the clusters by their compliance, all four named."""
+        counts = dict.fromkeys(Compliance, 0)
+        for audited in self.clusters:
+            counts[audited.compliance] += 1
+        return counts
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Say what could not be read beyond single clusters, in a line each."""
+        told = [
+            f"{place.region}{f' as {place.role_arn}' if place.role_arn else ''}: {place.problem}"
+            for place in self.places
+            if place.problem
+        ]
+        told += [f"cluster {missing} was not found" for missing in self.missing]
+        if self.interrupted:
+            listed = sum(place.listed for place in self.places)
+            told.append(
+                f"the audit was interrupted: {len(self.clusters)} of {listed} clusters that it "
+                "had found were judged, and there may be more"
+            )
+        return tuple(told)
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """Say what the command ends with."""
+        totals = self.totals
+        unreadable = all(place.problem for place in self.places)
+        if totals[Compliance.NON_COMPLIANT]:
+            return ExitStatus.NON_COMPLIANT
+        if unreadable and not self.clusters and not self.interrupted:
+            return ExitStatus.NO_ACCESS
+        if totals[Compliance.INSUFFICIENT_DATA] or self.problems:
+            return ExitStatus.UNDETERMINED
+        return ExitStatus.COMPLIANT

@@ -1,0 +1,83 @@
+"""An audit as CSV, for spreadsheets: a row a finding, and a row for what could not be read.
+
+No cell can become a formula: https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.audit import AuditedCluster, AuditReport
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.rendering.escape import plain
+
+COLUMNS = (
+    "account",
+    "region",
+    "cluster_id",
+    "cluster_name",
+    "cluster_state",
+    "cluster_compliance",
+    "rule_id",
+    "rule_name",
+    "compliance",
+    "severity",
+    "status",
+    "occurrences",
+    "summary",
+    "remediation",
+    "runbook",
+)
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def audit_csv(report: AuditReport) -> str:
+    """Write the report; lines end as RFC 4180 wants it."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, restval="")
+    writer.writeheader()
+    for row in _rows(report):
+        writer.writerow({column: _cell(value) for column, value in row.items()})
+    return text.getvalue()
+
+
+def _rows(report: AuditReport) -> Iterator[dict[str, str]]:
+    doubt = {"compliance": str(Compliance.INSUFFICIENT_DATA)}
+    for problem in report.problems:
+        yield {**doubt, "summary": problem}
+    for audited in report.clusters:
+        cluster = _cluster(audited)
+        for reason in audited.unresolved:
+            yield {**cluster, **doubt, "summary": reason}
+        for finding in audited.findings:
+            yield {
+                **cluster,
+                "rule_id": finding.rule_id,
+                "rule_name": finding.rule_name,
+                "compliance": finding.compliance,
+                "severity": finding.severity,
+                "status": finding.status,
+                "occurrences": str(finding.occurrences),
+                "summary": finding.summary,
+                "remediation": finding.remediation,
+                "runbook": finding.runbook,
+            }
+
+
+def _cluster(audited: AuditedCluster) -> dict[str, str]:
+    cluster = audited.cluster
+    arn = Arn.of(cluster.arn)
+    return {
+        "account": arn.account,
+        "region": arn.region,
+        "cluster_id": cluster.id,
+        "cluster_name": cluster.name,
+        "cluster_state": cluster.state,
+        "cluster_compliance": audited.compliance,
+    }
+
+
+def _cell(value: str) -> str:
+    shown = plain(value, keep="\n")
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown

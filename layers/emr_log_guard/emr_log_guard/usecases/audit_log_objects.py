@@ -1,0 +1,120 @@
+"""The log objects of one cluster: listed, read by many threads, judged as they come."""
+
+import random
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+
+
+@dataclass(frozen=True, slots=True)
+class LogObjectsAudited:
+    """What came of a cluster's log objects."""
+
+    findings: tuple[Finding, ...] = ()
+    count: int = 0
+    unresolved: tuple[str, ...] = ()
+    """Why they, or the rest of them, could not be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLogObjects:
+    """Audits log objects without ever holding them all: a prefix may have millions."""
+
+    objects: ListedLogObjects
+    keys: Keys
+    steps: Steps
+    scope: AuditScope
+    pool: ThreadPoolExecutor
+    progress: Progress
+
+    def __call__(self, cluster: Cluster, judging: Judging) -> LogObjectsAudited:
+        """Judge the objects below the cluster's folder."""
+        if cluster.log_uri is None:
+            return LogObjectsAudited()
+        location = LogLocation.parse(cluster.log_uri)
+        if location is None:
+            return LogObjectsAudited(unresolved=(f"the log URI {cluster.log_uri!r} is not S3's",))
+        below = self.objects.below(
+            location.bucket, f"{location.prefix}{cluster.id}/", self.scope.since
+        )
+        unresolved: list[str] = []
+        count = 0
+
+        def facts() -> Iterator[LogObjectFacts]:
+            nonlocal count
+            read = ReadLogObject(_TheCluster(cluster), self.objects, self.keys, self.steps)
+            try:
+                for each in self._read(self._sampled(below), read):
+                    if each is not None:
+                        count += 1
+                        yield each
+            except NotReadableError as error:
+                unresolved.append(str(error))
+
+        findings = judge_log_objects(Subject.of(cluster), facts(), self.scope.object_rules, judging)
+        return LogObjectsAudited(findings, count, tuple(unresolved))
+
+    def _sampled(self, versions: Iterable[ObjectVersion]) -> Iterable[ObjectVersion]:
+        """Choose at random, every object as likely as any other (Algorithm R)."""
+        size = self.scope.sample
+        if size is None:
+            return versions
+        listing = iter(versions)
+        chosen = list(islice(listing, size))
+        for seen, version in enumerate(listing, start=size + 1):
+            place = random.randrange(seen)  # noqa: S311 - a sample, not a secret
+            if place < size:
+                chosen[place] = version
+        return chosen
+
+    def _read(
+        self, versions: Iterable[ObjectVersion], read: ReadLogObject
+    ) -> Iterator[LogObjectFacts | None]:
+        """Read objects at once, so many as there are threads, and give them in their order."""
+
+        def one(version: ObjectVersion) -> LogObjectFacts | None:
+            try:
+                return read(version)
+            except ObjectNotFoundError:  # deleted since it was listed
+                return None
+            finally:
+                self.progress.checked_object()
+
+        waiting: deque[Future[LogObjectFacts | None]] = deque()
+        unlisted: NotReadableError | None = None
+        try:
+            for version in versions:
+                waiting.append(self.pool.submit(one, version))
+                if len(waiting) >= 2 * self.scope.object_threads:
+                    yield waiting.popleft().result()
+        except NotReadableError as error:  # what was listed before is read all the same
+            unlisted = error
+        while waiting:
+            yield waiting.popleft().result()
+        if unlisted:
+            raise unlisted
+
+
+@dataclass(frozen=True, slots=True)
+class _TheCluster:
+    """The one cluster whose logs are read: it was described already."""
+
+    cluster: Cluster
+
+    def describe(self, cluster_id: str) -> Cluster:
+        if cluster_id != self.cluster.id:
+            message = f"{cluster_id} is not the cluster whose logs are audited"
+            raise ClusterNotFoundError(message)
+        return self.cluster

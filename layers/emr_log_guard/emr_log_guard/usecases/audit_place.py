@@ -1,0 +1,164 @@
+"""One Region of one account: list its clusters, read and judge each as the pages come."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Event
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, ClusterSummary
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.decide import exempted
+from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError, NotReadableError
+from emr_log_guard.rules.judge import Judging, judge_cluster
+from emr_log_guard.usecases.audit_log_objects import AuditLogObjects, LogObjectsAudited
+from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress, Steps
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+
+_WITHOUT_THE_KEY = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-012"})
+"""The rules to which DescribeCluster alone is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceAccess:
+    """The way into one Region of one account."""
+
+    clusters: ListedClusters
+    read_facts: ReadClusterFacts
+    objects: ListedLogObjects | None
+    """None where log objects are not checked."""
+    steps: Steps
+    """Asked about log objects that their cluster's settings do not explain."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """Audits a place with many calls at once."""
+
+    access: PlaceAccess
+    scope: AuditScope
+    judging: Judging
+    progress: Progress
+    stopped: Event
+
+    def __call__(
+        self,
+        place: AuditedPlace,
+        note: Callable[[AuditedPlace], None],
+        add: Callable[[AuditedCluster], None],
+    ) -> None:
+        """Tell of each cluster as soon as it is judged, and of the place as it comes to be known.
+
+        Args:
+            place: the place as far as it is known.
+            note: told how many clusters were found, and in the end what could not be listed.
+            add: told of each judged cluster, by several threads at once.
+
+        """
+        with (
+            ThreadPoolExecutor(self.scope.threads, "cluster") as pool,
+            ThreadPoolExecutor(self.scope.object_threads, "object") as object_pool,
+        ):
+            one = _OneCluster(self, self.read_facts(), object_pool, add)
+            jobs: list[Future[None]] = []
+            try:
+                for summary, cluster in self._found():
+                    account = place.account or Arn.of(summary.arn).account
+                    place = replace(place, account=account, listed=place.listed + 1)
+                    note(place)
+                    self.progress.listed()
+                    jobs.append(pool.submit(one, summary, cluster))
+            except NotReadableError as error:
+                place = replace(place, problem=str(error))
+                note(place)
+            for job in jobs:
+                job.result()
+
+    def _found(self) -> Iterator[tuple[ClusterSummary, Cluster | None]]:
+        """Find the clusters; those that are asked for by id are read at once."""
+        if not self.scope.cluster_ids:
+            for summary in self.access.clusters.summaries(self.scope.states):
+                yield summary, None
+            return
+        for cluster_id in self.scope.cluster_ids:
+            try:
+                cluster = self.access.clusters.read(cluster_id)
+            except ClusterNotFoundError:
+                continue  # it may be in another place
+            if isinstance(cluster, Unresolved):
+                raise NotReadableError(cluster.reason)
+            yield ClusterSummary(cluster.id, cluster.name, cluster.arn, cluster.state), cluster
+
+    def read_facts(self) -> ReadClusterFacts:
+        """Read what the rules ask for; not even the key, where none asks for it."""
+        rules = self.scope.cluster_rules
+        read_facts = self.access.read_facts.under(self.scope.policy, rules)
+        if self.scope.objects or {rule.id for rule in rules} - _WITHOUT_THE_KEY:
+            return read_facts
+        return replace(read_facts, keys=_UnaskedKeys(), approved_keys=())
+
+
+@dataclass(frozen=True, slots=True)
+class _OneCluster:
+    """Reads and judges one cluster, and tells of it."""
+
+    place: AuditPlace
+    read_facts: ReadClusterFacts
+    object_pool: ThreadPoolExecutor
+    add: Callable[[AuditedCluster], None]
+
+    def __call__(self, summary: ClusterSummary, cluster: Cluster | None) -> None:
+        if self.place.stopped.is_set():
+            return
+        try:
+            self.add(self._audited(summary, cluster))
+        except AuditStoppedError:
+            return
+
+    def _audited(self, summary: ClusterSummary, cluster: Cluster | None) -> AuditedCluster:
+        try:
+            read = cluster or self.place.access.clusters.read(summary.id)
+        except ClusterNotFoundError as error:
+            reason = f"elasticmapreduce:DescribeCluster on {summary.id} answered: {error}"
+            return AuditedCluster(summary, unresolved=(reason,))
+        if isinstance(read, Unresolved):
+            return AuditedCluster(summary, unresolved=(read.reason,))
+        judging, scope = self.place.judging, self.place.scope
+        findings = judge_cluster(self.read_facts(read), scope.cluster_rules, judging)
+        logs = self._log_objects(read)
+        return AuditedCluster(
+            replace(summary, state=read.state),
+            tuple(exempted((*findings, *logs.findings), read, scope.policy, judging.now)),
+            logs.unresolved,
+            logs.count,
+        )
+
+    def _log_objects(self, cluster: Cluster) -> LogObjectsAudited:
+        place = self.place
+        if place.access.objects is None or not place.scope.object_rules:
+            return LogObjectsAudited()
+        audit = AuditLogObjects(
+            place.access.objects,
+            place.access.read_facts.keys,
+            place.access.steps,
+            place.scope,
+            self.object_pool,
+            place.progress,
+        )
+        return audit(cluster, place.judging)
+
+
+class _UnaskedKeys:
+    """Keys that no rule asks for."""
+
+    def describe(self, identifier: str) -> KeyFact:
+        return Unresolved(f"no rule asks for {identifier}")
+
+    def rotation(self, key: KmsKey) -> bool | Unresolved:
+        return Unresolved(f"no rule asks for the rotation of {key.arn}")
+
+    def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
+        return Unresolved(f"no rule asks for the policy of {key.arn}")

@@ -1,0 +1,92 @@
+"""What is audited, and by which rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.rule import Rule
+
+ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
+"""The states of a cluster that still writes logs."""
+THREADS = 32
+"""How many calls a place answers at once: at 50 ms a call, some 600 calls a second."""
+
+OBJECT_THREADS = 64
+"""How many log objects of a place are read at once: S3 lets a prefix have 5,500 heads a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditScope:
+    """What is audited, and by what."""
+
+    policy: Policy
+    regions: tuple[str, ...] | None
+    """None stands for all that an account uses."""
+    role_arns: tuple[str | None, ...] = (None,)
+    """Roles to assume, one an account; None is the caller."""
+    states: tuple[str, ...] = ACTIVE
+    cluster_ids: tuple[str, ...] = ()
+    """Only these, whatever their state; empty for all."""
+    only: frozenset[str] = frozenset()
+    """Judge by these rules alone; empty for all in force."""
+    skipped: frozenset[str] = frozenset()
+    objects: bool = False
+    """Whether log objects are checked, too."""
+    since: datetime | None = None
+    """Only log objects that were written at or after this moment."""
+    sample: int | None = None
+    """Only so many log objects a cluster, chosen at random."""
+    threads: int = THREADS
+    object_threads: int = OBJECT_THREADS
+
+    @property
+    def cluster_rules(self) -> tuple[Rule[ClusterFacts], ...]:
+        """The rules that clusters are judged by."""
+        return self._asked(CLUSTER_RULES)
+
+    @property
+    def object_rules(self) -> tuple[Rule[LogObjectFacts], ...]:
+        """The rules that log objects are judged by; none unless they are checked."""
+        return self._asked(LOG_OBJECT_RULES) if self.objects else ()
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """The ids of all rules that are judged by."""
+        on_objects = tuple(rule.id for rule in self.object_rules)
+        return (*(rule.id for rule in self.cluster_rules), *on_objects)
+
+    @property
+    def unjudged(self) -> tuple[UnjudgedRule, ...]:
+        """Each rule that is not judged by, and why."""
+        judged = self.rule_ids
+        return tuple(
+            UnjudgedRule(rule.id, rule.name, self._why_not(rule))
+            for rule in cast("tuple[Rule[Any], ...]", ALL_RULES)
+            if rule.id not in judged
+        )
+
+    def _asked[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
+        return tuple(
+            rule
+            for rule in in_force(rules, self.policy)
+            if not rule.deployed_only and not self._left_out(rule.id)
+        )
+
+    def _left_out(self, rule_id: str) -> bool:
+        return rule_id in self.skipped or (bool(self.only) and rule_id not in self.only)
+
+    def _why_not(self, rule: Rule[Any]) -> str:
+        if not self.policy.enabled(rule):
+            return "off in the policy"
+        if rule.deployed_only:
+            return "about what the deployed stack sees"
+        if self._left_out(rule.id):
+            return "left out with --rule or --skip-rule"
+        return "log objects are checked with --objects only"

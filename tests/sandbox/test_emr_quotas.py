@@ -1,0 +1,67 @@
+"""EMR's quotas are there only in an account that was started with them."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox import Sandbox
+
+pytestmark = pytest.mark.xdist_group("quotas")
+
+
+@pytest.fixture(scope="module")
+def throttling() -> Iterator[Sandbox]:
+    with Sandbox.start(emr_quotas=True) as account:
+        yield account
+
+
+def codes(account: Sandbox, calls: int, region: str | None = None) -> list[str]:
+    """Make calls at once; name what each answered."""
+    emr = account.client("emr", region_name=region)
+
+    def call(_: int) -> str:
+        try:
+            emr.describe_cluster(ClusterId="j-NOWHERE00000")
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "OK"
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(call, range(calls)))
+
+
+def test_beyond_the_burst_calls_are_throttled_until_the_bucket_refills(
+    throttling: Sandbox,
+) -> None:
+    begun = time.monotonic()
+    first = codes(throttling, 20)
+    refilled = int(time.monotonic() - begun)
+
+    answered = first.count("InvalidRequestException")
+    assert 10 <= answered <= 11 + refilled
+    assert first.count("ThrottlingException") == 20 - answered
+
+    time.sleep(2.1)
+    assert codes(throttling, 6).count("InvalidRequestException") in (2, 3)
+
+
+def test_each_region_has_buckets_of_its_own(throttling: Sandbox) -> None:
+    codes(throttling, 20)
+
+    assert codes(throttling, 10, "eu-west-1").count("InvalidRequestException") == 10
+
+
+def test_the_account_as_a_whole_has_a_bucket_too(throttling: Sandbox) -> None:
+    emr = throttling.client("emr", region_name="eu-west-3")
+    for _ in range(20):
+        emr.list_clusters()
+
+    answered = codes(throttling, 10, "eu-west-3").count("InvalidRequestException")
+    assert answered < 10
+
+
+def test_without_the_quotas_nothing_is_throttled(sandbox: Sandbox) -> None:
+    assert set(codes(sandbox, 60)) == {"InvalidRequestException"}

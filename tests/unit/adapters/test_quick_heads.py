@@ -1,0 +1,312 @@
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event, Thread
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from emr_log_guard.adapters.call_count import CallCount
+from emr_log_guard.adapters.pace import Pace
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.s3 import AuditedLogObjects
+from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import AuditStoppedError, ObjectNotFoundError
+from tests.unit.builders import KEY, REGION
+
+CREDENTIALS = Credentials("testing", "testing")
+FIRST = ObjectVersion("example-logs", "emr/j-1A/first.gz")
+SECOND = ObjectVersion("example-logs", "emr/j-1A/second.gz")
+FOUND = Encryption("aws:kms", KEY.arn)
+DROP = 0
+"""No status: the connection is closed without an answer."""
+
+
+@dataclass
+class S3:
+    """A server that answers heads, of those requests only whose signature is right."""
+
+    url: str
+    certificate: Path
+    statuses: list[int] = field(default_factory=list)
+    """What to answer, in turn; 200 when there is no more."""
+    paths: list[str] = field(default_factory=list)
+    by_botocore: list[bool] = field(default_factory=list)
+
+    def answer(self, request: BaseHTTPRequestHandler) -> int:
+        self.paths.append(request.path)
+        self.by_botocore.append("amz-sdk-request" in request.headers)
+        if not is_signed(request, self.url):
+            return 403
+        return self.statuses.pop(0) if self.statuses else 200
+
+
+def is_signed(request: BaseHTTPRequestHandler, url: str) -> bool:
+    """Sign the request once more, as it arrived, and compare."""
+    authorization = request.headers.get("Authorization", "")
+    _, _, signed = authorization.partition("SignedHeaders=")
+    names = signed.partition(",")[0].split(";")
+    again = AWSRequest(
+        "HEAD", url + request.path, headers={name: request.headers[name] for name in names}
+    )
+    again.context["timestamp"] = request.headers["X-Amz-Date"]
+    signer = S3SigV4Auth(CREDENTIALS, "s3", REGION)
+    signature = signer.signature(
+        signer.string_to_sign(again, signer.canonical_request(again)), again
+    )
+    return authorization.endswith(f"Signature={signature}")
+
+
+def a_certificate(folder: Path) -> Path:
+    """Make a certificate for loopback, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "loopback.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+@pytest.fixture(params=["https", "http"])
+def s3(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S3]:
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            status = serving.answer(self)
+            if status == DROP:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.send_header("x-amz-server-side-encryption", "aws:kms")
+            self.send_header("x-amz-server-side-encryption-aws-kms-key-id", KEY.arn)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    serving = S3(f"{request.param}://127.0.0.1:{server.server_port}", a_certificate(tmp_path))
+    if request.param == "https":
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(serving.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield serving
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@dataclass
+class Audited:
+    objects: AuditedLogObjects
+    quick: QuickHeads
+    calls: CallCount
+    stopped: Event
+
+    def learn_from(self, first: ObjectVersion = FIRST) -> None:
+        assert self.objects.encryption(first) == FOUND
+
+
+def an_audit(s3: S3, signature_version: object = None) -> Audited:
+    calls, stopped = CallCount(), Event()
+    certificates = ssl.create_default_context(cafile=str(s3.certificate))
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.url,
+        verify=str(s3.certificate),
+        config=Config(signature_version=signature_version, retries={"total_max_attempts": 1}),
+    )
+    calls.attach(client)
+    quick = QuickHeads(CREDENTIALS, certificates, Pace(stopped), calls)
+    quick.watch(client)
+    return Audited(AuditedLogObjects(client, quick), quick, calls, stopped)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[HTTPConnection]]:
+    """The connections that were opened without botocore."""
+    connections: list[HTTPConnection] = []
+    connect = HTTPConnection.connect
+
+    def remember(connection: HTTPConnection) -> None:
+        connections.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(HTTPConnection, "connect", remember)
+    yield connections
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture
+def audited(s3: S3, opened: list[HTTPConnection]) -> Audited:
+    assert not opened
+    return an_audit(s3)
+
+
+def test_the_first_head_of_a_bucket_is_botocores_and_shows_the_others_the_way(
+    s3: S3, audited: Audited
+) -> None:
+    audited.learn_from()
+
+    assert audited.objects.encryption(SECOND) == FOUND
+    assert s3.by_botocore == [True, False]
+    assert s3.paths == ["/example-logs/emr/j-1A/first.gz", "/example-logs/emr/j-1A/second.gz"]
+    assert audited.calls.counts == {"s3:HeadObject": 2}
+
+
+def test_a_thread_keeps_its_connection(audited: Audited, opened: list[HTTPConnection]) -> None:
+    audited.learn_from()
+
+    for _ in range(3):
+        assert audited.objects.encryption(SECOND) == FOUND
+
+    assert len(opened) == 1
+
+
+def test_each_bucket_has_a_way_of_its_own(s3: S3, audited: Audited) -> None:
+    audited.learn_from()
+
+    audited.learn_from(ObjectVersion("other-logs", "emr/j-1A/first.gz"))
+
+    assert s3.by_botocore == [True, True]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["a b+c/ü~?#&=%.gz", "//twice//", "../up/./here", "'(\u202e)!*@:,;$", "emr/a%2Fb\\c.gz"],
+)
+def test_any_key_is_asked_for_and_signed_as_botocore_does(
+    s3: S3, audited: Audited, key: str
+) -> None:
+    version = ObjectVersion("example-logs", key)
+    audited.learn_from()
+    assert audited.objects.encryption(version) == FOUND
+
+    an_audit(s3).learn_from(version)
+
+    assert s3.by_botocore == [True, False, True]
+    assert s3.paths[1] == s3.paths[2]
+
+
+def test_what_is_gone_is_botocores_to_say(s3: S3, audited: Audited) -> None:
+    audited.learn_from()
+    s3.statuses = [404, 404]
+
+    with pytest.raises(ObjectNotFoundError):
+        audited.objects.encryption(SECOND)
+
+    assert s3.by_botocore == [True, False, True]
+
+
+@pytest.mark.parametrize("status", [301, 403, 500, 503, DROP])
+def test_whatever_is_not_200_is_asked_again_by_botocore(
+    s3: S3, audited: Audited, status: int
+) -> None:
+    audited.learn_from()
+    s3.statuses = [status]
+
+    assert audited.objects.encryption(SECOND) == FOUND
+    assert s3.by_botocore == [True, False, True]
+
+    # and the connection is as good as before
+    assert audited.objects.encryption(FIRST) == FOUND
+    assert s3.by_botocore == [True, False, True, False]
+
+
+def test_what_botocore_is_refused_too_is_unresolved(s3: S3, audited: Audited) -> None:
+    audited.learn_from()
+    s3.statuses = [403, 403]
+
+    assert audited.objects.encryption(SECOND) == Unresolved(
+        f"s3:HeadObject on {SECOND} answered 403"
+    )
+
+
+def test_a_refused_head_shows_no_way(s3: S3, audited: Audited) -> None:
+    s3.statuses = [403]
+    audited.objects.encryption(FIRST)
+
+    audited.learn_from(SECOND)
+
+    assert s3.by_botocore == [True, True]
+
+
+def test_one_version_of_an_object_shows_no_way(s3: S3, audited: Audited) -> None:
+    audited.learn_from(ObjectVersion("example-logs", "emr/j-1A/first.gz", "v1"))
+    audited.learn_from(SECOND)
+
+    assert s3.by_botocore == [True, True]
+
+
+def test_what_is_not_signed_stays_botocores(s3: S3) -> None:
+    anonymous = an_audit(s3, UNSIGNED)
+
+    for version in (FIRST, SECOND):
+        anonymous.quick.learn(version.bucket, version.key)
+        anonymous.objects.encryption(version)
+    anonymous.quick.learn(SECOND.bucket, SECOND.key)
+
+    assert s3.by_botocore == [True, True]
+    assert anonymous.quick.encryption(FIRST.bucket, FIRST.key) is None
+
+
+def test_what_goes_through_a_proxy_stays_botocores(
+    s3: S3, audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://proxy.invalid:3128")  # the client was made without it
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    audited.learn_from()
+    audited.learn_from(SECOND)
+
+    assert s3.by_botocore == [True, True]
+
+
+def test_nobody_waits_for_a_head_that_is_not_wanted_any_more(s3: S3, audited: Audited) -> None:
+    audited.learn_from()
+    audited.stopped.set()
+
+    with pytest.raises(AuditStoppedError):
+        audited.objects.encryption(SECOND)
+    assert len(s3.paths) == 1

@@ -1,0 +1,297 @@
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import Session
+from typer.testing import CliRunner, Result
+
+from emr_log_guard.cli.app import app
+from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
+from tests.unit.stubbed_aws import AwsError, StubbedAws
+
+ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/Audit"
+SUMMARY = {
+    "Id": CLUSTER_ID,
+    "Name": "nightly-etl",
+    "ClusterArn": a_cluster().arn,
+    "Status": {"State": "RUNNING"},
+}
+DESCRIBED = SUMMARY | {
+    "LogUri": "s3n://example-logs/emr/",
+    "LogEncryptionKmsKeyId": KEY.arn,
+    "ReleaseLabel": "emr-7.12.0",
+    "TerminationProtected": False,
+}
+KEY_METADATA = {
+    "KeyId": KEY.arn.rpartition("/")[2],
+    "Arn": KEY.arn,
+    "KeyManager": "CUSTOMER",
+    "KeyState": "Enabled",
+    "KeySpec": "SYMMETRIC_DEFAULT",
+    "KeyUsage": "ENCRYPT_DECRYPT",
+}
+FEW = ["--rule", "EMRLOG-002", "--rule", "EMRLOG-004"]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> StubbedAws:
+    """Answer for every client that the command makes: one cluster, which is in order."""
+    stub = StubbedAws()
+    create = Session.create_client
+
+    def create_client(session: Session, *given: Any, **settings: Any) -> Any:  # noqa: ANN401
+        return stub.attach(create(session, *given, **settings))
+
+    monkeypatch.setattr(Session, "create_client", create_client)
+    stub.answer("ListClusters", {"Clusters": [SUMMARY]})
+    stub.answer("DescribeCluster", {"Cluster": DESCRIBED})
+    stub.answer("DescribeKey", {"KeyMetadata": KEY_METADATA})
+    return stub
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["audit", *arguments], input=answer)
+
+
+def test_a_sound_account_ends_with_0(aws: StubbedAws) -> None:
+    result = run(*FEW)
+
+    assert result.exit_code == 0, result.output
+    assert "1 cluster in 1 place: 1 COMPLIANT" in result.stdout
+    assert result.stderr == ""
+    assert set(aws.regions) == {REGION}
+
+
+def test_a_bad_cluster_ends_with_1(aws: StubbedAws) -> None:
+    aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
+
+    result = run(*FEW, "--format", "json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["totals"]["NON_COMPLIANT"] == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException"])
+def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str) -> None:
+    aws.answer("ListClusters", AwsError(code))
+
+    result = run(*FEW, "--format", "json")
+
+    assert result.exit_code == 2
+    problem = f"{REGION}: elasticmapreduce:ListClusters on {REGION} answered {code}"
+    assert json.loads(result.stdout)["problems"] == [problem]
+    assert result.stderr == f"Could not be read: {problem}\n"
+
+
+def test_doubt_ends_with_3(aws: StubbedAws) -> None:
+    aws.answer("DescribeKey", AwsError("AccessDeniedException"))
+
+    assert run(*FEW).exit_code == 3
+
+
+def test_an_account_without_clusters_says_so_and_which_it_is(aws: StubbedAws) -> None:
+    aws.answer("ListClusters", {"Clusters": []})
+    aws.answer("GetCallerIdentity", {"Account": ACCOUNT})
+
+    assert "No cluster in 1 place" in run(*FEW).stdout
+    assert json.loads(run(*FEW, "--format", "json").stdout)["account"] == ACCOUNT
+
+    aws.answer("GetCallerIdentity", AwsError("ServiceUnavailable", status=503))
+    assert json.loads(run(*FEW, "--format", "json").stdout)["account"] is None
+
+
+def test_all_regions_are_asked_for(aws: StubbedAws) -> None:
+    aws.answer(
+        "DescribeRegions", {"Regions": [{"RegionName": "us-west-2"}, {"RegionName": REGION}]}
+    )
+
+    result = run(*FEW, "--all-regions", "--format", "json")
+
+    assert [place["region"] for place in json.loads(result.stdout)["places"]] == [
+        REGION,
+        "us-west-2",
+    ]
+
+
+def test_regions_that_cannot_be_named_end_with_2(aws: StubbedAws) -> None:
+    aws.answer("DescribeRegions", AwsError("UnauthorizedOperation"))
+
+    result = run("--all-regions")
+
+    assert result.exit_code == 2
+    assert "ec2:DescribeRegions on the account answered UnauthorizedOperation" in result.stdout
+
+
+def test_a_role_is_assumed_for_its_account(aws: StubbedAws) -> None:
+    aws.answer(
+        "AssumeRole",
+        {
+            "Credentials": {
+                "AccessKeyId": "ASIAEXAMPLEEXAMPLE00",
+                "SecretAccessKey": "secret",
+                "SessionToken": "token",
+                "Expiration": datetime(2999, 1, 1, tzinfo=UTC),
+            }
+        },
+    )
+    aws.answer("ListClusters", {"Clusters": []})
+
+    result = run(*FEW, "--assume-role", ROLE, "--format", "json")
+
+    assert result.exit_code == 0, result.output
+    [place] = json.loads(result.stdout)["places"]
+    assert (place["role_arn"], place["account"]) == (ROLE, OTHER_ACCOUNT)
+
+
+def test_a_role_that_cannot_be_assumed_ends_with_2(aws: StubbedAws) -> None:
+    aws.answer("AssumeRole", AwsError("AccessDenied"))
+
+    result = run("--assume-role", ROLE)
+
+    assert result.exit_code == 2
+    assert f"sts:AssumeRole on {ROLE} answered AccessDenied" in result.stdout
+
+
+@pytest.mark.parametrize("output_format", ["table", "json", "csv", "html", "sarif"])
+def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_format: str) -> None:
+    aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
+    file = tmp_path / "report"
+    file.write_text("an older report " * 10_000)
+
+    result = run(*FEW, "--format", output_format, "--output", str(file))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "an older report" not in file.read_text("utf-8")
+    assert CLUSTER_ID in file.read_text("utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_told_before_aws_is_asked(
+    aws: StubbedAws, tmp_path: Path
+) -> None:
+    result = run("--output", str(tmp_path / "no" / "folder"))
+
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {tmp_path}/no/folder cannot be written: {os.strerror(2)}\n"
+    assert aws.calls == []
+
+
+def test_a_policy_says_what_counts(aws: StubbedAws, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"approved_keys": ["arn:aws:kms:eu-west-1:111122223333:key/other"]}')
+    assert run("--rule", "EMRLOG-006", "--policy", str(policy)).exit_code == 1
+    assert run("--rule", "EMRLOG-006", "--policy", "-", answer="{}").exit_code == 0
+    assert aws.calls
+
+    aws.forget_calls()
+    result = run("--policy", "-", answer='{"mood": 1}')
+    assert result.exit_code == 2
+    assert result.stderr == "Error: -: mood: no such field; correct its name, or remove it\n"
+    assert aws.calls == []
+
+
+LOGS = ["--rule", "EMRLOG-101", "--objects"]
+
+
+def test_log_objects_are_checked(aws: StubbedAws) -> None:
+    listed = {
+        "Key": f"emr/{CLUSTER_ID}/node/i-1/log.gz",
+        "LastModified": datetime(2026, 3, 14, tzinfo=UTC),
+    }
+    aws.answer("ListObjectsV2", {"Contents": [listed]})
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+
+    assert run(*LOGS).exit_code == 1
+    assert run(*LOGS, "--since", "2026-03-14", "--sample", "5").exit_code == 1
+    assert run(*LOGS, "--since", "2026-03-14T00:00:01Z").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--all-regions", "--region", REGION], "--region or --all-regions, not both"),
+        (["--rule", "EMRLOG-999"], "there is no rule 'EMRLOG-999'"),
+        (["--skip-rule", "EMRLOG-999"], "there is no rule 'EMRLOG-999'"),
+        (["--rule", "EMRLOG-101"], "EMRLOG-101 is about log objects: add --objects"),
+        (["--since", "2026-01-01"], "add --objects"),
+        (["--sample", "3"], "add --objects"),
+        (["--objects", "--since", "yesterday"], "--since yesterday: write a day"),
+        (["--assume-role", "Audit"], "write the role's ARN"),
+        (["--assume-role", "arn:aws:iam::111122223333:user/Ada"], "write the role's ARN"),
+        (["--rule", "EMRLOG-002", "--skip-rule", "EMRLOG-002"], "no rule is left"),
+        (["--format", "yaml"], "yaml"),
+        (["--state", "DEAD"], "DEAD"),
+        (["--policy", "gone.json"], "gone.json"),
+    ],
+)
+def test_wrong_usage_ends_with_2(aws: StubbedAws, arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert aws.calls == []
+
+
+def test_without_a_region_it_says_how_to_give_one(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+    result = run()
+
+    assert result.exit_code == 2
+    assert "no Region: give --region" in result.stderr
+    assert aws.calls == []
+
+
+def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    result = run("--region", REGION)
+
+    assert result.exit_code == 2
+    assert "nobody" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_region_that_cannot_be_one_is_told() -> None:
+    result = run("--region", "eu west")
+
+    assert result.exit_code == 2
+    assert "eu west: a client cannot be made: " in result.stdout
+
+
+def test_without_credentials_it_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+
+    result = run()
+
+    assert result.exit_code == 2
+    assert "answered NoCredentialsError" in result.stdout
+
+
+def test_states_are_read_in_any_case(aws: StubbedAws) -> None:
+    run(*FEW, "--state", "terminated", "--state", "RUNNING")
+
+    assert aws.calls[0] == ("ListClusters", {"ClusterStates": ("TERMINATED", "RUNNING")})
+
+
+def test_the_iam_policy_is_printed_without_asking_aws(aws: StubbedAws) -> None:
+    result = run(*FEW, "--print-iam-policy")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["Statement"][0]["Action"] == [
+        "elasticmapreduce:DescribeCluster",
+        "elasticmapreduce:ListClusters",
+        "kms:DescribeKey",
+    ]
+    assert aws.calls == []
