@@ -1,0 +1,26 @@
+"""Work on many things at once without ever holding them all."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+
+def at_once[T, R](
+    items: Iterable[T], work: Callable[[T], R], pool: ThreadPoolExecutor, held: int
+) -> Iterator[R]:
+    """Work on items in a pool's threads, and give the results in the items' order.
+
+    Args:
+        items: What to work on; taken as the work goes on.
+        work: What is done with each. Its errors fly when its result's turn comes.
+        pool: The threads.
+        held: How many items are worked on, or wait, at most.
+
+    """
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= held:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
