@@ -5,6 +5,7 @@ talks to the account through boto3 only: a module is dropped when its test passe
 """
 
 from sandbox.corrections import (
+    cloudformation_bucket_encryption,
     cloudformation_state_machines,
     cloudformation_tables,
     cloudformation_topic_keys,
@@ -53,6 +54,7 @@ CORRECTIONS = (
     sns_encryption,
     ssm_parameter_events,
     cloudformation_tables,
+    cloudformation_bucket_encryption,
     cloudformation_state_machines,
     cloudformation_topic_keys,
     cloudtrail_events,

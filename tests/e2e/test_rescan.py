@@ -26,9 +26,10 @@ def deaf(telling: Deployed) -> Iterator[Deployed]:
     for rule in rules:
         events.disable_rule(Name=rule)
     telling.forget_findings()
-    s3 = telling.account.client("s3")
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    telling.estate.make_log_bucket(BUCKET)
+    telling.account.client("s3").put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+    )
     yield telling
     telling.forget_findings()
     for rule in rules:
@@ -212,11 +213,12 @@ def test_an_input_that_nobody_understands_is_refused(
 
     end = eventually(lambda: ended(deaf, execution), seconds=60)
 
-    assert (end["status"], end["error"]) == ("FAILED", "InvalidEventError")
+    assert end["status"] == "FAILED"
+    assert "InvalidEventError" in end["error"] + end["cause"]
     assert "scope" in end["cause"]
 
 
-def test_what_is_kept_is_encrypted_with_the_stacks_key_and_refused_without_tls(
+def test_what_is_kept_is_encrypted_with_the_stacks_key(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     report = rescan(deaf, eventually, scope="clusters")

@@ -12,9 +12,9 @@ from emr_log_guard.rendering.rescan_json import counts_json
 from emr_log_guard.rendering.rescan_text import rescan_headline, rescan_text
 
 _LIMIT = 99
-_NAMED = 25
+_NAMED = 10
 """How many findings and shards are named; the report has all."""
-_TEXT = 10_000
+_TEXT = 4_000
 """Characters of the text: with all names, an alert stays below what SNS takes."""
 
 
@@ -62,7 +62,7 @@ def rescan_messages(report: RescanReport) -> str:
             "resolved": list(difference.resolved[:_NAMED]),
             "undetermined": [finding.id for finding in difference.undetermined[:_NAMED]],
             "failed_shards": [
-                {"shard": each.shard, "about": each.title, "reason": cut(each.why, 300)}
+                {"shard": each.shard, "about": cut(each.title, 150), "reason": cut(each.why, 300)}
                 for each in report.failed[:_NAMED]
             ],
             "advice": list(report.advice),

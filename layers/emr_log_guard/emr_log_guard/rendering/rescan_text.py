@@ -61,7 +61,7 @@ def _lines(report: RescanReport) -> Iterator[str]:
     yield from _findings("Could not be determined", difference.undetermined)
     yield from _named("Resolved", difference.resolved)
     yield from _named(
-        "Not looked at", [f"{each.title}: {plain(each.why)}" for each in report.failed]
+        "Not looked at", [plain(f"{each.title}: {each.why}") for each in report.failed]
     )
     for advice in report.advice:
         yield ""
