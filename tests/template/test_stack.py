@@ -56,6 +56,7 @@ def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
 
     assert functions == set(WHOLE.functions) - {"EnforceFunction"} - TASKS
     assert queues == set(WHOLE.of_type("AWS::SQS::Queue"))
+    assert replay.RESCAN_STATE_MACHINE in WHOLE.resources
     assert template()["Outputs"]["DeadLetterQueueUrl"]["Value"] == {"Ref": replay.DEAD_LETTER_QUEUE}
 
 

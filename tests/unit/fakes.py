@@ -168,9 +168,6 @@ class FakeListing:
         for name in names:
             yield ClusterSummary(name, name, f"arn:{name}", state)
 
-    def read(self, cluster_id: str) -> Cluster | Unresolved:
-        raise NotImplementedError(cluster_id)
-
 
 class FakeFolders(FakeLogObjects):
     """A bucket, its objects with their dates in S3's order; old versions behind the newest."""

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -83,7 +83,7 @@ def test_a_shard_says_in_words_what_it_is_about(shard: Shard, title: str) -> Non
     [(None, False), (NOW, True), (NOW + timedelta(seconds=1), False)],
 )
 def test_a_folder_is_followed_until_the_last_logs_must_have_come(
-    missed: object,
+    missed: datetime | None,
     over: bool,  # noqa: FBT001
 ) -> None:
     followed = replace(Followed("logs", "emr/", NOW), missed=missed)

@@ -191,6 +191,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     table = FakeTable()
     aws.answer("Query", lambda request: table.query(**request))
     aws.answer("GetItem", lambda request: table.get_item(**request))
+    aws.answer("BatchGetItem", lambda request: table.batch_get_item(**request))
     aws.answer("PutItem", lambda request: table.put_item(**request))
     aws.answer("DeleteItem", lambda request: table.delete_item(**request))
     yield aws

@@ -259,9 +259,15 @@ def test_of_two_that_find_a_dead_claim_one_gets_it(rescans: Rescans) -> None:
     dead, quick, slow = (RescanRequest(f"{MACHINE}:{name}") for name in ("dead", "quick", "slow"))
     rescans.plan(dead)
     rescans.executions.going = {quick.execution}
-    # Between the slow one's look at the dead one and its own claim.
-    table = rescans.world.table
-    table.before_put = [lambda: None, lambda: rescans.plan(quick), lambda: None][::-1]
+    look = rescans.executions.running
+
+    def quick_meanwhile(execution: str) -> bool:
+        if execution == dead.execution:
+            rescans.executions.running = look  # type: ignore[method-assign]
+            assert "refused" not in rescans.plan(quick)
+        return look(execution)
+
+    rescans.executions.running = quick_meanwhile  # type: ignore[method-assign]
 
     answer = rescans.plan(slow)
 

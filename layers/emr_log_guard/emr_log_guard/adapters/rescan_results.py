@@ -7,6 +7,7 @@
 | `rescans/<run>/done/<part>.json` | what came of a part of a shard |
 | `rescans/<run>/failed/<shard>.json` | what a shard failed with |
 | `rescans/<run>/report.json` | the report |
+| `rescans/<run>/report.txt` | the report for people |
 | `memory/rescan.json` | what the last run leaves to the next |
 """
 
@@ -22,6 +23,7 @@ import msgspec
 from emr_log_guard.domain.rescan import RescanMemory, Shard, ShardDone, ShardFailed
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.rendering.rescan_json import report_json
+from emr_log_guard.rendering.rescan_text import rescan_text
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -89,9 +91,11 @@ class S3RescanResults:
         return f"s3://{self._bucket}/{_report(run)}"
 
     def report(self, report: RescanReport) -> None:
-        """Write the report."""
+        """Write the report, for people first: whoever sees the other one finds both."""
+        run = report.rescan.name
+        self._put(f"{_RESCANS}/{run}/report.txt", rescan_text(report).encode(), "text/plain")
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False)
-        self._put(_report(report.rescan.name), text.encode())
+        self._put(_report(run), text.encode())
 
     def recall(self) -> RescanMemory:
         """Read what the last run left; nothing before the first."""
@@ -115,9 +119,9 @@ class S3RescanResults:
     def _get(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 
-    def _put(self, key: str, body: bytes) -> None:
+    def _put(self, key: str, body: bytes, kind: str = "application/json") -> None:
         self._client.put_object(
-            Bucket=self._bucket, Key=key, Body=body, ContentType="application/json"
+            Bucket=self._bucket, Key=key, Body=body, ContentType=f"{kind}; charset=utf-8"
         )
 
 

@@ -22,9 +22,9 @@ from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import RescanRequest
 from emr_log_guard.observability import logger
 from emr_log_guard.usecases.ports import (
+    ClustersByAge,
     Executions,
     KnownClusters,
-    ListedClusters,
     LogFolders,
     OpenFindings,
     RescanClaim,
@@ -51,7 +51,7 @@ class PlanRescan:
 
     claim: RescanClaim
     executions: Executions
-    clusters: ListedClusters
+    clusters: ClustersByAge
     folders: LogFolders
     ledger: LedgerOfAll
     results: RescanResults

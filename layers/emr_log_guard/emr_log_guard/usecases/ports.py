@@ -41,14 +41,22 @@ class Steps(Protocol):
 class ListedClusters(Protocol):
     """Lists clusters and reads them, and tells what cannot be read."""
 
-    def summaries(
-        self, states: Sequence[str], created_after: datetime | None = None
-    ) -> Iterator[ClusterSummary]:
+    def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
         """List the clusters in these states, or raise NotReadableError."""
         ...
 
     def read(self, cluster_id: str) -> Cluster | Unresolved:
         """Read a cluster, or raise ClusterNotFoundError."""
+        ...
+
+
+class ClustersByAge(Protocol):
+    """Lists clusters."""
+
+    def summaries(
+        self, states: Sequence[str], created_after: datetime | None = None
+    ) -> Iterator[ClusterSummary]:
+        """List those in these states, all or those launched later, or raise NotReadableError."""
         ...
 
 
