@@ -252,6 +252,19 @@ def test_a_claim_is_anothers_until_it_runs_out() -> None:
     assert not entry.claimed_by_another("me", NOW + CLAIM)
 
 
+@pytest.mark.parametrize("knows_first", [True, False])
+def test_who_launched_it_stays_known_whichever_event_comes_first(*, knows_first: bool) -> None:
+    knowing = replace(found(), launched_by="arn:aws:iam::111122223333:role/jane")
+    asked = [knowing, replace(found(), launched_by=None)]
+    entry = None
+
+    for finding in asked if knows_first else reversed(asked):
+        entry = enter(entry, Sighting(finding, Kind.CLUSTER, NOW))
+
+    assert entry is not None
+    assert entry.finding.launched_by == knowing.launched_by
+
+
 def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
     first = Known(a_cluster(), "ada", ("a",), log_key_worked=True, version=1)
     later = Known(a_cluster(state="WAITING", termination_protected=True), keys=("b",))

@@ -379,7 +379,7 @@ def _all_there_are(entry: Entry, seen: Sighting) -> bool:
 
 
 def _sighted(known: Finding, found: Finding, occurrences: int) -> Finding:
-    """See a finding again: not knowing does not replace what was proven."""
+    """See a finding again: not knowing does not replace what was proven, or who launched it."""
     doubt = (
         known.status is not Status.RESOLVED
         and known.compliance is Compliance.NON_COMPLIANT
@@ -387,6 +387,7 @@ def _sighted(known: Finding, found: Finding, occurrences: int) -> Finding:
     )
     return replace(
         known if doubt else found,
+        launched_by=found.launched_by or known.launched_by,
         status=Status.OPEN,
         first_seen=min(known.first_seen, found.first_seen),
         last_seen=max(known.last_seen, found.last_seen),
