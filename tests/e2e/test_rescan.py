@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.e2e.deployed import Deployed
+from tests.e2e.operating import Statement, command
 from tests.template.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("telling")
@@ -187,23 +188,31 @@ def test_a_shard_that_fails_is_told_and_the_others_are_done(
 def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
     deaf: Deployed, eventually: Eventually
 ) -> None:
-    states, client = deaf.account.client("stepfunctions"), deaf.account.client("dynamodb")
-    running = start(deaf, scope="clusters")
-    # As it stands a moment after the first one was planned, however fast it goes on.
-    claim = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}, "execution": {"S": running}}
-    client.put_item(TableName=deaf.outputs["FindingsTableName"], Item=claim)
+    states = deaf.account.client("stepfunctions")
+    machine = deaf.outputs["RescanStateMachineArn"]
+    usual = states.describe_state_machine(stateMachineArn=machine)["definition"]
+    hang = {"StartAt": "Hang", "States": {"Hang": {"Type": "Wait", "Seconds": 36000, "End": True}}}
+    states.update_state_machine(stateMachineArn=machine, definition=json.dumps(hang))
+    hanging = start(deaf)
+
+    def entered() -> bool:
+        events = states.get_execution_history(executionArn=hanging)["events"]
+        return any(event["type"] == "WaitStateEntered" for event in events)
+
+    eventually(entered)
+    states.update_state_machine(stateMachineArn=machine, definition=usual)
+    claim = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}, "execution": {"S": hanging}}
+    table = deaf.outputs["FindingsTableName"]
+    deaf.account.client("dynamodb").put_item(TableName=table, Item=claim)
     second = start(deaf, scope="clusters")
 
     refused = eventually(lambda: ended(deaf, second), seconds=60)
-    if not (first := ended(deaf, running)):
-        states.stop_execution(executionArn=running, cause="a test")
-    assert first or refused["status"] == "FAILED"
-    if refused["status"] == "FAILED":
-        assert refused["error"] == "RescanRunning"
-        assert running in refused["cause"]
 
-    third = rescan(deaf, eventually, scope="clusters")
-    assert third["failed_shards"] == []
+    assert (refused["status"], refused["error"]) == ("FAILED", "RescanRunning")
+    assert f"a re-scan runs already: {hanging}" in refused["cause"]
+
+    states.stop_execution(executionArn=hanging, cause="a test")
+    assert rescan(deaf, eventually, scope="clusters")["failed_shards"] == []
 
 
 def test_an_input_that_nobody_understands_is_refused(
@@ -232,3 +241,84 @@ def test_what_is_kept_is_encrypted_with_the_stacks_key(
         assert head["ServerSideEncryption"] == "aws:kms"
         assert deaf.resource("ReportsKey") in head["SSEKMSKeyId"]
     assert datetime.fromisoformat(report["started"]) <= datetime.now(UTC)
+
+
+def operating(stack: Deployed) -> dict[str, Statement]:
+    """What the README says that an operator needs, by action."""
+    here = "us-east-1:111122223333"
+    executions = f"arn:aws:states:{here}:execution:emr-log-guard-rescan:*"
+    needed = {
+        "cloudformation:ListStackResources": (
+            f"arn:aws:cloudformation:{here}:stack/emr-log-guard/*"
+        ),
+        "states:StartExecution": stack.outputs["RescanStateMachineArn"],
+        "states:DescribeExecution": executions,
+        "s3:GetObject": f"arn:aws:s3:::{stack.outputs['ReportsBucketName']}/rescans/*",
+        "kms:Decrypt": f"arn:aws:kms:{here}:key/{stack.resource('ReportsKey')}",
+    }
+    return {
+        action: {"Effect": "Allow", "Action": action, "Resource": resource}
+        for action, resource in needed.items()
+    }
+
+
+def test_the_command_waits_prints_the_report_and_ends_with_its_status(deaf: Deployed) -> None:
+    bad = deaf.estate.launch("seen-by-the-command")
+
+    result = command(deaf, [*operating(deaf).values()], "rescan", "--clusters", "--wait")
+
+    assert result.returncode == 1, result.stderr
+    assert result.stdout.startswith("EMR log re-scan: ")
+    assert bad in result.stdout
+    assert result.stderr.startswith("Started arn:aws:states:")
+
+
+@pytest.mark.parametrize(
+    "action", ["cloudformation:ListStackResources", "states:StartExecution", "s3:GetObject"]
+)
+def test_without_a_permission_the_command_says_which_call_was_refused(
+    deaf: Deployed, action: str
+) -> None:
+    allowed = [each for name, each in operating(deaf).items() if name != action]
+
+    result = command(deaf, allowed, "rescan", "--clusters", "--wait")
+
+    assert result.returncode == 2
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert action in line
+
+
+def test_schedules_start_rescans_with_a_role_of_their_own(
+    deaf: Deployed, eventually: Eventually
+) -> None:
+    scheduler = deaf.account.client("scheduler")
+    states = deaf.account.client("stepfunctions")
+    machine = deaf.outputs["RescanStateMachineArn"]
+
+    def started() -> list[str]:
+        found = states.list_executions(stateMachineArn=machine)["executions"]
+        return [each["executionArn"] for each in found]
+
+    for name, asked in (("DailyRescan", {}), ("DeepRescan", {"deep": True})):
+        schedule = scheduler.get_schedule(Name=deaf.resource(name))
+        assert json.loads(schedule["Target"]["Input"]) == asked
+        before = started()
+        soon = datetime.now(UTC) + timedelta(seconds=2)
+
+        scheduler.update_schedule(
+            Name=schedule["Name"],
+            ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=schedule["Target"],
+        )
+        [execution] = eventually(lambda before=before: sorted({*started()} - {*before}))
+
+        end = eventually(lambda execution=execution: ended(deaf, execution), seconds=120)
+        assert json.loads(end["input"]) == asked
+        assert end["status"] == "SUCCEEDED"
+        scheduler.update_schedule(
+            Name=schedule["Name"],
+            ScheduleExpression=schedule["ScheduleExpression"],
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=schedule["Target"],
+        )

@@ -226,7 +226,7 @@ def test_a_rescan_may_run_its_own_tasks_and_executions_and_no_others() -> None:
         for function in ("PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction")
     ]
     for name in ("RunAnExecutionForEachShard", "FollowThoseExecutions"):
-        assert "${AWS::StackName}-rescan" in allowed[name]["Resource"]["Fn::Sub"]
+        assert "${AWS::StackName}-rescan" in str(allowed[name]["Resource"])
     everywhere = {name for name, each in allowed.items() if each["Resource"] == "*"}
     assert everywhere == {"WriteItsOwnLog", "Trace"}  # AWS lets nobody limit these
     assert not {action for each in allowed.values() for action in each["Action"]} & LETHAL

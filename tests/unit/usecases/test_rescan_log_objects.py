@@ -1,9 +1,10 @@
+import tracemalloc
 from datetime import timedelta
 
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.rescan import LARGE_FOLDER, Scope
+from emr_log_guard.domain.rescan import LARGE, Scope
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import ShardTask
@@ -288,7 +289,8 @@ def test_a_cluster_that_came_and_went_between_two_runs_is_found(rescans: Rescans
 
     report = rescans.run()
 
-    assert rescans.listing.asked[1] == (("TERMINATED", "TERMINATED_WITH_ERRORS"), NOW)
+    launched_after = NOW - timedelta(hours=1)
+    assert rescans.listing.asked[1] == (("TERMINATED", "TERMINATED_WITH_ERRORS"), launched_after)
     assert report.clusters == {"COMPLIANT": 2}
     assert [each.cluster_id for each in report.difference.new] == [brief.id]
 
@@ -302,6 +304,49 @@ def test_a_deep_run_finds_the_folders_of_clusters_that_nobody_knows(rescans: Res
 
     assert {each.cluster_id for each in report.difference.new} == {gone}
     assert gone not in rescans.results.recall().folders
+
+
+def test_a_deep_run_looks_once_into_the_folder_of_a_cluster_that_is_new(rescans: Rescans) -> None:
+    new = another(GOOD, 5)
+    rescans.launch(new)
+    rescans.folders.put(f"emr/{new.id}/node/a.gz", NOW, SSE_S3)
+
+    report = rescans.run(LOGS, deep=True)
+
+    [finding] = report.difference.new
+    assert (report.listed, finding.occurrences) == (4, 1)
+
+
+def test_a_deep_run_looks_into_folders_of_a_clusters_steps_and_follows_its_own(
+    rescans: Rescans,
+) -> None:
+    other = another(a_cluster(log_uri="s3://example-logs/steps/"), 5)
+    rescans.launch(other)
+    rescans.check(other.id)
+    rescans.folders.put(f"steps/{other.id}/node/a.gz", NOW)
+    rescans.folders.put(f"steps/{CLUSTER_ID}/steps/s-1/a.gz", NOW, SSE_S3)
+
+    report = rescans.run(LOGS, deep=True)
+
+    assert report.listed == 5
+    followed = rescans.results.recall().folders
+    assert {each.prefix for each in followed.values()} == {HOME, f"steps/{other.id}/"}
+
+
+def test_an_account_of_much_is_held_in_little(rescans: Rescans) -> None:
+    def peak(count: int) -> int:
+        rescans.folders.keys = {f"{HOME}node/{n:07}.gz": [NOW] for n in range(count)}
+        rescans.folders.asked.clear()
+        rescan, [shard] = rescans.planned(LOGS, deep=True)
+        tracemalloc.start()
+        assert rescans.scan(ShardTask(rescan, shard)) == {}
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        rescans.folders.asked.clear()
+        return most
+
+    peak(100)
+    assert peak(8_000) < 1.5 * peak(1_000) + 1_000_000
 
 
 def test_only_named_buckets_are_looked_at(rescans: Rescans) -> None:
@@ -327,13 +372,13 @@ def test_from_some_size_on_another_engine_is_advised(
     rescans: Rescans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rescans.run(LOGS).advice == ()
-    monkeypatch.setattr(finish_rescan, "LARGE_FOLDER", 3)
+    monkeypatch.setattr(finish_rescan, "LARGE", 3)
 
     [advice] = rescans.run(LOGS).advice
 
     assert advice.startswith("3 log objects were listed in example-logs")
     assert "Athena" in advice
-    assert LARGE_FOLDER == 10_000_000
+    assert LARGE == 10_000_000
 
 
 def test_steps_are_asked_about_an_object_that_the_cluster_does_not_explain(

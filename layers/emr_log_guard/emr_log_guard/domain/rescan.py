@@ -19,8 +19,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 """
 LATE_LOGS = timedelta(hours=1)
 """How long after it was first missed a cluster may still have logs uploaded."""
-LARGE_FOLDER = 10_000_000
-"""From so many objects on, S3 Metadata tables are the better engine."""
+LARGE = 10_000_000
+"""From so many objects in a bucket on, S3 Metadata tables are the better engine."""
 
 
 class Scope(StrEnum):
@@ -75,6 +75,8 @@ class Folder:
     """Only objects that are not older, UTC; None is all."""
     active: bool = True
     """Whether the cluster may still write logs."""
+    home: bool = True
+    """Whether it is where the cluster itself logs to, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.ledger import OBJECTS, SAMPLES, Entry, Extent, Kind, Sighting
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import (
-    LARGE_FOLDER,
+    LARGE,
     BadObjects,
     Folder,
     Followed,
@@ -41,10 +41,10 @@ class WholeLedger(Ledger, OpenFindings, Protocol):
 class _Seen:
     """What all shards together saw of a cluster's log objects."""
 
-    folder: Folder
+    home: Folder | None = None
+    """Where the cluster itself logs to, if that was looked at."""
     complete: bool = True
     doubt: bool = False
-    listed: int = 0
     bad: defaultdict[str, list[BadObjects]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -59,6 +59,8 @@ class _Sum:
     complete: set[str] = field(default_factory=set)
     attention: set[str] = field(default_factory=set)
     seen: dict[str, _Seen] = field(default_factory=dict)
+    by_bucket: Counter[str] = field(default_factory=Counter)
+    """How many log objects were listed."""
 
     def add(self, done: ShardDone) -> None:
         self.clusters.update(done.clusters)
@@ -70,8 +72,9 @@ class _Sum:
             self.complete.add(done.shard)
         if done.folder is not None:
             cluster_id = done.folder.cluster_id
-            seen = self.seen.setdefault(cluster_id, _Seen(done.folder))
-            seen.listed += done.listed
+            seen = self.seen.setdefault(cluster_id, _Seen())
+            seen.home = done.folder if done.folder.home else seen.home
+            self.by_bucket[done.folder.bucket or ""] += done.listed
             seen.doubt |= bool(done.log_objects.get(Compliance.INSUFFICIENT_DATA))
             for bad in done.bad:
                 seen.bad[bad.finding.rule_id].append(bad)
@@ -117,7 +120,7 @@ class FinishRescan:
             listed=total.listed,
             log_objects=total.log_objects,
             difference=difference,
-            advice=tuple(_advice(total.seen.values())),
+            advice=tuple(_advice(total.by_bucket)),
         )
         self.results.report(report)
         if policy.mode is not Mode.OBSERVE:
@@ -222,12 +225,13 @@ def _remembered(
     """Say from when on the next run looks for new objects, cluster by cluster."""
     folders = dict(memory.folders)
     for cluster_id, each in seen.items():
-        if not each.complete or each.folder.bucket is None:
+        home = each.home
+        if not each.complete or home is None or home.bucket is None:
             continue
         before = memory.folders.get(cluster_id)
-        missed = None if each.folder.active else (before and before.missed) or rescan.started
-        followed = Followed(each.folder.bucket, each.folder.prefix, rescan.started, missed)
-        if followed.over(rescan.started) or (before is None and rescan.deep and missed):
+        missed = None if home.active else (before and before.missed) or rescan.started
+        followed = Followed(home.bucket, home.prefix, rescan.started, missed)
+        if followed.over(rescan.started):
             folders.pop(cluster_id, None)
         else:
             folders[cluster_id] = followed
@@ -240,15 +244,12 @@ def _remembered(
     )
 
 
-def _advice(seen: Iterable[_Seen]) -> Iterator[str]:
-    """Name what S3 Metadata tables would tell cheaper."""
-    by_bucket: Counter[str] = Counter()
-    for each in seen:
-        by_bucket[each.folder.bucket or ""] += each.listed
-    for bucket, listed in by_bucket.items():
-        if listed >= LARGE_FOLDER:
+def _advice(listed: Mapping[str, int]) -> Iterator[str]:
+    """Name the buckets of which S3 Metadata tables would tell cheaper."""
+    for bucket, count in listed.items():
+        if count >= LARGE:
             yield (
-                f"{listed:,} log objects were listed in {bucket}: from here on an S3 Metadata "
+                f"{count:,} log objects were listed in {bucket}: from here on an S3 Metadata "
                 f"inventory table of the bucket, queried with Athena for kms_key_arn, is cheaper "
                 f"and faster than a deep re-scan. See docs/adr/0012-what-a-rescan-costs.md"
             )

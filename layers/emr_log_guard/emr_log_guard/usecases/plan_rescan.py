@@ -64,9 +64,7 @@ class PlanRescan:
 
         Returns:
             The run, how many shards it has, and the key of the file that they are in: what the
-            state machine goes on with.
-
-            Or why there is none, because another one runs.
+            state machine goes on with. Or, when another one runs, that it is refused.
 
         Raises:
             NotReadableError: The clusters cannot be listed.
@@ -117,7 +115,7 @@ class PlanRescan:
     def _ended_since(self, memory: RescanMemory) -> Iterator[str]:
         """Name the clusters that were launched since the last run, and have ended already."""
         if memory.started is not None:
-            for summary in self.clusters.summaries(ENDED, memory.started):
+            for summary in self.clusters.summaries(ENDED, memory.started - OVERLAP):
                 yield summary.id
 
     def _of_clusters(
@@ -143,7 +141,7 @@ class PlanRescan:
         self, rescan: Rescan, folders: Sequence[Folder], memory: RescanMemory
     ) -> Iterator[Shard]:
         there = [*folders, *(self._folders_there(folders) if rescan.deep else ())]
-        places = {(each.cluster_id, each.bucket): each for each in reversed(there)}
+        places = {(each.cluster_id, each.bucket, each.prefix): each for each in reversed(there)}
         numbers = count(1)
         for folder in places.values():
             if not _checked(folder, self.checked_buckets):
@@ -159,6 +157,8 @@ class PlanRescan:
             for each in folders
             if each.bucket is not None
         }
+        # Where these log to their own shards will find out: it may be one of the folders there.
+        elsewhere = {each.cluster_id for each in folders if each.bucket is None}
         for bucket, prefix in locations:
             if self.checked_buckets and bucket not in self.checked_buckets:
                 continue
@@ -169,8 +169,8 @@ class PlanRescan:
                 continue
             for name in below:
                 ids = cluster_ids_in(f"{name.removeprefix(prefix)}")
-                if ids:
-                    yield Folder(ids[0], bucket, name, active=False)
+                if ids and ids[0] not in elsewhere:
+                    yield Folder(ids[0], bucket, name, home=False)
 
     def _cut(self, folder: Folder) -> tuple[Folder, ...]:
         if folder.bucket is None:
