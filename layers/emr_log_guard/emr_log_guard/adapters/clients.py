@@ -76,8 +76,7 @@ def scheduler() -> "EventBridgeSchedulerClient":
 @cache
 def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
     """Return the client for Step Functions."""
-    make: Any = boto3.client
-    return make("stepfunctions", config=_CONFIG)
+    return boto3.client("stepfunctions", config=_CONFIG)
 
 
 @cache

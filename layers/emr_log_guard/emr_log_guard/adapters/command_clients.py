@@ -40,6 +40,5 @@ def functions() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
 @cache
 def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
     """Return the client for Step Functions."""
-    make: Any = boto3.client
     config = Config(retries={"mode": "adaptive"}, user_agent_extra=_USER_AGENT)
-    return make("stepfunctions", config=config)
+    return boto3.client("stepfunctions", config=config)

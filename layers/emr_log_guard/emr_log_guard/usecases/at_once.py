@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from emr_log_guard.errors import NotReadableError
+
 
 def at_once[T, R](
     items: Iterable[T], work: Callable[[T], R], pool: ThreadPoolExecutor, held: int
@@ -16,11 +18,21 @@ def at_once[T, R](
         pool: The threads.
         held: How many items are worked on, or wait, at most.
 
+    Raises:
+        NotReadableError: There are more items, and they cannot be listed. What was listed before
+            is worked on all the same.
+
     """
     waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= held:
-            yield waiting.popleft().result()
+    unlisted: NotReadableError | None = None
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= held:
+                yield waiting.popleft().result()
+    except NotReadableError as error:
+        unlisted = error
     while waiting:
         yield waiting.popleft().result()
+    if unlisted:
+        raise unlisted

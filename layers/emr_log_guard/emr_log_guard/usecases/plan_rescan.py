@@ -1,6 +1,7 @@
 """Plan a re-scan: list the clusters and the folders of logs, cut them into shards."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import batched, count
@@ -12,7 +13,6 @@ from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in
 from emr_log_guard.domain.rescan import (
     OVERLAP,
     Folder,
-    Followed,
     Rescan,
     RescanMemory,
     Shard,
@@ -21,6 +21,7 @@ from emr_log_guard.domain.rescan import (
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import RescanRequest
 from emr_log_guard.observability import logger
+from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.ports import (
     ClustersByAge,
     Executions,
@@ -39,6 +40,10 @@ KNOWN_CLUSTERS = 500
 EMR lets them be described within a function's 15 minutes."""
 CLUSTERS = 10
 """How many clusters that have to be described are a shard: EMR's burst of DescribeCluster."""
+
+
+THREADS = 32
+"""How many folders are listed at once."""
 
 
 class LedgerOfAll(KnownClusters, OpenFindings, Protocol):
@@ -142,13 +147,16 @@ class PlanRescan:
     ) -> Iterator[Shard]:
         there = [*folders, *(self._folders_there(folders) if rescan.deep else ())]
         places = {(each.cluster_id, each.bucket, each.prefix): each for each in reversed(there)}
+        wanted = (
+            replace(each, since=None if rescan.deep else _since(memory, each.cluster_id))
+            for each in places.values()
+            if _checked(each, self.checked_buckets)
+        )
         numbers = count(1)
-        for folder in places.values():
-            if not _checked(folder, self.checked_buckets):
-                continue
-            since = None if rescan.deep else _since(memory.folders.get(folder.cluster_id))
-            for part in self._cut(replace(folder, since=since)):
-                yield Shard(id=f"objects-{next(numbers):06}", folder=part)
+        with ThreadPoolExecutor(THREADS, "folder") as pool:
+            for parts in at_once(wanted, self._cut, pool, 2 * THREADS):
+                for part in parts:
+                    yield Shard(id=f"objects-{next(numbers):06}", folder=part)
 
     def _folders_there(self, folders: Sequence[Folder]) -> Iterator[Folder]:
         """Name every cluster's folder that there is wherever clusters log to, ended ones too."""
@@ -225,5 +233,6 @@ def _folder(cluster: Cluster) -> Folder | None:
     return Folder(cluster.id, location.bucket, f"{location.prefix}{cluster.id}/")
 
 
-def _since(followed: Followed | None) -> datetime | None:
+def _since(memory: RescanMemory, cluster_id: str) -> datetime | None:
+    followed = memory.folders.get(cluster_id)
     return followed.since - OVERLAP if followed else None

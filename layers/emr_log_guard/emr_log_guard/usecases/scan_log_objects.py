@@ -23,7 +23,7 @@ from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
 from emr_log_guard.usecases.ports import Clusters, Keys, LogFolders, PolicyInForce, Steps
-from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
 
 SECONDS = 600
 """How long one invocation goes on before it leaves the rest to another."""
@@ -68,7 +68,7 @@ class ScanLogObjects:
         tally = _Tally(rules, tell)
         found = self._found(listing, rescan.deep)
         read = ReadLogObject(
-            _TheCluster(folder.cluster_id, cluster), self.folders, self.keys, self.steps
+            TheCluster(folder.cluster_id, cluster), self.folders, self.keys, self.steps
         )
 
         def one(version: ObjectVersion) -> LogObjectFacts | None:
@@ -169,20 +169,6 @@ class _Tally:
                 "rules": rules,
             }
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _TheCluster:
-    """The one cluster whose folder is read: it was described already."""
-
-    id: str
-    cluster: Cluster | None
-
-    def describe(self, cluster_id: str) -> Cluster:
-        if cluster_id != self.id or self.cluster is None:
-            message = f"Cluster id '{cluster_id}' is not valid."
-            raise ClusterNotFoundError(message)
-        return self.cluster
 
 
 def _placed(folder: Folder, cluster: Cluster | None) -> Folder:
