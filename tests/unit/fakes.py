@@ -17,7 +17,7 @@ from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, 
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
-from emr_log_guard.usecases.ports import ListedObject
+from emr_log_guard.usecases.rescan_ports import ListedObject
 from tests.unit.builders import (
     ACCOUNT,
     KEY,

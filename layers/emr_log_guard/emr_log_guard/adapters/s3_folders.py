@@ -9,7 +9,7 @@ from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
-from emr_log_guard.usecases.ports import ListedObject
+from emr_log_guard.usecases.rescan_ports import ListedObject
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError

@@ -5,15 +5,9 @@ from typing import TYPE_CHECKING
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.policy_problem import PolicyProblem
-from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
 from emr_log_guard.rendering.alert_text import alert_subject
 from emr_log_guard.rendering.policy_alert import policy_messages, policy_subject
-from emr_log_guard.rendering.rescan_alert import (
-    rescan_attributes,
-    rescan_messages,
-    rescan_subject,
-)
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -37,19 +31,6 @@ class SnsAlerts:
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value}
                 for name, value in alert_attributes(alert).items()
-            },
-        )
-
-    def rescan_done(self, report: RescanReport) -> None:
-        """Tell every subscriber what a re-scan found. Errors fly."""
-        self._client.publish(
-            TopicArn=self._topic_arn,
-            Subject=rescan_subject(report),
-            MessageStructure="json",
-            Message=rescan_messages(report),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in rescan_attributes(report).items()
             },
         )
 

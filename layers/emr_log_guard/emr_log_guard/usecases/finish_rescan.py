@@ -24,13 +24,8 @@ from emr_log_guard.domain.rescan import (
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.observability import logger
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
-from emr_log_guard.usecases.ports import (
-    Ledger,
-    OpenFindings,
-    PolicyInForce,
-    RescanAlerts,
-    RescanResults,
-)
+from emr_log_guard.usecases.ports import Ledger, OpenFindings, PolicyInForce
+from emr_log_guard.usecases.rescan_ports import RescanAlerts, RescanResults
 
 
 class WholeLedger(Ledger, OpenFindings, Protocol):

@@ -22,17 +22,18 @@ from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import RescanRequest
 from emr_log_guard.observability import logger
 from emr_log_guard.usecases.at_once import at_once
-from emr_log_guard.usecases.ports import (
+from emr_log_guard.usecases.audit_scope import ACTIVE
+from emr_log_guard.usecases.ports import OpenFindings
+from emr_log_guard.usecases.rescan_ports import (
     ClustersByAge,
     Executions,
     KnownClusters,
     LogFolders,
-    OpenFindings,
     RescanClaim,
     RescanResults,
 )
 
-ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")
+LOGGING = (*ACTIVE, "TERMINATING")
 """The states of clusters that may write logs."""
 ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 KNOWN_CLUSTERS = 500
@@ -106,7 +107,7 @@ class PlanRescan:
         return holder
 
     def _shards(self, rescan: Rescan) -> Iterator[Shard]:
-        active = [summary.id for summary in self.clusters.summaries(ACTIVE)]
+        active = [summary.id for summary in self.clusters.summaries(LOGGING)]
         memory = self.results.recall() if rescan.scope.log_objects else RescanMemory()
         ended = [*self._ended_since(memory)]
         known = self.ledger.recall_all([*active, *ended])

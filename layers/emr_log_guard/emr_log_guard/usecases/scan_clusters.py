@@ -24,8 +24,9 @@ from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, judge_cluster
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
-from emr_log_guard.usecases.ports import KnownClusters, Ledger
+from emr_log_guard.usecases.ports import Ledger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.rescan_ports import KnownClusters
 
 ASK_MORE = frozenset(
     {roles_can_use_key.RULE.id, steps_keep_key.RULE.id, bucket_sends_events.RULE.id}

@@ -22,8 +22,9 @@ from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
-from emr_log_guard.usecases.ports import Clusters, Keys, LogFolders, PolicyInForce, Steps
+from emr_log_guard.usecases.ports import Clusters, Keys, PolicyInForce, Steps
 from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
+from emr_log_guard.usecases.rescan_ports import LogFolders
 
 SECONDS = 600
 """How long one invocation goes on before it leaves the rest to another."""

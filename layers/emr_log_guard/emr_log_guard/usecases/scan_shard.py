@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from emr_log_guard.domain.rescan import ShardFailed
 from emr_log_guard.events.rescan import ShardTask
 from emr_log_guard.observability import logger, record_shard
-from emr_log_guard.usecases.ports import RescanResults
+from emr_log_guard.usecases.rescan_ports import RescanResults
 from emr_log_guard.usecases.scan_clusters import ScanClusters
 from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
 
