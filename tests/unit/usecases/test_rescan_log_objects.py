@@ -231,9 +231,12 @@ def test_a_cluster_that_archives_no_logs_has_no_shard(rescans: Rescans) -> None:
     assert silent.id not in {each.cluster_id for each in rescans.folders.listed}
 
 
-def test_a_log_uri_that_is_not_s3s_fails_its_shard(rescans: Rescans) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_a_log_uri_that_is_not_s3s_fails_its_shard(rescans: Rescans, known: bool) -> None:  # noqa: FBT001
     odd = another(a_cluster(log_uri="hdfs:///logs"), 5)
     rescans.launch(odd)
+    if known:
+        rescans.check(odd.id)
     rescan, shards = rescans.planned(LOGS)
     [shard] = [each for each in shards if each.folder and each.folder.cluster_id == odd.id]
 
