@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
-from tests.unit.stubbed_aws import AwsError, StubbedAws
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/Audit"
 SUMMARY = {
@@ -74,7 +74,11 @@ def test_a_bad_cluster_ends_with_1(aws: StubbedAws) -> None:
     assert json.loads(result.stdout)["totals"]["NON_COMPLIANT"] == 1
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException"])
+@pytest.mark.parametrize(
+    "code",
+    # The last is what a Region answers that the account has not opted in to.
+    ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"],
+)
 def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str) -> None:
     aws.answer("ListClusters", AwsError(code))
 
@@ -217,6 +221,10 @@ def test_log_objects_are_checked(aws: StubbedAws) -> None:
         (["--rule", "EMRLOG-101"], "EMRLOG-101 is about log objects: add --objects"),
         (["--since", "2026-01-01"], "add --objects"),
         (["--sample", "3"], "add --objects"),
+        (["--objects", "--sample", "0"], "--sample: at least 1"),
+        (["--objects", "--sample", "few"], "--sample: invalid"),
+        (["--max-rate", "0"], "--max-rate: at least 0.01"),
+        (["--max-rate", "inf"], "--max-rate: at least 0.01"),
         (["--objects", "--since", "yesterday"], "--since yesterday: write a day"),
         (["--assume-role", "Audit"], "write the role's ARN"),
         (["--assume-role", "arn:aws:iam::111122223333:user/Ada"], "write the role's ARN"),
@@ -277,6 +285,55 @@ def test_without_credentials_it_ends_with_2(
 
     assert result.exit_code == 2
     assert "answered NoCredentialsError" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--assume-role", ROLE), ("--all-regions",)])
+def test_half_a_pair_of_credentials_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert "PartialCredentials" in result.stdout or "Partial credentials" in result.stdout
+
+
+def test_certificates_that_cannot_be_read_end_with_2(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "none.pem"))
+
+    result = run("--objects")
+
+    assert result.exit_code == 2
+    assert f"the certificates in {tmp_path}/none.pem cannot be read" in result.stdout
+
+
+def test_a_file_that_cannot_be_written_in_the_end_is_told(aws: StubbedAws, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+
+    def replaced_by_a_folder(_: object) -> Answer:
+        file.unlink()
+        file.mkdir()
+        return {"Clusters": [SUMMARY]}
+
+    aws.answer("ListClusters", replaced_by_a_folder)
+
+    result = run(*FEW, "--output", str(file))
+
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {file} cannot be written: {os.strerror(21)}\n"
+
+
+def test_active_clusters_are_asked_for(aws: StubbedAws) -> None:
+    """However many others there are: ended ones are neither listed nor described."""
+    run(*FEW)
+
+    assert aws.calls[0] == (
+        "ListClusters",
+        {"ClusterStates": ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")},
+    )
 
 
 def test_states_are_read_in_any_case(aws: StubbedAws) -> None:

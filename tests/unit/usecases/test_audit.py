@@ -343,6 +343,7 @@ def test_rules_that_are_not_judged_by_are_told_with_the_reason() -> None:
         "EMRLOG-101": "log objects are checked with --objects only",
         "EMRLOG-102": "log objects are checked with --objects only",
         "EMRLOG-103": "log objects are checked with --objects only",
+        "EMRLOG-201": "about what the deployed stack sees",
     }
     assert set(verdicts(report)) == set(report.rules)
 

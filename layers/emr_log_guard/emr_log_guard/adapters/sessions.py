@@ -81,12 +81,11 @@ class AuditSession:
             NotReadableError: The role cannot be assumed.
 
         """
-        sts = self.sts()
 
         def fetch() -> dict[str, Any]:
-            credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="emr-log-guard-audit")[
-                "Credentials"
-            ]
+            credentials = self.sts().assume_role(
+                RoleArn=role_arn, RoleSessionName="emr-log-guard-audit"
+            )["Credentials"]
             return {
                 "access_key": credentials["AccessKeyId"],
                 "secret_key": credentials["SecretAccessKey"],
@@ -135,13 +134,24 @@ class AuditSession:
         return client
 
     def quick_heads(self, region: str) -> QuickHeads:
-        """Return what asks for the heads of objects as the client for S3 does, only quicker."""
+        """Return what asks for the heads of objects as the client for S3 does, only quicker.
+
+        Raises:
+            BotoCoreError: There are no credentials.
+            NotReadableError: The certificates that the environment names cannot be read.
+
+        """
         client = self.s3(region)
         credentials = self.session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         bundle = self.session.get_config_variable("ca_bundle")
-        certificates = ssl.create_default_context(cafile=bundle or get_cert_path(verify=True))
+        authorities = bundle or get_cert_path(verify=True)
+        try:
+            certificates = ssl.create_default_context(cafile=authorities)
+        except OSError as error:
+            message = f"the certificates in {authorities} cannot be read: {error}"
+            raise NotReadableError(message) from error
         pace = self._paces["s3", region].of("HeadObject")
         quick = QuickHeads(credentials, certificates, pace, self.watch.calls)
         quick.watch(client)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from emr_log_guard.domain.audit import ClusterSummary
 from emr_log_guard.domain.clusters import Cluster, Session, Step
@@ -16,7 +16,9 @@ from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.events.log_objects import LogObjectHint
+
+if TYPE_CHECKING:
+    from emr_log_guard.events.log_objects import LogObjectHint
 
 
 class Clusters(Protocol):
@@ -241,7 +243,7 @@ class Rechecks(Protocol):
 class LogObjectQueue(Protocol):
     """Has log objects looked at again."""
 
-    def recheck(self, hint: LogObjectHint) -> None:
+    def recheck(self, hint: "LogObjectHint") -> None:
         """Ask for a look at one of a cluster's known bad objects."""
         ...
 

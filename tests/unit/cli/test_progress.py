@@ -1,0 +1,19 @@
+import io
+
+from rich.console import Console
+
+from emr_log_guard.cli.progress import Bar
+
+
+def test_the_bar_says_how_far_the_audit_is() -> None:
+    shown = io.StringIO()
+
+    with Bar(Console(file=shown, force_terminal=True, width=120)) as bar:
+        for _ in range(3):
+            bar.listed()
+        bar.judged()
+        for _ in range(1200):
+            bar.checked_object()
+
+    assert "1/3" in shown.getvalue()
+    assert "1,200 log objects" in shown.getvalue()
