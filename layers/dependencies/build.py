@@ -28,6 +28,7 @@ SERVICES = frozenset(
         "sns",
         "sqs",
         "ssm",
+        "stepfunctions",
     }
 )
 

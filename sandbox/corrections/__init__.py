@@ -5,6 +5,8 @@ talks to the account through boto3 only: a module is dropped when its test passe
 """
 
 from sandbox.corrections import (
+    cloudformation_bucket_encryption,
+    cloudformation_state_machines,
     cloudformation_tables,
     cloudformation_topic_keys,
     cloudtrail_events,
@@ -52,6 +54,8 @@ CORRECTIONS = (
     sns_encryption,
     ssm_parameter_events,
     cloudformation_tables,
+    cloudformation_bucket_encryption,
+    cloudformation_state_machines,
     cloudformation_topic_keys,
     cloudtrail_events,
 )

@@ -1,8 +1,9 @@
 """Every permission in the template is needed: without it, the function does something else."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -24,11 +25,13 @@ PERMISSIONS = [
     for statement in STACK.statements(function)
     for action in statement["Action"]
     # Taking from a queue is Lambda's doing, before any of our code runs: see below. And Secrets
-    # Manager decrypts with its caller's permission, but the emulator does not ask for it.
-    if statement["Sid"] not in (TAKING, "DecryptTheWebhooksUrl")
+    # Manager decrypts with its caller's permission, but the emulator does not ask for it. And the
+    # last is only there where LogBuckets are named, which they are not here.
+    if statement["Sid"] not in (TAKING, "DecryptTheWebhooksUrl", "SeeThatTheLastOneLeftNothing")
 ]
 OUTCOMES = ("enforcement.done", "enforcement.skipped", "enforcement.failed")
 BUCKETS = ("plain-logs", "versioned-logs")
+EXECUTIONS = "arn:aws:states:us-east-1:111122223333:execution:emr-log-guard-rescan"
 
 fresh = count()
 
@@ -271,6 +274,121 @@ def enforce(stack: Deployed) -> object:
     return seen
 
 
+def a_run(**more: object) -> dict[str, object]:
+    """A run of a re-scan, which no state machine made."""
+    execution = f"{EXECUTIONS}:run-{next(fresh)}"
+    return {"execution": execution, "started": datetime.now(UTC).isoformat(), **more}
+
+
+def name_of(run: Mapping[str, object]) -> str:
+    return str(run["execution"]).rpartition(":")[2]
+
+
+def plan_rescan(stack: Deployed) -> object:
+    """Have a re-scan planned: the first of all, and one instead of another that is over."""
+    s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
+    cluster_id = stack.estate.launch(
+        "planned", LogUri="s3://plain-logs/", LogEncryptionKmsKeyId=stack.keys.approved
+    )
+    stack.check(cluster_id)
+    for folder in ("node", "steps"):
+        s3.put_object(Bucket="plain-logs", Key=f"{cluster_id}/{folder}/log.gz", Body=b"x")
+    s3.delete_object(Bucket=bucket, Key="memory/rescan.json")
+    seen: list[object] = []
+    for _ in range(2):
+        run = a_run()
+        event = {"execution": run["execution"], "input": {"scope": "all"}}
+        answer, error = stack.invoke("PlanRescanFunction", event)
+        seen += [error, answer.get("refused")]
+        if not error:
+            body = s3.get_object(Bucket=bucket, Key=answer["shards_key"])["Body"].read()
+            shards = [json.loads(line) for line in body.splitlines()]
+            folders = [each["folder"] for each in shards if each["folder"]]
+            seen.append(sum(each["cluster_id"] == cluster_id for each in folders))
+        s3.put_object(Bucket=bucket, Key="memory/rescan.json", Body=b"{}")
+    return seen
+
+
+def scan(stack: Deployed, run: Mapping[str, object], **shard: object) -> list[object]:
+    """Have a shard looked at: how that ended, and what it told."""
+    s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
+    number = f"shard-{next(fresh)}"
+    task = {"rescan": run, "shard": {"id": number, **shard}}
+    answer, error = stack.invoke("ScanShardFunction", task)
+    if error:
+        return [error]
+    place = f"rescans/{name_of(run)}"
+    lines = s3.get_object(Bucket=bucket, Key=f"{place}/results/{number}.ndjson")["Body"].read()
+    done = s3.get_object(Bucket=bucket, Key=f"{place}/done/{number}.json")["Body"].read()
+    told = [json.loads(line) for line in lines.splitlines()]
+    found = [
+        (each["rule_id"], each["compliance"]) for line in told for each in line.get("findings", ())
+    ]
+    counts = json.loads(done)
+    objects = [line["rules"] for line in told if "rules" in line]
+    return [answer, found, objects, counts["clusters"], counts["log_objects"], counts["listed"]]
+
+
+def scan_shard(stack: Deployed) -> object:
+    """Have clusters and log objects scanned, with roles, keys and a bucket never seen before."""
+    s3, suffix, run = stack.account.client("s3"), next(fresh), a_run()
+    bucket = f"scanned-{suffix}"
+    stack.estate.make_log_bucket(bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key = stack.estate.make_key(f"key-{suffix}")
+    stack.account.client("kms").enable_key_rotation(KeyId=key)
+    good = stack.estate.launch(
+        "good",
+        LogUri=f"s3://{bucket}/",
+        LogEncryptionKmsKeyId=key,
+        SessionEnabled=True,
+        **stack.estate.make_roles(suffix=f"-{suffix}"),
+    )
+    bad, scheduled, overdue = (stack.estate.launch("bad") for _ in range(3))
+    stack.schedule(scheduled)
+    stack.opened_long_ago(overdue, "EMRLOG-002")
+    seen = [scan(stack, run, known=[overdue], clusters=[good, bad, scheduled])]
+    seen.append([told(stack, bad, "finding.opened"), stack.scheduled(bad)])
+    for encryption in ({}, stack.keys.encrypt(key)):
+        s3.put_object(Bucket=bucket, Key=f"{good}/node/log.gz", Body=b"x", **encryption)
+    folder = {"cluster_id": good, "bucket": bucket, "prefix": f"{good}/"}
+    seen += [scan(stack, a_run(deep=deep), folder=folder) for deep in (False, True)]
+    stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
+    wait_for(lambda: stack.estate.state_of(bad) == "TERMINATED" == stack.estate.state_of(good))
+    return [*seen, scan(stack, run, clusters=[good, bad]), stack.scheduled(bad)]
+
+
+def finish_rescan(stack: Deployed) -> Iterator[object]:
+    """Have a run finished of clusters with bad logs, and another when one's logs are good."""
+    s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
+    stack.forget_findings()
+    settings = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
+    new, scheduled, overdue = (stack.estate.launch("logs", **settings) for _ in range(3))
+    for cluster_id in (new, scheduled, overdue):
+        s3.put_object(Bucket="plain-logs", Key=f"{cluster_id}/node/bad.gz", Body=b"x")
+    stack.schedule(scheduled)
+    stack.opened_long_ago(overdue, "EMRLOG-101")
+    for _ in range(2):
+        run, shards = a_run(scope="log_objects", deep=True), []
+        for number, cluster_id in enumerate((new, scheduled, overdue)):
+            folder = {
+                "cluster_id": cluster_id,
+                "bucket": "plain-logs",
+                "prefix": f"{cluster_id}/",
+            }
+            shard = {"id": f"objects-{number}", "folder": folder}
+            shards.append(json.dumps(shard))
+            _, error = stack.invoke("ScanShardFunction", {"rescan": run, "shard": shard})
+            assert error is None
+        plan = f"rescans/{name_of(run)}/shards.jsonl"
+        s3.put_object(Bucket=bucket, Key=plan, Body="\n".join(shards).encode())
+        answer, error = stack.invoke("FinishRescanFunction", {"rescan": run})
+        yield error, answer.get("new"), answer.get("resolved"), answer.get("failed_shards")
+        yield [told(stack, each, "finding.opened", "finding.resolved") for each in (new, overdue)]
+        yield [stack.scheduled(each) for each in (new, scheduled)]
+        s3.delete_object(Bucket="plain-logs", Key=f"{new}/node/bad.gz")
+
+
 def notify_slack(stack: Deployed) -> object:
     """Have an alert posted, by a function that does not remember the webhook's URL."""
     stack.forget("NotifySlackFunction")
@@ -284,8 +402,11 @@ USE: dict[str, Callable[[Deployed], object]] = {
     "CheckKeyFunction": check_key,
     "CheckLogObjectsFunction": check_log_objects,
     "EnforceFunction": enforce,
+    "FinishRescanFunction": lambda stack: list(finish_rescan(stack)),
     "NotifySlackFunction": notify_slack,
+    "PlanRescanFunction": plan_rescan,
     "ReviewFindingsFunction": review_findings,
+    "ScanShardFunction": scan_shard,
 }
 
 
@@ -306,6 +427,17 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     assert usual["ReviewFindingsFunction"] == ({"clusters": 1, "log_objects": 1}, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
+    assert usual["PlanRescanFunction"] == [None, None, 2] * 2
+    (answer, found, *_), (alerts, scheduled), (_, _, objects, *_), (_, _, versions, *_) = usual[
+        "ScanShardFunction"
+    ][:4]
+    assert (answer, scheduled, objects) == ({}, True, [])
+    assert set(found) == {("EMRLOG-006", "NON_COMPLIANT"), ("EMRLOG-002", "NON_COMPLIANT")}
+    assert [kind for kind, _, _ in alerts] == ["finding.opened"]
+    assert [each["EMRLOG-101"] for each in versions] == ["NON_COMPLIANT"]
+    finished = usual["FinishRescanFunction"]
+    assert (finished[0], finished[2]) == ((None, 3, 0, 0), [True, True])
+    assert (finished[3], finished[5]) == ((None, 0, 1, 0), [False, True])
     assert [ended for _, ended, _ in usual["EnforceFunction"]] == [
         *(True, True),  # the protected one, and the one with a step of its own key
         False,  # the good one, on which there may be sessions

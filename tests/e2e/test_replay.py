@@ -1,21 +1,17 @@
 """The command `replay`, as an operator runs it: with no more rights than the runbook lists."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 import pytest
 
 from tests.e2e.deployed import Deployed, cluster_event, object_event
-from tests.template.stack import ROOT
+from tests.e2e.operating import Statement, command, document
 
 type Eventually = Callable[..., Any]
-type Statement = dict[str, object]
 
 READING: Statement = {
     "Effect": "Allow",
@@ -30,7 +26,6 @@ READING: Statement = {
     ],
     "Resource": "*",
 }
-numbers = count(1)
 
 
 def operating(stack: Deployed) -> list[Statement]:
@@ -59,44 +54,12 @@ def operating(stack: Deployed) -> list[Statement]:
     ]
 
 
-def credentials(stack: Deployed, statements: list[Statement]) -> dict[str, str]:
-    """Make a role with these permissions, and give its credentials as AWS tools read them."""
-    iam, name = stack.account.client("iam"), f"operator-{next(numbers)}"
-    trust: Statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": "*"},
-        "Action": "sts:AssumeRole",
-    }
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=document(*statements))
-    session = stack.account.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")
-    given = session["Credentials"]
-    return {
-        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": given["SessionToken"],
-    }
-
-
-def document(*statements: Statement) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
 def replay(
     stack: Deployed, statements: list[Statement], *arguments: str, event: object = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, the event on its standard input."""
-    environment = stack.account.environment | credentials(stack, statements)
-    return subprocess.run(
-        [sys.executable, "-m", "emr_log_guard.cli", "replay", *arguments],
-        input=json.dumps(event) if event else None,
-        env=os.environ
-        | environment
-        | {"PYTHONPATH": str(ROOT / "layers" / "emr_log_guard"), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run the command, the event on its standard input."""
+    said = json.dumps(event) if event else None
+    return command(stack, statements, "replay", *arguments, said=said)
 
 
 @contextmanager

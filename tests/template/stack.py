@@ -80,6 +80,8 @@ class Stack:
                 return not self.holds(inner)
             case {"Fn::And": inner}:
                 return all(self.holds(one) for one in inner)
+            case {"Fn::Or": inner}:
+                return any(self.holds(one) for one in inner)
             case {"Fn::Equals": [left, right]}:
                 return bool(self._decided(left) == self._decided(right))
             case _:

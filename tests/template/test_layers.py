@@ -20,11 +20,14 @@ ENVIRONMENT = {
     "SCHEDULE_GROUP_NAME": "schedules",
     "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
     "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforcement",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
     "POLICY_PARAMETER_NAME": "/emr-log-guard/emr-log-guard/policy",
     "POWERTOOLS_METRICS_NAMESPACE": "EmrLogGuard",
     "POWERTOOLS_SERVICE_NAME": "test",
+    "REPORTS_BUCKET_NAME": "reports",
     "SLACK_WEBHOOK_SECRET_ARN": EVERYTHING["SlackWebhookSecretArn"],
 }
 

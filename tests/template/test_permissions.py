@@ -6,9 +6,11 @@ WHOLE = Stack(EVERYTHING)
 LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
 
 READS = {
+    "dynamodb:BatchGetItem",
     "dynamodb:GetItem",
     "dynamodb:Query",
     "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:ListClusters",
     "elasticmapreduce:ListSessions",
     "elasticmapreduce:ListSteps",
     "iam:GetInstanceProfile",
@@ -21,9 +23,11 @@ READS = {
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:ListBucket",
+    "s3:ListBucketVersions",
     "secretsmanager:GetSecretValue",
     "sqs:GetQueueAttributes",
     "ssm:GetParameter",
+    "states:DescribeExecution",
 }
 # What a function may do beyond reading, and to what: every one names its resources.
 CHANGES = {
@@ -35,6 +39,7 @@ CHANGES = {
     "events:PutEvents",
     "iam:PassRole",
     "kms:GenerateDataKey",
+    "s3:PutObject",
     "scheduler:CreateSchedule",
     "scheduler:DeleteSchedule",
     "scheduler:UpdateSchedule",
@@ -51,7 +56,11 @@ ANYWHERE = {
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:ListBucket",
+    "s3:ListBucketVersions",
 }
+# What EMR lets nobody limit to some clusters.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticmapreduce.html
+UNLIMITED = {"elasticmapreduce:ListClusters"}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,15 @@ def test_only_enforce_ends_clusters(function: str) -> None:
     assert not WHOLE.actions(function) & LETHAL
 
 
-@pytest.mark.parametrize("function", ["CheckClusterFunction", "CheckLogObjectsFunction"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "CheckClusterFunction",
+        "CheckLogObjectsFunction",
+        "FinishRescanFunction",
+        "ScanShardFunction",
+    ],
+)
 def test_a_check_can_ask_for_an_end_only_where_that_is_allowed(function: str) -> None:
     url = "ENFORCEMENT_QUEUE_URL"
 
@@ -100,7 +117,7 @@ def test_only_reads_reach_beyond_this_account(stack: Stack) -> None:
     for function in stack.functions:
         for statement in stack.statements(function):
             for resource in statement["Resource"]:
-                assert resource != "*"
+                assert resource != "*" or set(statement["Action"]) <= UNLIMITED
                 if "*:*" in str(resource) or ":::*" in str(resource):
                     assert set(statement["Action"]) <= ANYWHERE
 
@@ -121,15 +138,23 @@ def test_no_function_gets_more_from_sam_than_it_asks_for(function: str) -> None:
     assert {event["Type"] for event in events} <= {"SNS"}
 
 
-def test_named_buckets_are_all_that_is_read() -> None:
+@pytest.mark.parametrize(
+    ("function", "statements"),
+    [
+        ("CheckLogObjectsFunction", {"ReadTheHeadOfLogObjects", "TellMissingFromForbidden"}),
+        ("PlanRescanFunction", {"ListTheFolders"}),
+        ("ScanShardFunction", {"ReadTheHeadOfLogObjects", "ListLogObjects"}),
+    ],
+)
+def test_named_buckets_are_all_that_is_read(function: str, statements: set[str]) -> None:
     resources = [
         resource
-        for statement in WHOLE.statements("CheckLogObjectsFunction")
-        if statement["Sid"] in {"ReadTheHeadOfLogObjects", "TellMissingFromForbidden"}
+        for statement in WHOLE.statements(function)
+        if statement["Sid"] in statements
         for resource in statement["Resource"]
     ]
 
-    assert len(resources) == 2
+    assert len(resources) == len(statements)
     assert all("LogBuckets" not in str(resource) for resource in resources)
     assert all("amzn-s3-demo-emr-logs" in str(resource) for resource in resources)
 
@@ -138,7 +163,8 @@ def test_named_buckets_are_all_that_is_read() -> None:
 def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
     stack = Stack({"LogBuckets": buckets})
 
-    assert variables(stack, "CheckClusterFunction")["LOG_BUCKETS"] == buckets
+    for function in ("CheckClusterFunction", "PlanRescanFunction", "ScanShardFunction"):
+        assert variables(stack, function)["LOG_BUCKETS"] == buckets
 
 
 @pytest.mark.parametrize(
@@ -189,6 +215,32 @@ def test_every_topic_refuses_what_comes_unencrypted() -> None:
     ]
 
     assert denied == [[{"Ref": name}] for name in WHOLE.of_type("AWS::SNS::Topic")]
+
+
+def test_a_rescan_may_run_its_own_tasks_and_executions_and_no_others() -> None:
+    [policy] = WHOLE.of_type("AWS::IAM::Role")["RescanRole"]["Policies"]
+    allowed = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
+
+    assert allowed["RunItsTasks"]["Resource"] == [
+        {"Fn::GetAtt": [function, "Arn"]}
+        for function in ("PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction")
+    ]
+    for name in ("RunAnExecutionForEachShard", "FollowThoseExecutions"):
+        assert "${AWS::StackName}-rescan" in str(allowed[name]["Resource"])
+    everywhere = {name for name, each in allowed.items() if each["Resource"] == "*"}
+    assert everywhere == {"WriteItsOwnLog", "Trace"}  # AWS lets nobody limit these
+    assert not {action for each in allowed.values() for action in each["Action"]} & LETHAL
+
+
+def test_what_schedules_rescans_may_do_nothing_else() -> None:
+    [policy] = WHOLE.of_type("AWS::IAM::Role")["RescanSchedulesRole"]["Policies"]
+
+    assert [
+        (each["Action"], each["Resource"]) for each in policy["PolicyDocument"]["Statement"]
+    ] == [
+        ("states:StartExecution", {"Ref": "RescanStateMachine"}),
+        ("sqs:SendMessage", {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}),
+    ]
 
 
 def variables(stack: Stack, function: str) -> dict[str, object]:

@@ -1,3 +1,4 @@
+import json
 import tomllib
 from typing import Any
 
@@ -9,6 +10,8 @@ from tests.template.stack import EVERYTHING, ROOT, Stack, template
 WHOLE = Stack(EVERYTHING)
 DEFAULT = Stack()
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+TASKS = {"PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction"}
+"""The functions that the state machine invokes: it tries again, and tells what failed."""
 
 
 def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
@@ -16,7 +19,10 @@ def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
         "CheckClusterFunction",
         "CheckKeyFunction",
         "CheckLogObjectsFunction",
+        "FinishRescanFunction",
+        "PlanRescanFunction",
         "ReviewFindingsFunction",
+        "ScanShardFunction",
     }
     assert DEFAULT.parameters["Mode"] == "alert"
 
@@ -48,8 +54,9 @@ def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
     }
     queues = {replay.DEAD_LETTER_QUEUE, replay.ENFORCEMENT_QUEUE, replay.LOG_OBJECTS_QUEUE}
 
-    assert functions == set(WHOLE.functions) - {"EnforceFunction"}
+    assert functions == set(WHOLE.functions) - {"EnforceFunction"} - TASKS
     assert queues == set(WHOLE.of_type("AWS::SQS::Queue"))
+    assert replay.RESCAN_STATE_MACHINE in WHOLE.resources
     assert template()["Outputs"]["DeadLetterQueueUrl"]["Value"] == {"Ref": replay.DEAD_LETTER_QUEUE}
 
 
@@ -99,7 +106,7 @@ def test_a_function_logs_to_a_group_with_an_end(function: str) -> None:
     assert WHOLE.of_type("AWS::Logs::LogGroup")[group]["RetentionInDays"] == "365"
 
 
-@pytest.mark.parametrize("function", WHOLE.functions)
+@pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
 def test_what_a_function_cannot_do_is_kept(function: str) -> None:
     """By its queue's redrive, or by the destination of its asynchronous failures."""
     queues = WHOLE.of_type("AWS::SQS::Queue")
@@ -151,6 +158,59 @@ def test_every_target_of_a_rule_has_a_dead_letter_queue() -> None:
             assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
 
 
+def test_every_schedule_has_a_dead_letter_queue() -> None:
+    schedules = WHOLE.of_type("AWS::Scheduler::Schedule")
+
+    assert set(schedules) == {"DailyRescan", "DeepRescan"}
+    for schedule in schedules.values():
+        assert schedule["Target"]["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
+        assert set(json.loads(schedule["Target"]["Input"])) <= {"scope", "deep"}
+
+
+@pytest.mark.parametrize(
+    ("off", "left"),
+    [
+        (["RescanSchedule"], {"DeepRescan", "RescanSchedulesRole"}),
+        (["DeepRescanSchedule"], {"DailyRescan", "RescanSchedulesRole"}),
+        (["RescanSchedule", "DeepRescanSchedule"], set()),
+    ],
+)
+def test_rescans_can_be_left_to_people(off: list[str], left: set[str]) -> None:
+    stack = Stack(dict.fromkeys(off, ""))
+
+    assert {"DailyRescan", "DeepRescan", "RescanSchedulesRole"} & set(stack.resources) == left
+    assert "RescanStateMachine" in stack.resources
+
+
+def test_the_reports_are_encrypted_private_kept_and_not_for_ever() -> None:
+    bucket = WHOLE.of_type("AWS::S3::Bucket")["ReportsBucket"]
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+    assert rule["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": {"Fn::GetAtt": ["ReportsKey", "Arn"]},
+    }
+    assert WHOLE.of_type("AWS::KMS::Key")["ReportsKey"]["EnableKeyRotation"] is True
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    for name in ("ReportsBucket", "ReportsKey"):
+        assert WHOLE.resources[name]["DeletionPolicy"] == "Retain"
+    rules = {each.get("Prefix"): each for each in bucket["LifecycleConfiguration"]["Rules"]}
+    assert set(rules) == {"rescans/", "map-runs/", None}  # `memory/` is kept
+    [policy] = WHOLE.of_type("AWS::S3::BucketPolicy").values()
+    [deny] = policy["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Action"]) == ("Deny", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut"])
+def test_people_are_told_when_a_rescan_is_not_made(metric: str) -> None:
+    (alarm,) = alarms(metric, "StateMachineArn", {"Ref": "RescanStateMachine"})
+
+    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
+    assert "docs/runbooks/rescan.md" in alarm["AlarmDescription"]
+
+
 def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> None:
     queues = WHOLE.of_type("AWS::SQS::Queue")
 
@@ -192,6 +252,8 @@ def test_the_outputs_are_those_that_other_tools_read() -> None:
         "FindingsTableName",
         "OperationsTopicArn",
         "PolicyParameterName",
+        "ReportsBucketName",
+        "RescanStateMachineArn",
     }
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 
 class FakeTable:
-    """Stands for boto3's client; knows the two conditions that the ledger writes with."""
+    """Stands for boto3's client; knows the conditions that the ledger writes with."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
@@ -48,6 +48,20 @@ class FakeTable:
         item = self.items.get((request["Key"]["pk"]["S"], request["Key"]["sk"]["S"]))
         return {"Item": deepcopy(item)} if item else {}
 
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Read half of the items at a time, as DynamoDB may."""
+        self._called("BatchGetItem")
+        [(table, asked)] = request["RequestItems"].items()
+        keys = asked["Keys"]
+        assert 0 < len(keys) <= 100
+        now, later = keys[: (len(keys) + 1) // 2], keys[(len(keys) + 1) // 2 :]
+        places = [(key["pk"]["S"], key["sk"]["S"]) for key in now]
+        found = [deepcopy(self.items[place]) for place in places if place in self.items]
+        return {
+            "Responses": {table: found},
+            "UnprocessedKeys": {table: {"Keys": later}} if later else {},
+        }
+
     def put_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         self._called("PutItem")
         if self.before_put:
@@ -63,6 +77,9 @@ class FakeTable:
             case "#version = :version":
                 wanted = request["ExpressionAttributeValues"][":version"]
                 held = there is not None and there["version"] == wanted
+            case "attribute_not_exists(pk) OR execution IN (:mine, :theirs)":
+                values = request["ExpressionAttributeValues"].values()
+                held = there is None or there["execution"] in values
             case unknown:
                 message = f"a condition that this does not know: {unknown}"
                 raise AssertionError(message)

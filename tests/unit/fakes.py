@@ -1,14 +1,23 @@
 """The world as the use cases' ports see it: each fake answers from memory and records its calls."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
 
+import msgspec
+
+from emr_log_guard.domain.audit import ClusterSummary
 from emr_log_guard.domain.clusters import Cluster, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, ShardFailed
+from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError
+from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.usecases.rescan_ports import ListedObject
 from tests.unit.builders import (
     ACCOUNT,
     KEY,
@@ -141,11 +150,135 @@ class FakeLogObjects:
         return head
 
 
+class FakeListing:
+    """The clusters as a list tells of them, and the folders of their logs."""
+
+    def __init__(self) -> None:
+        self.active: list[str] = []
+        self.ended: list[str] = []
+        self.asked: list[tuple[tuple[str, ...], datetime | None]] = []
+
+    def summaries(
+        self, states: Sequence[str], created_after: datetime | None = None
+    ) -> Iterator[ClusterSummary]:
+        self.asked.append((tuple(states), created_after))
+        names, state = (
+            (self.active, "RUNNING") if "RUNNING" in states else (self.ended, "TERMINATED")
+        )
+        for name in names:
+            yield ClusterSummary(name, name, f"arn:{name}", state)
+
+
+class FakeFolders(FakeLogObjects):
+    """A bucket, its objects with their dates in S3's order; old versions behind the newest."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.keys: dict[str, list[datetime]] = {}
+        self.unlistable: set[str] = set()
+        self.listed: list[Folder] = []
+
+    def put(self, key: str, at: datetime, head: Encryption | None = None) -> None:
+        self.keys.setdefault(key, []).insert(0, at)
+        if head is not None:
+            self.heads = {**self.heads, key: head}
+
+    def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        self._listable(bucket)
+        below = (key.removeprefix(prefix) for key in self.keys if key.startswith(prefix))
+        return tuple(sorted({f"{prefix}{k.split('/')[0]}/" for k in below if "/" in k}))
+
+    def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
+        self.listed.append(folder)
+        bucket = str(folder.bucket)
+        self._listable(bucket)
+        for key in sorted(self.keys):
+            if key.startswith(folder.prefix) and key > folder.after:
+                if folder.until and key > folder.until:
+                    return
+                for number, at in enumerate(self.keys[key] if versions else self.keys[key][:1]):
+                    version_id = f"v{number}" if versions else None
+                    yield ListedObject(ObjectVersion(bucket, key, version_id), at)
+
+    def _listable(self, bucket: str) -> None:
+        if bucket in self.unlistable:
+            message = f"s3:ListBucket on s3://{bucket}/ answered AccessDenied"
+            raise NotReadableError(message)
+
+
+class FakeRescanResults:
+    """The reports bucket. What is kept was JSON, as it is there."""
+
+    def __init__(self) -> None:
+        self.shards: tuple[Shard, ...] = ()
+        self.parts: dict[str, bytes] = {}
+        self.told: dict[str, list[Any]] = {}
+        self.failures: list[ShardFailed] = []
+        self.reports: list[RescanReport] = []
+        self.memory = b"{}"
+
+    def plan(self, run: str, shards: Iterable[Shard]) -> str:
+        self.parts, self.told, self.failures = {}, {}, []
+        self.shards = msgspec.json.decode(msgspec.json.encode([*shards]), type=tuple[Shard, ...])
+        return f"{run}/shards"
+
+    def planned(self, run: str) -> tuple[Shard, ...]:
+        assert run
+        return self.shards
+
+    @contextmanager
+    def lines(self, run: str, part: str) -> Iterator[Callable[[object], None]]:
+        assert run
+        yield self.told.setdefault(part, []).append
+
+    def done(self, run: str, part: str, done: ShardDone) -> None:
+        assert run
+        self.parts[part] = msgspec.json.encode(done)
+
+    def failed(self, run: str, failed: ShardFailed) -> None:
+        assert run
+        self.failures.append(failed)
+
+    def all_done(self, run: str) -> Iterator[ShardDone]:
+        assert run
+        for part in self.parts.values():
+            yield msgspec.json.decode(part, type=ShardDone)
+
+    def all_failed(self, run: str) -> Iterator[ShardFailed]:
+        assert run
+        yield from self.failures
+
+    def place(self, run: str) -> str:
+        return f"s3://reports/{run}/report.json"
+
+    def report(self, report: RescanReport) -> None:
+        self.reports.append(report)
+
+    def recall(self) -> RescanMemory:
+        return msgspec.json.decode(self.memory, type=RescanMemory)
+
+    def remember(self, memory: RescanMemory) -> None:
+        self.memory = msgspec.json.encode(memory)
+
+
+class FakeExecutions:
+    def __init__(self) -> None:
+        self.going: set[str] = set()
+
+    def running(self, execution: str) -> bool:
+        return execution in self.going
+
+
 class FakeAlerts:
     def __init__(self, journal: Journal | None = None) -> None:
         self.published: list[Alert] = []
+        self.rescans: list[RescanReport] = []
         self.journal: Journal = [] if journal is None else journal
         self.failure: Exception | None = None
+
+    def rescan_done(self, report: RescanReport) -> None:
+        self.journal.append("rescan done")
+        self.rescans.append(report)
 
     def publish(self, alert: Alert) -> None:
         self.journal.append(f"publish {alert.kind}")

@@ -1,4 +1,7 @@
-"""The only wiring: each function's use case, made once a cold start from its environment."""
+"""The wiring: each function's use case, made once a cold start from its environment.
+
+That of re-scans is in bootstrap_rescan.py: no other function's cold start pays for it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +43,11 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check: every cluster is read afresh, keys and roles are remembered."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
+    return cluster_check(settings, clusters, keep_ledger(settings, env, "check_cluster"))
+
+
+def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -> CheckCluster:
+    """Wire the cluster check to whoever reads clusters and keeps the ledger."""
     afresh = ReadClusterFacts(
         keys=KmsKeys(clients.kms),
         roles=IamRoles(clients.iam()),
@@ -56,10 +64,10 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
             buckets=RememberedBuckets(S3Buckets(clients.s3())),
         ),
         read_afresh=afresh,
-        policy=_policy(settings),
-        ledger=_ledger(settings.findings_table_name),
-        keep=_keep(settings, env, "check_cluster"),
-        clock=_utc_now,
+        policy=current_policy(settings),
+        ledger=ledger_in(settings.findings_table_name),
+        keep=keep,
+        clock=utc_now,
         runbook=settings.runbook,
     )
 
@@ -68,7 +76,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the log-object check: clusters, their steps and keys are remembered."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
-    ledger = _ledger(settings.findings_table_name)
+    ledger = ledger_in(settings.findings_table_name)
     return CheckLogObjects(
         read_object=ReadLogObject(
             clusters=RememberedClusters(LedgeredClusters(clusters, ledger)),
@@ -76,10 +84,10 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
             keys=RememberedKeys(KmsKeys(clients.kms)),
             steps=RememberedSteps(clusters),
         ),
-        policy=_policy(settings),
+        policy=current_policy(settings),
         ledger=ledger,
-        keep=_keep(settings, env, "check_log_objects"),
-        clock=_utc_now,
+        keep=keep_ledger(settings, env, "check_log_objects"),
+        clock=utc_now,
         runbook=settings.runbook,
     )
 
@@ -88,7 +96,7 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
     """Wire the key check."""
     return CheckKey(
         keys=KmsKeys(clients.kms),
-        clusters=_ledger(required(env, "FINDINGS_TABLE_NAME")),
+        clusters=ledger_in(required(env, "FINDINGS_TABLE_NAME")),
         rechecks=EventBridgeRechecks(clients.events()),
     )
 
@@ -96,7 +104,7 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
 def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     """Wire the review of what is open."""
     return ReviewFindings(
-        findings=_ledger(required(env, "FINDINGS_TABLE_NAME")),
+        findings=ledger_in(required(env, "FINDINGS_TABLE_NAME")),
         rechecks=EventBridgeRechecks(clients.events()),
         objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
     )
@@ -108,7 +116,7 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     clusters = EmrClusters(clients.emr())
     keys = KmsKeys(clients.kms)
     alerts = SnsAlerts(clients.sns(), settings.alerts_topic_arn)
-    ledger = _ledger(settings.findings_table_name)
+    ledger = ledger_in(settings.findings_table_name)
     return Enforce(
         clusters=clusters,
         read_facts=ReadClusterFacts(keys, workloads=clusters),
@@ -123,10 +131,10 @@ def enforce(env: Mapping[str, str]) -> Enforce:
         ),
         ledger=ledger,
         # It asks nobody for enforcement: what it tells through the ledger is over.
-        keep=KeepLedger(ledger, Act(alerts), _utc_now, "enforce"),
+        keep=KeepLedger(ledger, Act(alerts), utc_now, "enforce"),
         alerts=alerts,
         queue=SqsEnforcementQueue(clients.sqs(), required(env, "ENFORCEMENT_QUEUE_URL")),
-        clock=_utc_now,
+        clock=utc_now,
         runbook=settings.runbook,
     )
 
@@ -139,7 +147,8 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     return NotifySlack(SlackWebhook(required(env, "SLACK_WEBHOOK_SECRET_ARN")))
 
 
-def _policy(settings: Settings) -> CurrentPolicy:
+def current_policy(settings: Settings) -> CurrentPolicy:
+    """Wire the policy in force."""
     return CurrentPolicy(
         SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
         SnsAlerts(clients.sns(), settings.alerts_topic_arn),
@@ -147,15 +156,17 @@ def _policy(settings: Settings) -> CurrentPolicy:
     )
 
 
-def _ledger(table: str) -> DynamoLedger:
+def ledger_in(table: str) -> DynamoLedger:
+    """Wire the ledger."""
     return DynamoLedger(clients.dynamodb(), table)
 
 
-def _keep(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:
+def keep_ledger(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:
+    """Wire what a function enters and tells."""
     return KeepLedger(
-        _ledger(settings.findings_table_name),
+        ledger_in(settings.findings_table_name),
         Act(SnsAlerts(clients.sns(), settings.alerts_topic_arn), _enforcers(settings, env)),
-        _utc_now,
+        utc_now,
         by,
     )
 
@@ -166,9 +177,10 @@ def _enforcers(settings: Settings, env: Mapping[str, str]) -> Enforcers | None:
         return None
     return Enforcers(
         SqsEnforcementQueue(clients.sqs(), queue_url),
-        EventBridgeSchedules(clients.scheduler(), ScheduleSettings.from_env(env), _utc_now),
+        EventBridgeSchedules(clients.scheduler(), ScheduleSettings.from_env(env), utc_now),
     )
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """Say what time it is."""
     return datetime.now(UTC)

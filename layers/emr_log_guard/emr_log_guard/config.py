@@ -37,7 +37,7 @@ class Settings:
             enforcement_queue_url=env.get("ENFORCEMENT_QUEUE_URL") or None,
             runbook_base_url=env.get("RUNBOOK_BASE_URL") or RUNBOOKS,
             findings_table_name=required(env, "FINDINGS_TABLE_NAME"),
-            log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
+            log_buckets=log_buckets(env),
         )
 
     def runbook(self, rule_id: str) -> str:
@@ -73,6 +73,11 @@ class ScheduleSettings:
             queue_arn=required(env, "ENFORCEMENT_QUEUE_ARN"),
             dead_letters_arn=required(env, "DEAD_LETTER_QUEUE_ARN"),
         )
+
+
+def log_buckets(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Read which buckets' objects are checked; empty when it is every bucket's."""
+    return tuple(filter(None, env.get("LOG_BUCKETS", "").split(",")))
 
 
 def required(env: Mapping[str, str], name: str) -> str:

@@ -1,6 +1,6 @@
 """Logs, metrics and correlation ids: one logger and one set of metrics for every function."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -45,6 +45,17 @@ def record_findings(
     ):
         found = sum(finding.compliance is wanted for finding in attention)
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=found)
+
+
+def record_shard(
+    shard: str, clusters: Mapping[str, int], log_objects: Mapping[str, int], *, listed: int
+) -> None:
+    """Write down how many clusters, or log objects, a shard of a re-scan came to."""
+    logger.info(
+        "shard done", shard=shard, clusters=clusters, log_objects=log_objects, listed=listed
+    )
+    for name, counts in (("ClustersRescanned", clusters), ("LogObjectsRescanned", log_objects)):
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=sum(counts.values()))
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
+from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoRescanClaim, LedgeredClusters
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Status
@@ -192,3 +192,38 @@ def test_every_page_is_read() -> None:
     table.query = paged  # type: ignore[method-assign]
 
     assert "EMRLOG-002" in DynamoLedger(table, "findings").read(CLUSTER_ID).entries
+
+
+def test_clusters_are_recalled_by_the_hundred(client: Any, ledger: DynamoLedger) -> None:  # noqa: ANN401
+    names = [f"j-{number}" for number in range(250)]
+    for name in names[:-1]:
+        ledger.remember(Known(a_cluster(id=name)), None)
+
+    found = ledger.recall_all([*names, *names])
+
+    assert set(found) == set(names[:-1])
+    assert all(known.cluster.id == name for name, known in found.items())
+    assert ledger.recall_all([]) == {}
+    if isinstance(client, FakeTable):
+        assert client.counts["BatchGetItem"] >= 3
+
+
+def test_a_claim_is_its_first_takers_until_somebody_takes_it_instead(
+    client: Any,  # noqa: ANN401
+) -> None:
+    claim = DynamoRescanClaim(client, "findings")
+
+    assert claim.take("a") is None
+    assert claim.take("a") is None
+    assert claim.take("b") == "a"
+    assert claim.take("b", instead_of="c") == "a"
+    assert claim.take("b", instead_of="a") is None
+    assert claim.take("c", instead_of="a") == "b"
+
+
+def test_a_claim_that_cannot_be_written_flies() -> None:
+    table = FakeTable()
+    table.failure = ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "PutItem")
+
+    with pytest.raises(ClientError):
+        DynamoRescanClaim(table, "findings").take("a")

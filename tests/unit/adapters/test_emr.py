@@ -13,7 +13,7 @@ from emr_log_guard.errors import (
     NotReadableError,
     TerminationRefusedError,
 )
-from tests.unit.builders import CLUSTER_ID, a_cluster
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 ARN = a_cluster().arn
@@ -388,3 +388,13 @@ def test_a_page_that_cannot_be_read_ends_the_list(aws: StubbedAws, clusters: Emr
     assert next(listing).id == CLUSTER_ID
     with pytest.raises(NotReadableError, match=r"^elasticmapreduce:ListClusters on .* answered"):
         next(listing)
+
+
+def test_only_what_was_launched_later_is_listed_when_asked(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    aws.answer("ListClusters", {"Clusters": [LISTED]})
+
+    assert list(clusters.summaries(["TERMINATED"], NOW))
+
+    assert aws.calls == [("ListClusters", {"ClusterStates": ["TERMINATED"], "CreatedAfter": NOW})]

@@ -14,6 +14,7 @@ CACHED = (
     clients.ssm,
     command_clients.cloudformation,
     command_clients.functions,
+    command_clients.states,
 )
 
 

@@ -13,6 +13,7 @@ from emr_log_guard.domain.ledger import (
     SKEW,
     Claim,
     Entry,
+    Extent,
     Kind,
     Known,
     Sighting,
@@ -282,3 +283,93 @@ def test_a_cluster_is_remembered_anew_when_more_than_its_state_changed() -> None
     assert not same.says_more_than(known)
     assert replace(known, cluster=a_cluster(tags={"team": "a"})).says_more_than(known)
     assert replace(known, keys=("a",)).says_more_than(known)
+
+
+ONE, TWO, THREE = (ObjectVersion("logs", f"{n}.gz") for n in range(3))
+MINUTE = timedelta(minutes=1)
+
+
+def bad_objects(
+    *objects: ObjectVersion,
+    compliance: Compliance = BAD,
+    extent: Extent = Extent.MORE,
+    at: datetime = NOW,
+    count: int | None = None,
+) -> Sighting:
+    seen = found(compliance, at=at, count=len(objects) if count is None else count)
+    evidence: Evidence = {"samples": tuple(map(str, objects))}
+    return Sighting(
+        replace(seen, evidence=evidence), Kind.LOG_OBJECTS, at, bad=objects, extent=extent
+    )
+
+
+def counted(entry: Entry | None) -> tuple[int, tuple[ObjectVersion, ...]]:
+    assert entry is not None
+    return entry.finding.occurrences, entry.objects
+
+
+def test_objects_that_may_have_been_counted_are_not_counted_twice() -> None:
+    entry = enter(None, bad_objects(ONE, TWO, count=20))
+
+    again = enter(entry, bad_objects(TWO, THREE, extent=Extent.AGAIN, at=NOW + MINUTE))
+    assert counted(again) == (20, (ONE, TWO, THREE))
+    assert again is not None
+    assert again.finding.evidence["samples"] == tuple(map(str, (ONE, TWO, THREE)))
+    more = enter(again, bad_objects(ONE, count=30, extent=Extent.AGAIN, at=NOW + MINUTE))
+    assert counted(more) == (30, (ONE, TWO, THREE))
+
+
+def test_all_objects_that_there_are_replace_those_that_were_known() -> None:
+    entry = enter(None, bad_objects(ONE, TWO, count=20))
+
+    assert counted(enter(entry, bad_objects(THREE, extent=Extent.ALL, at=NOW + MINUTE))) == (
+        1,
+        (THREE,),
+    )
+
+
+def test_what_was_entered_since_all_were_read_is_not_lost() -> None:
+    entry = enter(None, bad_objects(ONE, at=NOW + MINUTE))
+
+    assert counted(enter(entry, bad_objects(TWO, extent=Extent.ALL))) == (1, (ONE, TWO))
+    assert enter(entry, bad_objects(compliance=GOOD, extent=Extent.ALL)) == entry
+
+
+def test_without_a_bad_object_among_all_the_finding_is_resolved() -> None:
+    entry = enter(None, bad_objects(ONE, TWO, count=20))
+    at = NOW + MINUTE
+
+    resolved = enter(entry, bad_objects(compliance=GOOD, extent=Extent.ALL, at=at))
+
+    assert resolved is not None
+    assert (resolved.open, resolved.objects) == (False, ())
+    assert resolved.expires == at + RETENTION
+    assert enter(entry, bad_objects(compliance=GOOD, extent=Extent.AGAIN, at=at)) == entry
+
+
+def test_doubt_that_is_met_again_adds_nothing_to_what_is_proven() -> None:
+    entry = enter(None, bad_objects(ONE))
+
+    for extent in (Extent.AGAIN, Extent.ALL):
+        seen = bad_objects(TWO, compliance=DOUBT, extent=extent, at=NOW + MINUTE)
+        assert enter(entry, seen) == entry
+
+
+def test_proof_takes_the_place_of_doubt_that_was_met_before() -> None:
+    entry = enter(None, bad_objects(ONE, compliance=DOUBT, count=9))
+
+    proven = enter(entry, bad_objects(TWO, extent=Extent.AGAIN, at=NOW + MINUTE))
+
+    assert counted(proven) == (1, (TWO,))
+    assert proven is not None
+    assert proven.finding.compliance is BAD
+
+
+def test_a_rescan_of_an_ended_clusters_logs_prolongs_their_memory() -> None:
+    entry = enter(None, bad_objects(ONE))
+    assert entry is not None
+
+    again = enter(ended(entry, NOW), bad_objects(ONE, extent=Extent.AGAIN, at=NOW + MINUTE))
+
+    assert again is not None
+    assert again.expires == NOW + MINUTE + RETENTION

@@ -78,5 +78,6 @@ def test_our_own_words_are_a_contract() -> None:
         "enforcement.skipped",
         "enforcement.failed",
         "policy.invalid",
+        "rescan.done",
     }
     assert all(step == step.name.lower() for step in NextStep)

@@ -1,6 +1,7 @@
 """Each handler with a real event, real adapters and an AWS that only answers."""
 
 import importlib.util
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,25 +10,29 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 
 from emr_log_guard import observability
 from emr_log_guard.adapters import clients, slack
+from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.errors import ClusterNotFoundError, InvalidEventError
 from tests.unit.builders import (
     ANOTHER_KEY,
     CLUSTER_ID,
     KEY,
     NODE_ROLE_ARN,
+    NOW,
     SERVICE_ROLE_ARN,
     a_cluster,
 )
 from tests.unit.fake_table import FakeTable
-from tests.unit.stubbed_aws import AwsError, StubbedAws
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 # Powertools says so whenever an invocation fails before anything was measured.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 ROOT = Path(__file__).parents[3]
+MACHINE = "arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan"
 WHEN = "2026-03-14T15:09:26Z"
 READS_OF_A_COMPLIANT_CLUSTER = {
     "GetParameter": 1,
@@ -53,6 +58,7 @@ CLIENTS: tuple[Callable[[], Any], ...] = (
     clients.sns,
     clients.sqs,
     clients.ssm,
+    clients.states,
 )
 POLICY = {
     "mode": "enforce",
@@ -139,12 +145,16 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "SCHEDULE_GROUP_NAME": "schedules",
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
         "FINDINGS_TABLE_NAME": "findings",
+        "REPORTS_BUCKET_NAME": "reports",
         "SLACK_WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s",
     }.items():
         monkeypatch.setenv(name, value)
     forget_clients()
     for make_client in CLIENTS:
         aws.attach(make_client())
+    patient = AuditSession.emr, AuditSession.s3
+    for make in patient:  # made anew by each cold start
+        monkeypatch.setattr(AuditSession, make.__name__, attached(aws, make))
     aws.attach(clients.kms("eu-west-1"))
     policy = {
         "Effect": "Allow",
@@ -181,10 +191,95 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     table = FakeTable()
     aws.answer("Query", lambda request: table.query(**request))
     aws.answer("GetItem", lambda request: table.get_item(**request))
+    aws.answer("BatchGetItem", lambda request: table.batch_get_item(**request))
     aws.answer("PutItem", lambda request: table.put_item(**request))
     aws.answer("DeleteItem", lambda request: table.delete_item(**request))
     yield aws
     forget_clients()
+
+
+def attached(
+    aws: StubbedAws, make: Callable[[AuditSession, str], Any]
+) -> Callable[[AuditSession, str], Any]:
+    """Have AWS's stub answer for a client that a session makes."""
+    answered: dict[int, Any] = {}
+
+    def made(session: AuditSession, region: str) -> Any:  # noqa: ANN401 - of any service
+        client = make(session, region)
+        if id(client) not in answered:
+            answered[id(client)] = aws.attach(client)
+        return client
+
+    return made
+
+
+class Reports:
+    """A bucket of reports: what is put there can be read."""
+
+    def __init__(self, aws: StubbedAws) -> None:
+        self.objects: dict[str, bytes] = {}
+        aws.answer("PutObject", self.put)
+        aws.answer("GetObject", self.get)
+
+    def put(self, request: dict[str, Any]) -> dict[str, Any]:
+        body = request["Body"]
+        self.objects[request["Key"]] = body if isinstance(body, bytes) else body.read()
+        return {}
+
+    def get(self, request: dict[str, Any]) -> Answer:
+        if request["Key"] not in self.objects:
+            return AwsError("NoSuchKey", status=404)
+        body = self.objects[request["Key"]]
+        return {"Body": StreamingBody(io.BytesIO(body), len(body))}
+
+    def list(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Contents": [{"Key": key} for key in self.objects if key.startswith(request["Prefix"])]
+        }
+
+
+def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
+    reports = Reports(aws)
+    listed = {
+        "Id": CLUSTER_ID,
+        "Name": "nightly-etl",
+        "ClusterArn": a_cluster().arn,
+        "Status": {"State": "RUNNING"},
+    }
+    aws.answer("ListClusters", {"Clusters": [listed]})
+    log = {"Key": f"logs/{CLUSTER_ID}/node/a.gz", "LastModified": NOW}
+    aws.answer(
+        "ListObjectsV2",
+        lambda asked: reports.list(asked) if asked["Bucket"] == "reports" else {"Contents": [log]},
+    )
+    event = {"execution": f"{MACHINE}:1", "input": {}}
+
+    planned = json.loads(json.dumps(invoke(load("plan_rescan"), event)))
+    assert (planned["shards"], planned["shards_key"]) == (2, "rescans/1/shards.jsonl")
+    for line in reports.objects[planned["shards_key"]].splitlines():
+        task = {"rescan": planned["rescan"], "shard": json.loads(line)}
+        assert invoke(load("scan_shard"), task) == {}
+    answer = invoke(load("finish_rescan"), {"rescan": planned["rescan"]})
+
+    assert answer["compliance"] == "COMPLIANT"
+    report = json.loads(reports.objects["rescans/1/report.json"])
+    assert report["counts"]["clusters"]["COMPLIANT"] == 1
+    assert report["counts"]["log_objects"]["COMPLIANT"] == 1
+    [told] = [request for call, request in aws.calls if call == "Publish"]
+    assert told["MessageAttributes"]["kind"]["StringValue"] == "rescan.done"
+    assert aws.counts["ListClusters"] == aws.counts["HeadObject"] == 1
+    assert aws.counts["DescribeCluster"] == 1  # the log object's shard recalls it
+
+
+def test_a_second_rescan_is_refused(aws: StubbedAws) -> None:
+    Reports(aws)
+    aws.answer("ListClusters", {"Clusters": []})
+    running = {"executionArn": f"{MACHINE}:1", "stateMachineArn": "arn", "startDate": NOW}
+    aws.answer("DescribeExecution", running | {"status": "RUNNING"})
+    plan = load("plan_rescan")
+
+    assert invoke(plan, {"execution": f"{MACHINE}:1", "input": {}})["shards"] == 0
+    assert f"{MACHINE}:1" in invoke(plan, {"execution": f"{MACHINE}:2", "input": {}})["refused"]
 
 
 def forget_clients() -> None:

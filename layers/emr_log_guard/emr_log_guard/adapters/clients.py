@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -71,6 +71,12 @@ def s3() -> "S3Client":
 def scheduler() -> "EventBridgeSchedulerClient":
     """Return the client for EventBridge Scheduler."""
     return boto3.client("scheduler", config=_CONFIG)
+
+
+@cache
+def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
+    """Return the client for Step Functions."""
+    return boto3.client("stepfunctions", config=_CONFIG)
 
 
 @cache

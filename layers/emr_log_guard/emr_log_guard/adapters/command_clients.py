@@ -35,3 +35,10 @@ def functions() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
     )
     make: Any = boto3.client
     return make("lambda", config=config)
+
+
+@cache
+def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
+    """Return the client for Step Functions."""
+    config = Config(retries={"mode": "adaptive"}, user_agent_extra=_USER_AGENT)
+    return boto3.client("stepfunctions", config=config)

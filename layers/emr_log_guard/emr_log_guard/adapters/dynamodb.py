@@ -6,16 +6,18 @@
 | a cluster's id | `finding#<rule id>` | an entry of the ledger |
 | a cluster's id | `history#<time>#<invocation>` | a decision |
 | `key#<key ARN>` | a cluster's id | that its logs use the key |
+| `rescan` | `claim` | which execution re-scans |
 
 One Query reads all that is remembered of a cluster. Every write of an entry or a cluster names the
 version that it was made from, so of two that were made from the same one only the first is taken.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -37,6 +39,7 @@ type Item = dict[str, dict[str, str]]
 OPEN_INDEX = "OpenFindings"
 """The sparse index of open findings."""
 
+_BATCH = 100
 _CLUSTER = "cluster"
 _FINDING = "finding#"
 _HISTORY = "history#"
@@ -55,6 +58,10 @@ class DynamoClient(Protocol):
 
     def get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         """Read an item."""
+        ...
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Read up to 100 items."""
         ...
 
     def put_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -122,6 +129,22 @@ class DynamoLedger:
         key = {"pk": {"S": cluster_id}, "sk": {"S": _CLUSTER}}
         item = self._client.get_item(TableName=self._table, Key=key).get("Item")
         return _KNOWN.decode(item["known"]["S"]) if item else None
+
+    def recall_all(self, cluster_ids: Iterable[str]) -> dict[str, Known]:
+        """Recall clusters, those that are not remembered left out: one BatchGetItem per 100.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+        """
+        found: dict[str, Known] = {}
+        for batch in batched(dict.fromkeys(cluster_ids), _BATCH, strict=False):
+            keys: Any = {"Keys": [{"pk": {"S": each}, "sk": {"S": _CLUSTER}} for each in batch]}
+            wanted = {self._table: keys}
+            while wanted:
+                answer = self._client.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"].get(self._table, ()):
+                    found[item["pk"]["S"]] = _KNOWN.decode(item["known"]["S"])
+                wanted = answer.get("UnprocessedKeys", {})
+        return found
 
     def remember(self, known: Known, before: Known | None) -> None:
         """Remember a cluster as it is known now: a conditional PutItem, and one for each new key.
@@ -221,6 +244,37 @@ class DynamoLedger:
             if code_of(error) == "ConditionalCheckFailedException":
                 raise LedgerConflictError(conflict) from error
             raise
+
+
+class DynamoRescanClaim:
+    """The claim of whoever re-scans, an item of the findings table."""
+
+    def __init__(self, client: DynamoClient, table: str) -> None:
+        """Keep it in this table."""
+        self._client = client
+        self._table = table
+
+    def take(self, execution: str, instead_of: str | None = None) -> str | None:
+        """Claim the re-scan; name the execution that has it, if another one has."""
+        place = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}}
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=place | {"execution": {"S": execution}},
+                ConditionExpression="attribute_not_exists(pk) OR execution IN (:mine, :theirs)",
+                ExpressionAttributeValues={
+                    ":mine": {"S": execution},
+                    ":theirs": {"S": instead_of or execution},
+                },
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+        else:
+            return None
+        held = self._client.get_item(TableName=self._table, Key=place, ConsistentRead=True)
+        holder: str = held["Item"]["execution"]["S"]
+        return holder
 
 
 class LedgeredClusters:

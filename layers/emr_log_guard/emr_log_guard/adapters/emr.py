@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
@@ -19,7 +20,7 @@ from emr_log_guard.errors import (
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
     from types_boto3_emr.literals import ClusterStateType, SessionStateType
-    from types_boto3_emr.type_defs import ClusterTypeDef
+    from types_boto3_emr.type_defs import ClusterTypeDef, ListClustersInputPaginateTypeDef
 
 _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
     "SUBMITTED",
@@ -67,15 +68,24 @@ class EmrClusters:
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:DescribeCluster", cluster_id, error)
 
-    def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
+    def summaries(
+        self, states: Sequence[str], created_after: datetime | None = None
+    ) -> Iterator[ClusterSummary]:
         """List the clusters in these states, as the pages come: one ListClusters per 50.
+
+        Args:
+            states: The states.
+            created_after: Only clusters that were launched later; None is all.
 
         Raises:
             NotReadableError: A page cannot be read.
 
         """
         wanted = cast("Sequence[ClusterStateType]", states)
-        pages = self._client.get_paginator("list_clusters").paginate(ClusterStates=wanted)
+        asked: ListClustersInputPaginateTypeDef = {"ClusterStates": wanted}
+        if created_after is not None:
+            asked["CreatedAfter"] = created_after
+        pages = self._client.get_paginator("list_clusters").paginate(**asked)
         try:
             for page in pages:
                 for listed in page["Clusters"]:

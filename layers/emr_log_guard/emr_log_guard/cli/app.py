@@ -13,6 +13,7 @@ from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
 from emr_log_guard.cli.replay import replay
+from emr_log_guard.cli.rescan import rescan
 from emr_log_guard.cli.stored import Place, problems_of, read_file
 from emr_log_guard.policy_document import pretty
 
@@ -26,6 +27,7 @@ policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the 
 app.add_typer(policy_app, name="policy")
 app.command()(replay)
 app.command()(explain)
+app.command()(rescan)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]

@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     ENFORCEMENT_SKIPPED = "enforcement.skipped"
     ENFORCEMENT_FAILED = "enforcement.failed"
     POLICY_INVALID = "policy.invalid"
+    RESCAN_DONE = "rescan.done"
 
 
 class NextStep(StrEnum):

@@ -40,6 +40,17 @@ class Kind(StrEnum):
     """Cleared when each bad object is known to be good or gone, whatever becomes of the cluster."""
 
 
+class Extent(StrEnum):
+    """How the log objects of a judgement relate to those that were counted before."""
+
+    MORE = "more"
+    """They come on top: they were just created."""
+    AGAIN = "again"
+    """Some of them, or all, may have been counted."""
+    ALL = "all"
+    """They are all that the cluster has, as far as nobody entered others since they were read."""
+
+
 class Transition(StrEnum):
     """What a judgement made of a finding."""
 
@@ -179,6 +190,7 @@ class Sighting:
     """The log objects that it is about."""
     cleared: frozenset[ObjectVersion] = frozenset()
     """Log objects that were looked at again, and are good or gone."""
+    extent: Extent = Extent.MORE
 
 
 def enter(entry: Entry | None, seen: Sighting) -> Entry | None:
@@ -261,6 +273,8 @@ def _cleared(entry: Entry, seen: Sighting) -> Entry:
 
 def _without(entry: Entry, seen: Sighting) -> Entry:
     """Take objects out that are good or gone; when none is left, the finding is resolved."""
+    if _all_there_are(entry, seen):
+        return _resolved(replace(entry, objects=(), expires=seen.at + RETENTION), seen.at)
     left = tuple(each for each in entry.objects if each not in seen.cleared)
     if left == entry.objects:
         return entry
@@ -312,6 +326,8 @@ def _seen_again(entry: Entry, seen: Sighting) -> Entry:
 
 def _added(entry: Entry, seen: Sighting) -> Entry:
     """Add a batch of objects; those in doubt add nothing to those that are proven bad."""
+    if seen.extent is not Extent.MORE:
+        return _recounted(entry, seen)
     found, known = seen.finding, entry.finding
     objects = tuple(each for each in entry.objects if each not in seen.cleared)
     count = known.occurrences - (len(entry.objects) - len(objects))
@@ -334,6 +350,32 @@ def _added(entry: Entry, seen: Sighting) -> Entry:
         expires=seen.at + RETENTION if entry.final else None,
         judged_at=max(entry.judged_at, seen.at),
     )
+
+
+def _recounted(entry: Entry, seen: Sighting) -> Entry:
+    """Count objects of which some were counted before, or all that there are."""
+    found, known = seen.finding, entry.finding
+    same = found.compliance is known.compliance
+    if not same and found.compliance is not Compliance.NON_COMPLIANT:
+        return entry
+    if same and not _all_there_are(entry, seen):
+        count = max(known.occurrences, found.occurrences)
+        objects = tuple(dict.fromkeys((*entry.objects, *seen.bad)))[:OBJECTS]
+        evidence = _samples(known, found)
+    else:
+        count, objects, evidence = found.occurrences, seen.bad[:OBJECTS], found.evidence
+    return replace(
+        entry,
+        finding=replace(_sighted(known, found, count), evidence=evidence),
+        objects=objects,
+        expires=seen.at + RETENTION if entry.final else None,
+        judged_at=max(entry.judged_at, seen.at),
+    )
+
+
+def _all_there_are(entry: Entry, seen: Sighting) -> bool:
+    """Say whether a judgement speaks for all objects: nothing was entered since they were read."""
+    return seen.extent is Extent.ALL and entry.judged_at <= seen.at
 
 
 def _sighted(known: Finding, found: Finding, occurrences: int) -> Finding:

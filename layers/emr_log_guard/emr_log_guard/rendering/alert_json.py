@@ -16,7 +16,7 @@ from emr_log_guard.rendering.alert_text import alert_subject, alert_text
 from emr_log_guard.rendering.escape import plain
 
 SCHEMA = "emr-log-guard/alert/1"
-_MACHINES = ("sqs", "lambda", "http", "https")
+MACHINES = ("sqs", "lambda", "http", "https")
 _BYTES = 250_000
 """SNS refuses messages above 256 KiB, attributes included."""
 _LONGEST = (2_000, 500, 100, 25)
@@ -41,7 +41,7 @@ def _messages(alert: Alert) -> str:
     text = alert_text(alert)
     machine = json.dumps(alert_json(alert), ensure_ascii=False)
     return json.dumps(
-        {"default": text, "email": text, **dict.fromkeys(_MACHINES, machine)}, ensure_ascii=False
+        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
     )
 
 
@@ -111,7 +111,7 @@ def _cut_alert(alert: Alert, longest: int) -> Alert:
     return replace(
         alert,
         cluster_name=_cut_name(alert.cluster_name, longest),
-        detail=_cut(alert.detail, longest),
+        detail=cut(alert.detail, longest),
         findings=tuple(_cut_finding(finding, longest) for finding in alert.findings),
     )
 
@@ -121,7 +121,7 @@ def _cut_finding(finding: Finding, longest: int) -> Finding:
     return replace(
         finding,
         cluster_name=_cut_name(finding.cluster_name, longest),
-        summary=_cut(finding.summary, longest),
+        summary=cut(finding.summary, longest),
         evidence=_cut_evidence(finding.evidence, longest),
         # A command that was cut is worse than none.
         remediation=fix
@@ -131,23 +131,23 @@ def _cut_finding(finding: Finding, longest: int) -> Finding:
 
 
 def _cut_evidence(evidence: Evidence, longest: int) -> Evidence:
-    cut: dict[str, str | int | bool | tuple[str, ...] | None] = {}
+    shorter: dict[str, str | int | bool | tuple[str, ...] | None] = {}
     for name, value in evidence.items():
         match value:
             case str():
-                cut[name] = _cut(value, longest)
+                shorter[name] = cut(value, longest)
             case tuple():
-                cut[name] = tuple(_cut(item, longest) for item in value)
+                shorter[name] = tuple(cut(item, longest) for item in value)
             case _:
-                cut[name] = value
-    return cut
+                shorter[name] = value
+    return shorter
 
 
 def _cut_name(name: str | None, longest: int) -> str | None:
-    return None if name is None else _cut(name, longest)
+    return None if name is None else cut(name, longest)
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
     """Cut a text so that it is short even when every character of it is shown as an escape."""
     if len(plain(text)) <= longest:
         return text

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from emr_log_guard.domain.decide import AlertKind
 from emr_log_guard.domain.policy_problem import PolicyProblem
-from emr_log_guard.rendering.alert_json import SCHEMA
+from emr_log_guard.rendering.alert_json import MACHINES, SCHEMA
 from emr_log_guard.rendering.escape import ascii_line, plain
 
 _LIMIT = 99
@@ -13,7 +13,6 @@ _NEXT = (
     "The guard goes on with its strict defaults: every rule is on, everything is told, "
     "exemptions and approved keys are not known, nothing is terminated."
 )
-_MACHINES = ("sqs", "lambda", "http", "https")
 
 
 def policy_subject(problem: PolicyProblem) -> str:
@@ -67,5 +66,5 @@ def policy_messages(problem: PolicyProblem, place: Mapping[str, str]) -> str:
         ensure_ascii=False,
     )
     return json.dumps(
-        {"default": text, "email": text, **dict.fromkeys(_MACHINES, machine)}, ensure_ascii=False
+        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
     )

@@ -1,9 +1,8 @@
 """The log objects of one cluster: listed, read by many threads, judged as they come."""
 
 import random
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,11 +10,12 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import LogLocation
-from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import AuditScope
 from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
-from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ class AuditLogObjects:
 
         def facts() -> Iterator[LogObjectFacts]:
             nonlocal count
-            read = ReadLogObject(_TheCluster(cluster), self.objects, self.keys, self.steps)
+            read = ReadLogObject(
+                TheCluster(cluster.id, cluster), self.objects, self.keys, self.steps
+            )
             try:
                 for each in self._read(self._sampled(below), read):
                     if each is not None:
@@ -82,7 +84,7 @@ class AuditLogObjects:
     def _read(
         self, versions: Iterable[ObjectVersion], read: ReadLogObject
     ) -> Iterator[LogObjectFacts | None]:
-        """Read objects at once, so many as there are threads, and give them in their order."""
+        """Read objects at once, as many as there are threads, and give them in their order."""
 
         def one(version: ObjectVersion) -> LogObjectFacts | None:
             try:
@@ -92,29 +94,4 @@ class AuditLogObjects:
             finally:
                 self.progress.checked_object()
 
-        waiting: deque[Future[LogObjectFacts | None]] = deque()
-        unlisted: NotReadableError | None = None
-        try:
-            for version in versions:
-                waiting.append(self.pool.submit(one, version))
-                if len(waiting) >= 2 * self.scope.object_threads:
-                    yield waiting.popleft().result()
-        except NotReadableError as error:  # what was listed before is read all the same
-            unlisted = error
-        while waiting:
-            yield waiting.popleft().result()
-        if unlisted:
-            raise unlisted
-
-
-@dataclass(frozen=True, slots=True)
-class _TheCluster:
-    """The one cluster whose logs are read: it was described already."""
-
-    cluster: Cluster
-
-    def describe(self, cluster_id: str) -> Cluster:
-        if cluster_id != self.cluster.id:
-            message = f"{cluster_id} is not the cluster whose logs are audited"
-            raise ClusterNotFoundError(message)
-        return self.cluster
+        return at_once(versions, one, self.pool, 2 * self.scope.object_threads)

@@ -122,6 +122,22 @@ class ReadLogObject:
         return self.keys.describe(identifier)
 
 
+@dataclass(frozen=True, slots=True)
+class TheCluster:
+    """The one cluster whose folder is read: it was described already."""
+
+    id: str
+    cluster: Cluster | None
+    """None when EMR does not know it here."""
+
+    def describe(self, cluster_id: str) -> Cluster:
+        """Give the cluster, or raise ClusterNotFoundError: no other one is asked for."""
+        if cluster_id != self.id or self.cluster is None:
+            message = f"Cluster id '{cluster_id}' is not valid."
+            raise ClusterNotFoundError(message)
+        return self.cluster
+
+
 def _path(version: ObjectVersion, cluster: Cluster, log_uri: str | None) -> str | None:
     """Say where below a log URI's folder of the cluster an object lies; None when elsewhere."""
     location = LogLocation.parse(log_uri) if log_uri else None

@@ -27,6 +27,7 @@ ENFORCE = "EnforceFunction"
 FINDINGS_TABLE = "FindingsTable"
 POLICY_PARAMETER = "PolicyParameter"
 DEAD_LETTER_QUEUE = "DeadLetterQueue"
+RESCAN_STATE_MACHINE = "RescanStateMachine"
 
 _WITHOUT = {
     NOTIFY_SLACK: "it posts nothing to Slack",

@@ -1,0 +1,19 @@
+"""Sums a re-scan up: what is new, what is resolved, what could not be looked at."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap_rescan
+from emr_log_guard.events.rescan import parse_finish
+from emr_log_guard.observability import logger, metrics
+
+FINISH_RESCAN = bootstrap_rescan.finish_rescan(os.environ)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
+    """Write the report, and tell."""
+    return FINISH_RESCAN(parse_finish(event))

@@ -1,0 +1,19 @@
+"""Says what a re-scan is to look at, and that no other one runs."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap_rescan
+from emr_log_guard.events.rescan import parse_plan
+from emr_log_guard.observability import logger, metrics
+
+PLAN_RESCAN = bootstrap_rescan.plan_rescan(os.environ)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
+    """List clusters and folders of logs, and cut them into shards."""
+    return PLAN_RESCAN(parse_plan(event))

@@ -1,0 +1,19 @@
+"""Looks at one shard of a re-scan: some clusters, or a range of log objects."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from emr_log_guard import bootstrap_rescan
+from emr_log_guard.events.rescan import parse_shard
+from emr_log_guard.observability import logger, metrics
+
+SCAN_SHARD = bootstrap_rescan.scan_shard(os.environ)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
+    """Judge what is in the shard, and write down what came of it."""
+    return SCAN_SHARD(parse_shard(event))

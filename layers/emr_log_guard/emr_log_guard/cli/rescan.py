@@ -1,0 +1,91 @@
+"""The command `rescan`: has the deployed guard look at everything again."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from emr_log_guard.adapters import clients, command_clients
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.rescan_runs import Ended, RescanRuns
+from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.options import DEFAULT_STACK, Stack
+from emr_log_guard.domain.audit import ExitStatus
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.rescan import Scope
+from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.rendering.escape import plain
+from emr_log_guard.usecases.replay import RESCAN_STATE_MACHINE
+
+POLL_SECONDS = 2.0
+_INTERRUPTED = 130
+_STATUS = {
+    Compliance.COMPLIANT: ExitStatus.COMPLIANT,
+    Compliance.NON_COMPLIANT: ExitStatus.NON_COMPLIANT,
+}
+
+
+def rescan(
+    *,
+    clusters: Annotated[bool, typer.Option("--clusters", help="Clusters only.")] = False,
+    objects: Annotated[bool, typer.Option("--objects", help="Log objects only.")] = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Take nothing for known: all objects, old versions included."),
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the end, and print the report.")
+    ] = False,
+    stack: Stack = DEFAULT_STACK,
+) -> None:
+    """Have the deployed guard look at clusters and log objects again, and tell what is new.
+
+    Starts the stack's state machine. With --wait the status is 0 when all is compliant, 1 when
+    something is not, 3 when something could not be determined or looked at. It is 2 for wrong
+    usage, without access, and when the re-scan is refused or fails.
+    """
+    scope = Scope.ALL
+    if clusters is not objects:
+        scope = Scope.CLUSTERS if clusters else Scope.LOG_OBJECTS
+    try:
+        machine = deployed_stack(command_clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
+        runs = RescanRuns(command_clients.states(), clients.s3(), machine)
+        execution = runs.start(scope=scope, deep=deep)
+        typer.echo(f"Started {execution}", err=wait)
+        if not wait:
+            typer.echo("Its alert is rescan.done; --wait would have waited for it.")
+            return
+        ended = _watched(runs, execution)
+        if not ended.succeeded:
+            fail(f"the re-scan ended without a report: {plain(ended.why)}")
+        typer.echo(runs.text(ended.report), nl=False)
+    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
+        fail(str(error))
+    raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
+
+
+def _watched(runs: RescanRuns, execution: str) -> Ended:
+    """Wait for the end; on a terminal, show how far it is."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+    )
+    console = Console(stderr=True)
+    looking_on = console.is_terminal
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not looking_on) as bar:
+            task = bar.add_task("shards", total=None)
+            while (ended := runs.ended(execution)) is None:
+                if looking_on:
+                    done, total = runs.progress(execution)
+                    bar.update(task, completed=done, total=total or None, refresh=True)
+                time.sleep(POLL_SECONDS)
+            return ended
+    except KeyboardInterrupt:
+        typer.echo(f"Not waited for any longer; it goes on: {execution}", err=True)
+        raise typer.Exit(_INTERRUPTED) from None

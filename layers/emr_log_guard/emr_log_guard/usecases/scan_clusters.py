@@ -1,0 +1,126 @@
+"""A shard of clusters: those that were good are judged by what is remembered, others are checked.
+
+A cluster's log settings never change, so only its keys have to be read again. Whatever is not
+plainly good is checked as if an event had named it, so it is told, and scheduled, in the same way.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.ledger import Known
+from emr_log_guard.domain.rescan import Shard, ShardDone
+from emr_log_guard.errors import ClusterNotFoundError
+from emr_log_guard.events.emr import ClusterHint
+from emr_log_guard.rendering.alert_json import finding_json
+from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
+from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
+from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sends_events
+from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.judge import Judging, judge_cluster
+from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.ports import Ledger
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.rescan_ports import KnownClusters
+
+ASK_MORE = frozenset(
+    {roles_can_use_key.RULE.id, steps_keep_key.RULE.id, bucket_sends_events.RULE.id}
+)
+"""The rules to which a cluster's settings and keys are not enough. Events and deep re-scans ask."""
+
+type Tell = Callable[[object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    cluster_id: str
+    state: str | None
+    findings: tuple[Finding, ...]
+    described: bool
+
+    @property
+    def compliance(self) -> Compliance:
+        return overall(finding.compliance for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanClusters:
+    """Judges clusters; what is bad goes into the ledger by the same use case as from an event."""
+
+    check: CheckCluster
+    known: KnownClusters
+    ledger: Ledger
+    keep: KeepLedger
+    read_facts: ReadClusterFacts
+    """Reads keys, each of them once."""
+    clock: Callable[[], datetime]
+    runbook: Callable[[str], str]
+
+    def __call__(self, shard: Shard, tell: Tell) -> ShardDone:
+        """Judge the clusters of a shard, and tell of each."""
+        counts: Counter[str] = Counter()
+        attention: list[str] = []
+        described = 0
+        for result in self._results(shard):
+            counts[result.compliance] += 1
+            described += result.described
+            wrong = [finding for finding in result.findings if finding.needs_attention]
+            if wrong:
+                attention.append(result.cluster_id)
+            tell(
+                {
+                    "cluster_id": result.cluster_id,
+                    "state": result.state,
+                    "compliance": result.compliance,
+                    "findings": [finding_json(finding) for finding in wrong],
+                }
+            )
+        return ShardDone(
+            shard=shard.id, clusters=counts, described=described, attention=tuple(attention)
+        )
+
+    def _results(self, shard: Shard) -> Iterator[_Result]:
+        remembered = self.known.recall_all(shard.known)
+        for cluster_id in shard.known:
+            known = remembered.get(cluster_id)
+            findings = self._by_memory(known) if known else ()
+            if known and not any(finding.needs_attention for finding in findings):
+                yield _Result(cluster_id, None, findings, described=False)
+            else:
+                yield self._afresh(cluster_id)
+        for cluster_id in shard.clusters:
+            yield self._afresh(cluster_id)
+
+    def _by_memory(self, known: Known) -> tuple[Finding, ...]:
+        """Judge by settings that cannot have changed, and by keys as they are now."""
+        policy = self.check.policy()
+        rules = [rule for rule in in_force(CLUSTER_RULES, policy) if rule.id not in ASK_MORE]
+        facts = self.read_facts.under(policy, rules)(known.cluster)
+        return judge_cluster(
+            replace(facts, log_key_worked=known.log_key_worked),
+            rules,
+            Judging(self.clock(), self.runbook, known.launched_by),
+        )
+
+    def _afresh(self, cluster_id: str) -> _Result:
+        try:
+            checked = self.check(ClusterHint(cluster_id))
+        except ClusterNotFoundError:
+            return self._forgotten(cluster_id)
+        return _Result(cluster_id, checked.state, checked.findings, described=True)
+
+    def _forgotten(self, cluster_id: str) -> _Result:
+        """Enter the end of a cluster that EMR knew once, and has forgotten since."""
+        memory = self.ledger.read(cluster_id)
+        if memory.known is None:
+            return _Result(cluster_id, None, (), described=True)
+        ended = replace(memory.known.cluster, state="TERMINATED")
+        known = replace(memory.known, cluster=ended)
+        judgement = Judgement(cluster_id, ended, known=known, over=True)
+        self.keep(judgement, self.check.policy(), memory)
+        return _Result(cluster_id, ended.state, (), described=True)

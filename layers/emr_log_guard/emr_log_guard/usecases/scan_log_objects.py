@@ -1,0 +1,190 @@
+"""A shard of log objects: listed in S3's order, read by many threads, judged as they come."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from time import monotonic
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.ledger import OBJECTS
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.rules import LOG_OBJECT_RULES
+from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.rules.rule import Rule
+from emr_log_guard.usecases.at_once import at_once
+from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
+from emr_log_guard.usecases.ports import Clusters, Keys, PolicyInForce, Steps
+from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
+from emr_log_guard.usecases.rescan_ports import LogFolders
+
+SECONDS = 600
+"""How long one invocation goes on before it leaves the rest to another."""
+
+type Tell = Callable[[object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLogObjects:
+    """Reads log objects, and changes nothing: whoever has seen all shards enters what was found."""
+
+    folders: LogFolders
+    clusters: Clusters
+    keys: Keys
+    steps: Steps
+    policy: PolicyInForce
+    clock: Callable[[], datetime]
+    runbook: Callable[[str], str]
+    checked_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are looked at; empty when it is all."""
+    threads: int = OBJECT_THREADS
+    seconds: float = SECONDS
+    timer: Callable[[], float] = monotonic
+
+    def __call__(
+        self, rescan: Rescan, shard: Shard, folder: Folder, after: str, tell: Tell
+    ) -> ShardDone:
+        """Judge the objects of a shard, or of the rest of it, and tell of each that is not good.
+
+        Raises:
+            NotReadableError: They cannot be listed.
+
+        """
+        cluster = self._cluster(folder.cluster_id)
+        folder = _placed(folder, cluster)
+        if folder.bucket is None or (
+            self.checked_buckets and folder.bucket not in self.checked_buckets
+        ):
+            return ShardDone(shard=shard.id)
+        rules = in_force(LOG_OBJECT_RULES, self.policy())
+        listing = _Listing(replace(folder, after=after or folder.after))
+        tally = _Tally(rules, tell)
+        found = self._found(listing, rescan.deep)
+        read = ReadLogObject(
+            TheCluster(folder.cluster_id, cluster), self.folders, self.keys, self.steps
+        )
+
+        def one(version: ObjectVersion) -> LogObjectFacts | None:
+            try:
+                return read(version)
+            except ObjectNotFoundError:  # deleted since it was listed
+                return None
+
+        with ThreadPoolExecutor(self.threads, "object") as pool:
+            facts = at_once(found, one, pool, 2 * self.threads)
+            ours = (each for each in facts if each and each.cluster_id == folder.cluster_id)
+            findings = judge_log_objects(
+                _subject(rescan, folder.cluster_id, cluster),
+                map(tally.add, ours),
+                rules,
+                Judging(self.clock(), self.runbook),
+            )
+        return ShardDone(
+            shard=shard.id,
+            folder=replace(folder, after=after or folder.after),
+            listed=listing.count,
+            log_objects=tally.counts,
+            bad=tuple(
+                BadObjects(each, tuple(tally.objects[each.rule_id, each.compliance]))
+                for each in findings
+                if each.needs_attention
+            ),
+            next_after=listing.next_after,
+        )
+
+    def _cluster(self, cluster_id: str) -> Cluster | None:
+        try:
+            return self.clusters.describe(cluster_id)
+        except ClusterNotFoundError:
+            return None
+
+    def _found(self, listing: "_Listing", deep: bool) -> Iterator[ObjectVersion]:  # noqa: FBT001
+        """List what is to be read; stop between two keys when it has taken long enough."""
+        begun, folder = self.timer(), listing.folder
+        for listed in self.folders.within(folder, versions=deep):
+            key = listed.version.key
+            if listing.key not in ("", key) and self.timer() - begun > self.seconds:
+                listing.next_after = listing.key
+                return
+            listing.key = key
+            listing.count += 1
+            if folder.since is None or listed.modified >= folder.since:
+                yield listed.version
+
+
+@dataclass(slots=True)
+class _Listing:
+    """How far a folder is listed."""
+
+    folder: Folder
+    key: str = ""
+    count: int = 0
+    next_after: str = ""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many objects there are of a compliance, and the first bad ones of each rule."""
+
+    rules: Sequence[Rule[LogObjectFacts]]
+    tell: Tell
+    counts: Counter[str] = field(default_factory=Counter)
+    objects: defaultdict[tuple[str, Compliance], list[ObjectVersion]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def add(self, facts: LogObjectFacts) -> LogObjectFacts:
+        outcomes = {rule.id: rule.check(facts) for rule in self.rules}
+        worst = overall(outcome.compliance for outcome in outcomes.values())
+        self.counts[worst] += 1
+        if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
+            self._tell(facts, {name: each.compliance for name, each in outcomes.items()}, worst)
+        return facts
+
+    def _tell(self, facts: LogObjectFacts, rules: dict[str, Compliance], worst: Compliance) -> None:
+        for rule_id, compliance in rules.items():
+            named = self.objects[rule_id, compliance]
+            if len(named) < OBJECTS:
+                named.append(facts.version)
+        known = facts.encryption if isinstance(facts.encryption, Encryption) else None
+        self.tell(
+            {
+                "cluster_id": facts.cluster_id,
+                "bucket": facts.version.bucket,
+                "key": facts.version.key,
+                "version_id": facts.version.version_id,
+                "compliance": worst,
+                "encryption": known.algorithm if known else None,
+                "kms_key": known.key_identifier if known else None,
+                "unread": facts.encryption.reason
+                if isinstance(facts.encryption, Unresolved)
+                else None,
+                "rules": rules,
+            }
+        )
+
+
+def _placed(folder: Folder, cluster: Cluster | None) -> Folder:
+    """Say where a cluster logs to, if the planner could not."""
+    if folder.bucket is not None or cluster is None or cluster.log_uri is None:
+        return folder
+    location = LogLocation.parse(cluster.log_uri)
+    if location is None:
+        message = f"the log URI {cluster.log_uri!r} of {cluster.id} is not S3's"
+        raise NotReadableError(message)
+    return replace(folder, bucket=location.bucket, prefix=f"{location.prefix}{cluster.id}/")
+
+
+def _subject(rescan: Rescan, cluster_id: str, cluster: Cluster | None) -> Subject:
+    if cluster is not None:
+        return Subject.of(cluster)
+    here = Arn.of(rescan.execution)
+    return Subject.unknown(cluster_id, here.account, here.region)

@@ -1,0 +1,145 @@
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from emr_log_guard.adapters.rescan_results import S3RescanResults
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.rescan import (
+    BadObjects,
+    Folder,
+    Followed,
+    Rescan,
+    RescanMemory,
+    Shard,
+    ShardDone,
+    ShardFailed,
+)
+from emr_log_guard.domain.rescan_report import Difference, RescanReport
+from tests.unit.builders import CLUSTER_ID, NOW, REGION, a_finding
+
+FOLDER = Folder(CLUSTER_ID, "logs", "emr/", "a", "b", NOW, active=False)
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client: Any = boto3.client("s3")
+        where = {"LocationConstraint": REGION}
+        client.create_bucket(Bucket="reports", CreateBucketConfiguration=where)
+        yield client
+
+
+@pytest.fixture
+def results(s3: Any) -> S3RescanResults:  # noqa: ANN401
+    return S3RescanResults(s3, "reports")
+
+
+def keys(s3: Any) -> list[str]:  # noqa: ANN401
+    return [each["Key"] for each in s3.list_objects_v2(Bucket="reports").get("Contents", ())]
+
+
+def body(s3: Any, key: str) -> str:  # noqa: ANN401
+    text: str = s3.get_object(Bucket="reports", Key=key)["Body"].read().decode()
+    return text
+
+
+def test_a_plan_is_read_as_it_was_written(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+    shards = (Shard(id="1", known=("a",), clusters=("b",)), Shard(id="2", folder=FOLDER))
+
+    assert results.plan("run", iter(shards)) == "rescans/run/shards.jsonl"
+
+    assert results.planned("run") == shards
+    assert len(body(s3, "rescans/run/shards.jsonl").splitlines()) == 2
+    results.plan("empty", ())
+    assert results.planned("empty") == ()
+
+
+def test_each_thing_is_told_in_a_line(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+    with results.lines("run", "objects-000001") as tell:
+        tell({"key": "ö", "compliance": Compliance.NON_COMPLIANT})
+        tell([1])
+
+    assert body(s3, "rescans/run/results/objects-000001.ndjson") == (
+        '{"key": "ö", "compliance": "NON_COMPLIANT"}\n[1]\n'
+    )
+
+
+def test_nothing_is_written_of_a_part_that_fails(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+    def scan() -> None:
+        with results.lines("run", "part") as tell:
+            tell(1)
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        scan()
+
+    assert keys(s3) == []
+
+
+def test_what_came_of_the_parts_of_a_shard_is_kept_apart(
+    s3: Any,  # noqa: ANN401
+    results: S3RescanResults,
+) -> None:
+    bad = BadObjects(a_finding("EMRLOG-101"), (ObjectVersion("logs", "emr/x", "v1"),))
+    done = ShardDone(
+        shard="1",
+        clusters={"COMPLIANT": 2},
+        described=1,
+        attention=("a",),
+        folder=FOLDER,
+        listed=3,
+        log_objects={"NON_COMPLIANT": 1},
+        bad=(bad,),
+        next_after="emr/x",
+    )
+    rest = ShardDone(shard="1")
+    results.done("run", "1", done)
+    results.done("run", "1/emr/x", rest)
+    results.done("run", "1/emr/x", rest)
+    results.done("other", "1", rest)
+
+    assert list(results.all_done("run")) == [rest, done]
+    assert len(keys(s3)) == 3
+    assert all(len(key) < 60 for key in keys(s3))
+
+
+def test_failures_are_read_as_they_were_written(results: S3RescanResults) -> None:
+    failed = ShardFailed("1", "2 clusters", "why")
+    results.failed("run", failed)
+
+    assert list(results.all_failed("run")) == [failed]
+    assert list(results.all_failed("other")) == []
+
+
+def test_what_one_run_leaves_the_next_one_reads(results: S3RescanResults) -> None:
+    assert results.recall() == RescanMemory()
+    memory = RescanMemory(
+        execution="arn",
+        started=NOW,
+        open=("a#1",),
+        folders={CLUSTER_ID: Followed("logs", "emr/", NOW, NOW)},
+    )
+
+    results.remember(memory)
+
+    assert results.recall() == memory
+
+
+def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+    report = RescanReport(
+        rescan=Rescan(execution="arn:x:run", started=NOW),
+        finished=NOW,
+        place=results.place("run"),
+        shards=0,
+        failed=(),
+        difference=Difference.between(RescanMemory(), [a_finding(cluster_name="ö")]),
+    )
+
+    results.report(report)
+
+    assert report.place == "s3://reports/rescans/run/report.json"
+    assert '"cluster_name": "ö"' in body(s3, "rescans/run/report.json")

@@ -1,0 +1,56 @@
+import pytest
+from botocore.exceptions import ClientError
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.step_functions import StepFunctionsExecutions
+from tests.unit.builders import NOW
+from tests.unit.stubbed_aws import AwsError, StubbedAws
+
+EXECUTION = "arn:aws:states:eu-west-1:111122223333:execution:x-rescan:1"
+
+
+@pytest.fixture
+def executions(aws: StubbedAws) -> StepFunctionsExecutions:
+    clients.states.cache_clear()
+    return StepFunctionsExecutions(aws.attach(clients.states()))
+
+
+@pytest.mark.parametrize(
+    ("status", "running"),
+    [
+        ("RUNNING", True),
+        ("PENDING_REDRIVE", True),
+        ("SUCCEEDED", False),
+        ("FAILED", False),
+        ("TIMED_OUT", False),
+        ("ABORTED", False),
+    ],
+)
+def test_an_execution_runs_or_has_ended(
+    aws: StubbedAws,
+    executions: StepFunctionsExecutions,
+    status: str,
+    running: bool,  # noqa: FBT001
+) -> None:
+    machine = EXECUTION.replace("execution", "stateMachine")
+    described = {"executionArn": EXECUTION, "stateMachineArn": machine, "startDate": NOW}
+    aws.answer("DescribeExecution", described | {"status": status})
+
+    assert executions.running(EXECUTION) is running
+
+
+def test_one_that_is_forgotten_has_ended(
+    aws: StubbedAws, executions: StepFunctionsExecutions
+) -> None:
+    aws.answer("DescribeExecution", AwsError("ExecutionDoesNotExist"))
+
+    assert executions.running(EXECUTION) is False
+
+
+def test_of_one_that_cannot_be_read_nothing_is_said(
+    aws: StubbedAws, executions: StepFunctionsExecutions
+) -> None:
+    aws.answer("DescribeExecution", AwsError("AccessDeniedException"))
+
+    with pytest.raises(ClientError):
+        executions.running(EXECUTION)

@@ -1,0 +1,206 @@
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from botocore.response import StreamingBody
+from typer.testing import CliRunner, Result
+
+from emr_log_guard.cli import rescan as command
+from emr_log_guard.cli.app import app
+from tests.unit.builders import NOW
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:emr-log-guard-rescan"
+EXECUTION = "arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan:1"
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+TEXT = "EMR log re-scan: 1 new, 0 resolved, 0 still open\n"
+DESCRIBED = {"executionArn": EXECUTION, "stateMachineArn": MACHINE, "startDate": NOW}
+
+
+def resources(**names: str) -> dict[str, Any]:
+    common = {"ResourceType": "t", "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+    return {
+        "StackResourceSummaries": [
+            {"LogicalResourceId": logical, "PhysicalResourceId": physical} | common
+            for logical, physical in names.items()
+        ]
+    }
+
+
+def execution(status: str, **more: str) -> dict[str, Any]:
+    return DESCRIBED | {"status": status} | more
+
+
+def succeeded(compliance: str) -> dict[str, Any]:
+    output = {"report": "s3://reports/rescans/1/report.json", "compliance": compliance}
+    return execution("SUCCEEDED", output=json.dumps(output))
+
+
+@pytest.fixture
+def stack(aws: StubbedAws, monkeypatch: pytest.MonkeyPatch) -> StubbedAws:
+    monkeypatch.setattr(command, "POLL_SECONDS", 0)
+    aws.answer("ListStackResources", resources(RescanStateMachine=MACHINE))
+    aws.answer("StartExecution", {"executionArn": EXECUTION, "startDate": NOW})
+    aws.answer("DescribeExecution", execution("RUNNING"), succeeded("COMPLIANT"))
+
+    def text(_: dict[str, Any]) -> dict[str, Any]:
+        return {"Body": StreamingBody(io.BytesIO(TEXT.encode()), len(TEXT))}
+
+    aws.answer("GetObject", text)
+    return aws
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["rescan", *arguments])
+
+
+def asked(aws: StubbedAws) -> dict[str, Any]:
+    [request] = [request for call, request in aws.calls if call == "StartExecution"]
+    assert request["stateMachineArn"] == MACHINE
+    found: dict[str, Any] = json.loads(request["input"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "input_"),
+    [
+        ([], {"scope": "all", "deep": False}),
+        (["--clusters"], {"scope": "clusters", "deep": False}),
+        (["--objects", "--deep"], {"scope": "log_objects", "deep": True}),
+        (["--clusters", "--objects"], {"scope": "all", "deep": False}),
+    ],
+)
+def test_a_rescan_is_started_as_it_was_asked_for(
+    stack: StubbedAws, arguments: list[str], input_: dict[str, object]
+) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == 0
+    assert asked(stack) == input_
+    assert EXECUTION in result.stdout
+    assert "DescribeExecution" not in stack.counts
+
+
+@pytest.mark.parametrize(
+    ("compliance", "status"),
+    [("COMPLIANT", 0), ("NON_COMPLIANT", 1), ("INSUFFICIENT_DATA", 3)],
+)
+def test_with_wait_the_report_is_printed_and_the_status_says_what_it_comes_to(
+    stack: StubbedAws, compliance: str, status: int
+) -> None:
+    stack.answer("DescribeExecution", execution("RUNNING"), succeeded(compliance))
+
+    result = run("--wait")
+
+    assert (result.exit_code, result.stdout) == (status, TEXT)
+    assert [request for call, request in stack.calls if call == "GetObject"] == [
+        {"Bucket": "reports", "Key": "rescans/1/report.txt"}
+    ]
+    assert "ListMapRuns" not in stack.counts  # nobody looks on
+
+
+def test_on_a_terminal_it_shows_how_far_it_is(
+    stack: StubbedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = execution("RUNNING")
+    stack.answer("DescribeExecution", running, running, running, succeeded("COMPLIANT"))
+    listed = {"mapRunArn": "map", "executionArn": EXECUTION, "stateMachineArn": MACHINE}
+    stack.answer(
+        "ListMapRuns",
+        {"mapRuns": []},
+        AwsError("AccessDeniedException"),
+        {"mapRuns": [listed | {"startDate": NOW}]},
+    )
+    counts = dict.fromkeys(("pending", "running", "timedOut", "aborted", "resultsWritten"), 0)
+    items = counts | {"succeeded": 3, "failed": 1, "total": 9}
+    stack.answer(
+        "DescribeMapRun",
+        {
+            "mapRunArn": "map",
+            "executionArn": EXECUTION,
+            "status": "RUNNING",
+            "startDate": NOW,
+            "maxConcurrency": 1,
+            "toleratedFailurePercentage": 100,
+            "toleratedFailureCount": 0,
+            "itemCounts": items,
+            "executionCounts": items,
+        },
+    )
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes anything for a terminal
+
+    result = run("--wait")
+
+    assert (result.exit_code, result.stdout) == (0, TEXT)
+    assert (stack.counts["ListMapRuns"], stack.counts["DescribeMapRun"]) == (3, 1)
+    assert "4/9" in _ANSI.sub("", result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "said"),
+    [
+        (
+            "FAILED",
+            {"error": "RescanRunning", "cause": "a re-scan runs already: arn"},
+            "FAILED RescanRunning a re-scan runs already: arn",
+        ),
+        ("ABORTED", {}, "ABORTED"),
+    ],
+)
+def test_without_a_report_it_says_why(
+    stack: StubbedAws, status: str, more: dict[str, str], said: str
+) -> None:
+    stack.answer("DescribeExecution", execution(status, **more))
+
+    result = run("--wait")
+
+    assert result.exit_code == 2
+    assert f"the re-scan ended without a report: {said}\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "said"),
+    [
+        ("ListStackResources", AwsError("ValidationError"), "no stack emr-log-guard in eu-west-1"),
+        ("ListStackResources", resources(Other="x"), "has no RescanStateMachine"),
+        (
+            "StartExecution",
+            AwsError("AccessDeniedException"),
+            f"states:StartExecution on {MACHINE} answered AccessDeniedException",
+        ),
+        (
+            "DescribeExecution",
+            AwsError("AccessDeniedException"),
+            f"states:DescribeExecution on {EXECUTION} answered AccessDeniedException",
+        ),
+        (
+            "GetObject",
+            AwsError("AccessDenied"),
+            "s3:GetObject on s3://reports/rescans/1/report.txt answered AccessDenied",
+        ),
+    ],
+)
+def test_whatever_is_not_allowed_is_one_clear_line(
+    stack: StubbedAws, operation: str, answer: Answer, said: str
+) -> None:
+    stack.answer(operation, answer)
+
+    result = run("--wait")
+
+    assert result.exit_code == 2
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert said in line
+
+
+def test_who_waits_no_longer_is_told_that_it_goes_on(stack: StubbedAws) -> None:
+    def interrupted(_: dict[str, Any]) -> Answer:
+        raise KeyboardInterrupt
+
+    stack.answer("DescribeExecution", interrupted)
+
+    result = run("--wait")
+
+    assert result.exit_code == 130
+    assert f"it goes on: {EXECUTION}" in result.stderr

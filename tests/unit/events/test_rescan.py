@@ -1,0 +1,85 @@
+import json
+from typing import Any
+
+import pytest
+
+from emr_log_guard.domain.rescan import Folder, Rescan, Scope, Shard
+from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.rescan import RescanRequest, parse_finish, parse_plan, parse_shard
+from tests.unit.builders import CLUSTER_ID, NOW
+
+EXECUTION = "arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan:1"
+RUN: dict[str, Any] = {
+    "execution": EXECUTION,
+    "started": NOW.isoformat(),
+    "scope": "all",
+    "deep": True,
+}
+SHARD: dict[str, Any] = {
+    "id": "objects-000001",
+    "known": [],
+    "clusters": [],
+    "folder": {"cluster_id": CLUSTER_ID, "bucket": "logs", "prefix": "emr/"},
+}
+RESCAN = Rescan(execution=EXECUTION, started=NOW, deep=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "request_"),
+    [
+        ({}, RescanRequest(EXECUTION)),
+        ({"scope": "clusters"}, RescanRequest(EXECUTION, Scope.CLUSTERS)),
+        ({"scope": "log_objects", "deep": True}, RescanRequest(EXECUTION, Scope.LOG_OBJECTS, True)),  # noqa: FBT003
+    ],
+)
+def test_a_run_is_asked_for_with_little_or_nothing(
+    asked: dict[str, object], request_: RescanRequest
+) -> None:
+    assert parse_plan({"execution": EXECUTION, "input": asked}) == request_
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"scope": "objects"}, "scope"),
+        ({"deap": True}, "deap"),
+        ({"deep": 1}, "deep"),
+        ([], "input"),
+    ],
+)
+def test_what_nobody_understands_is_refused_by_its_name(asked: object, field: str) -> None:
+    with pytest.raises(InvalidEventError, match=field):
+        parse_plan({"execution": EXECUTION, "input": asked})
+
+
+def test_a_shard_is_read_with_what_is_left_of_it() -> None:
+    task = parse_shard({"rescan": RUN, "shard": SHARD, "after": "emr/a", "rest": {"after": "x"}})
+
+    assert task.rescan == RESCAN
+    assert task.shard == Shard(id="objects-000001", folder=Folder(CLUSTER_ID, "logs", "emr/"))
+    assert (task.after, task.failed) == ("emr/a", None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (
+            json.dumps({"errorType": "NotReadableError", "errorMessage": "s3:ListBucket …"}),
+            "NotReadableError: s3:ListBucket …",
+        ),
+        ("no json", "NotReadableError: no json"),
+        ("[1]", "NotReadableError: [1]"),
+        ("{}", "NotReadableError: {}"),
+        ("", "NotReadableError"),
+    ],
+)
+def test_a_failure_is_told_in_a_line(cause: str, told: str) -> None:
+    failure = {"Error": "NotReadableError", "Cause": cause}
+
+    assert parse_shard({"rescan": RUN, "shard": SHARD, "failure": failure}).failed == told
+
+
+def test_the_end_of_a_run_is_read() -> None:
+    assert parse_finish({"rescan": RUN}) == RESCAN
+    with pytest.raises(InvalidEventError):
+        parse_finish({})

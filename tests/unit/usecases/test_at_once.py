@@ -1,0 +1,57 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from emr_log_guard.errors import NotReadableError
+from emr_log_guard.usecases.at_once import at_once
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def test_results_come_in_the_items_order(pool: ThreadPoolExecutor) -> None:
+    together = Barrier(4, timeout=5)
+
+    def work(number: int) -> int:
+        together.wait()  # only four at once get past this
+        return number * number
+
+    assert list(at_once(range(8), work, pool, 8)) == [n * n for n in range(8)]
+
+
+def test_no_more_are_taken_than_are_held(pool: ThreadPoolExecutor) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = at_once(items(), str, pool, 10)
+
+    assert next(results) == "0"
+    assert len(taken) == 10
+
+
+def test_what_was_listed_before_a_list_broke_off_is_worked_on(pool: ThreadPoolExecutor) -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        message = "s3:ListBucket answered SlowDown"
+        raise NotReadableError(message)
+
+    seen: list[int] = []
+
+    with pytest.raises(NotReadableError, match="SlowDown"):
+        seen.extend(at_once(items(), int, pool, 10))
+
+    assert seen == [0, 1, 2]
+
+
+def test_an_error_of_the_work_flies(pool: ThreadPoolExecutor) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(at_once([1, 0], lambda n: 1 / n, pool, 2))
