@@ -38,14 +38,16 @@ def test_beyond_the_burst_calls_are_throttled_until_the_bucket_refills(
 ) -> None:
     begun = time.monotonic()
     first = codes(throttling, 20)
-    refilled = int(time.monotonic() - begun)
-
     answered = first.count("InvalidRequestException")
-    assert 10 <= answered <= 11 + refilled
+
+    assert 10 <= answered <= 10 + time.monotonic() - begun
     assert first.count("ThrottlingException") == 20 - answered
 
     time.sleep(2.1)
-    assert codes(throttling, 6).count("InvalidRequestException") in (2, 3)
+    refilled = codes(throttling, 6).count("InvalidRequestException")
+
+    assert refilled >= 2
+    assert answered + refilled <= 10 + time.monotonic() - begun
 
 
 def test_each_region_has_buckets_of_its_own(throttling: Sandbox) -> None:
@@ -56,11 +58,22 @@ def test_each_region_has_buckets_of_its_own(throttling: Sandbox) -> None:
 
 def test_the_account_as_a_whole_has_a_bucket_too(throttling: Sandbox) -> None:
     emr = throttling.client("emr", region_name="eu-west-3")
-    for _ in range(20):
-        emr.list_clusters()
 
-    answered = codes(throttling, 10, "eu-west-3").count("InvalidRequestException")
-    assert answered < 10
+    def listed(_: int) -> bool:
+        try:
+            emr.list_clusters()
+        except ClientError:
+            return False
+        return True
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        lists = sum(pool.map(listed, range(20)))
+    described = codes(throttling, 10, "eu-west-3").count("InvalidRequestException")
+
+    assert lists == 20
+    assert described >= 5
+    assert lists + described <= 25 + 5 * (time.monotonic() - begun)
 
 
 def test_without_the_quotas_nothing_is_throttled(sandbox: Sandbox) -> None:
