@@ -1,3 +1,11 @@
 """What several folders of tests share."""
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["sandbox.pytest_plugin"]
+
+# A machine that is busy with something else is no failure.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")

@@ -93,5 +93,5 @@ class Enforcement(RuleBasedStateMachine):
         assert self.ended
 
 
-Enforcement.TestCase.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+Enforcement.TestCase.settings = settings(max_examples=80, stateful_step_count=25)
 TestEnforcement = Enforcement.TestCase

@@ -158,5 +158,5 @@ class Ledger(RuleBasedStateMachine):
             assert self.told[-1][1].kind == "finding.resolved"
 
 
-Ledger.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+Ledger.TestCase.settings = settings(max_examples=150, stateful_step_count=25)
 TestLedger = Ledger.TestCase
