@@ -61,7 +61,7 @@ def environment(ground: Ground) -> dict[str, str]:
 def guard(ground: Ground, *options: str, rules: Sequence[str] = ()) -> Found:
     """Run `emr-log-guard audit`."""
     chosen = [part for rule in rules for part in ("--rule", rule)]
-    python = ROOT / ".venv" / "command" / "bin" / "python"
+    python = ROOT / ".venv" / "dev" / "bin" / "python"
     command: list[str | Path] = [
         python,
         "-m",

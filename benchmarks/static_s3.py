@@ -1,4 +1,4 @@
-"""A plain server that answers what both contestants ask S3, from a table in memory.
+"""A plain server that answers what is asked of S3 here, from a table in memory.
 
 The emulated account takes some 3 ms for each HeadObject, more than either client does, and so would
 measure itself. Run as `python -m benchmarks.static_s3 FILE`: FILE is JSON, a bucket's name and its
@@ -7,14 +7,21 @@ objects' headers by key. It prints its port, and ends when its standard input do
 
 import asyncio
 import json
+import subprocess
 import sys
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from sandbox.deployment import ROOT
+
 _PAGE = 1000
+_AFTER = ("continuation-token", "marker", "start-after")
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MODIFIED = "2026-03-14T15:09:26.000Z"
 
@@ -25,7 +32,12 @@ class Bucket:
 
     name: str
     objects: dict[str, dict[str, str]]
-    """Headers of a HEAD, by key."""
+    """Headers of a HEAD, by key; in S3's order of keys."""
+    keys: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know the keys by their places."""
+        object.__setattr__(self, "keys", list(self.objects))
 
     def answer(self, method: str, target: str) -> tuple[int, dict[str, str], bytes]:
         """Answer a request: status, headers, body."""
@@ -51,8 +63,13 @@ class Bucket:
 
     def _page(self, query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
         prefix = query.get("prefix", [""])[0]
-        after = (query.get("continuation-token") or query.get("marker") or [""])[0]
-        keys = [k for k in self.objects if k.startswith(prefix) and k > after]
+        after = next(
+            (query[name][0] for name in _AFTER if query.get(name)),
+            "",
+        )
+        first = max(bisect_left(self.keys, prefix), bisect_right(self.keys, after))
+        found = self.keys[first : first + _PAGE + 1]
+        keys = [key for key in found if key.startswith(prefix)]
         page, more = keys[:_PAGE], len(keys) > _PAGE
         contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{_MODIFIED}</LastModified>"
@@ -107,6 +124,27 @@ async def serve(bucket: Bucket, delay: float) -> None:
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)
+
+
+@contextmanager
+def bucket_server(
+    folder: Path, name: str, heads: Mapping[str, Mapping[str, str]], milliseconds: float = 0
+) -> Iterator[str]:
+    """Serve a bucket from a process of its own, each answer held back for so long; give its URL."""
+    file = folder / "bucket.json"
+    file.write_text(json.dumps({"bucket": name, "objects": heads}))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.static_s3", file, str(milliseconds)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        port = process.stdout.readline().strip() if process.stdout else ""
+        yield f"http://127.0.0.1:{port}"
+        if process.stdin:
+            process.stdin.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""Measure everything and write docs/benchmarks.md, or print some of it.
+
+`python -m benchmarks [--rounds N] [NAME ...]`
+"""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from benchmarks import audits, functions, rescans
+from benchmarks.page import Section, page
+from benchmarks.stack import deployed
+from sandbox.deployment import ROOT
+
+if TYPE_CHECKING:
+    from benchmarks.stack import Stack
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="what to measure; all of it if none"
+    )
+    asked = parser.parse_args()
+    rounds: int = asked.rounds
+    alone: Mapping[str, Callable[[], Section]] = {
+        "clusters": lambda: audits.clusters(rounds),
+        "log-objects": lambda: audits.log_objects(rounds),
+        "quotas": audits.quotas,
+    }
+    beside_the_stack: Mapping[str, Callable[[Stack], Section]] = {
+        "cold-starts": lambda stack: functions.cold_starts(stack, 2 * rounds),
+        "imports": lambda stack: functions.imports(stack, rounds),
+        "warm": lambda stack: functions.warm(stack, 10 * rounds),
+        "layers": functions.sizes,
+        "throughput": rescans.throughput,
+        "memory": rescans.memory,
+        "known-clusters": rescans.known_clusters,
+    }
+    names = [*alone, *beside_the_stack]
+    if unknown := set(asked.names) - set(names):
+        parser.error(
+            f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(names)}"
+        )
+    chosen = asked.names or names
+    sections = [_told(alone[name]()) for name in chosen if name in alone]
+    if any(name in beside_the_stack for name in chosen):
+        with deployed() as stack:
+            sections += [
+                _told(beside_the_stack[name](stack)) for name in chosen if name in beside_the_stack
+            ]
+    if not asked.names:
+        PAGE.write_text(page(sections))
+
+
+def _told(section: Section) -> Section:
+    sys.stdout.write(f"{section}\n\n")
+    sys.stdout.flush()
+    return section
+
+
+if __name__ == "__main__":
+    main()

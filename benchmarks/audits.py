@@ -1,0 +1,171 @@
+"""`audit` side by side with Cloud Custodian, and under EMR's quotas."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.contestants import (
+    CLUSTERS,
+    FAIR_RULES,
+    Found,
+    Ground,
+    WrongResultError,
+    custodian,
+    guard,
+    objects_policy,
+)
+from benchmarks.measuring import Runs
+from benchmarks.page import Section
+from benchmarks.seed import KEYS, seed_clusters, seed_objects
+from benchmarks.static_s3 import bucket_server
+from sandbox import Sandbox
+from sandbox.estate import LOG_BUCKET
+
+BURST = 10
+"""DescribeCluster calls that EMR answers at once; then it is one a second."""
+UNDER_QUOTAS = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """All runs of one contestant, which found the same each time."""
+
+    found: list[Found]
+
+    @property
+    def runs(self) -> Runs:
+        """Time and memory."""
+        return Runs([each.run for each in self.found])
+
+    def cells(self) -> list[str]:
+        """Say them in a table's words."""
+        last = self.found[-1]
+        return [
+            self.runs.spread,
+            f"{self.runs.megabytes:.0f} MB",
+            f"{last.requests:,}",
+            f"{last.bad:,}",
+        ]
+
+
+@contextmanager
+def account(**settings: float | bool) -> Iterator[Ground]:
+    """Have an account, and a folder for what is run against it."""
+    with Sandbox.start(**settings) as started, TemporaryDirectory() as folder:  # type: ignore[arg-type]
+        yield Ground(started, Path(folder))
+
+
+def in_turn(rounds: int, *contestants: Callable[[], Found]) -> list[Side]:
+    """Run each once without counting it, and then all in turn."""
+    for contestant in contestants:
+        contestant()
+    found: list[list[Found]] = [[] for _ in contestants]
+    for _ in range(rounds):
+        for place, contestant in enumerate(contestants):
+            found[place].append(contestant())
+    return [Side(each) for each in found]
+
+
+def clusters(rounds: int) -> Section:
+    """Clusters, whose keys alone Custodian can tell."""
+    rows = []
+    for number, latency in ((200, 50), (200, 0), (1160, 0)):
+        with account(latency_ms=latency) as ground:
+            bad = seed_clusters(ground.account, number)
+            ours, all_rules, theirs = in_turn(
+                rounds,
+                lambda ground=ground: guard(ground, rules=FAIR_RULES),  # type: ignore[misc]
+                lambda ground=ground: guard(ground),  # type: ignore[misc]
+                lambda ground=ground: custodian(ground, CLUSTERS),  # type: ignore[misc]
+            )
+        _demand(ours, bad)
+        case = f"{number:,} clusters, {latency or 'no'} {'ms a call' if latency else 'latency'}"
+        rows += [
+            [case, "Cloud Custodian", *theirs.cells(), "1"],
+            ["", "audit, rules 001 to 006", *ours.cells(), _times(theirs, ours)],
+            ["", "audit, all rules", *all_rules.cells(), _times(theirs, all_rules)],
+        ]
+    return Section(
+        "Clusters",
+        "Every fourth cluster has no log key, every fourth an AWS-managed one, the others one of "
+        f"{KEYS} customer-managed keys: half of them are wrong. Custodian's filter "
+        "`LogEncryptionKmsKeyId: absent` sees the first kind alone. Rules 001 to 006 read what "
+        "it reads, and the keys; "
+        "all rules read key policies, roles, steps and log buckets, too. "
+        f"Medians of {rounds}, the fastest and the slowest in brackets; the start of the process "
+        "is part of it.",
+        ["case", "", "time", "memory", "calls", "found", "times as fast"],
+        rows,
+    )
+
+
+def log_objects(rounds: int) -> Section:
+    """Log objects, of which Custodian does not know whose logs they are."""
+    rows = []
+    for latency in (0, 50):
+        with account() as ground:
+            logs = seed_objects(ground.account, 2000)
+            with bucket_server(ground.folder, LOG_BUCKET, logs.heads, latency) as s3:
+                at = Ground(ground.account, ground.folder, s3)
+                ours, theirs = in_turn(
+                    rounds,
+                    lambda at=at: guard(at, "--objects"),  # type: ignore[misc]
+                    lambda at=at, key=logs.key: custodian(at, objects_policy(key)),  # type: ignore[misc]
+                )
+        _demand(ours, logs.wrong)
+        case = f"2,000 log objects, {latency or 'no'} {'ms a call' if latency else 'latency'}"
+        rows += [
+            [case, "Cloud Custodian", *theirs.cells(), "1"],
+            ["", "audit --objects", *ours.cells(), _times(theirs, ours)],
+        ]
+    return Section(
+        "Log objects",
+        "Two clusters with a key each; every fourth log is in SSE-S3, every fourth under the "
+        "other cluster's key. "
+        "Custodian (`encrypt-keys`, `report-only`) compares with one key for the whole bucket, "
+        "so what it finds is not "
+        "what is wrong; `audit` judges each log by its own cluster's key, and all clusters by "
+        "all rules besides. "
+        "The emulated account needs longer for a HeadObject than either client, so S3 is a plain "
+        "server here (`benchmarks/static_s3.py`), and the rest is the emulated account.",
+        ["case", "", "time", "memory", "calls", "found", "times as fast"],
+        rows,
+    )
+
+
+def quotas() -> Section:
+    """The whole command in an account that throttles."""
+    with account(emr_quotas=True) as ground:
+        bad = seed_clusters(ground.account, UNDER_QUOTAS)
+        found = guard(ground, rules=FAIR_RULES)
+    _demand(Side([found]), bad)
+    minimum = UNDER_QUOTAS - BURST
+    return Section(
+        "Under EMR's quotas",
+        f"DescribeCluster answers {BURST} calls at once and then one a second, so {UNDER_QUOTAS} "
+        "clusters take "
+        f"{minimum} s at the least. Why the limiter is the project's own: "
+        "[ADR 12](adr/0012-what-an-audit-costs.md).",
+        ["case", "time", "above the minimum", "DescribeCluster calls", "clusters not read"],
+        [
+            [
+                f"{UNDER_QUOTAS} clusters",
+                f"{found.run.seconds:.1f} s",
+                f"{found.run.seconds / minimum - 1:.0%}",
+                f"{found.calls['elasticmapreduce:DescribeCluster']}",
+                "0",
+            ]
+        ],
+    )
+
+
+def _demand(side: Side, bad: int) -> None:
+    if wrong := {each.bad for each in side.found} - {bad}:
+        message = f"audit found {wrong}, and {bad} are wrong"
+        raise WrongResultError(message)
+
+
+def _times(theirs: Side, ours: Side) -> str:
+    return f"**{theirs.runs.seconds / ours.runs.seconds:.1f}**"

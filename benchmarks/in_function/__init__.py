@@ -1,0 +1,1 @@
+"""Scripts that run in a function's own environment, on its built layers."""

@@ -1,0 +1,52 @@
+"""Times a handler without its AWS calls, once it is warm: `warm.py ROUNDS EVENT`.
+
+What passes between the sending of a request and its answer is taken off, so this is for handlers
+that call one after the other; the processor's time is told beside it.
+"""
+
+import json
+import sys
+import time
+from statistics import median
+from types import SimpleNamespace
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.httpsession import URLLib3Session
+
+rounds, told = sys.argv[1:]
+event = json.loads(told)
+away = 0.0
+send = URLLib3Session.send
+
+
+def timed(self: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+    """Send a request, and note how long that took."""
+    global away  # noqa: PLW0603 - all sessions add to it
+    begun = time.perf_counter()
+    try:
+        return send(self, request)
+    finally:
+        away += time.perf_counter() - begun
+
+
+URLLib3Session.send = timed  # type: ignore[assignment, method-assign]
+
+import app  # type: ignore[import-not-found]  # noqa: E402 - with the timing in place
+
+context = SimpleNamespace(
+    function_name="benchmark",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:benchmark",
+    aws_request_id="0",
+    get_remaining_time_in_millis=lambda: 60_000,
+)
+app.lambda_handler(event, context)
+walls, processors = [], []
+for _ in range(int(rounds)):
+    away = 0.0
+    used, begun = time.process_time(), time.perf_counter()
+    answer = app.lambda_handler(event, context)
+    walls.append(time.perf_counter() - begun - away)
+    processors.append(time.process_time() - used)
+result = {"seconds": median(walls), "processor": median(processors), "answer": repr(answer)}
+sys.stdout.write(f"{json.dumps(result)}\n")

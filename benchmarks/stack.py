@@ -1,0 +1,87 @@
+"""The deployed stack that the functions' benchmarks run beside."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.contestants import WrongResultError
+from benchmarks.measuring import Run, measured
+from sandbox import Sandbox
+from sandbox.deployment import BUILT, ROOT
+
+LAYERS = ("DependenciesLayer", "EmrLogGuardLayer")
+SCRIPTS = ROOT / "benchmarks" / "in_function"
+
+WEBHOOK = "arn:aws:secretsmanager:us-east-1:111122223333:secret:slack-webhook-AbCdEf"
+"""Only named, never read: it makes the function that posts to Slack part of the stack."""
+
+
+def python() -> Path:
+    """Name the Python that has nothing installed, as Lambda's."""
+    return Path(sys.base_prefix) / "bin" / "python3.13"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The stack, and a folder to run in."""
+
+    account: Sandbox
+    folder: Path
+
+    def resource(self, logical_id: str) -> str:
+        """Name a resource of the stack as AWS does."""
+        answer = self.account.client("cloudformation").describe_stack_resource(
+            StackName="emr-log-guard", LogicalResourceId=logical_id
+        )
+        name: str = answer["StackResourceDetail"]["PhysicalResourceId"]
+        return name
+
+    def environment(self, function: str) -> dict[str, str]:
+        """Give the environment in which a function starts, built layers and all."""
+        configuration = self.account.client("lambda").get_function_configuration(
+            FunctionName=self.resource(function)
+        )
+        given: dict[str, str] = configuration["Environment"]["Variables"]
+        paths = [BUILT.parent / function, *(BUILT.parent / layer / "python" for layer in LAYERS)]
+        return (
+            {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+            | self.account.environment
+            | given
+            | {
+                "AWS_LAMBDA_FUNCTION_NAME": function,
+                "AWS_REGION": self.account.region,
+                "PYTHONPATH": os.pathsep.join(map(str, paths)),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
+        )
+
+    def run(
+        self, function: str, script: str, *arguments: str, settings: Mapping[str, str] | None = None
+    ) -> tuple[Run, dict[str, Any]]:
+        """Run a script as a function: its process, and the JSON that it wrote last.
+
+        Raises:
+            WrongResultError: It failed.
+
+        """
+        command: list[str | Path] = [python(), "-s", SCRIPTS / f"{script}.py", *arguments]
+        run = measured(command, self.environment(function) | dict(settings or {}), self.folder)
+        if run.status:
+            raise WrongResultError(run.stderr)
+        told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+        return run, told
+
+
+@contextmanager
+def deployed() -> Iterator[Stack]:
+    """Build the stack anew and deploy it."""
+    with Sandbox.start() as account, TemporaryDirectory() as folder:
+        account.build()
+        account.deploy({"EnforcementAllowed": "true", "SlackWebhookSecretArn": WEBHOOK})
+        yield Stack(account, Path(folder))
