@@ -15,7 +15,7 @@ UV := $(or $(shell command -v uv),.venv/uv/bin/uv)
 
 # dev checks and tests; the others pin other versions of botocore, so they keep to themselves.
 ENVIRONMENTS := .venv/dev/.synced .venv/sam/.synced .venv/sandbox/.synced
-SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks tests layers/dependencies/build.py
+SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks docs/generator tests layers/dependencies/build.py
 
 # The layers' build takes python3.13 and uv from PATH, and so does whatever calls `sam` in tests.
 export PATH := $(CURDIR)/.venv/dev/bin:$(PATH)
@@ -68,6 +68,10 @@ template: .venv/dev/.synced .venv/sam/.synced
 format: .venv/dev/.synced ## format the code and fix what can be fixed
 	@.venv/dev/bin/ruff format .
 	@.venv/dev/bin/ruff check --fix .
+
+.PHONY: docs
+docs: .venv/dev/.synced ## write the pages that are made from the code: docs/rules.md and others
+	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/python -m docs.generator
 
 .PHONY: build
 build: setup ## build the stack into .aws-sam

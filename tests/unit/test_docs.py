@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from docs.generator.pages import PAGES as GENERATED
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
 
@@ -27,16 +28,13 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
-def section(heading: str) -> str:
-    """Give the text of one of the README's sections, those below it left out."""
-    _, found, rest = README.partition(f"\n{heading}\n")
-    assert found, f"README.md has no heading {heading!r}"
-    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+def table(head: str) -> list[list[str]]:
+    """Give the cells of the README's table whose head begins so; nothing when it has none.
 
-
-def rows(text: str) -> list[list[str]]:
-    """Give the cells of a table, its head and the line below it left out."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    A table that a generated page has may be left out of the README.
+    """
+    _, _, below = README.partition(f"\n| {head} |")
+    lines = re.split(r"^(?!\|)", below, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
@@ -71,10 +69,33 @@ def parameters() -> dict[str, str]:
     return {name: str(given["Default"]) for name, given in template["Parameters"].items()}
 
 
-def test_the_readme_lists_every_rule_by_its_name_and_severity() -> None:
-    listed = [tuple(cells[:3]) for cells in rows(section("## What it checks"))]
+@pytest.mark.parametrize("path", GENERATED)
+def test_a_page_that_is_made_from_the_code_says_what_the_code_says(path: str) -> None:
+    assert (ROOT / path).read_text() == GENERATED[path](), f"{path} is stale: run make docs"
 
-    assert listed == [
+
+@pytest.mark.parametrize("path", ["docs/rules.md", "docs/configuration.md", "docs/cli.md"])
+def test_the_readme_leads_to_each_page_that_is_made_from_the_code(path: str) -> None:
+    assert path in {link.partition("#")[0] for link in _LINK.findall(prose(ROOT / "README.md"))}
+
+
+def test_every_rule_every_parameter_and_every_field_has_a_meaning() -> None:
+    tables = [GENERATED[f"docs/{name}.md"]() for name in ("rules", "configuration", "cli")]
+
+    assert [line for text in tables for line in text.splitlines() if line.endswith("|  |")] == []
+
+
+def test_every_command_says_with_what_status_it_ends() -> None:
+    _, *commands = GENERATED["docs/cli.md"]().split("\n## ")
+
+    assert commands
+    assert [text.split()[0] for text in commands if not re.search(r"status\s+(is|0)", text)] == []
+
+
+def test_a_table_of_rules_in_the_readme_has_every_rule() -> None:
+    listed = [tuple(cells[:3]) for cells in table("id | name | severity")]
+
+    assert not listed or listed == [
         (f"[{rule.id}](docs/runbooks/{rule.id}.md)", rule.name, rule.severity) for rule in ALL_RULES
     ]
 
@@ -102,21 +123,15 @@ def test_a_runbook_begins_with_its_rule_and_answers_the_same_questions(rule: Rul
     assert {"## Confirm", "## Fix", "## INSUFFICIENT_DATA"} <= set(page.splitlines())
 
 
-def test_the_readme_lists_every_parameter_of_the_template_and_no_other() -> None:
-    listed = [cells[0].strip("`") for cells in rows(section("### Parameters"))]
+def test_a_table_of_parameters_in_the_readme_has_every_one_and_its_default() -> None:
+    told = {cells[0].strip("`"): cells[1] for cells in table("parameter | default")}
+    defaults = {name: f"`{value}`" if value else "empty" for name, value in parameters().items()}
+    # Written as a range there, for it is long.
+    rules = [f"EMRLOG-00{number}" for number in (*range(2, 7), 8)]
+    assert defaults["EnforcementRules"] == f"`{','.join(rules)}`"
+    defaults["EnforcementRules"] = "EMRLOG-002 to -006, -008"
 
-    assert listed == list(parameters())
-
-
-def test_the_readme_tells_the_parameters_defaults() -> None:
-    told = {cells[0].strip("`"): cells[1] for cells in rows(section("### Parameters"))}
-    # Written as a range, for it is long.
-    assert told.pop("EnforcementRules") == "EMRLOG-002 to -006, -008"
-
-    defaults = parameters()
-    rules = defaults.pop("EnforcementRules").split(",")
-    assert rules == [f"EMRLOG-00{number}" for number in (*range(2, 7), 8)]
-    assert told == {name: f"`{value}`" if value else "empty" for name, value in defaults.items()}
+    assert not told or list(told.items()) == list(defaults.items())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -40,7 +40,9 @@ STRICT = Policy(rules={rule_id: RuleSettings(enabled=True) for rule_id in RULE_I
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
 _ARN = r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:"
 
-type RuleId = Annotated[str, Meta(extra_json_schema={"enum": list(RULE_IDS)})]
+type RuleId = Annotated[
+    str, Meta(extra_json_schema={"enum": list(RULE_IDS)}, description="A rule id.")
+]
 type RuleIdOrAll = Annotated[
     str, Meta(extra_json_schema={"enum": ["*", *RULE_IDS]}, description="A rule id, or * for all.")
 ]
@@ -63,47 +65,80 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RuleDocument(_Strict, frozen=True):
     """What is different about one rule."""
 
-    enabled: bool | UnsetType = UNSET
-    severity: Severity | UnsetType = UNSET
-    mode: Mode | UnsetType = UNSET
+    enabled: Annotated[bool, Meta(description="Whether it is judged by.")] | UnsetType = UNSET
+    severity: (
+        Annotated[Severity, Meta(description="How grave it is; below HIGH it terminates nothing.")]
+        | UnsetType
+    ) = UNSET
+    mode: (
+        Annotated[Mode, Meta(description="A milder mode than the policy's; never a stronger one.")]
+        | UnsetType
+    ) = UNSET
 
 
 class EnforcementDocument(_Strict, frozen=True):
     """What may cost a cluster its life."""
 
-    rules: tuple[RuleId, ...] = tuple(sorted(DEFAULT_ENFORCED_RULES))
+    rules: Annotated[
+        tuple[RuleId, ...], Meta(description="The rules that a cluster is terminated for.")
+    ] = tuple(sorted(DEFAULT_ENFORCED_RULES))
     grace_at_launch_minutes: Annotated[
-        Minutes, Meta(description="For what opened while the cluster was starting.")
+        Minutes, Meta(description="How long what opened before the cluster ran may stand.")
     ] = 0
     grace_running_minutes: Annotated[
-        Minutes, Meta(description="For what opened on a running cluster.")
+        Minutes, Meta(description="How long what opened on a running cluster may stand.")
     ] = 240
-    termination_protection: TerminationProtection = TerminationProtection.RESPECT
+    termination_protection: Annotated[
+        TerminationProtection,
+        Meta(
+            description="Whether a protected cluster is spared, or its protection lifted; that "
+            "takes a stack deployed with TerminationProtection=override."
+        ),
+    ] = TerminationProtection.RESPECT
 
 
 class ClusterDocument(_Strict, frozen=True):
     """Which clusters an exemption is for: every given part must match, one at least is given."""
 
-    id: ClusterId | UnsetType = UNSET
-    name: Annotated[Line, Meta(description="A pattern, such as legacy-*.")] | UnsetType = UNSET
-    tag: Annotated[dict[str, str], Meta(min_length=1)] | UnsetType = UNSET
+    id: Annotated[ClusterId, Meta(description="Its id, such as j-2AXXXXXXGAPLF.")] | UnsetType = (
+        UNSET
+    )
+    name: (
+        Annotated[Line, Meta(description="A pattern for its name, such as legacy-*.")] | UnsetType
+    ) = UNSET
+    tag: (
+        Annotated[dict[str, str], Meta(min_length=1, description="Tags that it has, all of them.")]
+        | UnsetType
+    ) = UNSET
 
 
 class ExemptionDocument(_Strict, frozen=True):
     """A promise not to act on some rules for some clusters."""
 
     cluster: ClusterDocument
-    rules: Annotated[tuple[RuleIdOrAll, ...], Meta(min_length=1)]
+    rules: Annotated[
+        tuple[RuleIdOrAll, ...], Meta(min_length=1, description="The rules that it is spared from.")
+    ]
     until: Annotated[date, Meta(description="The last day on which it holds, in UTC.")]
-    reason: Line
-    approved_by: Line
+    reason: Annotated[Line, Meta(description="Why, in one line.")]
+    approved_by: Annotated[Line, Meta(description="Who approved it, in one line.")]
 
 
 class AlertsDocument(_Strict, frozen=True):
     """When people are told."""
 
-    minimum_severity: Severity = Severity.LOW
-    remind_every_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+    minimum_severity: Annotated[
+        Severity,
+        Meta(description="Milder findings are recorded only, unless a cluster is ended for them."),
+    ] = Severity.LOW
+    remind_every_hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=720,
+            description="How long after an alert people hear again of what is still open.",
+        ),
+    ] = 24
 
 
 class PolicyDocument(_Strict, frozen=True):
@@ -112,11 +147,26 @@ class PolicyDocument(_Strict, frozen=True):
     schema: (
         Annotated[str, Meta(description="Where the JSON Schema is, for editors.")] | UnsetType
     ) = msgspec.field(default=UNSET, name="$schema")
-    mode: Mode = Mode.ALERT
-    approved_keys: tuple[Key, ...] = ()
-    rules: dict[RuleId, RuleDocument] = {}
+    mode: Annotated[
+        Mode,
+        Meta(
+            description="The most that any rule may do: observe records and counts, alert also "
+            "notifies, enforce also terminates."
+        ),
+    ] = Mode.ALERT
+    approved_keys: Annotated[
+        tuple[Key, ...],
+        Meta(description="The keys that logs may be encrypted with; empty: any customer key."),
+    ] = ()
+    rules: Annotated[
+        dict[RuleId, RuleDocument],
+        Meta(description="What is different about some rules, by their ids."),
+    ] = {}
     enforcement: EnforcementDocument = EnforcementDocument()
-    exemptions: tuple[ExemptionDocument, ...] = ()
+    exemptions: Annotated[
+        tuple[ExemptionDocument, ...],
+        Meta(description="Promises not to act on some rules for some clusters; each one ends."),
+    ] = ()
     alerts: AlertsDocument = AlertsDocument()
 
 

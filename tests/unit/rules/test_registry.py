@@ -87,6 +87,15 @@ def test_every_rule_says_in_one_sentence_why_it_matters(rule: Rule[ClusterFacts]
     assert len(rule.why) <= 100
 
 
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def test_every_rule_says_in_part_of_a_sentence_when_it_applies_and_is_broken(
+    rule: Rule[ClusterFacts],
+) -> None:
+    assert rule.violation
+    assert not rule.violation.endswith(".")
+    assert not rule.premise.endswith(".")
+
+
 def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list[str]:
     """Name the rules that say this of the facts."""
     results: Iterable[tuple[str, Compliance]]

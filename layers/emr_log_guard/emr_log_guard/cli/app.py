@@ -46,7 +46,8 @@ def audit(context: typer.Context) -> None:
 def show(stack: Stack = DEFAULT_STACK, parameter: Parameter = None) -> None:
     """Print the stored policy, ready to be edited and set again.
 
-    Ends with status 2 when it is invalid, and says on standard error what is wrong.
+    Ends with status 0, or with 2 without access and when the policy is invalid: what is wrong is on
+    standard error.
     """
     stored = Place.of(stack, parameter).read()
     problems = problems_of(stored.text)
@@ -73,7 +74,8 @@ def set_policy(
 ) -> None:
     """Store a policy: checks it, shows what changes, asks, and writes.
 
-    Refuses to write when somebody else changed the stored policy meanwhile.
+    Refuses to write when somebody else changed the stored policy meanwhile. Ends with status 0 when
+    it is stored or says the same already, 1 when you say no, and 2 when it is invalid or refused.
     """
     new = read_file(file)
     if problems := problems_of(new):
@@ -98,7 +100,8 @@ def exempt(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Spare clusters from rules until a day: adds an exemption to the stored policy.
 
-    Say which clusters with --cluster, --name or --tag; given together, all of them must match.
+    Say which clusters with --cluster, --name or --tag; given together, all of them must match. Ends
+    with status 0 when it is stored, 1 when you say no, and 2 when something is wrong with it.
     """
     tags = dict(one.partition("=")[::2] for one in tag or ())
     if not all("=" in one for one in tag or ()):

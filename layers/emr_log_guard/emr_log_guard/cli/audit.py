@@ -53,13 +53,14 @@ def audit(arguments: Sequence[str]) -> int:
         SystemExit: with status 2 on wrong usage, with 0 after --help.
 
     """
-    options = _parser().parse_args(arguments, Options())
+    options = audit_parser().parse_args(arguments, Options())
     from emr_log_guard.cli.audit_run import run  # noqa: PLC0415 - see above
 
     return run(options)
 
 
-def _parser() -> ArgumentParser:
+def audit_parser() -> ArgumentParser:
+    """Make the parser of the options."""
     parser = ArgumentParser(
         "emr-log-guard audit",
         description="Judge the clusters of accounts and Regions. Only reads; nothing is deployed.",
@@ -110,8 +111,12 @@ def _parser() -> ArgumentParser:
         "--sample", type=_count, metavar="N", help="only so many a cluster, chosen at random"
     )
     report = parser.add_argument_group("the report")
-    report.add_argument("--format", type=str.lower, choices=FORMATS, default="table")
-    report.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+    report.add_argument(
+        "--format", type=str.lower, choices=FORMATS, default="table", help="how it is written"
+    )
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="where it is written; else standard output"
+    )
     parser.add_argument(
         "--max-rate", type=_rate, metavar="N", help="calls a second of each AWS API, at most"
     )

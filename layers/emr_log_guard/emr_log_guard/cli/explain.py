@@ -27,8 +27,8 @@ def explain(
 ) -> None:
     """Say what the guard knows of a cluster, rule by rule, and all that it decided in a year.
 
-    It reads the ledger and the policy, and judges nothing anew. Status 2: no such stack, or no
-    access.
+    It reads the ledger and the policy, and judges nothing anew. Ends with status 0, or with 2 when
+    there is no such stack, or no access.
     """
     if not _CLUSTER_ID.fullmatch(cluster_id):
         fail(f"{cluster_id} is no cluster's id: write one such as j-2AXXXXXXGAPLF")

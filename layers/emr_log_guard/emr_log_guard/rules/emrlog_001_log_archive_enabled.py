@@ -18,6 +18,7 @@ RULE = Rule(
     id="EMRLOG-001",
     name="log-archive-enabled",
     severity=Severity.MEDIUM,
+    violation="the cluster has no log URI",
     why="Logs that are not archived are lost with the cluster's nodes, and evidence with them.",
     check=check,
     remediation=relaunch,

@@ -80,6 +80,9 @@ RULE = Rule(
     id="EMRLOG-005",
     name="log-key-usable",
     severity=Severity.HIGH,
+    violation="the key does not exist, does not encrypt now, is not a symmetric encryption key, "
+    "or is in another Region",
+    premise="the log key is not AWS-managed; one that worked and was lost is EMRLOG-201's",
     why="EMR cannot encrypt with such a key: logs go missing, or are not protected as intended.",
     check=check,
     remediation=remediation,

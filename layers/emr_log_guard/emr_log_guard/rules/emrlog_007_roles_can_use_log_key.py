@@ -61,6 +61,9 @@ RULE = Rule(
     id="EMRLOG-007",
     name="roles-can-use-log-key",
     severity=Severity.MEDIUM,
+    violation="the service role may not `kms:DescribeKey`, or the instance profile's role may not "
+    "`kms:GenerateDataKey`, on the key",
+    premise="the log key is customer-managed and usable",
     why="Without these rights the logs silently go missing.",
     check=check,
     remediation=remediation,

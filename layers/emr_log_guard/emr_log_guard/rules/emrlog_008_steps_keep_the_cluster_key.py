@@ -122,6 +122,9 @@ RULE = Rule(
     id="EMRLOG-008",
     name="steps-keep-the-cluster-key",
     severity=Severity.HIGH,
+    violation="a step or an active Spark Connect session has log settings of its own, and its "
+    "logs' key fails 002, 004, 005 or 006",
+    premise="a step or session has log settings of its own",
     why="A step or session can send its logs past the cluster's key, however well chosen that is.",
     check=check,
     remediation=remediation,

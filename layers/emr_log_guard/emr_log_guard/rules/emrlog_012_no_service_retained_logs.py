@@ -35,6 +35,7 @@ RULE = Rule(
     id="EMRLOG-012",
     name="no-service-retained-logs",
     severity=Severity.LOW,
+    violation="EMR retains some type of log for itself",
     why="What the service retains lies outside the customer's account, key and retention rules.",
     check=check,
     remediation=remediation,

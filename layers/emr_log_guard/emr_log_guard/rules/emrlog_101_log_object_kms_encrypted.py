@@ -46,6 +46,7 @@ RULE = Rule(
     id="EMRLOG-101",
     name="log-object-kms-encrypted",
     severity=Severity.HIGH,
+    violation="a log object is in SSE-S3, in SSE-C or not encrypted",
     why="This log is readable to everyone who may read the bucket; no key policy protects it.",
     check=check,
     remediation=remediation,

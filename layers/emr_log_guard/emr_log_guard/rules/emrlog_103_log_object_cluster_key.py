@@ -79,6 +79,9 @@ RULE = Rule(
     id="EMRLOG-103",
     name="log-object-cluster-key",
     severity=Severity.HIGH,
+    violation="it is under another customer-managed key than its step, or else its cluster, names",
+    premise="the object is under a customer-managed key, and its cluster or step names a key that "
+    "exists",
     why="This log is under the control of somebody else's key than the one meant for it.",
     check=check,
     remediation=reencrypt,

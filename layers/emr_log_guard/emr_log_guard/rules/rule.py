@@ -15,11 +15,15 @@ class Rule[Facts]:
     name: str
     """A claim, such as `log-key-configured`."""
     severity: Severity
+    violation: str
+    """When it is broken: the end of a sentence that begins "non-compliant when"."""
     why: str
     """Why it matters, in one sentence."""
     check: Callable[[Facts], Outcome]
     remediation: Callable[[Facts], str]
     """What to run, a command a line."""
+    premise: str = ""
+    """What has to be so for it to apply; empty when it always does."""
     enabled: bool = True
     """Whether it is judged by unless the policy says otherwise."""
     deployed_only: bool = False

@@ -1,0 +1,1 @@
+"""Makes the pages of reference from the code and the template: `make docs`."""

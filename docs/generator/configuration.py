@@ -1,0 +1,168 @@
+"""The page of all that can be set: the stack's parameters, the policy, the environment."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import NODEFAULT
+from msgspec.inspect import (
+    BoolType,
+    DateType,
+    DictType,
+    EnumType,
+    Field,
+    IntType,
+    Metadata,
+    StructType,
+    Type,
+    VarTupleType,
+    type_info,
+)
+
+from docs.generator.markdown import code, codes, page, sentence, table
+from docs.generator.template import Template
+from emr_log_guard.policy_document import PolicyDocument
+
+_PARAMETERS = """\
+Of the stack, given to `sam deploy`. `Mode`, `ApprovedKeys`, `EnforcementRules`, the graces and
+`TerminationProtection` are what the policy begins with: changing one of them later replaces the
+whole policy."""
+_POLICY = """\
+JSON in the SSM parameter of output `PolicyParameterName`; its schema is
+[policy.schema.json](policy.schema.json). Every field of the document is optional; unknown ones are
+refused. `emr-log-guard policy validate` says what is wrong with one ([the command](cli.md))."""
+_ENVIRONMENT = "Set by the template, and not to be changed by hand."
+
+
+def configuration_page(template: Template) -> str:
+    """Tell of every setting, its default and what it means."""
+    return page(
+        "Configuration",
+        "## Parameters",
+        _PARAMETERS,
+        *_parameters(template),
+        "## Policy",
+        _POLICY,
+        table(("field", "type", "default", "meaning"), _policy_fields()),
+        "## Outputs",
+        table(
+            ("output", "meaning"),
+            ((code(name), sentence(o["Description"])) for name, o in template.outputs.items()),
+        ),
+        "## Functions",
+        table(("function", "does", "memory", "at most"), _functions(template)),
+        "### Environment",
+        _ENVIRONMENT,
+        table(("variable", "value", "functions"), _variables(template)),
+    )
+
+
+def _parameters(template: Template) -> Iterator[str]:
+    for heading, names in template.groups:
+        yield f"### {heading}"
+        yield table(
+            ("parameter", "default", "allowed", "meaning"),
+            ((code(name), *_parameter(template.parameters[name])) for name in names),
+        )
+
+
+def _parameter(given: Mapping[str, Any]) -> tuple[str, str, str]:
+    return code(str(given["Default"])), _allowed(given), sentence(given["Description"])
+
+
+def _allowed(given: Mapping[str, Any]) -> str:
+    if "AllowedValues" in given:
+        return codes(given["AllowedValues"])
+    if "MinValue" in given:
+        return f"{given['MinValue']} to {given['MaxValue']}"
+    return str(given.get("ConstraintDescription", "any text")).removeprefix("must be ")
+
+
+def _policy_fields() -> Iterator[tuple[str, str, str, str]]:
+    document = type_info(PolicyDocument)
+    if isinstance(document, StructType):
+        yield from _fields(document)
+
+
+def _fields(struct: StructType, path: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Tell of each field of a document, and of those below it."""
+    for field in struct.fields:
+        kind, told = _described(field.type)
+        place = path + field.encode_name
+        yield code(place), _type(kind), _default(field, kind), sentence(told)
+        match kind:
+            case StructType():
+                yield from _fields(kind, f"{place}.")
+            case VarTupleType(item_type=StructType() as item):
+                yield from _fields(item, f"{place}[].")
+            case DictType(value_type=StructType() as value):
+                yield from _fields(value, f"{place}.<id>.")
+            case _:
+                pass
+
+
+def _described(kind: Type) -> tuple[Type, str]:
+    """Give a field's type and what is said of it; of a structure, that is its own docstring."""
+    match kind:
+        case Metadata(type=inner, extra_json_schema=schema):
+            there, below = _described(inner)
+            return there, str((schema or {}).get("description", below))
+        case StructType(cls=cls):
+            return kind, (cls.__doc__ or "").partition("\n")[0]
+        case _:
+            return kind, ""
+
+
+def _type(kind: Type) -> str:
+    match kind:
+        case EnumType(cls=cls):
+            return codes(cls)
+        case IntType(ge=least, le=most):
+            return f"whole number, {least} to {most}"
+        case BoolType():
+            return "`true`, `false`"
+        case DateType():
+            return "day"
+        case VarTupleType(item_type=item):
+            return f"list of {_item(item)}"
+        case DictType():
+            return "object"
+        case StructType():
+            return "object"
+        case _:
+            return "text"
+
+
+def _item(kind: Type) -> str:
+    """Name what a list holds: by its description, for that is where its form is told."""
+    there, told = _described(kind)
+    return "objects" if isinstance(there, StructType) else f"texts: {told.rstrip('.')}"
+
+
+def _default(field: Field, kind: Type) -> str:
+    if field.required:
+        return "required"
+    if isinstance(kind, StructType) or field.default is NODEFAULT:
+        return ""
+    if isinstance(field.default, tuple):
+        return codes(field.default) or "empty"
+    return code(str(field.default))
+
+
+def _functions(template: Template) -> Iterator[tuple[str, str, str, str]]:
+    for name, own in sorted(template.functions.items()):
+        properties = {**template.function_defaults, **own}
+        memory, seconds = properties["MemorySize"], properties["Timeout"]
+        yield code(name), sentence(own["Description"]), f"{memory} MB", f"{seconds} s"
+
+
+def _variables(template: Template) -> Iterator[tuple[str, str, str]]:
+    users: dict[tuple[str, str], list[str]] = {}
+    for function, own in sorted(template.functions.items()):
+        for name, value in own["Environment"]["Variables"].items():
+            meaning = "the function's name" if value == function else template.meaning(value)
+            users.setdefault((name, meaning), []).append(function)
+    everywhere = template.function_defaults["Environment"]["Variables"]
+    for name, value in everywhere.items():
+        users[name, template.meaning(value)] = ["all"]
+    for (name, meaning), functions in sorted(users.items()):
+        yield code(name), meaning, ", ".join(functions)

@@ -1,0 +1,82 @@
+"""The page of the rules."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from docs.generator.markdown import page, table
+from docs.generator.template import Template
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.policy import DEFAULT_ENFORCED_RULES
+from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules.rule import Rule
+
+_HEAD = """\
+A result is `COMPLIANT`, `NON_COMPLIANT`, `NOT_APPLICABLE` (what the rule applies to is not there,
+and another rule reports the cause) or `INSUFFICIENT_DATA` (a fact could not be read: it alerts, and
+it never terminates). The [policy](configuration.md#policy) can switch a rule on or off, change its
+severity, and give it a milder mode."""
+_TERMINATES = """\
+**Terminates** says what mode `enforce` does in a stack with `EnforcementAllowed=true`: a finding
+ends a cluster if it is of severity HIGH or more, its own or the policy's, and of a rule that
+`enforcement.rules` lists."""
+_URL = re.compile(r"https://\S+[^\s.]")
+
+
+def rules_page(template: Template) -> str:
+    """Tell of every rule: at a glance, then one by one."""
+    glance = table(
+        ("id", "name", "severity", "default", "non-compliant when", "terminates"),
+        (
+            (
+                f"[{rule.id}](#{rule.id.lower()}-{rule.name})",
+                rule.name,
+                rule.severity,
+                _default(rule),
+                rule.violation,
+                _terminates(rule),
+            )
+            for rule in ALL_RULES
+        ),
+    )
+    return page("Rules", _HEAD, _TERMINATES, glance, *(_section(r, template) for r in ALL_RULES))
+
+
+def _section(rule: Rule[Any], template: Template) -> str:
+    return f"## {rule.id} {rule.name}\n\n" + "\n".join(_lines(rule, template))
+
+
+def _lines(rule: Rule[Any], template: Template) -> Iterator[str]:
+    yield f"- **Severity**: {rule.severity}; by default {_default(rule)}"
+    yield f"- **Non-compliant when** {rule.violation}."
+    yield f"- **Applies when** {rule.premise or 'there is a cluster or a log object at all'}."
+    yield f"- **Why**: {rule.why}"
+    yield f"- **Fix**: {_first_line(rule.remediation.__doc__)}"
+    yield f"- **Terminates**: {_terminates(rule)}; {_parameter(rule, template)}"
+    runbook = f"[runbook](runbooks/{rule.id}.md)"
+    links = [f"<{url}>" for url in _URL.findall(rule.check.__doc__ or "")]
+    yield f"- **More**: {', '.join([runbook, *links])}"
+
+
+def _default(rule: Rule[Any]) -> str:
+    if not rule.enabled:
+        return "off"
+    return "on, in the deployed stack only" if rule.deployed_only else "on"
+
+
+def _terminates(rule: Rule[Any]) -> str:
+    if rule.id in DEFAULT_ENFORCED_RULES:
+        return "by default"
+    if rule.severity.rank >= Severity.HIGH.rank:
+        return "if listed"
+    return "no"
+
+
+def _parameter(rule: Rule[Any], template: Template) -> str:
+    pattern = template.parameters["EnforcementRules"]["AllowedPattern"]
+    can = "can" if re.fullmatch(pattern, rule.id) else "cannot"
+    return f"`EnforcementRules` {can} list it"
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").partition("\n")[0]

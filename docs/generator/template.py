@@ -1,0 +1,93 @@
+"""template.yaml, as far as the pages tell of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+FUNCTION = "AWS::Serverless::Function"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The template, decoded: `!Ref X` is `{"Ref": "X"}`."""
+
+    content: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read the template.
+
+        Raises:
+            ValueError: It is none.
+
+        """
+        content, problems = decode(str(file))
+        if problems:
+            message = f"{file}: {problems}"
+            raise ValueError(message)
+        return cls(content)
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """The parameters by name."""
+        return self._section("Parameters")
+
+    @property
+    def groups(self) -> Iterator[tuple[str, list[str]]]:
+        """The headings under which the parameters are asked for, and those below each."""
+        interface = self.content["Metadata"]["AWS::CloudFormation::Interface"]
+        for group in interface["ParameterGroups"]:
+            yield group["Label"]["default"], list(group["Parameters"])
+
+    @property
+    def outputs(self) -> Mapping[str, Mapping[str, Any]]:
+        """The outputs by name."""
+        return self._section("Outputs")
+
+    @property
+    def functions(self) -> Mapping[str, Mapping[str, Any]]:
+        """The properties of each function, by the name of its folder."""
+        return {
+            resource["Properties"]["CodeUri"].rstrip("/").rpartition("/")[2]: resource["Properties"]
+            for resource in self._section("Resources").values()
+            if resource["Type"] == FUNCTION
+        }
+
+    @property
+    def function_defaults(self) -> Mapping[str, Any]:
+        """The properties that every function has unless it says otherwise."""
+        defaults: Mapping[str, Any] = self.content["Globals"]["Function"]
+        return defaults
+
+    def meaning(self, value: object) -> str:
+        """Say what a value of a function's environment stands for."""
+        match value:
+            case {"Fn::If": [condition, then, ""]}:
+                return f"{self.meaning(then)}; empty unless {self._condition(condition)}"
+            case {"Ref": name} if name in self.parameters:
+                return f"parameter [`{name}`](#parameters)"
+            case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
+                return self._resource(str(name))
+            case text:
+                return f"`{text}`"
+
+    def _resource(self, name: str) -> str:
+        kind = self._section("Resources")[name]["Type"].removeprefix("AWS::").replace("::", " ")
+        for output in self.outputs.values():
+            if output["Value"] == {"Ref": name}:
+                return f"{kind} `{name}`: {output['Description']}"
+        return f"{kind} `{name}`"
+
+    def _condition(self, name: str) -> str:
+        match self.content["Conditions"][name]:
+            case {"Fn::Equals": [{"Ref": parameter}, value]}:
+                return f"`{parameter}` is `{value}`"
+            case _:
+                return f"condition `{name}` holds"
+
+    def _section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        section: Mapping[str, Mapping[str, Any]] = self.content[name]
+        return section
