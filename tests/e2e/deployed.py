@@ -180,6 +180,22 @@ class Deployed:
         arn: str = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"]
         return arn
 
+    def checked_twice(self, cluster_id: str) -> bool:
+        """Say whether a launch was judged for both of its events, EMR's and CloudTrail's.
+
+        What a test then changes, no late event of the launch meets.
+        """
+        return len(self.verdicts(cluster_id)) > 1
+
+    def dead_letters(self, about: str) -> list[dict[str, Any]]:
+        """Give the messages in the dead-letter queue whose body has a text, and leave them there.
+
+        There may be others: on a slow machine an event that others depend on may fail three times.
+        """
+        sqs, url = self.account.client("sqs"), self.outputs["DeadLetterQueueUrl"]
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [each for each in found.get("Messages", ()) if about in each["Body"]]
+
     def verdicts(self, cluster_id: str) -> list[str]:
         """Say how the cluster itself was judged, once an event."""
         entries = self.journal.entries(

@@ -241,7 +241,8 @@ def launch_with_step(stack: Deployed, key: str, **settings: Any) -> str:  # noqa
 
 
 def enforce(stack: Deployed) -> object:
-    """Ask for the end of a protected cluster, and of clusters with bad and missing logs."""
+    """Ask for the end of a protected cluster, of clusters with bad and missing logs, and of one
+    that nobody found wrong yet."""
     s3 = stack.account.client("s3")
     protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
     clusters = {stack.estate.launch("bad", Instances=protected): list[dict[str, str]]()}
@@ -260,9 +261,12 @@ def enforce(stack: Deployed) -> object:
                 put = s3.put_object(Bucket=bucket, Key=log["key"], Body=b"x")
                 log |= {"version_id": put["VersionId"]} if "VersionId" in put else {}
             clusters[cluster_id] = [log]
+    unopened = stack.estate.launch("bad")
+    clusters[unopened] = []
     seen = []
     for cluster_id, logs in clusters.items():
-        stack.opened_long_ago(cluster_id, "EMRLOG-002", "EMRLOG-008", "EMRLOG-101")
+        if cluster_id != unopened:
+            stack.opened_long_ago(cluster_id, "EMRLOG-002", "EMRLOG-008", "EMRLOG-101")
         request = {
             "schema": "emr-log-guard/enforcement/1",
             "cluster_arn": stack.cluster_arn(cluster_id),
@@ -442,6 +446,7 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
         *(True, True),  # the protected one, and the one with a step of its own key
         False,  # the good one, on which there may be sessions
         *(True, False, True, False),
+        False,  # the one that a check has to open first
     ]
 
 

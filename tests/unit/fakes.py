@@ -297,6 +297,14 @@ class FakeQueue:
         self.sent.append(request)
 
 
+class FakeRechecks:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def request(self, cluster_ids: Iterable[str]) -> None:
+        self.asked += cluster_ids
+
+
 class FakeSchedules:
     def __init__(self, journal: Journal | None = None) -> None:
         self.standing: dict[str, ScheduleEnforcement] = {}

@@ -1,25 +1,15 @@
-from collections.abc import Iterable
-
 import pytest
 
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.errors import KeyUnreadableError
 from emr_log_guard.usecases.check_key import CheckKey
 from tests.unit.builders import CLUSTER_ID, KEY, NO_SUCH_KEY, UNREADABLE, a_key
-from tests.unit.fakes import FakeKeys
+from tests.unit.fakes import FakeKeys, FakeRechecks
 from tests.unit.usecases.world import World
 
 
-class Rechecks:
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def request(self, cluster_ids: Iterable[str]) -> None:
-        self.asked += cluster_ids
-
-
-def check_key(world: World, facts: dict[str, KeyFact]) -> tuple[CheckKey, Rechecks]:
-    rechecks = Rechecks()
+def check_key(world: World, facts: dict[str, KeyFact]) -> tuple[CheckKey, FakeRechecks]:
+    rechecks = FakeRechecks()
     return CheckKey(FakeKeys(facts), world.ledger, rechecks), rechecks
 
 

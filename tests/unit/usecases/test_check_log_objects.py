@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -32,7 +31,7 @@ from tests.unit.builders import (
     encrypted,
     key_arn,
 )
-from tests.unit.fakes import GONE
+from tests.unit.fakes import GONE, FakeRechecks
 from tests.unit.usecases.world import World
 
 SSE_S3 = encrypted("AES256")
@@ -487,13 +486,10 @@ def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World
 
 
 def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:
-    asked: list[str] = []
+    rechecks = FakeRechecks()
     hints: list[LogObjectHint] = []
 
     class Asked:
-        def request(self, cluster_ids: Iterable[str]) -> None:
-            asked.extend(cluster_ids)
-
         def recheck(self, hint: LogObjectHint) -> None:
             hints.append(hint)
 
@@ -501,8 +497,8 @@ def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World
     world.objects.heads = {a: SSE_S3}
     check(world, created(a))
 
-    assert ReviewFindings(world.ledger, Asked(), Asked())() == {"clusters": 1, "log_objects": 1}
-    assert asked == [CLUSTER_ID]
+    assert ReviewFindings(world.ledger, rechecks, Asked())() == {"clusters": 1, "log_objects": 1}
+    assert rechecks.asked == [CLUSTER_ID]
     assert [encode_recheck(hint) for hint in hints] == again(a)
 
 

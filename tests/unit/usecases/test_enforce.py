@@ -157,14 +157,72 @@ def test_nothing_is_ended_before_its_time_whoever_asks(
     assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
 
     assert world.journal == journal
+    assert world.rechecks.asked == []
 
 
-def test_what_never_opened_has_no_time_that_could_be_over(world: World) -> None:
+def test_what_never_opened_has_no_time_that_could_be_over_and_is_looked_at_by_a_check(
+    world: World,
+) -> None:
     world.table.items.clear()
 
     assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
 
     assert world.journal == []
+    assert world.rechecks.asked == [CLUSTER_ID]
+
+    world.check()
+    assert world.kinds == ["finding.opened"]
+    [request] = world.queue.sent
+    assert world.enforce(request) is NextStep.TERMINATION_STARTED
+
+
+def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
+    world: World,
+) -> None:
+    world.clusters.failures["terminate"] = TRANSIENT
+    with pytest.raises(ConnectionError, match="EMR is away"):
+        world.enforce(REQUEST)
+    world.policy = a_policy(exemptions=(an_exemption(),))
+    world.enforce(REQUEST)
+    world.alerts.published.clear()
+
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
+    world.check()
+
+    assert "enforcement.done" not in world.kinds
+
+
+def test_a_finding_that_is_resolved_is_no_termination_that_is_done(world: World) -> None:
+    world.check()
+    world.clusters.failures["terminate"] = TRANSIENT
+    with pytest.raises(ConnectionError, match="EMR is away"):
+        world.enforce(REQUEST)
+    world.alerts.published.clear()
+
+    world.clusters.known = {CLUSTER_ID: a_cluster()}
+    world.passes(minutes=1)
+    world.check()
+
+    assert world.kinds == ["finding.resolved"]
+
+
+def test_what_was_resolved_while_the_cluster_ended_is_told_when_it_is_gone(world: World) -> None:
+    world.check()
+    world.enforce(REQUEST)
+    world.alerts.published.clear()
+    world.passes(minutes=1)
+    world.clusters.known = {CLUSTER_ID: a_cluster(state="TERMINATING")}
+    world.check()
+
+    world.clusters.known = {CLUSTER_ID: a_cluster(state="TERMINATED")}
+    world.check()
+    world.check()
+
+    assert [
+        str(alert.kind)
+        for alert in world.alerts.published
+        if [finding.rule_id for finding in alert.findings] == ["EMRLOG-002"]
+    ] == ["finding.resolved", "enforcement.done"]
 
 
 def test_people_hear_once_why_a_cluster_is_spared(world: World) -> None:

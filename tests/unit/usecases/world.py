@@ -24,6 +24,7 @@ from tests.unit.fakes import (
     FakeKeys,
     FakeLogObjects,
     FakeQueue,
+    FakeRechecks,
     FakeRoles,
     FakeSchedules,
     Journal,
@@ -55,6 +56,7 @@ class World:
         self.alerts = FakeAlerts(self.journal)
         self.queue = FakeQueue(self.journal)
         self.schedules = FakeSchedules(self.journal)
+        self.rechecks = FakeRechecks()
         self.ledger = DynamoLedger(self.table, "findings")
 
     def wait(self, seconds: float) -> None:
@@ -130,6 +132,7 @@ class World:
             keep=KeepLedger(self.ledger, Act(self.alerts), self.clock, "enforce", self.wait),
             alerts=self.alerts,
             queue=self.queue,
+            rechecks=self.rechecks,
             clock=self.clock,
             runbook=runbook,
         )

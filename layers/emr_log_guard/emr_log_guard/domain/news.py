@@ -127,7 +127,7 @@ def owed(
 
     """
     told = entry.told
-    if entry.terminated_at and (entry.final or not entry.open):
+    if entry.terminated_at and entry.final:
         return (AlertKind.ENFORCEMENT_DONE,)
     if not entry.open:
         # Who claimed to tell may have told before it died: better a word too much.
@@ -152,11 +152,10 @@ def owed(
 
 def told_of(entry: Entry, now: datetime) -> Entry:
     """Write down that people know how it stands."""
-    over = entry.final or not entry.open
     return replace(
         entry,
         told=Told(now, entry.finding.compliance, entry.finding.deadline) if entry.open else None,
-        terminated_at=None if over else entry.terminated_at,
+        terminated_at=None if entry.final else entry.terminated_at,
         ever_told=True,
         claim=None,
     )

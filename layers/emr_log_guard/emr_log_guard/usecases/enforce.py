@@ -30,7 +30,13 @@ from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger, note
-from emr_log_guard.usecases.ports import Alerts, EnforcementQueue, Ledger, TerminableClusters
+from emr_log_guard.usecases.ports import (
+    Alerts,
+    EnforcementQueue,
+    Ledger,
+    Rechecks,
+    TerminableClusters,
+)
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
@@ -58,6 +64,7 @@ class Enforce:
     alerts: Alerts
     queue: EnforcementQueue
     """This function's own: for a look at what became of a termination."""
+    rechecks: Rechecks
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -111,13 +118,17 @@ class Enforce:
         decision = decide_enforcement(findings, cluster, policy, now, grace_ends)
         self._record(decision, findings, cluster, policy)
         match decision:
-            case Spare(reason=NextStep.SPARED_IN_GRACE as step):
+            case Spare(reason=NextStep.SPARED_IN_GRACE as step, findings=reasons):
                 self._wait(request, [end for end in grace_ends.values() if end > now], now)
+                if any(finding.id not in grace_ends for finding in reasons):
+                    # Nobody was told, and no time runs: a check opens it, and asks again in time.
+                    self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, "its time is not over")
                 return step
             case Spare(reason=step, findings=told):
                 detail = f"The cluster is {cluster.state}."
                 record_enforcement(cluster.arn, step, detail)
+                self._not_ours(open_entries)
                 self._tell_once(policy, cluster, told, step, detail, memory)
                 return step
             case Terminate(findings=told):
@@ -153,6 +164,13 @@ class Enforce:
         if step is NextStep.TERMINATION_REFUSED:
             self._tell(policy, cluster, decision.findings, step, detail)
         return step
+
+    def _not_ours(self, entries: Iterable[Entry]) -> None:
+        """Forget a termination that was written down and never begun: should the cluster end now,
+        that is somebody else's doing.
+        """
+        begun = [entry for entry in entries if entry.terminated_at]
+        self._note(begun, lambda entry: replace(entry, terminated_at=None))
 
     def _fresh(self, entries: Sequence[Entry]) -> list[Entry]:
         known = self.ledger.read(entries[0].finding.cluster_id).entries
