@@ -201,7 +201,7 @@ def check_key(stack: Deployed) -> object:
     key = stack.estate.make_key(f"key-{next(fresh)}")
     stack.check(stack.estate.launch("key", LogEncryptionKmsKeyId=key))
     event = json.loads((EVENTS / "cloudtrail-disable-key.json").read_text())
-    event["detail"]["requestParameters"]["keyId"] = key
+    event["detail"]["requestParameters"]["keyId"] = key.rpartition("/")[2]
     answer, error = stack.invoke("CheckKeyFunction", event)
     return len(answer.get("clusters", ())), error
 

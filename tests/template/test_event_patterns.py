@@ -12,6 +12,7 @@ CLUSTER = "emr-cluster-state-change-starting"
 STEP = "emr-step-status-change-pending"
 LAUNCH = "cloudtrail-run-job-flow"
 RECHECK = "recheck-requested"
+KEY = "cloudtrail-disable-key"
 TO_CHECK_CLUSTER = {
     "ClusterStateChangeRule": CLUSTER,
     "ClusterLaunchRule": LAUNCH,
@@ -146,8 +147,41 @@ def test_its_variants_are_let_through_too(rule: str, what: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        "DisableKey",
+        "EnableKey",
+        "ScheduleKeyDeletion",
+        "CancelKeyDeletion",
+        "DeleteImportedKeyMaterial",
+        "ImportKeyMaterial",
+        "PutKeyPolicy",
+        "RevokeGrant",
+    ],
+)
+def test_whatever_may_end_or_renew_a_keys_use_is_looked_at(call: str) -> None:
+    assert matches("KeyChangeRule", with_detail(KEY, eventName=call), {})
+
+
+def test_only_the_guards_own_policy_is_reviewed() -> None:
+    changed = event("parameter-store-change")
+    detail = changed["detail"]
+    rule = Stack({}).of_type("AWS::Events::Rule")["PolicyChangeRule"]["EventPattern"]
+    named = rule | {"detail": rule["detail"] | {"name": [detail["name"]]}}
+    pattern = EventPattern.load(json.dumps(named))  # type: ignore[arg-type]
+
+    assert rule["detail"]["name"] == [{"Ref": "PolicyParameter"}]
+    assert pattern.matches_event(changed)
+    assert not pattern.matches_event(changed | {"detail": detail | {"name": "/another"}})
+
+
+@pytest.mark.parametrize(
     ("rule", "near_miss"),
     [
+        ("KeyChangeRule", with_detail(KEY, eventName="Decrypt")),
+        ("KeyChangeRule", with_detail(KEY, errorCode="AccessDenied")),
+        ("KeyChangeRule", with_detail(KEY, eventSource="cloudhsm.amazonaws.com")),
+        ("KeyChangeRule", event(KEY) | {"source": "my.trail"}),
         ("ClusterLaunchRule", event(f"{LAUNCH}-failed")),
         ("ClusterLaunchRule", event(LAUNCH) | {"source": "my.trail"}),
         ("ClusterLaunchRule", with_detail(LAUNCH, eventName="TerminateJobFlows")),

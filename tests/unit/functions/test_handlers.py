@@ -116,7 +116,7 @@ def describe_key(params: dict[str, Any]) -> dict[str, Any]:
     return {
         "KeyMetadata": {
             "KeyId": "k",
-            "Arn": params["KeyId"],
+            "Arn": params["KeyId"] if params["KeyId"].startswith("arn:") else KEY.arn,
             "KeyManager": "CUSTOMER",
             "KeyState": "Enabled",
             "KeySpec": "SYMMETRIC_DEFAULT",
@@ -155,7 +155,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     patient = AuditSession.emr, AuditSession.s3
     for make in patient:  # made anew by each cold start
         monkeypatch.setattr(AuditSession, make.__name__, attached(aws, make))
-    aws.attach(clients.kms("eu-west-1"))
+    for region in (None, "eu-west-1"):
+        aws.attach(clients.kms(region))
     policy = {
         "Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
@@ -361,14 +362,26 @@ def test_check_cluster_schedules_the_end_of_a_grace(aws: StubbedAws) -> None:
     assert json.loads(made["Target"]["Input"])["cluster_arn"].endswith(CLUSTER_ID)
 
 
-def test_check_key_has_the_clusters_checked_that_log_with_the_key(aws: StubbedAws) -> None:
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        (KEY.arn, {}),  # which key is meant needs no asking
+        (KEY.arn.rpartition("/")[2], {"DescribeKey": 1}),
+        ("alias/emr-logs", {"DescribeKey": 1}),
+    ],
+)
+def test_check_key_has_the_clusters_checked_that_log_with_the_key(
+    aws: StubbedAws, typed: str, asked: dict[str, int]
+) -> None:
     invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
     aws.forget_calls()
+    event = an_event("cloudtrail-disable-key")
+    event["detail"]["requestParameters"]["keyId"] = typed
 
-    answer = invoke(load("check_key"), an_event("cloudtrail-disable-key"))
+    answer = invoke(load("check_key"), event)
 
     assert answer == {"key": KEY.arn, "clusters": [CLUSTER_ID]}
-    assert aws.counts == {"DescribeKey": 1, "Query": 1, "PutEvents": 1}
+    assert aws.counts == asked | {"Query": 1, "PutEvents": 1}
 
 
 def test_review_findings_has_checked_again_what_is_open(aws: StubbedAws) -> None:

@@ -24,9 +24,10 @@ def test_the_clusters_that_log_with_a_key_are_checked_whatever_it_is_called(
     assert rechecks.asked == [CLUSTER_ID]
 
 
-def test_a_key_that_is_gone_is_known_by_its_arn(world: World) -> None:
+@pytest.mark.parametrize("fact", [NO_SUCH_KEY, UNREADABLE])
+def test_a_key_that_is_gone_or_closed_is_known_by_its_arn(world: World, fact: KeyFact) -> None:
     world.check()
-    check, rechecks = check_key(world, {KEY.arn: NO_SUCH_KEY})
+    check, rechecks = check_key(world, {KEY.arn: fact})
 
     check(KEY.arn)
 
@@ -38,6 +39,14 @@ def test_a_key_that_nobody_logs_with_concerns_nobody(world: World) -> None:
     check, rechecks = check_key(world, {"other": other})
 
     assert check("other").clusters == ()
+    assert rechecks.asked == []
+
+
+def test_an_alias_that_is_gone_concerns_nobody(world: World) -> None:
+    world.check()
+    check, rechecks = check_key(world, {})
+
+    assert check("alias/gone").clusters == ()
     assert rechecks.asked == []
 
 

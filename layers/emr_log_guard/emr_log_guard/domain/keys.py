@@ -68,6 +68,12 @@ type KeyFact = KmsKey | KeyNotFound | Unresolved
 """What could be learnt of a key that something names."""
 
 
+def is_key_arn(identifier: str) -> bool:
+    """Say whether an identifier is a key's ARN, which names it for good: an alias can be moved."""
+    arn = Arn.parse(identifier)
+    return arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovedKey:
     """A key that the policy approves: as security typed it, and the ARN that it stands for now."""

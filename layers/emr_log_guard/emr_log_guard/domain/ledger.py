@@ -98,7 +98,8 @@ class Entry:
     requested_at: datetime | None = None
     """When `enforce` was last asked to look at the cluster because of it."""
     terminated_at: datetime | None = None
-    """When `enforce` had EMR end the cluster because of it; None once people know that it did."""
+    """When `enforce` had EMR end the cluster because of it; None once people know that it did, and
+    once `enforce` looked again and let it be."""
     spared: str | None = None
     """Why `enforce` last left the cluster alone, as people were told."""
     ever_told: bool = False
@@ -305,7 +306,6 @@ def _reopened(entry: Entry, seen: Sighting) -> Entry:
         # Whoever claimed to tell that it is resolved may have told before it died.
         told=None if entry.claim else entry.told,
         requested_at=None,
-        terminated_at=None,
         spared=None,
         expires=entry.expires if entry.final else None,
     )

@@ -11,12 +11,13 @@ from emr_log_guard.domain.findings import (
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.remediation import relaunch
+from emr_log_guard.rules.emrlog_005_log_key_usable import USABLE_STATES
+from emr_log_guard.rules.remediation import make_usable, relaunch
 from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a customer-managed EncryptionKeyArn where CloudWatch logging is on.
+    """Ask for a customer-managed EncryptionKeyArn that encrypts, where CloudWatch logging is on.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_CloudWatchLogConfiguration.html
     """
@@ -33,12 +34,19 @@ def check(facts: ClusterFacts) -> Outcome:
             )
         case KmsKey(manager=KeyManager.AWS, arn=arn):
             return non_compliant(f"the key {arn} of CloudWatch logs is managed by AWS")
+        case KmsKey() as key if key.state not in USABLE_STATES:
+            if key == facts.log_key:
+                return not_applicable("the key is the log key: another rule reports its state")
+            return non_compliant(f"the key {key.arn} of CloudWatch logs is {key.state}")
         case key:
             return compliant(f"CloudWatch logs are encrypted with customer-managed key {key.arn}")
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Relaunch with a key in the monitoring configuration."""
+    """Bring the key back, or relaunch with one in the monitoring configuration."""
+    key = facts.cloudwatch_key
+    if isinstance(key, KmsKey) and key.manager is KeyManager.CUSTOMER:
+        return make_usable(facts, key)
     return (
         "# Add --monitoring-configuration with a CloudWatchLogConfiguration that has an "
         f"EncryptionKeyArn.\n{relaunch(facts)}"

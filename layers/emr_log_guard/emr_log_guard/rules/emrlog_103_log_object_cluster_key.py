@@ -1,6 +1,5 @@
 """EMRLOG-103: a log object carries the key that its step, or else its cluster, names."""
 
-from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import (
     Outcome,
@@ -9,7 +8,7 @@ from emr_log_guard.domain.findings import (
     non_compliant,
     not_applicable,
 )
-from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey, is_key_arn
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import kms_encryption
@@ -47,7 +46,7 @@ def carried_key(facts: LogObjectFacts) -> str | Outcome:
             return not_applicable("the object's key is AWS-managed")
         case KmsKey(arn=arn):
             return arn
-        case _ if encryption.key_identifier and _names_a_key_for_good(encryption.key_identifier):
+        case _ if encryption.key_identifier and is_key_arn(encryption.key_identifier):
             return encryption.key_identifier
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
@@ -67,12 +66,6 @@ def _expected_key(facts: LogObjectFacts) -> KmsKey | Outcome:
             return insufficient_data(reason)
         case key:
             return key
-
-
-def _names_a_key_for_good(identifier: str) -> bool:
-    """Say whether an identifier is a key ARN: an alias can be pointed elsewhere."""
-    arn = Arn.parse(identifier)
-    return arn is not None and arn.resource.startswith("key/")
 
 
 RULE = Rule(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from emr_log_guard.domain.keys import KeyNotFound, KmsKey
+from emr_log_guard.domain.keys import KeyNotFound, KmsKey, is_key_arn
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import KeyUnreadableError
 from emr_log_guard.observability import logger
@@ -39,14 +39,18 @@ class CheckKey:
             KeyUnreadableError: KMS did not say which key is meant; to be tried again.
 
         """
-        match self.keys.describe(identifier):
-            case KmsKey(arn=arn):
-                pass
-            case KeyNotFound():
-                arn = identifier  # gone for good: only its ARN says which it was
-            case Unresolved(reason):
-                raise KeyUnreadableError(reason)
+        arn = identifier if is_key_arn(identifier) else self._arn(identifier)
         clusters = self.clusters.using_key(arn)
         logger.info("key changed", key=arn, clusters=len(clusters))
         self.rechecks.request(clusters)
         return KeyChecked(arn, clusters)
+
+    def _arn(self, identifier: str) -> str:
+        """Resolve a key's id or alias."""
+        match self.keys.describe(identifier):
+            case KmsKey(arn=arn):
+                return arn
+            case KeyNotFound():
+                return identifier  # gone for good: no cluster goes by it
+            case Unresolved(reason):
+                raise KeyUnreadableError(reason)

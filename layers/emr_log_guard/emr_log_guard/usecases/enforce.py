@@ -166,9 +166,7 @@ class Enforce:
         return step
 
     def _not_ours(self, entries: Iterable[Entry]) -> None:
-        """Forget a termination that was written down and never begun: should the cluster end now,
-        that is somebody else's doing.
-        """
+        """Forget a termination that was written down and never begun: it is not to be claimed."""
         begun = [entry for entry in entries if entry.terminated_at]
         self._note(begun, lambda entry: replace(entry, terminated_at=None))
 

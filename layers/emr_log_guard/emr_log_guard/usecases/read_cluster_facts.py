@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import (
     Cluster,
     ClusterFacts,
@@ -15,7 +14,7 @@ from emr_log_guard.domain.clusters import (
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyUse, evaluate_key_policy
-from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey, is_key_arn
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
@@ -143,8 +142,7 @@ class ReadClusterFacts:
 
     def _approved(self, identifier: str) -> ApprovedKey:
         """Resolve an approved key; a key ARN already says which key it is."""
-        arn = Arn.parse(identifier)
-        if arn is not None and arn.resource.startswith("key/"):
+        if is_key_arn(identifier):
             return ApprovedKey(identifier, identifier)
         key = self.keys.describe(identifier)
         return ApprovedKey(identifier, key.arn if isinstance(key, KmsKey) else key)
