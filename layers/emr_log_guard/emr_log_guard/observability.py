@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import NextStep
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.findings import Finding, Status, overall_of
 
 logger = Logger()
 metrics = Metrics()
@@ -21,11 +21,11 @@ def record_findings(
     Args:
         event: What was done, such as `cluster checked`.
         cluster_id: Whose findings they are.
-        findings: The check's findings.
+        findings: The check's findings; those that are exempt say so, and do not count.
         objects: How many log objects were judged; 0 when it was the cluster itself.
 
     """
-    compliance = overall(finding.compliance for finding in findings)
+    compliance = overall_of(findings)
     attention = [finding for finding in findings if finding.needs_attention]
     logger.info(
         event,
@@ -33,7 +33,12 @@ def record_findings(
         compliance=compliance,
         objects=objects,
         findings=[
-            {"rule_id": f.rule_id, "compliance": f.compliance, "summary": f.summary}
+            {
+                "rule_id": f.rule_id,
+                "compliance": f.compliance,
+                "status": f.status,
+                "summary": f.summary,
+            }
             for f in attention
         ],
     )
@@ -43,7 +48,7 @@ def record_findings(
         ("NonCompliantFindings", Compliance.NON_COMPLIANT),
         ("UndeterminedFindings", Compliance.INSUFFICIENT_DATA),
     ):
-        found = sum(finding.compliance is wanted for finding in attention)
+        found = sum(f.compliance is wanted and f.status is not Status.EXEMPT for f in attention)
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=found)
 
 

@@ -15,6 +15,7 @@ from emr_log_guard.domain.policy import Enforcement, Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError, LedgerConflictError
 from emr_log_guard.events.emr import ClusterHint
+from emr_log_guard.observability import metrics
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
@@ -522,6 +523,20 @@ def test_what_opened_at_launch_has_a_grace_of_its_own(graced: World) -> None:
     assert graced.journal == SENT
 
 
+def test_what_opened_at_launch_keeps_that_grace_when_the_cluster_runs(world: World) -> None:
+    minutes = timedelta(minutes=10)
+    policy = a_policy(grace=GRACE)
+    world.policy = replace(policy, enforcement=replace(policy.enforcement, grace_at_launch=minutes))
+    for state in ("STARTING", "RUNNING", "WAITING"):
+        world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state=state)}
+        world.check()
+        world.passes(seconds=400)
+
+    assert world.kinds == ["finding.opened", "enforcement.scheduled"]
+    assert world.alerts.published[1].findings[0].deadline == NOW + minutes
+    assert world.journal[-1] == "send"
+
+
 @pytest.mark.parametrize(
     ("policy", "told"),
     [
@@ -590,9 +605,11 @@ def test_exempt_findings_are_marked_so_and_told_again_when_the_exemption_ends(
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
-    world.check()
+    checked = world.check()
     assert [e.finding.status for e in world.entries.values()] == [Status.EXEMPT]
     assert world.journal == []
+    assert checked.summary()["compliance"] == "NOT_APPLICABLE"
+    assert metrics.metric_set["NonCompliantFindings"]["Value"] == [0]
 
     world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(until=date(2026, 3, 13)),))
     world.check()

@@ -6,13 +6,14 @@ import pytest
 from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert, NextStep
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.keys import KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
+from emr_log_guard.observability import metrics
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.usecases.review_findings import ReviewFindings
@@ -28,6 +29,7 @@ from tests.unit.builders import (
     a_cluster,
     a_key,
     a_policy,
+    an_exemption,
     encrypted,
     key_arn,
 )
@@ -483,6 +485,17 @@ def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World
 
     assert not world.entries["EMRLOG-101"].open
     assert world.entries["EMRLOG-102"].open
+
+
+def test_what_is_exempt_is_not_counted_as_wrong(world: World) -> None:
+    a = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {a: SSE_S3}
+    world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
+
+    assert check(world, created(a)) == []
+
+    assert world.entries["EMRLOG-101"].finding.status is Status.EXEMPT
+    assert metrics.metric_set["NonCompliantFindings"]["Value"] == [0]
 
 
 def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:

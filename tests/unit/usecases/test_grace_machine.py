@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from emr_log_guard.domain.compliance import Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep, RequestEnforcement
@@ -97,6 +97,20 @@ class Wish:
         )
 
 
+WILLING = st.builds(Wish, running=GRACES, launching=GRACES, override=st.booleans())
+WISHES = st.builds(
+    Wish,
+    st.sampled_from([*Mode, Mode.ENFORCE]),
+    GRACES,
+    GRACES,
+    st.sampled_from([*OTHERS, *OURS]),
+    st.sampled_from(["as it is", *MILDER]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+
+
 class Guarding(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -154,6 +168,10 @@ class Guarding(RuleBasedStateMachine):
         self.ended += 1
         self.dies("after it ended the cluster")
 
+    @initialize(state=st.sampled_from(["STARTING", "RUNNING"]))
+    def it_is_launched(self, state: str) -> None:
+        self.change(state=state)
+
     @rule()
     def check(self) -> None:
         self.checked = False
@@ -175,19 +193,7 @@ class Guarding(RuleBasedStateMachine):
         key = BAD.log_key_identifier if bad else a_cluster().log_key_identifier
         self.change(log_key_identifier=key, termination_protected=protected, state=state)
 
-    @rule(
-        wish=st.builds(
-            Wish,
-            st.sampled_from([*Mode, Mode.ENFORCE, Mode.ENFORCE]),
-            GRACES,
-            GRACES,
-            st.sampled_from([*(["no exemption"] * 6), *OTHERS, *OURS]),
-            st.sampled_from([*(["as it is"] * 6), *MILDER]),
-            st.sampled_from([True, True, True, False]),
-            st.sampled_from([True, True, True, False]),
-            st.booleans(),
-        )
-    )
+    @rule(wish=WILLING | WISHES)
     def policy_is_edited(self, wish: Wish) -> None:
         self.wish = wish
         self.world.policy = wish.policy

@@ -136,6 +136,10 @@ def test_what_is_exempt_is_in_the_report_and_not_what_it_comes_to(rescans: Resca
 
     assert [each.status for each in report.difference.exempt] == [Status.EXEMPT]
     assert report.compliance is Compliance.COMPLIANT
+    assert report.clusters == {"NOT_APPLICABLE": 1}
+    [[line]] = rescans.results.told.values()
+    assert line["compliance"] == "NOT_APPLICABLE"
+    assert [finding["status"] for finding in line["findings"]] == ["EXEMPT"]
     assert rescans.world.kinds == []
 
 

@@ -15,7 +15,7 @@ from emr_log_guard.adapters.s3 import S3LogObjects
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.config import runbook
 from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError
 from emr_log_guard.events.log_objects import LogObjectHint
@@ -58,7 +58,7 @@ def judge_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -> in
         fail(str(error))
     verdicts = []
     for findings in found:
-        compliance = overall(f.compliance for f in findings if f.status is Status.OPEN)
+        compliance = overall_of(findings)
         typer.echo(findings_text(findings, compliance))
         verdicts.append(compliance)
     return _STATUS.get(overall(verdicts), 0)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.findings import Finding, overall_of
 
 
 class ExitStatus(IntEnum):
@@ -48,9 +48,8 @@ class AuditedCluster:
     @property
     def compliance(self) -> Compliance:
         """Sum up the findings that no exemption covers; what could not be read is doubt."""
-        results = [f.compliance for f in self.findings if f.status is not Status.EXEMPT]
         doubt = [Compliance.INSUFFICIENT_DATA] if self.unresolved else []
-        return overall([*results, *doubt])
+        return overall([overall_of(self.findings), *doubt])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Outcomes of rules, and findings: what is wrong with one resource by one rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.compliance import Compliance, Severity, overall
 
 type Evidence = Mapping[str, str | int | bool | tuple[str, ...] | None]
 
@@ -85,3 +85,8 @@ class Finding:
     def needs_attention(self) -> bool:
         """Whether somebody has to be told: broken, or could not be determined."""
         return self.compliance in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA)
+
+
+def overall_of(findings: Iterable[Finding]) -> Compliance:
+    """Sum up the findings that no exemption covers."""
+    return overall(f.compliance for f in findings if f.status is not Status.EXEMPT)

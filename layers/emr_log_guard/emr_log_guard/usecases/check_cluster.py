@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.decide import exempted
+from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.ledger import Kind, Known, Sighting
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.events.emr import ClusterHint
@@ -26,6 +27,7 @@ class ClusterChecked:
     cluster_id: str
     state: str
     findings: tuple[Finding, ...]
+    """One a rule; those that are exempt say so."""
     actions: tuple[str, ...]
 
     def summary(self) -> dict[str, object]:
@@ -33,7 +35,7 @@ class ClusterChecked:
         return {
             "cluster_id": self.cluster_id,
             "state": self.state,
-            "compliance": overall(finding.compliance for finding in self.findings),
+            "compliance": overall_of(self.findings),
             "rules": {
                 finding.rule_id: finding.compliance
                 for finding in self.findings
@@ -77,7 +79,8 @@ class CheckCluster:
         else:
             known = known.merged_into(memory.known)
             judgement = self._judge(known, policy, now, afresh=hint.afresh)
-        findings = tuple(sighting.finding for sighting in judgement.sightings)
+        judged = (sighting.finding for sighting in judgement.sightings)
+        findings = exempted(judged, known.cluster, policy, now)
         record_findings("cluster checked", hint.cluster_id, findings)
         actions = self.keep(judgement, policy, memory)
         return ClusterChecked(

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.ledger import Kind, Memory, Sighting
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
@@ -86,17 +87,20 @@ class CheckLogObjects:
         facts = [read.facts for read in reads if read.facts]
         again = frozenset(read.hint.version for read in reads if read.hint.again_for)
         findings: tuple[Finding, ...] = ()
+        cluster: Cluster | None = None
         if facts:
             subject = _subject(cluster_id, facts[0], reads[0].hint)
             findings = judge_log_objects(subject, facts, rules, Judging(now, self.runbook))
-            record_findings("log objects checked", cluster_id, findings, objects=len(facts))
+            cluster = facts[0].cluster if isinstance(facts[0].cluster, Cluster) else None
+            told = exempted(findings, cluster, policy, now)
+            record_findings("log objects checked", cluster_id, told, objects=len(facts))
         if not again and not any(finding.needs_attention for finding in findings):
             return
         memory = self.ledger.read(cluster_id)
         sightings = tuple(_sightings(findings or _remembered(memory), facts, again, rules, now))
-        cluster = facts[0].cluster if facts else memory.known and memory.known.cluster
-        known = cluster if isinstance(cluster, Cluster) else None
-        self.keep(Judgement(cluster_id, known, sightings), policy, memory)
+        if not facts and memory.known:
+            cluster = memory.known.cluster
+        self.keep(Judgement(cluster_id, cluster, sightings), policy, memory)
 
 
 def _sightings(

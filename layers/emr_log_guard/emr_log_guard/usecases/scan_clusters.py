@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.rescan import Shard, ShardDone
 from emr_log_guard.errors import ClusterNotFoundError
@@ -45,7 +45,7 @@ class _Result:
 
     @property
     def compliance(self) -> Compliance:
-        return overall(finding.compliance for finding in self.findings)
+        return overall_of(self.findings)
 
 
 @dataclass(frozen=True, slots=True)
