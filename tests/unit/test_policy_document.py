@@ -1,10 +1,13 @@
 import json
+from collections.abc import Iterator
+from copy import deepcopy
 from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
 from emr_log_guard.domain.compliance import Mode, Severity
 from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings, TerminationProtection
@@ -171,6 +174,13 @@ def test_a_document_is_stored_for_people_while_it_fits_the_standard_tier() -> No
     assert len(parse_policy(stored_form(many(60))).exemptions) == 60
 
 
+def test_what_is_shown_for_people_can_be_set_again_however_wide_it_is_written() -> None:
+    shown = pretty(many(80))
+
+    assert len(shown.encode()) > LARGEST_BYTES
+    assert len(parse_policy(shown).exemptions) == 80
+
+
 def test_the_strict_defaults_have_everything_on_and_end_nothing() -> None:
     assert all(STRICT.enabled(rule) for rule in ALL_RULES)
     assert STRICT.mode is Mode.ALERT
@@ -180,6 +190,78 @@ def test_the_strict_defaults_have_everything_on_and_end_nothing() -> None:
 
 def test_the_schemas_patterns_end_as_schemas_do() -> None:
     assert "\\Z" not in json.dumps(policy_schema())
+
+
+def places(plain: object) -> Iterator[dict[str, Any]]:
+    """Give every object of a document."""
+    if isinstance(plain, dict):
+        yield plain
+    for inner in plain.values() if isinstance(plain, dict) else plain or ():
+        if isinstance(inner, dict | list):
+            yield from places(inner)
+
+
+WHOLE = json.dumps(
+    {
+        "mode": "enforce",
+        "approved_keys": ["alias/emr-logs"],
+        "rules": {"EMRLOG-007": {"enabled": False, "severity": "LOW", "mode": "observe"}},
+        "enforcement": {
+            "rules": ["EMRLOG-002"],
+            "grace_at_launch_minutes": 0,
+            "grace_running_minutes": 240,
+            "termination_protection": "respect",
+        },
+        "exemptions": [
+            {**EXEMPTION, "cluster": {"id": "j-2A", "name": "legacy-*", "tag": {"team": "a"}}}
+        ],
+        "alerts": {"minimum_severity": "MEDIUM", "remind_every_hours": 24},
+    }
+)
+VALUES = st.sampled_from(
+    [
+        *(
+            None,
+            True,
+            0,
+            -1,
+            1,
+            720,
+            721,
+            43200,
+            43201,
+            1.5,
+            "",
+            " ",
+            "alert",
+            "x" * 256,
+            "x" * 257,
+        ),
+        *("EMRLOG-002", "EMRLOG-999", "*", "2026-12-31", "2026-02-30", "j-2A", "j-*", "alias/a"),
+        *("LOW", "respect", [], {}, ["*"], ["EMRLOG-002"], [""], ["alias/a"], {"team": "b"}),
+        *({"mode": "alert"}, {"EMRLOG-002": {}}, {"EMRLOG-999": {}}, [{}], [[]]),
+    ]
+)
+
+
+@given(st.data())
+def test_an_editor_that_goes_by_the_schema_and_the_guard_agree(data: st.DataObject) -> None:
+    document = json.loads(WHOLE)
+    for _ in range(data.draw(st.integers(1, 2))):
+        place = data.draw(st.sampled_from(list(places(document))))
+        name = data.draw(st.sampled_from([*place, "another"]))
+        if data.draw(st.booleans()):
+            place[name] = deepcopy(data.draw(VALUES))
+        else:
+            place.pop(name, None)
+
+    validator = Draft202012Validator(policy_schema(), format_checker=FormatChecker())
+    try:
+        parse_policy(json.dumps(document))
+    except InvalidPolicyError:
+        assert not validator.is_valid(document)
+    else:
+        validator.validate(document)
 
 
 JSON = st.recursive(

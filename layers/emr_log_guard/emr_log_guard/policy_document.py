@@ -181,14 +181,15 @@ def parse_policy(text: str, *, allowed: bool = False) -> Policy:
         InvalidPolicyError: Something is wrong with it; each problem names the field and the fix.
 
     """
-    size = _size(text)
+    plain = _decode_json(text)
+    size = _size(stored_form(plain))
     if size > LARGEST_BYTES:
         _refuse(
-            f"the document has {size} bytes, and an SSM parameter takes {LARGEST_BYTES} at most "
-            f"(advanced tier; {STANDARD_BYTES} in the standard tier): remove expired exemptions, "
+            f"the document has {size} bytes as it is stored, and an SSM parameter takes "
+            f"{LARGEST_BYTES} at most (advanced tier; {STANDARD_BYTES} in the standard tier): "
+            "remove expired exemptions, "
             "and exempt clusters by name pattern or tag instead of one by one"
         )
-    plain = _decode_json(text)
     try:
         document = msgspec.convert(plain, PolicyDocument, strict=True)
     except msgspec.ValidationError as error:

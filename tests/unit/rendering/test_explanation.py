@@ -7,9 +7,10 @@ from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.ledger import Entry, Kind, Known, Memory, Told
-from emr_log_guard.domain.policy import ClusterMatch, Policy
+from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
 from emr_log_guard.rendering.explanation import explanation
 from emr_log_guard.rendering.fate import changed_fates, fate
+from emr_log_guard.rules import ALL_RULES
 from tests.unit.builders import (
     CLUSTER_ID,
     KEY,
@@ -91,6 +92,8 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
     assert "  EMRLOG-002 log-key-configured: OPEN, NON_COMPLIANT\n" in text
     assert "    people were told on 2026-03-14 15:09:26 UTC\n" in text
     assert "    now: told, and the cluster is terminated now\n" in text
+    assert "at every check: EMRLOG-001, EMRLOG-003, EMRLOG-004, " in text
+    assert "  Not judged by, the policy has them off: EMRLOG-011, EMRLOG-012\n" in text
     assert "check_cluster, policy version 7, mode enforce, cluster RUNNING\n" in text
     assert "    because EMRLOG-002 is NON_COMPLIANT, OPEN\n" in text
     assert "    -> tell finding.opened of EMRLOG-002: termination_requested\n" in text
@@ -104,6 +107,17 @@ def test_nothing_known_is_said_in_so_many_words() -> None:
     assert "Policy       the strict defaults, mode enforce" in text
     assert "Nothing was ever found wrong with it." in text
     assert "Nothing was ever decided about it." in text
+    assert "at every check" not in text
+
+
+def test_rules_are_named_by_what_became_of_them() -> None:
+    everything = {rule.id: ENTRY for rule in ALL_RULES}
+    all_on = replace(a_policy(), rules={rule.id: RuleSettings(enabled=True) for rule in ALL_RULES})
+
+    assert "at every check" not in explanation(
+        CLUSTER_ID, Memory(everything, KNOWN), [], a_policy(), NOW
+    )
+    assert "Not judged by" not in explanation(CLUSTER_ID, Memory({}, KNOWN), [], all_on, NOW)
 
 
 def test_a_decision_about_a_cluster_unknown_to_emr_says_so() -> None:

@@ -168,9 +168,11 @@ class Guarding(RuleBasedStateMachine):
         self.ended += 1
         self.dies("after it ended the cluster")
 
-    @initialize(state=st.sampled_from(["STARTING", "RUNNING"]))
-    def it_is_launched(self, state: str) -> None:
+    @initialize(state=st.sampled_from(["STARTING", "RUNNING"]), wish=WILLING | WISHES)
+    def it_is_launched(self, state: str, wish: Wish) -> None:
         self.change(state=state)
+        self.policy_is_edited(wish, asked=False)
+        self.check()
 
     @rule()
     def check(self) -> None:
@@ -187,16 +189,23 @@ class Guarding(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state in ("STARTING", "RUNNING"))
     @rule(
-        bad=st.booleans(), protected=st.booleans(), state=st.sampled_from(["STARTING", "RUNNING"])
+        bad=st.booleans(),
+        protected=st.booleans(),
+        state=st.sampled_from(["STARTING", "RUNNING"]),
+        asked=st.booleans(),
     )
-    def what_emr_says_changes(self, *, bad: bool, protected: bool, state: str) -> None:
+    def what_emr_says_changes(self, *, bad: bool, protected: bool, state: str, asked: bool) -> None:
         key = BAD.log_key_identifier if bad else a_cluster().log_key_identifier
         self.change(log_key_identifier=key, termination_protected=protected, state=state)
+        if asked:
+            self.somebody_forges_a_request()
 
-    @rule(wish=WILLING | WISHES)
-    def policy_is_edited(self, wish: Wish) -> None:
+    @rule(wish=WILLING | WISHES, asked=st.booleans())
+    def policy_is_edited(self, wish: Wish, *, asked: bool) -> None:
         self.wish = wish
         self.world.policy = wish.policy
+        if asked:  # who looks again goes by the policy of this moment
+            self.somebody_forges_a_request()
 
     @rule(seconds=st.sampled_from([1, 60, 600, 1800, 7200, 14_400]))
     def time_passes(self, seconds: int) -> None:
@@ -274,7 +283,7 @@ class Guarding(RuleBasedStateMachine):
         self.crash = ""
         if not self.ended:
             self.change(log_key_identifier=None, termination_protected=False)
-        self.policy_is_edited(Wish())
+        self.policy_is_edited(Wish(), asked=False)
         for _ in range(3):
             self.world.passes(minutes=31)
             self.check()

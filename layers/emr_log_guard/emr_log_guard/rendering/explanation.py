@@ -8,6 +8,7 @@ from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.fate import fate
+from emr_log_guard.rules import ALL_RULES
 
 
 def explanation(
@@ -43,6 +44,8 @@ def _lines(
         yield from _entry(memory.entries[rule_id], memory.known, policy, now)
     if not memory.entries:
         yield "  Nothing was ever found wrong with it."
+    if memory.known is not None:
+        yield from _others(memory, policy)
     yield ""
     yield "History"
     for decision in history:
@@ -76,6 +79,17 @@ def _entry(entry: Entry, known: Known | None, policy: Policy, now: datetime) -> 
     if entry.told:
         yield f"    people were told on {_at(entry.told.at)}"
     yield f"    now: {fate(entry, known.cluster if known else None, policy, now)}"
+
+
+def _others(memory: Memory, policy: Policy) -> Iterator[str]:
+    """Name the rules that found nothing, and those that were not asked."""
+    others = [rule for rule in ALL_RULES if rule.id not in memory.entries]
+    good = [rule.id for rule in others if policy.enabled(rule)]
+    if good:
+        yield f"  Kept, or without what they are about, at every check: {', '.join(good)}"
+    off = [rule.id for rule in others if not policy.enabled(rule)]
+    if off:
+        yield f"  Not judged by, the policy has them off: {', '.join(off)}"
 
 
 def _decision(decision: Decision) -> Iterator[str]:
