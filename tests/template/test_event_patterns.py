@@ -164,15 +164,15 @@ def test_whatever_may_end_or_renew_a_keys_use_is_looked_at(call: str) -> None:
 
 
 def test_only_the_guards_own_policy_is_reviewed() -> None:
-    changed = event("parameter-store-change")
-    detail = changed["detail"]
+    changed: Any = event("parameter-store-change")
+    another: Any = changed | {"detail": changed["detail"] | {"name": "/another"}}
     rule = Stack({}).of_type("AWS::Events::Rule")["PolicyChangeRule"]["EventPattern"]
-    named = rule | {"detail": rule["detail"] | {"name": [detail["name"]]}}
-    pattern = EventPattern.load(json.dumps(named))  # type: ignore[arg-type]
+    named = rule | {"detail": rule["detail"] | {"name": [changed["detail"]["name"]]}}
+    pattern = EventPattern.load(json.dumps(named))
 
     assert rule["detail"]["name"] == [{"Ref": "PolicyParameter"}]
     assert pattern.matches_event(changed)
-    assert not pattern.matches_event(changed | {"detail": detail | {"name": "/another"}})
+    assert not pattern.matches_event(another)
 
 
 @pytest.mark.parametrize(
