@@ -23,7 +23,7 @@ from sandbox.polling import wait_for
 
 SECONDS = 90
 """How long an act may take before what is missing counts as not found."""
-SETTLED_SECONDS = 2
+SETTLED_SECONDS = 4  # longer than judgements may come in either order (SKEW of the ledger)
 """How long all must have been as expected: what comes too much comes late."""
 REFRESH_SECONDS = 31
 """After so long no function goes by an older policy when it checks a launch."""
