@@ -19,6 +19,8 @@ SETTLED = 5
 """Seconds in which every cluster that was launched has come to run."""
 ASKED = ("ElasticMapReduce", "TrentService")
 """EMR and KMS, as their protocol calls them."""
+CUSTODIANS_EMR = "elasticmapreduce."
+"""How Custodian's own statistics begin a call to EMR."""
 COUNTED = ("ListClusters", "DescribeCluster", "DescribeKey")
 BEHIND = 20
 """Milliseconds that S3 takes for an answer, in the runs that compare numbers of threads."""
@@ -39,15 +41,20 @@ def known_clusters() -> Section:
     if (second["ListClusters"], second["DescribeCluster"]) != (pages, bad):
         message = f"{KNOWN} known clusters, {bad} of them bad, were re-scanned by {dict(second)}"
         raise WrongResultError(message)
-    custodians = {
-        name.partition(".")[2]: count
-        for name, count in theirs.calls.items()
-        if name.startswith("emr.")
-    }
+    custodians = Counter(
+        {
+            name.removeprefix(CUSTODIANS_EMR): count
+            for name, count in theirs.calls.items()
+            if name.startswith(CUSTODIANS_EMR)
+        }
+    )
+    if not custodians["DescribeCluster"]:
+        message = f"Custodian described no cluster: {dict(theirs.calls)}"
+        raise WrongResultError(message)
     runs = {
         "first re-scan": first,
         "second re-scan": second,
-        "Cloud Custodian, each run": Counter(custodians),
+        "Cloud Custodian, each run": custodians,
     }
     return Section(
         "The same clusters again",
