@@ -52,6 +52,8 @@ def rescan(
     try:
         machine = deployed_stack(command_clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
         runs = RescanRuns(command_clients.states(), clients.s3(), machine)
+        if running := runs.running():
+            fail(f"a re-scan runs already: {running}; wait for its end, or stop it")
         execution = runs.start(scope=scope, deep=deep)
         typer.echo(f"Started {execution}", err=wait)
         if not wait:
