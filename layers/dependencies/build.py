@@ -129,7 +129,9 @@ def undocumented(model: object) -> object:
 def shorten_models(python: Path) -> None:
     """Write the models anew without what nothing reads."""
     for file in (python / "botocore" / "data").glob("*/*/service-2.json.gz"):
-        model = undocumented(json.loads(gzip.decompress(file.read_bytes())))
+        model = json.loads(gzip.decompress(file.read_bytes()))
+        # Elsewhere botocore reads it: a client's own parameters have to have one.
+        model |= {part: undocumented(model[part]) for part in ("operations", "shapes")}
         text = json.dumps(model, separators=(",", ":"), ensure_ascii=False)
         file.write_bytes(gzip.compress(text.encode(), mtime=0))  # the same at every build
 

@@ -123,10 +123,12 @@ def test_models_are_botocores_own_without_the_prose(dependencies: Path) -> None:
         shipped = json.loads(gzip.decompress(file.read_bytes()))
         theirs = loader.load_service_model(file.parents[1].name, "service-2")
 
-        assert prose(shipped) == 0
-        assert shipped["metadata"] == theirs["metadata"]
-        for shapes in ("operations", "shapes"):
-            assert list(shipped[shapes]) == list(theirs[shapes])
+        for part in theirs:
+            if part not in ("operations", "shapes"):
+                assert shipped[part] == theirs[part]
+                continue
+            assert prose(shipped[part]) == 0
+            assert list(shipped[part]) == list(theirs[part])
         for name, shape in theirs["shapes"].items():
             assert list(shipped["shapes"][name].get("members", ())) == list(
                 shape.get("members", ())
