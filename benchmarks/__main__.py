@@ -32,6 +32,7 @@ def main() -> None:
         "clusters": lambda: audits.clusters(rounds),
         "log-objects": lambda: audits.log_objects(rounds),
         "quotas": audits.quotas,
+        "known-clusters": rescans.known_clusters,
     }
     beside_the_stack: Mapping[str, Callable[[Stack], Section]] = {
         "cold-starts": lambda stack: functions.cold_starts(stack, 2 * rounds),
@@ -40,7 +41,6 @@ def main() -> None:
         "layers": functions.sizes,
         "throughput": rescans.throughput,
         "memory": rescans.memory,
-        "known-clusters": rescans.known_clusters,
     }
     names = [*alone, *beside_the_stack]
     if unknown := set(asked.names) - set(names):

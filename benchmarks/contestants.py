@@ -28,6 +28,8 @@ class Found:
     bad: int
     """Clusters, or log objects, that it calls non-compliant."""
     calls: Mapping[str, int]
+    unread: int = 0
+    """Clusters, and places, of which it could not tell."""
 
     @property
     def requests(self) -> int:
@@ -86,7 +88,8 @@ def guard(ground: Ground, *options: str, rules: Sequence[str] = ()) -> Found:
         if "--objects" in options
         else report["totals"]["NON_COMPLIANT"]
     )
-    return Found(run, bad, report["api_calls"])
+    unread = report["totals"]["INSUFFICIENT_DATA"] + len(report["problems"])
+    return Found(run, bad, report["api_calls"], unread)
 
 
 CLUSTERS = {

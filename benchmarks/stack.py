@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,16 @@ from typing import Any
 from benchmarks.contestants import WrongResultError
 from benchmarks.measuring import Run, measured
 from sandbox import Sandbox
+from sandbox.calls import answered
 from sandbox.deployment import BUILT, ROOT
 
 LAYERS = ("DependenciesLayer", "EmrLogGuardLayer")
 SCRIPTS = ROOT / "benchmarks" / "in_function"
 
-WEBHOOK = "arn:aws:secretsmanager:us-east-1:111122223333:secret:slack-webhook-AbCdEf"
-"""Only named, never read: it makes the function that posts to Slack part of the stack."""
+CALLS = "calls"
+"""The file of what the account answered."""
+WEBHOOK = "slack-webhook"
+"""The secret that makes the function that posts to Slack part of the stack."""
 
 
 def python() -> Path:
@@ -33,6 +37,24 @@ class Stack:
 
     account: Sandbox
     folder: Path
+
+    def execution(self, name: str) -> str:
+        """Name an execution of the re-scan's state machine as AWS does."""
+        machine = self.account.outputs()["RescanStateMachineArn"]
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def calls(self) -> Counter[str]:
+        """Count what was asked so far, such as `ElasticMapReduce.DescribeCluster`."""
+        counts: Counter[str] = Counter()
+        for line, count in answered(self.folder / CALLS).items():
+            counts[line.partition(" ")[0]] += count
+        return counts
+
+    def hear_nothing(self) -> None:
+        """Have no event reach a function any more."""
+        events = self.account.client("events")
+        for rule in events.list_rules()["Rules"]:
+            events.disable_rule(Name=rule["Name"])
 
     def resource(self, logical_id: str) -> str:
         """Name a resource of the stack as AWS does."""
@@ -81,7 +103,10 @@ class Stack:
 @contextmanager
 def deployed() -> Iterator[Stack]:
     """Build the stack anew and deploy it."""
-    with Sandbox.start() as account, TemporaryDirectory() as folder:
+    with TemporaryDirectory() as name, Sandbox.start(calls=Path(name) / CALLS) as account:
+        secret = account.client("secretsmanager").create_secret(
+            Name=WEBHOOK, SecretString="https://slack.invalid/"
+        )
         account.build()
-        account.deploy({"EnforcementAllowed": "true", "SlackWebhookSecretArn": WEBHOOK})
-        yield Stack(account, Path(folder))
+        account.deploy({"EnforcementAllowed": "true", "SlackWebhookSecretArn": secret["ARN"]})
+        yield Stack(account, Path(name))

@@ -10,17 +10,16 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from sandbox import corrections
-from sandbox.settings import FOLDER, LATENCY_MS, PARENT, SOCKET
+from sandbox.calls import Application, noting
+from sandbox.settings import CALLS, FOLDER, LATENCY_MS, PARENT, SOCKET
 
 PARENT_CHECK_SECONDS = 0.5
-
-type Application = Callable[..., Awaitable[None]]
 
 
 def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -71,6 +70,8 @@ def main() -> None:
     serve = import_module("hypercorn.asyncio").serve
     # Signals are ours to handle: hypercorn would wait for the connections that are open.
     answered = late(application.app, float(os.environ.get(LATENCY_MS, "0")) / 1000)
+    if calls := os.environ.get(CALLS):
+        answered = noting(answered, Path(calls))
     asyncio.run(serve(answered, config, shutdown_trigger=asyncio.Event().wait))
 
 

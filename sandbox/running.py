@@ -69,6 +69,7 @@ class Sandbox:
         emr_quotas: bool = False,
         latency_ms: float = 0,
         log: Path | None = None,
+        calls: Path | None = None,
         detach: bool = False,
     ) -> Self:
         """Start a fresh account and wait until it answers.
@@ -80,6 +81,7 @@ class Sandbox:
             emr_quotas: throttle EMR's API as an account does whose quotas nobody raised.
             latency_ms: hold each answer back for so long, as a network does.
             log: the file for what the account writes; None takes one that ends with it.
+            calls: the file for the calls that it answers, as `sandbox.calls` reads them.
             detach: let it live on when this process ends.
 
         Raises:
@@ -93,7 +95,8 @@ class Sandbox:
                 log or folder / "account.log",
                 _settings(folder, emr, detach=detach)
                 | ({settings.EMR_QUOTAS: "1"} if emr_quotas else {})
-                | {settings.LATENCY_MS: str(latency_ms)},
+                | {settings.LATENCY_MS: str(latency_ms)}
+                | ({settings.CALLS: str(calls.absolute())} if calls else {}),
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

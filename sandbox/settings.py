@@ -15,6 +15,8 @@ EMR_TERMINATION_SECONDS = "SANDBOX_EMR_TERMINATION_SECONDS"
 DEFAULT_SECONDS = 1.0
 EMR_QUOTAS = "SANDBOX_EMR_QUOTAS"
 """Set where EMR throttles as it does in an account whose quotas nobody raised."""
+CALLS = "SANDBOX_CALLS"
+"""The file to note calls in, if they are to be counted."""
 LATENCY_MS = "SANDBOX_LATENCY_MS"
 """How long each answer is held back, in milliseconds."""
 

@@ -4,6 +4,7 @@ Only the writing of what was found is left out, for the bucket is a server that 
 """
 
 import json
+import math
 import os
 import resource
 import sys
@@ -17,14 +18,13 @@ threads, told = sys.argv[1:]
 task = parse_shard(json.loads(told))
 if task.shard.folder is None:
     sys.exit("the task is about no folder")
-scan = replace(scan_shard(os.environ).log_objects, threads=int(threads))
+# However slow the machine is: all of it, which takes several invocations on a slow one.
+scan = replace(scan_shard(os.environ).log_objects, threads=int(threads), seconds=math.inf)
 used, begun = time.process_time(), time.perf_counter()
 done = scan(task.rescan, task.shard, task.shard.folder, "", lambda _: None)
 answer = {
     "seconds": time.perf_counter() - begun,
     "processor": time.process_time() - used,
-    "listed": done.listed,
-    "next_after": done.next_after,
     "log_objects": dict(done.log_objects),
     "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
 }

@@ -15,8 +15,8 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonev
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -103,6 +103,15 @@ def one_time(expression: str) -> float | None:
     return moment
 
 
+def asked_at(headers: Mapping[str, str]) -> float:
+    """When a request was signed, in UTC: what was to come then comes, however long it waited here.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    signed = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%S%z")
+    return signed.timestamp()
+
+
 def checking(handle: Callable[..., Any]) -> Callable[..., Any]:
     """Ask for iam:PassRole; have a time that is over never come."""
 
@@ -124,7 +133,7 @@ def checking(handle: Callable[..., Any]) -> Callable[..., Any]:
             # What another schedule of that name, or this one before its change, has done.
             fired.pop(key, None)
             moment = one_time(schedule["ScheduleExpression"])
-            if moment is not None and moment <= time.time():
+            if moment is not None and moment <= asked_at(headers):
                 fired[key] = moment
         return response
 

@@ -303,7 +303,7 @@ def test_schedules_start_rescans_with_a_role_of_their_own(
         schedule = scheduler.get_schedule(Name=deaf.resource(name))
         assert json.loads(schedule["Target"]["Input"]) == asked
         before = started()
-        soon = datetime.now(UTC) + timedelta(seconds=2)
+        soon = datetime.now(UTC) + timedelta(seconds=3)
 
         scheduler.update_schedule(
             Name=schedule["Name"],

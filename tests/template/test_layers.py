@@ -1,10 +1,14 @@
+import gzip
+import json
 import re
 import subprocess
 import sys
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 
 from tests.template.stack import EVERYTHING, ROOT, Stack
 
@@ -105,6 +109,30 @@ def test_the_layer_has_the_models_of_the_services_in_use_and_no_others(dependenc
         assert {"service-2.json.gz", "endpoint-rule-set-1.json.gz"} <= {
             file.name for file in version.iterdir()
         }
+
+
+def test_models_are_botocores_own_without_the_prose(dependencies: Path) -> None:
+    loader = Loader()
+
+    def prose(part: Any) -> int:  # noqa: ANN401 - any JSON
+        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        own = isinstance(part, dict) and isinstance(part.get("documentation"), str)
+        return own + sum(map(prose, parts))
+
+    for file in (dependencies / "botocore" / "data").glob("*/*/service-2.json.gz"):
+        shipped = json.loads(gzip.decompress(file.read_bytes()))
+        theirs = loader.load_service_model(file.parents[1].name, "service-2")
+
+        for part in theirs:
+            if part not in ("operations", "shapes"):
+                assert shipped[part] == theirs[part]
+                continue
+            assert prose(shipped[part]) == 0
+            assert list(shipped[part]) == list(theirs[part])
+        for name, shape in theirs["shapes"].items():
+            assert list(shipped["shapes"][name].get("members", ())) == list(
+                shape.get("members", ())
+            )
 
 
 def test_the_layer_serves_both_processors(dependencies: Path) -> None:

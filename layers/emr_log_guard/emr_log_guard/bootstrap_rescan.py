@@ -9,7 +9,7 @@ from emr_log_guard.adapters.dynamodb import DynamoRescanClaim, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.memory import RememberedSteps
 from emr_log_guard.adapters.rescan_results import S3RescanResults
-from emr_log_guard.adapters.s3_folders import S3LogFolders
+from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.adapters.sns_rescans import SnsRescanAlerts
 from emr_log_guard.adapters.step_functions import StepFunctionsExecutions
@@ -36,7 +36,7 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
         claim=DynamoRescanClaim(clients.dynamodb(), table),
         executions=StepFunctionsExecutions(clients.states()),
         clusters=EmrClusters(session.emr(region)),
-        folders=S3LogFolders(session.s3(region), session.quick_heads(region)),
+        folders=S3Folders(session.s3(region)),
         ledger=ledger_in(table),
         results=_rescan_results(env),
         clock=utc_now,
@@ -91,7 +91,7 @@ def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
 
 def _patient_session() -> AuditSession:
     """Make clients that wait for their turn when AWS throttles."""
-    return AuditSession.of_caller(Watch(CallCount(), Event()))
+    return AuditSession(clients.shared_session(), Watch(CallCount(), Event()))
 
 
 def _rescan_results(env: Mapping[str, str]) -> S3RescanResults:

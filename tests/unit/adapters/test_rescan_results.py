@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from threading import Barrier
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from emr_log_guard.adapters.rescan_results import S3RescanResults
+from emr_log_guard.adapters.rescan_results import THREADS, S3RescanResults
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.rescan import (
@@ -105,6 +106,19 @@ def test_what_came_of_the_parts_of_a_shard_is_kept_apart(
     assert list(results.all_done("run")) == [rest, done]
     assert len(keys(s3)) == 3
     assert all(len(key) < 60 for key in keys(s3))
+
+
+def test_many_results_are_read_at_once(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+    for number in range(THREADS):
+        results.done("run", f"{number}", ShardDone(shard=f"{number}"))
+    together = Barrier(THREADS, timeout=30)
+
+    def wait(**_: object) -> None:
+        together.wait()  # only so many at once get past this
+
+    s3.meta.events.register("before-send.s3.GetObject", wait)
+
+    assert [done.shard for done in results.all_done("run")] == [*map(str, range(THREADS))]
 
 
 def test_failures_are_read_as_they_were_written(results: S3RescanResults) -> None:

@@ -11,7 +11,7 @@ from moto import mock_aws
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
 from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.s3_folders import S3LogFolders
+from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
@@ -46,7 +46,7 @@ def keys(folders: S3LogFolders, folder: Folder, *, versions: bool = False) -> li
 
 
 def test_the_folders_right_below_a_prefix_are_named(s3: Any) -> None:  # noqa: ANN401
-    folders = folders_of(s3)
+    folders = S3Folders(s3)
 
     assert folders.below("emr-logs", "emr/j-1/") == ("emr/j-1/node/", "emr/j-1/steps/")
     assert folders.below("emr-logs", "emr/") == ("emr/j-1/", "emr/j-2/")
@@ -129,12 +129,13 @@ def test_what_cannot_be_listed_is_said_with_the_call(
 ) -> None:
     for operation in ("ListObjectsV2", "ListObjectVersions"):
         aws.answer(operation, AwsError("AccessDenied"))
-    folders = folders_of(aws.attach(boto3.client("s3")))
+    client = aws.attach(boto3.client("s3"))
+    folders = folders_of(client)
 
     with pytest.raises(NotReadableError, match=f"^{call} on s3://emr-logs/emr/j-1/ answered"):
         keys(folders, HOME, versions=versions)
     with pytest.raises(NotReadableError, match="s3:ListBucket on"):
-        folders.below("emr-logs", "emr/j-1/")
+        S3Folders(client).below("emr-logs", "emr/j-1/")
     with pytest.raises(NotReadableError, match="nobody knows where j-1 logs to"):
         keys(folders, Folder("j-1"))
 

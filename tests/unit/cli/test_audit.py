@@ -75,11 +75,15 @@ def test_a_bad_cluster_ends_with_1(aws: StubbedAws) -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
-    # The last is what a Region answers that the account has not opted in to.
-    ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"],
+    ("code", "advice"),
+    [
+        ("AccessDeniedException", "emr-log-guard audit --print-iam-policy"),
+        ("ExpiredTokenException", "the credentials have expired: sign in again"),
+        # What a Region answers that the account has not opted in to.
+        ("UnrecognizedClientException", "the Region may not be enabled for the account"),
+    ],
 )
-def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str) -> None:
+def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str, advice: str) -> None:
     aws.answer("ListClusters", AwsError(code))
 
     result = run(*FEW, "--format", "json")
@@ -87,7 +91,18 @@ def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str) -
     assert result.exit_code == 2
     problem = f"{REGION}: elasticmapreduce:ListClusters on {REGION} answered {code}"
     assert json.loads(result.stdout)["problems"] == [problem]
-    assert result.stderr == f"Could not be read: {problem}\n"
+    told, advised = result.stderr.splitlines()
+    assert told == f"Could not be read: {problem}"
+    assert advice in advised
+
+
+def test_what_helps_is_told_once(aws: StubbedAws) -> None:
+    aws.answer("ListClusters", AwsError("ExpiredTokenException"))
+
+    result = run(*FEW, "--region", REGION, "--region", "us-west-2")
+
+    assert result.stdout.count("answered ExpiredTokenException") == 2
+    assert result.stderr.count("sign in again") == 1
 
 
 def test_doubt_ends_with_3(aws: StubbedAws) -> None:
@@ -231,15 +246,20 @@ def test_log_objects_are_checked(aws: StubbedAws) -> None:
         (["--rule", "EMRLOG-002", "--skip-rule", "EMRLOG-002"], "no rule is left"),
         (["--format", "yaml"], "yaml"),
         (["--state", "DEAD"], "DEAD"),
-        (["--policy", "gone.json"], "gone.json"),
+        (["--policy", "gone.json"], "gone.json cannot be read: No such file"),
+        (["--policy", "/"], "/ cannot be read: Is a directory"),
+        (["--cluster", ""], "'' is no cluster's id: write one such as j-"),
+        (["--cluster", "nightly-etl"], "'nightly-etl' is no cluster's id"),
+        (["nightly-etl"], "unrecognized arguments: nightly-etl; see"),
     ],
 )
 def test_wrong_usage_ends_with_2(aws: StubbedAws, arguments: list[str], words: str) -> None:
     result = run(*arguments)
 
     assert result.exit_code == 2
-    assert words in result.stderr
-    assert "Traceback" not in result.output
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert words in line
     assert aws.calls == []
 
 
@@ -308,6 +328,7 @@ def test_without_credentials_it_ends_with_2(
 
     assert result.exit_code == 2
     assert "answered NoCredentialsError" in result.stdout
+    assert "there are no AWS credentials: set AWS_PROFILE" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--assume-role", ROLE), ("--all-regions",)])

@@ -286,7 +286,10 @@ def test_explain_tells_what_is_known_and_what_was_decided(aws: StubbedAws) -> No
 
 @pytest.mark.parametrize(
     ("cluster_id", "problem"),
-    [("nightly", "nightly is no cluster's id: write one"), (CLUSTER_ID, "no stack emr-log-guard")],
+    [
+        ("nightly", "'nightly' is no cluster's id: write one"),
+        (CLUSTER_ID, "no stack emr-log-guard"),
+    ],
 )
 @pytest.mark.usefixtures("aws")
 def test_explain_says_what_is_wrong(cluster_id: str, problem: str) -> None:

@@ -42,6 +42,7 @@ def succeeded(compliance: str) -> dict[str, Any]:
 def stack(aws: StubbedAws, monkeypatch: pytest.MonkeyPatch) -> StubbedAws:
     monkeypatch.setattr(command, "POLL_SECONDS", 0)
     aws.answer("ListStackResources", resources(RescanStateMachine=MACHINE))
+    aws.answer("ListExecutions", {"executions": []})
     aws.answer("StartExecution", {"executionArn": EXECUTION, "startDate": NOW})
     aws.answer("DescribeExecution", execution("RUNNING"), succeeded("COMPLIANT"))
 
@@ -81,6 +82,27 @@ def test_a_rescan_is_started_as_it_was_asked_for(
     assert asked(stack) == input_
     assert EXECUTION in result.stdout
     assert "DescribeExecution" not in stack.counts
+
+
+@pytest.mark.parametrize("arguments", [[], ["--wait"]])
+def test_while_one_runs_no_other_is_started(stack: StubbedAws, arguments: list[str]) -> None:
+    one = DESCRIBED | {"name": "1", "status": "RUNNING"}
+    stack.answer("ListExecutions", {"executions": [one]})
+
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"Error: a re-scan runs already: {EXECUTION}; wait for its end, or stop it\n"
+    )
+    assert "StartExecution" not in stack.counts
+
+
+def test_who_may_not_list_what_runs_may_start_one(stack: StubbedAws) -> None:
+    stack.answer("ListExecutions", AwsError("AccessDeniedException"))
+
+    assert run().exit_code == 0
+    assert asked(stack)
 
 
 @pytest.mark.parametrize(

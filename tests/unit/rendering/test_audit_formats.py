@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from emr_log_guard.domain.audit import AuditReport
+from emr_log_guard.domain.audit import AuditReport, UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.rendering.audit_csv import COLUMNS, audit_csv
@@ -300,6 +300,22 @@ def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
     )
     assert "(exempt, HIGH)" in audit_table(REPORT)
     assert "Could not be read: eu-south-1" in audit_table(REPORT)
+
+
+def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason() -> None:
+    rules = (
+        UnjudgedRule("EMRLOG-101", "a", "add --objects"),
+        UnjudgedRule("EMRLOG-011", "b", "off in the policy"),
+        UnjudgedRule("EMRLOG-102", "c", "add --objects"),
+    )
+    report = replace(a_report(audited(GOOD)), unjudged=rules)
+
+    assert [line for line in audit_table(report).splitlines() if "Not judged" in line] == [
+        "Not judged: EMRLOG-101, EMRLOG-102: add --objects",
+        "Not judged: EMRLOG-011: off in the policy",
+    ]
+    nothing_read = replace(a_report(places=(UNREADABLE_PLACE,)), unjudged=rules)
+    assert "Not judged" not in audit_table(nothing_read)
 
 
 def test_the_table_of_nothing_says_so() -> None:

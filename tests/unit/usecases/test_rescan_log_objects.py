@@ -1,16 +1,20 @@
+import sys
 import tracemalloc
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.rescan import LARGE, Scope
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.rescan import LARGE, Folder, Scope
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import ShardTask
 from emr_log_guard.usecases import finish_rescan
+from emr_log_guard.usecases.rescan_ports import ListedObject
 from tests.unit.builders import CLUSTER_ID, KEY, NOW, a_cluster, encrypted
-from tests.unit.fakes import GONE
+from tests.unit.fakes import GONE, FakeFolders
 from tests.unit.usecases.rescans import Rescans, a_name, another
 
 GOOD = a_cluster()
@@ -350,6 +354,47 @@ def test_an_account_of_much_is_held_in_little(rescans: Rescans) -> None:
 
     peak(100)
     assert peak(8_000) < 1.5 * peak(1_000) + 1_000_000
+
+
+class Endless(FakeFolders):
+    """A folder whose objects are made as they are listed, all of them checked before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: list[int] = []
+        """How many blocks of memory there were, after the first objects and then from time to time.
+
+        tracemalloc would take half a minute for a million objects.
+        """
+
+    def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        del bucket, prefix
+        return ()
+
+    def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
+        assert not versions
+        for number in range(1_000_000):
+            version = ObjectVersion(str(folder.bucket), f"{folder.prefix}node/{number:07}.gz")
+            yield ListedObject(version, NOW - timedelta(days=1))
+            if number % 50_000 == 1000:
+                self.blocks.append(sys.getallocatedblocks())
+
+
+def test_a_million_objects_that_are_known_are_listed_and_neither_read_nor_held(
+    rescans: Rescans,
+) -> None:
+    rescans.run(LOGS)
+    rescans.folders = endless = Endless()
+    rescan, [shard] = rescans.planned(LOGS)
+    assert shard.folder is not None
+
+    told: list[object] = []
+
+    done = rescans.scan.log_objects(rescan, shard, shard.folder, "", told.append)
+
+    assert (done.listed, done.log_objects, told) == (1_000_000, {}, [])
+    assert endless.asked == []
+    assert max(endless.blocks) - endless.blocks[0] < 50_000
 
 
 def test_only_named_buckets_are_looked_at(rescans: Rescans) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.session import get_session
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from types_boto3_emr import EMRClient
     from types_boto3_events import EventBridgeClient
     from types_boto3_iam import IAMClient
@@ -28,6 +30,14 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 5},
     user_agent_extra="emr-log-guard",
 )
+
+
+@cache
+def shared_session() -> "Session":
+    """Return what all clients here are made by: what it has read of AWS's models is read once."""
+    session = get_session()
+    boto3.setup_default_session(botocore_session=session)
+    return session
 
 
 @cache

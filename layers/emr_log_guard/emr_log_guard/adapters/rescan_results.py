@@ -13,6 +13,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from tempfile import TemporaryFile
@@ -24,12 +25,16 @@ from emr_log_guard.domain.rescan import RescanMemory, Shard, ShardDone, ShardFai
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.rendering.rescan_json import report_json
 from emr_log_guard.rendering.rescan_text import rescan_text
+from emr_log_guard.usecases.at_once import at_once
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _MEMORY = "memory/rescan.json"
 _RESCANS = "rescans"
+THREADS = 10
+"""How many results are read at once: as many as a client keeps connections. One after the other,
+some 50,000 would take all of a function's 15 minutes, and a deep re-scan may have more."""
 
 
 class S3RescanResults:
@@ -112,9 +117,9 @@ class S3RescanResults:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=prefix
         )
-        for page in pages:
-            for listed in page.get("Contents", ()):
-                yield self._get(listed["Key"])
+        keys = (listed["Key"] for page in pages for listed in page.get("Contents", ()))
+        with ThreadPoolExecutor(THREADS, "result") as pool:
+            yield from at_once(keys, self._get, pool, 2 * THREADS)
 
     def _get(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()

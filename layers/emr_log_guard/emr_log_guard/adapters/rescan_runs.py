@@ -41,6 +41,19 @@ class RescanRuns:
         self._s3 = s3
         self._machine = machine
 
+    def running(self) -> str | None:
+        """Name the execution that runs: one ListExecutions. None, too, to whoever may not ask.
+
+        The state machine refuses a second one in any case; this says so before it is started.
+        """
+        try:
+            found = self._states.list_executions(
+                stateMachineArn=self._machine, statusFilter="RUNNING", maxResults=1
+            )["executions"]
+        except AWS_ERRORS:
+            return None
+        return found[0]["executionArn"] if found else None
+
     def start(self, *, scope: str, deep: bool) -> str:
         """Start a re-scan: one StartExecution. Return the execution's ARN."""
         asked = json.dumps({"scope": scope, "deep": deep})

@@ -21,8 +21,35 @@ _LIST = "s3:ListBucket"
 _LIST_VERSIONS = "s3:ListBucketVersions"
 
 
+class S3Folders:
+    """Buckets whose folders the guard may list."""
+
+    def __init__(self, client: "S3Client") -> None:
+        """List through this client."""
+        self._client = client
+
+    def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        """Name the folders right below a prefix: one ListObjectsV2 per 1,000 of them.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-prefixes.html
+
+        Raises:
+            NotReadableError: A page cannot be read.
+
+        """
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, Delimiter="/"
+        )
+        try:
+            return tuple(
+                found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())
+            )
+        except AWS_ERRORS as error:
+            raise _unreadable(_LIST, bucket, prefix, error) from error
+
+
 class S3LogFolders:
-    """Buckets that the guard may list."""
+    """Buckets whose log objects the guard may list and read."""
 
     def __init__(self, client: "S3Client", quick: "QuickHeads") -> None:
         """Read through this client, and quickly where one head of a bucket showed the way."""
@@ -43,25 +70,6 @@ class S3LogFolders:
             return self._versions.encryption(version)
         except AWS_ERRORS as error:
             return unresolved("s3:HeadObject", str(version), error)
-
-    def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
-        """Name the folders right below a prefix: one ListObjectsV2 per 1,000 of them.
-
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-prefixes.html
-
-        Raises:
-            NotReadableError: A page cannot be read.
-
-        """
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, Delimiter="/"
-        )
-        try:
-            return tuple(
-                found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())
-            )
-        except AWS_ERRORS as error:
-            raise _unreadable(_LIST, bucket, prefix, error) from error
 
     def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
         """List the objects in a folder's range; folder markers hold nothing and are left out.

@@ -2,13 +2,18 @@
 
 import sys
 
+from emr_log_guard.cli.ending import INTERRUPTED
+
 
 def main() -> None:
     """Run a command; what another one needs is not even imported."""
     if sys.argv[1:2] == ["audit"]:
-        from emr_log_guard.cli.audit import audit  # noqa: PLC0415 - see above
+        from emr_log_guard.cli import audit  # noqa: PLC0415 - see above
 
-        sys.exit(audit(sys.argv[2:]))
+        try:
+            sys.exit(audit.audit(sys.argv[2:]))
+        except KeyboardInterrupt:  # before there was anything to report
+            sys.exit(INTERRUPTED)
     from emr_log_guard.cli.app import app  # noqa: PLC0415 - see above
 
     app(prog_name="emr-log-guard")

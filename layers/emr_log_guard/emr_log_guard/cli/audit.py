@@ -8,6 +8,9 @@ import math
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from emr_log_guard.cli.ending import fail
 
 FORMATS = ("table", "json", "csv", "html", "sarif")
 STATES = (
@@ -59,9 +62,16 @@ def audit(arguments: Sequence[str]) -> int:
     return run(options)
 
 
+class _Parser(ArgumentParser):
+    """Tells wrong usage as everything else that is wrong: in one line, which names the fix."""
+
+    def error(self, message: str) -> NoReturn:
+        fail(f"{message}; see `{self.prog} --help`")
+
+
 def audit_parser() -> ArgumentParser:
     """Make the parser of the options."""
-    parser = ArgumentParser(
+    parser = _Parser(
         "emr-log-guard audit",
         description="Judge the clusters of accounts and Regions. Only reads; nothing is deployed.",
         epilog="Ends with status 0 when all is compliant, 1 when something is not, 2 on wrong "

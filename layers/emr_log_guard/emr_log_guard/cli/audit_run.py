@@ -1,5 +1,6 @@
 """Running an audit from its options: checks them, wires, audits, writes the report."""
 
+import errno
 import json
 import math
 import os
@@ -20,11 +21,13 @@ from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.cli.audit import Options
+from emr_log_guard.cli.cluster_id import check_cluster_id
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.config import runbook
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditReport
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.advice import advice
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rules import ALL_RULES, LOG_OBJECT_RULES
 from emr_log_guard.usecases.audit import Audit
@@ -83,7 +86,17 @@ def run(options: Options) -> int:
     if options.output or options.format != "table":
         for problem in report.problems:
             _tell(f"Could not be read: {problem}")
+    for line in advice(report.problems):
+        _tell(f"What helps: {line}")
+    if report.interrupted:
+        _leave(report.exit_status)
     return report.exit_status
+
+
+def _leave(status: int) -> None:
+    """End at once: calls that still wait for an answer hold nobody up who pressed Ctrl-C."""
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _progress(options: Options) -> AbstractContextManager[Progress]:
@@ -116,7 +129,7 @@ def _scope(options: Options) -> AuditScope:
         regions=None if options.all_regions else tuple(dict.fromkeys(map(_region, options.region))),
         role_arns=tuple(options.assume_role) or (None,),
         states=tuple(options.state) or ACTIVE,
-        cluster_ids=tuple(dict.fromkeys(options.cluster)),
+        cluster_ids=tuple(dict.fromkeys(map(check_cluster_id, options.cluster))),
         only=frozenset(options.rule),
         skipped=frozenset(options.skip_rule),
         objects=options.objects,
@@ -169,18 +182,33 @@ def _rendered(report: AuditReport, output_format: str) -> str:
 
 def _write(text: str, output: Path | None) -> None:
     """Write UTF-8, whatever the terminal's or the machine's own encoding is."""
-    if output is None:
-        try:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(text.encode())
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:  # who reads has seen enough, and Python would flush once more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
     try:
-        output.write_bytes(text.encode())
+        if output is None:
+            _print(text.encode())
+        else:
+            output.write_bytes(text.encode())
     except OSError as error:
-        fail(f"{output} cannot be written: {error.strerror}")
+        fail(f"{output or 'standard output'} cannot be written: {error.strerror}")
+
+
+def _print(text: bytes) -> None:
+    """Write to standard output.
+
+    Raises:
+        OSError: It takes nothing. That it has no reader any more is none of these errors.
+
+    """
+    if sys.stdout is None:  # Python makes none of a closed one
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left would be flushed once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _tell(line: str) -> None:

@@ -3,6 +3,9 @@
 import sys
 from typing import NoReturn
 
+INTERRUPTED = 130
+"""What a shell takes for the end by Ctrl-C: 128 and the signal's number."""
+
 
 def fail(*problems: str) -> NoReturn:
     """Say what is wrong, one thing a line, and end with status 2."""

@@ -1,6 +1,5 @@
 """The command `explain`: what the guard knows of a cluster, and why it did what it did."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,14 +10,13 @@ from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.cli.cluster_id import check_cluster_id
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.options import DEFAULT_STACK, Stack
 from emr_log_guard.errors import NotDeployedError, NotHandedOverError
 from emr_log_guard.rendering.explanation import explanation
 from emr_log_guard.usecases.policy_in_force import policy_of
 from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER, DeployedStack
-
-_CLUSTER_ID = re.compile(r"j-[A-Z0-9]+")
 
 
 def explain(
@@ -30,8 +28,7 @@ def explain(
     It reads the ledger and the policy, and judges nothing anew. Ends with status 0, or with 2 when
     there is no such stack, or no access.
     """
-    if not _CLUSTER_ID.fullmatch(cluster_id):
-        fail(f"{cluster_id} is no cluster's id: write one such as j-2AXXXXXXGAPLF")
+    check_cluster_id(cluster_id)
     try:
         deployed = deployed_stack(command_clients.cloudformation(), stack)
         typer.echo(_explanation(cluster_id, deployed), nl=False)

@@ -11,7 +11,7 @@ from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.rescan_runs import Ended, RescanRuns
-from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.ending import INTERRUPTED, fail
 from emr_log_guard.cli.options import DEFAULT_STACK, Stack
 from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.compliance import Compliance
@@ -21,7 +21,6 @@ from emr_log_guard.rendering.escape import plain
 from emr_log_guard.usecases.replay import RESCAN_STATE_MACHINE
 
 POLL_SECONDS = 2.0
-_INTERRUPTED = 130
 _STATUS = {
     Compliance.COMPLIANT: ExitStatus.COMPLIANT,
     Compliance.NON_COMPLIANT: ExitStatus.NON_COMPLIANT,
@@ -53,6 +52,8 @@ def rescan(
     try:
         machine = deployed_stack(command_clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
         runs = RescanRuns(command_clients.states(), clients.s3(), machine)
+        if running := runs.running():
+            fail(f"a re-scan runs already: {running}; wait for its end, or stop it")
         execution = runs.start(scope=scope, deep=deep)
         typer.echo(f"Started {execution}", err=wait)
         if not wait:
@@ -88,4 +89,4 @@ def _watched(runs: RescanRuns, execution: str) -> Ended:
             return ended
     except KeyboardInterrupt:
         typer.echo(f"Not waited for any longer; it goes on: {execution}", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None

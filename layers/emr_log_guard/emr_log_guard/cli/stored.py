@@ -82,7 +82,9 @@ def read_file(file: Path) -> str:
         return (
             typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
         )
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
         fail(f"{file}: {error}")
 
 

@@ -68,10 +68,12 @@ def _summary(report: AuditReport) -> Iterator[str]:
     objects = sum(audited.objects for audited in report.clusters)
     if objects:
         yield f"{_count(objects, 'log object')} checked"
-    for rule in report.unjudged:
-        yield f"Not judged: {rule.id} {rule.name}: {rule.reason}"
     for problem in report.problems:
         yield f"Could not be read: {plain(problem)}"
+    if report.clusters or not report.problems:
+        for reason in dict.fromkeys(rule.reason for rule in report.unjudged):
+            ids = ", ".join(rule.id for rule in report.unjudged if rule.reason == reason)
+            yield f"Not judged: {ids}: {reason}"
     calls = ", ".join(f"{count} {name}" for name, count in report.api_calls.items())
     seconds = (report.finished - report.started).total_seconds()
     yield f"{seconds:.1f} s, AWS calls: {calls or 'none'}"

@@ -27,8 +27,8 @@ from emr_log_guard.usecases.ports import OpenFindings
 from emr_log_guard.usecases.rescan_ports import (
     ClustersByAge,
     Executions,
+    Folders,
     KnownClusters,
-    LogFolders,
     RescanClaim,
     RescanResults,
 )
@@ -58,7 +58,7 @@ class PlanRescan:
     claim: RescanClaim
     executions: Executions
     clusters: ClustersByAge
-    folders: LogFolders
+    folders: Folders
     ledger: LedgerOfAll
     results: RescanResults
     clock: Callable[[], datetime]

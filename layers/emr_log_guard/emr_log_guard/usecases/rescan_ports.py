@@ -33,12 +33,16 @@ class ListedObject:
     """UTC"""
 
 
-class LogFolders(LogObjects, Protocol):
-    """Lists the log objects of folders, and reads them."""
+class Folders(Protocol):
+    """Knows what folders there are."""
 
     def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
         """Name the folders right below a prefix, or raise NotReadableError."""
         ...
+
+
+class LogFolders(LogObjects, Protocol):
+    """Lists the log objects of folders, and reads them."""
 
     def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
         """List a folder's objects in S3's order, old versions too if asked for.
