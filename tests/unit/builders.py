@@ -19,6 +19,7 @@ from emr_log_guard.domain.keys import (
     KmsKey,
 )
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.policy import (
     ClusterMatch,
     Enforcement,
@@ -26,6 +27,7 @@ from emr_log_guard.domain.policy import (
     Policy,
     TerminationProtection,
 )
+from emr_log_guard.domain.preparation import Preparation
 from emr_log_guard.domain.unresolved import Unresolved
 
 ACCOUNT = "111122223333"
@@ -301,3 +303,26 @@ def a_policy(
         ),
         exemptions=exemptions,
     )
+
+
+class _Preparing(TypedDict, total=False):
+    key_arn: str
+    node_role_arn: str
+    cluster_name: str
+    instance_profile: str
+    location: LogLocation | None
+    default_key: bool
+
+
+def a_preparation(**changes: Unpack[_Preparing]) -> Preparation:
+    """Prepare a cluster that logs to a folder of the usual bucket with the usual key."""
+    usual = Preparation(
+        key_arn=KEY.arn,
+        service_role_arn=SERVICE_ROLE_ARN,
+        instance_profile="EMR_EC2_DefaultRole",
+        node_role_arn=NODE_ROLE_ARN,
+        cluster_name="nightly-etl",
+        release_label="emr-7.12.0",
+        location=LogLocation("example-logs", "emr/"),
+    )
+    return replace(usual, **changes)

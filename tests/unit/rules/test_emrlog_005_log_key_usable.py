@@ -160,6 +160,9 @@ def test_its_arn_alone_tells_that_a_key_is_in_another_region(resource: str) -> N
     assert f"{identifier} is in {OTHER_REGION}, not in {REGION}" in outcome.summary
 
 
+RELAUNCH = ["emr create-cluster", "emr terminate-clusters", "prepare --region"]
+
+
 def commands(text: str) -> list[str]:
     """Name the commands of a remediation, such as `kms enable-key`."""
     return [
@@ -176,7 +179,7 @@ def commands(text: str) -> list[str]:
         (KeyState.PENDING_DELETION, ["kms cancel-key-deletion", "kms enable-key"]),
         (KeyState.PENDING_IMPORT, ["kms get-parameters-for-import", "kms import-key-material"]),
         *(
-            (state, ["kms describe-key", "emr create-cluster", "emr terminate-clusters"])
+            (state, ["kms describe-key", *RELAUNCH])
             for state in (
                 KeyState.CREATING,
                 KeyState.PENDING_REPLICA_DELETION,
@@ -207,7 +210,7 @@ def test_the_fix_brings_the_key_back_where_that_can_be_done(
 def test_the_fix_is_a_relaunch_with_another_key_where_this_one_will_never_do(key: KmsKey) -> None:
     text = RULE.remediation(cluster_facts(log_key=key, approved_keys=approved(ANOTHER_KEY)))
 
-    assert commands(text) == ["emr create-cluster", "emr terminate-clusters"]
+    assert commands(text) == RELAUNCH
     assert f"--log-encryption-kms-key-id {ANOTHER_KEY.arn} " in text
 
 

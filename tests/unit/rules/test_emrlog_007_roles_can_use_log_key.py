@@ -10,13 +10,16 @@ from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.emrlog_007_roles_can_use_log_key import RULE
+from emr_log_guard.rules.remediation import grant_key
 from tests.unit.builders import (
+    ANOTHER_KEY,
     AWS_MANAGED,
     KEY,
     NO_SUCH_KEY,
     NODE_ROLE_ARN,
     OTHER_ACCOUNT,
     OTHER_REGION,
+    REGION,
     SERVICE_ROLE_ARN,
     UNREADABLE,
     a_cluster,
@@ -160,18 +163,25 @@ def test_the_fix_grants_each_role_that_lacks_it_its_one_action_on_the_key() -> N
         PROFILE_REFUSED,
     )
 
-    words = shlex.split(RULE.remediation(cluster_facts(role_access=roles)))
+    words = shlex.split(RULE.remediation(cluster_facts(role_access=roles)), comments=True)
 
-    assert words[:7] == [
-        *("aws", "iam", "put-role-policy"),
-        *("--role-name", "nodes"),
-        *("--policy-name", "EmrLogKey-GenerateDataKey"),
-    ]
+    assert words[:5] == ["aws", "iam", "put-role-policy", "--role-name", "nodes"]
+    assert words[5] == "--policy-name"
+    assert words[6].startswith("EmrLogKey-GenerateDataKey-")
     assert words[7] == "--policy-document"
     assert json.loads(words[8])["Statement"] == [
         {"Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": KEY.arn}
     ]
-    assert len(words) == 9
+    assert words[9:11] == ["emr-log-guard", "prepare"]
+
+
+def test_the_fix_for_one_key_does_not_take_another_keys_policy_away() -> None:
+    names = {
+        shlex.split(grant_key(service_role_access(identity=DENIED), key))[6]
+        for key in (KEY, ANOTHER_KEY)
+    }
+
+    assert len(names) == 2
 
 
 def test_the_fix_has_a_line_for_each_role() -> None:
@@ -180,7 +190,9 @@ def test_the_fix_has_a_line_for_each_role() -> None:
     lines = RULE.remediation(cluster_facts(role_access=roles)).splitlines()
 
     assert ["EMR_DefaultRole" in lines[0], "EMR_EC2_DefaultRole" in lines[1]] == [True, True]
-    assert len(lines) == 2
+    assert lines[2].startswith("# ")
+    assert lines[3].startswith(f"emr-log-guard prepare --region {REGION} --key {KEY.arn} ")
+    assert len(lines) == 4
 
 
 @pytest.mark.parametrize("log_key", [UNREADABLE, None])

@@ -73,7 +73,28 @@ def test_a_relaunch_keeps_the_clusters_name_release_place_and_roles() -> None:
         *("aws", "emr", "terminate-clusters"),
         *("--region", REGION),
         *("--cluster-ids", CLUSTER_ID),
+        *("emr-log-guard", "prepare"),
+        *("--region", REGION),
+        *("--key", KEY.arn),
+        *("--service-role", "EMR_DefaultRole"),
+        *("--instance-profile", "EMR_EC2_DefaultRole"),
+        *("--log-uri", "s3://example-logs/emr/"),
     ]
+
+
+@pytest.mark.parametrize("missing", ["service_role", "instance_profile"])
+def test_what_it_needs_is_only_offered_where_both_roles_are_known(missing: str) -> None:
+    cluster = replace(a_cluster(), **{missing: None})
+
+    assert "emr-log-guard" not in relaunch(cluster_facts(cluster))
+
+
+@pytest.mark.parametrize("profile", ["a,b", "a=b", "it's"])
+def test_a_relaunch_writes_a_profile_that_shorthand_would_take_apart_as_json(profile: str) -> None:
+    found = words(relaunch(cluster_facts(a_cluster(instance_profile=profile))))
+
+    attributes = found[found.index("--ec2-attributes") + 1]
+    assert json.loads(attributes) == {"InstanceProfile": profile}
 
 
 def test_a_relaunch_leaves_out_the_roles_that_are_not_known() -> None:
@@ -117,7 +138,9 @@ def test_a_relaunch_hands_hostile_names_to_the_shell_as_words(name: str) -> None
     assert found[found.index("--service-role") + 1] == f"S{name}"
     assert found[found.index("--release-label") + 1] == f"emr{name}"
     assert found[found.index("--log-encryption-kms-key-id") + 1] == f"alias/{name}"
-    assert not name or f"InstanceProfile={name}" in found
+    attributes = (f"InstanceProfile={name}", json.dumps({"InstanceProfile": name}))
+    assert not name or found[found.index("--ec2-attributes") + 1] in attributes
+    assert not name or found[found.index("--instance-profile") + 1] == name
     assert found.count("aws") == 2
 
 
@@ -239,10 +262,12 @@ def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None
     access = service_role_access(identity=IdentityDecision.IMPLICIT_DENY, key_policy=closed)
 
     get, put = grant_key(access, KEY).splitlines()
+    [statement] = json.loads(words(get)[words(get).index("added") + 1])
 
     assert get.startswith(f"aws kms get-key-policy --region {REGION} --key-id {KEY.arn} ")
     assert "--query Policy --output text | jq" in get
-    assert json.loads(words(get)[words(get).index("added") + 1]) == {
+    assert statement == {
+        "Sid": statement["Sid"],
         "Effect": "Allow",
         "Principal": {"AWS": access.role_arn},
         "Action": "kms:DescribeKey",

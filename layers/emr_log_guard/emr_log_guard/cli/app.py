@@ -12,6 +12,7 @@ from emr_log_guard.cli import audit as audit_command
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
+from emr_log_guard.cli.prepare import prepare
 from emr_log_guard.cli.replay import replay
 from emr_log_guard.cli.rescan import rescan
 from emr_log_guard.cli.stored import Place, problems_of, read_file
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
 app.add_typer(policy_app, name="policy")
+app.command()(prepare)
 app.command()(replay)
 app.command()(explain)
 app.command()(rescan)

@@ -4,7 +4,6 @@ import errno
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +22,7 @@ from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.cli.audit import Options
 from emr_log_guard.cli.cluster_id import check_cluster_id
 from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.region import checked_region
 from emr_log_guard.config import runbook
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditReport
@@ -33,8 +33,6 @@ from emr_log_guard.rules import ALL_RULES, LOG_OBJECT_RULES
 from emr_log_guard.usecases.audit import Audit
 from emr_log_guard.usecases.audit_scope import ACTIVE, AuditScope
 from emr_log_guard.usecases.ports import Progress
-
-_REGION = re.compile(r"[a-z]+(-[a-z0-9]+)+")
 
 
 class Silent:
@@ -69,7 +67,7 @@ def run(options: Options) -> int:
     if scope.regions == ():
         if region is None:
             fail("no Region: give --region or --all-regions, or set AWS_DEFAULT_REGION")
-        scope = replace(scope, regions=(_region(region),))
+        scope = replace(scope, regions=(checked_region(region),))
     with _progress(options) as progress:
         report = Audit(
             open_account=lambda role: AuditedAccount(
@@ -126,7 +124,9 @@ def _scope(options: Options) -> AuditScope:
             fail(f"--assume-role {role}: write the role's ARN, arn:aws:iam::ACCOUNT:role/NAME")
     scope = AuditScope(
         policy=_policy(options.policy),
-        regions=None if options.all_regions else tuple(dict.fromkeys(map(_region, options.region))),
+        regions=None
+        if options.all_regions
+        else tuple(dict.fromkeys(map(checked_region, options.region))),
         role_arns=tuple(options.assume_role) or (None,),
         states=tuple(options.state) or ACTIVE,
         cluster_ids=tuple(dict.fromkeys(map(check_cluster_id, options.cluster))),
@@ -139,12 +139,6 @@ def _scope(options: Options) -> AuditScope:
     if not scope.rule_ids:
         fail("no rule is left to judge by")
     return scope
-
-
-def _region(name: str) -> str:
-    if not _REGION.fullmatch(name):
-        fail(f"{name!r} is no Region: write one such as eu-west-1")
-    return name
 
 
 def _policy(file: Path | None) -> Policy:

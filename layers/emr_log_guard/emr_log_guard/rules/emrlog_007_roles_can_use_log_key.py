@@ -13,7 +13,7 @@ from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.premises import customer_key
-from emr_log_guard.rules.remediation import grant_key, relaunch
+from emr_log_guard.rules.remediation import grant_key, relaunch, what_it_needs
 from emr_log_guard.rules.rule import Rule
 
 
@@ -50,11 +50,12 @@ def remediation(facts: ClusterFacts) -> str:
     key = customer_key(facts)
     if isinstance(key, Outcome):
         return relaunch(facts)
-    return "\n".join(
+    grants = (
         grant_key(access, key)
         for access in facts.role_access
         if isinstance(access, RoleKeyAccess) and access.judge(key.account) is not True
     )
+    return "\n".join((*grants, *what_it_needs(facts, key.arn)))
 
 
 RULE = Rule(

@@ -14,8 +14,15 @@ from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.domain.preparation import key_policy_statement, policy, policy_name
 from emr_log_guard.domain.releases import parse_release_label
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.commands import (
+    add_to_key_policy,
+    create_cluster,
+    prepare,
+    put_role_policy,
+)
 
 _UPDATABLE = frozenset({"AES256", "aws:kms"})
 """What UpdateObjectEncryption takes; everything else has to be copied.
@@ -23,7 +30,7 @@ _UPDATABLE = frozenset({"AES256", "aws:kms"})
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
 """
 _SUPPORTED_RELEASES = {5: "emr-5.36.2", 6: "emr-6.15.0"}
-_LATEST_RELEASE = "emr-7.12.0"
+LATEST_RELEASE = "emr-7.12.0"
 _BY_THE_OWNER = "# In account {}, which owns the key:\n"
 _RELAUNCH = (
     "# The log settings of a live cluster cannot be changed. Relaunch it with its own "
@@ -41,31 +48,42 @@ def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None
 
     """
     cluster = facts.cluster
-    label = release or cluster.release_label or _LATEST_RELEASE
-    options = [
-        f"--region {quote(cluster.region)}",
-        f"--name {quote(cluster.name)}",
-        f"--release-label {quote(label)}",
-        f"--log-uri {quote(_log_uri(cluster.log_uri))}",
-        f"--log-encryption-kms-key-id {quote(key or right_key(facts))}",
-    ]
-    if cluster.service_role:
-        options.append(f"--service-role {quote(cluster.service_role)}")
-    if cluster.instance_profile:
-        options.append(f"--ec2-attributes InstanceProfile={quote(cluster.instance_profile)}")
-    return "\n".join(
-        (
-            _RELAUNCH,
-            f"aws emr create-cluster {' '.join(options)}",
-            f"aws emr terminate-clusters {options[0]} --cluster-ids {quote(cluster.id)}",
-        )
+    key = key or right_key(facts)
+    create = create_cluster(
+        region=cluster.region,
+        name=cluster.name,
+        release_label=release or cluster.release_label or LATEST_RELEASE,
+        log_uri=_log_uri(cluster.log_uri),
+        key=key,
+        service_role=cluster.service_role,
+        instance_profile=cluster.instance_profile,
     )
+    end = (
+        f"aws emr terminate-clusters --region {quote(cluster.region)} "
+        f"--cluster-ids {quote(cluster.id)}"
+    )
+    return "\n".join((_RELAUNCH, create, end, *what_it_needs(facts, key)))
+
+
+def what_it_needs(facts: ClusterFacts, key: str) -> tuple[str, ...]:
+    """Print the policies that the cluster's roles, the key and the log bucket need."""
+    cluster = facts.cluster
+    if not (cluster.service_role and cluster.instance_profile):
+        return ()
+    command = prepare(
+        region=cluster.region,
+        key=key,
+        service_role=cluster.service_role,
+        instance_profile=cluster.instance_profile,
+        log_uri=_log_uri(cluster.log_uri),
+    )
+    return ("# This prints what its roles, the key and the log bucket need for that:", command)
 
 
 def supported_release(label: str | None) -> str:
     """Name a release that honours the log key, of the cluster's own generation if there is one."""
     release = parse_release_label(label) if label else None
-    return _SUPPORTED_RELEASES.get(release.major if release else 0, _LATEST_RELEASE)
+    return _SUPPORTED_RELEASES.get(release.major if release else 0, LATEST_RELEASE)
 
 
 def right_key(facts: ClusterFacts) -> str:
@@ -126,34 +144,16 @@ def grant_key(access: RoleKeyAccess, key: KmsKey) -> str:
         case RoleKeyAccess(key_policy=KeyPolicyVerdict(denies=Truth.YES)):
             return f"# The key policy denies {access.action} to {quote(role)}: take that out."
         case RoleKeyAccess(key_policy=KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO)):
-            return _allow_in_key_policy(access, key)
+            statement = key_policy_statement(access.role_arn, access.action)
+            return add_to_key_policy(key.region, key.arn, [statement])
         case _:
             return _allow_in_role(role, access.action, key)
 
 
 def _allow_in_role(role: str, action: str, key: KmsKey) -> str:
     statement = {"Effect": "Allow", "Action": action, "Resource": key.arn}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    return (
-        f"aws iam put-role-policy --role-name {quote(role)} "
-        f"--policy-name {'EmrLogKey-' + action.rpartition(':')[2]} "
-        f"--policy-document {quote(document)}"
-    )
-
-
-def _allow_in_key_policy(access: RoleKeyAccess, key: KmsKey) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": access.role_arn},
-        "Action": access.action,
-        "Resource": "*",
-    }
-    return (
-        f"aws kms get-key-policy {_key(key)} --policy-name default --query Policy --output text "
-        f"| jq --argjson added {quote(json.dumps(statement))} '.Statement += [$added]' "
-        "> key-policy.json\n"
-        f"aws kms put-key-policy {_key(key)} --policy-name default --policy file://key-policy.json"
-    )
+    name = policy_name(f"EmrLogKey-{action.rpartition(':')[2]}", key.arn)
+    return put_role_policy(role, name, json.dumps(policy(statement)))
 
 
 def reencrypt(facts: LogObjectFacts) -> str:

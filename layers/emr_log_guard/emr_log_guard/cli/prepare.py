@@ -1,0 +1,160 @@
+"""The command `prepare`: what a new cluster needs, so that its logs are as they should be."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.prepare_lookup import Lookup
+from emr_log_guard.cli.prepare_names import (
+    account_id,
+    cluster_name,
+    key_identifier,
+    log_location,
+    named,
+)
+from emr_log_guard.cli.region import checked_region
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.preparation import Preparation
+from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.preparation import (
+    cloudformation,
+    guide,
+    machine,
+    shell,
+    terraform,
+)
+from emr_log_guard.rules import emrlog_003_release_supports_log_key as release_supports
+from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules.remediation import LATEST_RELEASE
+
+
+class Format(StrEnum):
+    """What is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SHELL = "shell"
+    CLOUDFORMATION = "cloudformation"
+    TERRAFORM = "terraform"
+
+
+_RENDERED: Mapping[Format, Callable[[Preparation], str]] = {
+    Format.TEXT: guide,
+    Format.SHELL: shell,
+    Format.CLOUDFORMATION: cloudformation,
+    Format.TERRAFORM: terraform,
+}
+
+
+def prepare(  # noqa: PLR0913 - each is an option
+    *,
+    key: Annotated[str, typer.Option(help="The log key: its id or ARN, or an alias or its ARN.")],
+    service_role: Annotated[str, typer.Option(help="The cluster's service role, name or ARN.")],
+    instance_profile: Annotated[
+        str, typer.Option(help="The instance profile of its nodes, name or ARN.")
+    ],
+    log_uri: Annotated[
+        str | None, typer.Option(help="Where its logs go: s3://BUCKET/FOLDER/.")
+    ] = None,
+    default_encryption: Annotated[
+        bool,
+        typer.Option(
+            "--default-encryption",
+            help="The key is to be the bucket's default: then logs may name no encryption at all.",
+        ),
+    ] = False,
+    name: Annotated[str, typer.Option(help="What the cluster is called.")] = "my-cluster",
+    release_label: Annotated[str, typer.Option(help="Its EMR release.")] = LATEST_RELEASE,
+    region: Annotated[str | None, typer.Option(help="Its Region; else the key's.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="The account of its roles; else theirs, or the key's.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask AWS nothing.")] = False,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="All for people, all as JSON, or one part of it.")
+    ] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option(help="Where it is written; else standard output.")
+    ] = None,
+) -> None:
+    """Print what a new cluster needs, so that its logs are encrypted with your key.
+
+    That is: least-privilege policies for its roles, the same for the key's policy, a bucket policy
+    that refuses logs which are encrypted otherwise, and the cluster itself for the AWS CLI,
+    CloudFormation and Terraform. Nothing is changed. With a key ARN no AWS access is needed; where
+    there are credentials the key is checked and the profile's role is looked up
+    (kms:DescribeKey, iam:GetRole, iam:GetInstanceProfile). Ends with status 0, or with 2 when
+    something is wrong, the key among it; what could not be checked is a warning on standard error.
+    """
+    identifier = key_identifier(key)
+    service = named("--service-role", "role", service_role)
+    profile = named("--instance-profile", "instance-profile", instance_profile)
+    location = log_location(log_uri) if log_uri is not None else None
+    if default_encryption and location is None:
+        fail("--default-encryption is about the log bucket: give --log-uri")
+    checked_name = cluster_name(name)
+    lookup = Lookup.begin(
+        offline=offline,
+        region=checked_region(region) if region else None,
+        account=account_id(account) if account else None,
+    )
+    fact, key_arn = lookup.key(identifier)
+    service_role_arn, node_role_arn = lookup.roles(service, profile, key_arn)
+    preparation = Preparation(
+        key_arn=str(key_arn),
+        service_role_arn=service_role_arn,
+        instance_profile=profile.name,
+        node_role_arn=node_role_arn,
+        cluster_name=checked_name,
+        release_label=release_label,
+        location=location,
+        default_key=default_encryption,
+    )
+    _judge(preparation, fact)
+    for warning in lookup.warnings:
+        typer.echo(f"Warning: {plain(warning)}", err=True)
+    if output_format is Format.JSON:
+        _write(machine(preparation, lookup.warnings), output)
+    else:
+        _write(_RENDERED[output_format](preparation), output)
+
+
+def _judge(preparation: Preparation, fact: KeyFact) -> None:
+    """Let the rules themselves say what is wrong with the release or the key."""
+    arn = Arn.of(preparation.key_arn)
+    resource = f"{preparation.region}:{preparation.account}:cluster/j-NEW"
+    cluster = Cluster(
+        id="j-NEW",
+        arn=f"arn:{arn.partition}:elasticmapreduce:{resource}",
+        name=preparation.cluster_name,
+        state="STARTING",
+        log_uri="s3://new/",
+        log_key_identifier=preparation.key_arn,
+        release_label=preparation.release_label,
+    )
+    facts = ClusterFacts(cluster, log_key=fact)
+    for rule in (customer_managed.RULE, usable.RULE):
+        outcome = rule.check(facts)
+        if outcome.compliance is Compliance.NON_COMPLIANT:
+            fail(f"--key: {plain(outcome.summary)} ({rule.id})")
+    outcome = release_supports.check(facts)
+    if outcome.compliance is not Compliance.COMPLIANT:
+        fail(f"--release-label: {plain(outcome.summary)} ({release_supports.RULE.id})")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror}")

@@ -1,0 +1,118 @@
+"""What `prepare` reads from AWS, where it can and may; what it cannot becomes a warning."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from emr_log_guard.adapters import command_clients
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.iam import IamRoles
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.prepare_names import Named
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rendering.escape import plain
+
+_UNCHECKED = "the key was not checked, and EMR needs it enabled, symmetric and customer-managed"
+
+
+@dataclass(slots=True)
+class Lookup:
+    """Finds out what is behind the names, and keeps what it could not find out."""
+
+    region: str | None
+    account: str | None
+    why_not: str | None
+    """Why AWS is not asked; None when it is."""
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, *, offline: bool, region: str | None, account: str | None) -> Self:
+        """Find out whether there is anybody to ask."""
+        if offline:
+            return cls(region, account, "--offline was given")
+        try:
+            at_hand = command_clients.credentials_at_hand()
+        except AWS_ERRORS as error:
+            return cls(region, account, plain(str(error)))
+        return cls(region, account, None if at_hand else "there are no AWS credentials")
+
+    def key(self, identifier: str) -> tuple[KeyFact, Arn]:
+        """Find the key and its ARN; end the command when its ARN cannot be known."""
+        arn = Arn.parse(identifier)
+        known = arn is not None and arn.resource.startswith("key/")
+        if arn is not None:
+            self._check_region(arn)
+        fact = self._describe(identifier, arn)
+        if isinstance(fact, KmsKey):
+            found = Arn.of(fact.arn)
+            self._check_region(found)
+            return fact, found
+        if isinstance(fact, KeyNotFound):
+            fail(f"--key {plain(identifier)} does not exist: {fact.reason}")
+        if arn is None or not known:
+            fail(
+                f"--key {plain(identifier)} has to be looked up with kms:DescribeKey, and "
+                f"{plain(fact.reason)}: give the key's ARN"
+            )
+        self.warnings.append(f"{fact.reason}: {_UNCHECKED}")
+        return fact, arn
+
+    def roles(self, service: Named, profile: Named, key: Arn) -> tuple[str, str]:
+        """Find the ARNs of the service role and of the role in the instance profile."""
+        account = self._account(service, profile, key)
+        looked_up = IamRoles(command_clients.iam(key.region)) if self.why_not is None else None
+        prefix = f"arn:{key.partition}:iam::{account}:role/"
+        if service.arn is not None:
+            service_role = str(service.arn)
+        else:
+            service_role = f"{prefix}{service.name}"
+            if looked_up:
+                found = looked_up.role_arn(service.name)
+                service_role = self._taken(found, service_role, "the role's path is not known")
+        node_role = f"{prefix}{profile.name}"
+        assumed = f"the role in {profile.name} is taken to have the same name"
+        if looked_up:
+            found = looked_up.instance_profile_role_arn(profile.name)
+            node_role = self._taken(found, node_role, assumed)
+        else:
+            self.warnings.append(f"{self.why_not}: {assumed}")
+        return service_role, node_role
+
+    def _describe(self, identifier: str, arn: Arn | None) -> KeyFact:
+        if self.why_not is not None:
+            return Unresolved(self.why_not)
+        region = (arn.region if arn else self.region) or command_clients.own_region()
+        if region is None:
+            fail("no Region: give --region, or a key ARN, or set AWS_DEFAULT_REGION")
+        return KmsKeys(lambda of_key: command_clients.kms(of_key or region)).describe(identifier)
+
+    def _check_region(self, key: Arn) -> None:
+        if self.region is not None and self.region != key.region:
+            fail(f"the key {plain(str(key))} is in {key.region}, not in {self.region} (EMRLOG-005)")
+
+    def _account(self, service: Named, profile: Named, key: Arn) -> str:
+        """Say whose the roles are; all that names an account or a partition has to agree."""
+        given = {"--service-role": service.arn, "--instance-profile": profile.arn}
+        told = {"--account": self.account} if self.account else {}
+        for option, arn in given.items():
+            if arn is None:
+                continue
+            if arn.partition != key.partition:
+                fail(f"{option} is of partition {arn.partition}, the key of {key.partition}")
+            told[option] = arn.account
+        if len(set(told.values())) > 1:
+            fail(", ".join(f"{option} says {account}" for option, account in told.items()))
+        return next(iter(told.values()), key.account)
+
+    def _taken(self, found: str | Unresolved, instead: str, consequence: str) -> str:
+        """Take what IAM says of a role, if that is about the account in question."""
+        if isinstance(found, Unresolved):
+            self.warnings.append(f"{found.reason}: {consequence}")
+            return instead
+        theirs, wanted = Arn.of(found).account, Arn.of(instead).account
+        if theirs != wanted:
+            self.warnings.append(f"your credentials are of {theirs}, not {wanted}: {consequence}")
+            return instead
+        return found

@@ -1,0 +1,184 @@
+"""What a new cluster needs, so that its logs are encrypted as they should be: least privilege.
+
+Nothing here is read from AWS: it is made from the names that a cluster is launched with.
+https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.log_uri import LogLocation
+
+type Statement = Mapping[str, object]
+
+_ALGORITHM = "s3:x-amz-server-side-encryption"
+_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+_CUSTOMER_ALGORITHM = "s3:x-amz-server-side-encryption-customer-algorithm"
+_SPECIAL = re.compile(r"[*?$]")
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A cluster to launch, and the key, roles and place for its logs."""
+
+    key_arn: str
+    service_role_arn: str
+    instance_profile: str
+    """Its name."""
+    node_role_arn: str
+    """The role in the instance profile, which need not have its name."""
+    cluster_name: str
+    release_label: str
+    location: LogLocation | None = None
+    """None when nobody said where the logs go."""
+    default_key: bool = False
+    """Whether the key is the bucket's default: a put that asks for no encryption has it, too."""
+
+    @property
+    def key_account(self) -> str:
+        """The account that owns the key."""
+        return Arn.of(self.key_arn).account
+
+    @property
+    def region(self) -> str:
+        """The Region of the key, and so of the cluster."""
+        return Arn.of(self.key_arn).region
+
+    @property
+    def account(self) -> str:
+        """The account of the cluster and its roles."""
+        return Arn.of(self.service_role_arn).account
+
+    @property
+    def service_role(self) -> str:
+        """The service role's name."""
+        return self.service_role_arn.rpartition("/")[2]
+
+    @property
+    def node_role(self) -> str:
+        """The name of the role in the instance profile."""
+        return self.node_role_arn.rpartition("/")[2]
+
+    def service_role_policy(self) -> Statement:
+        """Let EMR describe the key: the policy of the service role."""
+        return policy(_allow("DescribeTheLogKey", "kms:DescribeKey", self.key_arn))
+
+    def node_role_policy(self) -> Statement:
+        """Let the nodes encrypt with the key and write logs: the policy of their role."""
+        statements = [_allow("EncryptLogs", "kms:GenerateDataKey", self.key_arn)]
+        if self.location:
+            everything = f"{self._bucket_arn}/{_literally(self.location.prefix)}*"
+            statements.append(_allow("WriteLogs", "s3:PutObject", everything))
+        return policy(*statements)
+
+    @property
+    def service_role_policy_name(self) -> str:
+        """What the service role's policy is called."""
+        return policy_name("EmrLogKey", self.key_arn)
+
+    @property
+    def node_role_policy_name(self) -> str:
+        """What the policy of the nodes' role is called."""
+        place = f"{self.location.bucket}/{self.location.prefix}" if self.location else ""
+        return policy_name("EmrLogs", self.key_arn, place)
+
+    def key_policy_statements(self) -> list[Statement]:
+        """Allow both roles the same in the key's own policy, where `*` is the key itself."""
+        return [
+            key_policy_statement(role, action)
+            for role, action in (
+                (self.service_role_arn, "kms:DescribeKey"),
+                (self.node_role_arn, "kms:GenerateDataKey"),
+            )
+        ]
+
+    def bucket_policy_statements(self) -> list[Statement]:
+        """Refuse each log object that would be encrypted otherwise; nothing when none are named.
+
+        A statement's conditions must all hold, so each way to be wrong is a statement of its own.
+        A negated test holds, too, where the request has no such header: such a put gets the
+        bucket's default encryption, which no condition can see. So it is refused, unless the
+        default is known to be this key.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+        """
+        if not self.location:
+            return []
+        differs = "StringNotEqualsIfExists" if self.default_key else "StringNotEquals"
+        statements = [
+            self._refuse("OtherEncryption", {differs: {_ALGORITHM: "aws:kms"}}),
+            self._refuse("OtherKeys", {differs: {_KEY: self.key_arn}}),
+        ]
+        if self.default_key:
+            # aws:kms without a key is the AWS-managed one, and SSE-C has a header of its own.
+            unnamed = {"Null": {_ALGORITHM: "false", _KEY: "true"}}
+            by_customer = {"Null": {_CUSTOMER_ALGORITHM: "false"}}
+            statements += [
+                self._refuse("UnnamedKeys", unnamed),
+                self._refuse("CustomerProvidedKeys", by_customer),
+            ]
+        return statements
+
+    @property
+    def _bucket_arn(self) -> str:
+        bucket = self.location.bucket if self.location else ""
+        return f"arn:{Arn.of(self.key_arn).partition}:s3:::{bucket}"
+
+    def _refuse(self, what: str, condition: Mapping[str, object]) -> Statement:
+        prefix = self.location.prefix if self.location else ""
+        # Without a prefix the clusters' folders alone: others write to the bucket, too.
+        logs = f"{self._bucket_arn}/{_literally(prefix) or 'j-'}*"
+        return {
+            "Sid": _sid(f"EmrLogsRefuse{what}", logs),
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": logs,
+            "Condition": condition,
+        }
+
+
+def policy_name(what: str, *about: str) -> str:
+    """Name a role's policy after what it is about: one about another key replaces no other."""
+    return f"{what}-{_digest(*about)}"
+
+
+def policy(*statements: Statement) -> Statement:
+    """Put a policy document together."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def key_policy_statement(role_arn: str, action: str) -> Statement:
+    """Allow a role an action in a key's own policy."""
+    return {
+        "Sid": _sid(f"EmrLogs{action.rpartition(':')[2]}", role_arn),
+        "Effect": "Allow",
+        "Principal": {"AWS": role_arn},
+        "Action": action,
+        "Resource": "*",
+    }
+
+
+def _allow(sid: str, action: str, resource: str) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def _sid(what: str, subject: str) -> str:
+    """Name a statement after what it is about: said again it is the same, and nobody else's."""
+    return what + _digest(subject)
+
+
+def _digest(*about: str) -> str:
+    return sha256("\n".join(about).encode()).hexdigest()[:8]
+
+
+def _literally(text: str) -> str:
+    """Write text so that no character of it is a wildcard or begins a variable.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    return _SPECIAL.sub(lambda found: f"${{{found[0]}}}", text)
