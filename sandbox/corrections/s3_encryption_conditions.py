@@ -1,0 +1,44 @@
+"""Policies may test with which key, or by whose, a put asks to be encrypted.
+
+MiniStack tells policies the algorithm alone. A part of an upload carries no headers: the upload's
+own request decides.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.corrections.hooks import part, wrap
+from sandbox.corrections.s3_encryption import CUSTOMER_ALGORITHM, KEY
+
+type Context = dict[str, str]
+
+
+def telling(read: Callable[..., Context]) -> Callable[..., Context]:
+    """Tell policies of the key's header, and of SSE-C's, where a put has them."""
+
+    def object_context(
+        action: str, query: dict[str, Any], path: str, headers: dict[str, str]
+    ) -> Context:
+        context = read(action, query, path, headers)
+        if action == "s3:PutObject":
+            asked = _of_upload(query) if "uploadId" in query else headers
+            context |= {f"s3:{n}": asked[n] for n in (KEY, CUSTOMER_ALGORITHM) if asked.get(n)}
+        return context
+
+    return object_context
+
+
+def _of_upload(query: dict[str, Any]) -> dict[str, str]:
+    """Give what an upload's own request asked for: nothing where the bucket's default holds."""
+    upload_id = part("core.iam_actions", "_query_param")(query, "uploadId")
+    upload = part("services.s3", "_multipart_uploads").get(upload_id) or {}
+    kept: dict[str, str] = upload.get("preserved_headers", {})
+    return kept if upload.get("requested_sse") or CUSTOMER_ALGORITHM in kept else {}
+
+
+def install() -> None:
+    """Complete the conditions of a put."""
+    wrap("core.iam_actions", "_s3_object_context", telling)
