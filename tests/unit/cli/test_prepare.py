@@ -367,4 +367,4 @@ def test_the_default_encryption_is_for_who_wants_it() -> None:
     printed = run("--key", KEY.arn, *ROLES, *LOGS, "--default-encryption").stdout
 
     assert "put-bucket-encryption" in printed
-    assert "StringNotEqualsIfExists" in printed
+    assert "EmrLogsRefuseUnnamedKeys" in printed

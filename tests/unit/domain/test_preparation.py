@@ -99,8 +99,8 @@ def test_where_the_key_is_the_default_only_what_is_asked_for_is_refused() -> Non
     wanted = a_preparation(default_key=True)
 
     assert conditions(wanted) == [
-        {"StringNotEqualsIfExists": {SSE: "aws:kms"}},
-        {"StringNotEqualsIfExists": {KEY_ID: wanted.key_arn}},
+        {"Null": {SSE: "false"}, "StringNotEquals": {SSE: "aws:kms"}},
+        {"Null": {KEY_ID: "false"}, "StringNotEquals": {KEY_ID: wanted.key_arn}},
         {"Null": {SSE: "false", KEY_ID: "true"}},
         {"Null": {CUSTOMER: "false"}},
     ]

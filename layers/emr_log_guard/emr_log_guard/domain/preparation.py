@@ -108,20 +108,19 @@ class Preparation:
         """
         if not self.location:
             return []
-        differs = "StringNotEqualsIfExists" if self.default_key else "StringNotEquals"
-        statements = [
-            self._refuse("OtherEncryption", {differs: {_ALGORITHM: "aws:kms"}}),
-            self._refuse("OtherKeys", {differs: {_KEY: self.key_arn}}),
-        ]
-        if self.default_key:
-            # aws:kms without a key is the AWS-managed one, and SSE-C has a header of its own.
-            unnamed = {"Null": {_ALGORITHM: "false", _KEY: "true"}}
-            by_customer = {"Null": {_CUSTOMER_ALGORITHM: "false"}}
-            statements += [
-                self._refuse("UnnamedKeys", unnamed),
-                self._refuse("CustomerProvidedKeys", by_customer),
+        if not self.default_key:
+            return [
+                self._refuse("OtherEncryption", _is_not(_ALGORITHM, "aws:kms")),
+                self._refuse("OtherKeys", _is_not(_KEY, self.key_arn)),
             ]
-        return statements
+        # aws:kms without a key is the AWS-managed one, and SSE-C has a header of its own.
+        conditions: dict[str, dict[str, object]] = {
+            "OtherEncryption": _asked_for(_ALGORITHM) | _is_not(_ALGORITHM, "aws:kms"),
+            "OtherKeys": _asked_for(_KEY) | _is_not(_KEY, self.key_arn),
+            "UnnamedKeys": {"Null": {_ALGORITHM: "false", _KEY: "true"}},
+            "CustomerProvidedKeys": _asked_for(_CUSTOMER_ALGORITHM),
+        }
+        return [self._refuse(what, condition) for what, condition in conditions.items()]
 
     @property
     def _bucket_arn(self) -> str:
@@ -161,6 +160,15 @@ def key_policy_statement(role_arn: str, action: str) -> Statement:
         "Action": action,
         "Resource": "*",
     }
+
+
+def _asked_for(header: str) -> dict[str, object]:
+    """Hold where a request has a header: IfExists would hold where it has none."""
+    return {"Null": {header: "false"}}
+
+
+def _is_not(header: str, value: str) -> dict[str, object]:
+    return {"StringNotEquals": {header: value}}
 
 
 def _allow(sid: str, action: str, resource: str) -> Statement:
