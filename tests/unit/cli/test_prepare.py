@@ -207,9 +207,15 @@ def test_a_profile_without_a_role_is_a_warning(aws: StubbedAws) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"KeyManager": "AWS"}, "is managed by AWS (EMRLOG-004)"),
-        ({"KeyState": "Disabled"}, "is Disabled (EMRLOG-005)"),
-        ({"KeySpec": "RSA_2048"}, "only a symmetric encryption key will do (EMRLOG-005)"),
+        ({"KeyManager": "AWS"}, "is managed by AWS (EMRLOG-004): give another key"),
+        (
+            {"KeyState": "Disabled"},
+            f"is Disabled (EMRLOG-005): aws kms enable-key --region {REGION} --key-id {KEY.arn}",
+        ),
+        (
+            {"KeySpec": "RSA_2048"},
+            "only a symmetric encryption key will do (EMRLOG-005): give another key",
+        ),
     ],
 )
 def test_a_key_that_will_not_do_is_an_error(

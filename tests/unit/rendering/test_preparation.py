@@ -4,11 +4,11 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
-import hcl2  # type: ignore[import-untyped]
+import hcl2
 import pytest
 import yaml
-from cfnlint import lint
-from cfnlint.config import ManualArgs
+from cfnlint import lint  # type: ignore[import-untyped]
+from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.preparation import Preparation

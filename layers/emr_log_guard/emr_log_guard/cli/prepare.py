@@ -144,10 +144,17 @@ def _judge(preparation: Preparation, fact: KeyFact) -> None:
     for rule in (customer_managed.RULE, usable.RULE):
         outcome = rule.check(facts)
         if outcome.compliance is Compliance.NON_COMPLIANT:
-            fail(f"--key: {plain(outcome.summary)} ({rule.id})")
+            run = [line for line in rule.remediation(facts).splitlines() if _cures(line)]
+            instead = " && ".join(run) or "give another key"
+            fail(f"--key: {plain(outcome.summary)} ({rule.id}): {plain(instead)}")
     outcome = release_supports.check(facts)
     if outcome.compliance is not Compliance.COMPLIANT:
         fail(f"--release-label: {plain(outcome.summary)} ({release_supports.RULE.id})")
+
+
+def _cures(line: str) -> bool:
+    """Say whether a line of a fix is about the key itself, and not about a cluster."""
+    return line.startswith("aws kms ")
 
 
 def _write(text: str, output: Path | None) -> None:

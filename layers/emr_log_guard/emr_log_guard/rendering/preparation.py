@@ -198,9 +198,11 @@ def _about_bucket(preparation: Preparation) -> str:
     otherwise = (
         "Nobody writes a log that is encrypted otherwise. The rest of the bucket is as before."
     )
-    if preparation.default_key:
-        return f"3. {otherwise}\n#    What asks for no encryption gets the default of the bucket."
-    return f"3. {otherwise}\n#    What asks for no encryption is refused, too."
+    unasked = "gets the default of the bucket" if preparation.default_key else "is refused, too"
+    return (
+        f"3. {otherwise}\n#    What asks for no encryption {unasked}. "
+        "A log that is refused is lost: begin with a cluster that matters little."
+    )
 
 
 def _add_to_key_policy(preparation: Preparation) -> str:
