@@ -7,6 +7,7 @@ from botocore.exceptions import ReadTimeoutError
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.unresolved import Unresolved
+from tests.unit.aws_answers import iam_profile, iam_role
 from tests.unit.builders import ACCOUNT, KEY, NODE_ROLE_ARN, SERVICE_ROLE_ARN
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -20,33 +21,9 @@ def roles(aws: StubbedAws) -> IamRoles:
     return IamRoles(aws.attach(boto3.client("iam")))
 
 
-def a_role(arn: str) -> dict[str, Any]:
-    path, _, name = arn.partition(":role")[2].rpartition("/")
-    return {
-        "Path": f"{path}/",
-        "RoleName": name,
-        "RoleId": "AROA0000000000000000",
-        "Arn": arn,
-        "CreateDate": WHEN,
-    }
-
-
-def a_profile(*role_arns: str) -> dict[str, Any]:
-    return {
-        "InstanceProfile": {
-            "Path": "/",
-            "InstanceProfileName": "EMR_EC2_DefaultRole",
-            "InstanceProfileId": "AIPA0000000000000000",
-            "Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/EMR_EC2_DefaultRole",
-            "CreateDate": WHEN,
-            "Roles": [a_role(arn) for arn in role_arns],
-        }
-    }
-
-
 @pytest.mark.parametrize("arn", [SERVICE_ROLE_ARN, PATHED_ROLE_ARN])
 def test_a_roles_name_is_resolved_with_its_path(aws: StubbedAws, roles: IamRoles, arn: str) -> None:
-    aws.answer("GetRole", {"Role": a_role(arn)})
+    aws.answer("GetRole", {"Role": iam_role(arn)})
 
     assert roles.role_arn("EMR_DefaultRole") == arn
     assert aws.calls == [("GetRole", {"RoleName": "EMR_DefaultRole"})]
@@ -85,7 +62,7 @@ def test_a_role_that_cannot_be_read_is_doubt(
 def test_an_instance_profile_is_asked_by_name_for_its_role(
     aws: StubbedAws, roles: IamRoles, profile: str
 ) -> None:
-    aws.answer("GetInstanceProfile", a_profile(NODE_ROLE_ARN))
+    aws.answer("GetInstanceProfile", iam_profile(NODE_ROLE_ARN))
 
     assert roles.instance_profile_role_arn(profile) == NODE_ROLE_ARN
     assert aws.calls == [("GetInstanceProfile", {"InstanceProfileName": "EMR_EC2_DefaultRole"})]
@@ -94,7 +71,7 @@ def test_an_instance_profile_is_asked_by_name_for_its_role(
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (a_profile(), "instance profile p holds no role"),
+        (iam_profile(), "instance profile p holds no role"),
         (AwsError("NoSuchEntity"), "iam:GetInstanceProfile on p answered NoSuchEntity"),
         (NEVER_ANSWERED, "iam:GetInstanceProfile on p answered ReadTimeoutError"),
     ],

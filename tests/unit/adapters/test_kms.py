@@ -1,5 +1,3 @@
-from typing import Any
-
 import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
@@ -9,19 +7,11 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KeyState, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
+from tests.unit.aws_answers import KEY_METADATA
 from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, a_key, key_arn
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 KEY_ID = KEY.arn.rpartition("/")[2]
-METADATA: dict[str, Any] = {
-    "KeyId": KEY_ID,
-    "Arn": KEY.arn,
-    "KeyManager": "CUSTOMER",
-    "KeyState": "Enabled",
-    "KeySpec": "SYMMETRIC_DEFAULT",
-    "KeyUsage": "ENCRYPT_DECRYPT",
-    "Origin": "AWS_KMS",
-}
 NEVER_ANSWERED = {"endpoint_url": "https://kms.invalid"}
 
 
@@ -48,7 +38,7 @@ def keys(aws: StubbedAws) -> KmsKeys:
 def test_a_key_is_asked_for_by_any_identifier_in_its_own_region(
     aws: StubbedAws, keys: KmsKeys, identifier: str, region: str
 ) -> None:
-    aws.answer("DescribeKey", {"KeyMetadata": METADATA})
+    aws.answer("DescribeKey", {"KeyMetadata": KEY_METADATA})
 
     assert keys.describe(identifier) == KEY
     assert aws.calls == [("DescribeKey", {"KeyId": identifier})]
@@ -61,7 +51,7 @@ def test_every_state_and_manager_is_understood(
     aws: StubbedAws, keys: KmsKeys, state: KeyState, manager: KeyManager
 ) -> None:
     aws.answer(
-        "DescribeKey", {"KeyMetadata": METADATA | {"KeyState": state, "KeyManager": manager}}
+        "DescribeKey", {"KeyMetadata": KEY_METADATA | {"KeyState": state, "KeyManager": manager}}
     )
 
     key = keys.describe(KEY_ID)
@@ -73,7 +63,7 @@ def test_every_state_and_manager_is_understood(
 def test_the_kind_of_a_key_is_read(aws: StubbedAws, keys: KmsKeys) -> None:
     aws.answer(
         "DescribeKey",
-        {"KeyMetadata": METADATA | {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}},
+        {"KeyMetadata": KEY_METADATA | {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}},
     )
 
     key = keys.describe(KEY_ID)
@@ -115,10 +105,10 @@ def test_any_other_failure_is_doubt_that_names_the_call_and_the_answer(
 @pytest.mark.parametrize(
     ("metadata", "told"),
     [
-        (METADATA | {"KeyState": "Teleporting"}, "'Teleporting' is not a valid KeyState"),
-        (METADATA | {"KeyManager": "NOBODY"}, "'NOBODY' is not a valid KeyManager"),
+        (KEY_METADATA | {"KeyState": "Teleporting"}, "'Teleporting' is not a valid KeyState"),
+        (KEY_METADATA | {"KeyManager": "NOBODY"}, "'NOBODY' is not a valid KeyManager"),
         *(
-            ({name: value for name, value in METADATA.items() if name != left_out}, left_out)
+            ({name: value for name, value in KEY_METADATA.items() if name != left_out}, left_out)
             for left_out in ("Arn", "KeyManager", "KeyState", "KeySpec", "KeyUsage")
         ),
     ],
@@ -200,6 +190,8 @@ def test_a_rotation_that_cannot_be_read_is_unresolved(
 
 
 def test_a_key_without_an_origin_is_understood(aws: StubbedAws, keys: KmsKeys) -> None:
-    aws.answer("DescribeKey", {"KeyMetadata": {k: METADATA[k] for k in METADATA if k != "Origin"}})
+    aws.answer(
+        "DescribeKey", {"KeyMetadata": {k: KEY_METADATA[k] for k in KEY_METADATA if k != "Origin"}}
+    )
 
     assert keys.describe(KEY_ID) == a_key(origin=None)

@@ -9,6 +9,7 @@ from botocore.session import Session
 from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
+from tests.unit.aws_answers import KEY_METADATA
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -24,14 +25,6 @@ DESCRIBED = SUMMARY | {
     "LogEncryptionKmsKeyId": KEY.arn,
     "ReleaseLabel": "emr-7.12.0",
     "TerminationProtected": False,
-}
-KEY_METADATA = {
-    "KeyId": KEY.arn.rpartition("/")[2],
-    "Arn": KEY.arn,
-    "KeyManager": "CUSTOMER",
-    "KeyState": "Enabled",
-    "KeySpec": "SYMMETRIC_DEFAULT",
-    "KeyUsage": "ENCRYPT_DECRYPT",
 }
 FEW = ["--rule", "EMRLOG-002", "--rule", "EMRLOG-004"]
 

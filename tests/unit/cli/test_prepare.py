@@ -8,11 +8,11 @@ from typer.testing import CliRunner, Result
 
 from emr_log_guard.adapters import command_clients
 from emr_log_guard.cli.app import app
+from tests.unit.aws_answers import KEY_METADATA, iam_profile, iam_role
 from tests.unit.builders import (
     ACCOUNT,
     KEY,
     NODE_ROLE_ARN,
-    NOW,
     OTHER_ACCOUNT,
     OTHER_REGION,
     REGION,
@@ -23,41 +23,10 @@ from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 ROLES = ("--service-role", "EMR_DefaultRole", "--instance-profile", "EMR_EC2_DefaultRole")
 LOGS = ("--log-uri", "s3://example-logs/emr")
-USUAL = {"Path": "/", "CreateDate": NOW, "AssumeRolePolicyDocument": "{}"}
 
 
 def described(**changes: str) -> dict[str, Any]:
-    usual = {
-        "KeyId": KEY.arn.rpartition("/")[2],
-        "Arn": KEY.arn,
-        "KeyManager": "CUSTOMER",
-        "KeyState": "Enabled",
-        "KeySpec": "SYMMETRIC_DEFAULT",
-        "KeyUsage": "ENCRYPT_DECRYPT",
-        "Origin": "AWS_KMS",
-    }
-    return {"KeyMetadata": usual | changes}
-
-
-def role(arn: str) -> dict[str, Any]:
-    return USUAL | {
-        "RoleName": arn.rpartition("/")[2],
-        "RoleId": "AROAXXXXXXXXXXXXXXXXX",
-        "Arn": arn,
-    }
-
-
-def profile(*roles: str) -> dict[str, Any]:
-    return {
-        "InstanceProfile": {
-            "Path": "/",
-            "InstanceProfileName": "EMR_EC2_DefaultRole",
-            "InstanceProfileId": "AIPAXXXXXXXXXXXXXXXXX",
-            "Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/EMR_EC2_DefaultRole",
-            "CreateDate": NOW,
-            "Roles": [role(arn) for arn in roles],
-        }
-    }
+    return {"KeyMetadata": KEY_METADATA | changes}
 
 
 @pytest.fixture
@@ -69,8 +38,8 @@ def aws() -> Iterator[StubbedAws]:
         make.cache_clear()
         stub.attach(make(REGION))
     stub.answer("DescribeKey", described())
-    stub.answer("GetRole", {"Role": role(SERVICE_ROLE_ARN)})
-    stub.answer("GetInstanceProfile", profile(NODE_ROLE_ARN))
+    stub.answer("GetRole", {"Role": iam_role(SERVICE_ROLE_ARN)})
+    stub.answer("GetInstanceProfile", iam_profile(NODE_ROLE_ARN))
     yield stub
     for make in clients:
         make.cache_clear()
@@ -108,7 +77,7 @@ def test_with_credentials_everything_is_looked_up_once(aws: StubbedAws) -> None:
 
 def test_the_profiles_role_gets_the_policy_whatever_it_is_called(aws: StubbedAws) -> None:
     nodes = f"arn:aws:iam::{ACCOUNT}:role/service-role/nodes"
-    aws.answer("GetInstanceProfile", profile(nodes))
+    aws.answer("GetInstanceProfile", iam_profile(nodes))
 
     found = document("--key", KEY.arn, *ROLES, *LOGS)
 
@@ -197,7 +166,7 @@ def test_what_may_not_be_read_is_a_warning(aws: StubbedAws) -> None:
 
 
 def test_a_profile_without_a_role_is_a_warning(aws: StubbedAws) -> None:
-    aws.answer("GetInstanceProfile", profile())
+    aws.answer("GetInstanceProfile", iam_profile())
 
     [warning] = document("--key", KEY.arn, *ROLES)["warnings"]
 

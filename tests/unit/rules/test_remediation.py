@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
@@ -82,10 +83,10 @@ def test_a_relaunch_keeps_the_clusters_name_release_place_and_roles() -> None:
     ]
 
 
-@pytest.mark.parametrize("missing", ["service_role", "instance_profile"])
-def test_what_it_needs_is_only_offered_where_both_roles_are_known(missing: str) -> None:
-    cluster = replace(a_cluster(), **{missing: None})
-
+@pytest.mark.parametrize(
+    "cluster", [a_cluster(service_role=None), a_cluster(instance_profile=None)]
+)
+def test_what_it_needs_is_only_offered_where_both_roles_are_known(cluster: Cluster) -> None:
     assert "emr-log-guard" not in relaunch(cluster_facts(cluster))
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from textwrap import indent
 
-from emr_log_guard.domain.preparation import Preparation
+from emr_log_guard.domain.preparation import Preparation, Statement
 from emr_log_guard.rules import commands
 
 SCHEMA = "emr-log-guard/prepare/1"
@@ -28,7 +28,10 @@ def guide(preparation: Preparation) -> str:
 
 def shell(preparation: Preparation) -> str:
     """Write the commands. Comments do without quotes: in some shells they are words like any."""
-    may = f"{_put_service_role_policy(preparation)}\n{_put_node_role_policy(preparation)}"
+    may = "\n".join(
+        commands.put_role_policy(role, name, _pretty(document))
+        for role, name, document in _role_policies(preparation)
+    )
     audit = f"emr-log-guard audit --region {preparation.region} --cluster CLUSTER_ID --objects"
     steps = [
         ("1. Either role may do with the key what it has to, and nothing else.", may),
@@ -88,25 +91,14 @@ def cloudformation(preparation: Preparation) -> str:
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-emr-cluster.html
     """
+    service, node = _role_policies(preparation)
     group = f"{{InstanceType: {_INSTANCE_TYPE}, InstanceCount: "
     return f"""\
 AWSTemplateFormatVersion: "2010-09-09"
 Description: An EMR cluster whose logs are encrypted with a customer-managed key
 Resources:
-  ServiceRolePolicy:
-    Type: AWS::IAM::RolePolicy
-    Properties:
-      RoleName: {_json(preparation.service_role)}
-      PolicyName: {preparation.service_role_policy_name}
-      PolicyDocument:
-{indent(_pretty(preparation.service_role_policy()), " " * 8)}
-  NodeRolePolicy:
-    Type: AWS::IAM::RolePolicy
-    Properties:
-      RoleName: {_json(preparation.node_role)}
-      PolicyName: {preparation.node_role_policy_name}
-      PolicyDocument:
-{indent(_pretty(preparation.node_role_policy()), " " * 8)}
+{_policy_resource("ServiceRolePolicy", *service)}
+{_policy_resource("NodeRolePolicy", *node)}
   Cluster:
     Type: AWS::EMR::Cluster
     DependsOn: [ServiceRolePolicy, NodeRolePolicy]
@@ -128,18 +120,11 @@ def terraform(preparation: Preparation) -> str:
 
     https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/emr_cluster
     """
+    service, node = _role_policies(preparation)
     return f"""\
-resource "aws_iam_role_policy" "emr_log_key" {{
-  name   = "{preparation.service_role_policy_name}"
-  role   = {_hcl(preparation.service_role)}
-  policy = jsonencode({_nested(preparation.service_role_policy())})
-}}
+{_policy_block("emr_log_key", *service)}
 
-resource "aws_iam_role_policy" "emr_logs" {{
-  name   = "{preparation.node_role_policy_name}"
-  role   = {_hcl(preparation.node_role)}
-  policy = jsonencode({_nested(preparation.node_role_policy())})
-}}
+{_policy_block("emr_logs", *node)}
 
 resource "aws_emr_cluster" "this" {{
   name                      = {_hcl(preparation.cluster_name)}
@@ -166,20 +151,43 @@ resource "aws_emr_cluster" "this" {{
 """
 
 
-def _put_service_role_policy(preparation: Preparation) -> str:
-    return commands.put_role_policy(
-        preparation.service_role,
-        preparation.service_role_policy_name,
-        _pretty(preparation.service_role_policy()),
+type _RolePolicy = tuple[str, str, Statement]
+"""A role's name, and the name and the document of its policy."""
+
+
+def _role_policies(preparation: Preparation) -> tuple[_RolePolicy, _RolePolicy]:
+    return (
+        (
+            preparation.service_role,
+            preparation.service_role_policy_name,
+            preparation.service_role_policy(),
+        ),
+        (
+            preparation.node_role,
+            preparation.node_role_policy_name,
+            preparation.node_role_policy(),
+        ),
     )
 
 
-def _put_node_role_policy(preparation: Preparation) -> str:
-    return commands.put_role_policy(
-        preparation.node_role,
-        preparation.node_role_policy_name,
-        _pretty(preparation.node_role_policy()),
-    )
+def _policy_resource(logical_id: str, role: str, name: str, document: Statement) -> str:
+    return f"""\
+  {logical_id}:
+    Type: AWS::IAM::RolePolicy
+    Properties:
+      RoleName: {_json(role)}
+      PolicyName: {name}
+      PolicyDocument:
+{indent(_pretty(document), " " * 8)}"""
+
+
+def _policy_block(label: str, role: str, name: str, document: Statement) -> str:
+    return f"""\
+resource "aws_iam_role_policy" "{label}" {{
+  name   = "{name}"
+  role   = {_hcl(role)}
+  policy = jsonencode({_nested(document)})
+}}"""
 
 
 def _about_key_policy(preparation: Preparation) -> str:
