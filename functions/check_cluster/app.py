@@ -14,7 +14,7 @@ CHECK_CLUSTER = bootstrap.check_cluster(os.environ)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
     """Check the cluster that the event names."""
     return CHECK_CLUSTER(parse_cluster_event(event)).summary()

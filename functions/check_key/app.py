@@ -14,7 +14,7 @@ CHECK_KEY = bootstrap.check_key(os.environ)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
     """Ask for a check of each cluster that logs with the key."""
     return CHECK_KEY(parse_key_event(event)).summary()

@@ -14,7 +14,7 @@ CHECK_LOG_OBJECTS = bootstrap.check_log_objects(os.environ)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Check the objects that the messages name; name the messages to deliver again."""
     objects, failures = each_body(event, CHECK_LOG_OBJECTS.read)

@@ -15,7 +15,7 @@ ENFORCE = bootstrap.enforce(os.environ)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Look at each requested cluster again; name the messages to deliver again."""
     _, failures = each_body(event, lambda body: ENFORCE(parse_enforcement_request(body)))

@@ -13,7 +13,7 @@ FINISH_RESCAN = bootstrap_rescan.finish_rescan(os.environ)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
     """Write the report, and tell."""
     return FINISH_RESCAN(parse_finish(event))

@@ -13,7 +13,7 @@ PLAN_RESCAN = bootstrap_rescan.plan_rescan(os.environ)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
     """List clusters and folders of logs, and cut them into shards."""
     return PLAN_RESCAN(parse_plan(event))

@@ -13,7 +13,7 @@ REVIEW_FINDINGS = bootstrap.review_findings(os.environ)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     """Ask for a check of each cluster, and of each log object, that has an open finding."""
     return REVIEW_FINDINGS()

@@ -13,7 +13,7 @@ SCAN_SHARD = bootstrap_rescan.scan_shard(os.environ)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
     """Judge what is in the shard, and write down what came of it."""
     return SCAN_SHARD(parse_shard(event))

@@ -300,9 +300,11 @@ class FakeQueue:
 class FakeRechecks:
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.since: datetime | None = None
 
-    def request(self, cluster_ids: Iterable[str]) -> None:
+    def request(self, cluster_ids: Iterable[str], since: datetime | None = None) -> None:
         self.asked += cluster_ids
+        self.since = since
 
 
 class FakeSchedules:

@@ -1,16 +1,70 @@
-"""Logs, metrics and correlation ids: one logger and one set of metrics for every function."""
+"""Logs, metrics and correlation ids: one logger and one set of metrics for every function.
 
-from collections.abc import Mapping, Sequence
+A metric is paid by its name and dimensions: all have the one dimension that does not vary, and what
+Lambda, SQS and Step Functions measure by themselves is not measured again. See docs/costs.md.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import NextStep
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.decide import Action, Alert, AlertKind, CallOffEnforcement, NextStep
 from emr_log_guard.domain.findings import Finding, Status, overall_of
 
+if TYPE_CHECKING:  # no other function's cold start pays for re-scans
+    from emr_log_guard.domain.rescan_report import RescanReport
+
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(service="emr-log-guard")
+
+
+class Metric(StrEnum):
+    """All that is measured. The dashboard and the alarms of template.yaml name them."""
+
+    CLUSTERS_CHECKED = "ClustersChecked"
+    """Because of an event or a request, or in full by a re-scan."""
+    LOG_OBJECTS_CHECKED = "LogObjectsChecked"
+    """Because of an event, or to see whether a bad one is good now."""
+    CLUSTERS_RESCANNED = "ClustersRescanned"
+    """Those that only had their keys looked at included."""
+    LOG_OBJECTS_RESCANNED = "LogObjectsRescanned"
+    OPEN_CRITICAL_FINDINGS = "OpenCriticalFindings"
+    """This and the next are counted every hour: proven, open, and not exempt."""
+    OPEN_HIGH_FINDINGS = "OpenHighFindings"
+    OPEN_MEDIUM_FINDINGS = "OpenMediumFindings"
+    OPEN_LOW_FINDINGS = "OpenLowFindings"
+    UNDETERMINED_FINDINGS = "UndeterminedFindings"
+    """Open and not exempt: a fact could not be read."""
+    EXEMPT_FINDINGS = "ExemptFindings"
+    ALERT_LATENCY = "AlertLatency"
+    """Seconds from an event to the moment when people were told what it led to."""
+    ENFORCEMENT_SCHEDULED = "EnforcementScheduled"
+    """Asked for, now or at the end of the grace."""
+    ENFORCEMENT_DONE = "EnforcementDone"
+    """A cluster that the guard terminated was seen to be gone."""
+    ENFORCEMENT_SKIPPED = "EnforcementSkipped"
+    """Spared, or called off."""
+    ENFORCEMENT_FAILED = "EnforcementFailed"
+    """EMR refused, or the cluster still runs."""
+    RESCAN_DURATION = "RescanDuration"
+    """Seconds; of a run that looked at clusters and log objects."""
+    RESCAN_COVERAGE = "RescanCoverage"
+    """Percent of the planned shards that were looked at."""
+    POLICY_INVALID = "PolicyInvalid"
+
+
+_OF_ALERTS = {
+    AlertKind.ENFORCEMENT_DONE: Metric.ENFORCEMENT_DONE,
+    AlertKind.ENFORCEMENT_SKIPPED: Metric.ENFORCEMENT_SKIPPED,
+    AlertKind.ENFORCEMENT_FAILED: Metric.ENFORCEMENT_FAILED,
+}
+_OPENED = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED)
 
 
 def record_findings(
@@ -25,12 +79,10 @@ def record_findings(
         objects: How many log objects were judged; 0 when it was the cluster itself.
 
     """
-    compliance = overall_of(findings)
-    attention = [finding for finding in findings if finding.needs_attention]
     logger.info(
         event,
         cluster_id=cluster_id,
-        compliance=compliance,
+        compliance=overall_of(findings),
         objects=objects,
         findings=[
             {
@@ -39,17 +91,44 @@ def record_findings(
                 "status": f.status,
                 "summary": f.summary,
             }
-            for f in attention
+            for f in findings
+            if f.needs_attention
         ],
     )
-    checked, count = ("LogObjectsChecked", objects) if objects else ("ClustersChecked", 1)
-    metrics.add_metric(name=checked, unit=MetricUnit.Count, value=count)
-    for name, wanted in (
-        ("NonCompliantFindings", Compliance.NON_COMPLIANT),
-        ("UndeterminedFindings", Compliance.INSUFFICIENT_DATA),
-    ):
-        found = sum(f.compliance is wanted and f.status is not Status.EXEMPT for f in attention)
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=found)
+    _count(Metric.LOG_OBJECTS_CHECKED if objects else Metric.CLUSTERS_CHECKED, objects or 1)
+
+
+def record_open(findings: Iterable[Finding]) -> None:
+    """Measure how many findings stand. Each is counted once, and none is a measurement too."""
+    counts = Counter(map(_standing, findings))
+    _count(Metric.UNDETERMINED_FINDINGS, counts[Compliance.INSUFFICIENT_DATA])
+    _count(Metric.EXEMPT_FINDINGS, counts[Status.EXEMPT])
+    for severity in Severity:
+        _count(Metric[f"OPEN_{severity}_FINDINGS"], counts[severity])
+
+
+def record_actions(actions: Iterable[Action], latency: timedelta | None) -> None:
+    """Measure what was done about a cluster.
+
+    Args:
+        actions: All of it.
+        latency: How long ago what led to it happened; None when no event did.
+
+    """
+    for action in actions:
+        if isinstance(action, Alert):
+            record_alert(action.kind, latency)
+        elif not isinstance(action, CallOffEnforcement):  # people are told, and that is counted
+            _count(Metric.ENFORCEMENT_SCHEDULED)
+
+
+def record_alert(kind: AlertKind, latency: timedelta | None = None) -> None:
+    """Measure an alert that was published."""
+    if kind in _OF_ALERTS:
+        _count(_OF_ALERTS[kind])
+    if latency is not None and kind in _OPENED:
+        seconds = max(latency.total_seconds(), 0)  # clocks differ a little
+        metrics.add_metric(Metric.ALERT_LATENCY, MetricUnit.Seconds, seconds)
 
 
 def record_shard(
@@ -59,18 +138,44 @@ def record_shard(
     logger.info(
         "shard done", shard=shard, clusters=clusters, log_objects=log_objects, listed=listed
     )
-    for name, counts in (("ClustersRescanned", clusters), ("LogObjectsRescanned", log_objects)):
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=sum(counts.values()))
+    _count(Metric.CLUSTERS_RESCANNED, sum(clusters.values()))
+    _count(Metric.LOG_OBJECTS_RESCANNED, sum(log_objects.values()))
+
+
+def record_rescan(report: "RescanReport") -> None:
+    """Write down that a re-scan is done, how long it took, and how much it could look at."""
+    logger.info(
+        "re-scan done",
+        execution=report.rescan.execution,
+        compliance=report.compliance,
+        failed_shards=len(report.failed),
+    )
+    scope = report.rescan.scope
+    if scope.clusters and scope.log_objects:
+        seconds = (report.finished - report.rescan.started).total_seconds()
+        metrics.add_metric(Metric.RESCAN_DURATION, MetricUnit.Seconds, seconds)
+    metrics.add_metric(Metric.RESCAN_COVERAGE, MetricUnit.Percent, report.coverage)
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:
     """Write down that the strict defaults hold instead of the stored policy."""
     logger.error("policy is invalid", parameter=parameter, version=version, problems=list(problems))
-    metrics.add_metric(name="PolicyInvalid", unit=MetricUnit.Count, value=1)
+    _count(Metric.POLICY_INVALID)
 
 
 def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:
     """Write down what came of a request to end a cluster."""
     logger.warning("enforcement decided", cluster_arn=cluster_arn, outcome=step, detail=detail)
-    terminated = int(step is NextStep.TERMINATION_STARTED)
-    metrics.add_metric(name="ClustersTerminated", unit=MetricUnit.Count, value=terminated)
+
+
+def _count(metric: Metric, count: int = 1) -> None:
+    metrics.add_metric(metric, MetricUnit.Count, count)
+
+
+def _standing(finding: Finding) -> str:
+    """Say under what an open finding is counted."""
+    if finding.status is Status.EXEMPT:
+        return Status.EXEMPT
+    if finding.compliance is Compliance.INSUFFICIENT_DATA:
+        return Compliance.INSUFFICIENT_DATA
+    return finding.severity

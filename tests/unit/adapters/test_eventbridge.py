@@ -6,6 +6,7 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.errors import RecheckNotRequestedError
 from emr_log_guard.events.emr import parse_cluster_event
+from tests.unit.builders import NOW
 from tests.unit.stubbed_aws import StubbedAws
 
 
@@ -35,6 +36,16 @@ def test_checks_are_asked_for_no_faster_than_they_can_be_made(aws: StubbedAws) -
         "detail": json.loads(entry["Detail"]),
     }
     assert parse_cluster_event(event).cluster_id == "j-24"
+    assert "Time" not in entry  # EventBridge says when it was asked for
+
+
+def test_a_check_is_dated_to_what_it_is_made_for(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+
+    rechecks(aws, []).request(["j-1"], NOW)
+
+    [(_, request)] = aws.calls
+    assert request["Entries"][0]["Time"] == NOW
 
 
 def test_nothing_is_asked_for_nobody(aws: StubbedAws) -> None:

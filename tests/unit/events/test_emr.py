@@ -1,5 +1,6 @@
 import json
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ EVENT: dict[str, Any] = {
     "resources": [],
     "detail": {"clusterId": "j-2AXXXXXXGAPLF", "state": "STARTING", "name": "nightly-etl"},
 }
+HAPPENED = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
 def an_event(**changes: object) -> dict[str, Any]:
@@ -120,7 +122,14 @@ def test_every_kind_of_event_names_its_cluster_and_a_launch_its_launcher(
 ) -> None:
     afresh = name == "recheck-requested"  # somebody asks because something changed
 
-    assert parse_cluster_event(sent(name)) == ClusterHint("j-2AXXXXXXGAPLF", launched_by, afresh)
+    hint = ClusterHint("j-2AXXXXXXGAPLF", launched_by, afresh, HAPPENED)
+    assert parse_cluster_event(sent(name)) == hint
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-03-14T15:09:26", 1773500966])
+def test_a_time_that_is_none_is_refused(time: object) -> None:
+    with pytest.raises(InvalidEventError, match=r"\$\.time"):
+        parse_cluster_event(sent("recheck-requested") | {"time": time})
 
 
 @pytest.mark.parametrize("source", ["aws.emr", "aws.elasticmapreduce"])
@@ -134,7 +143,7 @@ def test_a_launch_is_told_by_either_name_of_emr(source: str) -> None:
 def test_a_launcher_without_an_arn_is_not_told(identity: dict[str, object]) -> None:
     event = sent_with("cloudtrail-run-job-flow", userIdentity=identity)
 
-    assert parse_cluster_event(event) == ClusterHint("j-2AXXXXXXGAPLF")
+    assert parse_cluster_event(event).launched_by is None
 
 
 LAUNCH, RECHECK = "cloudtrail-run-job-flow", "recheck-requested"

@@ -132,6 +132,10 @@ def without_a_key(params: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
+    yield from an_account(monkeypatch)
+
+
+def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     """An account whose cluster and log objects are in order."""
     aws = StubbedAws()
     monkeypatch.setattr(observability.metrics, "namespace", "EmrLogGuard")

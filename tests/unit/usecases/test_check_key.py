@@ -2,8 +2,9 @@ import pytest
 
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.errors import KeyUnreadableError
+from emr_log_guard.events.kms import KeyHint
 from emr_log_guard.usecases.check_key import CheckKey
-from tests.unit.builders import CLUSTER_ID, KEY, NO_SUCH_KEY, UNREADABLE, a_key
+from tests.unit.builders import CLUSTER_ID, KEY, NO_SUCH_KEY, NOW, UNREADABLE, a_key
 from tests.unit.fakes import FakeKeys, FakeRechecks
 from tests.unit.usecases.world import World
 
@@ -20,8 +21,8 @@ def test_the_clusters_that_log_with_a_key_are_checked_whatever_it_is_called(
     world.check()
     check, rechecks = check_key(world, {identifier: KEY})
 
-    assert check(identifier).summary() == {"key": KEY.arn, "clusters": [CLUSTER_ID]}
-    assert rechecks.asked == [CLUSTER_ID]
+    assert check(KeyHint(identifier, NOW)).summary() == {"key": KEY.arn, "clusters": [CLUSTER_ID]}
+    assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], NOW)
 
 
 @pytest.mark.parametrize("fact", [NO_SUCH_KEY, UNREADABLE])
@@ -29,7 +30,7 @@ def test_a_key_that_is_gone_or_closed_is_known_by_its_arn(world: World, fact: Ke
     world.check()
     check, rechecks = check_key(world, {KEY.arn: fact})
 
-    check(KEY.arn)
+    check(KeyHint(KEY.arn))
 
     assert rechecks.asked == [CLUSTER_ID]
 
@@ -38,7 +39,7 @@ def test_a_key_that_nobody_logs_with_concerns_nobody(world: World) -> None:
     other = a_key(arn=KEY.arn.replace("1234", "9999"))
     check, rechecks = check_key(world, {"other": other})
 
-    assert check("other").clusters == ()
+    assert check(KeyHint("other")).clusters == ()
     assert rechecks.asked == []
 
 
@@ -46,7 +47,7 @@ def test_an_alias_that_is_gone_concerns_nobody(world: World) -> None:
     world.check()
     check, rechecks = check_key(world, {})
 
-    assert check("alias/gone").clusters == ()
+    assert check(KeyHint("alias/gone")).clusters == ()
     assert rechecks.asked == []
 
 
@@ -54,4 +55,4 @@ def test_a_key_that_cannot_be_read_is_tried_again(world: World) -> None:
     check, _ = check_key(world, {"alias/emr-logs": UNREADABLE})
 
     with pytest.raises(KeyUnreadableError, match="AccessDeniedException"):
-        check("alias/emr-logs")
+        check(KeyHint("alias/emr-logs"))

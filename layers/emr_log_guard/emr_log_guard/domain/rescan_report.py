@@ -70,6 +70,11 @@ class RescanReport:
     advice: tuple[str, ...] = ()
 
     @property
+    def coverage(self) -> float:
+        """Say how much of what was planned was looked at, in percent."""
+        return 100 * (1 - len(self.failed) / self.shards) if self.shards else 100
+
+    @property
     def compliance(self) -> Compliance:
         """Sum the run up: doubt, and what could not be looked at, is not compliance."""
         proven = Compliance.NON_COMPLIANT

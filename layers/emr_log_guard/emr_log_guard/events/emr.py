@@ -5,11 +5,12 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudt
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from emr_log_guard.events.parsing import convert
+from emr_log_guard.events.parsing import Time, convert
 
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
@@ -25,6 +26,8 @@ class ClusterHint:
     """The ARN of who launched the cluster; None unless the event tells."""
     afresh: bool = False
     """Whether nothing that was read a moment ago will do: somebody asks because of a change."""
+    at: datetime | None = None
+    """When it happened, what the event tells of, UTC; None when nobody says."""
 
 
 class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
@@ -36,6 +39,7 @@ class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-t
         "AWS API Call via CloudTrail",
         "Recheck Requested",
     ]
+    time: Time | None = None
 
 
 class EmrDetail(msgspec.Struct, frozen=True, rename="camel"):
@@ -101,11 +105,15 @@ def parse_cluster_event(event: Any) -> ClusterHint:  # noqa: ANN401 - Lambda han
             field.
 
     """
-    match convert(event, ClusterEvent).detail_type:
+    envelope = convert(event, ClusterEvent)
+    at = envelope.time
+    match envelope.detail_type:
         case "AWS API Call via CloudTrail":
             launch = convert(event, RunJobFlow).detail
-            return ClusterHint(launch.response_elements.job_flow_id, launch.user_identity.arn)
+            cluster_id = launch.response_elements.job_flow_id
+            return ClusterHint(cluster_id, launch.user_identity.arn, at=at)
         case "Recheck Requested":
-            return ClusterHint(convert(event, RecheckRequest).detail.cluster_id, afresh=True)
+            cluster_id = convert(event, RecheckRequest).detail.cluster_id
+            return ClusterHint(cluster_id, afresh=True, at=at)
         case _:
-            return ClusterHint(convert(event, EmrChange).detail.cluster_id)
+            return ClusterHint(convert(event, EmrChange).detail.cluster_id, at=at)

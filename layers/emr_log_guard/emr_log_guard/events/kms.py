@@ -3,13 +3,25 @@
 https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from emr_log_guard.events.parsing import convert
+from emr_log_guard.events.parsing import Time, convert
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHint:
+    """Where to look."""
+
+    key: str
+    """The key's id, ARN or alias, as the caller typed it."""
+    at: datetime | None = None
+    """When the key was changed, UTC; None when the event does not say."""
 
 
 class KeyRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -32,13 +44,15 @@ class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"
     source: Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
     detail_type: Literal["AWS API Call via CloudTrail"]
     detail: KeyDetail
+    time: Time | None = None
 
 
-def parse_key_event(event: Any) -> str:  # noqa: ANN401 - Lambda hands over any JSON
+def parse_key_event(event: Any) -> KeyHint:  # noqa: ANN401 - Lambda hands over any JSON
     """Name the key to look at. What was done to it is not read: it may be undone already.
 
     Raises:
         InvalidEventError: The event is none about a key; the message names the field.
 
     """
-    return convert(event, KeyEvent).detail.request_parameters.key_id
+    told = convert(event, KeyEvent)
+    return KeyHint(told.detail.request_parameters.key_id, told.time)

@@ -1,6 +1,7 @@
 """What names a log object to look at: S3's event, or the guard's own request to look again."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -22,6 +23,8 @@ class LogObjectHint:
     region: str
     again_for: str | None = None
     """The cluster that has an open finding because of the object; None when it is new."""
+    at: datetime | None = None
+    """When the object was created, UTC, as its event tells."""
 
 
 class LogObjectMessage(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ def parse_log_object_hint(body: str) -> LogObjectHint:
     """
     if decode(body, LogObjectMessage).schema is None:
         event = parse_object_created(body)
-        return LogObjectHint(event.version, event.account, event.region)
+        return LogObjectHint(event.version, event.account, event.region, at=event.time)
     again = decode(body, RecheckLogObject)
     version = ObjectVersion(again.bucket, again.key, again.version_id)
     return LogObjectHint(version, again.account, again.region, again.cluster_id)

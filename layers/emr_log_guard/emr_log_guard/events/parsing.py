@@ -1,10 +1,14 @@
 """One way to read what arrives, and one error when it cannot be read."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 
 from emr_log_guard.errors import InvalidEventError
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A moment as RFC 3339 writes it, its offset from UTC included."""
 
 
 def convert[T](value: Any, shape: type[T]) -> T:  # noqa: ANN401 - what arrives has no type yet

@@ -160,7 +160,7 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
         case {"detail-type": "Scheduled Event" | "Parameter Store Change"}:
             return ForReviewFindings(event)
         case {"detail-type": _, "detail": {"eventSource": "kms.amazonaws.com"}}:
-            return ForCheckKey(event, parse_key_event(event))
+            return ForCheckKey(event, parse_key_event(event).key)
         case {"detail-type": _}:
             return ForCheckCluster(event, parse_cluster_event(event))
         case dict():

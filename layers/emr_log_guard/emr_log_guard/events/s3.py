@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.events.parsing import decode
+from emr_log_guard.events.parsing import Time, decode
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -41,6 +41,7 @@ class ObjectCreated(msgspec.Struct, frozen=True, rename={"detail_type": "detail-
     account: Text
     region: Text
     detail: ObjectCreatedDetail
+    time: Time | None = None
 
     @property
     def version(self) -> ObjectVersion:

@@ -79,6 +79,7 @@ class CheckCluster:
         else:
             known = known.merged_into(memory.known)
             judgement = self._judge(known, policy, now, afresh=hint.afresh)
+        judgement = replace(judgement, since=hint.at)
         judged = (sighting.finding for sighting in judgement.sightings)
         findings = exempted(judged, known.cluster, policy, now)
         record_findings("cluster checked", hint.cluster_id, findings)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from emr_log_guard.domain.keys import KeyNotFound, KmsKey, is_key_arn
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import KeyUnreadableError
+from emr_log_guard.events.kms import KeyHint
 from emr_log_guard.observability import logger
 from emr_log_guard.usecases.ports import ClustersByKey, Keys, Rechecks
 
@@ -29,20 +30,17 @@ class CheckKey:
     clusters: ClustersByKey
     rechecks: Rechecks
 
-    def __call__(self, identifier: str) -> KeyChecked:
+    def __call__(self, hint: KeyHint) -> KeyChecked:
         """Ask for a check of each cluster that logs with a key.
-
-        Args:
-            identifier: The key's id, ARN or alias.
 
         Raises:
             KeyUnreadableError: KMS did not say which key is meant; to be tried again.
 
         """
-        arn = identifier if is_key_arn(identifier) else self._arn(identifier)
+        arn = hint.key if is_key_arn(hint.key) else self._arn(hint.key)
         clusters = self.clusters.using_key(arn)
         logger.info("key changed", key=arn, clusters=len(clusters))
-        self.rechecks.request(clusters)
+        self.rechecks.request(clusters, hint.at)
         return KeyChecked(arn, clusters)
 
     def _arn(self, identifier: str) -> str:

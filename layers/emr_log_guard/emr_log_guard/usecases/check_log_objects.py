@@ -100,7 +100,8 @@ class CheckLogObjects:
         sightings = tuple(_sightings(findings or _remembered(memory), facts, again, rules, now))
         if not facts and memory.known:
             cluster = memory.known.cluster
-        self.keep(Judgement(cluster_id, cluster, sightings), policy, memory)
+        since = min((read.hint.at for read in reads if read.hint.at), default=None)
+        self.keep(Judgement(cluster_id, cluster, sightings, since=since), policy, memory)
 
 
 def _sightings(

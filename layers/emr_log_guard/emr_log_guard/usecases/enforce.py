@@ -25,7 +25,7 @@ from emr_log_guard.domain.ledger import Entry, Memory
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError, TerminationRefusedError
-from emr_log_guard.observability import logger, record_enforcement
+from emr_log_guard.observability import logger, record_alert, record_enforcement
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
@@ -296,6 +296,7 @@ class Enforce:
                 expired_exemptions(findings, cluster, policy, self.clock()),
             )
         )
+        record_alert(_KINDS[step])
 
 
 def _in_words(decision: Terminate | Spare) -> str:

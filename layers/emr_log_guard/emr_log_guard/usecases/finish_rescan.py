@@ -22,7 +22,7 @@ from emr_log_guard.domain.rescan import (
     ShardFailed,
 )
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
-from emr_log_guard.observability import logger
+from emr_log_guard.observability import record_rescan
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
 from emr_log_guard.usecases.ports import Ledger, OpenFindings, PolicyInForce
 from emr_log_guard.usecases.rescan_ports import RescanAlerts, RescanResults
@@ -121,12 +121,7 @@ class FinishRescan:
         if policy.mode is not Mode.OBSERVE:
             self.alerts.rescan_done(report)
         self.results.remember(_remembered(rescan, memory, total.seen, difference))
-        logger.info(
-            "re-scan done",
-            execution=rescan.execution,
-            compliance=report.compliance,
-            failed_shards=len(failed),
-        )
+        record_rescan(report)
         return {
             "report": report.place,
             "compliance": report.compliance,

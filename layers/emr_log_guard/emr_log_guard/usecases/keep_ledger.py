@@ -30,7 +30,7 @@ from emr_log_guard.domain.ledger import (
 from emr_log_guard.domain.news import News, news, told_of
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import AlertUnderWayError, LedgerConflictError
-from emr_log_guard.observability import logger
+from emr_log_guard.observability import logger, record_actions
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.usecases.act import Act
@@ -54,6 +54,8 @@ class Judgement:
     """What there is to remember of the cluster; None when nothing new was read of it."""
     over: bool = False
     """Whether the cluster was seen to be gone: that resolves what was found of it."""
+    since: datetime | None = None
+    """When it happened, UTC, what the check was made for; None when no event told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class KeepLedger:
         if fresh.actions:
             self._record(judged, fresh, policy, owner)
         self.act(fresh.actions)
+        record_actions(fresh.actions, self.clock() - judged.since if judged.since else None)
         self._write_down(fresh, policy, owner)
         if fresh.theirs and self._still_claimed(judged.cluster_id, fresh.theirs, owner):
             message = f"another invocation is about to tell of {', '.join(sorted(fresh.theirs))}"

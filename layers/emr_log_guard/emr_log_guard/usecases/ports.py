@@ -235,8 +235,8 @@ class OpenFindings(Protocol):
 class Rechecks(Protocol):
     """Asks for clusters to be checked again."""
 
-    def request(self, cluster_ids: Iterable[str]) -> None:
-        """Ask for a check of each."""
+    def request(self, cluster_ids: Iterable[str], since: datetime | None = None) -> None:
+        """Ask for a check of each, because of what happened then."""
         ...
 
 

@@ -7,13 +7,13 @@ deadlines under a changed policy, and what was put right unseen would wait for e
 from dataclasses import dataclass
 
 from emr_log_guard.events.log_objects import LogObjectHint
-from emr_log_guard.observability import logger
+from emr_log_guard.observability import logger, record_open
 from emr_log_guard.usecases.ports import LogObjectQueue, OpenFindings, Rechecks
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFindings:
-    """Asks for checks; the checks do the rest."""
+    """Measures what is open and asks for checks; the checks do the rest."""
 
     findings: OpenFindings
     rechecks: Rechecks
@@ -28,7 +28,9 @@ class ReviewFindings:
         """
         clusters: dict[str, None] = {}
         hints: dict[LogObjectHint, None] = {}
-        for entry in self.findings.open_entries():
+        entries = tuple(self.findings.open_entries())
+        record_open(entry.finding for entry in entries)
+        for entry in entries:
             finding = entry.finding
             clusters[finding.cluster_id] = None
             for version in entry.objects:

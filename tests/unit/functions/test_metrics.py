@@ -1,0 +1,256 @@
+"""What each handler measures, as CloudWatch reads it from the functions' logs.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from emr_log_guard import bootstrap
+from emr_log_guard.observability import Metric
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
+from tests.unit.functions.test_handlers import (
+    MACHINE,
+    POLICY,
+    Reports,
+    an_account,
+    an_event,
+    describe_cluster,
+    invoke,
+    load,
+    without_a_key,
+)
+from tests.unit.stubbed_aws import AwsError, StubbedAws
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+type Measured = dict[str, float]
+type Scenario = Callable[[StubbedAws], object]
+
+LATE = timedelta(seconds=42)
+NOTHING_OPEN: Measured = {
+    "OpenCriticalFindings": 0,
+    "OpenHighFindings": 0,
+    "OpenMediumFindings": 0,
+    "OpenLowFindings": 0,
+    "UndeterminedFindings": 0,
+    "ExemptFindings": 0,
+}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
+    monkeypatch.setattr(bootstrap, "utc_now", lambda: NOW)
+    yield from an_account(monkeypatch)
+
+
+def records(printed: str) -> list[dict[str, Any]]:
+    """The lines that CloudWatch takes metrics from."""
+    lines = (json.loads(line) for line in printed.splitlines() if line.startswith("{"))
+    return [line for line in lines if "_aws" in line]
+
+
+def measured(printed: str) -> Measured:
+    """The sum of each metric, as CloudWatch would come to."""
+    sums: Measured = {}
+    for record in records(printed):
+        for directive in record["_aws"]["CloudWatchMetrics"]:
+            for metric in directive["Metrics"]:
+                name = metric["Name"]
+                sums[name] = sums.get(name, 0) + sum(record[name])
+    return sums
+
+
+def happened(name: str, ago: timedelta = LATE) -> dict[str, Any]:
+    """An event of some time ago."""
+    return an_event(name) | {"time": (NOW - ago).isoformat()}
+
+
+def objects_created() -> dict[str, Any]:
+    """A batch of one, created some time ago."""
+    event = an_event("sqs-s3-object-created")
+    [record] = event["Records"] = event["Records"][:1]
+    record["body"] = json.dumps(json.loads(record["body"]) | {"time": (NOW - LATE).isoformat()})
+    return event
+
+
+def with_policy(aws: StubbedAws, **changes: object) -> None:
+    document = json.dumps(POLICY | changes)
+    aws.answer("GetParameter", {"Parameter": {"Name": "p", "Value": document, "Version": 2}})
+
+
+def a_good_cluster(_: StubbedAws) -> None:
+    invoke(load("check_cluster"), happened("emr-cluster-state-change-running"))
+
+
+def a_bad_cluster(aws: StubbedAws) -> None:
+    aws.answer("DescribeCluster", without_a_key)
+    invoke(load("check_cluster"), happened("emr-cluster-state-change-running"))
+
+
+def a_bad_log_object(aws: StubbedAws) -> None:
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    invoke(load("check_log_objects"), objects_created())
+
+
+def a_termination_that_comes_to_its_end(aws: StubbedAws) -> None:
+    a_bad_cluster(aws)
+    invoke(load("enforce"), an_event("sqs-enforcement-request"))
+    aws.answer("DescribeCluster", lambda asked: describe_cluster(asked, Status=TERMINATED))
+    invoke(load("check_cluster"), happened("emr-cluster-state-change-terminated"))
+
+
+def a_termination_that_emr_refuses(aws: StubbedAws) -> None:
+    a_bad_cluster(aws)
+    aws.answer("TerminateJobFlows", AwsError("ValidationException"))
+    invoke(load("enforce"), an_event("sqs-enforcement-request"))
+
+
+def a_request_that_nothing_calls_for(_: StubbedAws) -> None:
+    invoke(load("enforce"), an_event("sqs-enforcement-request"))
+
+
+def a_review_of_nothing(_: StubbedAws) -> None:
+    invoke(load("review_findings"), an_event("scheduled-review"))
+
+
+def a_review(aws: StubbedAws) -> None:
+    """Of a proven finding, one in doubt, and one that is exempt."""
+    a_bad_cluster(aws)
+    event = happened("emr-cluster-state-change-running")
+    event["detail"]["clusterId"] = "j-DOUBT"
+    aws.answer("DescribeCluster", describe_cluster)
+    aws.answer("DescribeKey", AwsError("AccessDeniedException"))
+    invoke(load("check_cluster"), event)
+    exemption = {"until": "2026-12-31", "reason": "it ends", "approved_by": "security"}
+    with_policy(aws, exemptions=[exemption | {"cluster": {"id": "j-EXEMPT"}, "rules": ["*"]}])
+    aws.answer("DescribeCluster", without_a_key)
+    event["detail"]["clusterId"] = "j-EXEMPT"
+    invoke(load("check_cluster"), event)
+    invoke(load("review_findings"), an_event("scheduled-review"))
+
+
+def a_policy_that_is_none(aws: StubbedAws) -> None:
+    with_policy(aws, mode="lenient")
+    aws.answer(
+        "GetKeyRotationStatus", {"KeyRotationEnabled": True}
+    )  # the strict defaults ask, and find
+    a_good_cluster(aws)
+
+
+def a_rescan(aws: StubbedAws) -> None:
+    """Of one cluster and one log object, which takes as long as an event was late."""
+    run = {
+        "execution": f"{MACHINE}:1",
+        "started": (NOW - LATE).isoformat(),
+        "scope": "all",
+        "deep": False,
+    }
+    reports = Reports(aws)
+    listed = {
+        "Id": CLUSTER_ID,
+        "Name": "nightly-etl",
+        "ClusterArn": a_cluster().arn,
+        "Status": {"State": "RUNNING"},
+    }
+    aws.answer("ListClusters", {"Clusters": [listed]})
+    log = {"Key": f"logs/{CLUSTER_ID}/node/a.gz", "LastModified": NOW}
+    aws.answer(
+        "ListObjectsV2",
+        lambda asked: reports.list(asked) if asked["Bucket"] == "reports" else {"Contents": [log]},
+    )
+    planned = invoke(load("plan_rescan"), {"execution": run["execution"], "input": {}})
+    clusters, objects = reports.objects[planned["shards_key"]].splitlines()
+    invoke(load("scan_shard"), {"rescan": run, "shard": json.loads(clusters)})
+    invoke(load("scan_shard"), {"rescan": run, "shard": json.loads(objects)})
+    del reports.objects[next(key for key in reports.objects if key.startswith(LOST))]
+    invoke(load("finish_rescan"), {"rescan": run})
+
+
+TERMINATED = {"State": "TERMINATED", "StateChangeReason": {}}
+LOST = "rescans/1/done/"
+OPENED: Measured = {"ClustersChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1}
+SCENARIOS: dict[Scenario, Measured] = {
+    a_good_cluster: {"ClustersChecked": 1},
+    a_bad_cluster: OPENED,
+    a_bad_log_object: {"LogObjectsChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1},
+    a_termination_that_comes_to_its_end: OPENED | {"ClustersChecked": 2, "EnforcementDone": 1},
+    a_termination_that_emr_refuses: OPENED | {"EnforcementFailed": 1},
+    a_request_that_nothing_calls_for: {"EnforcementSkipped": 1},
+    a_review_of_nothing: NOTHING_OPEN,
+    a_review: NOTHING_OPEN
+    | {
+        "ClustersChecked": 3,
+        "AlertLatency": 84,
+        "EnforcementScheduled": 1,
+        "OpenHighFindings": 1,
+        "UndeterminedFindings": 3,  # the rules that need the key
+        "ExemptFindings": 1,
+    },
+    a_policy_that_is_none: {"ClustersChecked": 1, "PolicyInvalid": 1, "AlertLatency": 42},
+    a_rescan: {
+        "ClustersChecked": 1,
+        "ClustersRescanned": 1,
+        "LogObjectsRescanned": 1,
+        "RescanDuration": 42,
+        "RescanCoverage": 50,
+    },
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_what_happens_is_measured(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str], scenario: Scenario
+) -> None:
+    scenario(aws)
+
+    assert measured(capsys.readouterr().out) == SCENARIOS[scenario]
+
+
+def test_nothing_is_named_that_nobody_measures() -> None:
+    assert {name for found in SCENARIOS.values() for name in found} == set(Metric)
+
+
+def test_a_metric_is_paid_once(aws: StubbedAws, capsys: pytest.CaptureFixture[str]) -> None:
+    a_review(aws)
+
+    found = [d for r in records(capsys.readouterr().out) for d in r["_aws"]["CloudWatchMetrics"]]
+    assert found
+    for directive in found:
+        assert (directive["Namespace"], directive["Dimensions"]) == ("EmrLogGuard", [["service"]])
+
+
+def test_every_metric_has_the_same_dimension(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "check_cluster")
+    a_good_cluster(aws)
+
+    [record] = records(capsys.readouterr().out)
+    assert record["service"] == "emr-log-guard"
+
+
+def test_an_alert_is_late_by_its_oldest_event_and_never_early(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.answer("DescribeCluster", without_a_key)
+    early = happened("emr-cluster-state-change-running", ago=-LATE)
+    invoke(load("check_cluster"), early)
+
+    assert measured(capsys.readouterr().out)["AlertLatency"] == 0
+
+
+def test_an_event_without_a_time_is_followed_and_not_measured(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.answer("DescribeCluster", without_a_key)
+    event = happened("emr-cluster-state-change-running")
+    del event["time"]
+    answer = invoke(load("check_cluster"), event)
+
+    assert answer["actions"] == ["Alert", "RequestEnforcement"]
+    assert "AlertLatency" not in measured(capsys.readouterr().out)
