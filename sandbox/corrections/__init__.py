@@ -6,10 +6,12 @@ talks to the account through boto3 only: a module is dropped when its test passe
 
 from sandbox.corrections import (
     cloudformation_bucket_encryption,
+    cloudformation_metric_math_alarms,
     cloudformation_state_machines,
     cloudformation_tables,
     cloudformation_topic_keys,
     cloudtrail_events,
+    cloudwatch_embedded_metrics,
     emr_clusters,
     emr_life,
     emr_permissions,
@@ -61,7 +63,9 @@ CORRECTIONS = (
     cloudformation_bucket_encryption,
     cloudformation_state_machines,
     cloudformation_topic_keys,
+    cloudformation_metric_math_alarms,
     cloudtrail_events,
+    cloudwatch_embedded_metrics,
 )
 """In the order of installation: a later one wraps the earlier."""
 

@@ -1,0 +1,30 @@
+"""A stack may have alarms on metric math; MiniStack's CloudFormation refuses them.
+
+Such an alarm can be described, and stays as it was made: the expression is not evaluated.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.corrections.hooks import wrap
+
+_OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit")
+
+
+def install() -> None:
+    """Let the record of an alarm be made from `Metrics`, too."""
+    wrap("services.cloudformation.provisioners", "_cw_metric_alarm_record", _with_expressions)
+
+
+def _with_expressions(record: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if not properties.get("Metrics"):
+            return record(name, properties)
+        stand_in = {"MetricName": "expression", "Namespace": "expression"}
+        alarm = record(name, properties | {"Metrics": []} | stand_in)
+        left = {field: value for field, value in alarm.items() if field not in _OF_ONE_METRIC}
+        return left | {"Metrics": properties["Metrics"]}
+
+    return alarm_record
