@@ -1,5 +1,6 @@
 """What the template deploys for given parameters: conditions decided, absent resources left out."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ EVERYTHING = {
 }
 
 NOTHING = object()
+_PLACE = re.compile(r"\$\{([^}]+)\}")
 
 
 @cache
@@ -106,3 +108,24 @@ class Stack:
                 return [one for each in node if (one := self._decided(each)) is not NOTHING]
             case _:
                 return node
+
+
+def text(node: Any) -> str:  # noqa: ANN401 - a template is any JSON
+    """What a value of the template comes to, `<Name>` or `<Name.Attribute>` for what AWS names."""
+    match node:
+        case str():
+            return node
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name}.{attribute}>"
+        case {"Fn::Sub": [str(pattern), dict(places)]}:
+            return _PLACE.sub(
+                lambda found: text(places[found[1]]) if found[1] in places else f"<{found[1]}>",
+                pattern,
+            )
+        case {"Fn::Sub": str(pattern)}:
+            return text({"Fn::Sub": [pattern, {}]})
+        case _:
+            message = f"a text that this does not know: {node}"
+            raise ValueError(message)

@@ -1,0 +1,103 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from emr_log_guard.observability import Metric
+from tests.template.stack import EVERYTHING, Stack, template, text
+
+WHOLE = Stack(EVERYTHING)
+ALARMS = WHOLE.of_type("AWS::CloudWatch::Alarm")
+OPERATIONS = [{"Ref": "OperationsTopic"}]
+SILENCE = {"GuardSilentAlarm", "RescanOverdueAlarm"}
+"""The alarms that nothing raises but that nothing is heard."""
+
+
+def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """What an alarm rests on: each namespace, metric and its dimensions."""
+    stats = (
+        each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each
+    )
+    for metric in [alarm] if "MetricName" in alarm else stats:
+        dimensions = {each["Name"]: text(each["Value"]) for each in metric["Dimensions"]}
+        yield text(metric["Namespace"]), metric["MetricName"], dimensions
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_people_are_told_and_told_when_it_is_over(name: str) -> None:
+    alarm = ALARMS[name]
+
+    assert (alarm["AlarmActions"], alarm["OKActions"]) == (OPERATIONS, OPERATIONS)
+    missing = "breaching" if name in SILENCE else "notBreaching"
+    assert alarm["TreatMissingData"] == missing
+    assert len(alarm["AlarmDescription"].split()) > 10
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_on_the_guards_own_metric_names_one_that_it_has(name: str) -> None:
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    own = text(variables["POWERTOOLS_METRICS_NAMESPACE"])
+    for namespace, metric, dimensions in watched(ALARMS[name]):
+        if not namespace.startswith("AWS/"):
+            assert (namespace, dimensions) == (own, {"service": "emr-log-guard"})
+            assert metric in set(Metric)
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_is_within_cloudwatchs_limits(name: str) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html"""
+    alarm = ALARMS[name]
+    metrics = list(watched(alarm))
+    expressions = [each for each in alarm.get("Metrics", ()) if "Expression" in each]
+
+    assert 1 <= len(metrics) <= 10
+    assert [each["ReturnData"] for each in expressions] == [True] * ("Metrics" in alarm)
+    period = alarm.get("Period", 300)
+    limit = 7 * 86400 if period >= 3600 else 86400
+    assert period * int(alarm["EvaluationPeriods"]) <= limit
+
+
+def test_the_longest_wait_for_a_rescan_is_within_the_limit_too() -> None:
+    parameter = template()["Parameters"]["RescanOverdueHours"]
+
+    assert parameter["MaxValue"] * ALARMS["RescanOverdueAlarm"]["Period"] == 7 * 86400
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"RescanOverdueHours": "0"}, {"RescanSchedule": "", "DeepRescanSchedule": ""}],
+)
+def test_no_rescan_is_missed_where_none_is_expected(parameters: dict[str, str]) -> None:
+    alarms = Stack(parameters).of_type("AWS::CloudWatch::Alarm")
+
+    assert SILENCE & set(alarms) == {"GuardSilentAlarm"}
+
+
+def test_a_lost_event_of_any_rule_is_told() -> None:
+    watches = [dimensions for *_, dimensions in watched(ALARMS["EventsLostAlarm"])]
+
+    assert watches == [{"RuleName": f"<{name}>"} for name in WHOLE.of_type("AWS::Events::Rule")]
+
+
+def test_a_lost_failure_of_any_function_is_told() -> None:
+    watches = {each["FunctionName"] for *_, each in watched(ALARMS["FailuresLostAlarm"])}
+
+    assert watches == {
+        f"<{name}>" for name, function in WHOLE.functions.items() if "EventInvokeConfig" in function
+    }
+
+
+@pytest.mark.parametrize(
+    ("namespace", "metric"),
+    [
+        ("AWS/DynamoDB", "ReadThrottleEvents"),
+        ("AWS/DynamoDB", "WriteThrottleEvents"),
+        ("AWS/DynamoDB", "SystemErrors"),
+        ("AWS/SNS", "NumberOfNotificationsFailed"),
+        ("AWS/SNS", "NumberOfNotificationsFailedToRedriveToDlq"),
+    ],
+)
+def test_people_are_told_when_aws_fails_us(namespace: str, metric: str) -> None:
+    found = {(n, m) for alarm in ALARMS.values() for n, m, _ in watched(alarm)}
+
+    assert (namespace, metric) in found
