@@ -1,0 +1,83 @@
+"""What the guard measures arrives where the deployed dashboard and alarms look for it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sandbox.running import DEFAULT_STACK
+from tests.e2e.deployed import Deployed
+from tests.template.dashboard import Dashboard
+
+type Eventually = Callable[..., Any]
+
+
+def dashboard(stack: Deployed) -> Dashboard:
+    name = f"{DEFAULT_STACK}-{stack.account.region}"
+    answer = stack.account.client("cloudwatch").get_dashboard(DashboardName=name)
+    return msgspec.json.decode(answer["DashboardBody"], type=Dashboard)
+
+
+def alarms(stack: Deployed) -> list[Any]:
+    client = stack.account.client("cloudwatch")
+    pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=DEFAULT_STACK)
+    return [alarm for page in pages for alarm in page["MetricAlarms"]]
+
+
+def values(
+    stack: Deployed, namespace: str, name: str, dimension: str, value: str
+) -> dict[str, float]:
+    """The statistics of a metric over the last hour; nothing when it has no value."""
+    now = datetime.now(UTC)
+    answer = stack.account.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[{"Name": dimension, "Value": value}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1),
+        Period=86400,
+        Statistics=["Maximum", "SampleCount"],
+    )
+    return {
+        statistic: max(point[statistic] for point in answer["Datapoints"])
+        for statistic in ("Maximum", "SampleCount")
+        if answer["Datapoints"]
+    }
+
+
+def test_the_dashboard_shows_the_alarms_that_were_made(telling: Deployed) -> None:
+    made = {alarm["AlarmArn"] for alarm in alarms(telling)}
+
+    assert dashboard(telling).alarms == made
+    assert len(made) == len([name for name in telling.resources() if name.endswith("Alarm")])
+
+
+def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.estate.launch("measured")  # without a key
+    eventually(lambda: telling.inbox.about(cluster_id, "finding.opened"))
+    telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
+
+    shown = {each.name: each for each in dashboard(telling).shown()}
+    measured = {
+        name: values(telling, *shown[name][:4])
+        for name in ("ClustersChecked", "OpenHighFindings", "OpenCriticalFindings", "AlertLatency")
+    }
+    assert all(found["SampleCount"] >= 1 for found in measured.values())
+    assert measured["OpenHighFindings"]["Maximum"] >= 1
+    assert measured["AlertLatency"]["Maximum"] < timedelta(hours=1).total_seconds()
+
+
+def test_the_sign_of_life_is_what_its_alarm_waits_for(telling: Deployed) -> None:
+    name = telling.resource("GuardSilentAlarm")
+    [alarm] = [each for each in alarms(telling) if each["AlarmName"] == name]
+    [dimension] = alarm["Dimensions"]
+    watched = alarm["Namespace"], alarm["MetricName"], dimension["Name"], dimension["Value"]
+    before = values(telling, *watched).get("SampleCount", 0)
+
+    telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
+
+    assert values(telling, *watched)["SampleCount"] == before + 1
+    assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("SampleCount", "breaching")
