@@ -45,8 +45,12 @@ def prose(page: Path) -> str:
 
 def anchors(page: Path) -> set[str]:
     """Name a page's headings as GitHub does in a link."""
-    titles = _HEADING.findall(prose(page))
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return {_anchor(found[0]) for found in _HEADING.finditer(prose(page))}
+
+
+def _anchor(heading: str) -> str:
+    title = heading.lstrip("#").strip().lower()
+    return re.sub(r"[^\w\- ]", "", title).replace(" ", "-")
 
 
 def broken_links(page: Path) -> list[str]:
@@ -60,6 +64,32 @@ def broken_links(page: Path) -> list[str]:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     return broken
+
+
+def part_of(page: Path, anchor: str) -> str:
+    """Give a heading and what is below it, down to the next heading that is not deeper."""
+    text = page.read_text()
+    blank = _FENCE.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text)
+    headings = [(found.start(), found[0]) for found in _HEADING.finditer(blank)]
+    [start] = [i for i, (_, line) in enumerate(headings) if _anchor(line) == anchor]
+    begin, line = headings[start]
+    depth = line.count("#", 0, line.index(" "))
+    ends = (at for at, next_ in headings[start + 1 :] if next_.index(" ") <= depth)
+    return text[begin : next(ends, len(text))]
+
+
+def alarm_runbooks() -> dict[str, tuple[str, str]]:
+    """Give the page of each alarm, and the part of it."""
+    template, problems = decode(str(ROOT / "template.yaml"))
+    assert not problems
+    named = {}
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            described = resource["Properties"]["AlarmDescription"]
+            found = re.search(r" Runbook: docs/runbooks/([\w-]+\.md)#([\w-]+)$", described)
+            assert found, f"{name} names no runbook"
+            named[name] = (found[1], found[2])
+    return named
 
 
 def parameters() -> dict[str, str]:
@@ -100,17 +130,31 @@ def test_a_table_of_rules_in_the_readme_has_every_rule() -> None:
     ]
 
 
-def test_every_rule_has_a_runbook_and_there_are_no_others() -> None:
+def test_every_rule_and_alarm_has_a_runbook_and_there_are_no_others() -> None:
     pages = {page.name for page in RUNBOOKS.iterdir()}
 
-    assert pages - {"dead-letters.md", "rescan.md"} == {f"{rule.id}.md" for rule in ALL_RULES}
+    of_rules = {f"{rule.id}.md" for rule in ALL_RULES}
+    assert pages == of_rules | {page for page, _ in alarm_runbooks().values()}
 
 
-def test_every_runbook_that_an_alarm_names_is_there() -> None:
-    named = re.findall(r"docs/runbooks/\S+\.md", (ROOT / "template.yaml").read_text())
+@pytest.mark.parametrize("alarm", alarm_runbooks())
+def test_an_alarm_names_its_part_of_a_runbook_which_says_what_to_do(alarm: str) -> None:
+    page, anchor = alarm_runbooks()[alarm]
+    assert anchor in anchors(RUNBOOKS / page)
 
-    assert named
-    assert all((ROOT / name).exists() for name in named)
+    part = part_of(RUNBOOKS / page, anchor)
+    assert re.search(r"^```console\n(aws|emr-log-guard|function=)", part, re.MULTILINE)
+    for answer in ("Why it matters", "Undo", "Expect"):
+        assert f"\n**{answer}.** " in part
+
+
+def test_a_part_of_a_page_ends_where_the_next_begins(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A\none\n\n## B\ntwo\n```console\n# no heading\n```\n\n## C\nthree\n")
+
+    assert part_of(page, "b") == "## B\ntwo\n```console\n# no heading\n```\n\n"
+    assert part_of(page, "c") == "## C\nthree\n"
+    assert part_of(page, "a") == page.read_text()
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
@@ -120,6 +164,9 @@ def test_a_runbook_begins_with_its_rule_and_answers_the_same_questions(rule: Rul
     assert page.startswith(f"# {rule.id} {rule.name} ({rule.severity})\n")
     assert "\n**Why it matters.** " in page
     assert "\n**Undo.** " in page
+    assert "\n**Expect.** " in page
+    for anchor in ("confirm", "fix"):
+        assert "\n```console\naws " in part_of(RUNBOOKS / f"{rule.id}.md", anchor)
     assert {"## Confirm", "## Fix", "## INSUFFICIENT_DATA"} <= set(page.splitlines())
 
 
