@@ -1,0 +1,113 @@
+"""The sums of docs/costs.md, calculated anew, and what it counts, counted in the template."""
+
+from itertools import pairwise
+
+import pytest
+
+from emr_log_guard.observability import Metric
+from tests.template.stack import EVERYTHING, ROOT, Stack
+from tests.unit.functions.test_handlers import READS_OF_A_COMPLIANT_CLUSTER
+from tests.unit.functions.test_metrics import NOTHING_OPEN
+
+PAGE = (ROOT / "docs" / "costs.md").read_text()
+DEFAULT = Stack()
+HEAD = "| what | how many | USD each | USD |\n|---|---|---|---|\n"
+
+
+def number(text: str) -> float:
+    """Read `1,000`, `10^6` or `0.20`."""
+    base, _, power = text.replace(",", "").partition("^")
+    return float(base) ** int(power) if power else float(base)
+
+
+def price(text: str) -> float:
+    """Read `0.20`, or `0.20 / 10^6`."""
+    usd, _, per = text.partition(" / ")
+    return number(usd) / (number(per) if per else 1)
+
+
+def tables() -> dict[str, list[list[str]]]:
+    """Give the rows of each table of costs, by its first one."""
+    blocks = (block.partition("\n\n")[0] for block in PAGE.split(HEAD)[1:])
+    found = [[_cells(line) for line in block.splitlines()] for block in blocks]
+    assert all(len(row) == 4 for rows in found for row in rows)
+    return {rows[0][0]: rows for rows in found}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def counted(what: str) -> str:
+    """Say how many of something an idle stack is told to have."""
+    [found] = [
+        row[1] for row in tables()["KMS keys, of the alerts and of the reports"] if row[0] == what
+    ]
+    return found
+
+
+def alarm_metrics(stack: Stack) -> int:
+    """How many metrics the alarms watch: each is paid."""
+    alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
+    return sum(
+        sum("MetricStat" in each for each in alarm["Metrics"]) if "Metrics" in alarm else 1
+        for alarm in alarms
+    )
+
+
+@pytest.mark.parametrize("table", tables())
+def test_the_sums_are_right(table: str) -> None:
+    *rows, (name, _, _, total) = tables()[table]
+    assert name == "**all**"
+    exact = []
+    for _, count, each, usd in rows:
+        exact.append(number(count) * price(each))
+        places = len(usd.partition(".")[2])
+        assert abs(exact[-1] - float(usd)) <= 0.5 * 10**-places + 1e-9
+    places = len(total.strip("*").partition(".")[2])
+    # Of the exact rows: rounded ones may come to a little more or less.
+    assert abs(sum(exact) - float(total.strip("*"))) <= 0.5 * 10**-places + 1e-9
+
+
+def test_what_an_idle_stack_has_is_what_it_is_told_to_have() -> None:
+    keys = DEFAULT.of_type("AWS::KMS::Key")
+    dashboards = DEFAULT.of_type("AWS::CloudWatch::Dashboard")
+
+    assert counted("KMS keys, of the alerts and of the reports") == str(len(keys))
+    assert counted("alarms, by the metrics that they watch") == str(alarm_metrics(DEFAULT))
+    assert counted("dashboard") == str(len(dashboards))
+    assert counted("metrics that are sent every hour") == str(len(NOTHING_OPEN))
+    assert f"There are {len(Metric)} names" in PAGE
+    assert f"{0.3 * len(Metric):.2f} a month if each is sent" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ("EnforcementAllowed", "A stack that may\n  terminate has {} alarm metrics more"),
+        ("SlackWebhookSecretArn", "One that posts to\n  Slack has {} more"),
+    ],
+)
+def test_what_a_parameter_adds_is_told(parameter: str, told: str) -> None:
+    more = alarm_metrics(Stack({parameter: EVERYTHING[parameter]})) - alarm_metrics(DEFAULT)
+
+    assert " ".join(told.format(more).split()) in " ".join(PAGE.split())
+
+
+def test_the_calls_are_those_that_the_functions_make() -> None:
+    reads = READS_OF_A_COMPLIANT_CLUSTER
+    told = " ".join(PAGE.split())
+    kms = {"DescribeKey", "GetKeyPolicy"}
+
+    assert (
+        f"makes {sum(reads.values())} calls, two of which are to KMS, and writes two items" in told
+    )
+    assert sum(count for call, count in reads.items() if call in kms) == 2
+    assert reads["PutItem"] == 2
+
+
+def test_the_tables_are_in_the_order_of_the_page() -> None:
+    places = [PAGE.index(f"| {first} |") for first in tables()]
+
+    assert len(places) == 6
+    assert all(a < b for a, b in pairwise(places))
