@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+ALARM = "AWS::CloudWatch::Alarm"
+DASHBOARD = "AWS::CloudWatch::Dashboard"
 FUNCTION = "AWS::Serverless::Function"
 
 
@@ -57,6 +59,25 @@ class Template:
         }
 
     @property
+    def alarms(self) -> Iterator[tuple[str, str, str]]:
+        """Each alarm: its name, its description, and when there is one."""
+        for name, resource in self._section("Resources").items():
+            if resource["Type"] == ALARM:
+                there = self._condition(resource["Condition"]) if "Condition" in resource else ""
+                yield name, resource["Properties"]["AlarmDescription"], there
+
+    @property
+    def dashboard_body(self) -> str:
+        """The body of the dashboard, the names of resources not filled in."""
+        [body] = [
+            resource["Properties"]["DashboardBody"]
+            for resource in self._section("Resources").values()
+            if resource["Type"] == DASHBOARD
+        ]
+        pattern, _ = body["Fn::Sub"]
+        return str(pattern)
+
+    @property
     def function_defaults(self) -> Mapping[str, Any]:
         """The properties that every function has unless it says otherwise."""
         defaults: Mapping[str, Any] = self.content["Globals"]["Function"]
@@ -82,11 +103,25 @@ class Template:
         return f"{kind} `{name}`"
 
     def _condition(self, name: str) -> str:
-        match self.content["Conditions"][name]:
+        return self._in_words(self.content["Conditions"][name])
+
+    def _in_words(self, condition: object) -> str:
+        match condition:
+            case {"Condition": str(name)}:
+                return self._condition(name)
             case {"Fn::Equals": [{"Ref": parameter}, value]}:
                 return f"`{parameter}` is `{value}`"
+            case {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}:
+                return f"`{parameter}` is not empty"
+            case {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, value]}]}:
+                return f"`{parameter}` is not `{value}`"
+            case {"Fn::Or": [*conditions]}:
+                return " or ".join(map(self._in_words, conditions))
+            case {"Fn::And": [*conditions]}:
+                return ", and ".join(map(self._in_words, conditions))
             case _:
-                return f"condition `{name}` holds"
+                message = f"a condition that this does not know: {condition}"
+                raise ValueError(message)
 
     def _section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
         section: Mapping[str, Mapping[str, Any]] = self.content[name]

@@ -4,6 +4,7 @@ A metric is paid by its name and dimensions: all have the one dimension that doe
 Lambda, SQS and Step Functions measure by themselves is not measured again. See docs/costs.md.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -20,6 +21,9 @@ from emr_log_guard.domain.findings import Finding, Status, overall_of
 if TYPE_CHECKING:  # no other function's cold start pays for re-scans
     from emr_log_guard.domain.rescan_report import RescanReport
 
+# Some functions measure nothing in most of their invocations, and need not say so.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
+
 logger = Logger()
 metrics = Metrics(service="emr-log-guard")
 
@@ -28,35 +32,41 @@ class Metric(StrEnum):
     """All that is measured. The dashboard and the alarms of template.yaml name them."""
 
     CLUSTERS_CHECKED = "ClustersChecked"
-    """Because of an event or a request, or in full by a re-scan."""
+    """Clusters that were judged because of an event or a request, or in full by a re-scan."""
     LOG_OBJECTS_CHECKED = "LogObjectsChecked"
-    """Because of an event, or to see whether a bad one is good now."""
+    """Log objects that were judged when they were created, or to see whether they are good now."""
     CLUSTERS_RESCANNED = "ClustersRescanned"
-    """Those that only had their keys looked at included."""
+    """Clusters that a re-scan looked at, those included that only had their keys read."""
     LOG_OBJECTS_RESCANNED = "LogObjectsRescanned"
+    """Log objects that a re-scan judged."""
     OPEN_CRITICAL_FINDINGS = "OpenCriticalFindings"
-    """This and the next are counted every hour: proven, open, and not exempt."""
+    """Findings of severity CRITICAL that are proven, open and not exempt, counted every hour."""
     OPEN_HIGH_FINDINGS = "OpenHighFindings"
+    """The same of HIGH."""
     OPEN_MEDIUM_FINDINGS = "OpenMediumFindings"
+    """The same of MEDIUM."""
     OPEN_LOW_FINDINGS = "OpenLowFindings"
+    """The same of LOW."""
     UNDETERMINED_FINDINGS = "UndeterminedFindings"
-    """Open and not exempt: a fact could not be read."""
+    """Findings that are open and not exempt for want of a fact, counted every hour."""
     EXEMPT_FINDINGS = "ExemptFindings"
+    """Findings that are open and that an exemption covers, counted every hour."""
     ALERT_LATENCY = "AlertLatency"
     """Seconds from an event to the moment when people were told what it led to."""
     ENFORCEMENT_SCHEDULED = "EnforcementScheduled"
-    """Asked for, now or at the end of the grace."""
+    """Terminations that were asked for, now or at the end of the grace."""
     ENFORCEMENT_DONE = "EnforcementDone"
-    """A cluster that the guard terminated was seen to be gone."""
+    """Clusters that the guard terminated and that were seen to be gone."""
     ENFORCEMENT_SKIPPED = "EnforcementSkipped"
-    """Spared, or called off."""
+    """Terminations that were called off, and clusters that were spared."""
     ENFORCEMENT_FAILED = "EnforcementFailed"
-    """EMR refused, or the cluster still runs."""
+    """Terminations that EMR refused, and clusters that run on in spite of one."""
     RESCAN_DURATION = "RescanDuration"
-    """Seconds; of a run that looked at clusters and log objects."""
+    """Seconds that a re-scan of clusters and log objects took."""
     RESCAN_COVERAGE = "RescanCoverage"
-    """Percent of the planned shards that were looked at."""
+    """Percent of what a re-scan had planned that it could look at."""
     POLICY_INVALID = "PolicyInvalid"
+    """Reads of the stored policy after which the strict defaults held instead."""
 
 
 _OF_ALERTS = {

@@ -135,3 +135,21 @@ def test_a_report_comes_to_its_worst(
     )
 
     assert report.compliance is compliance
+
+
+@pytest.mark.parametrize(
+    ("shards", "failed", "coverage"), [(8, 0, 100), (8, 2, 75), (1, 1, 0), (0, 0, 100)]
+)
+def test_the_coverage_is_the_part_that_could_be_looked_at(
+    shards: int, failed: int, coverage: float
+) -> None:
+    report = RescanReport(
+        rescan=RUN,
+        finished=NOW,
+        place="s3://reports/report.json",
+        shards=shards,
+        failed=tuple(ShardFailed(str(n), "clusters", "it left no result") for n in range(failed)),
+        difference=Difference.between(RescanMemory(), []),
+    )
+
+    assert report.coverage == coverage

@@ -16,6 +16,7 @@ from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
 from tests.unit.functions.test_handlers import (
     MACHINE,
     POLICY,
+    ROOT,
     Reports,
     an_account,
     an_event,
@@ -234,14 +235,57 @@ def test_every_metric_has_the_same_dimension(
     assert record["service"] == "emr-log-guard"
 
 
-def test_an_alert_is_late_by_its_oldest_event_and_never_early(
+def test_an_alert_about_many_objects_is_as_late_as_the_oldest(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    event = objects_created()
+    [record] = event["Records"]
+    body = json.loads(record["body"])
+    body["detail"]["object"]["key"] += ".again"
+    later = json.dumps(body | {"time": NOW.isoformat()})
+    event["Records"] = [record | {"messageId": "later", "body": later}, record]
+    invoke(load("check_log_objects"), event)
+
+    assert measured(capsys.readouterr().out)["AlertLatency"] == LATE.total_seconds()
+
+
+def test_no_alert_is_early_though_clocks_differ(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.answer("DescribeCluster", without_a_key)
-    early = happened("emr-cluster-state-change-running", ago=-LATE)
-    invoke(load("check_cluster"), early)
+    invoke(load("check_cluster"), happened("emr-cluster-state-change-running", ago=-LATE))
 
     assert measured(capsys.readouterr().out)["AlertLatency"] == 0
+
+
+def test_what_was_told_is_not_late_when_it_is_seen_again(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_bad_cluster(aws)
+    capsys.readouterr()
+    a_bad_cluster(aws)
+
+    assert measured(capsys.readouterr().out) == {"ClustersChecked": 1}
+
+
+def test_part_of_a_rescan_is_no_measure_of_a_whole_one(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = Reports(aws)
+    aws.answer("ListClusters", {"Clusters": []})
+    aws.answer("ListObjectsV2", reports.list)
+    event = {"execution": f"{MACHINE}:1", "input": {"scope": "clusters"}}
+    planned = invoke(load("plan_rescan"), event)
+    invoke(load("finish_rescan"), {"rescan": planned["rescan"]})
+
+    assert measured(capsys.readouterr().out) == {"RescanCoverage": 100}
+
+
+def test_no_function_pays_for_a_metric_of_its_cold_starts() -> None:
+    """Lambda reports them in its logs, and X-Ray shows them."""
+    for app in (ROOT / "functions").glob("*/app.py"):
+        assert "capture_cold_start_metric" not in app.read_text()
 
 
 def test_an_event_without_a_time_is_followed_and_not_measured(
