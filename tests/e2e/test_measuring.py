@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from sandbox.running import DEFAULT_STACK
 from tests.e2e.deployed import Deployed
 from tests.template.dashboard import Dashboard
 
 type Eventually = Callable[..., Any]
+
+STACKS = ("telling", "acting")
 
 
 def dashboard(stack: Deployed) -> Dashboard:
@@ -46,13 +49,20 @@ def values(
     }
 
 
-def test_the_dashboard_shows_the_alarms_that_were_made(telling: Deployed) -> None:
-    made = {alarm["AlarmArn"] for alarm in alarms(telling)}
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STACKS]
+)
+def test_the_dashboard_shows_the_alarms_that_were_made(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    stack: Deployed = request.getfixturevalue(name)
+    made = {alarm["AlarmArn"] for alarm in alarms(stack)}
 
-    assert dashboard(telling).alarms == made
-    assert len(made) == len([name for name in telling.resources() if name.endswith("Alarm")])
+    assert dashboard(stack).alarms == made
+    assert len(made) == len([each for each in stack.resources() if each.endswith("Alarm")])
 
 
+@pytest.mark.xdist_group("telling")
 def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
     telling: Deployed, eventually: Eventually
 ) -> None:
@@ -70,6 +80,7 @@ def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
     assert measured["AlertLatency"]["Maximum"] < timedelta(hours=1).total_seconds()
 
 
+@pytest.mark.xdist_group("telling")
 def test_the_sign_of_life_is_what_its_alarm_waits_for(telling: Deployed) -> None:
     name = telling.resource("GuardSilentAlarm")
     [alarm] = [each for each in alarms(telling) if each["AlarmName"] == name]
