@@ -243,7 +243,8 @@ class Reports:
         }
 
 
-def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
+def an_estate_of_one(aws: StubbedAws) -> Reports:
+    """One cluster, with one log object, and a bucket of reports."""
     reports = Reports(aws)
     listed = {
         "Id": CLUSTER_ID,
@@ -257,6 +258,11 @@ def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
         "ListObjectsV2",
         lambda asked: reports.list(asked) if asked["Bucket"] == "reports" else {"Contents": [log]},
     )
+    return reports
+
+
+def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
+    reports = an_estate_of_one(aws)
     event = {"execution": f"{MACHINE}:1", "input": {}}
 
     planned = json.loads(json.dumps(invoke(load("plan_rescan"), event)))

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard import bootstrap
+from emr_log_guard import bootstrap, bootstrap_rescan
 from emr_log_guard.observability import Metric
-from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
+from tests.unit.builders import NOW
 from tests.unit.functions.test_handlers import (
     MACHINE,
     POLICY,
     ROOT,
     Reports,
     an_account,
+    an_estate_of_one,
     an_event,
     describe_cluster,
     invoke,
@@ -45,7 +46,8 @@ NOTHING_OPEN: Measured = {
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
-    monkeypatch.setattr(bootstrap, "utc_now", lambda: NOW)
+    for wiring in (bootstrap, bootstrap_rescan):
+        monkeypatch.setattr(wiring, "utc_now", lambda: NOW)
     yield from an_account(monkeypatch)
 
 
@@ -151,19 +153,7 @@ def a_rescan(aws: StubbedAws) -> None:
         "scope": "all",
         "deep": False,
     }
-    reports = Reports(aws)
-    listed = {
-        "Id": CLUSTER_ID,
-        "Name": "nightly-etl",
-        "ClusterArn": a_cluster().arn,
-        "Status": {"State": "RUNNING"},
-    }
-    aws.answer("ListClusters", {"Clusters": [listed]})
-    log = {"Key": f"logs/{CLUSTER_ID}/node/a.gz", "LastModified": NOW}
-    aws.answer(
-        "ListObjectsV2",
-        lambda asked: reports.list(asked) if asked["Bucket"] == "reports" else {"Contents": [log]},
-    )
+    reports = an_estate_of_one(aws)
     planned = invoke(load("plan_rescan"), {"execution": run["execution"], "input": {}})
     clusters, objects = reports.objects[planned["shards_key"]].splitlines()
     invoke(load("scan_shard"), {"rescan": run, "shard": json.loads(clusters)})
