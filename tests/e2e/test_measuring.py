@@ -71,11 +71,14 @@ def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
     telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
 
     shown = {each.name: each for each in dashboard(telling).shown()}
-    measured = {
-        name: values(telling, *shown[name][:4])
-        for name in ("ClustersChecked", "OpenHighFindings", "OpenCriticalFindings", "AlertLatency")
-    }
-    assert all(found["SampleCount"] >= 1 for found in measured.values())
+    names = ("ClustersChecked", "OpenHighFindings", "OpenCriticalFindings", "AlertLatency")
+
+    def arrived() -> dict[str, dict[str, float]] | None:
+        """What a function measured comes with its log, when it is done."""
+        found = {name: values(telling, *shown[name][:4]) for name in names}
+        return found if all(found.values()) else None
+
+    measured = eventually(arrived)
     assert measured["OpenHighFindings"]["Maximum"] >= 1
     assert measured["AlertLatency"]["Maximum"] < timedelta(hours=1).total_seconds()
 
@@ -90,5 +93,5 @@ def test_the_sign_of_life_is_what_its_alarm_waits_for(telling: Deployed) -> None
 
     telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
 
-    assert values(telling, *watched)["SampleCount"] == before + 1
+    assert values(telling, *watched)["SampleCount"] > before
     assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("SampleCount", "breaching")
