@@ -63,6 +63,23 @@ def test_the_longest_wait_for_a_rescan_is_within_the_limit_too() -> None:
     assert parameter["MaxValue"] * ALARMS["RescanOverdueAlarm"]["Period"] == 7 * 86400
 
 
+def test_what_is_only_sent_when_something_is_wrong_adds_up_and_may_come_late() -> None:
+    """Alarms on DynamoDB's metrics would else never end: they ignore what is missing."""
+    on_many = {name: alarm for name, alarm in ALARMS.items() if "Metrics" in alarm}
+
+    assert "LedgerThrottledAlarm" in on_many
+    for alarm in on_many.values():
+        [expression] = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+        assert expression == "SUM(FILL(METRICS(), 0))"
+        assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (2, 1)
+    assert not [
+        name
+        for name, alarm in ALARMS.items()
+        for namespace, *_ in watched(alarm)
+        if namespace == "AWS/DynamoDB" and name not in on_many
+    ]
+
+
 @pytest.mark.parametrize(
     "parameters",
     [{"RescanOverdueHours": "0"}, {"RescanSchedule": "", "DeepRescanSchedule": ""}],
