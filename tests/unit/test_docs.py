@@ -33,8 +33,8 @@ def table(head: str) -> list[list[str]]:
 
     A table that a generated page has may be left out of the README.
     """
-    _, _, below = README.partition(f"\n| {head} |")
-    lines = re.split(r"^(?!\|)", below, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
+    _, begun, below = README.partition(f"\n| {head} |")
+    lines = re.split(r"^(?!\|)", begun[1:] + below, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 

@@ -1,5 +1,6 @@
 import json
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -42,6 +43,15 @@ def test_the_event_names_the_object_and_its_version() -> None:
 
     assert event.version == ObjectVersion("example-logs", "emr/j-2AXXXXXXGAPLF/stderr.gz", "v1")
     assert (event.account, event.region) == ("111122223333", "eu-west-1")
+
+
+def test_the_event_says_when_if_it_says_so() -> None:
+    said = parse_object_created(an_event(time="2026-03-14T15:09:26Z"))
+
+    assert said.time == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+    assert parse_object_created(an_event()).time is None
+    with pytest.raises(InvalidEventError, match=r"\$\.time"):
+        parse_object_created(an_event(time="2026-03-14T15:09:26"))
 
 
 @pytest.mark.parametrize("version", [None, ""], ids=["absent", "empty"])
