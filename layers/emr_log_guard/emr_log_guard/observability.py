@@ -65,6 +65,8 @@ class Metric(StrEnum):
     """Seconds that a re-scan of clusters and log objects took."""
     RESCAN_COVERAGE = "RescanCoverage"
     """Percent of what a re-scan had planned that it could look at."""
+    CLUSTERS_UNHEARD_OF = "ClustersUnheardOf"
+    """Clusters since the last re-scan that no event told of before this one found them."""
     POLICY_INVALID = "PolicyInvalid"
     """Reads of the stored policy after which the strict defaults held instead."""
 
@@ -165,6 +167,11 @@ def record_rescan(report: "RescanReport") -> None:
         seconds = (report.finished - report.rescan.started).total_seconds()
         metrics.add_metric(Metric.RESCAN_DURATION, MetricUnit.Seconds, seconds)
     metrics.add_metric(Metric.RESCAN_COVERAGE, MetricUnit.Percent, report.coverage)
+
+
+def record_unheard_of(clusters: int) -> None:
+    """Measure how many clusters a re-scan found that no event had told of."""
+    _count(Metric.CLUSTERS_UNHEARD_OF, clusters)
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:

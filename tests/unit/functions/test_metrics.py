@@ -162,6 +162,23 @@ def a_rescan(aws: StubbedAws) -> None:
     invoke(load("finish_rescan"), {"rescan": run})
 
 
+def a_rescan_after_an_event_was_missed(aws: StubbedAws) -> None:
+    a_rescan_that_finds_nothing(aws)
+    invoke(load("plan_rescan"), {"execution": f"{MACHINE}:2", "input": {}})
+
+
+def a_rescan_that_finds_nothing(aws: StubbedAws) -> None:
+    """And is over when the first cluster is launched."""
+    first = Reports(aws)
+    aws.answer("ListClusters", {"Clusters": []})
+    aws.answer("ListObjectsV2", first.list)
+    planned = invoke(load("plan_rescan"), {"execution": f"{MACHINE}:1", "input": {}})
+    invoke(load("finish_rescan"), {"rescan": planned["rescan"]})
+    an_estate_of_one(aws).objects.update(first.objects)
+    over = {"executionArn": f"{MACHINE}:1", "stateMachineArn": "arn", "startDate": NOW}
+    aws.answer("DescribeExecution", over | {"status": "SUCCEEDED"})
+
+
 TERMINATED = {"State": "TERMINATED", "StateChangeReason": {}}
 LOST = "rescans/1/done/"
 OPENED: Measured = {"ClustersChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1}
@@ -189,6 +206,11 @@ SCENARIOS: dict[Scenario, Measured] = {
         "LogObjectsRescanned": 1,
         "RescanDuration": 42,
         "RescanCoverage": 50,
+    },
+    a_rescan_after_an_event_was_missed: {
+        "RescanDuration": 0,
+        "RescanCoverage": 100,
+        "ClustersUnheardOf": 1,
     },
 }
 
@@ -257,6 +279,17 @@ def test_what_was_told_is_not_late_when_it_is_seen_again(
     a_bad_cluster(aws)
 
     assert measured(capsys.readouterr().out) == {"ClustersChecked": 1}
+
+
+def test_a_cluster_that_an_event_told_of_is_not_unheard_of(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_rescan_that_finds_nothing(aws)
+    a_good_cluster(aws)
+    capsys.readouterr()
+    invoke(load("plan_rescan"), {"execution": f"{MACHINE}:2", "input": {}})
+
+    assert measured(capsys.readouterr().out) == {"ClustersUnheardOf": 0}
 
 
 def test_part_of_a_rescan_is_no_measure_of_a_whole_one(

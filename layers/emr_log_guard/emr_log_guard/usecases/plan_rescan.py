@@ -20,7 +20,7 @@ from emr_log_guard.domain.rescan import (
 )
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import RescanRequest
-from emr_log_guard.observability import logger
+from emr_log_guard.observability import logger, record_unheard_of
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import ACTIVE
 from emr_log_guard.usecases.ports import OpenFindings
@@ -111,6 +111,8 @@ class PlanRescan:
         memory = self.results.recall() if rescan.scope.log_objects else RescanMemory()
         ended = [*self._ended_since(memory)]
         known = self.ledger.recall_all([*active, *ended])
+        if memory.started is not None:  # before the first run there may have been no guard
+            record_unheard_of(len({*active, *ended} - known.keys()))
         if rescan.scope.clusters:
             unheard_of = [each for each in ended if each not in known]
             yield from self._of_clusters(rescan, [*active, *unheard_of], known)
