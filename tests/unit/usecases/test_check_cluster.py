@@ -15,7 +15,7 @@ from emr_log_guard.domain.policy import Enforcement, Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError, LedgerConflictError
 from emr_log_guard.events.emr import ClusterHint
-from emr_log_guard.observability import metrics
+from emr_log_guard.observability import metrics, record_open
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
@@ -609,7 +609,9 @@ def test_exempt_findings_are_marked_so_and_told_again_when_the_exemption_ends(
     assert [e.finding.status for e in world.entries.values()] == [Status.EXEMPT]
     assert world.journal == []
     assert checked.summary()["compliance"] == "NOT_APPLICABLE"
-    assert metrics.metric_set["NonCompliantFindings"]["Value"] == [0]
+    record_open(entry.finding for entry in world.entries.values())
+    assert metrics.metric_set["OpenHighFindings"]["Value"] == [0]
+    assert metrics.metric_set["ExemptFindings"]["Value"] == [1]
 
     world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(until=date(2026, 3, 13)),))
     world.check()

@@ -13,7 +13,7 @@ from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
-from emr_log_guard.observability import metrics
+from emr_log_guard.observability import metrics, record_open
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.usecases.review_findings import ReviewFindings
@@ -495,7 +495,9 @@ def test_what_is_exempt_is_not_counted_as_wrong(world: World) -> None:
     assert check(world, created(a)) == []
 
     assert world.entries["EMRLOG-101"].finding.status is Status.EXEMPT
-    assert metrics.metric_set["NonCompliantFindings"]["Value"] == [0]
+    record_open(entry.finding for entry in world.entries.values())
+    assert metrics.metric_set["OpenHighFindings"]["Value"] == [0]
+    assert metrics.metric_set["ExemptFindings"]["Value"] == [1]
 
 
 def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:
