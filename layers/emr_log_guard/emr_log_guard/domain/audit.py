@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, overall_of
+from emr_log_guard.domain.policy import Exemption
 
 
 class ExitStatus(IntEnum):
@@ -94,6 +95,8 @@ class AuditReport:
     interrupted: bool = False
     missing: tuple[str, ...] = ()
     """Clusters that were asked for by id and are in none of the places."""
+    exemptions: tuple[Exemption, ...] = ()
+    """All that the policy has, those that ended among them."""
 
     @property
     def totals(self) -> Mapping[Compliance, int]:
