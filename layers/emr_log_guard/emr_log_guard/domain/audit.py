@@ -114,7 +114,12 @@ class AuditReport:
             for place in self.places
             if place.problem
         ]
-        told += [f"cluster {missing} was not found" for missing in self.missing]
+        return (*told, *self.gaps)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Say which of it are about no place."""
+        told = [f"cluster {missing} was not found" for missing in self.missing]
         if self.interrupted:
             listed = sum(place.listed for place in self.places)
             told.append(

@@ -1,8 +1,9 @@
 "use strict";
 // Sorts and filters the table of clusters. Without it the page is the same, and the table is whole.
-(() => {
+// Rows beyond the first ones are hidden from the start: to lay all of them out takes seconds.
+document.documentElement.classList.add("js");
+addEventListener("DOMContentLoaded", () => {
   const table = document.getElementById("clusters-table");
-  if (!table) return;
   const page = Number(table.dataset.page);
   const form = document.getElementById("filter");
   const status = document.getElementById("status");
@@ -95,10 +96,9 @@
   });
   if (!CSS.supports("selector(::details-content)")) {
     addEventListener("beforeprint", () => {
-      for (const each of document.querySelectorAll("details")) each.open = true;
+      for (const each of table.querySelectorAll("details")) each.open = true;
     });
   }
   form.hidden = false;
-  document.documentElement.classList.add("js");
   show();
-})();
+});

@@ -12,12 +12,14 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from emr_log_guard.domain.findings import Evidence
 from emr_log_guard.rendering import trend
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.report_page import EXEMPT, STATEMENTS, WORDS, ReportPage, moment
 
 PAGE = 100
 """How many clusters the table shows at first, where scripts run; all of them where none does."""
+_ACRONYMS = {"arn": "ARN", "id": "ID", "kms": "KMS", "uri": "URI"}
 _CHUNK = 500
 """How many pieces of the page are written at once."""
 
@@ -63,15 +65,25 @@ def _harmless(value: object) -> object:
     return f"{value:,}" if type(value) is int else value
 
 
-def _told(value: object) -> str:
-    """Write a piece of evidence in words."""
+def _told(evidence: Evidence) -> str:
+    """Write evidence in words, a piece a line, and several of one kind below each other."""
+    return "\n".join(f"{_titled(name)}: {_words(value)}" for name, value in evidence.items())
+
+
+def _titled(name: str) -> str:
+    """Write the name of a piece of evidence in words: `log_uri` is `Log URI`."""
+    first, *others = (_ACRONYMS.get(word, word) for word in name.split("_"))
+    return " ".join([first[:1].upper() + first[1:], *others])
+
+
+def _words(value: object) -> str:
     match value:
-        case None:
+        case None | () | []:
             return "none"
         case bool():
             return "yes" if value else "no"
         case tuple() | list():
-            return "\n".join(map(str, value)) or "none"
+            return "".join(f"\n{each}" for each in value)
         case _:
             return str(value)
 

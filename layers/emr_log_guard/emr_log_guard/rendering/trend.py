@@ -8,10 +8,12 @@ from math import ceil, log10
 from emr_log_guard.domain.rescan import PastRun
 
 WIDTH, HEIGHT = 720, 230
-LEFT, RIGHT, TOP, BOTTOM = 48, 8, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 48, 36, 12, 28
 """What is left around the plot for labels."""
-_TICKS = 4
+_TICKS = 5
+"""How many lines there are above the first, at most."""
 _LABELS = 6
+"""How many bars have their day below them, at most."""
 _WIDEST = 40.0
 """A bar's width, at most."""
 
@@ -73,8 +75,10 @@ def trend(runs: Sequence[PastRun]) -> Trend | None:
     """Draw runs, the oldest first; None where there are not two to compare."""
     if len(runs) < 2:  # noqa: PLR2004
         return None
-    step = _step(max(sum(_counts(run).values()) for run in runs))
-    highest = step * _TICKS
+    most = max(sum(_counts(run).values()) for run in runs)
+    step = _step(most)
+    lines = max(ceil(most / step), 1)
+    highest = step * lines
     room = (WIDTH - LEFT - RIGHT) / len(runs)
     width = min(room * 0.75, _WIDEST)
     every = ceil(len(runs) / _LABELS)
@@ -89,7 +93,7 @@ def trend(runs: Sequence[PastRun]) -> Trend | None:
         )
         for at, run in enumerate(runs)
     )
-    ticks = (step * number for number in range(_TICKS + 1))
+    ticks = (step * number for number in range(lines + 1))
     return Trend(bars, tuple(Tick(_y(number, highest), number) for number in ticks))
 
 
