@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from emr_log_guard.domain.audit import AuditedCluster, AuditReport
 from emr_log_guard.domain.compliance import Compliance, Severity
@@ -15,7 +16,7 @@ from emr_log_guard.domain.policy import ClusterMatch
 from emr_log_guard.rendering.audit_html import audit_html
 from emr_log_guard.rendering.report_html import PAGE
 from emr_log_guard.rendering.rescan_html import rescan_html
-from tests.browser.conftest import Open, Watched
+from tests.browser.conftest import Open
 from tests.unit.audits import PLACE, SUMMARY, UNREADABLE_PLACE, a_report
 from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, REGION, a_finding, an_exemption
 from tests.unit.rescan_reports import a_past_run, a_rescan_report
@@ -236,31 +237,41 @@ def test_a_hostile_name_is_text_wherever_it_is_shown(opened: Open, name: str) ->
         assert name in page.locator("#clusters-table").inner_text()
 
 
-def test_the_page_forbids_what_is_not_its_own(browser: Browser, opened: Open) -> None:
-    """Should markup ever get in, it runs nothing, and asks for nothing."""
+def test_the_page_forbids_what_is_not_its_own(browser: Browser, tmp_path: Path) -> None:
+    """Should markup ever get in, it runs nothing, and nothing leaves."""
     intruder = (
         "<script>window.pwned = 1</script><img src='https://evil.example/a' onerror='pwned = 1'>"
-        "<form action='https://evil.example/b'><button>go</button></form>"
-        "<style>h1 { display: none }</style><base href='https://evil.example/'>"
+        "<form action='https://evil.example/b'></form><style>h1 { display: none }</style>"
     )
     html = "".join(audit_html(some())).replace("<main>", f"<main>{intruder}", 1)
-    context = browser.new_context()
-    page = context.new_page()
-    watch = Watched(page)
-    page.set_content(html)
-    page.locator("main > form").evaluate("form => form.submit()")
-
-    assert page.evaluate("() => window.pwned") is None
-    assert page.locator("h1").is_visible()
-    assert [url for url in watch.requests if "evil" in url] == []
-    assert len(watch.complaints) >= 5
-
     careless = re.sub(r"<meta http-equiv=\"Content-Security-Policy\".*", "", html)
-    page.route("**/*", lambda route: route.abort())
-    page.set_content(careless)
-    assert page.evaluate("() => window.pwned") == 1
-    assert [url for url in watch.requests if "evil" in url]
-    context.close()
+    assert careless != html
+
+    def tried(page_of: str) -> tuple[set[str], bool, bool]:
+        """Say what left the page, whether the script ran, and whether the style holds."""
+        file = tmp_path / "report.html"
+        file.write_text(page_of)
+        page = browser.new_page()
+        left = set[str]()
+
+        def leaving(route: Route) -> None:
+            left.add(route.request.url)
+            route.fulfill(status=204)  # whoever is answered so stays on the page
+
+        page.route(re.compile("^https:"), leaving)
+        page.goto(file.as_uri())
+        ran, hidden = page.evaluate("() => window.pwned") == 1, page.locator("h1").is_hidden()
+        page.evaluate("() => setTimeout(() => document.querySelector('main > form').submit())")
+        page.wait_for_timeout(500)
+        page.close()
+        return left, ran, hidden
+
+    assert tried(html) == (set(), False, False)
+    assert tried(careless) == (
+        {"https://evil.example/a", "https://evil.example/b?"},
+        True,
+        True,
+    )
 
 
 def test_ten_thousand_findings_are_sorted_filtered_and_shown_a_part_at_a_time(

@@ -82,7 +82,9 @@ def _warnings(report: RescanReport) -> Iterator[str]:
 def _figures(report: RescanReport) -> Iterator[Figure]:
     figures, difference = report.figures, report.difference
     broken = sum(figures.broken.values())
-    yield Figure("non-compliant findings", f"{broken:,}", Compliance.NON_COMPLIANT if broken else "")
+    yield Figure(
+        "non-compliant findings", f"{broken:,}", Compliance.NON_COMPLIANT if broken else ""
+    )
     doubt = figures.undetermined
     yield Figure("not determined", f"{doubt:,}", Compliance.INSUFFICIENT_DATA if doubt else "")
     yield Figure("exempt", f"{figures.exempt:,}")
