@@ -159,3 +159,8 @@ def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -
 
     assert report.place == "s3://reports/rescans/run/report.json"
     assert '"cluster_name": "ö"' in body(s3, "rescans/run/report.json")
+    assert report.page == "s3://reports/rescans/run/report.html"
+    assert "<b>EMRLOG-002</b>" in body(s3, "rescans/run/report.html")
+    assert body(s3, "rescans/run/report.html").endswith("</html>")
+    head = s3.head_object(Bucket="reports", Key="rescans/run/report.html")
+    assert head["ContentType"] == "text/html; charset=utf-8"
