@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -52,8 +52,8 @@ class Watched:
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """Give what opens a page; in the end none may have asked for anything, or complained."""
-    contexts = []
-    watched = []
+    contexts: list[BrowserContext] = []
+    watched: list[tuple[Watched, str]] = []
 
     def open_page(
         html: Iterable[str], *, scheme: str = "light", scripts: bool = True, width: int = 1200

@@ -1,5 +1,6 @@
 """The HTML report in a real browser: it sorts, filters, prints, and hostile names stay text."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,7 +69,10 @@ CONTRAST = """() => {
 
 
 def cluster(
-    number: int, *, compliance: Compliance = Compliance.NON_COMPLIANT, **changes: Any
+    number: int,
+    *,
+    compliance: Compliance = Compliance.NON_COMPLIANT,
+    **changes: Any,  # noqa: ANN401 - whatever fields a finding has
 ) -> AuditedCluster:
     """Make an audited cluster with a finding."""
     account = OTHER_ACCOUNT if number % 2 else ACCOUNT
@@ -395,7 +399,7 @@ def test_a_screen_reader_finds_its_way(opened: Open) -> None:
     )
     assert headings[0] == 1
     assert headings.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
     assert page.locator("th:not([scope])").count() == 0
     assert page.evaluate(
         """() => {

@@ -47,15 +47,18 @@ def a_rescan_report(
     return replace(report, **changes)
 
 
-def a_past_run(number: int, **counts: int) -> PastRun:
+def a_past_run(
+    number: int, *, broken: int = 1, undetermined: int = 0, exempt: int = 0, failed_shards: int = 0
+) -> PastRun:
     """Make a run some days ago."""
-    broken = counts.pop("broken", 1)
-    run = PastRun(
+    return PastRun(
         name=f"run-{number}",
         started=NOW - timedelta(days=9 - number),
         scope=Scope.ALL,
         deep=False,
         compliance=Compliance.NON_COMPLIANT,
         broken={"HIGH": broken},
+        undetermined=undetermined,
+        exempt=exempt,
+        failed_shards=failed_shards,
     )
-    return replace(run, **counts)

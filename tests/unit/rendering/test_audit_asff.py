@@ -17,7 +17,7 @@ from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, REGION, a_finding
 from tests.unit.rendering.test_audit_formats import HOSTILE, hostile
 
 MODEL = botocore.session.Session().get_service_model("securityhub")
-REQUEST = MODEL.operation_model("BatchImportFindings").input_shape
+REQUEST = MODEL.shape_for("BatchImportFindingsRequest")
 BAD = a_finding()
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+from ocsf_json_schema import (  # type: ignore[import-untyped]
+    OcsfJsonSchemaEmbedded,
+    get_ocsf_schema,
+)
 
 from emr_log_guard.domain.audit import AuditReport
 from emr_log_guard.domain.compliance import Compliance, Severity

@@ -14,7 +14,7 @@ import pytest
 
 from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance, Severity
-from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch
 from emr_log_guard.domain.rescan import Rescan, Scope, ShardFailed
 from emr_log_guard.domain.rescan_report import BucketCoverage
@@ -98,7 +98,9 @@ def test_an_audit_says_how_it_stands_by_rule_and_by_place() -> None:
         ((DOUBT,), "Not determined. Nothing is provably wrong, but"),
     ],
 )
-def test_the_verdict_is_what_the_command_ends_with(findings: tuple[()], statement: str) -> None:
+def test_the_verdict_is_what_the_command_ends_with(
+    findings: tuple[Finding, ...], statement: str
+) -> None:
     report = a_report(*(audited(each) for each in findings))
 
     assert statement in sections(audit_html(report))["head"]

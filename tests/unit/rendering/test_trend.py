@@ -30,7 +30,7 @@ def test_bars_stay_within_the_plot_and_reach_as_high_as_their_numbers(
     assert drawn.ticks[-1].y == TOP
     scale = (HEIGHT - TOP - BOTTOM) / highest
     for bar in drawn.bars:
-        assert LEFT <= bar.x
+        assert bar.x >= LEFT
         assert bar.x + bar.width <= WIDTH - RIGHT + 0.1
         counts = (sum(bar.run.broken.values()), bar.run.undetermined, bar.run.exempt)
         assert sum(part.height for part in bar.parts) == pytest.approx(sum(counts) * scale, abs=0.5)

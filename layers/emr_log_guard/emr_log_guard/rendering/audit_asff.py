@@ -7,10 +7,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import batched
+from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.audit import AuditReport
-from emr_log_guard.domain.findings import Finding
 from emr_log_guard.rendering.asff import asff
+
+if TYPE_CHECKING:
+    from emr_log_guard.domain.findings import Finding
 
 _BATCH = 100
 """How many findings a request may have."""

@@ -86,7 +86,7 @@ def _figures(report: AuditReport) -> Iterator[Figure]:
     for each in _OF_CLUSTERS:
         if each is not Compliance.NOT_APPLICABLE or totals[each]:
             yield Figure(WORDS[each].lower(), f"{totals[each]:,}", each if totals[each] else "")
-    share = TallyRow("", totals).share
+    share = TallyRow("", {str(name): count for name, count in totals.items()}).share
     if share:
         yield Figure("of clusters are compliant", share)
     objects = sum(audited.objects for audited in report.clusters)

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
 
 from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance
@@ -15,10 +14,9 @@ from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch, Exemption
 from emr_log_guard.rendering.trend import Trend
 from emr_log_guard.rules import ALL_RULES
-from emr_log_guard.rules.rule import Rule
 
 EXEMPT = "EXEMPT"
-"""Stands beside the compliance types where results are counted: it is broken, and that is allowed."""
+"""Stands beside the compliance types where results are counted: broken, and allowed to be."""
 WORDS: Mapping[str, str] = {
     Compliance.NON_COMPLIANT: "Non-compliant",
     Compliance.INSUFFICIENT_DATA: "Not determined",
@@ -190,7 +188,7 @@ class ReportPage:
 
 
 def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Order the findings that need attention: those that are exempt last, and proof before doubt."""
+    """Order the findings that need attention: exempt ones last, and proof before doubt."""
     return tuple(
         sorted(
             (finding for finding in findings if finding.needs_attention),
@@ -224,7 +222,7 @@ def by_rule(findings: Iterable[Finding], columns: tuple[str, ...]) -> Tally:
         first="Rule",
         rows=tuple(
             TallyRow(f"{rule.id} {rule.name}", counts[rule.id], rule.why)
-            for rule in cast("tuple[Rule[Any], ...]", ALL_RULES)
+            for rule in ALL_RULES
             if any(counts[rule.id][column] for column in columns)
         ),
     )

@@ -124,7 +124,7 @@ def _y(number: int, highest: int) -> float:
 
 
 def _step(highest: int) -> int:
-    """Choose a round step, so that a few of them reach as high as is needed: 1, 2 or 5 times ten."""
+    """Choose a round step, so that a few of them reach high enough: 1, 2 or 5 times ten."""
     least = max(highest / _TICKS, 1)
-    ten = 10 ** int(log10(least))
+    ten: int = 10 ** int(log10(least))
     return next(step * ten for step in (1, 2, 5, 10) if step * ten >= least)
