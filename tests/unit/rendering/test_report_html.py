@@ -107,9 +107,12 @@ def test_the_verdict_is_what_the_command_ends_with(
 
 
 def test_a_share_is_never_rounded_up_to_all() -> None:
-    clusters = [audited(GOOD)] * 999
+    clusters = [replace(audited(GOOD), objects=10)] * 999
 
-    assert "99 %" in sections(audit_html(a_report(audited(BAD), *clusters)))["head"]
+    head = sections(audit_html(a_report(audited(BAD), *clusters)))["head"]
+
+    assert "99 %" in head
+    assert "9,990\nlog objects checked" in head
 
 
 def test_a_finding_has_its_evidence_fix_and_history() -> None:
@@ -170,6 +173,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
     for text in ("eu-south-1", "cluster j-GONE was not found", "the audit was interrupted"):
         assert text in doubts
     assert "This report is partial" in found["head"]
+    assert "What helps: " in found["coverage"]
     assert "Everything that was asked could be read." in sections(audit_html(a_report()))["doubts"]
 
 
