@@ -66,6 +66,16 @@ def rescan(stack: Deployed, eventually: Eventually, **asked: object) -> dict[str
     return report
 
 
+def page_of(stack: Deployed, execution: str) -> str:
+    """Read a run's report as a page."""
+    key = f"rescans/{execution.rpartition(':')[2]}/report.html"
+    bucket = stack.outputs["ReportsBucketName"]
+    page: str = (
+        stack.account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    )
+    return page
+
+
 def id_of(stack: Deployed, cluster_id: str, rule_id: str) -> str:
     return f"{stack.cluster_arn(cluster_id)}#{rule_id}"
 
@@ -104,6 +114,10 @@ def test_what_events_missed_is_told_once_and_compared_with_the_last_run(
 
     second = rescan(deaf, eventually, scope="clusters")
 
+    page = page_of(deaf, second["execution"])
+    assert "<b>EMRLOG-002</b>" in page
+    assert "missed-bad" in page
+    assert "Findings that stood after each re-scan" in page
     assert second["compared_with"] == first["execution"]
     assert wrong in second["still_open"]
     assert second["new"] == []

@@ -69,6 +69,42 @@ def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: 
     assert result.returncode == 0, result.stderr
 
 
+def test_the_report_is_written_with_nothing_but_the_layers(artifacts: Path) -> None:
+    """Its template, style and script travel along, and Jinja is not trimmed too far."""
+    path = [str(artifacts / layer / "python") for layer in LAYERS]
+    write = (
+        f"import sys; sys.path[:0] = {path}\n"
+        "from datetime import UTC, datetime\n"
+        "from emr_log_guard.domain.rescan import Rescan, RescanMemory\n"
+        "from emr_log_guard.domain.rescan_report import Difference, RescanReport\n"
+        "from emr_log_guard.rendering.rescan_html import rescan_html\n"
+        "now = datetime.now(UTC)\n"
+        "rescan = Rescan(execution='arn:aws:states:eu-west-1:1:execution:r:1', started=now)\n"
+        "difference = Difference.between(RescanMemory(), ())\n"
+        "report = RescanReport(rescan=rescan, finished=now, place='', shards=0, failed=(),\n"
+        "    difference=difference)\n"
+        "print(''.join(rescan_html(report)))"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", write],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_cold_start_pays_for_jinja(artifacts: Path, function: str) -> None:
+    path = [str(artifacts / function), *(str(artifacts / layer / "python") for layer in LAYERS)]
+    load = f"import sys; sys.path[:0] = {path}; import app; assert 'jinja2' not in sys.modules"
+
+    subprocess.run([sys.executable, "-I", "-S", "-c", load], env=ENVIRONMENT, check=True)
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_module_is_compiled_for_good(artifacts: Path, layer: str) -> None:
     """Flags 0b01: compared by hash with the source, and that unchecked (PEP 552)."""

@@ -12,6 +12,7 @@ from emr_log_guard.domain.audit import (
     UnjudgedRule,
 )
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.policy import Exemption
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION
 
 SUMMARY = ClusterSummary(
@@ -37,6 +38,7 @@ class ReportChanges(TypedDict, total=False):
     interrupted: bool
     missing: tuple[str, ...]
     rules: tuple[str, ...]
+    exemptions: tuple[Exemption, ...]
 
 
 def a_report(*clusters: AuditedCluster, **changes: Unpack[ReportChanges]) -> AuditReport:

@@ -86,6 +86,7 @@ def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
         policy=current_policy(settings),
         alerts=SnsRescanAlerts(clients.sns(), settings.alerts_topic_arn),
         clock=utc_now,
+        checked_buckets=settings.log_buckets,
     )
 
 

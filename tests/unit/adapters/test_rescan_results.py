@@ -20,7 +20,7 @@ from emr_log_guard.domain.rescan import (
     ShardFailed,
 )
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
-from tests.unit.builders import CLUSTER_ID, NOW, REGION, a_finding
+from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_finding
 
 FOLDER = Folder(CLUSTER_ID, "logs", "emr/", "a", "b", NOW, active=False)
 
@@ -145,7 +145,9 @@ def test_what_one_run_leaves_the_next_one_reads(results: S3RescanResults) -> Non
 
 def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     report = RescanReport(
-        rescan=Rescan(execution="arn:x:run", started=NOW),
+        rescan=Rescan(
+            execution=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:rescan:run", started=NOW
+        ),
         finished=NOW,
         place=results.place("run"),
         shards=0,
@@ -157,3 +159,8 @@ def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -
 
     assert report.place == "s3://reports/rescans/run/report.json"
     assert '"cluster_name": "ö"' in body(s3, "rescans/run/report.json")
+    assert report.page == "s3://reports/rescans/run/report.html"
+    assert "<b>EMRLOG-002</b>" in body(s3, "rescans/run/report.html")
+    assert body(s3, "rescans/run/report.html").endswith("</html>")
+    head = s3.head_object(Bucket="reports", Key="rescans/run/report.html")
+    assert head["ContentType"] == "text/html; charset=utf-8"

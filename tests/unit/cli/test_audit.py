@@ -9,6 +9,7 @@ from botocore.session import Session
 from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
+from emr_log_guard.cli.audit import FORMATS
 from tests.unit.aws_answers import KEY_METADATA
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
@@ -167,7 +168,7 @@ def test_a_role_that_cannot_be_assumed_ends_with_2(aws: StubbedAws) -> None:
     assert f"sts:AssumeRole on {ROLE} answered AccessDenied" in result.stdout
 
 
-@pytest.mark.parametrize("output_format", ["table", "json", "csv", "html", "sarif"])
+@pytest.mark.parametrize("output_format", FORMATS)
 def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_format: str) -> None:
     aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
     file = tmp_path / "report"

@@ -117,6 +117,7 @@ def test_with_wait_the_report_is_printed_and_the_status_says_what_it_comes_to(
     result = run("--wait")
 
     assert (result.exit_code, result.stdout) == (status, TEXT)
+    assert "aws s3 cp s3://reports/rescans/1/report.html ." in result.stderr
     assert [request for call, request in stack.calls if call == "GetObject"] == [
         {"Bucket": "reports", "Key": "rescans/1/report.txt"}
     ]

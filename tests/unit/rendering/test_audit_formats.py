@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 from emr_log_guard.domain.audit import AuditReport, UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Status
+from emr_log_guard.rendering import audit_html as html
+from emr_log_guard.rendering.audit_asff import audit_asff
 from emr_log_guard.rendering.audit_csv import COLUMNS, audit_csv
-from emr_log_guard.rendering.audit_html import audit_html
 from emr_log_guard.rendering.audit_json import audit_json
+from emr_log_guard.rendering.audit_ocsf import audit_ocsf
 from emr_log_guard.rendering.audit_sarif import audit_sarif
 from emr_log_guard.rendering.audit_table import audit_table
 from tests.unit.audits import PLACE, UNREADABLE_PLACE, a_report, audited
@@ -40,6 +43,31 @@ HOSTILE = (
     "\ud800",
     "a,b;\"c'",
 )
+FORMULAS = (
+    "=1",
+    "+1",
+    "-1",
+    "@A1",
+    " =1",
+    "\u00a0=1",
+    "\u3000=1",
+    "\r=1",
+    "\n=1",
+    "a\n=1",
+    "a;=1",
+    'a";=cmd|x!A0;"',
+    "a; +1;\n-1",
+    'a;"=1',
+    'a\n"" -1',
+    "\u22121",
+    "\ufe621",
+    "\ufe631",
+    "\ufe661",
+    "\ufe6bA1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20A1",
+)
 BAD = a_finding(compliance=Compliance.NON_COMPLIANT)
 DOUBTFUL = a_finding("EMRLOG-001", compliance=Compliance.INSUFFICIENT_DATA)
 GOOD = a_finding("EMRLOG-001", compliance=Compliance.COMPLIANT)
@@ -53,7 +81,21 @@ REPORT = a_report(
     missing=("j-GONE",),
     interrupted=True,
 )
-RENDERERS = (audit_csv, audit_html, audit_json, audit_sarif, audit_table)
+
+
+def audit_html(report: AuditReport) -> str:
+    return "".join(html.audit_html(report))
+
+
+RENDERERS = (
+    audit_asff,
+    audit_csv,
+    audit_html,
+    audit_json,
+    audit_ocsf,
+    audit_sarif,
+    audit_table,
+)
 
 
 def hostile(name: str) -> AuditReport:
@@ -182,12 +224,25 @@ def test_csv_has_a_row_for_each_finding_and_for_what_could_not_be_read() -> None
     assert found[6]["status"] == "EXEMPT"
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_no_cell_is_a_formula(name: str) -> None:
-    for row in rows(hostile(name)):
-        for cell in row.values():
-            assert not re.match(r"[\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]", cell), cell
-            assert not re.search(r"[\x00-\x09\x0b-\x1f]", cell)
+@pytest.mark.parametrize("name", [*HOSTILE, *FORMULAS])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_no_cell_is_a_formula_whatever_separates_cells(name: str, separator: str) -> None:
+    """A spreadsheet takes the separator of its locale, and full-width signs for signs."""
+    text = io.StringIO(audit_csv(hostile(name)), newline="")
+    cells = [cell for row in csv.reader(text, delimiter=separator) for cell in row]
+
+    assert len(cells) > 3
+    for cell in cells:
+        shown = unicodedata.normalize("NFKC", cell).replace("\u2212", "-")
+        assert not re.match(r"\s*[=+\-@]", shown), cell
+        assert separator != "," or not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", cell)
+
+
+def test_what_is_no_formula_is_left_as_it_is() -> None:
+    fix = "aws emr create-cluster --name 'a'\naws emr terminate-clusters; # a=1"
+    [row] = rows(a_report(audited(replace(BAD, remediation=fix, summary="1-2=-1"))))
+
+    assert (row["remediation"], row["summary"]) == (fix, "1-2=-1")
 
 
 class Tags(HTMLParser):
@@ -208,22 +263,6 @@ def test_no_name_is_markup(name: str) -> None:
     shown.feed(audit_html(hostile(name)))
 
     assert shown.found == usual.found
-
-
-def test_html_needs_nothing_from_elsewhere() -> None:
-    tags = Tags()
-    tags.feed(audit_html(REPORT))
-
-    assert not [tag for tag, _ in tags.found if tag in ("script", "link", "img", "iframe")]
-    assert not [attrs for _, attrs in tags.found if "src" in attrs or "href" in attrs]
-
-
-def test_html_tells_what_was_found() -> None:
-    page = audit_html(REPORT)
-
-    for text in ("nightly-etl", "EMRLOG-002", "exempt", "eu-south-1", "j-GONE", "EMRLOG-012"):
-        assert text in page
-    assert "No cluster was judged" in audit_html(a_report())
 
 
 def test_sarif_is_valid_and_has_what_needs_attention() -> None:
@@ -273,7 +312,7 @@ def test_the_table_shows_names_harmless(name: str) -> None:
 @pytest.mark.parametrize("render", RENDERERS, ids=lambda render: render.__name__)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_every_format_can_be_written_as_utf_8(render: Any, name: str) -> None:  # noqa: ANN401
-    assert render(hostile(name)).encode()
+    assert "".join(render(hostile(name))).encode()
 
 
 def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:

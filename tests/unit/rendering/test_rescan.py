@@ -56,6 +56,7 @@ def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
         "Log objects  10 compliant; 5,000 listed\n"
         "Compared     with arn:last\n"
         "Report       s3://reports/rescans/1/report.json\n"
+        "As a page    s3://reports/rescans/1/report.html\n"
         "\n"
         "New (2)\n"
         "  HIGH EMRLOG-002 log-key-configured: night\\nly (j-2AXXXXXXGAPLF): "
@@ -86,6 +87,7 @@ def test_a_run_without_news_is_short() -> None:
         "Clusters     none; 3 read anew\n"
         "Compared     with nothing: it is the first re-scan\n"
         "Report       s3://reports/rescans/1/report.json\n"
+        "As a page    s3://reports/rescans/1/report.html\n"
     )
     objects = rescan_text(replace(EMPTY, rescan=replace(RUN, scope=Scope.LOG_OBJECTS)))
     assert "\nClusters " not in objects

@@ -128,6 +128,7 @@ class Rescans:
             policy=world.current_policy,
             alerts=world.alerts,
             clock=world.clock,
+            checked_buckets=self.checked_buckets,
         )
 
     def planned(

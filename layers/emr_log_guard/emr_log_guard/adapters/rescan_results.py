@@ -8,6 +8,7 @@
 | `rescans/<run>/failed/<shard>.json` | what a shard failed with |
 | `rescans/<run>/report.json` | the report |
 | `rescans/<run>/report.txt` | the report for people |
+| `rescans/<run>/report.html` | the report for people, as a page |
 | `memory/rescan.json` | what the last run leaves to the next |
 """
 
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -96,8 +97,15 @@ class S3RescanResults:
         return f"s3://{self._bucket}/{_report(run)}"
 
     def report(self, report: RescanReport) -> None:
-        """Write the report, for people first: whoever sees the other one finds both."""
+        """Write the report, for people first: whoever sees the other one finds all three."""
+        # Jinja takes its time to import, and of all functions one writes reports.
+        from emr_log_guard.rendering.rescan_html import rescan_html  # noqa: PLC0415
+
         run = report.rescan.name
+        with TemporaryFile() as page:
+            page.writelines(part.encode() for part in rescan_html(report))
+            page.seek(0)
+            self._put(f"{_RESCANS}/{run}/report.html", page, "text/html")
         self._put(f"{_RESCANS}/{run}/report.txt", rescan_text(report).encode(), "text/plain")
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False)
         self._put(_report(run), text.encode())
@@ -124,7 +132,7 @@ class S3RescanResults:
     def _get(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 
-    def _put(self, key: str, body: bytes, kind: str = "application/json") -> None:
+    def _put(self, key: str, body: bytes | IO[bytes], kind: str = "application/json") -> None:
         self._client.put_object(
             Bucket=self._bucket, Key=key, Body=body, ContentType=f"{kind}; charset=utf-8"
         )

@@ -21,6 +21,11 @@ class Ended:
     why: str = ""
     """Why it did not succeed."""
 
+    @property
+    def page(self) -> str:
+        """Where the report is as a page for a browser, an S3 URI."""
+        return _beside(self.report, "html")
+
 
 class RescanRuns:
     """Re-scans of one stack.
@@ -101,8 +106,7 @@ class RescanRuns:
 
     def text(self, report: str) -> str:
         """Read a report for people: one GetObject."""
-        bucket, _, key = report.removeprefix("s3://").partition("/")
-        key = key.removesuffix(".json") + ".txt"
+        bucket, _, key = _beside(report, "txt").removeprefix("s3://").partition("/")
         try:
             body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except AWS_ERRORS as error:
@@ -110,6 +114,10 @@ class RescanRuns:
                 _told("s3:GetObject", f"s3://{bucket}/{key}", error)
             ) from error
         return body.decode()
+
+
+def _beside(report: str, kind: str) -> str:
+    return f"{report.removesuffix('.json')}.{kind}"
 
 
 def _told(call: str, subject: str, error: Any) -> str:  # noqa: ANN401 - one of AWS_ERRORS

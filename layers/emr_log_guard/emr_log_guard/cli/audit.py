@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from emr_log_guard.cli.ending import fail
 
-FORMATS = ("table", "json", "csv", "html", "sarif")
+FORMATS = ("table", "json", "csv", "html", "sarif", "ocsf", "asff")
 STATES = (
     "STARTING",
     "BOOTSTRAPPING",

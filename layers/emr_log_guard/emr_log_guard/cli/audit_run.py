@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def run(options: Options) -> int:
     """Audit and write the report; return the exit status."""
     scope = _scope(options)
     if options.print_iam_policy:
-        _write(json.dumps(policy_document(permissions(scope)), indent=2) + "\n", None)
+        _write([json.dumps(policy_document(permissions(scope)), indent=2) + "\n"], None)
         return 0
     if options.output:
         _check_writable(options.output)
@@ -167,25 +167,30 @@ def _check_writable(output: Path) -> None:
         fail(f"{output} cannot be written: {error.strerror}")
 
 
-def _rendered(report: AuditReport, output_format: str) -> str:
+def _rendered(report: AuditReport, output_format: str) -> Iterable[str]:
     """Write the report in a format; only that format's module, and what it needs, is imported."""
     module = import_module(f"emr_log_guard.rendering.audit_{output_format}")
-    render = cast("Callable[[AuditReport], str]", getattr(module, f"audit_{output_format}"))
-    return render(report)
+    render = cast(
+        "Callable[[AuditReport], str | Iterable[str]]", getattr(module, f"audit_{output_format}")
+    )
+    rendered = render(report)
+    return [rendered] if isinstance(rendered, str) else rendered
 
 
-def _write(text: str, output: Path | None) -> None:
+def _write(parts: Iterable[str], output: Path | None) -> None:
     """Write UTF-8, whatever the terminal's or the machine's own encoding is."""
+    written = (part.encode() for part in parts)
     try:
         if output is None:
-            _print(text.encode())
+            _print(written)
         else:
-            output.write_bytes(text.encode())
+            with output.open("wb") as file:
+                file.writelines(written)
     except OSError as error:
         fail(f"{output or 'standard output'} cannot be written: {error.strerror}")
 
 
-def _print(text: bytes) -> None:
+def _print(parts: Iterable[bytes]) -> None:
     """Write to standard output.
 
     Raises:
@@ -196,7 +201,7 @@ def _print(text: bytes) -> None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.writelines(parts)
         sys.stdout.buffer.flush()
     except OSError as error:
         # What is left would be flushed once more when Python ends.

@@ -63,6 +63,7 @@ def rescan(
         if not ended.succeeded:
             fail(f"the re-scan ended without a report: {plain(ended.why)}")
         typer.echo(runs.text(ended.report), nl=False)
+        typer.echo(f"To read it in a browser: aws s3 cp {ended.page} .", err=True)
     except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
         fail(str(error))
     raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))

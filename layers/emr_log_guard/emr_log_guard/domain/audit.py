@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, overall_of
+from emr_log_guard.domain.policy import Exemption
 
 
 class ExitStatus(IntEnum):
@@ -94,6 +95,8 @@ class AuditReport:
     interrupted: bool = False
     missing: tuple[str, ...] = ()
     """Clusters that were asked for by id and are in none of the places."""
+    exemptions: tuple[Exemption, ...] = ()
+    """All that the policy has, those that ended among them."""
 
     @property
     def totals(self) -> Mapping[Compliance, int]:
@@ -111,7 +114,12 @@ class AuditReport:
             for place in self.places
             if place.problem
         ]
-        told += [f"cluster {missing} was not found" for missing in self.missing]
+        return (*told, *self.gaps)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Say which of it are about no place."""
+        told = [f"cluster {missing} was not found" for missing in self.missing]
         if self.interrupted:
             listed = sum(place.listed for place in self.places)
             told.append(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import ObjectVersion
 
@@ -19,6 +20,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 """
 LATE_LOGS = timedelta(hours=1)
 """How long after it was first missed a cluster may still have logs uploaded."""
+RUNS = 90
+"""How many runs are remembered: a quarter of daily ones, some 30 KB."""
 LARGE = 10_000_000
 """From so many objects in a bucket on, S3 Metadata tables are the better engine."""
 
@@ -156,6 +159,26 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """What is remembered of a run: figures that tell whether it gets better."""
+
+    name: str
+    started: datetime
+    """UTC"""
+    scope: Scope
+    deep: bool
+    compliance: Compliance
+    broken: Mapping[str, int] = field(default_factory=dict)
+    """How many findings stood at its end that were proven, by severity; exempt ones are not."""
+    undetermined: int = 0
+    """How many stood in doubt."""
+    exempt: int = 0
+    new: int = 0
+    resolved: int = 0
+    failed_shards: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RescanMemory:
     """What one re-scan leaves to the next."""
 
@@ -167,6 +190,8 @@ class RescanMemory:
     """The ids of the findings that were open."""
     folders: Mapping[str, Followed] = field(default_factory=dict)
     """By cluster id."""
+    runs: tuple[PastRun, ...] = ()
+    """The last RUNS runs, the oldest first."""
 
 
 def cut(folder: Folder, below: tuple[str, ...]) -> tuple[Folder, ...]:

@@ -1,12 +1,15 @@
 """What a re-scan found, and how that differs from the last one."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
-from emr_log_guard.domain.rescan import Rescan, RescanMemory, ShardFailed
+from emr_log_guard.domain.policy import Exemption
+from emr_log_guard.domain.rescan import RUNS, PastRun, Rescan, RescanMemory, ShardFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,21 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BucketCoverage:
+    """What re-scans see of a bucket that logs go to."""
+
+    bucket: str
+    clusters: int = 0
+    """How many clusters' folders are followed in it."""
+    listed: int = 0
+    """How many log objects this run listed."""
+    complete: datetime | None = None
+    """When the re-scan began since which each folder was looked at, UTC; None is not yet."""
+    latest: datetime | None = None
+    """When the last one began that looked at any of them, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RescanReport:
     """The whole of a run."""
 
@@ -68,6 +86,46 @@ class RescanReport:
     """How many log objects were checked, by compliance."""
     difference: Difference
     advice: tuple[str, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    """All that the policy has, those that ended among them."""
+    checked_buckets: tuple[str, ...] = ()
+    """The only buckets whose objects are looked at; empty when it is all."""
+    buckets: tuple[BucketCoverage, ...] = ()
+    unjudged: tuple[UnjudgedRule, ...] = ()
+    """The rules that it did not judge by, or not everywhere."""
+    past: tuple[PastRun, ...] = ()
+    """The runs before it, the oldest first."""
+
+    @property
+    def page(self) -> str:
+        """Where it is as a page for a browser, an S3 URI."""
+        return f"{self.place.removesuffix('.json')}.html"
+
+    @property
+    def figures(self) -> PastRun:
+        """Say what the next runs remember of it."""
+        difference = self.difference
+        standing = [f for f in difference.open if f.status is not Status.EXEMPT]
+        broken = [f for f in standing if f.compliance is Compliance.NON_COMPLIANT]
+        return PastRun(
+            name=self.rescan.name,
+            started=self.rescan.started,
+            scope=self.rescan.scope,
+            deep=self.rescan.deep,
+            compliance=self.compliance,
+            broken=Counter(str(f.severity) for f in broken),
+            undetermined=len(standing) - len(broken),
+            exempt=len(difference.exempt),
+            new=len(difference.new),
+            resolved=len(difference.resolved),
+            failed_shards=len(self.failed),
+        )
+
+    @property
+    def runs(self) -> tuple[PastRun, ...]:
+        """The last RUNS runs, this one the last of them, even if it was finished before."""
+        before = (run for run in self.past if run.name != self.rescan.name)
+        return (*before, self.figures)[-RUNS:]
 
     @property
     def coverage(self) -> float:

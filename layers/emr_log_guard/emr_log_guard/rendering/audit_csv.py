@@ -5,6 +5,7 @@ No cell can become a formula: https://owasp.org/www-community/attacks/CSV_Inject
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 from emr_log_guard.domain.arn import Arn
@@ -29,7 +30,11 @@ COLUMNS = (
     "remediation",
     "runbook",
 )
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+"""What a formula begins with: a minus, small and full-width forms among them."""
+_FORMULA = re.compile(rf"(^|[;\n])(?=[\s\"]*[{_SIGNS}])")
+"""Where a formula would begin. A spreadsheet that separates cells by semicolons, as it does where
+commas are decimal, begins a cell behind each of them, and a row behind each line break."""
 
 
 def audit_csv(report: AuditReport) -> str:
@@ -79,5 +84,4 @@ def _cluster(audited: AuditedCluster) -> dict[str, str]:
 
 
 def _cell(value: str) -> str:
-    shown = plain(value, keep="\n")
-    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+    return _FORMULA.sub(r"\1'", plain(value, keep="\n"))

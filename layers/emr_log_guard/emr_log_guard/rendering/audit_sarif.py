@@ -5,12 +5,12 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 
 import json
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from emr_log_guard.domain.audit import AuditedCluster, AuditReport
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.version import version
 from emr_log_guard.rules import ALL_RULES
 
 _SCHEMA = (
@@ -32,7 +32,7 @@ def audit_sarif(report: AuditReport) -> str:
         "tool": {
             "driver": {
                 "name": "emr-log-guard",
-                "version": _version(),
+                "version": version(),
                 "rules": [
                     {
                         "id": rule.id,
@@ -104,13 +104,6 @@ def _result(finding: Finding, audited: AuditedCluster, rule_index: int) -> dict[
             {"kind": "external", "status": "accepted", "justification": plain(reason)}
         ]
     return result
-
-
-def _version() -> str:
-    try:
-        return version("emr-log-guard")
-    except PackageNotFoundError:  # run from the source tree
-        return "unreleased"
 
 
 def _time(moment: datetime) -> str:

@@ -8,6 +8,8 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 def plain(text: str, *, keep: str = "") -> str:
     """Show control, format and line-breaking characters as escapes, but those to keep."""
+    if text.isprintable():  # none of them is
+        return text
     return "".join(
         character
         if character in keep or unicodedata.category(character) not in _HIDDEN

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.rescan import Scope
+from emr_log_guard.domain.rescan import Rescan, Scope
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.rendering.escape import plain
 
@@ -38,6 +38,11 @@ def rescan_headline(report: RescanReport) -> str:
     return f"EMR log re-scan: {', '.join(parts)}"
 
 
+def about(rescan: Rescan) -> str:
+    """Say what a re-scan looks at, and how."""
+    return f"{_ABOUT[rescan.scope]}, {'deep' if rescan.deep else 'incremental'}"
+
+
 def rescan_text(report: RescanReport) -> str:
     """Write the whole report as plain text."""
     return "\n".join(_lines(report)) + "\n"
@@ -45,11 +50,10 @@ def rescan_text(report: RescanReport) -> str:
 
 def _lines(report: RescanReport) -> Iterator[str]:
     rescan, difference = report.rescan, report.difference
-    how = "deep" if rescan.deep else "incremental"
     took = int((report.finished - rescan.started).total_seconds())
     yield rescan_headline(report)
     yield ""
-    yield f"Looked at    {_ABOUT[rescan.scope]}, {how}"
+    yield f"Looked at    {about(rescan)}"
     yield f"When         {rescan.started:%Y-%m-%d %H:%M:%S} UTC, {took} s"
     if rescan.scope.clusters:
         yield f"Clusters     {_counted(report.clusters)}; {report.described} read anew"
@@ -57,6 +61,7 @@ def _lines(report: RescanReport) -> Iterator[str]:
         yield f"Log objects  {_counted(report.log_objects)}; {report.listed:,} listed"
     yield f"Compared     with {difference.last or 'nothing: it is the first re-scan'}"
     yield f"Report       {report.place}"
+    yield f"As a page    {report.page}"
     yield from _findings("New", difference.new)
     yield from _findings("Could not be determined", difference.undetermined)
     yield from _named("Resolved", difference.resolved)

@@ -130,4 +130,5 @@ class Audit:
             api_calls=self.api_calls(),
             interrupted=interrupted,
             missing=tuple(asked for asked in self.scope.cluster_ids if asked not in found),
+            exemptions=self.scope.policy.exemptions,
         )

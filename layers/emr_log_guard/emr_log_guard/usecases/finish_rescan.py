@@ -25,6 +25,7 @@ from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.observability import record_rescan
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
 from emr_log_guard.usecases.ports import Ledger, OpenFindings, PolicyInForce
+from emr_log_guard.usecases.rescan_coverage import covered, unjudged
 from emr_log_guard.usecases.rescan_ports import RescanAlerts, RescanResults
 
 
@@ -91,6 +92,8 @@ class FinishRescan:
     policy: PolicyInForce
     alerts: RescanAlerts
     clock: Callable[[], datetime]
+    checked_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are looked at; empty when it is all."""
 
     def __call__(self, rescan: Rescan) -> dict[str, object]:
         """Enter, compare, write the report, tell, and remember for the next run.
@@ -104,6 +107,7 @@ class FinishRescan:
         for cluster_id, seen in total.seen.items():
             self._enter(rescan, cluster_id, seen, policy)
         difference = Difference.between(memory, self._standing(memory, total.attention))
+        leaves = _remembered(rescan, memory, total.seen, difference)
         report = RescanReport(
             rescan=rescan,
             finished=self.clock(),
@@ -116,11 +120,16 @@ class FinishRescan:
             log_objects=total.log_objects,
             difference=difference,
             advice=tuple(_advice(total.by_bucket)),
+            exemptions=policy.exemptions,
+            checked_buckets=self.checked_buckets,
+            buckets=covered(leaves, total.by_bucket, self.checked_buckets),
+            unjudged=tuple(unjudged(rescan, policy)),
+            past=memory.runs,
         )
         self.results.report(report)
         if policy.mode is not Mode.OBSERVE:
             self.alerts.rescan_done(report)
-        self.results.remember(_remembered(rescan, memory, total.seen, difference))
+        self.results.remember(replace(leaves, runs=report.runs))
         record_rescan(report)
         return {
             "report": report.place,
