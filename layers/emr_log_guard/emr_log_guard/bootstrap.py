@@ -23,6 +23,7 @@ from emr_log_guard.adapters.memory import (
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.scheduler import EventBridgeSchedules
 from emr_log_guard.adapters.sns import SnsAlerts
+from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsLogObjectQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.config import ScheduleSettings, Settings, required
@@ -33,6 +34,7 @@ from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.enforce import Enforce
 from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.notify_amazon_q import NotifyAmazonQ
 from emr_log_guard.usecases.notify_slack import NotifySlack
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -142,10 +144,21 @@ def enforce(env: Mapping[str, str]) -> Enforce:
 
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     """Wire the Slack notification."""
-    # Its secret's client and HTTP pool would only slow the other functions' cold start.
-    from emr_log_guard.adapters.slack import SlackWebhook  # noqa: PLC0415
+    # Slack's SDK would only slow the other functions' cold start.
+    from emr_log_guard.adapters.slack import SlackWebhooks  # noqa: PLC0415
 
-    return NotifySlack(SlackWebhook(required(env, "SLACK_WEBHOOK_SECRET_ARN")))
+    # The functions that judge tell of a policy that cannot be gone by.
+    parameter = SsmPolicyParameter(clients.ssm(), required(env, "POLICY_PARAMETER_NAME"))
+    return NotifySlack(
+        SlackWebhooks(),
+        CurrentPolicy(parameter, None, allowed=False),
+        required(env, "SLACK_WEBHOOK_SECRET_ARN"),
+    )
+
+
+def notify_amazon_q(env: Mapping[str, str]) -> NotifyAmazonQ:
+    """Wire the notification of Amazon Q."""
+    return NotifyAmazonQ(SnsAmazonQ(clients.sns(), required(env, "AMAZON_Q_TOPIC_ARN")))
 
 
 def current_policy(settings: Settings) -> CurrentPolicy:

@@ -180,6 +180,12 @@ def record_policy_problem(parameter: str, version: int | None, problems: Sequenc
     _count(Metric.POLICY_INVALID)
 
 
+def record_unusable_webhook(secret_arn: str, reason: str) -> None:
+    """Write down that somebody has to mend a webhook or its secret."""
+    logger.error("webhook is of no use", secret=secret_arn, reason=reason)
+    metrics.add_metric(name="WebhooksUnusable", unit=MetricUnit.Count, value=1)
+
+
 def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:
     """Write down what came of a request to end a cluster."""
     logger.warning("enforcement decided", cluster_arn=cluster_arn, outcome=step, detail=detail)

@@ -22,6 +22,7 @@ from emr_log_guard.domain.policy import (
     Exemption,
     Policy,
     RuleSettings,
+    SlackRoute,
     TerminationProtection,
 )
 from emr_log_guard.errors import InvalidPolicyError
@@ -39,6 +40,12 @@ STRICT = Policy(rules={rule_id: RuleSettings(enabled=True) for rule_id in RULE_I
 
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
 _ARN = r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:"
+WEBHOOK_SECRETS = "emr-log-guard/slack/"
+"""What the names of the routes' secrets begin with: the stack may read those and no others."""
+_WEBHOOK_SECRET = (
+    rf"^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{{12}}:secret:{WEBHOOK_SECRETS}"
+    r"[A-Za-z0-9/_+=.@-]+\Z"
+)
 
 type RuleId = Annotated[
     str, Meta(extra_json_schema={"enum": list(RULE_IDS)}, description="A rule id.")
@@ -124,8 +131,44 @@ class ExemptionDocument(_Strict, frozen=True):
     approved_by: Annotated[Line, Meta(description="Who approved it, in one line.")]
 
 
+class SlackRouteDocument(_Strict, frozen=True):
+    """Where alerts go in Slack: every given condition must hold; without any it is for all."""
+
+    webhook_secret_arn: Annotated[
+        str,
+        Meta(
+            pattern=_WEBHOOK_SECRET,
+            description="A secret named emr-log-guard/slack/…, in the stack's account and Region.",
+        ),
+    ]
+    tag: (
+        Annotated[
+            dict[str, str],
+            Meta(min_length=1, description="Tags of the cluster: all of them must have this value."),
+        ]
+        | UnsetType
+    ) = UNSET
+    account: (
+        Annotated[str, Meta(pattern=r"^[0-9]{12}\Z", description="The cluster's account.")]
+        | UnsetType
+    ) = UNSET
+    minimum_severity: (
+        Annotated[Severity, Meta(description="How grave the gravest finding is at least.")]
+        | UnsetType
+    ) = UNSET
+
+
+class SlackDocument(_Strict, frozen=True):
+    """Who is told in Slack: the first route that matches, else the stack's own webhook."""
+
+    routes: Annotated[
+        tuple[SlackRouteDocument, ...],
+        Meta(description="Tried in their order, and the first that matches is taken."),
+    ] = ()
+
+
 class AlertsDocument(_Strict, frozen=True):
-    """When people are told."""
+    """When people are told, and where."""
 
     minimum_severity: Annotated[
         Severity,
@@ -139,6 +182,7 @@ class AlertsDocument(_Strict, frozen=True):
             description="How long after an alert people hear again of what is still open.",
         ),
     ] = 24
+    slack: Annotated[SlackDocument, Meta(description="Who is told in Slack.")] = SlackDocument()
 
 
 class PolicyDocument(_Strict, frozen=True):
@@ -272,6 +316,13 @@ _FIXES: Mapping[str, str] = {
     "exemptions": "write a list of exemptions",
     "enforcement": "write an object",
     "alerts": "write an object",
+    "slack": 'write an object, such as {"routes": [...]}',
+    "routes": "write a list of routes, each with a webhook_secret_arn",
+    "account": "write an account's id, twelve digits in quotes",
+    "webhook_secret_arn": (
+        f"write the ARN of a secret whose name begins with {WEBHOOK_SECRETS}, "
+        "the only ones that the stack may read"
+    ),
 }
 
 
@@ -332,6 +383,19 @@ def _problems(document: PolicyDocument) -> Iterator[str]:
             yield f"{path}.cluster: names no cluster; {_FIXES['cluster']}"
         if isinstance(cluster.tag, dict) and not all(cluster.tag):
             yield f"{path}.cluster.tag: a tag has no name; {_FIXES['tag']}"
+    yield from _route_problems(document.alerts.slack.routes)
+
+
+def _route_problems(routes: Sequence[SlackRouteDocument]) -> Iterator[str]:
+    for place, route in enumerate(routes):
+        path = f"alerts.slack.routes[{place}]"
+        if isinstance(route.tag, dict) and not all(route.tag):
+            yield f"{path}.tag: a tag has no name; {_FIXES['tag']}"
+        if _route(route).for_all and place < len(routes) - 1:
+            yield (
+                f"{path}: has no condition, so that the routes below it are never taken; "
+                "move it to the end, or give it a tag, an account or a minimum_severity"
+            )
 
 
 def _unknown(path: str, named: Sequence[str], known: Sequence[str]) -> Iterator[str]:
@@ -374,8 +438,19 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             for exemption in document.exemptions
         ),
         alerts=AlertSettings(
-            document.alerts.minimum_severity, timedelta(hours=document.alerts.remind_every_hours)
+            document.alerts.minimum_severity,
+            timedelta(hours=document.alerts.remind_every_hours),
+            tuple(_route(route) for route in document.alerts.slack.routes),
         ),
+    )
+
+
+def _route(route: SlackRouteDocument) -> SlackRoute:
+    return SlackRoute(
+        webhook_secret_arn=route.webhook_secret_arn,
+        tag=_given(route.tag),
+        account=_given(route.account),
+        minimum_severity=_given(route.minimum_severity),
     )
 
 

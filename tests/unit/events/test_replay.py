@@ -11,7 +11,7 @@ from emr_log_guard.events.replay import (
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
-    ForNotifySlack,
+    ForChat,
     ForReviewFindings,
     cause_of,
     parse_dead_letter,
@@ -44,7 +44,7 @@ KINDS = {
     "s3": ForCheckLogObjects,
     "sqs-s3": ForCheckLogObjects,
     "sqs-enforcement": ForEnforce,
-    "sns": ForNotifySlack,
+    "sns": ForChat,
 }
 HANDLED = sorted(
     path.stem for path in EVENTS.iterdir() if path.stem != "cloudtrail-run-job-flow-failed"
@@ -124,8 +124,8 @@ def test_a_batch_is_of_one_kind() -> None:
         (failed(event("recheck-requested")), ForCheckCluster),
         (json.dumps(OBJECT_EVENT), ForCheckLogObjects),
         (REQUEST, ForEnforce),
-        (json.dumps(NOTIFICATION), ForNotifySlack),
-        (failed(event("sns-alert")), ForNotifySlack),
+        (json.dumps(NOTIFICATION), ForChat),
+        (failed(event("sns-alert")), ForChat),
     ],
 )
 def test_each_shape_of_a_dead_letter_is_recognised(body: str, kind: type) -> None:

@@ -11,7 +11,6 @@ from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.rendering import alert_json
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
 from emr_log_guard.rendering.alert_text import alert_subject, alert_text
-from emr_log_guard.rendering.slack_text import slack_text
 from tests.unit.builders import a_cluster, a_finding
 
 NAMES = [

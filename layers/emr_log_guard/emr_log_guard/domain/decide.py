@@ -1,7 +1,7 @@
 """From findings to actions: pure, so that what the guard does can be proven and explained."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -63,6 +63,8 @@ class Alert:
     """What else there is to say, such as the error that stopped a termination."""
     expired_exemptions: tuple[Exemption, ...] = ()
     """The exemptions that would have covered one of the findings, had they not ended."""
+    cluster_tags: Mapping[str, str] = field(default_factory=dict)
+    """The cluster's tags, as they were last read: alerts are routed by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
         next_step,
         policy.strongest_mode(finding.rule_id for finding in told),
         expired_exemptions=expired_exemptions(told, cluster, policy, now),
+        cluster_tags=cluster.tags if cluster else {},
     )
     request = RequestEnforcement(alert.cluster_arn, log_objects)
     match next_step:

@@ -238,6 +238,7 @@ def _over(
             NextStep.CLUSTER_ENDED if ended else step,
             policy.mode,
             f"The cluster is {cluster.state}." if cluster is not None and ended else "",
+            cluster_tags=cluster.tags if cluster else {},
         )
 
 

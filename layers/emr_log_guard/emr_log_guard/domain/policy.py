@@ -109,6 +109,34 @@ _AS_IT_IS = RuleSettings()
 
 
 @dataclass(frozen=True, slots=True)
+class SlackRoute:
+    """Where alerts go in Slack: all given conditions must hold; without any, it is for all."""
+
+    webhook_secret_arn: str
+    tag: Mapping[str, str] | None = None
+    account: str | None = None
+    minimum_severity: Severity | None = None
+    """How grave the gravest finding of an alert is at least; an alert without any is not meant."""
+
+    @property
+    def for_all(self) -> bool:
+        """Whether every alert goes this way."""
+        return not self.tag and self.account is None and self.minimum_severity is None
+
+    def matches(
+        self, account: str | None, severity: Severity | None, tags: Mapping[str, str]
+    ) -> bool:
+        """Say whether an alert goes this way."""
+        if self.account is not None and account != self.account:
+            return False
+        if self.minimum_severity is not None and (
+            severity is None or severity.rank < self.minimum_severity.rank
+        ):
+            return False
+        return all(tags.get(key) == value for key, value in (self.tag or {}).items())
+
+
+@dataclass(frozen=True, slots=True)
 class AlertSettings:
     """When people are told."""
 
@@ -116,6 +144,8 @@ class AlertSettings:
     """Milder findings are recorded only, unless a cluster is terminated for them."""
     remind_every: timedelta = timedelta(hours=24)
     """How long after an alert people hear again of what is still open."""
+    slack_routes: tuple[SlackRoute, ...] = ()
+    """Tried in their order: the first that matches is taken, else the stack's own webhook."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ and SNS leave in a dead-letter queue, and the guard's own requests.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.notice import Notice
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
@@ -23,7 +24,7 @@ from emr_log_guard.events.log_objects import (
     parse_log_object_hint,
 )
 from emr_log_guard.events.parsing import convert
-from emr_log_guard.events.sns import AlertMessage, parse_alerts
+from emr_log_guard.events.sns import parse_alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,13 @@ class ForEnforce:
 
 
 @dataclass(frozen=True, slots=True)
-class ForNotifySlack:
-    """A delivery of SNS."""
+class ForChat:
+    """A delivery of SNS, for the functions that tell people in their chat."""
 
     event: Mapping[str, Any]
-    alerts: tuple[AlertMessage, ...]
+    alerts: tuple[Notice, ...]
+    failed: str = ""
+    """The ARN of the function that failed on it; empty when that is not known."""
 
     @property
     def title(self) -> str:
@@ -112,12 +115,7 @@ class ForReviewFindings:
 
 
 type Replayable = (
-    ForCheckCluster
-    | ForCheckKey
-    | ForCheckLogObjects
-    | ForEnforce
-    | ForNotifySlack
-    | ForReviewFindings
+    ForChat | ForCheckCluster | ForCheckKey | ForCheckLogObjects | ForEnforce | ForReviewFindings
 )
 
 
@@ -140,6 +138,7 @@ class Failed(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     request_payload: dict[str, Any]
+    request_context: dict[str, Any] = {}
     response_payload: Any = None
 
 
@@ -152,7 +151,7 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
     """
     match event:
         case {"Records": [{"Sns": _}, *_]}:
-            return ForNotifySlack(event, parse_alerts(event))
+            return ForChat(event, parse_alerts(event))
         case {"Records": _}:
             return _messages([record.body for record in convert(event, Batch).records])
         case {"schema": _} | {"detail-type": "Object Created"}:
@@ -186,7 +185,7 @@ def parse_dead_letter(body: str) -> Replayable:
     """
     match _json(body):
         case {"requestPayload": _} as failed:
-            return _invoked(convert(failed, Failed).request_payload)
+            return _invoked(convert(failed, Failed))
         case {"Type": "Notification"} as notification:
             return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
         case {"schema": _} | {"detail-type": "Object Created"}:
@@ -214,9 +213,11 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
             return None
 
 
-def _invoked(payload: dict[str, Any]) -> Replayable:
+def _invoked(failed: Failed) -> Replayable:
     """Read the payload of an asynchronous invocation: not all functions are invoked so."""
-    replayable = parse_replayable(payload)
+    replayable = parse_replayable(failed.request_payload)
+    if isinstance(replayable, ForChat):
+        return replace(replayable, failed=str(failed.request_context.get("functionArn", "")))
     if isinstance(replayable, ForCheckLogObjects | ForEnforce):
         message = "requestPayload: no function of the guard is invoked asynchronously with this"
         raise InvalidEventError(message)

@@ -7,15 +7,23 @@ from typing import Any, Literal
 
 import msgspec
 
+from emr_log_guard.domain.decide import Alert, AlertKind
+from emr_log_guard.domain.notice import Notice, RescanDone
+from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.parsing import convert, decode
 
 
 class AlertMessage(msgspec.Struct, frozen=True):
-    """What is read of an alert: the rest of its JSON is for other people's tools."""
+    """What every alert has, of whatever kind and version."""
 
     schema: Literal["emr-log-guard/alert/1"]
     subject: str
     text: str
+    kind: str = ""
+    account: str | None = None
+    region: str | None = None
+    cluster_tags: dict[str, str] = {}
 
 
 class Notification(msgspec.Struct, frozen=True, rename="pascal"):
@@ -36,12 +44,41 @@ class Delivery(msgspec.Struct, frozen=True, rename="pascal"):
     records: tuple[Record, ...]
 
 
-def parse_alerts(event: Any) -> tuple[AlertMessage, ...]:  # noqa: ANN401 - any JSON may arrive
+def parse_alerts(event: Any) -> tuple[Notice, ...]:  # noqa: ANN401 - any JSON may arrive
     """Read the alerts that SNS delivers.
+
+    An alert of another version of the guard, under way while the stack is updated, may lack what
+    this one would show: then its subject and text are read, so that nothing is lost.
 
     Raises:
         InvalidEventError: The event is not SNS's, or its message is no alert of the guard.
 
     """
     delivery = convert(event, Delivery)
-    return tuple(decode(record.notification.message, AlertMessage) for record in delivery.records)
+    return tuple(_notice(record.notification.message) for record in delivery.records)
+
+
+def _notice(text: str) -> Notice:
+    message = decode(text, AlertMessage)
+    return Notice(
+        subject=message.subject,
+        text=message.text,
+        kind=message.kind,
+        account=message.account,
+        region=message.region,
+        cluster_tags=message.cluster_tags,
+        about=_about(text, message.kind),
+    )
+
+
+def _about(text: str, kind: str) -> Alert | PolicyProblem | RescanDone | None:
+    try:
+        match kind:
+            case AlertKind.POLICY_INVALID:
+                return decode(text, PolicyProblem)
+            case AlertKind.RESCAN_DONE:
+                return decode(text, RescanDone)
+            case _:
+                return decode(text, Alert)
+    except InvalidEventError:
+        return None

@@ -56,6 +56,7 @@ def alert_json(alert: Alert) -> dict[str, object]:
         "cluster_id": alert.cluster_arn.rpartition("/")[2],
         "cluster_name": alert.cluster_name,
         "cluster_arn": alert.cluster_arn,
+        "cluster_tags": dict(alert.cluster_tags),
         "mode": alert.mode,
         "next_step": alert.next_step,
         "detail": alert.detail,
@@ -113,7 +114,19 @@ def _cut_alert(alert: Alert, longest: int) -> Alert:
         cluster_name=_cut_name(alert.cluster_name, longest),
         detail=cut(alert.detail, longest),
         findings=tuple(_cut_finding(finding, longest) for finding in alert.findings),
+        cluster_tags=_fitting(alert.cluster_tags, longest),
     )
+
+
+def _fitting(tags: Mapping[str, str], longest: int) -> dict[str, str]:
+    """Keep as many tags as fit, each whole: half a tag would match what it is not."""
+    kept: dict[str, str] = {}
+    for name, value in tags.items():
+        longest -= len(plain(name)) + len(plain(value))
+        if longest < 0:
+            break
+        kept[name] = value
+    return kept
 
 
 def _cut_finding(finding: Finding, longest: int) -> Finding:

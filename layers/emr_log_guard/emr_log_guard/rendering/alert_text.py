@@ -1,6 +1,7 @@
 """An alert as text for a tired person: what, where, why, what happens next, and the fix."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance
@@ -11,7 +12,8 @@ from emr_log_guard.rules import ALL_RULES
 
 _SUBJECT_LIMIT = 99
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
-_WHY = {rule.id: rule.why for rule in ALL_RULES}
+WHY = {rule.id: rule.why for rule in ALL_RULES}
+"""Why each rule matters, by its id."""
 _CONSOLES = {
     "aws": "aws.amazon.com",
     "aws-cn": "amazonaws.cn",
@@ -42,9 +44,7 @@ _NEXT = {
         "The cluster will be terminated now, unless a second look clears it."
     ),
     NextStep.TERMINATION_SCHEDULED: (
-        "The cluster will be terminated at {when}, unless it is put right by then. To stop that: "
-        "emr-log-guard exempt --cluster {cluster} --rule {rules} --until YYYY-MM-DD --reason WHY, "
-        "or set the policy's mode to alert."
+        "The cluster will be terminated at {when}, unless it is put right by then."
     ),
     NextStep.TERMINATION_CALLED_OFF: (
         "The cluster will not be terminated for this as things stand: it was put right or "
@@ -92,7 +92,7 @@ def alert_text(alert: Alert) -> str:
 
 
 def _headline(alert: Alert) -> str:
-    name = _shortened(alert.cluster_name or _id(alert))
+    name = _shortened(alert.cluster_name or cluster_id(alert))
     if alert.kind is AlertKind.FINDING_RESOLVED:
         return f"[RESOLVED] EMR cluster {name}: {_rules(alert.findings)}"
     if alert.kind not in _STANDING:
@@ -114,14 +114,19 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _NAME_LIMIT else f"{name[:_NAME_LIMIT]}..."
 
 
-def _id(alert: Alert) -> str:
+def cluster_id(alert: Alert) -> str:
+    """Name the cluster as EMR does."""
     return alert.cluster_arn.rpartition("/")[2]
 
 
 def _lines(alert: Alert) -> Iterator[str]:
     arn = Arn.parse(alert.cluster_arn)
     account, region = (arn.account, arn.region) if arn else ("unknown", "unknown")
-    name = f"{plain(alert.cluster_name)} ({_id(alert)})" if alert.cluster_name else _id(alert)
+    name = (
+        f"{plain(alert.cluster_name)} ({cluster_id(alert)})"
+        if alert.cluster_name
+        else cluster_id(alert)
+    )
     launched_by = sorted({f.launched_by for f in alert.findings if f.launched_by})
     yield plain(_headline(alert))
     yield ""
@@ -129,7 +134,7 @@ def _lines(alert: Alert) -> Iterator[str]:
     yield f"Account      {account}, {region}"
     if launched_by:
         yield f"Launched by  {plain(', '.join(launched_by))}"
-    yield f"Console      {_console_link(alert, arn.partition if arn else 'aws', region)}"
+    yield f"Console      {console_link(alert)}"
     yield f"Next         {_next(alert)}"
     if alert.detail:
         yield f"Detail       {plain(alert.detail)}"
@@ -144,13 +149,35 @@ def _lines(alert: Alert) -> Iterator[str]:
 
 
 def _next(alert: Alert) -> str:
-    rules = " --rule ".join(f.rule_id for f in alert.findings if f.deadline)
-    return _NEXT[alert.next_step].format(when=_when(alert), cluster=_id(alert), rules=rules)
+    words = next_words(alert, _when(alert))
+    if alert.next_step is not NextStep.TERMINATION_SCHEDULED:
+        return words
+    command = exempt_command(alert, [f for f in alert.findings if f.deadline])
+    return f"{words} To stop that: {command}, or set the policy's mode to alert."
+
+
+def next_words(alert: Alert, when: str) -> str:
+    """Say what happens to the cluster now, and when, however that is written."""
+    return _NEXT[alert.next_step].format(when=when)
+
+
+def exempt_command(alert: Alert, findings: Iterable[Finding]) -> str:
+    """Write the command that has the cluster let be for these findings."""
+    rules = " ".join(f"--rule {finding.rule_id}" for finding in findings)
+    return (
+        f"emr-log-guard exempt --cluster {cluster_id(alert)} {rules} "
+        "--until YYYY-MM-DD --reason WHY"
+    )
+
+
+def deadline_of(alert: Alert) -> datetime | None:
+    """Say when the cluster will be terminated; None when it will not, or at once."""
+    return min((f.deadline for f in alert.findings if f.deadline), default=None)
 
 
 def _when(alert: Alert) -> str:
-    deadlines = [f.deadline for f in alert.findings if f.deadline]
-    return f"{min(deadlines):%Y-%m-%d %H:%M:%S} UTC" if deadlines else "once"
+    deadline = deadline_of(alert)
+    return f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once"
 
 
 def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
@@ -166,18 +193,24 @@ def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
         yield f"  Open     since {finding.first_seen:%Y-%m-%d %H:%M} UTC"
         return
     yield f"  What     {plain(finding.summary)}"
-    yield f"  Why      {_WHY[finding.rule_id]}"
+    yield f"  Why      {WHY[finding.rule_id]}"
     same = next((other.rule_id for other in above if other.evidence == finding.evidence), None)
     if same:
         yield f"  Evidence as for {same}"
     else:
-        yield from _labelled("Evidence", _evidence(finding))
-    fix = finding.remediation or (_FIX_FOR_DOUBT if could_not else "")
-    yield from _labelled("Fix", fix.splitlines())
+        yield from _labelled("Evidence", evidence_lines(finding))
+    yield from _labelled("Fix", fix_of(finding).splitlines())
     yield f"  Runbook  {finding.runbook}"
 
 
-def _evidence(finding: Finding) -> Iterator[str]:
+def fix_of(finding: Finding) -> str:
+    """Write what to run; empty when there is nothing to be run."""
+    doubt = finding.compliance is Compliance.INSUFFICIENT_DATA
+    return finding.remediation or (_FIX_FOR_DOUBT if doubt else "")
+
+
+def evidence_lines(finding: Finding) -> Iterator[str]:
+    """Write what the finding rests on, as far as there is something."""
     for name, value in finding.evidence.items():
         if value not in (None, (), 0):
             shown = value if isinstance(value, tuple) else (str(value),)
@@ -191,8 +224,10 @@ def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
         yield f"  {label if index == 0 else '':<8} {plain(line)}"
 
 
-def _console_link(alert: Alert, partition: str, region: str) -> str:
+def console_link(alert: Alert) -> str:
+    """Say where the cluster is in AWS's console."""
+    arn = Arn.parse(alert.cluster_arn)
+    partition, region = (arn.partition, arn.region) if arn else ("aws", "unknown")
     domain = _CONSOLES.get(partition, _CONSOLES["aws"])
-    return (
-        f"https://{region}.console.{domain}/emr/home?region={region}#/clusterDetails/{_id(alert)}"
-    )
+    place = f"https://{region}.console.{domain}/emr/home?region={region}"
+    return f"{place}#/clusterDetails/{cluster_id(alert)}"

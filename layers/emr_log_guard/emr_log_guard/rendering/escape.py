@@ -26,6 +26,18 @@ def slack(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def code_span(text: str) -> str:
+    """Write text as code for a chat whose markup may be Slack's or Teams': it is shown as it is.
+
+    Where one needs an escape that the other would show, a look-alike stands for the character.
+    """
+    shown = plain(text).strip().translate(_LOOK_ALIKES)
+    return f"`{shown}`" if shown else "(blank)"
+
+
+_LOOK_ALIKES = str.maketrans({"`": "'", "<": "\u2039", ">": "\u203a", "&": "\uff06"})
+
+
 def ascii_line(text: str, limit: int) -> str:
     """Reduce text to one line of printable ASCII, cut to a length with an ellipsis."""
     line = plain(text).encode("ascii", "replace").decode()

@@ -21,6 +21,27 @@ def policy_subject(problem: PolicyProblem) -> str:
     return ascii_line(f"EMR Log Guard: its policy {wrong}, nothing will be terminated", _LIMIT)
 
 
+def policy_next() -> str:
+    """Say what the guard does meanwhile."""
+    return _NEXT
+
+
+def policy_fix(problem: PolicyProblem) -> tuple[str, ...]:
+    """Write the commands that put it right."""
+    if problem.version is None:
+        return (
+            "# Let the guard's functions read the parameter. If it is gone, deploy the stack",
+            "# again, or write it anew:",
+            "emr-log-guard policy set FILE",
+        )
+    return (
+        "emr-log-guard policy show > policy.json",
+        "# Correct what is wrong in policy.json, then:",
+        "emr-log-guard policy validate policy.json",
+        "emr-log-guard policy set policy.json",
+    )
+
+
 def policy_text(problem: PolicyProblem) -> str:
     """Write the whole alert as plain text."""
     unreadable = problem.version is None

@@ -34,7 +34,7 @@ class CurrentPolicy:
     def __init__(
         self,
         parameter: PolicyParameter,
-        alerts: PolicyAlerts,
+        alerts: PolicyAlerts | None,
         *,
         allowed: bool,
         remember: bool = True,
@@ -44,7 +44,7 @@ class CurrentPolicy:
 
         Args:
             parameter: Where the document is.
-            alerts: Who is told when it is wrong.
+            alerts: Who is told when it is wrong; None where others tell.
             allowed: Whether the stack may terminate at all.
             remember: Whether a policy read a moment ago will do; `enforce` always reads it.
             timer: Seconds that only ever grow.
@@ -91,6 +91,6 @@ class CurrentPolicy:
 
     def _tell(self, once: str, problem: PolicyProblem) -> None:
         record_policy_problem(problem.parameter, problem.version, problem.problems)
-        if once not in self._told:
+        if self._alerts is not None and once not in self._told:
             self._alerts.policy_invalid(problem)
             self._told.add(once)

@@ -294,6 +294,7 @@ class Enforce:
                 policy.strongest_mode(finding.rule_id for finding in findings),
                 detail,
                 expired_exemptions(findings, cluster, policy, self.clock()),
+                cluster.tags,
             )
         )
         record_alert(_KINDS[step])

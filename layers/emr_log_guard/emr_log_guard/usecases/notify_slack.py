@@ -3,28 +3,49 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from emr_log_guard.events.sns import AlertMessage
-from emr_log_guard.observability import logger
-from emr_log_guard.rendering.slack_text import slack_text
-from emr_log_guard.usecases.ports import Chat
+from emr_log_guard.domain.notice import Notice
+from emr_log_guard.errors import WebhookUnusableError
+from emr_log_guard.observability import logger, record_unusable_webhook
+from emr_log_guard.usecases.ports import Chat, PolicyInForce
 
 
 @dataclass(frozen=True, slots=True)
 class NotifySlack:
-    """Posts each alert as plain text."""
+    """Posts each alert where the policy's routes say, or else to the stack's own webhook."""
 
     chat: Chat
+    policy: PolicyInForce
+    default_webhook: str
+    """The secret of the stack's own webhook."""
 
-    def __call__(self, alerts: Iterable[AlertMessage]) -> dict[str, int]:
+    def __call__(self, notices: Iterable[Notice]) -> dict[str, int]:
         """Post the alerts.
 
+        A route whose webhook is of no use loses nothing: the stack's own gets the alert, and the
+        operators are told.
+
         Raises:
-            AlertNotDeliveredError: Slack did not take one: SNS's delivery is tried again.
+            AlertNotDeliveredError: Slack did not take one now: SNS's delivery is tried again.
+            WebhookUnusableError: The stack's own webhook is of no use: the delivery ends in the
+                dead-letter queue.
 
         """
         posted = 0
-        for alert in alerts:
-            self.chat.post(slack_text(alert.subject, alert.text))
+        for notice in notices:
+            webhook = self._webhook_for(notice)
+            try:
+                self.chat.post(webhook, notice)
+            except WebhookUnusableError as error:
+                record_unusable_webhook(webhook, str(error))
+                if webhook == self.default_webhook:
+                    raise
+                self.chat.post(self.default_webhook, notice)
             posted += 1
-            logger.info("alert posted", subject=alert.subject)
+            logger.info("alert posted", subject=notice.subject, webhook=webhook)
         return {"posted": posted}
+
+    def _webhook_for(self, notice: Notice) -> str:
+        for route in self.policy().alerts.slack_routes:
+            if route.matches(notice.account, notice.severity, notice.cluster_tags):
+                return route.webhook_secret_arn
+        return self.default_webhook

@@ -13,6 +13,7 @@ from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.notice import Notice
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
@@ -249,10 +250,18 @@ class LogObjectQueue(Protocol):
 
 
 class Chat(Protocol):
-    """A chat channel."""
+    """Chat channels, each behind a webhook."""
 
-    def post(self, text: str) -> None:
-        """Post a text, or raise AlertNotDeliveredError."""
+    def post(self, secret_arn: str, notice: Notice) -> None:
+        """Post an alert, or raise AlertNotDeliveredError or WebhookUnusableError."""
+        ...
+
+
+class ChatTopic(Protocol):
+    """Where a chat's own integration listens."""
+
+    def publish(self, notice: Notice) -> None:
+        """Publish an alert."""
         ...
 
 

@@ -7,11 +7,11 @@ from typing import Any, Protocol, assert_never
 
 from emr_log_guard.errors import FunctionFailedError, NotDeployedError
 from emr_log_guard.events.replay import (
+    ForChat,
     ForCheckCluster,
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
-    ForNotifySlack,
     ForReviewFindings,
     Replayable,
 )
@@ -21,6 +21,7 @@ CHECK_KEY = "CheckKeyFunction"
 CHECK_LOG_OBJECTS = "CheckLogObjectsFunction"
 REVIEW_FINDINGS = "ReviewFindingsFunction"
 NOTIFY_SLACK = "NotifySlackFunction"
+NOTIFY_AMAZON_Q = "NotifyAmazonQFunction"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
 ENFORCE = "EnforceFunction"
@@ -29,8 +30,10 @@ POLICY_PARAMETER = "PolicyParameter"
 DEAD_LETTER_QUEUE = "DeadLetterQueue"
 RESCAN_STATE_MACHINE = "RescanStateMachine"
 
+_CHATS = {NOTIFY_SLACK: "posted to Slack", NOTIFY_AMAZON_Q: "handed to Amazon Q"}
+"""The functions that tell people in their chat, and what they do."""
 _WITHOUT = {
-    NOTIFY_SLACK: "it posts nothing to Slack",
+    NOTIFY_SLACK: "it tells nobody in a chat",
     ENFORCEMENT_QUEUE: "it was deployed without EnforcementAllowed",
 }
 """Why a stack may rightly lack something."""
@@ -102,9 +105,8 @@ class Replay:
             case ForReviewFindings(event):
                 asked = self.functions.invoke(self.stack[REVIEW_FINDINGS], event)
                 return f"checks were asked for of {asked['clusters']} clusters"
-            case ForNotifySlack(event):
-                self.functions.invoke(self.stack[NOTIFY_SLACK], event)
-                return "posted to Slack"
+            case ForChat():
+                return self._tell(what)
             case ForCheckLogObjects(bodies):
                 self._send(LOG_OBJECTS_QUEUE, bodies)
                 return "sent to the queue of check_log_objects"
@@ -113,6 +115,15 @@ class Replay:
                 return "sent to the queue of enforce, which reads and judges all again"
             case _:
                 assert_never(what)
+
+    def _tell(self, what: ForChat) -> str:
+        """Have it told by the function that failed on it; by each, when that is not known."""
+        deployed = [each for each in _CHATS if each in self.stack.resources] or [NOTIFY_SLACK]
+        names = {each: self.stack[each] for each in deployed}
+        failed = [each for each in names if names[each] in what.failed.split(":")]
+        for each in failed or deployed:
+            self.functions.invoke(names[each], what.event)
+        return " and ".join(_CHATS[each] for each in failed or deployed)
 
     def _send(self, queue: str, bodies: tuple[str, ...]) -> None:
         url = self.stack[queue]

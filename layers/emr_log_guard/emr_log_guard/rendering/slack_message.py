@@ -1,0 +1,299 @@
+"""An alert as a Slack message in blocks, with slack-sdk's models: they check Slack's limits.
+
+What users name is only ever in plain_text and rich_text, which Slack shows as it is: nothing in it
+can ping, link or format. mrkdwn is the guard's own words. docs/adr/0014-what-chat-shows.md
+https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    Block,
+    ContextBlock,
+    DividerBlock,
+    HeaderBlock,
+    MarkdownTextObject,
+    PlainTextObject,
+    RichTextBlock,
+    RichTextElement,
+    RichTextElementParts,
+    RichTextPreformattedElement,
+    RichTextSectionElement,
+    SectionBlock,
+)
+
+from emr_log_guard.domain.decide import Alert
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.notice import Notice
+from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.rendering.alert_text import (
+    WHY,
+    cluster_id,
+    console_link,
+    deadline_of,
+    evidence_lines,
+    exempt_command,
+    fix_of,
+    next_words,
+)
+from emr_log_guard.rendering.chat import (
+    exemptible,
+    first_seen,
+    launched_by,
+    rule_ids,
+    shortened,
+    sign,
+    verdict,
+    without_headline,
+)
+from emr_log_guard.rendering.escape import plain, slack
+from emr_log_guard.rendering.policy_alert import policy_fix, policy_next
+
+_BLOCKS = 50
+_HEADER = 150
+_TEXT = 3_000
+_MESSAGE = 12_000
+"""Characters of all blocks. Slack names no limit; this much it takes."""
+_NAME = 300
+_SUMMARY = 1_000
+_EVIDENCE = 1_500
+_FIX = 2_900
+_TOO_LONG = "# Too long for Slack. To see it, run: emr-log-guard explain {cluster}"
+_BOLD = RichTextElementParts.TextStyle(bold=True)
+_ITALIC = RichTextElementParts.TextStyle(italic=True)
+
+type Inline = RichTextElementParts.Text | RichTextElementParts.Link | RichTextElementParts.Date
+
+
+def slack_message(notice: Notice) -> dict[str, Any]:
+    """Write the body that an incoming webhook takes; `text` is for notifications."""
+    return _body(notice) | {"blocks": [block.to_dict() for block in _fitting(notice)]}
+
+
+def slack_text(notice: Notice) -> dict[str, Any]:
+    """Write the same without blocks, should Slack refuse them."""
+    text = f"{plain(notice.subject)}\n{shortened(without_headline(notice), _MESSAGE)}"
+    return _body(notice) | {"text": slack(text)}
+
+
+def _body(notice: Notice) -> dict[str, Any]:
+    subject = shortened(f"{sign(notice)} {plain(notice.subject)}", _TEXT)
+    return {
+        "text": slack(subject),
+        "mrkdwn": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _fitting(notice: Notice) -> list[Block]:
+    """Keep the groups of blocks that fit, in their order, and count the findings left out."""
+    first, *others = _groups(notice)
+    last = list(_last(notice))
+    kept, room = list(first), _MESSAGE - _size(first) - _size(last)
+    for place, group in enumerate(others):
+        # One block stays free, for what is left out.
+        if len(kept) + len(group) + len(last) >= _BLOCKS or _size(group) > room:
+            kept.append(_left_out(notice, place))
+            break
+        kept += group
+        room -= _size(group)
+    return [*kept, *last]
+
+
+def _groups(notice: Notice) -> Iterator[list[Block]]:
+    """Write what always fits, then a group for each finding."""
+    header = f"{sign(notice)} {plain(notice.subject)}"
+    yield [
+        HeaderBlock(text=PlainTextObject(text=header[:_HEADER], emoji=False)),
+        *_top(notice),
+    ]
+    if isinstance(notice.about, Alert):
+        for place, finding in enumerate(notice.about.findings):
+            above = notice.about.findings[:place]
+            yield [DividerBlock(), RichTextBlock(elements=list(_finding(finding, above)))]
+
+
+def _top(notice: Notice) -> Iterator[Block]:
+    match notice.about:
+        case Alert() as alert:
+            yield from _about_cluster(alert, notice)
+        case PolicyProblem() as problem:
+            yield from _about_policy(problem, notice)
+        case _:
+            yield RichTextBlock(elements=[_code(shortened(without_headline(notice), _FIX))])
+
+
+def _about_cluster(alert: Alert, notice: Notice) -> Iterator[Block]:
+    name = shortened(alert.cluster_name or "", _NAME).strip()
+    lines = [
+        [_bold("Cluster  "), _link(console_link(alert), name or cluster_id(alert))],
+        [_bold("Account  "), _text(_place(notice))],
+    ]
+    if name:
+        lines[0].append(_text(f" ({cluster_id(alert)})"))
+    if who := launched_by(alert):
+        lines.append([_bold("Launched by  "), _text(shortened(who, _NAME))])
+    if alert.detail:
+        lines.append([_bold("Detail  "), _text(shortened(alert.detail, _SUMMARY))])
+    for ended in alert.expired_exemptions[:3]:
+        told = f"ended on {ended.until}, for {', '.join(sorted(ended.rules))}: {ended.reason}"
+        by = f" (approved by {ended.approved_by})"
+        lines.append([_bold("Exemption  "), _text(shortened(told, _NAME) + shortened(by, _NAME))])
+    yield _section(lines)
+    deadline = deadline_of(alert)
+    words = next_words(alert, _local(deadline) if deadline else "once")
+    yield SectionBlock(text=MarkdownTextObject(text=f"*What happens next*\n{words}", verbatim=True))
+
+
+def _about_policy(problem: PolicyProblem, notice: Notice) -> Iterator[Block]:
+    version = "" if problem.version is None else f", version {problem.version}"
+    wrong, left = problem.problems[:10], len(problem.problems[10:])
+    yield _section(
+        [
+            [_bold("Parameter  "), _text(f"{shortened(problem.parameter, _NAME)}{version}")],
+            [_bold("Account  "), _text(_place(notice))],
+        ]
+    )
+    lines = [shortened(each, _NAME) for each in wrong] + ([f"and {left} more"] if left else [])
+    yield RichTextBlock(elements=[_line([_bold("What is wrong")]), _code("\n".join(lines)[:_TEXT])])
+    yield SectionBlock(
+        text=MarkdownTextObject(text=f"*What happens next*\n{policy_next()}", verbatim=True)
+    )
+    yield RichTextBlock(elements=[_line([_bold("Fix")]), _code("\n".join(policy_fix(problem)))])
+
+
+def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichTextElement]:
+    title = f"{verdict(finding)}  {finding.rule_id} {finding.rule_name}"
+    resolved = finding.status is Status.RESOLVED
+    summary = shortened(finding.summary, _SUMMARY)
+    yield _line(
+        [
+            _bold(title),
+            _text(f"\nIt was: {summary}" if resolved else f"\n{summary}"),
+            *([] if resolved else [_italic(f"\n{WHY.get(finding.rule_id, '')}")]),
+        ]
+    )
+    if not resolved:
+        yield from _grounds(finding, above)
+    yield _line(list(_foot(finding)))
+
+
+def _grounds(finding: Finding, above: Iterable[Finding]) -> Iterator[RichTextElement]:
+    fix = plain(fix_of(finding), keep="\n")
+    if len(fix) > _FIX:
+        fix = _TOO_LONG.format(cluster=finding.cluster_id)
+    evidence = shortened("\n".join(evidence_lines(finding)), _EVIDENCE)
+    for label, code, said in (
+        ("Evidence", evidence, [each for each in above if each.evidence == finding.evidence]),
+        ("Fix", fix, [each for each in above if fix_of(each) == fix_of(finding)]),
+    ):
+        if code and said:
+            yield _line([_bold(label), _text(f"  as for {said[0].rule_id}")])
+        elif code:
+            yield _line([_bold(label)])
+            yield _code(code)
+
+
+def _foot(finding: Finding) -> Iterator[Inline]:
+    if finding.runbook.startswith("https://") and len(finding.runbook) <= _TEXT:
+        yield _link(plain(finding.runbook), "Runbook")
+    else:
+        yield _text(f"Runbook: {shortened(finding.runbook, _NAME)}")
+    yield _text("  ·  first seen ")
+    yield RichTextElementParts.Date(
+        timestamp=int(finding.first_seen.timestamp()),
+        format="{date_short_pretty} {time}",
+        fallback=f"{finding.first_seen:%Y-%m-%d %H:%M} UTC",
+    )
+    if finding.occurrences > 1:
+        yield _text(f"  ·  {finding.occurrences:,} times")
+
+
+def _left_out(notice: Notice, shown: int) -> Block:
+    assert isinstance(notice.about, Alert)  # noqa: S101 - nothing else has more than one group
+    left = notice.about.findings[shown:]
+    command = f"emr-log-guard explain {cluster_id(notice.about)}"
+    text = f"Left out here: {len(left)} more ({rule_ids(left)}). All of it: {command}"
+    return ContextBlock(elements=[PlainTextObject(text=shortened(text, _NAME * 2), emoji=False)])
+
+
+def _last(notice: Notice) -> Iterator[Block]:
+    """Say how to exempt, and refer to the first message: an incoming webhook cannot thread."""
+    if not isinstance(notice.about, Alert):
+        return
+    if findings := exemptible(notice.about):
+        how = _line([_bold("To exempt it"), _text(", with a reason and an end:")])
+        command = _code(exempt_command(notice.about, findings))
+        yield DividerBlock()
+        yield RichTextBlock(elements=[how, command])
+    since = first_seen(notice.about)
+    if since is not None:
+        text = (
+            f"Follows up on what was first seen {_local(since)}. To find the first message, "
+            f"search for {slack(plain(cluster_id(notice.about)))}."
+        )
+        yield ContextBlock(elements=[MarkdownTextObject(text=text, verbatim=True)])
+
+
+def _place(notice: Notice) -> str:
+    return plain(f"{notice.account or 'unknown'}, {notice.region or 'unknown'}")
+
+
+def _local(when: datetime) -> str:
+    """Write a moment so that everybody reads it in their own time zone.
+
+    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    """
+    fallback = f"{when:%Y-%m-%d %H:%M:%S} UTC"
+    return f"<!date^{int(when.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
+
+
+def _section(lines: Iterable[list[Inline]]) -> Block:
+    """Write lines below each other."""
+    first, *others = lines
+    inline = first + [each for line in others for each in [_text("\n"), *line]]
+    return RichTextBlock(elements=[_line(inline)])
+
+
+def _line(inline: list[Inline]) -> RichTextElement:
+    return RichTextSectionElement(elements=inline)
+
+
+def _code(text: str) -> RichTextElement:
+    return RichTextPreformattedElement(elements=[_text(text)])
+
+
+def _text(text: str) -> Inline:
+    return RichTextElementParts.Text(text=text)
+
+
+def _bold(text: str) -> Inline:
+    return RichTextElementParts.Text(text=text, style=_BOLD)
+
+
+def _italic(text: str) -> Inline:
+    return RichTextElementParts.Text(text=text, style=_ITALIC)
+
+
+def _link(url: str, text: str) -> Inline:
+    return RichTextElementParts.Link(url=url, text=text)
+
+
+def _size(blocks: Iterable[Block]) -> int:
+    return sum(_length(block.to_dict()) for block in blocks)
+
+
+def _length(value: object) -> int:
+    """Count the characters of all texts, and of what names their fields too: it errs to safety."""
+    match value:
+        case dict():
+            return sum(len(name) + _length(each) for name, each in value.items())
+        case list():
+            return sum(map(_length, value))
+        case str():
+            return len(value)
+        case _:
+            return 0
