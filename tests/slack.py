@@ -7,28 +7,56 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+type Answer = tuple[int, bytes, dict[str, str]]
+OK: Answer = (200, b"ok", {})
+
+
+def text_of(post: dict[str, Any]) -> str:
+    """Give all that a post shows, as one text."""
+    return json.dumps(post, ensure_ascii=False)
+
 
 class Slack(ThreadingHTTPServer):
-    """Answers every post alike: 200 `ok`, until `answer` is changed."""
+    """Answers posts as told, one after the other, the last answer for good; else 200 `ok`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = (200, b"ok")
+        self.answers: list[Answer] = [OK]
         self.posts: list[dict[str, Any]] = []
+        self.paths: list[str] = []
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/T0/B0/x"
+        return self.url_of("B0")
+
+    def url_of(self, webhook: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/services/T0/{webhook}/x"
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, Slack)
         self.server.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        status, body = self.server.answer
+        self.server.paths.append(self.path)
+        self.answer()
+
+    def do_GET(self) -> None:
+        """Answer what follows a redirection."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"welcome elsewhere")
+
+    def answer(self) -> None:
+        assert isinstance(self.server, Slack)
+        answers = self.server.answers
+        status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
+        for name, value in {
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            **headers,
+        }.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

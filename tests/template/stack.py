@@ -19,6 +19,7 @@ EVERYTHING = {
     "LogBuckets": "amzn-s3-demo-emr-logs,amzn-s3-demo-more-logs",
     "SlackWebhookSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf",
     "SlackWebhookSecretKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd",
+    "AmazonQNotifications": "true",
 }
 
 NOTHING = object()

@@ -17,6 +17,7 @@ LAYERS = ("EmrLogGuardLayer", "DependenciesLayer")
 PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
 
 ENVIRONMENT = {
+    "AMAZON_Q_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:amazon-q",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
     "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead-letters",
     "FINDINGS_TABLE_NAME": "findings",

@@ -32,6 +32,7 @@ def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
     [
         ({"EnforcementAllowed": "true"}, "EnforceFunction"),
         ({"SlackWebhookSecretArn": EVERYTHING["SlackWebhookSecretArn"]}, "NotifySlackFunction"),
+        ({"AmazonQNotifications": "true"}, "NotifyAmazonQFunction"),
     ],
 )
 def test_a_parameter_adds_a_function(parameters: dict[str, str], function: str) -> None:
@@ -49,6 +50,7 @@ def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
         replay.CHECK_CLUSTER,
         replay.CHECK_KEY,
         replay.CHECK_LOG_OBJECTS,
+        replay.NOTIFY_AMAZON_Q,
         replay.NOTIFY_SLACK,
         replay.REVIEW_FINDINGS,
     }
@@ -242,6 +244,7 @@ def test_the_ledger_survives_mistakes_and_forgets_what_is_over() -> None:
 def test_the_outputs_are_those_that_other_tools_read() -> None:
     assert set(template()["Outputs"]) == {
         "AlertsTopicArn",
+        "AmazonQTopicArn",
         "DeadLetterQueueUrl",
         "FindingsTableName",
         "OperationsTopicArn",

@@ -13,10 +13,16 @@ from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnfor
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.notice import Notice
 from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, ShardFailed
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import (
+    ClusterNotFoundError,
+    GuardError,
+    NotReadableError,
+    ObjectNotFoundError,
+)
 from emr_log_guard.usecases.rescan_ports import ListedObject
 from tests.unit.builders import (
     ACCOUNT,
@@ -322,11 +328,16 @@ class FakeSchedules:
 
 
 class FakeChat:
-    def __init__(self) -> None:
-        self.posts: list[str] = []
+    """Takes what is posted, but where a webhook's secret has an error."""
 
-    def post(self, text: str) -> None:
-        self.posts.append(text)
+    def __init__(self, errors: Mapping[str, GuardError] | None = None) -> None:
+        self.errors = errors or {}
+        self.posts: list[tuple[str, Notice]] = []
+
+    def post(self, secret_arn: str, notice: Notice) -> None:
+        if secret_arn in self.errors:
+            raise self.errors[secret_arn]
+        self.posts.append((secret_arn, notice))
 
 
 GONE = ObjectNotFoundError("the object is gone")

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from emr_log_guard.domain.compliance import Mode, Severity
-from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings, TerminationProtection
+from emr_log_guard.domain.policy import (
+    ClusterMatch,
+    Policy,
+    RuleSettings,
+    SlackRoute,
+    TerminationProtection,
+)
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.policy_document import (
     LARGEST_BYTES,
@@ -30,6 +36,17 @@ EXEMPTION = {
     "reason": "moves in June",
     "approved_by": "security@example.com",
 }
+
+
+WEBHOOK = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:emr-log-guard/slack/data-AbCdEf"
+ROUTES = "alerts.slack.routes"
+
+
+def route(**changes: object) -> dict[str, object]:
+    """Make a policy with a good route and one with these changes; None leaves out."""
+    good = {"tag": {"team": "data"}, "webhook_secret_arn": WEBHOOK}
+    second = {name: value for name, value in {**good, **changes}.items() if value is not None}
+    return {"alerts": {"slack": {"routes": [good, second]}}}
 
 
 def exemption(**changes: object) -> dict[str, object]:
@@ -65,7 +82,20 @@ def test_every_field_is_read() -> None:
                     EXEMPTION,
                     {**EXEMPTION, "cluster": {"name": "legacy-*", "tag": {"team": "a"}}},
                 ],
-                "alerts": {"minimum_severity": "HIGH"},
+                "alerts": {
+                    "minimum_severity": "HIGH",
+                    "slack": {
+                        "routes": [
+                            {
+                                "tag": {"team": "data"},
+                                "account": "111122223333",
+                                "minimum_severity": "HIGH",
+                                "webhook_secret_arn": WEBHOOK,
+                            },
+                            {"webhook_secret_arn": WEBHOOK},
+                        ]
+                    },
+                },
             }
         ),
         allowed=True,
@@ -85,6 +115,10 @@ def test_every_field_is_read() -> None:
     ]
     assert policy.exemptions[0].until == date(2026, 12, 31)
     assert policy.alerts.minimum_severity is Severity.HIGH
+    assert policy.alerts.slack_routes == (
+        SlackRoute(WEBHOOK, {"team": "data"}, "111122223333", Severity.HIGH),
+        SlackRoute(WEBHOOK),
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,6 +161,31 @@ def test_every_field_is_read() -> None:
         (exemption(cluster={"id": "j-*"}), "exemptions[2].cluster.id: is not written as it must"),
         (exemption(rules=[]), "exemptions[2].rules: expected `array` of length >= 1"),
         (exemption(rules=["EMRLOG-2"]), "exemptions[2].rules: this version has no rule 'EMRLOG-2'"),
+        (
+            {"alerts": {"slack": []}},
+            "alerts.slack: expected `object`, got `array`; write an object",
+        ),
+        ({"alerts": {"slack": {"default": WEBHOOK}}}, "alerts.slack.default: no such field"),
+        (route(webhook_secret_arn=None), f"{ROUTES}[1].webhook_secret_arn: is missing; write the"),
+        (
+            route(webhook_secret_arn=WEBHOOK.replace("guard/slack/", "guard/")),
+            f"{ROUTES}[1].webhook_secret_arn: is not written as it must be; write the ARN of a sec",
+        ),
+        (route(webhook_secret_arn="https://hooks.slack.com/x"), f"{ROUTES}[1].webhook_secret_arn"),
+        (
+            route(webhook_secret_arn=f"{WEBHOOK}*"),
+            f"{ROUTES}[1].webhook_secret_arn: is not written",
+        ),
+        (route(severity="HIGH"), f"{ROUTES}[1].severity: no such field"),
+        (route(minimum_severity="high"), f"{ROUTES}[1].minimum_severity: invalid enum value"),
+        (route(account="1"), f"{ROUTES}[1].account: is not written as it must be; write an acc"),
+        (route(account=111122223333), f"{ROUTES}[1].account: expected `str`, got `int`; write an"),
+        (route(tag={}), f"{ROUTES}[1].tag: expected `object` of length"),
+        (route(tag={"": "x"}), f"{ROUTES}[1].tag: a tag has no name"),
+        (
+            {"alerts": {"slack": {"routes": [{"webhook_secret_arn": WEBHOOK}] * 2}}},
+            f"{ROUTES}[0]: has no condition, so that the routes below it are never taken",
+        ),
         ("", "the document is not JSON"),
         ("{", "the document is not JSON"),
         ("[" * 5000, "the document is not JSON"),

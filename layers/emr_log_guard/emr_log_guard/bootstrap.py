@@ -23,7 +23,6 @@ from emr_log_guard.adapters.memory import (
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.scheduler import EventBridgeSchedules
 from emr_log_guard.adapters.sns import SnsAlerts
-from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsLogObjectQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.config import ScheduleSettings, Settings, required
@@ -158,6 +157,8 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
 
 def notify_amazon_q(env: Mapping[str, str]) -> NotifyAmazonQ:
     """Wire the notification of Amazon Q."""
+    from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ  # noqa: PLC0415 - as above
+
     return NotifyAmazonQ(SnsAmazonQ(clients.sns(), required(env, "AMAZON_Q_TOPIC_ARN")))
 
 

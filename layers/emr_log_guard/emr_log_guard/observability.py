@@ -180,6 +180,12 @@ def record_policy_problem(parameter: str, version: int | None, problems: Sequenc
     _count(Metric.POLICY_INVALID)
 
 
+def record_post(subject: str, webhook: str) -> None:
+    """Write down that an alert was posted, and with which secret's webhook."""
+    logger.info("alert posted", subject=subject, webhook=webhook)
+    metrics.add_metric(name="AlertsPosted", unit=MetricUnit.Count, value=1)
+
+
 def record_unusable_webhook(secret_arn: str, reason: str) -> None:
     """Write down that somebody has to mend a webhook or its secret."""
     logger.error("webhook is of no use", secret=secret_arn, reason=reason)

@@ -1,15 +1,22 @@
+import logging
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from emr_log_guard.adapters import slack
-from emr_log_guard.adapters.slack import SlackWebhook
-from emr_log_guard.errors import AlertNotDeliveredError, InvalidConfigurationError
-from tests.slack import Slack, slack_webhook
+from emr_log_guard.adapters.slack import PATIENCE, SlackWebhooks
+from emr_log_guard.errors import AlertNotDeliveredError, WebhookUnusableError
+from emr_log_guard.rendering.slack_message import slack_message, slack_text
+from tests.slack import OK, Answer, Slack, slack_webhook
+from tests.unit.notices import NOTICES
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slack"  # noqa: S105 - its name
+NOTICE = NOTICES["opened"]
+
+type Keep = Callable[..., list[bool]]
 
 
 @pytest.fixture
@@ -18,79 +25,245 @@ def server() -> Iterator[Slack]:
         yield server
 
 
-def with_secret(monkeypatch: pytest.MonkeyPatch, value: str | bytes) -> SlackWebhook:
-    def get_secret(name: str, *, max_age: int) -> str | bytes:
-        assert (name, max_age) == (SECRET, 300)
-        return value
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Note how long the client would wait."""
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    return seconds
 
-    monkeypatch.setattr(slack, "get_secret", get_secret)
-    return SlackWebhook(SECRET)
+
+@pytest.fixture
+def keep(monkeypatch: pytest.MonkeyPatch) -> Keep:
+    """Have a secret hold these values, one after the other; note which were asked for afresh."""
+
+    def kept(*values: str | bytes | GetParameterError) -> list[bool]:
+        afresh: list[bool] = []
+        left = list(values)
+
+        def get_secret(name: str, *, max_age: int, force_fetch: bool) -> str | bytes:
+            assert (name, max_age) == (SECRET, 300)
+            afresh.append(force_fetch)
+            value = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(value, GetParameterError):
+                raise value
+            return value
+
+        monkeypatch.setattr(slack, "get_secret", get_secret)
+        return afresh
+
+    return kept
 
 
-def test_a_text_is_posted_without_formatting(
-    monkeypatch: pytest.MonkeyPatch, server: Slack
+def post() -> None:
+    SlackWebhooks().post(SECRET, NOTICE)
+
+
+def test_blocks_are_posted_with_a_text_for_notifications(keep: Keep, server: Slack) -> None:
+    keep(f"{server.url}\n")
+    post()
+
+    assert server.posts == [slack_message(NOTICE)]
+
+
+def test_blocks_that_slack_does_not_like_are_posted_as_text(keep: Keep, server: Slack) -> None:
+    keep(server.url)
+    server.answers = [(400, b"invalid_blocks", {}), OK]
+    post()
+
+    assert server.posts == [slack_message(NOTICE), slack_text(NOTICE)]
+
+
+@pytest.mark.parametrize("seconds", ["1", str(PATIENCE)])
+def test_a_rate_limit_is_waited_for_within_the_functions_time(
+    keep: Keep, server: Slack, slept: list[float], seconds: str
 ) -> None:
-    with_secret(monkeypatch, f"{server.url}\n").post("a &lt;!channel&gt; *b* ü")
+    keep(server.url)
+    server.answers = [(429, b"rate_limited", {"Retry-After": seconds}), OK]
+    post()
 
-    assert server.posts == [{"text": "a &lt;!channel&gt; *b* ü", "mrkdwn": False}]
+    [waited] = slept
+    assert int(seconds) <= waited < int(seconds) + 1
+    assert len(server.posts) == 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": str(PATIENCE + 1)},
+        {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"},
+        {"Retry-After": "-1"},
+        {},
+    ],
+)
+def test_a_longer_rate_limit_is_left_to_lambdas_retry(
+    keep: Keep, server: Slack, slept: list[float], headers: dict[str, str]
+) -> None:
+    keep(server.url)
+    server.answers = [(429, b"rate_limited", headers)]
+
+    with pytest.raises(AlertNotDeliveredError, match=r"^Slack answered 429: rate_limited$"):
+        post()
+
+    assert (len(server.posts), slept) == (1, [])
+
+
+def test_a_rate_limit_that_does_not_end_is_waited_for_once(
+    keep: Keep, server: Slack, slept: list[float]
+) -> None:
+    keep(server.url)
+    server.answers = [(429, b"rate_limited", {"Retry-After": "2"})]
+
+    with pytest.raises(AlertNotDeliveredError, match="429"):
+        post()
+
+    assert (len(server.posts), len(slept)) == (2, 1)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_error_of_slacks_own_is_tried_again_at_once(
+    keep: Keep, server: Slack, status: int
+) -> None:
+    keep(server.url)
+    server.answers = [(status, b"rollup_error", {}), OK]
+    post()
+
+    assert len(server.posts) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "posts"),
+    [
+        ((500, b"rollup_error", {}), "500: rollup_error", 2),
+        ((502, b"", {}), "502: ", 1),
+        ((204, b"", {}), "204: ", 1),
+        ((200, b"<html>sign in", {}), "200: <html>sign in", 1),
+        ((302, b"", {"Location": "/elsewhere"}), "200: welcome elsewhere", 1),
+    ],
+)
+def test_anything_but_an_ok_is_not_delivered(
+    keep: Keep, server: Slack, answer: Answer, said: str, posts: int
+) -> None:
+    keep(server.url)
+    server.answers = [answer]
+
+    with pytest.raises(AlertNotDeliveredError) as raised:
+        post()
+
+    assert str(raised.value) == f"Slack answered {said}"
+    assert len(server.posts) == posts
+
+
+@pytest.mark.parametrize(
+    "answer", [(500, b"\xff", {}), (200, b"ok", {"Content-Type": "text/plain; charset=nonsense"})]
+)
+def test_an_answer_that_is_no_text_is_not_delivered(
+    keep: Keep, server: Slack, answer: Answer
+) -> None:
+    keep(server.url)
+    server.answers = [answer]
+
+    with pytest.raises(AlertNotDeliveredError, match=r"^Slack could not be reached: "):
+        post()
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
+        (403, b"action_prohibited"),
+        (403, b"invalid_token"),
+        (404, b"channel_not_found"),
         (404, b"no_service"),
-        (429, b"rate_limited"),
-        (500, b"\xff"),
-        (302, b"elsewhere"),
-        (204, b""),
+        (410, b"channel_is_archived"),
     ],
 )
-def test_anything_but_a_200_is_not_delivered(
-    monkeypatch: pytest.MonkeyPatch, server: Slack, status: int, body: bytes
+def test_what_slack_refuses_is_not_tried_again(
+    keep: Keep, server: Slack, slept: list[float], status: int, body: bytes
 ) -> None:
-    server.answer = (status, body)
+    afresh = keep(server.url)
+    server.answers = [(status, body, {})]
 
-    with pytest.raises(AlertNotDeliveredError) as raised:
-        with_secret(monkeypatch, server.url).post("hello")
+    with pytest.raises(WebhookUnusableError) as raised:
+        post()
 
-    told = body.decode(errors="replace")
-    assert str(raised.value) == f"Slack answered {status}: {told}"
-    assert len(server.posts) == 1
+    told = f"Slack refuses what is posted with {SECRET}: {status}: {body.decode()}"
+    assert str(raised.value) == told
+    assert (len(server.posts), slept, afresh) == (1, [], [False, True])
+
+
+def test_what_is_refused_as_text_too_is_refused(keep: Keep, server: Slack) -> None:
+    keep(server.url)
+    server.answers = [(400, b"user_not_found", {})]
+
+    with pytest.raises(WebhookUnusableError, match=r"400: user_not_found$"):
+        post()
+
+    assert len(server.posts) == 2
+
+
+def test_a_webhook_that_was_replaced_is_read_afresh(keep: Keep, server: Slack) -> None:
+    keep(server.url_of("OLD"), server.url_of("NEW"))
+    server.answers = [(404, b"no_service", {}), OK]
+    post()
+
+    assert server.paths == ["/services/T0/OLD/x", "/services/T0/NEW/x"]
+
+
+def test_a_replacement_that_is_refused_too_is_told(keep: Keep, server: Slack) -> None:
+    keep(server.url_of("OLD"), server.url_of("NEW"))
+    server.answers = [(404, b"no_service", {}), (410, b"channel_is_archived", {})]
+
+    with pytest.raises(WebhookUnusableError, match=r"410: channel_is_archived$"):
+        post()
 
 
 def test_a_slack_that_cannot_be_reached_is_told_without_the_urls_secret(
-    monkeypatch: pytest.MonkeyPatch,
+    keep: Keep, slept: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    webhook = with_secret(monkeypatch, f"http://127.0.0.1:{port}/services/secret")
+    keep(f"http://127.0.0.1:{port}/services/hush")
 
-    with pytest.raises(
-        AlertNotDeliveredError, match=r"^Slack could not be reached: NewConnectionError$"
-    ):
-        webhook.post("hello")
+    with pytest.raises(AlertNotDeliveredError, match=r"^Slack could not be reached: URLError$"):
+        post()
+
+    assert len(slept) == 1
+    assert "hush" not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["", "services/hu sh"])
+def test_the_url_is_never_logged_whatever_the_level(
+    keep: Keep, server: Slack, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    keep(f"http://127.0.0.1:{server.server_port}/{path}" if path else server.url)
+    try:
+        post()
+    except AlertNotDeliveredError as error:
+        assert "hu sh" not in str(error)  # noqa: PT017 - not always is there one
+        assert error.__suppress_context__  # noqa: PT017
+
+    assert "/services" not in caplog.text
 
 
 @pytest.mark.parametrize(
     "secret",
     ["", "changeme", "http://hooks.slack.com/x", "ftp://x", '{"url": "https://x"}', b"https://x"],
 )
-def test_a_secret_that_is_no_url_is_a_mistake_of_configuration(
-    monkeypatch: pytest.MonkeyPatch, secret: str | bytes
-) -> None:
-    with pytest.raises(InvalidConfigurationError, match=f"the secret {SECRET} must be") as raised:
-        with_secret(monkeypatch, secret).post("hello")
+def test_a_secret_that_is_no_url_is_of_no_use(keep: Keep, secret: str | bytes) -> None:
+    keep(secret)
+
+    with pytest.raises(WebhookUnusableError, match=f"the secret {SECRET} must be") as raised:
+        post()
 
     assert "changeme" not in str(raised.value)
 
 
-def test_a_secret_that_cannot_be_read_flies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def get_secret(_name: str, **_: object) -> str:
-        message = "AccessDeniedException"
-        raise parameters.exceptions.GetParameterError(message)
+def test_a_secret_that_cannot_be_read_is_told_by_its_name(keep: Keep) -> None:
+    keep(GetParameterError("AccessDeniedException"))
 
-    monkeypatch.setattr(slack, "get_secret", get_secret)
-
-    with pytest.raises(parameters.exceptions.GetParameterError):
-        SlackWebhook(SECRET).post("hello")
+    with pytest.raises(
+        WebhookUnusableError, match=f"the secret {SECRET} cannot be read: AccessDeniedException"
+    ):
+        post()

@@ -1,13 +1,20 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from emr_log_guard.domain.compliance import Mode, Severity
-from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings, TerminationProtection
+from emr_log_guard.domain.policy import (
+    ClusterMatch,
+    Policy,
+    RuleSettings,
+    SlackRoute,
+    TerminationProtection,
+)
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.in_force import in_force
-from tests.unit.builders import an_exemption
+from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, an_exemption
 
 ID = "j-2AXXXXXXGAPLF"
 TAGS = {"team": "research", "stage": "prod"}
@@ -166,3 +173,44 @@ def test_the_policys_mode_alone_stops_every_rule() -> None:
     policy = Policy(mode=Mode.OBSERVE, rules={"A": RuleSettings(mode=Mode.ENFORCE)})
 
     assert policy.mode_of("A") is Mode.OBSERVE
+
+
+TEAM = {"team": "data"}
+
+
+@pytest.mark.parametrize(
+    ("route", "account", "severity", "tags", "taken"),
+    [
+        ({}, None, None, {}, True),
+        ({"tag": TEAM}, ACCOUNT, Severity.LOW, TEAM | {"env": "prod"}, True),
+        ({"tag": TEAM}, ACCOUNT, Severity.LOW, {"team": "ml"}, False),
+        ({"tag": TEAM}, ACCOUNT, Severity.LOW, {}, False),
+        ({"tag": TEAM | {"env": "prod"}}, ACCOUNT, Severity.LOW, TEAM, False),
+        ({"account": ACCOUNT}, ACCOUNT, None, {}, True),
+        ({"account": ACCOUNT}, OTHER_ACCOUNT, None, {}, False),
+        ({"account": ACCOUNT}, None, None, {}, False),
+        ({"minimum_severity": Severity.HIGH}, ACCOUNT, Severity.CRITICAL, {}, True),
+        ({"minimum_severity": Severity.HIGH}, ACCOUNT, Severity.HIGH, {}, True),
+        ({"minimum_severity": Severity.HIGH}, ACCOUNT, Severity.MEDIUM, {}, False),
+        ({"minimum_severity": Severity.LOW}, ACCOUNT, None, {}, False),
+        ({"tag": TEAM, "account": ACCOUNT}, ACCOUNT, None, TEAM, True),
+        ({"tag": TEAM, "account": ACCOUNT}, OTHER_ACCOUNT, None, TEAM, False),
+        ({"tag": TEAM, "minimum_severity": Severity.HIGH}, ACCOUNT, Severity.LOW, TEAM, False),
+    ],
+)
+def test_a_route_is_taken_when_all_its_conditions_hold(
+    route: dict[str, Any],
+    account: str | None,
+    severity: Severity | None,
+    tags: dict[str, str],
+    *,
+    taken: bool,
+) -> None:
+    assert SlackRoute("arn", **route).matches(account, severity, tags) is taken
+
+
+def test_only_a_route_without_conditions_is_for_all() -> None:
+    assert SlackRoute("arn").for_all
+    assert not SlackRoute("arn", tag=TEAM).for_all
+    assert not SlackRoute("arn", account=ACCOUNT).for_all
+    assert not SlackRoute("arn", minimum_severity=Severity.LOW).for_all

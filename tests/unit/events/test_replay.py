@@ -7,11 +7,11 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 from emr_log_guard.events.replay import (
+    ForChat,
     ForCheckCluster,
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
-    ForChat,
     ForReviewFindings,
     cause_of,
     parse_dead_letter,
@@ -147,6 +147,16 @@ def test_a_failed_invocations_payload_is_the_event() -> None:
 
     assert isinstance(what, ForCheckCluster)
     assert what.event == CLUSTER_EVENT
+
+
+def test_a_failed_alert_says_which_function_failed_on_it() -> None:
+    failure, undelivered = (failed(event("sns-alert")), json.dumps(NOTIFICATION))
+    alerts = [parse_dead_letter(each) for each in (failure, undelivered)]
+
+    assert [each.failed.split(":")[6:] for each in alerts if isinstance(each, ForChat)] == [
+        ["check", "$LATEST"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(

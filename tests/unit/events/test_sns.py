@@ -3,7 +3,9 @@ import json
 import pytest
 
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.sns import AlertMessage, parse_alerts
+from emr_log_guard.events.sns import parse_alerts
+from tests.unit.builders import ACCOUNT, REGION
+from tests.unit.notices import PUBLISHED
 
 ALERT = {"schema": "emr-log-guard/alert/1", "subject": "s", "text": "t", "kind": "finding.opened"}
 
@@ -21,10 +23,39 @@ def a_delivery(*messages: object) -> dict[str, object]:
 
 
 def test_each_delivered_alert_is_read() -> None:
-    alerts = parse_alerts(a_delivery(ALERT, ALERT | {"subject": "another"}))
+    notices = parse_alerts(a_delivery(ALERT, ALERT | {"subject": "another", "account": "1"}))
 
-    assert [alert.subject for alert in alerts] == ["s", "another"]
-    assert alerts[0] == AlertMessage("emr-log-guard/alert/1", "s", "t")
+    assert [(notice.subject, notice.account) for notice in notices] == [
+        ("s", None),
+        ("another", "1"),
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(PUBLISHED) - {"endless"}))  # which SNS gets cut
+def test_what_is_published_is_read_as_it_was(name: str) -> None:
+    published = PUBLISHED[name]
+    (notice,) = parse_alerts(a_delivery(json.loads(published.message)["lambda"]))
+
+    assert notice.about == published.about
+    assert notice.about is not None
+    assert (notice.account, notice.region) == (ACCOUNT, REGION)
+    assert notice.text.startswith(notice.subject)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ALERT,
+        ALERT | {"kind": "finding.evaporated", "cluster_arn": "a"},
+        ALERT | {"kind": "policy.invalid"},
+        ALERT | {"kind": "rescan.done", "execution": "e"},
+        {name: value for name, value in ALERT.items() if name != "kind"},
+    ],
+)
+def test_an_alert_of_another_version_is_read_as_text(message: dict[str, object]) -> None:
+    (notice,) = parse_alerts(a_delivery(message))
+
+    assert (notice.about, notice.subject, notice.text) == (None, "s", "t")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.response import StreamingBody
@@ -27,6 +27,9 @@ from tests.unit.builders import (
 )
 from tests.unit.fake_table import FakeTable
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+if TYPE_CHECKING:
+    from emr_log_guard.domain.notice import Notice
 
 # Powertools says so whenever an invocation fails before anything was measured.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -150,6 +153,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
         "FINDINGS_TABLE_NAME": "findings",
         "REPORTS_BUCKET_NAME": "reports",
+        "AMAZON_Q_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:amazon-q",
         "SLACK_WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s",
     }.items():
         monkeypatch.setenv(name, value)
@@ -539,8 +543,37 @@ def test_enforce_has_a_request_delivered_again_when_emr_is_busy(aws: StubbedAws)
 
 @pytest.mark.usefixtures("aws")
 def test_notify_slack_posts_the_alert(monkeypatch: pytest.MonkeyPatch) -> None:
-    posts: list[str] = []
-    monkeypatch.setattr(slack.SlackWebhook, "post", lambda _, text: posts.append(text))
+    posts: list[tuple[str, Notice]] = []
+    monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
 
     assert invoke(load("notify_slack"), an_event("sns-alert")) == {"posted": 1}
-    assert "EMRLOG-002" in posts[0]
+    [(webhook, notice)] = posts
+    assert webhook == "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s"
+    assert "EMRLOG-002" in notice.subject
+
+
+def test_notify_slack_reads_the_policy_once_for_many_alerts(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "arn:aws:secretsmanager:eu-west-1:1:secret:emr-log-guard/slack/all-AbCdEf"  # noqa: S105
+    routes = [{"webhook_secret_arn": secret.replace(":1:", ":111122223333:")}]
+    stored = json.dumps({"alerts": {"slack": {"routes": routes}}})
+    aws.answer("GetParameter", {"Parameter": {"Name": "p", "Value": stored, "Version": 1}})
+    posts: list[tuple[str, Notice]] = []
+    monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
+
+    app = load("notify_slack")
+    for _ in range(3):
+        invoke(app, an_event("sns-alert"))
+
+    assert {webhook for webhook, _ in posts} == {routes[0]["webhook_secret_arn"]}
+    assert aws.counts == {"GetParameter": 1}
+
+
+def test_notify_amazon_q_publishes_the_alert(aws: StubbedAws) -> None:
+    aws.answer("Publish", {"MessageId": "m"})
+
+    assert invoke(load("notify_amazon_q"), an_event("sns-alert")) == {"published": 1}
+    [(_, published)] = aws.calls
+    assert published["TopicArn"] == "arn:aws:sns:eu-west-1:111122223333:amazon-q"
+    assert json.loads(published["Message"])["source"] == "custom"

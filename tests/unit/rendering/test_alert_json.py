@@ -13,6 +13,7 @@ ALERT = Alert(
     (a_finding(deadline=NOW),),
     NextStep.NOTHING_IN_ALERT_MODE,
     Mode.ALERT,
+    cluster_tags={"team": "data"},
 )
 BARE = Alert(AlertKind.ENFORCEMENT_DONE, ARN, None, (), NextStep.CLUSTER_ENDED, Mode.ENFORCE)
 
@@ -34,6 +35,7 @@ def test_an_alert_has_every_field_of_its_schema() -> None:
         "next_step": "nothing_in_alert_mode",
         "detail": "",
         "expired_exemptions": [],
+        "cluster_tags": {"team": "data"},
     }
     assert finding == {
         "id": f"{ARN}#EMRLOG-002",

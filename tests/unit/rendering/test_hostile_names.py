@@ -110,19 +110,13 @@ def test_a_command_is_never_cut_in_two() -> None:
     assert machine["findings"][0]["remediation"] == "# Too long for an alert: see the runbook."
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_slack_sees_no_control_characters_and_no_endless_text(name: str) -> None:
-    alert = an_alert(name)
-    text = slack_text(alert_subject(alert), alert_text(alert))
+def test_tags_are_left_out_whole_where_they_do_not_fit() -> None:
+    tags = {"team": "data", "hostile": "\x01" * 20_000, "after": "x"}
+    alert = dataclasses.replace(an_alert("x"), cluster_tags=tags)
+    machine = json.loads(json.loads(alert_messages(alert))["sqs"])
 
-    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", text)
-    assert len(text) < 40_000
-
-
-def test_slack_says_how_much_it_leaves_out() -> None:
-    assert slack_text("s", "x" * 20_000).endswith(
-        "\n… 8002 more characters: see the alert's e-mail"
-    )
+    assert machine["cluster_tags"] == {"team": "data"}
+    assert len(alert_messages(alert).encode()) < 256 * 1024 - 2_000
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,28 +1,148 @@
+import json
+import logging
+from dataclasses import dataclass, replace
+
 import pytest
 
-from emr_log_guard.errors import AlertNotDeliveredError
-from emr_log_guard.events.sns import AlertMessage
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.notice import Notice
+from emr_log_guard.domain.policy import AlertSettings, Policy, SlackRoute
+from emr_log_guard.errors import AlertNotDeliveredError, GuardError, WebhookUnusableError
+from emr_log_guard.observability import metrics
+from emr_log_guard.usecases.current_policy import CurrentPolicy
+from emr_log_guard.usecases.notify_amazon_q import NotifyAmazonQ
 from emr_log_guard.usecases.notify_slack import NotifySlack
+from emr_log_guard.usecases.ports import PolicyInForce, StoredPolicy, UnreadablePolicy
 from tests.unit.fakes import FakeChat
+from tests.unit.notices import NOTICES
+
+DEFAULT, DATA, GRAVE = "default", "data", "grave"
+ROUTES = (
+    SlackRoute(DATA, tag={"team": "data"}),
+    SlackRoute(GRAVE, minimum_severity=Severity.CRITICAL),
+)
+OF_DATA = NOTICES["opened"]
+OF_NOBODY = NOTICES["reopened"]
 
 
-def an_alert(subject: str, text: str = "text\n") -> AlertMessage:
-    return AlertMessage("emr-log-guard/alert/1", subject, text)
+@pytest.fixture(autouse=True)
+def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "namespace", "EmrLogGuard")
+    metrics.clear_metrics()
 
 
-def test_each_alert_is_posted() -> None:
+def counted(name: str) -> float:
+    return sum(metrics.provider.metric_set.get(name, {}).get("Value", ()))
+
+
+def fixed(policy: Policy) -> PolicyInForce:
+    def give(*, afresh: bool = False) -> Policy:
+        assert not afresh
+        return policy
+
+    return give
+
+
+def notify(chat: FakeChat, *notices: Notice, routes: tuple[SlackRoute, ...] = ROUTES) -> object:
+    policy = Policy(alerts=AlertSettings(slack_routes=routes))
+    return NotifySlack(chat, fixed(policy), DEFAULT)(notices)
+
+
+def test_each_alert_is_posted_where_the_first_route_says() -> None:
     chat = FakeChat()
 
-    answer = NotifySlack(chat)([an_alert("one"), an_alert("two <!channel>")])
-
-    assert answer == {"posted": 2}
-    assert chat.posts == ["one\ntext\n", "two &lt;!channel&gt;\ntext\n"]
+    assert notify(chat, OF_DATA, OF_NOBODY) == {"posted": 2}
+    assert chat.posts == [(DATA, OF_DATA), (DEFAULT, OF_NOBODY)]
 
 
-def test_an_alert_that_slack_does_not_take_flies() -> None:
-    class Refusing:
-        def post(self, text: str) -> None:
-            raise AlertNotDeliveredError(text)
+@pytest.mark.parametrize("name", ["policy-invalid", "rescan", "unknown"])
+def test_what_is_about_no_cluster_goes_to_the_default(name: str) -> None:
+    chat = FakeChat()
+    notify(chat, NOTICES[name])
+
+    assert [webhook for webhook, _ in chat.posts] == [DEFAULT]
+
+
+def test_a_route_of_no_use_loses_no_alert_and_tells_the_operators(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chat = FakeChat({DATA: WebhookUnusableError("410: channel_is_archived")})
+
+    with caplog.at_level(logging.ERROR):
+        assert notify(chat, OF_DATA) == {"posted": 1}
+
+    assert chat.posts == [(DEFAULT, OF_DATA)]
+    assert (counted("WebhooksUnusable"), counted("AlertsPosted")) == (1, 1)
+
+
+def test_a_route_that_is_busy_is_tried_again_and_not_replaced() -> None:
+    chat = FakeChat({DATA: AlertNotDeliveredError("429")})
 
     with pytest.raises(AlertNotDeliveredError):
-        NotifySlack(Refusing())([an_alert("one")])
+        notify(chat, OF_DATA)
+
+    assert chat.posts == []
+
+
+@pytest.mark.parametrize("error", [WebhookUnusableError("404"), AlertNotDeliveredError("500")])
+def test_a_default_that_does_not_take_it_flies(error: GuardError) -> None:
+    chat = FakeChat({DEFAULT: error})
+
+    with pytest.raises(type(error)):
+        notify(chat, OF_NOBODY)
+
+    assert counted("WebhooksUnusable") == isinstance(error, WebhookUnusableError)
+
+
+def test_a_default_that_is_of_no_use_either_flies() -> None:
+    useless = WebhookUnusableError("404")
+    chat = FakeChat({DATA: useless, DEFAULT: useless})
+
+    with pytest.raises(WebhookUnusableError):
+        notify(chat, OF_DATA)
+
+
+@dataclass
+class Parameter:
+    stored: StoredPolicy | UnreadablePolicy
+    name: str = "/policy"
+
+    def read(self) -> StoredPolicy | UnreadablePolicy:
+        return self.stored
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        StoredPolicy("{", 2),
+        StoredPolicy(json.dumps({"alerts": {"slack": {"routes": "all"}}}), 3),
+        UnreadablePolicy("AccessDeniedException", transient=False),
+        UnreadablePolicy("ThrottlingException", transient=True),
+    ],
+)
+def test_a_broken_policy_loses_no_alert(stored: StoredPolicy | UnreadablePolicy) -> None:
+    chat = FakeChat()
+    policy = CurrentPolicy(Parameter(stored), None, allowed=False)
+
+    NotifySlack(chat, policy, DEFAULT)([OF_DATA])
+
+    assert chat.posts == [(DEFAULT, OF_DATA)]
+
+
+def test_each_alert_is_published_for_amazon_q() -> None:
+    published: list[Notice] = []
+
+    class Topic:
+        def publish(self, notice: Notice) -> None:
+            published.append(notice)
+
+    assert NotifyAmazonQ(Topic())([OF_DATA, OF_NOBODY]) == {"published": 2}
+    assert published == [OF_DATA, OF_NOBODY]
+
+
+def test_a_catch_all_at_the_end_takes_the_rest() -> None:
+    chat = FakeChat()
+    routes = (*ROUTES, SlackRoute("all"))
+    notify(chat, replace(OF_NOBODY, cluster_tags={"team": "ml"}), NOTICES["rescan"], routes=routes)
+
+    assert [webhook for webhook, _ in chat.posts] == ["all", "all"]

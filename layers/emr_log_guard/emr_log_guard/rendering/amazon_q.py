@@ -17,12 +17,13 @@ from emr_log_guard.rendering.alert_text import (
     cluster_id,
     console_link,
     deadline_of,
-    evidence_lines,
     exempt_command,
     fix_of,
     next_words,
 )
 from emr_log_guard.rendering.chat import (
+    below_headline,
+    evidence_of,
     exemptible,
     first_seen,
     launched_by,
@@ -30,9 +31,8 @@ from emr_log_guard.rendering.chat import (
     shortened,
     sign,
     verdict,
-    without_headline,
 )
-from emr_log_guard.rendering.escape import code_span, plain
+from emr_log_guard.rendering.escape import code_span, plain, within_code
 from emr_log_guard.rendering.policy_alert import policy_fix, policy_next
 
 _DESCRIPTION = 2_500
@@ -69,7 +69,7 @@ def amazon_q_message(notice: Notice) -> str:
             },
             "metadata": {
                 "threadId": thread_of(notice),
-                "summary": _MARKUP.sub("", notice.subject),
+                "summary": _inert(notice.subject),
                 "eventType": notice.kind or "alert",
                 "relatedResources": _resources(notice),
                 "additionalContext": _context(notice),
@@ -94,12 +94,13 @@ def thread_of(notice: Notice) -> str:
 
 def _title(notice: Notice) -> str:
     if not isinstance(notice.about, Alert):
-        return f"{sign(notice)} {_MARKUP.sub('', notice.subject)}"
-    findings = notice.about.findings
-    more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
-    about = f": {verdict(findings[0])} {findings[0].rule_id} {findings[0].rule_name}{more}"
-    kind = _KINDS.get(notice.about.kind, "EMR logs")
-    return f"{sign(notice)} {_MARKUP.sub('', kind + (about if findings else ''))}"
+        return f"{sign(notice)} {_inert(notice.subject)}"
+    title = _KINDS[notice.about.kind]
+    for first in notice.about.findings[:1]:
+        title += f": {verdict(first)} {first.rule_id} {first.rule_name}"
+    if more := len(notice.about.findings[1:]):
+        title += f" and {more} more"
+    return f"{sign(notice)} {_inert(title)}"
 
 
 def _description(notice: Notice) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _description(notice: Notice) -> Iterator[str]:
             if more := len(problem.problems[5:]):
                 yield f"and {more} more"
         case _:
-            yield from _fenced(shortened(without_headline(notice), _DESCRIPTION))
+            yield from _fenced(below_headline(notice, _DESCRIPTION))
 
 
 def _about_cluster(alert: Alert, notice: Notice) -> Iterator[str]:
@@ -146,14 +147,14 @@ def _about_cluster(alert: Alert, notice: Notice) -> Iterator[str]:
 
 
 def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
-    yield f"\n*{_MARKUP.sub('', f'{verdict(finding)} {finding.rule_id} {finding.rule_name}')}*"
+    yield f"\n*{_inert(f'{verdict(finding)} {finding.rule_id} {finding.rule_name}')}*"
     if finding.status is Status.RESOLVED:
         yield f"It was: {_code(finding.summary)}"
         return
     yield _code(finding.summary)
     yield WHY.get(finding.rule_id, "")
     if not any(each.evidence == finding.evidence for each in above):
-        yield from _fenced(shortened("\n".join(evidence_lines(finding)), _TEXT))
+        yield from _fenced(evidence_of(finding, _TEXT))
     fix = fix_of(finding)
     if not fix or any(fix_of(each) == fix for each in above):
         return
@@ -195,7 +196,8 @@ def _resources(notice: Notice) -> list[str]:
 
 def _context(notice: Notice) -> dict[str, str]:
     """Name what a custom action's button may take as its variables."""
-    context = {"Account": notice.account or "unknown", "Region": notice.region or "unknown"}
+    place = (notice.account or "unknown", notice.region or "unknown")
+    context = dict(zip(("Account", "Region"), map(_inert, place), strict=True))
     if isinstance(notice.about, Alert):
         context |= {
             "ClusterId": cluster_id(notice.about),
@@ -203,6 +205,11 @@ def _context(notice: Notice) -> dict[str, str]:
             "Severity": str(notice.severity or "unknown"),
         }
     return context
+
+
+def _inert(text: str) -> str:
+    """Leave out whatever a chat may take for markup."""
+    return _MARKUP.sub("", text)[:_TEXT]
 
 
 def _place(notice: Notice) -> str:
@@ -214,6 +221,5 @@ def _code(text: str) -> str:
 
 
 def _fenced(text: str) -> Iterator[str]:
-    lines = [code_span(line)[1:-1] if line.strip() else "" for line in text.splitlines()]
-    if any(lines):
-        yield "\n".join(["```", *lines, "```"])
+    if text:
+        yield "\n".join(["```", *map(within_code, text.split("\n")), "```"])

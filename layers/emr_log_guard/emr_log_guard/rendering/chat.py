@@ -7,6 +7,7 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.notice import Notice, RescanDone
+from emr_log_guard.rendering.alert_text import evidence_lines
 from emr_log_guard.rendering.escape import plain
 
 _SIGNS = {
@@ -50,7 +51,15 @@ def sign(notice: Notice) -> str:
             for kind, shown in _KINDS.items():
                 if notice.kind == kind:
                     return shown
-            return _SIGNS[notice.severity] if notice.severity else _DOUBT
+            return _sign_of(notice.about.findings) if isinstance(notice.about, Alert) else _DOUBT
+
+
+def _sign_of(findings: Sequence[Finding]) -> str:
+    """Take what is proven for graver than what is in doubt."""
+    order = {finding.severity.rank: finding.severity for finding in findings}
+    proven = [f.severity.rank for f in findings if f.compliance is Compliance.NON_COMPLIANT]
+    gravest = max(proven or order, default=None)
+    return _DOUBT if gravest is None else _SIGNS[order[gravest]]
 
 
 def exemptible(alert: Alert) -> tuple[Finding, ...]:
@@ -72,9 +81,9 @@ def launched_by(alert: Alert) -> str:
     return ", ".join(sorted({f.launched_by for f in alert.findings if f.launched_by}))
 
 
-def shortened(text: str, longest: int) -> str:
-    """Show a text, its line breaks kept, and how much of it was left out."""
-    shown = plain(text, keep="\n")
+def shortened(text: str, longest: int, *, keep: str = "") -> str:
+    """Show a text, in one line unless line breaks are to be kept, and how much was left out."""
+    shown = plain(text, keep=keep)
     if len(shown) <= longest:
         return shown
     left_out = f"… ({len(shown) - longest:,} more characters)"
@@ -90,10 +99,15 @@ def verdict(finding: Finding) -> str:
     return str(finding.severity)
 
 
-def without_headline(notice: Notice) -> str:
-    """Give the text of an alert below its headline."""
+def below_headline(notice: Notice, longest: int) -> str:
+    """Give the text of an alert below its headline, and how much of it was left out."""
     _, _, rest = notice.text.partition("\n")
-    return rest.strip("\n")
+    return shortened(rest.strip("\n"), longest, keep="\n")
+
+
+def evidence_of(finding: Finding, longest: int) -> str:
+    """Give a finding's evidence in lines, and how much of it was left out."""
+    return shortened("\n".join(map(plain, evidence_lines(finding))), longest, keep="\n")
 
 
 def rule_ids(findings: Sequence[Finding]) -> str:

@@ -27,12 +27,17 @@ def slack(text: str) -> str:
 
 
 def code_span(text: str) -> str:
-    """Write text as code for a chat whose markup may be Slack's or Teams': it is shown as it is.
-
-    Where one needs an escape that the other would show, a look-alike stands for the character.
-    """
-    shown = plain(text).strip().translate(_LOOK_ALIKES)
+    """Write text as code in a line, for a chat whose markup may be Slack's or Teams'."""
+    shown = within_code(text).strip()
     return f"`{shown}`" if shown else "(blank)"
+
+
+def within_code(text: str) -> str:
+    """Make text so that it stays within its code, and pings nobody there.
+
+    Where one chat needs an escape that another would show, a look-alike stands for the character.
+    """
+    return plain(text).translate(_LOOK_ALIKES)
 
 
 _LOOK_ALIKES = str.maketrans({"`": "'", "<": "\u2039", ">": "\u203a", "&": "\uff06"})

@@ -24,7 +24,7 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from emr_log_guard.domain.decide import Alert
+from emr_log_guard.domain.decide import Alert, NextStep
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.notice import Notice
 from emr_log_guard.domain.policy_problem import PolicyProblem
@@ -33,12 +33,13 @@ from emr_log_guard.rendering.alert_text import (
     cluster_id,
     console_link,
     deadline_of,
-    evidence_lines,
     exempt_command,
     fix_of,
     next_words,
 )
 from emr_log_guard.rendering.chat import (
+    below_headline,
+    evidence_of,
     exemptible,
     first_seen,
     launched_by,
@@ -46,7 +47,6 @@ from emr_log_guard.rendering.chat import (
     shortened,
     sign,
     verdict,
-    without_headline,
 )
 from emr_log_guard.rendering.escape import plain, slack
 from emr_log_guard.rendering.policy_alert import policy_fix, policy_next
@@ -74,7 +74,7 @@ def slack_message(notice: Notice) -> dict[str, Any]:
 
 def slack_text(notice: Notice) -> dict[str, Any]:
     """Write the same without blocks, should Slack refuse them."""
-    text = f"{plain(notice.subject)}\n{shortened(without_headline(notice), _MESSAGE)}"
+    text = f"{plain(notice.subject)}\n{below_headline(notice, _MESSAGE)}"
     return _body(notice) | {"text": slack(text)}
 
 
@@ -123,7 +123,7 @@ def _top(notice: Notice) -> Iterator[Block]:
         case PolicyProblem() as problem:
             yield from _about_policy(problem, notice)
         case _:
-            yield RichTextBlock(elements=[_code(shortened(without_headline(notice), _FIX))])
+            yield RichTextBlock(elements=[_code(below_headline(notice, _FIX))])
 
 
 def _about_cluster(alert: Alert, notice: Notice) -> Iterator[Block]:
@@ -185,7 +185,7 @@ def _grounds(finding: Finding, above: Iterable[Finding]) -> Iterator[RichTextEle
     fix = plain(fix_of(finding), keep="\n")
     if len(fix) > _FIX:
         fix = _TOO_LONG.format(cluster=finding.cluster_id)
-    evidence = shortened("\n".join(evidence_lines(finding)), _EVIDENCE)
+    evidence = evidence_of(finding, _EVIDENCE)
     for label, code, said in (
         ("Evidence", evidence, [each for each in above if each.evidence == finding.evidence]),
         ("Fix", fix, [each for each in above if fix_of(each) == fix_of(finding)]),
@@ -216,8 +216,9 @@ def _left_out(notice: Notice, shown: int) -> Block:
     assert isinstance(notice.about, Alert)  # noqa: S101 - nothing else has more than one group
     left = notice.about.findings[shown:]
     command = f"emr-log-guard explain {cluster_id(notice.about)}"
-    text = f"Left out here: {len(left)} more ({rule_ids(left)}). All of it: {command}"
-    return ContextBlock(elements=[PlainTextObject(text=shortened(text, _NAME * 2), emoji=False)])
+    which = shortened(rule_ids(left), _NAME)
+    text = f"Left out here: {len(left)} more ({which}). All of it: {command}"
+    return ContextBlock(elements=[PlainTextObject(text=text, emoji=False)])
 
 
 def _last(notice: Notice) -> Iterator[Block]:
@@ -225,7 +226,9 @@ def _last(notice: Notice) -> Iterator[Block]:
     if not isinstance(notice.about, Alert):
         return
     if findings := exemptible(notice.about):
-        how = _line([_bold("To exempt it"), _text(", with a reason and an end:")])
+        scheduled = notice.about.next_step is NextStep.TERMINATION_SCHEDULED
+        stop = " (to stop every termination, set the policy's mode to alert)" if scheduled else ""
+        how = _line([_bold("To exempt it"), _text(f", with a reason and an end{stop}:")])
         command = _code(exempt_command(notice.about, findings))
         yield DividerBlock()
         yield RichTextBlock(elements=[how, command])
@@ -239,7 +242,7 @@ def _last(notice: Notice) -> Iterator[Block]:
 
 
 def _place(notice: Notice) -> str:
-    return plain(f"{notice.account or 'unknown'}, {notice.region or 'unknown'}")
+    return shortened(f"{notice.account or 'unknown'}, {notice.region or 'unknown'}", _NAME)
 
 
 def _local(when: datetime) -> str:
@@ -263,7 +266,7 @@ def _line(inline: list[Inline]) -> RichTextElement:
 
 
 def _code(text: str) -> RichTextElement:
-    return RichTextPreformattedElement(elements=[_text(text)])
+    return RichTextPreformattedElement(elements=[_text(text or "(blank)")])
 
 
 def _text(text: str) -> Inline:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from emr_log_guard.domain.notice import Notice
 from emr_log_guard.errors import WebhookUnusableError
-from emr_log_guard.observability import logger, record_unusable_webhook
+from emr_log_guard.observability import record_post, record_unusable_webhook
 from emr_log_guard.usecases.ports import Chat, PolicyInForce
 
 
@@ -40,8 +40,9 @@ class NotifySlack:
                 if webhook == self.default_webhook:
                     raise
                 self.chat.post(self.default_webhook, notice)
+                webhook = self.default_webhook
             posted += 1
-            logger.info("alert posted", subject=notice.subject, webhook=webhook)
+            record_post(notice.subject, webhook)
         return {"posted": posted}
 
     def _webhook_for(self, notice: Notice) -> str:
