@@ -32,7 +32,8 @@ def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def counted(name: str) -> float:
-    return sum(metrics.provider.metric_set.get(name, {}).get("Value", ()))
+    values: list[float] = metrics.provider.metric_set.get(name, {}).get("Value", [])
+    return sum(values)
 
 
 def fixed(policy: Policy) -> PolicyInForce:
