@@ -25,7 +25,7 @@ def slack() -> Iterator[Slack]:
 
 @pytest.fixture(scope="session")
 def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
-    """A stack with everything that can be turned on: it enforces, overrides, posts to Slack."""
+    """A stack with everything that can be turned on: it enforces, overrides, and tells chats."""
     rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-008,EMRLOG-101"
     with deployed(
         built,
@@ -35,5 +35,6 @@ def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
         EnforcementRules=rules,
         GraceRunningMinutes="0",
         TerminationProtection="override",
+        AmazonQNotifications="true",
     ) as stack:
         yield stack

@@ -151,6 +151,10 @@ class Deployed:
             ssm.put_parameter(Name=name, Value=usual, Overwrite=True)
             self.forget("CheckClusterFunction")
 
+    def make_webhook(self, name: str, url: str) -> str:
+        """Keep a webhook's URL as a secret; name it by its ARN."""
+        return make_webhook(self.account, name, url)
+
     def close_bucket(self, bucket: str) -> None:
         """Let nobody read a bucket's objects."""
         deny = {
@@ -204,6 +208,13 @@ class Deployed:
         return [entry["compliance"] for entry in entries]
 
 
+def make_webhook(account: Sandbox, name: str, url: str) -> str:
+    """Keep a webhook's URL as a secret; name it by its ARN."""
+    secrets = account.client("secretsmanager")
+    arn: str = secrets.create_secret(Name=name, SecretString=url)["ARN"]
+    return arn
+
+
 @contextmanager
 def deployed(
     built: Path, *, webhook: str | None = None, pace: EmrPace = PACE, **parameters: str
@@ -219,9 +230,7 @@ def deployed(
     """
     with Sandbox.start(emr=pace) as account:
         if webhook:
-            parameters["SlackWebhookSecretArn"] = account.client("secretsmanager").create_secret(
-                Name="slack-webhook", SecretString=webhook
-            )["ARN"]
+            parameters["SlackWebhookSecretArn"] = make_webhook(account, "slack-webhook", webhook)
         estate = Estate(account)
         keys = Keys.make(estate)
         estate.make_roles()

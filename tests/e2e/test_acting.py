@@ -4,13 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from emr_log_guard.usecases.keep_ledger import note
+from sandbox.inbox import Inbox
 from tests.e2e.deployed import Deployed, batch, object_event
-from tests.slack import Slack
+from tests.slack import OK, Slack, text_of
+from tests.template.stack import ROOT
 
 pytestmark = pytest.mark.xdist_group("acting")
 
@@ -132,16 +135,88 @@ def test_a_log_that_nobody_can_read_is_told_and_ends_nothing(acting: Deployed) -
     assert acting.estate.state_of(cluster_id) == "STARTING"
 
 
+def posts_about(slack: Slack, cluster_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Give what was posted about a cluster, each with the webhook."""
+    return [
+        (path.split("/")[3], post)
+        for path, post in zip(slack.paths, slack.posts, strict=False)
+        if cluster_id in text_of(post)
+    ]
+
+
 def test_alerts_reach_slack_and_ping_nobody(
     acting: Deployed, slack: Slack, eventually: Eventually
 ) -> None:
     cluster_id = acting.estate.launch("<!channel> *now*", LogUri=None)
 
-    [post, *_] = eventually(lambda: [post for post in slack.posts if cluster_id in post["text"]])
+    [(webhook, post), *_] = eventually(lambda: posts_about(slack, cluster_id))
 
+    assert webhook == "B0"
     assert "&lt;!channel&gt; *now*" in post["text"]
     assert "<" not in post["text"]
     assert post["mrkdwn"] is False
+    header, about, *_ = post["blocks"]
+    assert (header["type"], header["text"]["type"]) == ("header", "plain_text")
+    assert about["type"] == "rich_text"
+    assert "<!channel> *now*" in text_of(about)
+
+
+def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
+    acting: Deployed, slack: Slack, eventually: Eventually
+) -> None:
+    secret = acting.make_webhook("emr-log-guard/slack/of-data", slack.url_of("DATA"))
+    lost = "arn:aws:secretsmanager:us-east-1:000000000000:secret:emr-log-guard/slack/lost-AbCdEf"
+    routes = [
+        {"tag": {"team": "data"}, "webhook_secret_arn": secret},
+        {"tag": {"team": "lost"}, "webhook_secret_arn": lost},
+    ]
+    policy = stored_policy(acting) | {"mode": "alert", "alerts": {"slack": {"routes": routes}}}
+    with acting.policy(json.dumps(policy)):
+        acting.forget("NotifySlackFunction")
+        clusters = {
+            team: acting.estate.launch(team, LogUri=None, Tags=[{"Key": "team", "Value": team}])
+            for team in ("data", "lost", "other")
+        }
+        posted = {
+            team: eventually(partial(posts_about, slack, cluster_id))[0][0]
+            for team, cluster_id in clusters.items()
+        }
+    acting.forget("NotifySlackFunction")
+
+    assert posted == {"data": "DATA", "lost": "B0", "other": "B0"}
+    told = acting.journal.entries("NotifySlackLogs", message="webhook is of no use", secret=lost)
+    assert told
+
+
+def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_its_url(
+    acting: Deployed, slack: Slack
+) -> None:
+    alert = json.loads((ROOT / "events" / "sns-alert.json").read_text())
+    slack.answers = [(410, b"channel_is_archived", {})]
+    try:
+        answer, error = acting.invoke("NotifySlackFunction", alert)
+    finally:
+        slack.answers = [OK]
+
+    assert error == "Unhandled"
+    assert answer["errorType"] == "WebhookUnusableError"
+    assert "410: channel_is_archived" in answer["errorMessage"]
+    assert slack.url not in json.dumps(answer)
+
+
+def test_amazon_q_is_told_in_its_own_form(acting: Deployed, eventually: Eventually) -> None:
+    inbox = Inbox(acting.account, acting.outputs["AmazonQTopicArn"], name="amazon-q")
+    cluster_id = acting.estate.launch("<!here> *now*", LogUri=None)
+    arn = acting.cluster_arn(cluster_id)
+
+    def told() -> list[dict[str, Any]]:
+        inbox.receive()
+        return [each for each in inbox.alerts if each["metadata"]["threadId"] == arn]
+
+    [first, *_] = eventually(told)
+
+    assert (first["version"], first["source"]) == ("1.0", "custom")
+    assert "`\u2039!here\u203a *now*`" in first["content"]["description"]
 
 
 def stored_policy(stack: Deployed) -> dict[str, Any]:

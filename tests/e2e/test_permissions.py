@@ -12,6 +12,7 @@ import pytest
 from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox.polling import wait_for
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+from tests.slack import Slack
 from tests.template.stack import EVERYTHING, ROOT, Stack
 
 pytestmark = pytest.mark.xdist_group("acting")
@@ -37,7 +38,7 @@ fresh = count()
 
 
 @pytest.fixture(scope="module")
-def quiet(acting: Deployed) -> Iterator[Deployed]:
+def quiet(acting: Deployed, slack: Slack) -> Iterator[Deployed]:
     """The acting stack while no event or alert reaches it: only the tests invoke functions."""
     events, s3 = acting.account.client("events"), acting.account.client("s3")
     sns, topic = acting.account.client("sns"), acting.outputs["AlertsTopicArn"]
@@ -46,28 +47,35 @@ def quiet(acting: Deployed) -> Iterator[Deployed]:
         for name in STACK.of_type("AWS::Events::Rule")
         if name != "LogObjectCreatedRule"
     ]
-    [slack] = [
+    chats = [
         subscription
         for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         if subscription["Protocol"] == "lambda"
     ]
     for rule in rules:
         events.disable_rule(Name=rule)
-    sns.unsubscribe(SubscriptionArn=slack["SubscriptionArn"])
+    for chat in chats:
+        sns.unsubscribe(SubscriptionArn=chat["SubscriptionArn"])
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
     stored = acting.account.client("ssm").get_parameter(Name=acting.outputs["PolicyParameterName"])
     policy = json.loads(stored["Parameter"]["Value"])
     graced = {"grace_at_launch_minutes": 60, "grace_running_minutes": 60}
+    route = {
+        "tag": {"team": "data"},
+        "webhook_secret_arn": acting.make_webhook("emr-log-guard/slack/data", slack.url_of("DATA")),
+    }
     changes = {
+        "alerts": {"slack": {"routes": [route]}},
         "rules": {"EMRLOG-011": {"enabled": True}},
         "enforcement": policy["enforcement"] | graced,
     }
     with acting.policy(json.dumps(policy | changes)):
         acting.forget("CheckLogObjectsFunction")
         yield acting
-    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=slack["Endpoint"])
+    for chat in chats:
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=chat["Endpoint"])
     for rule in rules:
         events.enable_rule(Name=rule)
 
@@ -393,12 +401,31 @@ def finish_rescan(stack: Deployed) -> Iterator[object]:
         s3.delete_object(Bucket="plain-logs", Key=f"{new}/node/bad.gz")
 
 
+def an_alert(subject: str, **more: object) -> dict[str, object]:
+    alert = {"schema": "emr-log-guard/alert/1", "subject": subject, "text": "t", **more}
+    return {"Records": [{"Sns": {"Message": json.dumps(alert)}}]}
+
+
 def notify_slack(stack: Deployed) -> object:
-    """Have an alert posted, by a function that does not remember the webhook's URL."""
+    """Have alerts posted, routed and not, by a function that does not remember any webhook."""
     stack.forget("NotifySlackFunction")
-    alert = {"schema": "emr-log-guard/alert/1", "subject": "s", "text": "t"}
-    event = {"Records": [{"Sns": {"Message": json.dumps(alert)}}]}
-    return stack.invoke("NotifySlackFunction", event)
+    subject = f"alert {next(fresh)}"
+    seen = [
+        stack.invoke("NotifySlackFunction", an_alert(subject, cluster_tags=tags))
+        for tags in ({}, {"team": "data"})
+    ]
+    webhooks = [
+        entry["webhook"].rpartition(":")[2].rpartition("-")[0]
+        for entry in stack.journal.entries(
+            "NotifySlackLogs", message="alert posted", subject=subject
+        )
+    ]
+    return seen, webhooks
+
+
+def notify_amazon_q(stack: Deployed) -> object:
+    """Have an alert handed to Amazon Q."""
+    return stack.invoke("NotifyAmazonQFunction", an_alert("s"))
 
 
 USE: dict[str, Callable[[Deployed], object]] = {
@@ -407,6 +434,7 @@ USE: dict[str, Callable[[Deployed], object]] = {
     "CheckLogObjectsFunction": check_log_objects,
     "EnforceFunction": enforce,
     "FinishRescanFunction": lambda stack: list(finish_rescan(stack)),
+    "NotifyAmazonQFunction": notify_amazon_q,
     "NotifySlackFunction": notify_slack,
     "PlanRescanFunction": plan_rescan,
     "ReviewFindingsFunction": review_findings,
@@ -430,7 +458,11 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     assert usual["CheckKeyFunction"] == (1, None)
     assert usual["ReviewFindingsFunction"] == ({"clusters": 1, "log_objects": 1}, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
-    assert usual["NotifySlackFunction"] == ({"posted": 1}, None)
+    assert usual["NotifySlackFunction"] == (
+        [({"posted": 1}, None)] * 2,
+        ["slack-webhook", "emr-log-guard/slack/data"],
+    )
+    assert usual["NotifyAmazonQFunction"] == ({"published": 1}, None)
     assert usual["PlanRescanFunction"] == [None, None, 2] * 2
     (answer, found, *_), (alerts, scheduled), (_, _, objects, *_), (_, _, versions, *_) = usual[
         "ScanShardFunction"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from emr_log_guard.policy_document import WEBHOOK_SECRETS
 from emr_log_guard.usecases import replay
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
@@ -215,6 +216,32 @@ def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> N
         "DeadLetterQueue"
     ]
     assert queues["DeadLetterQueue"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_people_are_told_when_a_webhook_is_of_no_use() -> None:
+    (alarm,) = alarms("WebhooksUnusable", "service", "notify_slack")
+
+    variables = WHOLE.functions["NotifySlackFunction"]["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == "notify_slack"
+    assert (
+        alarm["Namespace"]
+        == template()["Globals"]["Function"]["Environment"]["Variables"][
+            "POWERTOOLS_METRICS_NAMESPACE"
+        ]
+    )
+    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
+    assert "docs/runbooks/slack.md" in alarm["AlarmDescription"]
+
+
+def test_the_secrets_that_may_be_read_are_those_that_a_policy_may_name() -> None:
+    (statement,) = [
+        each
+        for each in WHOLE.statements("NotifySlackFunction")
+        if each["Sid"] == "ReadTheRoutesWebhooks"
+    ]
+
+    (resource,) = statement["Resource"]
+    assert resource["Fn::Sub"].endswith(f":secret:{WEBHOOK_SECRETS}*")
 
 
 def test_a_queue_hides_a_message_for_six_times_its_functions_timeout() -> None:

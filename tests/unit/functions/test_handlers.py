@@ -555,9 +555,8 @@ def test_notify_slack_posts_the_alert(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_notify_slack_reads_the_policy_once_for_many_alerts(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = "arn:aws:secretsmanager:eu-west-1:1:secret:emr-log-guard/slack/all-AbCdEf"  # noqa: S105
-    routes = [{"webhook_secret_arn": secret.replace(":1:", ":111122223333:")}]
-    stored = json.dumps({"alerts": {"slack": {"routes": routes}}})
+    named = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:emr-log-guard/slack/all-AbCdEf"
+    stored = json.dumps({"alerts": {"slack": {"routes": [{"webhook_secret_arn": named}]}}})
     aws.answer("GetParameter", {"Parameter": {"Name": "p", "Value": stored, "Version": 1}})
     posts: list[tuple[str, Notice]] = []
     monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
@@ -566,7 +565,7 @@ def test_notify_slack_reads_the_policy_once_for_many_alerts(
     for _ in range(3):
         invoke(app, an_event("sns-alert"))
 
-    assert {webhook for webhook, _ in posts} == {routes[0]["webhook_secret_arn"]}
+    assert [webhook for webhook, _ in posts] == [named] * 3
     assert aws.counts == {"GetParameter": 1}
 
 

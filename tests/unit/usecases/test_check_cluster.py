@@ -177,6 +177,16 @@ def test_a_cluster_that_ends_resolves_what_was_told_of_it_and_no_more(
     assert world.alerts.published[-1].next_step is NextStep.CLUSTER_ENDED
 
 
+def test_every_alert_carries_the_clusters_tags(world: World) -> None:
+    tags = {"team": "data"}
+    world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, tags=tags)}
+    world.check()
+    world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, tags=tags, state="TERMINATED")}
+    world.check()
+
+    assert [alert.cluster_tags for alert in world.alerts.published] == [tags, tags]
+
+
 def test_a_bad_cluster_that_ended_unseen_is_told_and_then_resolved(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="TERMINATED")}
 

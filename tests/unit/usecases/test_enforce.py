@@ -226,9 +226,10 @@ def test_what_was_resolved_while_the_cluster_ended_is_told_when_it_is_gone(world
 
 
 def test_people_hear_once_why_a_cluster_is_spared(world: World) -> None:
-    world.clusters.known = {CLUSTER_ID: PROTECTED}
+    world.clusters.known = {CLUSTER_ID: replace(PROTECTED, tags={"team": "data"})}
     for _ in range(3):
         world.enforce(REQUEST)
+    assert world.alerts.published[0].cluster_tags == {"team": "data"}
     world.clusters.known, world.keys.facts = {CLUSTER_ID: a_cluster()}, {KEY.arn: KEY}
     for _ in range(3):
         world.enforce(REQUEST)
