@@ -144,7 +144,9 @@ class SlackRouteDocument(_Strict, frozen=True):
     tag: (
         Annotated[
             dict[str, str],
-            Meta(min_length=1, description="Tags of the cluster: all of them must have this value."),
+            Meta(
+                min_length=1, description="Tags of the cluster: all of them must have this value."
+            ),
         ]
         | UnsetType
     ) = UNSET
