@@ -125,6 +125,7 @@ def warm(stack: Stack, rounds: int) -> Section:
         },
         "ScanShardFunction": {"rescan": rescan, "shard": {"id": "1", "known": [cluster]}},
         "FinishRescanFunction": {"rescan": rescan},
+        "NotifyAmazonQFunction": _event("sns-alert.json", cluster),
         "NotifySlackFunction": _event("sns-alert.json", cluster),
     }
     if forgotten := set(names()) ^ set(events):
@@ -145,8 +146,8 @@ def warm(stack: Stack, rounds: int) -> Section:
         "A handler's time from event to answer without the time its calls took, and the "
         "processor's time with them. `check_cluster` judges a cluster that is right, "
         "`check_log_objects` a batch of ten logs in SSE-S3, `enforce` reads everything anew and "
-        "ends nothing, the re-scan's three look at one known cluster, and `notify_slack` posts an "
-        f"alert. Medians of {rounds}.",
+        "ends nothing, the re-scan's three look at one known cluster, and `notify_slack` and "
+        f"`notify_amazon_q` pass an alert on. Medians of {rounds}.",
         ["function", "without its calls", "processor"],
         rows,
     )

@@ -108,5 +108,10 @@ def deployed() -> Iterator[Stack]:
             Name=WEBHOOK, SecretString="https://slack.invalid/"
         )
         account.build()
-        account.deploy({"EnforcementAllowed": "true", "SlackWebhookSecretArn": secret["ARN"]})
+        everything = {
+            "EnforcementAllowed": "true",
+            "SlackWebhookSecretArn": secret["ARN"],
+            "AmazonQNotifications": "true",
+        }
+        account.deploy(everything)
         yield Stack(account, Path(name))
