@@ -104,6 +104,8 @@ def test_no_cold_start_pays_for_jinja(artifacts: Path, function: str) -> None:
     load = f"import sys; sys.path[:0] = {path}; import app; assert 'jinja2' not in sys.modules"
 
     subprocess.run([sys.executable, "-I", "-S", "-c", load], env=ENVIRONMENT, check=True)
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_function_that_posts_to_slack_loads_its_sdk(
     artifacts: Path, function: str
