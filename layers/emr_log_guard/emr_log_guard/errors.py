@@ -14,6 +14,7 @@ GuardError
 ├── KeyUnreadableError           KMS did not say which key is meant: tried again
 ├── RecheckNotRequestedError     a request for a check was not taken: tried again
 ├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
+├── EventNotTakenError           an event bus did not take an event: its delivery is retried
 ├── NotDeployedError             there is no such stack, or nothing of that name in it
 ├── NotHandedOverError           AWS did not take what was to be replayed
 └── FunctionFailedError          a function was invoked and failed
@@ -79,6 +80,10 @@ class RecheckNotRequestedError(GuardError):
 
 class AlertNotDeliveredError(GuardError):
     """An alert could not be handed on."""
+
+
+class EventNotTakenError(GuardError):
+    """An event bus did not take an event."""
 
 
 class NotDeployedError(GuardError):

@@ -6,7 +6,7 @@ and SNS leave in a dead-letter queue, and the guard's own requests.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
+from emr_log_guard.events.import_findings import IMPORT_FINDINGS, import_request, parse_import
 from emr_log_guard.events.kms import parse_key_event
 from emr_log_guard.events.log_objects import (
     RECHECK_LOG_OBJECT,
@@ -75,10 +76,12 @@ class ForEnforce:
 
 @dataclass(frozen=True, slots=True)
 class ForNotifySlack:
-    """A delivery of SNS."""
+    """A delivery of SNS, to `notify_slack` or to `emit_events`."""
 
     event: Mapping[str, Any]
     alerts: tuple[AlertMessage, ...]
+    failed_in: str | None = None
+    """The ARN of the function that failed on it; None when SNS could not invoke one of them."""
 
     @property
     def title(self) -> str:
@@ -100,6 +103,22 @@ class ForCheckKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ForImportFindings:
+    """What has findings imported into Security Hub."""
+
+    event: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        named = self.event.get("findings")
+        if named is None:
+            return "changes of the ledger, or a request, to import everything into Security Hub"
+        what = ", ".join(f"{each['rule_id']} of {each['cluster_id']}" for each in named)
+        return f"import into Security Hub of {what}"
+
+
+@dataclass(frozen=True, slots=True)
 class ForReviewFindings:
     """What has everything looked at again that is open."""
 
@@ -116,6 +135,7 @@ type Replayable = (
     | ForCheckKey
     | ForCheckLogObjects
     | ForEnforce
+    | ForImportFindings
     | ForNotifySlack
     | ForReviewFindings
 )
@@ -141,6 +161,7 @@ class Failed(msgspec.Struct, frozen=True, rename="camel"):
 
     request_payload: dict[str, Any]
     response_payload: Any = None
+    request_context: dict[str, Any] = {}
 
 
 def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may be in a file
@@ -153,6 +174,9 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
     match event:
         case {"Records": [{"Sns": _}, *_]}:
             return ForNotifySlack(event, parse_alerts(event))
+        case {"schema": schema} if schema == IMPORT_FINDINGS:
+            parse_import(event)
+            return ForImportFindings(event)
         case {"Records": _}:
             return _messages([record.body for record in convert(event, Batch).records])
         case {"schema": _} | {"detail-type": "Object Created"}:
@@ -177,8 +201,9 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
 def parse_dead_letter(body: str) -> Replayable:
     """Say what a message of the dead-letter queue is.
 
-    Beside what is replayable by itself there are failed invocations, whose payload is it, and
-    notifications that SNS could not deliver to a function.
+    Beside what is replayable by itself there are failed invocations, whose payload is it;
+    notifications that SNS could not deliver to a function; and batches of the ledger's stream,
+    which only say where in it they were: everything is imported anew then.
 
     Raises:
         InvalidEventError: The guard handles no such thing; the message names the field.
@@ -186,10 +211,14 @@ def parse_dead_letter(body: str) -> Replayable:
     """
     match _json(body):
         case {"requestPayload": _} as failed:
-            return _invoked(convert(failed, Failed).request_payload)
+            return _invoked(convert(failed, Failed))
+        case {"DDBStreamBatchInfo": _}:
+            return ForImportFindings(import_request())
         case {"Type": "Notification"} as notification:
             return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
-        case {"schema": _} | {"detail-type": "Object Created"}:
+        case {"schema": schema} if schema != IMPORT_FINDINGS:
+            return _messages([body])
+        case {"detail-type": "Object Created"}:
             return _messages([body])
         case event:
             return parse_replayable(event)
@@ -208,15 +237,19 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
     match _json(body):
         case {"requestPayload": _, "responsePayload": {"errorType": kind, "errorMessage": said}}:
             return f"{kind}: {said}"
-        case {"requestPayload": _, "requestContext": {"condition": condition}}:
+        case {"requestContext": {"condition": condition}}:
             return str(condition)
+        case {"schema": schema, "reason": reason} if schema == IMPORT_FINDINGS:
+            return str(reason)
         case _:
             return None
 
 
-def _invoked(payload: dict[str, Any]) -> Replayable:
+def _invoked(failed: Failed) -> Replayable:
     """Read the payload of an asynchronous invocation: not all functions are invoked so."""
-    replayable = parse_replayable(payload)
+    replayable = parse_replayable(failed.request_payload)
+    if isinstance(replayable, ForNotifySlack):
+        return replace(replayable, failed_in=failed.request_context.get("functionArn"))
     if isinstance(replayable, ForCheckLogObjects | ForEnforce):
         message = "requestPayload: no function of the guard is invoked asynchronously with this"
         raise InvalidEventError(message)

@@ -11,6 +11,7 @@ from emr_log_guard.events.replay import (
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
+    ForImportFindings,
     ForNotifySlack,
     ForReviewFindings,
     Replayable,
@@ -21,6 +22,8 @@ CHECK_KEY = "CheckKeyFunction"
 CHECK_LOG_OBJECTS = "CheckLogObjectsFunction"
 REVIEW_FINDINGS = "ReviewFindingsFunction"
 NOTIFY_SLACK = "NotifySlackFunction"
+EMIT_EVENTS = "EmitEventsFunction"
+IMPORT_FINDINGS = "ImportFindingsFunction"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
 ENFORCE = "EnforceFunction"
@@ -31,6 +34,7 @@ RESCAN_STATE_MACHINE = "RescanStateMachine"
 
 _WITHOUT = {
     NOTIFY_SLACK: "it posts nothing to Slack",
+    IMPORT_FINDINGS: "it was deployed without SecurityHub",
     ENFORCEMENT_QUEUE: "it was deployed without EnforcementAllowed",
 }
 """Why a stack may rightly lack something."""
@@ -102,9 +106,14 @@ class Replay:
             case ForReviewFindings(event):
                 asked = self.functions.invoke(self.stack[REVIEW_FINDINGS], event)
                 return f"checks were asked for of {asked['clusters']} clusters"
-            case ForNotifySlack(event):
-                self.functions.invoke(self.stack[NOTIFY_SLACK], event)
-                return "posted to Slack"
+            case ForImportFindings(event):
+                done = self.functions.invoke(self.stack[IMPORT_FINDINGS], event)
+                return (
+                    f"{done['imported']} findings imported into Security Hub, {done['refused']} "
+                    f"refused, {done['unknown']} no longer remembered"
+                )
+            case ForNotifySlack():
+                return self._deliver(what)
             case ForCheckLogObjects(bodies):
                 self._send(LOG_OBJECTS_QUEUE, bodies)
                 return "sent to the queue of check_log_objects"
@@ -113,6 +122,16 @@ class Replay:
                 return "sent to the queue of enforce, which reads and judges all again"
             case _:
                 assert_never(what)
+
+    def _deliver(self, what: ForNotifySlack) -> str:
+        """Hand an alert to the function that failed on it; to both when nobody knows which."""
+        done = {NOTIFY_SLACK: "posted to Slack", EMIT_EVENTS: "put on the event bus"}
+        there = [name for name in done if name in self.stack.resources]
+        if what.failed_in is not None:
+            there = [name for name in there if self.stack[name] in what.failed_in]
+        for name in there or [NOTIFY_SLACK]:
+            self.functions.invoke(self.stack[name], what.event)
+        return " and ".join(done[name] for name in there or [NOTIFY_SLACK])
 
     def _send(self, queue: str, bodies: tuple[str, ...]) -> None:
         url = self.stack[queue]
