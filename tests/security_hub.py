@@ -53,8 +53,9 @@ class SecurityHub(ThreadingHTTPServer):
                 filters = body.get("Filters", {})
                 found = [each for each in self.findings.values() if _matches(each, filters)]
                 return {"Findings": found}
-        message = f"an operation that this does not know: {path}"
-        raise AssertionError(message)
+            case _:
+                message = f"an operation that this does not know: {path}"
+                raise AssertionError(message)
 
     def _import(self, findings: list[dict[str, Any]]) -> dict[str, Any]:
         before = {each: dict(data) for each, data in self.findings.items()}
@@ -113,7 +114,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said)
 
-    do_PATCH = do_POST
+    def do_PATCH(self) -> None:
+        self.do_POST()
 
     def log_message(self, *_: object) -> None:
         """Stay quiet."""

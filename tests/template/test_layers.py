@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/dead-letters",
     "EVENT_BUS_ARN": EVERYTHING["EventBusArn"],
-    "SECURITY_HUB_PRODUCT_ARN": "arn:aws:securityhub:eu-west-1:111122223333:product/111122223333/default",
+    "SECURITY_HUB_PRODUCT_ARN": "arn:aws:securityhub:eu-west-1:111122223333:product/1/default",
     "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforcement",
     "POLICY_PARAMETER_NAME": "/emr-log-guard/emr-log-guard/policy",
     "POWERTOOLS_METRICS_NAMESPACE": "EmrLogGuard",

@@ -14,6 +14,8 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333"
 RESOURCES = {
     "CheckClusterFunction": "check",
     "NotifySlackFunction": "slack",
+    "EmitEventsFunction": "emit",
+    "ImportFindingsFunction": "import",
     "LogObjectsQueue": f"{URL}/objects",
     "EnforcementQueue": f"{URL}/enforcement",
     "DeadLetterQueue": f"{URL}/dead",

@@ -73,7 +73,7 @@ class SecurityHub:
     def _insist(
         self,
         wanted: Mapping[str, Mapping[str, object]],
-        send: Callable[[Sequence[Any]], Refused],
+        send: Callable[[list[Any]], Refused],
     ) -> Refused:
         refused: dict[str, str] = {}
         left = dict(wanted)
@@ -82,20 +82,20 @@ class SecurityHub:
                 self._wait(_SECONDS * attempt)
             refused = {}
             for some in batched(left.values(), _BATCH, strict=False):
-                refused |= send(some)
+                refused |= send(list(some))
             left = {each: wanted[each] for each in refused}
             if not left:
                 break
         return refused
 
-    def _import(self, findings: Sequence[Any]) -> Refused:
+    def _import(self, findings: list[Any]) -> Refused:
         answer = self._client.batch_import_findings(Findings=findings)
         return {
             failed["Id"]: f"{failed['ErrorCode']}: {failed['ErrorMessage']}"
             for failed in answer.get("FailedFindings", ())
         }
 
-    def _update(self, identifiers: Sequence[Any], status: Workflow) -> Refused:
+    def _update(self, identifiers: list[Any], status: Workflow) -> Refused:
         answer = self._client.batch_update_findings(
             FindingIdentifiers=identifiers, Workflow={"Status": status.value}
         )

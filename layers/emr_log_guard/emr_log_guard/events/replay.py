@@ -13,6 +13,7 @@ import msgspec
 
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.workflow import FindingKey
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
@@ -107,15 +108,16 @@ class ForImportFindings:
     """What has findings imported into Security Hub."""
 
     event: Mapping[str, Any]
+    keys: tuple[FindingKey, ...] | None
+    """None is everything that is open."""
 
     @property
     def title(self) -> str:
         """Say in a few words what it is."""
-        named = self.event.get("findings")
-        if named is None:
-            return "changes of the ledger, or a request, to import everything into Security Hub"
-        what = ", ".join(f"{each['rule_id']} of {each['cluster_id']}" for each in named)
-        return f"import into Security Hub of {what}"
+        if self.keys is None:
+            return "import into Security Hub of everything that is open"
+        named = ", ".join(f"{each.rule_id} of {each.cluster_id}" for each in self.keys)
+        return f"import into Security Hub of {named or 'nothing'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +176,10 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
     match event:
         case {"Records": [{"Sns": _}, *_]}:
             return ForNotifySlack(event, parse_alerts(event))
+        case {"Records": [{"dynamodb": _}, *_]}:
+            return ForImportFindings(event, parse_import(event))
         case {"schema": schema} if schema == IMPORT_FINDINGS:
-            parse_import(event)
-            return ForImportFindings(event)
+            return ForImportFindings(event, parse_import(event))
         case {"Records": _}:
             return _messages([record.body for record in convert(event, Batch).records])
         case {"schema": _} | {"detail-type": "Object Created"}:
@@ -213,7 +216,7 @@ def parse_dead_letter(body: str) -> Replayable:
         case {"requestPayload": _} as failed:
             return _invoked(convert(failed, Failed))
         case {"DDBStreamBatchInfo": _}:
-            return ForImportFindings(import_request())
+            return ForImportFindings(import_request(), None)
         case {"Type": "Notification"} as notification:
             return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
         case {"schema": schema} if schema != IMPORT_FINDINGS:
