@@ -14,18 +14,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.deployed import Deployed, batch, deployed
-from tests.security_hub import SecurityHub, security_hub
+from tests.security_hub import SecurityHub
 
 pytestmark = pytest.mark.xdist_group("security_hub")
 
 type Eventually = Callable[..., Any]
 BUS = "arn:aws:events:us-east-1:111122223333:event-bus/security"
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[SecurityHub]:
-    with security_hub() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
