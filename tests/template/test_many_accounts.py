@@ -144,10 +144,8 @@ def test_only_members_put_events_and_only_the_guards() -> None:
 
     assert statement["Action"] == "events:PutEvents"
     assert statement["Condition"] == {
-        "StringEquals": {
-            "aws:PrincipalOrgID": {"Ref": "OrganizationId"},
-            "events:source": "emr-log-guard",
-        }
+        "StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}},
+        "ForAllValues:StringEquals": {"events:source": "emr-log-guard"},
     }
 
 
