@@ -88,6 +88,11 @@ class Template:
         match value:
             case {"Fn::If": [condition, then, ""]}:
                 return f"{self.meaning(then)}; empty unless {self._condition(condition)}"
+            case {"Fn::If": [condition, then, otherwise]}:
+                named = f"{self.meaning(then)} if {self._condition(condition)}"
+                return f"{named}, else {self.meaning(otherwise)}"
+            case {"Fn::Sub": str(text)}:
+                return f"`{text}`"
             case {"Ref": name} if name in self.parameters:
                 return f"parameter [`{name}`](#parameters)"
             case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:

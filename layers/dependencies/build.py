@@ -27,6 +27,7 @@ SERVICES = frozenset(
         "s3",
         "scheduler",
         "secretsmanager",
+        "securityhub",
         "sns",
         "sqs",
         "ssm",

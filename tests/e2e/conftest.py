@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.deployed import Deployed, deployed
+from tests.security_hub import SecurityHub, security_hub
 from tests.slack import Slack, slack_webhook
 
 
@@ -24,7 +25,14 @@ def slack() -> Iterator[Slack]:
 
 
 @pytest.fixture(scope="session")
-def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
+def hub() -> Iterator[SecurityHub]:
+    """Security Hub on loopback: the emulated account has none."""
+    with security_hub() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def acting(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]:
     """A stack with everything that can be turned on: it enforces, overrides, and tells chats."""
     rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-008,EMRLOG-101"
     with deployed(
@@ -36,5 +44,8 @@ def acting(built: Path, slack: Slack) -> Iterator[Deployed]:
         GraceRunningMinutes="0",
         TerminationProtection="override",
         AmazonQNotifications="true",
+        SecurityHub="true",
     ) as stack:
+        for function in ("ImportFindingsFunction", "EnforceFunction"):
+            stack.point(function, "SECURITYHUB", hub.url)
         yield stack

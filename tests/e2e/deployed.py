@@ -126,11 +126,23 @@ class Deployed:
 
     def forget(self, function: str) -> None:
         """Have the next invocation start cold: a new environment remembers nothing."""
-        client, name = self.account.client("lambda"), self.resource(function)
-        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        number = int(variables.get("FORGOTTEN", 0)) + 1
-        client.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables | {"FORGOTTEN": str(number)}}
+        number = int(self._variables(function).get("FORGOTTEN", 0)) + 1
+        self._set(function, "FORGOTTEN", str(number))
+
+    def point(self, function: str, service: str, url: str) -> None:
+        """Have a function talk to a service that the account lacks, elsewhere."""
+        self._set(function, f"AWS_ENDPOINT_URL_{service}", url)
+
+    def _variables(self, function: str) -> dict[str, str]:
+        found: dict[str, str] = self.account.client("lambda").get_function_configuration(
+            FunctionName=self.resource(function)
+        )["Environment"]["Variables"]
+        return found
+
+    def _set(self, function: str, name: str, value: str) -> None:
+        variables = self._variables(function) | {name: value}
+        self.account.client("lambda").update_function_configuration(
+            FunctionName=self.resource(function), Environment={"Variables": variables}
         )
 
     @contextmanager

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox.polling import wait_for
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+from tests.security_hub import REFUSED
 from tests.slack import Slack
 from tests.template.stack import EVERYTHING, ROOT, Stack
 
@@ -27,8 +30,17 @@ PERMISSIONS = [
     for action in statement["Action"]
     # Taking from a queue is Lambda's doing, before any of our code runs: see below. And Secrets
     # Manager decrypts with its caller's permission, but the emulator does not ask for it. And the
-    # last is only there where LogBuckets are named, which they are not here.
-    if statement["Sid"] not in (TAKING, "DecryptTheWebhooksUrl", "SeeThatTheLastOneLeftNothing")
+    # next is only there where LogBuckets are named, which they are not here. Lambda reads streams,
+    # and Security Hub is not the emulator's: it asks for no permissions.
+    if statement["Sid"]
+    not in {
+        TAKING,
+        "DecryptTheWebhooksUrl",
+        "SeeThatTheLastOneLeftNothing",
+        "ReadTheStream",
+        "FindTheStream",
+    }
+    and not action.startswith("securityhub:")
 ]
 OUTCOMES = ("enforcement.done", "enforcement.skipped", "enforcement.failed")
 BUCKETS = ("plain-logs", "versioned-logs")
@@ -47,15 +59,17 @@ def quiet(acting: Deployed, slack: Slack) -> Iterator[Deployed]:
         for name in STACK.of_type("AWS::Events::Rule")
         if name != "LogObjectCreatedRule"
     ]
-    chats = [
+    functions = [
         subscription
         for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         if subscription["Protocol"] == "lambda"
     ]
+    stream = acting.resource("ImportFindingsMapping")
+    acting.account.client("lambda").update_event_source_mapping(UUID=stream, Enabled=False)
     for rule in rules:
         events.disable_rule(Name=rule)
-    for chat in chats:
-        sns.unsubscribe(SubscriptionArn=chat["SubscriptionArn"])
+    for each in functions:
+        sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
@@ -74,8 +88,9 @@ def quiet(acting: Deployed, slack: Slack) -> Iterator[Deployed]:
     with acting.policy(json.dumps(policy | changes)):
         acting.forget("CheckLogObjectsFunction")
         yield acting
-    for chat in chats:
-        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=chat["Endpoint"])
+    for each in functions:
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=each["Endpoint"])
+    acting.account.client("lambda").update_event_source_mapping(UUID=stream, Enabled=True)
     for rule in rules:
         events.enable_rule(Name=rule)
 
@@ -428,12 +443,39 @@ def notify_amazon_q(stack: Deployed) -> object:
     return stack.invoke("NotifyAmazonQFunction", an_alert("s"))
 
 
+def emit_events(stack: Deployed) -> object:
+    """Have an alert put on the default bus."""
+    return stack.invoke("EmitEventsFunction", json.loads((EVENTS / "sns-alert.json").read_text()))
+
+
+def import_findings(stack: Deployed) -> object:
+    """Have findings imported: one that is exempt, one that is refused, and all."""
+    stack.forget_findings()
+    cluster_id = stack.estate.launch("imported")
+    stack.opened_long_ago(cluster_id, "EMRLOG-002", "EMRLOG-004")
+    for rule_id, changes in (
+        ("EMRLOG-002", {"status": Status.EXEMPT}),
+        ("EMRLOG-004", {"rule_name": REFUSED}),
+    ):
+        entry = stack.ledger.read(cluster_id).entries[rule_id]
+        stack.ledger.write(replace(entry, finding=replace(entry.finding, **changes)))
+    named = [{"cluster_id": cluster_id, "rule_id": each} for each in ("EMRLOG-002", "EMRLOG-004")]
+    request = {"schema": "emr-log-guard/import-findings/1"}
+    seen = [stack.invoke("ImportFindingsFunction", request | {"findings": named})]
+    dead = stack.account.client("sqs").receive_message(QueueUrl=stack.outputs["DeadLetterQueueUrl"])
+    answer, error = stack.invoke("ImportFindingsFunction", request)
+    stack.forget_findings()
+    return [*seen, error, bool(answer.get("imported")), any("Messages" in each for each in [dead])]
+
+
 USE: dict[str, Callable[[Deployed], object]] = {
     "CheckClusterFunction": check_cluster,
     "CheckKeyFunction": check_key,
     "CheckLogObjectsFunction": check_log_objects,
+    "EmitEventsFunction": emit_events,
     "EnforceFunction": enforce,
     "FinishRescanFunction": lambda stack: list(finish_rescan(stack)),
+    "ImportFindingsFunction": import_findings,
     "NotifyAmazonQFunction": notify_amazon_q,
     "NotifySlackFunction": notify_slack,
     "PlanRescanFunction": plan_rescan,
@@ -463,6 +505,13 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
         ["slack-webhook", "emr-log-guard/slack/data"],
     )
     assert usual["NotifyAmazonQFunction"] == ({"published": 1}, None)
+    assert usual["EmitEventsFunction"] == ({"emitted": 2}, None)
+    assert usual["ImportFindingsFunction"] == [
+        ({"imported": 1, "refused": 1, "unknown": 0}, None),
+        None,
+        True,
+        True,
+    ]
     assert usual["PlanRescanFunction"] == [None, None, 2] * 2
     (answer, found, *_), (alerts, scheduled), (_, _, objects, *_), (_, _, versions, *_) = usual[
         "ScanShardFunction"

@@ -17,6 +17,8 @@ EVERYTHING = {
     "AlertEmail": "security@example.com",
     "OperationsEmail": "operations@example.com",
     "LogBuckets": "amzn-s3-demo-emr-logs,amzn-s3-demo-more-logs",
+    "SecurityHub": "true",
+    "EventBusArn": "arn:aws:events:eu-west-1:444455556666:event-bus/emr-log-guard",
     "SlackWebhookSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf",
     "SlackWebhookSecretKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd",
     "AmazonQNotifications": "true",

@@ -7,7 +7,11 @@ LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTermination
 
 READS = {
     "dynamodb:BatchGetItem",
+    "dynamodb:DescribeStream",
     "dynamodb:GetItem",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
     "dynamodb:Query",
     "elasticmapreduce:DescribeCluster",
     "elasticmapreduce:ListClusters",
@@ -25,6 +29,7 @@ READS = {
     "s3:ListBucket",
     "s3:ListBucketVersions",
     "secretsmanager:GetSecretValue",
+    "securityhub:GetFindings",
     "sqs:GetQueueAttributes",
     "ssm:GetParameter",
     "states:DescribeExecution",
@@ -43,6 +48,8 @@ CHANGES = {
     "scheduler:CreateSchedule",
     "scheduler:DeleteSchedule",
     "scheduler:UpdateSchedule",
+    "securityhub:BatchImportFindings",
+    "securityhub:BatchUpdateFindings",
     "sns:Publish",
     "sqs:DeleteMessage",
     "sqs:ReceiveMessage",
@@ -58,9 +65,10 @@ ANYWHERE = {
     "s3:ListBucket",
     "s3:ListBucketVersions",
 }
-# What EMR lets nobody limit to some clusters.
+# What EMR lets nobody limit to some clusters, and DynamoDB to some streams.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticmapreduce.html
-UNLIMITED = {"elasticmapreduce:ListClusters"}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+UNLIMITED = {"elasticmapreduce:ListClusters", "dynamodb:ListStreams"}
 
 
 @pytest.mark.parametrize(

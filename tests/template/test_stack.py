@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.policy_document import WEBHOOK_SECRETS
+from emr_log_guard.rendering.bus_events import ENFORCEMENT_EVENTS, FINDING_EVENTS
 from emr_log_guard.usecases import replay
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
@@ -20,6 +21,7 @@ def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
         "CheckClusterFunction",
         "CheckKeyFunction",
         "CheckLogObjectsFunction",
+        "EmitEventsFunction",
         "FinishRescanFunction",
         "PlanRescanFunction",
         "ReviewFindingsFunction",
@@ -34,6 +36,7 @@ def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
         ({"EnforcementAllowed": "true"}, "EnforceFunction"),
         ({"SlackWebhookSecretArn": EVERYTHING["SlackWebhookSecretArn"]}, "NotifySlackFunction"),
         ({"AmazonQNotifications": "true"}, "NotifyAmazonQFunction"),
+        ({"SecurityHub": "true"}, "ImportFindingsFunction"),
     ],
 )
 def test_a_parameter_adds_a_function(parameters: dict[str, str], function: str) -> None:
@@ -51,6 +54,8 @@ def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
         replay.CHECK_CLUSTER,
         replay.CHECK_KEY,
         replay.CHECK_LOG_OBJECTS,
+        replay.EMIT_EVENTS,
+        replay.IMPORT_FINDINGS,
         replay.NOTIFY_AMAZON_Q,
         replay.NOTIFY_SLACK,
         replay.REVIEW_FINDINGS,
@@ -111,15 +116,22 @@ def test_a_function_logs_to_a_group_with_an_end(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
 def test_what_a_function_cannot_do_is_kept(function: str) -> None:
-    """By its queue's redrive, or by the destination of its asynchronous failures."""
+    """By its queue's redrive, or by the destination of what its stream or SNS could not deliver."""
     queues = WHOLE.of_type("AWS::SQS::Queue")
-    sources = [
-        queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+    mappings = [
+        mapping
         for mapping in WHOLE.of_type("AWS::Lambda::EventSourceMapping").values()
         if mapping["FunctionName"] == {"Ref": function}
     ]
-    if sources:
-        kept = [queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in sources]
+    if mappings:
+        kept = [
+            mapping["DestinationConfig"]["OnFailure"]["Destination"]
+            if "DestinationConfig" in mapping
+            else queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["RedrivePolicy"][
+                "deadLetterTargetArn"
+            ]
+            for mapping in mappings
+        ]
     else:
         failures = WHOLE.functions[function]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
         kept = [failures["Destination"]]
@@ -245,12 +257,59 @@ def test_the_secrets_that_may_be_read_are_those_that_a_policy_may_name() -> None
 
 
 def test_a_queue_hides_a_message_for_six_times_its_functions_timeout() -> None:
-    for mapping in WHOLE.of_type("AWS::Lambda::EventSourceMapping").values():
+    mappings = WHOLE.of_type("AWS::Lambda::EventSourceMapping")
+    for mapping in (each for name, each in mappings.items() if name != "ImportFindingsMapping"):
         queue = WHOLE.resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
         function = WHOLE.functions[mapping["FunctionName"]["Ref"]]
 
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_security_hub_hears_of_findings_alone_and_as_long_as_it_cannot_be_spoken_to() -> None:
+    mapping = WHOLE.of_type("AWS::Lambda::EventSourceMapping")["ImportFindingsMapping"]
+    [pattern] = [json.loads(each["Pattern"]) for each in mapping["FilterCriteria"]["Filters"]]
+
+    assert pattern == {"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "finding#"}]}}}}
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["FindingsTable", "StreamArn"]}
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["MaximumRecordAgeInSeconds"] == 6 * 3600
+    (alarm,) = alarms("IteratorAge", "FunctionName", {"Ref": "ImportFindingsFunction"})
+    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
+
+
+def test_without_security_hub_there_is_no_stream_and_nobody_to_ask() -> None:
+    stack = Stack(EVERYTHING | {"SecurityHub": "false"})
+
+    assert "StreamSpecification" not in stack.of_type("AWS::DynamoDB::Table")["FindingsTable"]
+    assert not [name for name in stack.resources if name.startswith("ImportFindings")]
+    asked = {action for function in stack.functions for action in stack.actions(function)}
+    assert not [action for action in asked if action.startswith("securityhub:")]
+    enforce = stack.functions["EnforceFunction"]["Environment"]["Variables"]
+    assert not enforce["SECURITY_HUB_PRODUCT_ARN"]
+    table = WHOLE.of_type("AWS::DynamoDB::Table")["FindingsTable"]
+    assert table["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
+
+
+@pytest.mark.parametrize("bus", [None, EVERYTHING["EventBusArn"]])
+def test_events_go_to_the_bus_that_was_named_or_to_the_accounts_own(bus: str | None) -> None:
+    stack = Stack({"EventBusArn": bus} if bus else {})
+    default = {
+        "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
+    }
+
+    variables = stack.functions["EmitEventsFunction"]["Environment"]["Variables"]
+    assert variables["EVENT_BUS_ARN"] == (bus or default)
+    [statement] = stack.statements("EmitEventsFunction")
+    assert statement["Resource"] == [bus or default]
+
+
+def test_emit_events_is_woken_for_what_becomes_an_event_and_for_nothing_else() -> None:
+    event = DEFAULT.functions["EmitEventsFunction"]["Events"]["Alert"]["Properties"]
+
+    assert event["FilterPolicy"] == {"kind": [*FINDING_EVENTS, *ENFORCEMENT_EVENTS]}
+    assert event["RedrivePolicy"] == {"deadLetterTargetArn": DEAD_LETTERS}
 
 
 def test_every_topic_is_encrypted_with_the_stacks_own_key() -> None:

@@ -1,6 +1,6 @@
 """The world as the use cases' ports see it: each fake answers from memory and records its calls."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -325,6 +325,18 @@ class FakeSchedules:
     def delete(self, cluster_arn: str) -> None:
         self.journal.append("call off")
         self.standing.pop(cluster_arn, None)
+
+
+class FakeSuppressions:
+    """Security Hub, in which people suppressed some findings."""
+
+    def __init__(self, answer: frozenset[str] | Unresolved) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, ...]] = []
+
+    def suppressed(self, finding_ids: Collection[str]) -> frozenset[str] | Unresolved:
+        self.asked.append(tuple(finding_ids))
+        return self.answer
 
 
 class FakeChat:

@@ -45,7 +45,7 @@ class Published:
 
 def delivery(message: str) -> dict[str, Any]:
     """Have SNS deliver a message to a function."""
-    return {"Records": [{"Sns": {"Message": json.loads(message)["lambda"]}}]}
+    return {"Records": [{"Sns": {"MessageId": "m", "Message": json.loads(message)["lambda"]}}]}
 
 
 KEYLESS = replace(

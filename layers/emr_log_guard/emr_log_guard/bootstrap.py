@@ -6,6 +6,7 @@ That of re-scans is in bootstrap_rescan.py: no other function's cold start pays 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
@@ -38,6 +39,9 @@ from emr_log_guard.usecases.notify_slack import NotifySlack
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 from emr_log_guard.usecases.review_findings import ReviewFindings
+
+if TYPE_CHECKING:
+    from emr_log_guard.adapters.security_hub import SecurityHub
 
 
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
@@ -138,7 +142,18 @@ def enforce(env: Mapping[str, str]) -> Enforce:
         rechecks=EventBridgeRechecks(clients.events()),
         clock=utc_now,
         runbook=settings.runbook,
+        suppressions=_suppressions(env),
     )
+
+
+def _suppressions(env: Mapping[str, str]) -> "SecurityHub | None":
+    product_arn = env.get("SECURITY_HUB_PRODUCT_ARN")
+    if not product_arn:
+        return None
+    # Most stacks do without it.
+    from emr_log_guard.adapters.security_hub import SecurityHub  # noqa: PLC0415
+
+    return SecurityHub(clients.security_hub(), product_arn)
 
 
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:

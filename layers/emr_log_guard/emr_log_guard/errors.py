@@ -15,6 +15,7 @@ GuardError
 ├── RecheckNotRequestedError     a request for a check was not taken: tried again
 ├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
 ├── WebhookUnusableError         a webhook's secret or the webhook itself has to be mended
+├── EventNotTakenError           an event bus did not take an event: its delivery is retried
 ├── NotDeployedError             there is no such stack, or nothing of that name in it
 ├── NotHandedOverError           AWS did not take what was to be replayed
 └── FunctionFailedError          a function was invoked and failed
@@ -84,6 +85,10 @@ class AlertNotDeliveredError(GuardError):
 
 class WebhookUnusableError(GuardError):
     """A webhook cannot be used as it is. The message names its secret, never its URL."""
+
+
+class EventNotTakenError(GuardError):
+    """An event bus did not take an event."""
 
 
 class NotDeployedError(GuardError):

@@ -91,5 +91,7 @@ def test_an_alert_about_the_policy_reaches_people_and_machines(
         "account": "111122223333",
         "region": "eu-west-1",
     }
-    [alert] = parse_alerts({"Records": [{"Sns": {"Message": messages["lambda"]}}]})
+    [alert] = parse_alerts(
+        {"Records": [{"Sns": {"MessageId": "m", "Message": messages["lambda"]}}]}
+    )
     assert alert.subject == call["Subject"]

@@ -7,13 +7,23 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
-from tests.unit.dead_letters import CLUSTER_EVENT, NOTIFICATION, OBJECT_EVENT, REQUEST, failed
+from emr_log_guard.events.import_findings import import_request
+from tests.unit.dead_letters import (
+    CLUSTER_EVENT,
+    NOTIFICATION,
+    OBJECT_EVENT,
+    REQUEST,
+    event,
+    failed,
+)
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333"
 RESOURCES = {
     "CheckClusterFunction": "check",
     "NotifySlackFunction": "slack",
+    "EmitEventsFunction": "emit",
+    "ImportFindingsFunction": "import",
     "LogObjectsQueue": f"{URL}/objects",
     "EnforcementQueue": f"{URL}/enforcement",
     "DeadLetterQueue": f"{URL}/dead",
@@ -98,11 +108,17 @@ def done(aws: StubbedAws) -> list[str]:
 def test_each_goes_back_on_its_way_and_only_then_from_the_queue(stack: StubbedAws) -> None:
     result = run("--yes")
 
-    ways = ["invoke check", "invoke check", "send objects", "send enforcement", "invoke slack"]
+    ways = [
+        ["invoke check"],
+        ["invoke check"],
+        ["send objects"],
+        ["send enforcement"],
+        ["invoke slack", "invoke emit"],  # nobody knows which of them SNS could not invoke
+    ]
     assert done(stack) == [
         step
         for number, way in enumerate(ways, 1)
-        for step in (f"hold receipt-{number}", way, f"delete receipt-{number}")
+        for step in (f"hold receipt-{number}", *way, f"delete receipt-{number}")
     ]
     assert result.exit_code == 0
     assert result.stdout.endswith("5 messages replayed, 0 left in the queue.\n")
@@ -129,6 +145,40 @@ def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedA
     assert lines[5] == "     failed with: not told: see the function's log"
     assert "Put 5 messages back on their way? [y/N]" in lines[10]
     assert sorted(done(stack)) == [f"release receipt-{number}" for number in range(1, 6)]
+
+
+@pytest.mark.parametrize(("function", "way"), [("slack", "slack"), ("emit", "emit")])
+def test_an_alert_goes_back_to_the_function_that_failed_on_it(
+    stack: StubbedAws, function: str, way: str
+) -> None:
+    letter = json.loads(failed(event("sns-alert")))
+    arn = f"arn:aws:lambda:eu-west-1:111122223333:function:{function}:$LATEST"
+    letter["requestContext"]["functionArn"] = arn
+    hold(stack, message(1, json.dumps(letter)))
+
+    assert run("--yes").exit_code == 0
+
+    assert done(stack) == ["hold receipt-1", f"invoke {way}", "delete receipt-1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"DDBStreamBatchInfo": {"shardId": "s"}}, import_request()),
+        (event("import-findings-request"), event("import-findings-request")),
+    ],
+)
+def test_what_security_hub_did_not_take_is_imported_anew(
+    stack: StubbedAws, body: dict[str, Any], sent: object
+) -> None:
+    hold(stack, message(1, json.dumps(body)))
+    stack.answer("Invoke", lambda _: invoked({"imported": 3, "refused": 0, "unknown": 1}))
+
+    result = run("--yes")
+
+    assert "3 findings imported into Security Hub, 0 refused, 1 no longer" in result.stdout
+    [call] = [call for name, call in stack.calls if name == "Invoke"]
+    assert (call["FunctionName"], json.loads(call["Payload"])) == ("import", sent)
 
 
 def test_yes_said_by_hand_will_do(stack: StubbedAws) -> None:

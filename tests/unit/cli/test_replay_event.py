@@ -220,7 +220,7 @@ def test_a_message_that_the_queue_does_not_take_is_told(deployed: StubbedAws) ->
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("sns-alert", "stack emr-log-guard has no NotifySlackFunction: it tells nobody in a chat"),
+        ("sns-alert", "stack emr-log-guard has no EmitEventsFunction: is it a stack of this guard"),
         ("sqs-enforcement-request", "it was deployed without EnforcementAllowed"),
         ("recheck-requested", "has no CheckClusterFunction: is it a stack of this guard"),
     ],

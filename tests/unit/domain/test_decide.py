@@ -15,6 +15,7 @@ from emr_log_guard.domain.decide import (
     Terminate,
     exempted,
     grounds,
+    unless_suppressed,
 )
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import (
@@ -27,6 +28,7 @@ from emr_log_guard.domain.policy import (
 from tests.unit.builders import (
     CLUSTER_ID,
     NOW,
+    UNREADABLE,
     a_cluster,
     a_finding,
     a_log_object,
@@ -425,3 +427,19 @@ def test_an_expired_exemption_is_named_in_the_alert_about_what_it_covered() -> N
     actions = decide_now([a_finding()], a_cluster(), policy, NOW)
 
     assert an_alert(actions).expired_exemptions == (expired,)
+
+
+def test_a_decision_rests_on_what_is_not_suppressed() -> None:
+    one, other = a_finding(), a_finding("EMRLOG-004")
+    decision = Terminate((one, other), lift_protection=True)
+
+    assert unless_suppressed(decision, frozenset()) == decision
+    assert unless_suppressed(decision, frozenset({one.id})) == Terminate(
+        (other,), lift_protection=True
+    )
+    assert unless_suppressed(decision, frozenset({one.id, other.id})) == Spare(
+        NextStep.SPARED_SUPPRESSED, (one, other)
+    )
+    assert unless_suppressed(decision, UNREADABLE) == Spare(
+        NextStep.SPARED_IN_DOUBT, (one, other), UNREADABLE.reason
+    )

@@ -5,14 +5,16 @@ import pytest
 
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.import_findings import import_request
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 from emr_log_guard.events.replay import (
-    ForChat,
     ForCheckCluster,
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
+    ForImportFindings,
     ForReviewFindings,
+    ForSubscribers,
     cause_of,
     parse_dead_letter,
     parse_replayable,
@@ -44,11 +46,44 @@ KINDS = {
     "s3": ForCheckLogObjects,
     "sqs-s3": ForCheckLogObjects,
     "sqs-enforcement": ForEnforce,
-    "sns": ForChat,
+    "dynamodb-stream": ForImportFindings,
+    "import-findings": ForImportFindings,
+    "sns": ForSubscribers,
 }
 HANDLED = sorted(
     path.stem for path in EVENTS.iterdir() if path.stem != "cloudtrail-run-job-flow-failed"
 )
+
+
+RULES = ("EMRLOG-002", "EMRLOG-012")
+# https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-errors.html
+STREAM_BATCH = json.dumps(
+    {
+        "requestContext": {
+            "requestId": "316aa6d0-8154-xmpl-9af7-85d5f4a6bc81",
+            "functionArn": "arn:aws:lambda:eu-west-1:111122223333:function:import",
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": 1,
+        },
+        "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+        "version": "1.0",
+        "timestamp": "2026-03-14T15:10:00.000Z",
+        "DDBStreamBatchInfo": {
+            "shardId": "shardId-00000001573689847184-864758bb",
+            "startSequenceNumber": "800000000003126276362",
+            "endSequenceNumber": "800000000003126276362",
+            "batchSize": 1,
+            "streamArn": "arn:aws:dynamodb:eu-west-1:111122223333:table/t/stream/2026",
+        },
+    }
+)
+
+
+def test_what_a_stream_gave_up_on_is_made_up_for_by_importing_everything() -> None:
+    what = parse_dead_letter(STREAM_BATCH)
+
+    assert isinstance(what, ForImportFindings)
+    assert what.event == import_request()
 
 
 def kind_of(name: str) -> type:
@@ -69,6 +104,15 @@ def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
         (event("scheduled-review"), "Scheduled Event, which has open findings looked at again"),
         (json.loads(RECHECK), "request to look again at s3://example-logs/emr/a.gz?versionId=1"),
         (event("sns-alert"), f"alert {NOTIFICATION['Subject']}"),
+        (
+            event("dynamodb-stream-findings"),
+            f"import into Security Hub of {', '.join(f'{r} of j-2AXXXXXXGAPLF' for r in RULES)}",
+        ),
+        (
+            event("import-findings-request"),
+            "import into Security Hub of EMRLOG-002 of j-2AXXXXXXGAPLF",
+        ),
+        (import_request(), "import into Security Hub of everything that is open"),
     ],
 )
 def test_it_is_called_by_what_it_is_about(what: object, title: str) -> None:
@@ -94,7 +138,7 @@ def test_messages_travel_on_as_they_came() -> None:
         ({}, "`detail-type`"),
         ({"Records": []}, "`Records` is empty"),
         ({"Records": [{"body": 1}]}, r"\$\.Records\[0\]\.body"),
-        ({"Records": [{"Sns": {}}]}, "Message"),
+        ({"Records": [{"Sns": {}}]}, "MessageId"),
         ({"Records": [{"body": "{"}]}, "not LogObjectMessage"),
         ({"detail-type": "EC2 Instance State-change Notification"}, r"\$\.detail-type"),
         ({"detail-type": "Object Created"}, "source"),
@@ -102,6 +146,8 @@ def test_messages_travel_on_as_they_came() -> None:
         (event("cloudtrail-run-job-flow-failed"), r"\$\.detail"),
         ({"schema": "emr-log-guard/enforcement/9"}, "schema"),
         (json.loads(REQUEST) | {"kill": True}, "kill"),
+        (import_request() | {"everything": True}, "everything"),
+        ({"Records": [{"dynamodb": {"Keys": {"pk": {"N": "1"}}}}]}, "S"),
     ],
 )
 def test_what_is_not_handled_is_refused_by_its_field(what: object, problem: str) -> None:
@@ -124,8 +170,10 @@ def test_a_batch_is_of_one_kind() -> None:
         (failed(event("recheck-requested")), ForCheckCluster),
         (json.dumps(OBJECT_EVENT), ForCheckLogObjects),
         (REQUEST, ForEnforce),
-        (json.dumps(NOTIFICATION), ForChat),
-        (failed(event("sns-alert")), ForChat),
+        (json.dumps(NOTIFICATION), ForSubscribers),
+        (failed(event("sns-alert")), ForSubscribers),
+        (json.dumps(event("import-findings-request")), ForImportFindings),
+        (STREAM_BATCH, ForImportFindings),
     ],
 )
 def test_each_shape_of_a_dead_letter_is_recognised(body: str, kind: type) -> None:
@@ -153,7 +201,7 @@ def test_a_failed_alert_says_which_function_failed_on_it() -> None:
     failure, undelivered = (failed(event("sns-alert")), json.dumps(NOTIFICATION))
     alerts = [parse_dead_letter(each) for each in (failure, undelivered)]
 
-    assert [each.failed.split(":")[6:] for each in alerts if isinstance(each, ForChat)] == [
+    assert [each.failed.split(":")[6:] for each in alerts if isinstance(each, ForSubscribers)] == [
         ["check", "$LATEST"],
         [],
     ]
@@ -181,6 +229,12 @@ def test_other_letters_are_not_recognised(body: str) -> None:
         (failed({}, errorType="KeyError", errorMessage="'x'"), {}, "KeyError: 'x'"),
         (failed({}), {}, "RetriesExhausted"),
         (REQUEST, {}, None),
+        (STREAM_BATCH, {}, "RetryAttemptsExhausted"),
+        (
+            json.dumps(event("import-findings-request")),
+            {},
+            "InvalidInput: Title is too long",
+        ),
         ("{", {}, None),
     ],
 )

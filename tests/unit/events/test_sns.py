@@ -15,7 +15,11 @@ def a_delivery(*messages: object) -> dict[str, object]:
         "Records": [
             {
                 "EventSource": "aws:sns",
-                "Sns": {"Subject": "s", "Message": m if isinstance(m, str) else json.dumps(m)},
+                "Sns": {
+                    "MessageId": "m",
+                    "Subject": "s",
+                    "Message": m if isinstance(m, str) else json.dumps(m),
+                },
             }
             for m in messages
         ]
@@ -64,7 +68,7 @@ def test_an_alert_of_another_version_is_read_as_text(message: dict[str, object])
         (None, "not Delivery"),
         ({}, "Records"),
         ({"Records": [{}]}, "Sns"),
-        ({"Records": [{"Sns": {}}]}, "Message"),
+        ({"Records": [{"Sns": {}}]}, "MessageId"),
         ({"Records": [{"messageId": "1", "body": "x"}]}, "Sns"),
         (a_delivery("hello"), "not AlertMessage"),
         (a_delivery({}), "schema"),

@@ -16,6 +16,7 @@ from emr_log_guard import observability
 from emr_log_guard.adapters import clients, slack
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.errors import ClusterNotFoundError, InvalidEventError
+from emr_log_guard.rendering.asff import asff
 from tests.unit.builders import (
     ANOTHER_KEY,
     CLUSTER_ID,
@@ -24,6 +25,7 @@ from tests.unit.builders import (
     NOW,
     SERVICE_ROLE_ARN,
     a_cluster,
+    a_finding,
 )
 from tests.unit.fake_table import FakeTable
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
@@ -58,6 +60,7 @@ CLIENTS: tuple[Callable[[], Any], ...] = (
     clients.kms,
     clients.s3,
     clients.scheduler,
+    clients.security_hub,
     clients.sns,
     clients.sqs,
     clients.ssm,
@@ -149,6 +152,8 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforce",
         "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/objects",
         "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead",
+        "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/dead",
+        "EVENT_BUS_ARN": "arn:aws:events:eu-west-1:111122223333:event-bus/default",
         "SCHEDULE_GROUP_NAME": "schedules",
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
         "FINDINGS_TABLE_NAME": "findings",
@@ -576,3 +581,105 @@ def test_notify_amazon_q_publishes_the_alert(aws: StubbedAws) -> None:
     [(_, published)] = aws.calls
     assert published["TopicArn"] == "arn:aws:sns:eu-west-1:111122223333:amazon-q"
     assert json.loads(published["Message"])["source"] == "custom"
+
+
+def test_emit_events_puts_an_event_for_each_finding(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}] * 2})
+
+    assert invoke(load("emit_events"), an_event("sns-alert")) == {"emitted": 2}
+
+    [(_, request)] = aws.calls
+    first = request["Entries"][0]
+    assert first["EventBusName"] == "arn:aws:events:eu-west-1:111122223333:event-bus/default"
+    assert (first["Source"], first["DetailType"]) == ("emr-log-guard", "Finding Opened")
+    assert json.loads(first["Detail"])["alert_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
+
+
+PRODUCT = "arn:aws:securityhub:eu-west-1:111122223333:product/111122223333/default"
+
+
+def test_import_findings_imports_what_changed_once(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
+    aws.answer("DescribeCluster", without_a_key)
+    aws.answer("BatchImportFindings", {"SuccessCount": 1, "FailedCount": 0})
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.forget_calls()
+
+    answer = invoke(load("import_findings"), an_event("dynamodb-stream-findings"))
+
+    # The stream tells of a second one, too, of which the ledger knows nothing.
+    assert answer == {"imported": 1, "refused": 0, "unknown": 1}
+    assert aws.counts == {"BatchGetItem": 3, "BatchImportFindings": 1}
+
+
+def test_import_findings_keeps_what_is_refused(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
+    monkeypatch.setattr("emr_log_guard.adapters.security_hub._SECONDS", 0)
+    aws.answer("DescribeCluster", without_a_key)
+    failed = {
+        "Id": f"{a_cluster().arn}#EMRLOG-002",
+        "ErrorCode": "InvalidInput",
+        "ErrorMessage": "no",
+    }
+    aws.answer(
+        "BatchImportFindings", {"SuccessCount": 0, "FailedCount": 1, "FailedFindings": [failed]}
+    )
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.forget_calls()
+
+    answer = invoke(load("import_findings"), an_event("import-findings-request"))
+
+    assert answer == {"imported": 0, "refused": 1, "unknown": 0}
+    [letter] = [params for operation, params in aws.calls if operation == "SendMessage"]
+    assert letter["QueueUrl"].endswith("/dead")
+    assert json.loads(letter["MessageBody"]) == an_event("import-findings-request") | {
+        "reason": "InvalidInput: no"
+    }
+
+
+def test_import_findings_fails_while_security_hub_is_off(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
+    aws.answer("DescribeCluster", without_a_key)
+    aws.answer("BatchImportFindings", AwsError("InvalidAccessException"))
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+
+    with pytest.raises(Exception, match="InvalidAccessException"):
+        invoke(load("import_findings"), an_event("dynamodb-stream-findings"))
+
+
+def test_import_findings_refuses_events_of_others(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
+    module = load("import_findings")
+
+    for event in ({}, an_event("sns-alert"), {"schema": "emr-log-guard/import-findings/2"}):
+        with pytest.raises(InvalidEventError):
+            invoke(module, event)
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    ("status", "terminated"), [("SUPPRESSED", 0), ("NEW", 1), ("NOTIFIED", 1), (None, 0)]
+)
+def test_enforce_asks_security_hub_first(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, status: str | None, terminated: int
+) -> None:
+    monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
+    aws.answer("DescribeCluster", without_a_key)
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.forget_calls()
+    there = asff(a_finding(), NOW) | {"Workflow": {"Status": status}}
+    aws.answer("GetFindings", {"Findings": [there]} if status else AwsError("AccessDenied"))
+
+    invoke(load("enforce"), an_event("sqs-enforcement-request"))
+
+    assert aws.counts["GetFindings"] == 1
+    assert aws.counts.get("TerminateJobFlows", 0) == terminated
+    assert aws.counts.get("Publish", 0) == 1 - terminated

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.asff import asff
+from emr_log_guard.rules import ALL_RULES
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_cluster, a_finding
 from tests.unit.rendering.test_hostile_names import NAMES
 
@@ -279,7 +280,7 @@ def test_hostile_names_are_shown_plain_and_fit(name: str) -> None:
 
 FINDINGS = st.builds(
     a_finding,
-    rule_id=st.from_regex(r"EMRLOG-\d{3}", fullmatch=True),
+    rule_id=st.sampled_from([rule.id for rule in ALL_RULES]),
     compliance=st.sampled_from(Compliance),
     severity=st.sampled_from(Severity),
     status=st.sampled_from(Status),

@@ -22,7 +22,7 @@ from tests.unit.builders import (
     an_exemption,
     encrypted,
 )
-from tests.unit.fakes import GONE
+from tests.unit.fakes import GONE, FakeSuppressions
 from tests.unit.usecases.world import World
 
 BAD = a_cluster(log_key_identifier=None)
@@ -412,3 +412,52 @@ def test_an_alert_that_fails_flies(world: World) -> None:
 
     with pytest.raises(ConnectionError, match="SNS is away"):
         world.enforce(REQUEST)
+
+
+def test_a_cluster_is_spared_for_what_people_suppressed_and_that_is_told_once(
+    world: World,
+) -> None:
+    world.suppressions = FakeSuppressions(frozenset({a_finding().id}))
+
+    for _ in range(2):
+        assert world.enforce(REQUEST) is NextStep.SPARED_SUPPRESSED
+
+    assert told(world) == (
+        AlertKind.ENFORCEMENT_SKIPPED,
+        NextStep.SPARED_SUPPRESSED,
+        "The cluster is RUNNING.",
+        ["EMRLOG-002"],
+    )
+    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+    assert world.entries["EMRLOG-002"].terminated_at is None
+    decided = [decision.decided for decision in world.ledger.history(CLUSTER_ID)]
+    assert decided[0] == ("leave it alone: spared_suppressed",)
+
+
+def test_a_cluster_is_ended_for_what_nobody_suppressed(world: World) -> None:
+    world.suppressions = FakeSuppressions(frozenset({"another"}))
+
+    assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+    assert world.suppressions.asked == [(a_finding().id,)]
+
+
+def test_in_doubt_whether_people_suppressed_it_a_cluster_is_spared(world: World) -> None:
+    world.suppressions = FakeSuppressions(UNREADABLE)
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_IN_DOUBT
+
+    assert told(world) == (
+        AlertKind.ENFORCEMENT_SKIPPED,
+        NextStep.SPARED_IN_DOUBT,
+        UNREADABLE.reason,
+        ["EMRLOG-002"],
+    )
+    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+
+
+def test_security_hub_is_not_asked_about_what_is_spared_anyway(world: World) -> None:
+    world.suppressions = FakeSuppressions(frozenset())
+    world.clusters.known = {CLUSTER_ID: PROTECTED}
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_PROTECTED
+    assert world.suppressions.asked == []

@@ -1,4 +1,4 @@
-"""Alerts go again to the chat that did not get them, and to no other where that is known."""
+"""Alerts go again to whoever did not get them, and to no other where that is known."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,18 @@ from typing import Any
 import pytest
 
 from emr_log_guard.errors import NotDeployedError
-from emr_log_guard.events.replay import ForChat
-from emr_log_guard.usecases.replay import NOTIFY_AMAZON_Q, NOTIFY_SLACK, DeployedStack, Replay
+from emr_log_guard.events.replay import ForSubscribers
+from emr_log_guard.usecases.replay import (
+    EMIT_EVENTS,
+    NOTIFY_AMAZON_Q,
+    NOTIFY_SLACK,
+    DeployedStack,
+    Replay,
+)
 
 SLACK = {NOTIFY_SLACK: "stack-slack-1A"}
 AMAZON_Q = {NOTIFY_AMAZON_Q: "stack-q-2B"}
+BUS = {EMIT_EVENTS: "stack-bus-3C"}
 FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function"
 
 
@@ -40,6 +47,13 @@ class Queues:
             "posted to Slack and handed to Amazon Q",
         ),
         (SLACK | AMAZON_Q, "stack-q-2B:$LATEST", ["stack-q-2B"], "handed to Amazon Q"),
+        (
+            SLACK | BUS,
+            "",
+            ["stack-slack-1A", "stack-bus-3C"],
+            "posted to Slack and put on the event bus",
+        ),
+        (SLACK | BUS, "stack-bus-3C", ["stack-bus-3C"], "put on the event bus"),
         (SLACK | AMAZON_Q, "stack-slack-1A", ["stack-slack-1A"], "posted to Slack"),
         (SLACK, "stack-of-before:$LATEST", ["stack-slack-1A"], "posted to Slack"),
     ],
@@ -49,14 +63,14 @@ def test_an_alert_goes_where_it_failed(
 ) -> None:
     functions = Functions()
     replay = Replay(DeployedStack("s", deployed), functions, Queues())
-    what = ForChat({"Records": []}, (), f"{FUNCTION}:{failed}" if failed else "")
+    what = ForSubscribers({"Records": []}, (), f"{FUNCTION}:{failed}" if failed else "")
 
     assert replay.run(what) == words
     assert functions.invoked == invoked
 
 
-def test_a_stack_without_a_chat_says_so() -> None:
+def test_a_stack_without_any_of_them_says_so() -> None:
     replay = Replay(DeployedStack("s", {}), Functions(), Queues())
 
-    with pytest.raises(NotDeployedError, match="it tells nobody in a chat"):
-        replay.run(ForChat({"Records": []}, ()))
+    with pytest.raises(NotDeployedError, match="is it a stack of this guard"):
+        replay.run(ForSubscribers({"Records": []}, ()))

@@ -27,6 +27,7 @@ from tests.unit.fakes import (
     FakeRechecks,
     FakeRoles,
     FakeSchedules,
+    FakeSuppressions,
     Journal,
 )
 
@@ -48,6 +49,7 @@ class World:
     checked_buckets: tuple[str, ...] = ()
 
     now: datetime = NOW
+    suppressions: FakeSuppressions | None = None
     policy_asked: list[bool] = field(default_factory=list)
     table: FakeTable = field(default_factory=FakeTable)
 
@@ -135,4 +137,5 @@ class World:
             rechecks=self.rechecks,
             clock=self.clock,
             runbook=runbook,
+            suppressions=self.suppressions,
         )

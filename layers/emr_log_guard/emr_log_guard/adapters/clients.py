@@ -90,6 +90,12 @@ def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
 
 
 @cache
+def security_hub() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
+    """Return the client for Security Hub."""
+    return boto3.client("securityhub", config=_CONFIG)
+
+
+@cache
 def sns() -> "SNSClient":
     """Return the client for SNS."""
     return boto3.client("sns", config=_CONFIG)

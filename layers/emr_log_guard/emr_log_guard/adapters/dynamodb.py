@@ -4,6 +4,7 @@
 |---|---|---|
 | a cluster's id | `cluster` | what cannot change of it |
 | a cluster's id | `finding#<rule id>` | an entry of the ledger |
+| a cluster's id | `workflow#<rule id>` | what the guard last said of it in Security Hub |
 | a cluster's id | `history#<time>#<invocation>` | a decision |
 | `key#<key ARN>` | a cluster's id | that its logs use the key |
 | `rescan` | `claim` | which execution re-scans |
@@ -13,7 +14,7 @@ version that it was made from, so of two that were made from the same one only t
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
@@ -26,6 +27,7 @@ from botocore.exceptions import ClientError
 from emr_log_guard.adapters.aws_errors import code_of
 from emr_log_guard.domain.decisions import Decision
 from emr_log_guard.domain.ledger import Entry, Known, Memory
+from emr_log_guard.domain.workflow import FindingKey, Word
 from emr_log_guard.errors import LedgerConflictError
 
 if TYPE_CHECKING:
@@ -44,9 +46,11 @@ _CLUSTER = "cluster"
 _FINDING = "finding#"
 _HISTORY = "history#"
 _KEY = "key#"
+_WORKFLOW = "workflow#"
 _ENTRY = msgspec.json.Decoder(Entry)
 _KNOWN = msgspec.json.Decoder(Known)
 _DECISION = msgspec.json.Decoder(Decision)
+_WORD = msgspec.json.Decoder(Word)
 
 
 class DynamoClient(Protocol):
@@ -124,6 +128,14 @@ class DynamoLedger:
         self._put(item, entry.version, f"{finding.id} was written by somebody else")
         return written
 
+    def entries(self, keys: Collection[FindingKey]) -> dict[FindingKey, Entry]:
+        """Read findings, those that are not remembered left out: one BatchGetItem per 100."""
+        items = _read_all(
+            self._client, self._table, [_place(key, _FINDING) for key in keys], consistent=True
+        )
+        found = (_ENTRY.decode(item["entry"]["S"]) for item in items)
+        return {FindingKey(e.finding.cluster_id, e.finding.rule_id): e for e in found}
+
     def recall(self, cluster_id: str) -> Known | None:
         """Recall a cluster: one GetItem; None when it is not remembered."""
         key = {"pk": {"S": cluster_id}, "sk": {"S": _CLUSTER}}
@@ -135,16 +147,11 @@ class DynamoLedger:
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
         """
-        found: dict[str, Known] = {}
-        for batch in batched(dict.fromkeys(cluster_ids), _BATCH, strict=False):
-            keys: Any = {"Keys": [{"pk": {"S": each}, "sk": {"S": _CLUSTER}} for each in batch]}
-            wanted = {self._table: keys}
-            while wanted:
-                answer = self._client.batch_get_item(RequestItems=wanted)
-                for item in answer["Responses"].get(self._table, ()):
-                    found[item["pk"]["S"]] = _KNOWN.decode(item["known"]["S"])
-                wanted = answer.get("UnprocessedKeys", {})
-        return found
+        places: list[Item] = [
+            {"pk": {"S": each}, "sk": {"S": _CLUSTER}} for each in dict.fromkeys(cluster_ids)
+        ]
+        items = _read_all(self._client, self._table, places)
+        return {item["pk"]["S"]: _KNOWN.decode(item["known"]["S"]) for item in items}
 
     def remember(self, known: Known, before: Known | None) -> None:
         """Remember a cluster as it is known now: a conditional PutItem, and one for each new key.
@@ -277,6 +284,32 @@ class DynamoRescanClaim:
         return holder
 
 
+class DynamoWords:
+    """What the guard last said of findings in Security Hub: an item each, beside the finding's."""
+
+    def __init__(self, client: DynamoClient, table: str) -> None:
+        """Keep it in this table."""
+        self._client = client
+        self._table = table
+
+    def recall(self, keys: Collection[FindingKey]) -> dict[FindingKey, Word]:
+        """Recall it, nothing where nothing was said: one BatchGetItem per 100."""
+        places = [_place(key, _WORKFLOW) for key in keys]
+        items = _read_all(self._client, self._table, places, consistent=True)
+        return {
+            FindingKey(item["pk"]["S"], item["sk"]["S"].removeprefix(_WORKFLOW)): _WORD.decode(
+                item["word"]["S"]
+            )
+            for item in items
+        }
+
+    def remember(self, key: FindingKey, word: Word, expires: "datetime | None") -> None:
+        """Write it down for as long as the finding is kept: one PutItem."""
+        text = msgspec.json.encode(word).decode()
+        item: Item = {**_place(key, _WORKFLOW), "word": {"S": text}, **_expiry(expires)}
+        self._client.put_item(TableName=self._table, Item=item)
+
+
 class LedgeredClusters:
     """Clusters whose settings the ledger remembers, so that a cold start need not ask EMR."""
 
@@ -307,3 +340,23 @@ def _expiry(at: "datetime | None") -> Item:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
     """
     return {"expires": {"N": str(int(at.timestamp()))}} if at else {}
+
+
+def _place(key: FindingKey, kind: str) -> Item:
+    """Say where something of a finding is kept."""
+    return {"pk": {"S": key.cluster_id}, "sk": {"S": f"{kind}{key.rule_id}"}}
+
+
+def _read_all(
+    client: DynamoClient, table: str, places: Iterable[Item], *, consistent: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Read the items that are there: one BatchGetItem per 100, and more where DynamoDB asks so.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+    """
+    for batch in batched(places, _BATCH, strict=False):
+        wanted: dict[str, Any] = {table: {"Keys": list(batch), "ConsistentRead": consistent}}
+        while wanted:
+            answer = client.batch_get_item(RequestItems=wanted)
+            yield from answer["Responses"].get(table, ())
+            wanted = answer.get("UnprocessedKeys", {})

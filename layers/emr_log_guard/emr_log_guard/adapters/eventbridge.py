@@ -1,13 +1,14 @@
-"""Amazon EventBridge: asking for clusters to be checked again."""
+"""Amazon EventBridge: asking for clusters to be checked again, and emitting the guard's events."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import batched
 from time import sleep
 from typing import TYPE_CHECKING
 
-from emr_log_guard.errors import RecheckNotRequestedError
+from emr_log_guard.errors import EventNotTakenError, RecheckNotRequestedError
+from emr_log_guard.rendering.bus_events import SOURCE, BusEvent
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BATCH = 10
 """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html"""
+_ATTEMPTS = 3
 _SECONDS = 10
 """Between batches: EMR lets ten clusters be described at once, and then one a second."""
 
@@ -52,10 +54,60 @@ class EventBridgeRechecks:
 
 def _request(cluster_id: str, since: datetime | None) -> "PutEventsRequestEntryTypeDef":
     entry: PutEventsRequestEntryTypeDef = {
-        "Source": "emr-log-guard",
+        "Source": SOURCE,
         "DetailType": "Recheck Requested",
         "Detail": json.dumps({"cluster_id": cluster_id}),
     }
     if since is not None:
         entry["Time"] = since
     return entry
+
+
+class EventBridgeBus:
+    """A bus that the guard's own events are put on."""
+
+    def __init__(
+        self,
+        client: "EventBridgeClient",
+        bus_arn: str,
+        wait: Callable[[float], None] = sleep,
+    ) -> None:
+        """Put them on this bus, of whatever account."""
+        self._client = client
+        self._bus_arn = bus_arn
+        self._wait = wait
+
+    def put(self, events: Sequence[BusEvent]) -> None:
+        """Put events on the bus; only those that it did not take are sent again.
+
+        An alert is far below the 256 KB that a call may have, and so are its events together.
+
+        Raises:
+            EventNotTakenError: It did not take one of them, three times.
+
+        """
+        for batch in batched(events, _BATCH, strict=False):
+            left: list[PutEventsRequestEntryTypeDef] = [
+                {
+                    "EventBusName": self._bus_arn,
+                    "Source": SOURCE,
+                    "DetailType": event.detail_type,
+                    "Detail": json.dumps(event.detail, ensure_ascii=False),
+                    "Resources": [event.cluster_arn],
+                }
+                for event in batch
+            ]
+            for attempt in range(_ATTEMPTS):
+                if attempt:
+                    self._wait(attempt)
+                answers = self._client.put_events(Entries=left)["Entries"]
+                pairs = zip(left, answers, strict=True)
+                refused = [(entry, answer) for entry, answer in pairs if "ErrorCode" in answer]
+                left = [entry for entry, _ in refused]
+                if not left:
+                    break
+            if refused:
+                message = (
+                    f"events:PutEvents refused {len(refused)} events: {refused[0][1]['ErrorCode']}"
+                )
+                raise EventNotTakenError(message)

@@ -1,9 +1,12 @@
-"""Amazon SQS: asking `enforce` to look at a cluster, and for log objects to be read again."""
+"""Amazon SQS: what is asked of `enforce` and `check_log_objects`, and what could not be done."""
 
+import json
 from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.decide import RequestEnforcement
+from emr_log_guard.domain.workflow import FindingKey
 from emr_log_guard.events.enforcement import encode_enforcement_request
+from emr_log_guard.events.import_findings import import_request
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 
 if TYPE_CHECKING:
@@ -38,3 +41,18 @@ class SqsLogObjectQueue:
     def recheck(self, hint: LogObjectHint) -> None:
         """Ask for a look at one of a cluster's known bad objects. Errors fly."""
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=encode_recheck(hint))
+
+
+class SqsUnimported:
+    """The dead-letter queue, for findings that Security Hub does not take."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        """Send to this queue."""
+        self._client = client
+        self._queue_url = queue_url
+
+    def keep(self, key: FindingKey, reason: str) -> None:
+        """Keep a finding's key for a replay. Errors fly."""
+        self._client.send_message(
+            QueueUrl=self._queue_url, MessageBody=json.dumps(import_request([key], reason))
+        )

@@ -10,6 +10,7 @@ from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.policy import Exemption, Policy, TerminationProtection
+from emr_log_guard.domain.unresolved import Unresolved
 
 
 class AlertKind(StrEnum):
@@ -46,6 +47,10 @@ class NextStep(StrEnum):
     SPARED_IN_GRACE = "spared_in_grace"
     SPARED_PROTECTED = "spared_protected"
     SPARED_NO_LONGER_CALLED_FOR = "spared_no_longer_called_for"
+    SPARED_SUPPRESSED = "spared_suppressed"
+    """People suppressed in Security Hub what the cluster would be ended for."""
+    SPARED_IN_DOUBT = "spared_in_doubt"
+    """Whether they did could not be read."""
     TERMINATION_REFUSED = "termination_refused"
 
 
@@ -110,6 +115,8 @@ class Spare:
 
     reason: NextStep
     findings: tuple[Finding, ...]
+    detail: str = ""
+    """What could not be read, if that is the reason."""
 
 
 def exempted(
@@ -224,6 +231,24 @@ def decide_enforcement(
     if cluster.termination_protected and not override:
         return Spare(NextStep.SPARED_PROTECTED, overdue)
     return Terminate(overdue, lift_protection=cluster.termination_protected)
+
+
+def unless_suppressed(
+    decision: Terminate, suppressed: frozenset[str] | Unresolved
+) -> Terminate | Spare:
+    """Take a decision back as far as it rests on what people suppressed in Security Hub.
+
+    Args:
+        decision: The decision.
+        suppressed: The ids of the suppressed findings; where they could not be read, doubt spares.
+
+    """
+    if isinstance(suppressed, Unresolved):
+        return Spare(NextStep.SPARED_IN_DOUBT, decision.findings, suppressed.reason)
+    left = tuple(finding for finding in decision.findings if finding.id not in suppressed)
+    if not left:
+        return Spare(NextStep.SPARED_SUPPRESSED, decision.findings)
+    return replace(decision, findings=left)
 
 
 def grounds(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:

@@ -14,9 +14,11 @@ import msgspec
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.notice import Notice
+from emr_log_guard.domain.workflow import FindingKey
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
+from emr_log_guard.events.import_findings import IMPORT_FINDINGS, import_request, parse_import
 from emr_log_guard.events.kms import parse_key_event
 from emr_log_guard.events.log_objects import (
     RECHECK_LOG_OBJECT,
@@ -75,8 +77,8 @@ class ForEnforce:
 
 
 @dataclass(frozen=True, slots=True)
-class ForChat:
-    """A delivery of SNS, for the functions that tell people in their chat."""
+class ForSubscribers:
+    """A delivery of SNS, for the functions that subscribe to the alerts."""
 
     event: Mapping[str, Any]
     alerts: tuple[Notice, ...]
@@ -103,6 +105,23 @@ class ForCheckKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ForImportFindings:
+    """What has findings imported into Security Hub."""
+
+    event: Mapping[str, Any]
+    keys: tuple[FindingKey, ...] | None
+    """None is everything that is open."""
+
+    @property
+    def title(self) -> str:
+        """Say in a few words what it is."""
+        if self.keys is None:
+            return "import into Security Hub of everything that is open"
+        named = ", ".join(f"{each.rule_id} of {each.cluster_id}" for each in self.keys)
+        return f"import into Security Hub of {named or 'nothing'}"
+
+
+@dataclass(frozen=True, slots=True)
 class ForReviewFindings:
     """What has everything looked at again that is open."""
 
@@ -115,7 +134,13 @@ class ForReviewFindings:
 
 
 type Replayable = (
-    ForChat | ForCheckCluster | ForCheckKey | ForCheckLogObjects | ForEnforce | ForReviewFindings
+    ForCheckCluster
+    | ForCheckKey
+    | ForCheckLogObjects
+    | ForEnforce
+    | ForImportFindings
+    | ForReviewFindings
+    | ForSubscribers
 )
 
 
@@ -151,7 +176,11 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
     """
     match event:
         case {"Records": [{"Sns": _}, *_]}:
-            return ForChat(event, parse_alerts(event))
+            return ForSubscribers(event, parse_alerts(event))
+        case {"Records": [{"dynamodb": _}, *_]}:
+            return ForImportFindings(event, parse_import(event))
+        case {"schema": schema} if schema == IMPORT_FINDINGS:
+            return ForImportFindings(event, parse_import(event))
         case {"Records": _}:
             return _messages([record.body for record in convert(event, Batch).records])
         case {"schema": _} | {"detail-type": "Object Created"}:
@@ -176,8 +205,9 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
 def parse_dead_letter(body: str) -> Replayable:
     """Say what a message of the dead-letter queue is.
 
-    Beside what is replayable by itself there are failed invocations, whose payload is it, and
-    notifications that SNS could not deliver to a function.
+    Beside what is replayable by itself there are failed invocations, whose payload is it;
+    notifications that SNS could not deliver to a function; and batches of the ledger's stream,
+    which only say where in it they were: everything is imported anew then.
 
     Raises:
         InvalidEventError: The guard handles no such thing; the message names the field.
@@ -186,9 +216,13 @@ def parse_dead_letter(body: str) -> Replayable:
     match _json(body):
         case {"requestPayload": _} as failed:
             return _invoked(convert(failed, Failed))
+        case {"DDBStreamBatchInfo": _}:
+            return ForImportFindings(import_request(), None)
         case {"Type": "Notification"} as notification:
             return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
-        case {"schema": _} | {"detail-type": "Object Created"}:
+        case {"schema": schema} if schema != IMPORT_FINDINGS:
+            return _messages([body])
+        case {"detail-type": "Object Created"}:
             return _messages([body])
         case event:
             return parse_replayable(event)
@@ -207,8 +241,10 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
     match _json(body):
         case {"requestPayload": _, "responsePayload": {"errorType": kind, "errorMessage": said}}:
             return f"{kind}: {said}"
-        case {"requestPayload": _, "requestContext": {"condition": condition}}:
+        case {"requestContext": {"condition": condition}}:
             return str(condition)
+        case {"schema": schema, "reason": reason} if schema == IMPORT_FINDINGS:
+            return str(reason)
         case _:
             return None
 
@@ -216,7 +252,7 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
 def _invoked(failed: Failed) -> Replayable:
     """Read the payload of an asynchronous invocation: not all functions are invoked so."""
     replayable = parse_replayable(failed.request_payload)
-    if isinstance(replayable, ForChat):
+    if isinstance(replayable, ForSubscribers):
         return replace(replayable, failed=str(failed.request_context.get("functionArn", "")))
     if isinstance(replayable, ForCheckLogObjects | ForEnforce):
         message = "requestPayload: no function of the guard is invoked asynchronously with this"

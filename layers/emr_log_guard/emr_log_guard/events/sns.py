@@ -29,6 +29,7 @@ class AlertMessage(msgspec.Struct, frozen=True):
 class Notification(msgspec.Struct, frozen=True, rename="pascal"):
     """A message that was published to the topic."""
 
+    message_id: str
     message: str
 
 

@@ -34,6 +34,8 @@ _HEADLINES = {
     NextStep.STILL_RUNNING: "has not ended 15 minutes after its termination",
     NextStep.SPARED_PROTECTED: "is spared: it is termination-protected",
     NextStep.SPARED_NO_LONGER_CALLED_FOR: "is spared: its termination is not called for",
+    NextStep.SPARED_SUPPRESSED: "is spared: suppressed in Security Hub",
+    NextStep.SPARED_IN_DOUBT: "is spared: Security Hub could not be read",
     NextStep.TERMINATION_REFUSED: "could not be terminated",
 }
 _FIX_FOR_DOUBT = (
@@ -74,6 +76,14 @@ _NEXT = {
     ),
     NextStep.SPARED_NO_LONGER_CALLED_FOR: (
         "The cluster was left running: on a second look its termination was not called for."
+    ),
+    NextStep.SPARED_SUPPRESSED: (
+        "The cluster was left running: people suppressed this in Security Hub. A suppression has "
+        "no end, no reason and no approver: exempt the cluster instead, or lift the suppression."
+    ),
+    NextStep.SPARED_IN_DOUBT: (
+        "The cluster was left running: whether people suppressed this in Security Hub could not be "
+        "read, and in doubt nothing is terminated. It is looked at again within an hour."
     ),
     NextStep.TERMINATION_REFUSED: (
         "The cluster is still running: EMR refused to terminate it. Somebody has to."

@@ -11,12 +11,11 @@ from itertools import islice
 from emr_log_guard.domain.arn import Arn, partition_of
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.workflow import WANTED
 from emr_log_guard.rendering.escape import plain
 
 GENERATOR = "emr-log-guard"
 """Who makes the findings: `GeneratorId` is this, a slash and the rule's id."""
-WORKFLOW = {Status.OPEN: "NEW", Status.RESOLVED: "RESOLVED", Status.EXEMPT: "SUPPRESSED"}
-"""The workflow status that a finding begins with. Security Hub lets no later import change it."""
 
 _TYPE = "Software and Configuration Checks/AWS Security Best Practices"
 _COMPLIANCE = {
@@ -63,7 +62,8 @@ def asff(finding: Finding, updated: datetime, *, cluster_ended: bool = False) ->
         "ProductFields": dict(islice(_fields(finding), _FIELDS)),
         "Resources": [_cluster(finding)],
         "Compliance": {"Status": status, "StatusReasons": list(_reasons(finding, reason))},
-        "Workflow": {"Status": WORKFLOW[finding.status]},
+        # What a finding begins with: Security Hub lets no later import change it.
+        "Workflow": {"Status": WANTED[finding.status].value},
         "RecordState": "ARCHIVED" if over else "ACTIVE",
         # Where people changed the severity, this one is still shown beside theirs.
         "FindingProviderFields": {"Severity": severity, "Types": [_TYPE]},

@@ -18,6 +18,7 @@ from emr_log_guard.domain.decide import (
     decide_enforcement,
     exempted,
     expired_exemptions,
+    unless_suppressed,
 )
 from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Finding
@@ -35,6 +36,7 @@ from emr_log_guard.usecases.ports import (
     EnforcementQueue,
     Ledger,
     Rechecks,
+    Suppressions,
     TerminableClusters,
 )
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -44,6 +46,8 @@ _KINDS = {
     NextStep.STILL_RUNNING: AlertKind.ENFORCEMENT_FAILED,
     NextStep.SPARED_PROTECTED: AlertKind.ENFORCEMENT_SKIPPED,
     NextStep.SPARED_NO_LONGER_CALLED_FOR: AlertKind.ENFORCEMENT_SKIPPED,
+    NextStep.SPARED_SUPPRESSED: AlertKind.ENFORCEMENT_SKIPPED,
+    NextStep.SPARED_IN_DOUBT: AlertKind.ENFORCEMENT_SKIPPED,
     NextStep.TERMINATION_REFUSED: AlertKind.ENFORCEMENT_FAILED,
 }
 VERIFY_SECONDS = 900
@@ -67,6 +71,8 @@ class Enforce:
     rechecks: Rechecks
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
+    suppressions: Suppressions | None = None
+    """None in a stack without Security Hub."""
 
     def __call__(self, request: RequestEnforcement) -> NextStep:
         """End the cluster if that is still called for, or see what became of its termination.
@@ -116,6 +122,9 @@ class Enforce:
         open_entries = [entry for entry in memory.entries.values() if entry.open]
         grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in open_entries}
         decision = decide_enforcement(findings, cluster, policy, now, grace_ends)
+        if isinstance(decision, Terminate) and self.suppressions is not None:
+            ids = [finding.id for finding in decision.findings]
+            decision = unless_suppressed(decision, self.suppressions.suppressed(ids))
         self._record(decision, findings, cluster, policy)
         match decision:
             case Spare(reason=NextStep.SPARED_IN_GRACE as step, findings=reasons):
@@ -125,8 +134,8 @@ class Enforce:
                     self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, "its time is not over")
                 return step
-            case Spare(reason=step, findings=told):
-                detail = f"The cluster is {cluster.state}."
+            case Spare(reason=step, findings=told, detail=detail):
+                detail = detail or f"The cluster is {cluster.state}."
                 record_enforcement(cluster.arn, step, detail)
                 self._not_ours(open_entries)
                 self._tell_once(policy, cluster, told, step, detail, memory)

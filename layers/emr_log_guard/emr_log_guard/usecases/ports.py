@@ -1,6 +1,6 @@
 """What the use cases need of the world."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -174,6 +174,14 @@ class PolicyInForce(Protocol):
 
     def __call__(self, *, afresh: bool = False) -> Policy:
         """Give it: as it was a moment ago, or as it is now."""
+        ...
+
+
+class Suppressions(Protocol):
+    """Knows what people suppressed in Security Hub."""
+
+    def suppressed(self, finding_ids: Collection[str]) -> frozenset[str] | Unresolved:
+        """Say which of the findings are suppressed."""
         ...
 
 

@@ -7,12 +7,13 @@ from typing import Any, Protocol, assert_never
 
 from emr_log_guard.errors import FunctionFailedError, NotDeployedError
 from emr_log_guard.events.replay import (
-    ForChat,
     ForCheckCluster,
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
+    ForImportFindings,
     ForReviewFindings,
+    ForSubscribers,
     Replayable,
 )
 
@@ -22,6 +23,8 @@ CHECK_LOG_OBJECTS = "CheckLogObjectsFunction"
 REVIEW_FINDINGS = "ReviewFindingsFunction"
 NOTIFY_SLACK = "NotifySlackFunction"
 NOTIFY_AMAZON_Q = "NotifyAmazonQFunction"
+EMIT_EVENTS = "EmitEventsFunction"
+IMPORT_FINDINGS = "ImportFindingsFunction"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
 ENFORCE = "EnforceFunction"
@@ -30,10 +33,14 @@ POLICY_PARAMETER = "PolicyParameter"
 DEAD_LETTER_QUEUE = "DeadLetterQueue"
 RESCAN_STATE_MACHINE = "RescanStateMachine"
 
-_CHATS = {NOTIFY_SLACK: "posted to Slack", NOTIFY_AMAZON_Q: "handed to Amazon Q"}
-"""The functions that tell people in their chat, and what they do."""
+_SUBSCRIBERS = {
+    NOTIFY_SLACK: "posted to Slack",
+    NOTIFY_AMAZON_Q: "handed to Amazon Q",
+    EMIT_EVENTS: "put on the event bus",
+}
+"""The functions that get every alert, and what they do with it."""
 _WITHOUT = {
-    NOTIFY_SLACK: "it tells nobody in a chat",
+    IMPORT_FINDINGS: "it was deployed without SecurityHub",
     ENFORCEMENT_QUEUE: "it was deployed without EnforcementAllowed",
 }
 """Why a stack may rightly lack something."""
@@ -105,7 +112,13 @@ class Replay:
             case ForReviewFindings(event):
                 asked = self.functions.invoke(self.stack[REVIEW_FINDINGS], event)
                 return f"checks were asked for of {asked['clusters']} clusters"
-            case ForChat():
+            case ForImportFindings(event):
+                done = self.functions.invoke(self.stack[IMPORT_FINDINGS], event)
+                return (
+                    f"{done['imported']} findings imported into Security Hub, {done['refused']} "
+                    f"refused, {done['unknown']} no longer remembered"
+                )
+            case ForSubscribers():
                 return self._tell(what)
             case ForCheckLogObjects(bodies):
                 self._send(LOG_OBJECTS_QUEUE, bodies)
@@ -116,14 +129,14 @@ class Replay:
             case _:
                 assert_never(what)
 
-    def _tell(self, what: ForChat) -> str:
-        """Have it told by the function that failed on it; by each, when that is not known."""
-        deployed = [each for each in _CHATS if each in self.stack.resources] or [NOTIFY_SLACK]
-        names = {each: self.stack[each] for each in deployed}
+    def _tell(self, what: ForSubscribers) -> str:
+        """Have it handed on by the function that failed; by each, when that is not known."""
+        deployed = [each for each in _SUBSCRIBERS if each in self.stack.resources]
+        names = {each: self.stack[each] for each in deployed or [EMIT_EVENTS]}
         failed = [each for each in names if names[each] in what.failed.split(":")]
-        for each in failed or deployed:
+        for each in failed or names:
             self.functions.invoke(names[each], what.event)
-        return " and ".join(_CHATS[each] for each in failed or deployed)
+        return " and ".join(_SUBSCRIBERS[each] for each in failed or names)
 
     def _send(self, queue: str, bodies: tuple[str, ...]) -> None:
         url = self.stack[queue]

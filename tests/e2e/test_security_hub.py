@@ -1,0 +1,218 @@
+"""With SecurityHub=true: Security Hub shows what the ledger holds, and what people suppress lives.
+
+The emulated account has no Security Hub: moto's answers on an endpoint of its own. It asks for no
+permissions, so that those of Security Hub are tested as the template writes them, and no further.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emr_log_guard.usecases.keep_ledger import note
+from tests.e2e.deployed import Deployed, batch, deployed
+from tests.security_hub import SecurityHub
+
+pytestmark = pytest.mark.xdist_group("security_hub")
+
+type Eventually = Callable[..., Any]
+BUS = "arn:aws:events:us-east-1:111122223333:event-bus/security"
+
+
+@pytest.fixture(scope="module")
+def stack(built: Path, hub: SecurityHub) -> Iterator[Deployed]:
+    with deployed(
+        built,
+        Mode="enforce",
+        EnforcementAllowed="true",
+        SecurityHub="true",
+        EventBusArn=BUS,
+        GraceAtLaunchMinutes="60",
+    ) as stack:
+        stack.point("ImportFindingsFunction", "SECURITYHUB", hub.url)
+        stack.point("EnforceFunction", "SECURITYHUB", hub.url)
+        yield stack
+
+
+def finding_id(stack: Deployed, cluster_id: str) -> str:
+    return f"{stack.cluster_arn(cluster_id)}#EMRLOG-002"
+
+
+def shown(hub: SecurityHub, found: str) -> tuple[str, str, str] | None:
+    """How Security Hub shows a finding."""
+    finding = hub.findings.get(found)
+    if finding is None:
+        return None
+    return finding["Compliance"]["Status"], finding["Workflow"]["Status"], finding["RecordState"]
+
+
+@contextmanager
+def policy(stack: Deployed, **changes: object) -> Iterator[None]:
+    """Have a policy with changes for a while; each change has what is open looked at again."""
+    ssm, name = stack.account.client("ssm"), stack.outputs["PolicyParameterName"]
+    usual = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    other = json.dumps(json.loads(usual) | changes)
+    ssm.put_parameter(Name=name, Value=other, Overwrite=True)
+    stack.forget("CheckClusterFunction")
+    try:
+        yield
+    finally:
+        ssm.put_parameter(Name=name, Value=usual, Overwrite=True)
+        stack.forget("CheckClusterFunction")
+
+
+def enforce_now(stack: Deployed, cluster_id: str) -> object:
+    """Have the grace be over, and `enforce` asked."""
+    [entry] = stack.ledger.read(cluster_id).entries.values()
+    before = datetime.now(UTC) - timedelta(hours=2)
+    # The guard may be writing, too.
+    note(stack.ledger, entry, lambda current: replace(current, opened_at=before))
+    arn = stack.cluster_arn(cluster_id)
+    request = {"schema": "emr-log-guard/enforcement/1", "cluster_arn": arn}
+    return stack.invoke("EnforceFunction", batch(request))
+
+
+def test_a_finding_is_shown_and_archived_with_its_cluster(
+    stack: Deployed, hub: SecurityHub, eventually: Eventually
+) -> None:
+    cluster_id = stack.estate.launch("shown")
+    found = finding_id(stack, cluster_id)
+
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
+    assert hub.findings[found]["Severity"]["Label"] == "HIGH"
+    assert hub.findings[found]["ProductFields"]["emr-log-guard/cluster_name"] == "shown"
+
+    stack.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+    eventually(lambda: shown(hub, found) == ("NOT_AVAILABLE", "RESOLVED", "ARCHIVED"))
+
+
+def test_what_people_suppressed_is_spared_and_told(
+    stack: Deployed, hub: SecurityHub, eventually: Eventually
+) -> None:
+    spared, doubted, ended = (stack.estate.launch(name) for name in ("s", "d", "e"))
+    for cluster_id in (spared, doubted, ended):
+        found = finding_id(stack, cluster_id)
+        eventually(lambda found=found: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
+    hub.suppress(finding_id(stack, spared))
+
+    assert enforce_now(stack, spared) == ({"batchItemFailures": []}, None)
+    [alert, *_] = eventually(lambda: stack.inbox.about(spared, "enforcement.skipped"))
+    assert alert["next_step"] == "spared_suppressed"
+
+    hub.failure = 403
+    assert enforce_now(stack, doubted) == ({"batchItemFailures": []}, None)
+    hub.failure = None
+    [alert, *_] = eventually(lambda: stack.inbox.about(doubted, "enforcement.skipped"))
+    assert alert["next_step"] == "spared_in_doubt"
+    assert "InvalidAccessException" in alert["detail"]
+
+    assert enforce_now(stack, ended) == ({"batchItemFailures": []}, None)
+    eventually(lambda: stack.estate.state_of(ended) == "TERMINATED")
+    assert stack.estate.state_of(spared) == stack.estate.state_of(doubted) == "STARTING"
+
+
+def test_what_failed_while_security_hub_was_away_is_made_up_for(
+    stack: Deployed, hub: SecurityHub, eventually: Eventually
+) -> None:
+    hub.failure = 403
+    cluster_id = stack.estate.launch("away")
+    found = finding_id(stack, cluster_id)
+    calls = len(hub.calls)
+    eventually(lambda: len(hub.calls) > calls)
+    assert found not in hub.findings
+
+    hub.failure = None
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"), seconds=60)
+
+
+def test_everything_can_be_imported_anew(
+    stack: Deployed, hub: SecurityHub, eventually: Eventually
+) -> None:
+    cluster_id = stack.estate.launch("anew")
+    found = finding_id(stack, cluster_id)
+    eventually(lambda: found in hub.findings)
+    hub.backend.findings.clear()
+
+    answer, error = stack.invoke(
+        "ImportFindingsFunction", {"schema": "emr-log-guard/import-findings/1"}
+    )
+
+    assert (error, answer["refused"], answer["unknown"]) == (None, 0, 0)
+    assert shown(hub, found) == ("FAILED", "NEW", "ACTIVE")
+
+
+def test_events_are_put_on_the_named_bus(stack: Deployed, eventually: Eventually) -> None:
+    events, sqs = stack.account.client("events"), stack.account.client("sqs")
+    events.create_event_bus(Name="security")
+    url = sqs.create_queue(QueueName="built-on-events")["QueueUrl"]
+    events.put_rule(
+        Name="all",
+        EventBusName="security",
+        EventPattern=json.dumps({"source": ["emr-log-guard"]}),
+    )
+    arn = "arn:aws:sqs:us-east-1:111122223333:built-on-events"
+    events.put_targets(Rule="all", EventBusName="security", Targets=[{"Id": "q", "Arn": arn}])
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = {"Version": "2012-10-17", "Statement": [allow]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    cluster_id = stack.estate.launch("emitted")
+    seen: dict[str, dict[str, Any]] = {}
+
+    def both() -> bool:
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            event = json.loads(message["Body"])
+            if event["detail"]["cluster_id"] == cluster_id:
+                seen[event["detail-type"]] = event
+        return {"Finding Opened", "Enforcement Scheduled"} <= set(seen)
+
+    eventually(both)
+    opened = seen["Finding Opened"]
+    assert opened["source"] == "emr-log-guard"
+    assert opened["resources"] == [stack.cluster_arn(cluster_id)]
+    assert opened["detail"]["id"] == finding_id(stack, cluster_id)
+    assert seen["Enforcement Scheduled"]["detail"]["findings"][0]["deadline"]
+
+
+def test_an_exemption_suppresses_and_its_end_takes_that_back(
+    stack: Deployed, hub: SecurityHub, eventually: Eventually
+) -> None:
+    cluster_id = stack.estate.launch("exempted")
+    found = finding_id(stack, cluster_id)
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
+    exemption = {
+        "cluster": {"id": cluster_id},
+        "rules": ["*"],
+        "until": "2999-12-31",
+        "reason": "moves",
+        "approved_by": "ana",
+    }
+
+    with policy(stack, exemptions=[exemption]):
+        eventually(lambda: shown(hub, found) == ("FAILED", "SUPPRESSED", "ACTIVE"))
+
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
+
+
+def test_what_is_resolved_passes_and_fails_when_it_opens_again(
+    stack: Deployed, hub: SecurityHub, eventually: Eventually
+) -> None:
+    cluster_id = stack.estate.launch("resolved")
+    found = finding_id(stack, cluster_id)
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
+
+    with policy(stack, rules={"EMRLOG-002": {"enabled": False}}):
+        eventually(lambda: shown(hub, found) == ("PASSED", "RESOLVED", "ACTIVE"))
+
+    stack.check(cluster_id)
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
