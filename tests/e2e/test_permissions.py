@@ -418,7 +418,7 @@ def finish_rescan(stack: Deployed) -> Iterator[object]:
 
 def an_alert(subject: str, **more: object) -> dict[str, object]:
     alert = {"schema": "emr-log-guard/alert/1", "subject": subject, "text": "t", **more}
-    return {"Records": [{"Sns": {"Message": json.dumps(alert)}}]}
+    return {"Records": [{"Sns": {"MessageId": "m", "Message": json.dumps(alert)}}]}
 
 
 def notify_slack(stack: Deployed) -> object:
