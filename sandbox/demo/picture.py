@@ -6,6 +6,7 @@ many lines were left out between them.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -81,12 +82,11 @@ def excerpt(lines: Sequence[Text]) -> list[Text]:
     return kept
 
 
-def drawn(lines: Sequence[Text]) -> str:
+def picture(lines: Sequence[Text]) -> str:
     """Draw lines as an SVG that needs nothing from a network."""
-    with Path("/dev/null").open("w") as nowhere:
-        paper = Console(record=True, width=COLUMNS, file=nowhere, highlight=False)
-        for line in lines:
-            paper.print(line, no_wrap=True)
+    paper = Console(record=True, width=COLUMNS, file=StringIO(), highlight=False)
+    for line in lines:
+        paper.print(line, no_wrap=True)
     return paper.export_svg(title="make demo", theme=_THEME, code_format=_SVG, unique_id="demo")
 
 
@@ -130,7 +130,7 @@ def main(file: Path) -> int:
     if not as_expected:
         return 1
     lines = [Text.from_ansi(line) for line in console.export_text(styles=True).splitlines()]
-    file.write_text(drawn(excerpt(lines)))
+    file.write_text(picture(excerpt(lines)))
     return 0
 
 
