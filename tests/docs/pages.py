@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import tree_sitter_bash
@@ -85,9 +86,10 @@ class Block:
                 yield _word(target)
 
 
-def blocks(page: Path) -> Iterator[Block]:
+@cache
+def blocks(page: Path) -> tuple[Block, ...]:
     """Give the code of a page, in its order."""
-    return blocks_of(page.read_text(), str(page.relative_to(ROOT)))
+    return tuple(blocks_of(page.read_text(), str(page.relative_to(ROOT))))
 
 
 def blocks_of(text: str, page: str) -> Iterator[Block]:
@@ -101,11 +103,12 @@ def blocks_of(text: str, page: str) -> Iterator[Block]:
                 yield Block(page, line, "", part.content, inline=True)
 
 
-def commands_of(page: Path) -> Iterator[Command]:
+@cache
+def commands_of(page: Path) -> tuple[Command, ...]:
     """Give every command of a page that a shell is to run, and those that it speaks of."""
-    for block in blocks(page):
-        if block.is_shell:
-            yield from block.commands()
+    return tuple(
+        command for block in blocks(page) if block.is_shell for command in block.commands()
+    )
 
 
 def _descendants(node: Node) -> Iterator[Node]:
