@@ -5,6 +5,7 @@ as far as the documentation uses it.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
@@ -63,7 +64,12 @@ OWN: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
         set(),
         {"--active", "--cluster-states", "--created-after", "--created-before", "--terminated"},
     ),
+    ("emr", "modify-cluster-attributes"): (
+        {"--cluster-id"},
+        {"--no-termination-protected", "--termination-protected"},
+    ),
     ("emr", "terminate-clusters"): ({"--cluster-ids"}, set()),
+    ("logs", "tail"): (set(), {"--filter-pattern", "--follow", "--format", "--since"}),
     ("s3", "cp"): (
         set(),
         {
@@ -118,7 +124,7 @@ def _values(words: list[str]) -> Iterator[str]:
                 jmespath.compile(value)
             except JMESPathError as error:
                 yield f"--query {value}: {error}"
-        elif option.startswith("--") and value.startswith(("{", "[{")):
+        elif option.startswith("--") and _JSON.match(value):
             try:
                 json.loads(value)
             except ValueError as error:
@@ -152,6 +158,7 @@ def _options(operation: OperationModel, *, paged: bool) -> tuple[set[str], set[s
     return needed, set(names.values()) | negated | (PAGED if paged else set())
 
 
+_JSON = re.compile(r'\[?\s*\{\s*"')
 _SESSION = botocore.session.get_session()
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
 from typing import Any, cast
@@ -20,7 +20,10 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 VARIABLES = set(re.findall(r"^([A-Z_]+) *[:?]?=", MAKEFILE, re.MULTILINE))
 
-ORDINARY = {"cd", "curl", "echo", "eval", "export", "git", "jq", "pipx", "sleep", "uv"}
+ORDINARY = {
+    *("cat", "cd", "curl", "date", "echo", "eval", "export", "git", "grep", "head", "jq", "mkdir"),
+    *("pipx", "sleep", "sort", "tail", "uv", "wc"),
+}
 """Programs that people have, and whose options are not ours to check."""
 
 _SYNOPSIS = re.compile(r'\[[^"{]+\]|\{\w+\}|<.+>|…|\.\.\.')
@@ -93,7 +96,8 @@ def _typed(app: typer.Typer, words: Sequence[str], *, whole: bool) -> Iterator[s
             return
         command = commands[name]
     try:
-        command.make_context(command.name, rest)
+        with redirect_stdout(StringIO()):
+            command.make_context(command.name, rest)
     except _WRONG_USAGE as error:
         # Whoever only speaks of an option leaves out its value, and other options that are needed.
         if whole or type(error).__name__ not in {"MissingParameter", "BadOptionUsage"}:
