@@ -81,6 +81,7 @@ OWN: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
         },
     ),
     ("s3", "ls"): (set(), {"--recursive", "--summarize"}),
+    ("s3", "mb"): (set(), set()),
     ("s3", "rb"): (set(), {"--force"}),
     ("s3", "rm"): (set(), {"--recursive"}),
 }
@@ -98,6 +99,12 @@ def problems(words: tuple[str, ...], *, whole: bool) -> Iterator[str]:
         whole: whether nothing is left out, such as an option that the operation needs.
     """
     service, operation, *rest = (*words, "", "")[: max(2, len(words))]
+    if operation == "wait" and rest:
+        waited = _waiter(service, rest[0])
+        if waited is None:
+            yield f"there is no aws {service} wait {rest[0]}"
+            return
+        operation, rest = waited, rest[1:]
     options = [word.partition("=")[0] for word in rest if word.startswith("--")]
     if not operation:
         if service not in {name for name, _ in OWN} and _model(service) is None:
@@ -168,6 +175,18 @@ def _model(service: str) -> ServiceModel | None:
         return _SESSION.get_service_model(SERVICES.get(service, service))
     except UnknownServiceError:
         return None
+
+
+def _waiter(service: str, name: str) -> str | None:
+    """Name the operation that a waiter repeats; None when there is no such waiter."""
+    try:
+        waiters = _SESSION.get_waiter_model(SERVICES.get(service, service))
+    except UnknownServiceError:
+        return None
+    for waiter in waiters.waiter_names:
+        if xform_name(waiter, "-") == name:
+            return xform_name(waiters.get_waiter(waiter).operation, "-")
+    return None
 
 
 def _is_paged(service: str, operation: str) -> bool:
