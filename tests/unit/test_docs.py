@@ -178,6 +178,12 @@ def test_what_an_installation_asks_for_are_parameters() -> None:
     assert asked <= parameters()
 
 
+def test_the_security_model_says_what_each_function_may() -> None:
+    functions = {f"`{folder.name}`" for folder in (ROOT / "functions").iterdir()}
+
+    assert {cells[0] for cells in table("security-model.md", "function | may")} == functions
+
+
 def test_the_page_about_alerts_has_every_kind_every_step_and_every_field() -> None:
     kinds = {cells[0] for cells in table("alerts.md", "kind | when")}
     steps = {cells[0] for cells in table("alerts.md", "next step | what happens to the cluster")}
