@@ -20,7 +20,10 @@ from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 SERVICES = {"s3api": "s3"}
 """The CLI's names for services, where they are not botocore's."""
 
-GLOBAL = {"--region", "--profile", "--query", "--output", "--endpoint-url", "--no-paginate"}
+GLOBAL = {
+    *("--cli-binary-format", "--cli-read-timeout", "--endpoint-url", "--no-paginate", "--output"),
+    *("--profile", "--query", "--region"),
+}
 """https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-options.html"""
 
 PAGED = {"--max-items", "--page-size", "--starting-token"}
@@ -32,6 +35,10 @@ RENAMED = {("sns", "subscribe"): {"--endpoint": "--notification-endpoint"}}
 """Options that would be read as one of those for all commands."""
 
 OWN: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
+    ("cloudformation", "deploy"): (
+        {"--stack-name", "--template-file"},
+        {"--capabilities", "--no-fail-on-empty-changeset", "--parameter-overrides"},
+    ),
     ("emr", "create-cluster"): (
         {"--instance-type", "--service-role"},
         {
@@ -84,6 +91,7 @@ OWN: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
     ("s3", "mb"): (set(), set()),
     ("s3", "rb"): (set(), {"--force"}),
     ("s3", "rm"): (set(), {"--recursive"}),
+    ("s3", "sync"): (set(), {"--delete", "--source-region"}),
 }
 """The CLI's own commands: the options that each needs, and those that it knows besides.
 

@@ -75,6 +75,8 @@ def _guard(words: Sequence[str], whole: bool) -> Iterator[str]:  # noqa: FBT001
 
 def _python(words: Sequence[str], whole: bool) -> Iterator[str]:  # noqa: FBT001
     flag, module, *rest = (*words, "", "")
+    if flag.endswith(".py") and (ROOT / flag).exists():
+        return
     if flag != "-m" or find_spec(module) is None:
         yield f"python {' '.join(words)} runs no module of this repository"
     elif module == "sandbox":

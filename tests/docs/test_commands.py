@@ -6,6 +6,7 @@ Nothing is run. `aws` is asked through botocore's models, the others through the
 import json
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from emr_log_guard.policy_document import parse_policy
 from tests.docs.pages import PAGES, ROOT, Command, blocks, blocks_of, commands_of
 from tests.docs.programs import problems
 
-THEIRS = {"key.bin", "webhook.txt"}
+THEIRS = {"key.bin", "material.bin", "token.bin", "webhook.txt"}
 """Files that readers bring along."""
+
+OUTPUT_OPTIONS = {"--output", "--output-template-file", "-o"}
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -38,6 +41,7 @@ def test_every_command_would_be_understood(page: Path) -> None:
 @pages
 def test_every_file_is_in_the_repository_or_made_on_the_page(page: Path) -> None:
     made = {file for block in blocks(page) if block.is_shell for file in block.files_written()}
+    made |= {file for command in commands_of(page) for file in files_made_by(command)}
 
     assert [
         f"{command}: {file}"
@@ -81,12 +85,17 @@ def files_of(command: Command) -> list[str]:
     words = [word.partition("=")[2] or word for word in command.words[1:]]
     named = [word.removeprefix("file://") for word in words if word.startswith("file://")]
     named += [word.removeprefix("fileb://") for word in words if word.startswith("fileb://")]
+    made = files_made_by(command)
     return named + [
         word
-        for word, option in zip(words, ("", *command.words[1:]), strict=False)
-        if re.fullmatch(r"[\w./-]+\.(json|ya?ml|py|toml|txt|bin)", word)
-        and option not in {"--output", "-o"}
+        for word in words
+        if re.fullmatch(r"[\w./-]+\.(json|ya?ml|py|toml|txt|bin)", word) and word not in made
     ]
+
+
+def files_made_by(command: Command) -> set[str]:
+    """Name the files that a command is told to write."""
+    return {file for option, file in pairwise(command.words) if option in OUTPUT_OPTIONS}
 
 
 def is_sam(command: Command) -> bool:
