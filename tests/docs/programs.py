@@ -22,7 +22,7 @@ VARIABLES = set(re.findall(r"^([A-Z_]+) *[:?]?=", MAKEFILE, re.MULTILINE))
 
 ORDINARY = {
     *("cat", "cd", "curl", "date", "echo", "eval", "export", "git", "grep", "head", "jq", "mkdir"),
-    *("pipx", "sleep", "sort", "tail", "uv", "wc"),
+    *("pipx", "read", "sleep", "sort", "tail", "uv", "wc"),
 }
 """Programs that people have, and whose options are not ours to check."""
 
@@ -69,8 +69,10 @@ def _guard(words: Sequence[str], whole: bool) -> Iterator[str]:  # noqa: FBT001
         with redirect_stderr(said):
             audit_parser().parse_args(words[1:])
     except SystemExit as end:
-        if end.code:
-            yield said.getvalue().strip().splitlines()[-1]
+        message = said.getvalue().strip()
+        # `--format FORMAT` may stand in a sentence.
+        if end.code and (whole or "invalid choice" not in message):
+            yield message.splitlines()[-1]
 
 
 def _python(words: Sequence[str], whole: bool) -> Iterator[str]:  # noqa: FBT001

@@ -170,7 +170,10 @@ def test_a_right_command_is_understood(line: str) -> None:
 
 
 def test_what_is_only_spoken_of_may_leave_out_what_is_needed_and_nothing_else() -> None:
-    spoken = "Use `emr-log-guard exempt --reason` or `aws kms describe-key`, not `make nothing`."
+    spoken = (
+        "Use `emr-log-guard exempt --reason`, `emr-log-guard audit --format FORMAT` or "
+        "`aws kms describe-key`, not `make nothing`."
+    )
     commands = [command for block in blocks_of(spoken, "page.md") for command in block.commands()]
 
     assert [why for command in commands for why in problems(command)] == [
