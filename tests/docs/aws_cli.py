@@ -6,6 +6,7 @@ as far as the documentation uses it.
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
@@ -136,8 +137,9 @@ def _values(words: list[str]) -> Iterator[str]:
     for option, value in pairwise(words):
         if option == "--query":
             try:
-                jmespath.compile(value)
-            except JMESPathError as error:
+                with warnings.catch_warnings(action="error"):  # `a` for 'a' is deprecated
+                    jmespath.compile(value)
+            except (JMESPathError, Warning) as error:
                 yield f"--query {value}: {error}"
         elif option.startswith("--") and _JSON.match(value):
             try:

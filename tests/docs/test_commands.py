@@ -133,6 +133,7 @@ WRONG = [
     ("aws kms describe-key --key k", "has no option --key"),
     ("aws kms describe-key --region R", "--key-id is missing"),
     ("aws kms describe-key --key-id k --query 'A.['", "--query A.["),
+    ("aws kms list-keys --query 'Keys[?KeyId==`a`]'", "deprecated"),
     ("aws events put-events --entries '[{\"Source\": ]'", "is no JSON"),
     ("x=$(aws kms describe-ky --key-id k) ; true", "there is no aws kms describe-ky"),
     ("echo {} | awk 1", "awk is no program that is known here"),
