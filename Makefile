@@ -33,6 +33,10 @@ setup: $(ENVIRONMENTS) ## make the environments in .venv (every other target doe
 demo: setup ## see the guard at work on an emulated AWS account
 	@.venv/dev/bin/python -m sandbox.demo
 
+.PHONY: picture
+picture: setup ## play the demo and draw docs/demo.svg from what it printed
+	@.venv/dev/bin/python -m sandbox.demo.picture docs/demo.svg
+
 .PHONY: sandbox
 sandbox: setup ## start an emulated AWS account with the stack in it
 	@.venv/dev/bin/python -m sandbox up

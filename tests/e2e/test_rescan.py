@@ -258,7 +258,7 @@ def test_what_is_kept_is_encrypted_with_the_stacks_key(
 
 
 def operating(stack: Deployed) -> dict[str, Statement]:
-    """What the README says that an operator needs, by action."""
+    """What docs/operations.md says that an operator needs, by action."""
     here = "us-east-1:111122223333"
     executions = f"arn:aws:states:{here}:execution:emr-log-guard-rescan:*"
     needed = {

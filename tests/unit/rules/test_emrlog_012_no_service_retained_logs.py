@@ -6,9 +6,11 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.rules.emrlog_012_no_service_retained_logs import RULE
 from tests.unit.builders import a_cluster, cluster_facts
 
-OURS = dict.fromkeys(
-    ("system-logs", "application-logs", "persistent-ui-logs"), "on-customer-s3only"
-)
+OURS = {
+    "system-logs": "on-customer-s3only",
+    "application-logs": "on-customer-s3only",
+    "persistent-ui-logs": "disabled",
+}
 
 
 @pytest.mark.parametrize(
@@ -34,4 +36,6 @@ def test_the_fix_is_a_relaunch_with_upload_policies() -> None:
     text = RULE.remediation(cluster_facts())
 
     assert "LogTypeUploadPolicy" in text.splitlines()[0]
+    # EMR takes no on-customer-s3only for these.
+    assert text.splitlines()[0].endswith(" and disabled for persistent-ui-logs.")
     assert "aws emr create-cluster" in text

@@ -23,10 +23,11 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Relaunch with an upload policy for every log type."""
+    """Relaunch with an upload policy for every log type; EMR keeps persistent-ui-logs or none."""
     return (
         "# Add --monitoring-configuration with an S3LoggingConfiguration whose LogTypeUploadPolicy "
-        f"says on-customer-s3only or disabled for each of {', '.join(_LOG_TYPES)}.\n"
+        "says on-customer-s3only or disabled for system-logs and application-logs, and disabled "
+        "for persistent-ui-logs.\n"
         f"{relaunch(facts)}"
     )
 

@@ -1,0 +1,117 @@
+"""The commands that an alert offers as the fix would be understood, as those of the pages are."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from emr_log_guard.domain.clusters import (
+    ClusterFacts,
+    LogBucket,
+    Session,
+    Step,
+    WorkloadFacts,
+)
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules.rule import Rule
+from tests.docs.pages import Block
+from tests.docs.programs import problems
+from tests.unit.builders import (
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    NO_SUCH_KEY,
+    OTHER_REGION,
+    a_cluster,
+    a_key,
+    a_log_object,
+    approved,
+    cluster_facts,
+    encrypted,
+    key_arn,
+    log_object_facts,
+    node_role_access,
+    service_role_access,
+)
+
+KEYS: tuple[KeyFact, ...] = (
+    *(a_key(state=state) for state in KeyState),
+    *(
+        AWS_MANAGED,
+        NO_SUCH_KEY,
+        a_key(usage="SIGN_VERIFY"),
+        a_key(arn=key_arn(region=OTHER_REGION)),
+    ),
+)
+UNNAMED = KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO, denies=Truth.NO)
+ROLES = (
+    service_role_access(identity=IdentityDecision.IMPLICIT_DENY),
+    node_role_access(identity=IdentityDecision.EXPLICIT_DENY),
+    node_role_access(key_policy=UNNAMED),
+)
+
+
+def cluster_faults() -> list[ClusterFacts]:
+    """Give clusters with whatever can be wrong with one."""
+    hostile = a_cluster(name='it\'s "$(x)"; `y` <!channel>\n', log_key_identifier=None)
+    return [
+        cluster_facts(a_cluster(log_uri=None, log_key_identifier=None), log_key=None),
+        cluster_facts(a_cluster(log_key_identifier=None), log_key=None),
+        cluster_facts(hostile, log_key=None),
+        cluster_facts(a_cluster(release_label="emr-6.0.0")),
+        cluster_facts(a_cluster(release_label=None, ami_version="3.11.0")),
+        *(
+            cluster_facts(log_key=key, log_key_worked=worked)
+            for key in KEYS
+            for worked in (False, True)
+        ),
+        cluster_facts(approved_keys=approved(ANOTHER_KEY)),
+        *(cluster_facts(role_access=(access,)) for access in ROLES),
+        cluster_facts(steps=(WorkloadFacts(Step("s-1", "load", None, "alias/gone"), NO_SUCH_KEY),)),
+        cluster_facts(
+            sessions=(WorkloadFacts(Session("is-1", "spark", None, "alias/gone"), NO_SUCH_KEY),)
+        ),
+        cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=False),)),
+        cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=True, checked=False),)),
+        cluster_facts(a_cluster(cloudwatch_logs=True)),
+        cluster_facts(key_rotation=False),
+    ]
+
+
+def object_faults() -> list[LogObjectFacts]:
+    """Give log objects with whatever can be wrong with one."""
+    versioned = replace(a_log_object(), version_id="3sL4kqtJlcpXroDTDmJ")
+    return [
+        log_object_facts(version=version, encryption=encryption, object_key=key)
+        for version in (a_log_object(), versioned)
+        for encryption, key in (
+            (encrypted(None), None),
+            (encrypted("AES256"), None),
+            (encrypted("SSE-C"), None),
+            (encrypted("aws:kms", AWS_MANAGED.arn), AWS_MANAGED),
+            (encrypted("aws:kms:dsse", AWS_MANAGED.arn), AWS_MANAGED),
+            (encrypted("aws:kms", ANOTHER_KEY.arn), ANOTHER_KEY),
+            (encrypted("aws:kms:dsse", ANOTHER_KEY.arn), ANOTHER_KEY),
+        )
+    ]
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def test_every_command_of_a_fix_would_be_understood(rule: Rule[Any]) -> None:
+    about_objects = rule.id.startswith("EMRLOG-1")
+    broken = [
+        facts
+        for facts in (object_faults() if about_objects else cluster_faults())
+        if rule.check(facts).compliance is Compliance.NON_COMPLIANT
+    ]
+    fixes = [Block(rule.id, 0, "console", rule.remediation(facts)) for facts in broken]
+
+    assert fixes
+    assert [fix.text for fix in fixes if not fix.is_sound()] == []
+    # A relaunch leaves instances, applications and steps to the one who runs it.
+    commands = [replace(command, whole=False) for fix in fixes for command in fix.commands()]
+    assert [f"{command}: {why}" for command in commands for why in problems(command)] == []
