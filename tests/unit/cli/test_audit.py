@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
 from emr_log_guard.cli.audit import FORMATS
+from emr_log_guard.domain import large_buckets
 from tests.unit.aws_answers import KEY_METADATA
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
@@ -219,6 +220,22 @@ def test_log_objects_are_checked(aws: StubbedAws) -> None:
     assert run(*LOGS).exit_code == 1
     assert run(*LOGS, "--since", "2026-03-14", "--sample", "5").exit_code == 1
     assert run(*LOGS, "--since", "2026-03-14T00:00:01Z").exit_code == 0
+
+
+@pytest.mark.parametrize("where", ["table", "csv", "file"])
+def test_advice_on_large_buckets_reaches_whoever_reads(
+    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
+) -> None:
+    monkeypatch.setattr(large_buckets, "LARGE", 1)
+    listed = {"Key": f"emr/{CLUSTER_ID}/x.gz", "LastModified": datetime(2026, 3, 14, tzinfo=UTC)}
+    aws.answer("ListObjectsV2", {"Contents": [listed]})
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    options = {"csv": ["--format", "csv"], "file": ["--output", str(tmp_path / "report")]}
+
+    result = run(*LOGS, *options.get(where, []))
+
+    told = result.stdout if where == "table" else result.stderr
+    assert told.count("Advice: 1 log objects were listed in example-logs: ") == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from emr_log_guard.domain.audit import AuditReport, UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.large_buckets import LARGE, advice_on
 from emr_log_guard.rendering import audit_html as html
 from emr_log_guard.rendering.audit_asff import audit_asff
 from emr_log_guard.rendering.audit_csv import COLUMNS, audit_csv
@@ -162,6 +163,7 @@ def test_json_has_the_documented_shape() -> None:
             "INSUFFICIENT_DATA": 0,
         },
         "api_calls": {"elasticmapreduce:DescribeCluster": 1, "elasticmapreduce:ListClusters": 1},
+        "advice": [],
     }
     [finding] = document["clusters"][0]["findings"]
     assert finding["id"] == BAD.id
@@ -177,6 +179,23 @@ def test_json_keeps_to_its_schema(report: AuditReport) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
     jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(audit_json(report)))
+
+
+def test_a_bucket_too_large_for_audits_comes_with_the_advice_of_a_rescan() -> None:
+    half = replace(audited(GOOD), listed={"example-logs": LARGE // 2})
+    [advice] = advice_on({"example-logs": LARGE})
+    report = a_report(half, half)
+
+    document = json.loads(audit_json(report))
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert document["advice"] == [advice]
+    assert f"Advice: {advice}\n" in audit_table(report)
+    [invocation] = run_of(report)["invocations"]
+    notes = invocation["toolExecutionNotifications"]
+    assert {"level": "note", "message": {"text": advice}} in notes
+    assert invocation["executionSuccessful"] is True
+    assert a_report(half).advice == ()
+    assert "Advice" not in audit_table(a_report(half))
 
 
 def test_the_schema_refuses_what_the_report_never_says() -> None:

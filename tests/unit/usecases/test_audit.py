@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 import pytest
 
+from emr_log_guard.domain import large_buckets
 from emr_log_guard.domain.audit import AuditReport, ClusterSummary, ExitStatus
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
@@ -469,6 +470,21 @@ def test_a_sample_is_any_of_the_objects(monkeypatch: pytest.MonkeyPatch) -> None
     heads = {version.key for version in world.objects.asked}
     assert report.clusters[0].objects == len(heads) == 20
     assert not heads <= set(logs(100))
+
+
+@pytest.mark.parametrize("sample", [None, 1])
+def test_what_is_listed_counts_by_bucket_sampled_or_not(
+    sample: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large_buckets, "LARGE", 6)
+    world = World({REGION: FakeListing(GOOD, KEYLESS)}, objects=FakeObjects(logs(3)))
+
+    report = world.audit(only=SOUND | {"EMRLOG-101"}, objects=True, sample=sample)
+
+    [advice] = report.advice
+    assert advice.startswith("6 log objects were listed in example-logs: ")
+    one = world.audit(objects=True, only=SOUND | {"EMRLOG-101"}, cluster_ids=(GOOD.id,))
+    assert one.advice == ()
 
 
 def test_a_sample_of_more_than_there_is_is_all() -> None:

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from emr_log_guard.domain import large_buckets
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.rescan import LARGE, Folder, Scope
+from emr_log_guard.domain.rescan import Folder, Scope
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import ShardTask
-from emr_log_guard.usecases import finish_rescan
 from emr_log_guard.usecases.rescan_ports import ListedObject
 from tests.unit.builders import CLUSTER_ID, KEY, NOW, a_cluster, encrypted
 from tests.unit.fakes import GONE, FakeFolders
@@ -420,13 +420,13 @@ def test_from_some_size_on_another_engine_is_advised(
     rescans: Rescans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rescans.run(LOGS).advice == ()
-    monkeypatch.setattr(finish_rescan, "LARGE", 3)
+    assert large_buckets.LARGE == 10_000_000
+    monkeypatch.setattr(large_buckets, "LARGE", 3)
 
     [advice] = rescans.run(LOGS).advice
 
     assert advice.startswith("3 log objects were listed in example-logs")
     assert "Athena" in advice
-    assert LARGE == 10_000_000
 
 
 def test_steps_are_asked_about_an_object_that_the_cluster_does_not_explain(

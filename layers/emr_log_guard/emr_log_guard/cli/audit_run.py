@@ -81,14 +81,21 @@ def run(options: Options) -> int:
             stopped=stopped,
         )()
     _write(_rendered(report, options.format), options.output)
-    if options.output or options.format != "table":
-        for problem in report.problems:
-            _tell(f"Could not be read: {problem}")
-    for line in advice(report.problems):
-        _tell(f"What helps: {line}")
+    _comment(report, options)
     if report.interrupted:
         _leave(report.exit_status)
     return report.exit_status
+
+
+def _comment(report: AuditReport, options: Options) -> None:
+    """Tell people what they would not see, and what helps."""
+    if options.output or options.format != "table":
+        for problem in report.problems:
+            _tell(f"Could not be read: {problem}")
+        for line in report.advice:
+            _tell(f"Advice: {line}")
+    for line in advice(report.problems):
+        _tell(f"What helps: {line}")
 
 
 def _leave(status: int) -> None:

@@ -1,12 +1,14 @@
 """An audit: what was found in which accounts and Regions, and what could not be read."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, overall_of
+from emr_log_guard.domain.large_buckets import advice_on
 from emr_log_guard.domain.policy import Exemption
 
 
@@ -45,6 +47,8 @@ class AuditedCluster:
     """What of the whole cluster, or of its objects, could not be read: which call said what."""
     objects: int = 0
     """How many of its log objects were checked."""
+    listed: Mapping[str, int] = field(default_factory=dict)
+    """How many were listed, by bucket; more than were checked where they were sampled."""
 
     @property
     def compliance(self) -> Compliance:
@@ -127,6 +131,14 @@ class AuditReport:
                 "had found were judged, and there may be more"
             )
         return tuple(told)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Say which buckets are too large for audits, as a re-scan does."""
+        listed: Counter[str] = Counter()
+        for audited in self.clusters:
+            listed.update(audited.listed)
+        return advice_on(listed)
 
     @property
     def exit_status(self) -> ExitStatus:

@@ -22,8 +22,6 @@ LATE_LOGS = timedelta(hours=1)
 """How long after it was first missed a cluster may still have logs uploaded."""
 RUNS = 90
 """How many runs are remembered: a quarter of daily ones, some 30 KB."""
-LARGE = 10_000_000
-"""From so many objects in a bucket on, S3 Metadata tables are the better engine."""
 
 
 class Scope(StrEnum):

@@ -42,6 +42,7 @@ def _document(report: AuditReport) -> dict[str, object]:
         "clusters": [_cluster(audited) for audited in report.clusters],
         "totals": {str(name): count for name, count in report.totals.items()},
         "api_calls": dict(report.api_calls),
+        "advice": list(report.advice),
     }
 
 

@@ -65,6 +65,7 @@ def _invocation(report: AuditReport) -> dict[str, object]:
         for reason in audited.unresolved
     ]
     told += [("note", f"{rule.id} was not judged: {rule.reason}") for rule in report.unjudged]
+    told += [("note", advice) for advice in report.advice]
     return {
         "executionSuccessful": not any(level == "error" for level, _ in told),
         "exitCode": int(report.exit_status),

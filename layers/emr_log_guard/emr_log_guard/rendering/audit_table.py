@@ -74,6 +74,8 @@ def _summary(report: AuditReport) -> Iterator[str]:
         for reason in dict.fromkeys(rule.reason for rule in report.unjudged):
             ids = ", ".join(rule.id for rule in report.unjudged if rule.reason == reason)
             yield f"Not judged: {ids}: {reason}"
+    for advice in report.advice:
+        yield f"Advice: {plain(advice)}"
     calls = ", ".join(f"{count} {name}" for name, count in report.api_calls.items())
     seconds = (report.finished - report.started).total_seconds()
     yield f"{seconds:.1f} s, AWS calls: {calls or 'none'}"

@@ -1,9 +1,10 @@
 """The log objects of one cluster: listed, read by many threads, judged as they come."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from emr_log_guard.domain.clusters import Cluster
@@ -26,6 +27,8 @@ class LogObjectsAudited:
     count: int = 0
     unresolved: tuple[str, ...] = ()
     """Why they, or the rest of them, could not be listed."""
+    listed: Mapping[str, int] = field(default_factory=dict)
+    """How many were listed, by bucket, whether checked or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,15 @@ class AuditLogObjects:
         location = LogLocation.parse(cluster.log_uri)
         if location is None:
             return LogObjectsAudited(unresolved=(f"the log URI {cluster.log_uri!r} is not S3's",))
-        below = self.objects.below(
-            location.bucket, f"{location.prefix}{cluster.id}/", self.scope.since
-        )
         unresolved: list[str] = []
+        listed: Counter[str] = Counter()
         count = 0
+
+        def below() -> Iterator[ObjectVersion]:
+            folder = f"{location.prefix}{cluster.id}/"
+            for version in self.objects.below(location.bucket, folder, self.scope.since):
+                listed[version.bucket] += 1
+                yield version
 
         def facts() -> Iterator[LogObjectFacts]:
             nonlocal count
@@ -58,7 +65,7 @@ class AuditLogObjects:
                 TheCluster(cluster.id, cluster), self.objects, self.keys, self.steps
             )
             try:
-                for each in self._read(self._sampled(below), read):
+                for each in self._read(self._sampled(below()), read):
                     if each is not None:
                         count += 1
                         yield each
@@ -66,7 +73,7 @@ class AuditLogObjects:
                 unresolved.append(str(error))
 
         findings = judge_log_objects(Subject.of(cluster), facts(), self.scope.object_rules, judging)
-        return LogObjectsAudited(findings, count, tuple(unresolved))
+        return LogObjectsAudited(findings, count, tuple(unresolved), listed)
 
     def _sampled(self, versions: Iterable[ObjectVersion]) -> Iterable[ObjectVersion]:
         """Choose at random, every object as likely as any other (Algorithm R)."""

@@ -134,6 +134,7 @@ class _OneCluster:
             tuple(exempted((*findings, *logs.findings), read, scope.policy, judging.now)),
             logs.unresolved,
             logs.count,
+            logs.listed,
         )
 
     def _log_objects(self, cluster: Cluster) -> LogObjectsAudited:

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.large_buckets import advice_on
 from emr_log_guard.domain.ledger import OBJECTS, SAMPLES, Entry, Extent, Kind, Sighting
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import (
-    LARGE,
     BadObjects,
     Folder,
     Followed,
@@ -119,7 +119,7 @@ class FinishRescan:
             listed=total.listed,
             log_objects=total.log_objects,
             difference=difference,
-            advice=tuple(_advice(total.by_bucket)),
+            advice=advice_on(total.by_bucket),
             exemptions=policy.exemptions,
             checked_buckets=self.checked_buckets,
             buckets=covered(leaves, total.by_bucket, self.checked_buckets),
@@ -241,14 +241,3 @@ def _remembered(
         open=tuple(sorted(finding.id for finding in difference.open)),
         folders=folders if looked else memory.folders,
     )
-
-
-def _advice(listed: Mapping[str, int]) -> Iterator[str]:
-    """Name the buckets of which S3 Metadata tables would tell cheaper."""
-    for bucket, count in listed.items():
-        if count >= LARGE:
-            yield (
-                f"{count:,} log objects were listed in {bucket}: from here on an S3 Metadata "
-                f"inventory table of the bucket, queried with Athena for kms_key_arn, is cheaper "
-                f"and faster than a deep re-scan. See docs/adr/0013-what-a-rescan-costs.md"
-            )
