@@ -241,6 +241,8 @@ def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) 
     with pytest.raises(ConnectionError):
         world.check()
     world.alerts.failure = None
+    (decision,) = world.ledger.history(CLUSTER_ID)
+    assert decision.decided[0].startswith("tell finding.opened of EMRLOG-002")
 
     with pytest.raises(AlertUnderWayError):
         world.check()

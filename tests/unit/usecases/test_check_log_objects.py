@@ -8,6 +8,7 @@ from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert, NextStep
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.ledger import OBJECTS
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.unresolved import Unresolved
@@ -105,6 +106,29 @@ def test_later_batches_add_up_and_are_no_news(world: World) -> None:
     assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
     assert (finding.status, finding.occurrences) == ("OPEN", 6)
     assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
+
+
+def test_a_batch_counts_once_though_others_forestall_the_second_of_its_writes(
+    world: World,
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    plain = [f"emr/{CLUSTER_ID}/{n}" for n in range(OBJECTS + 5)]
+    foreign = [f"emr/{CLUSTER_ID}/foreign-{n}" for n in range(2)]
+    world.objects.heads = {
+        **dict.fromkeys(plain, SSE_S3),
+        **dict.fromkeys(foreign, encrypted("aws:kms", ANOTHER_KEY.arn)),
+    }
+    check(world, *map(created, (*plain[:OBJECTS], foreign[0])))
+    world.table.before_put = [
+        lambda: world.ledger.write(world.entries["EMRLOG-103"]),
+        lambda: None,
+    ]
+
+    check(world, *map(created, (*plain[OBJECTS:], foreign[1])))
+
+    assert world.table.before_put == []
+    counts = {rule_id: entry.finding.occurrences for rule_id, entry in world.entries.items()}
+    assert counts == {"EMRLOG-101": len(plain), "EMRLOG-103": len(foreign)}
 
 
 def test_a_batch_of_good_objects_asks_nothing_of_the_ledger(world: World) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
+from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.ledger import Entry, Kind, Known
 from emr_log_guard.domain.policy import Enforcement, Policy, TerminationProtection
@@ -174,6 +175,17 @@ def test_what_never_opened_has_no_time_that_could_be_over_and_is_looked_at_by_a_
     assert world.kinds == ["finding.opened"]
     [request] = world.queue.sent
     assert world.enforce(request) is NextStep.TERMINATION_STARTED
+
+
+def test_what_was_resolved_since_has_no_time_left_over_from_then(world: World) -> None:
+    entry = world.entries["EMRLOG-002"]
+    resolved = replace(entry.finding, status=Status.RESOLVED)
+    world.ledger.write(replace(entry, finding=resolved, opened_at=NOW - timedelta(days=9)))
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
+
+    assert world.journal == []
+    assert world.rechecks.asked == [CLUSTER_ID]
 
 
 def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
