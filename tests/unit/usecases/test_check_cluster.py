@@ -10,7 +10,7 @@ from emr_log_guard.domain.decide import NextStep, RequestEnforcement
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyState
-from emr_log_guard.domain.ledger import CLAIM, Entry, Kind, Known
+from emr_log_guard.domain.ledger import CLAIM, Claim, Entry, Kind, Known
 from emr_log_guard.domain.policy import Enforcement, Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError, LedgerConflictError
@@ -218,11 +218,26 @@ def test_a_key_made_right_resolves_and_one_made_wrong_again_reopens(world: World
 def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
-    for _ in range(50):
+    told = {}
+    for hour in range(50):
         world.check()
+        told[hour] = world.kinds
+        world.alerts.published.clear()
         world.now += timedelta(hours=1)
 
-    assert world.journal == [*TOLD, *["publish finding.reminder"] * 2]
+    reminder = ["finding.reminder"]
+    heard = {hour: kinds for hour, kinds in told.items() if kinds}
+    assert heard == {0: ["finding.opened"], 24: reminder, 48: reminder}
+
+
+def test_a_reminder_names_the_finding_as_it_was_first_seen(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.check()
+    world.now += timedelta(hours=24)
+    world.check()
+
+    assert world.kinds == ["finding.opened", "finding.reminder"]
     assert world.alerts.published[-1].findings[0].first_seen == NOW
 
 
@@ -251,6 +266,24 @@ def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) 
     world.check()
 
     assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
+
+
+def test_whoever_told_late_leaves_what_others_wrote_since(world: World) -> None:
+    """A slow teller's claim ran out, and another has taken it upon itself since."""
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    theirs = Claim("another", NOW + 2 * CLAIM)
+    world.table.before_put = [
+        lambda: world.ledger.write(replace(world.entries["EMRLOG-002"], claim=theirs)),
+        *[lambda: None] * 3,  # the cluster, the entry and the decision
+    ]
+
+    world.check()
+
+    assert world.table.before_put == []
+    entry = world.entries["EMRLOG-002"]
+    assert entry.told is not None
+    assert entry.told.at == NOW
+    assert entry.claim == theirs
 
 
 def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: World) -> None:

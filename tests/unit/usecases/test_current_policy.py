@@ -106,6 +106,17 @@ def test_without_any_policy_the_strict_defaults_hold(failure: UnreadablePolicy) 
     assert told.problems == [PolicyProblem(Parameter.name, None, (failure.reason,))]
 
 
+@pytest.mark.parametrize("remember", [True, False])
+def test_no_older_policy_holds_in_place_of_an_invalid_one(*, remember: bool) -> None:
+    parameter = Parameter(ENFORCE, INVALID, AWAY)
+    policy = current(parameter, remember=remember)
+    assert policy().mode is Mode.ENFORCE
+
+    for _ in range(2):
+        parameter.now += 30
+        assert policy() == STRICT
+
+
 def test_enforcement_bridges_nothing() -> None:
     parameter = Parameter(ENFORCE, AWAY)
     policy = current(parameter, remember=False)
