@@ -16,6 +16,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AlertUnderWayError, ClusterNotFoundError, LedgerConflictError
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import metrics, record_open
+from emr_log_guard.rules import ALL_RULES
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
@@ -239,6 +240,34 @@ def test_a_reminder_names_the_finding_as_it_was_first_seen(world: World) -> None
 
     assert world.kinds == ["finding.opened", "finding.reminder"]
     assert world.alerts.published[-1].findings[0].first_seen == NOW
+
+
+def test_what_was_in_doubt_is_told_anew_once_it_is_proven_and_never_back(world: World) -> None:
+    def heard(key: KeyFact) -> list[tuple[str, str, str]]:
+        world.keys.facts = {KEY.arn: key}
+        world.alerts.published.clear()
+        world.passes(minutes=10)
+        world.check()
+        alerts = world.alerts.published
+        return [(a.kind, f.rule_id, f.compliance) for a in alerts for f in a.findings]
+
+    world.policy = replace(a_policy(Mode.ALERT), rules=only("EMRLOG-004"))
+
+    doubt = [("finding.opened", "EMRLOG-004", "INSUFFICIENT_DATA")]
+    proof = [("finding.opened", "EMRLOG-004", "NON_COMPLIANT")]
+    assert [heard(key) for key in (UNREADABLE, UNREADABLE, AWS_MANAGED, UNREADABLE)] == [
+        doubt,
+        [],
+        proof,
+        [],
+    ]
+    finding = world.entries["EMRLOG-004"].finding
+    assert (finding.compliance, finding.status) == (Compliance.NON_COMPLIANT, Status.OPEN)
+
+
+def only(rule_id: str) -> dict[str, RuleSettings]:
+    """Switch every other rule off."""
+    return {rule.id: RuleSettings(enabled=rule.id == rule_id) for rule in ALL_RULES}
 
 
 def test_an_open_finding_is_asked_about_again_but_not_within_minutes(world: World) -> None:
