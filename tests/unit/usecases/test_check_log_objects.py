@@ -131,6 +131,20 @@ def test_a_batch_counts_once_though_others_forestall_the_second_of_its_writes(
     assert counts == {"EMRLOG-101": len(plain), "EMRLOG-103": len(foreign)}
 
 
+def test_a_batch_that_is_delivered_again_changes_nothing(world: World) -> None:
+    keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(3)]
+    world.objects.heads = dict.fromkeys(keys, SSE_S3)
+    check(world, *map(created, keys))
+    entries = world.entries
+    world.table.calls.clear()
+    world.passes(hours=1)
+
+    check(world, *map(created, keys))
+
+    assert world.entries == entries
+    assert "PutItem" not in world.table.counts
+
+
 def test_a_batch_of_good_objects_asks_nothing_of_the_ledger(world: World) -> None:
     check(world, created(f"emr/{CLUSTER_ID}/good"))
 
