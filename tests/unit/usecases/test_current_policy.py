@@ -98,6 +98,17 @@ def test_the_last_policy_bridges_a_passing_failure_for_a_minute_at_most(
     assert policy().mode is mode
 
 
+def test_a_failure_that_was_bridged_makes_the_last_policy_no_younger() -> None:
+    parameter = Parameter(OBSERVE, AWAY)
+    policy = current(parameter)
+    modes = []
+    for _ in range(6):
+        modes.append(policy().mode)
+        parameter.now += 15
+
+    assert modes == [*[Mode.OBSERVE] * 4, Mode.ALERT, Mode.ALERT]
+
+
 @pytest.mark.parametrize("failure", [AWAY, DENIED])
 def test_without_any_policy_the_strict_defaults_hold(failure: UnreadablePolicy) -> None:
     told = Told()

@@ -292,6 +292,20 @@ def test_a_second_look_may_spare_the_cluster(
     assert world.journal == ["publish enforcement.skipped"]
 
 
+def test_only_the_rules_that_the_policy_enforces_are_judged_by(world: World) -> None:
+    world.policy = Policy(
+        Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-002"}), allowed=True)
+    )
+    world.clusters.known = {CLUSTER_ID: a_cluster()}
+    world.keys.facts = {KEY.arn: UNREADABLE}
+
+    world.enforce(REQUEST)
+
+    assert told(world)[1::2] == (NextStep.SPARED_NO_LONGER_CALLED_FOR, [])
+    (decision,) = world.ledger.history(CLUSTER_ID)
+    assert [ground.rule_id for ground in decision.grounds] == ["EMRLOG-002"]
+
+
 def test_termination_protection_is_respected(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: PROTECTED}
 
