@@ -536,6 +536,21 @@ def test_enforce_spares_what_is_fixed(aws: StubbedAws) -> None:
     assert aws.counts["Publish"] == 1
 
 
+def test_enforce_ends_nothing_by_a_policy_that_was_just_changed(aws: StubbedAws) -> None:
+    function, event = load("enforce"), an_event("sqs-enforcement-request")
+    invoke(function, event)
+    aws.answer("DescribeCluster", without_a_key)
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.forget_calls()
+    milder = {"Name": "policy", "Value": json.dumps(POLICY | {"mode": "alert"}), "Version": 2}
+    aws.answer("GetParameter", {"Parameter": milder})
+
+    assert invoke(function, event) == {"batchItemFailures": []}
+
+    assert aws.counts["GetParameter"] == 1
+    assert "TerminateJobFlows" not in aws.counts
+
+
 def test_enforce_has_a_request_delivered_again_when_emr_is_busy(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", AwsError("ThrottlingException"))
     event = an_event("sqs-enforcement-request")

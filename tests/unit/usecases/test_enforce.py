@@ -432,12 +432,17 @@ def test_log_objects_of_others_do_not_count(world: World, folder: str) -> None:
     assert step is NextStep.SPARED_NO_LONGER_CALLED_FOR
 
 
-def test_an_alert_that_fails_flies(world: World) -> None:
+def test_an_alert_that_fails_flies_and_is_sent_by_the_retry(world: World) -> None:
     world.alerts.failure = ConnectionError("SNS is away")
     world.clusters.known = {CLUSTER_ID: PROTECTED}
 
     with pytest.raises(ConnectionError, match="SNS is away"):
         world.enforce(REQUEST)
+
+    world.alerts.failure = None
+    for _ in range(2):
+        assert world.enforce(REQUEST) is NextStep.SPARED_PROTECTED
+    assert world.kinds == ["enforcement.skipped"]
 
 
 def test_a_cluster_is_spared_for_what_people_suppressed_and_that_is_told_once(
