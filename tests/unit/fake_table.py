@@ -15,7 +15,7 @@ class FakeTable:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.calls: list[str] = []
         self.failure: Exception | None = None
-        self.before_put: list[Callable[[], None]] = []
+        self.before_put: list[Callable[[], object]] = []
         """What others do just before the next writes, each once."""
 
     @property

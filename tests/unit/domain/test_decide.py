@@ -11,8 +11,10 @@ from emr_log_guard.domain.decide import (
     AlertKind,
     NextStep,
     RequestEnforcement,
+    ScheduleEnforcement,
     Spare,
     Terminate,
+    decide,
     exempted,
     grounds,
     unless_suppressed,
@@ -53,6 +55,23 @@ def an_alert(actions: tuple[Action, ...]) -> Alert:
     alert, *_ = actions
     assert isinstance(alert, Alert)
     return alert
+
+
+@pytest.mark.parametrize("hours", [(1, 4), (4, 1)])
+def test_of_several_graces_the_shortest_counts(hours: tuple[int, int]) -> None:
+    findings = [a_finding("EMRLOG-002"), a_finding("EMRLOG-004")]
+    ends = {
+        finding.id: NOW + timedelta(hours=each)
+        for finding, each in zip(findings, hours, strict=True)
+    }
+
+    alert, schedule = decide(findings, a_cluster(), ENFORCE, NOW, ends)
+
+    end = NOW + timedelta(hours=1)
+    assert isinstance(alert, Alert)
+    assert [finding.deadline for finding in alert.findings] == [end, end]
+    assert isinstance(schedule, ScheduleEnforcement)
+    assert schedule.at == end
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -110,7 +110,10 @@ def test_what_was_in_doubt_and_is_proven_is_written_down_at_once() -> None:
 
 def test_an_older_doubt_or_fault_changes_nothing_but_an_older_proof_does() -> None:
     assert entered(an_entry(), BAD, -SKEW - SECOND) == an_entry()
-    assert entered(an_entry(DOUBT), BAD, -QUIET).finding.compliance is BAD
+    proven = entered(an_entry(DOUBT), BAD, -QUIET)
+    assert proven.finding.compliance is BAD
+    assert proven.judged_at == NOW
+    assert entered(proven, GOOD, -SECOND).open
 
 
 def test_a_repeat_is_written_down_after_a_while_and_keeps_when_it_was_first_seen() -> None:
@@ -134,6 +137,7 @@ def test_objects_add_up_where_they_are_of_a_kind(
     entry = enter(entry, batch(then, "b1", "b2", "b3"))
 
     assert entry is not None
+    assert entry.expires is None
     assert (entry.finding.occurrences, entry.finding.compliance) == (count, compliance)
     samples = entry.finding.evidence["samples"]
     assert isinstance(samples, tuple)

@@ -766,7 +766,7 @@ def test_while_others_write_all_the_time_the_event_is_tried_again(world: World) 
     assert world.journal == []
 
 
-class EveryOther(list[Callable[[], None]]):
+class EveryOther(list[Callable[[], object]]):
     """Has a rival write before each write but its own."""
 
     def __init__(self, rival: Callable[[], None]) -> None:

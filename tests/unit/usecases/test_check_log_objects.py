@@ -493,6 +493,19 @@ def again(*keys: str) -> list[str]:
     ]
 
 
+def test_a_known_bad_object_that_is_still_bad_changes_nothing(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    entries = world.entries
+    world.table.calls.clear()
+
+    check(world, *again(key))
+
+    assert world.entries == entries
+    assert "PutItem" not in world.table.counts
+
+
 def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
