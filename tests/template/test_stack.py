@@ -1,9 +1,11 @@
 import json
 import tomllib
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.ledger import CLAIM
 from emr_log_guard.policy_document import WEBHOOK_SECRETS
 from emr_log_guard.rendering.bus_events import ENFORCEMENT_EVENTS, FINDING_EVENTS
 from emr_log_guard.usecases import replay
@@ -264,6 +266,14 @@ def test_a_queue_hides_a_message_for_six_times_its_functions_timeout() -> None:
 
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("name", ["CheckCluster", "CheckLogObjects", "Enforce"])
+def test_a_claim_to_tell_outlives_its_function_and_not_lambdas_last_retry(name: str) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html."""
+    last_retry = timedelta(minutes=3)
+
+    assert timedelta(seconds=WHOLE.functions[f"{name}Function"]["Timeout"]) < CLAIM < last_retry
 
 
 def test_security_hub_hears_of_findings_alone_and_as_long_as_it_cannot_be_spoken_to() -> None:

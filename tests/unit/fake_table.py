@@ -27,6 +27,7 @@ class FakeTable:
         wanted = {n: v["S"] for n, v in request["ExpressionAttributeValues"].items()}
         match request["KeyConditionExpression"]:
             case "pk = :pk AND sk < :history":
+                assert request["ConsistentRead"], "what was just written may be missing"
                 found = [
                     k for k in self.items if k[0] == wanted[":pk"] and k[1] < wanted[":history"]
                 ]
@@ -34,6 +35,7 @@ class FakeTable:
                 start = wanted[":history"]
                 found = [k for k in self.items if k[0] == wanted[":pk"] and k[1].startswith(start)]
             case "pk = :pk":
+                assert request["ConsistentRead"], "what was just written may be missing"
                 found = [k for k in self.items if k[0] == wanted[":pk"]]
             case "#open = :open":
                 assert request["IndexName"] == "OpenFindings"

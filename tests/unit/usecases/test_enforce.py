@@ -77,6 +77,18 @@ def test_a_bad_cluster_is_terminated_and_told_about_when_it_is_gone(world: World
     assert [f.rule_id for f in done.findings] == ["EMRLOG-002"]
 
 
+@pytest.mark.parametrize("state", ["RUNNING", "TERMINATING"])
+def test_no_termination_is_told_as_done_before_the_cluster_is_gone(
+    world: World, state: str
+) -> None:
+    world.enforce(REQUEST)
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state=state)}
+
+    world.check()
+
+    assert "enforcement.done" not in world.kinds
+
+
 def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
 
