@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,7 @@ def test_a_bucket_too_large_for_audits_comes_with_the_advice_of_a_rescan() -> No
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
     assert document["advice"] == [advice]
     assert f"Advice: {advice}\n" in audit_table(report)
+    assert escape(advice) in audit_html(report)
     [invocation] = run_of(report)["invocations"]
     notes = invocation["toolExecutionNotifications"]
     assert {"level": "note", "message": {"text": advice}} in notes

@@ -21,7 +21,8 @@ QUIET = timedelta(minutes=5)
 CLAIM = timedelta(seconds=150)
 """The de-duplication window: how long an alert is left to whoever took it upon itself.
 
-Longer than any function that alerts may run, shorter than Lambda's last retry (three minutes).
+Longer than any function that an event invokes may run, and shorter than Lambda's last retry (three
+minutes). A re-scan may run longer; it tells of each cluster right after it claimed to.
 """
 RETENTION = timedelta(days=90)
 """How long what is resolved, and what a cluster that ended leaves behind, is remembered."""

@@ -65,7 +65,10 @@ def _page(report: AuditReport) -> ReportPage:
         exemptions=shown_exemptions(report.exemptions, findings, report.finished),
         coverage=(_places(report), _calls(report)),
         unjudged=report.unjudged,
-        advice=tuple(f"What helps: {line}" for line in advice(report.problems)),
+        advice=(
+            *(f"What helps: {line}" for line in advice(report.problems)),
+            *report.advice,
+        ),
     )
 
 
