@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from emr_log_guard import cold_start
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from emr_log_guard.adapters.security_hub import SecurityHub
 
 
+@cold_start.completes_start
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check: every cluster is read afresh, keys and roles are remembered."""
     settings = Settings.from_env(env)
@@ -77,6 +79,7 @@ def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -
     )
 
 
+@cold_start.completes_start
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the log-object check: clusters, their steps and keys are remembered."""
     settings = Settings.from_env(env)
@@ -97,6 +100,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     )
 
 
+@cold_start.completes_start
 def check_key(env: Mapping[str, str]) -> CheckKey:
     """Wire the key check."""
     return CheckKey(
@@ -106,6 +110,7 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
     )
 
 
+@cold_start.completes_start
 def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     """Wire the review of what is open."""
     return ReviewFindings(
@@ -115,6 +120,7 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     )
 
 
+@cold_start.completes_start
 def enforce(env: Mapping[str, str]) -> Enforce:
     """Wire the enforcement: all is read again, but the settings that a cluster keeps for life."""
     settings = Settings.from_env(env)
@@ -156,6 +162,7 @@ def _suppressions(env: Mapping[str, str]) -> "SecurityHub | None":
     return SecurityHub(clients.security_hub(), product_arn)
 
 
+@cold_start.completes_start
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     """Wire the Slack notification."""
     # Slack's SDK would only slow the other functions' cold start.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from threading import Event
 
+from emr_log_guard import cold_start
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.dynamodb import DynamoRescanClaim, LedgeredClusters
@@ -28,6 +29,7 @@ from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
 from emr_log_guard.usecases.scan_shard import ScanShard
 
 
+@cold_start.completes_start
 def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     """Wire the planning of a re-scan."""
     session, region = _patient_session(), required(env, "AWS_DEFAULT_REGION")
@@ -44,6 +46,7 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     )
 
 
+@cold_start.completes_start
 def scan_shard(env: Mapping[str, str]) -> ScanShard:
     """Wire a re-scan's shard: EMR and S3 are asked as fast as they let us, by all threads."""
     settings = Settings.from_env(env)
@@ -76,6 +79,7 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
     )
 
 
+@cold_start.completes_start
 def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
     """Wire the end of a re-scan."""
     settings = Settings.from_env(env)
