@@ -41,43 +41,50 @@ def shared_session() -> "Session":
 @cache
 def dynamodb() -> "DynamoClient":
     """Return the client for DynamoDB."""
-    return _client("dynamodb")
+    client: DynamoClient = _client("dynamodb")
+    return client
 
 
 @cache
 def emr() -> "EMRClient":
     """Return the client for Amazon EMR."""
-    return _client("emr")
+    client: EMRClient = _client("emr")
+    return client
 
 
 @cache
 def events() -> "EventBridgeClient":
     """Return the client for EventBridge."""
-    return _client("events")
+    client: EventBridgeClient = _client("events")
+    return client
 
 
 @cache
 def iam() -> "IAMClient":
     """Return the client for IAM."""
-    return _client("iam")
+    client: IAMClient = _client("iam")
+    return client
 
 
 @cache
 def kms(region: str | None = None) -> "KMSClient":
     """Return the client for KMS in a Region, the function's own unless told."""
-    return _client("kms", region)
+    client: KMSClient = _client("kms", region)
+    return client
 
 
 @cache
 def s3() -> "S3Client":
     """Return the client for S3."""
-    return _client("s3")
+    client: S3Client = _client("s3")
+    return client
 
 
 @cache
 def scheduler() -> "EventBridgeSchedulerClient":
     """Return the client for EventBridge Scheduler."""
-    return _client("scheduler")
+    client: EventBridgeSchedulerClient = _client("scheduler")
+    return client
 
 
 @cache
@@ -95,19 +102,22 @@ def security_hub() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
 @cache
 def sns() -> "SNSClient":
     """Return the client for SNS."""
-    return _client("sns")
+    client: SNSClient = _client("sns")
+    return client
 
 
 @cache
 def sqs() -> "SQSClient":
     """Return the client for SQS."""
-    return _client("sqs")
+    client: SQSClient = _client("sqs")
+    return client
 
 
 @cache
 def ssm() -> "SSMClient":
     """Return the client for Systems Manager."""
-    return _client("ssm")
+    client: SSMClient = _client("ssm")
+    return client
 
 
 def _client(service: str, region: str | None = None) -> Any:  # noqa: ANN401 - of any service
