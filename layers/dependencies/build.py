@@ -44,7 +44,7 @@ OPERATIONS = {
     "securityhub": {"BatchImportFindings", "BatchUpdateFindings", "GetFindings"},
     "sns": {"Publish"},
     "sqs": {"SendMessage"},
-    "ssm": {"GetParameter"},
+    "ssm": {"GetParameter", "PutParameter"},
     "stepfunctions": {"DescribeExecution"},
 }
 

@@ -50,16 +50,19 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check: every cluster is read afresh, keys and roles are remembered."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
-    return cluster_check(settings, clusters, keep_ledger(settings, env, "check_cluster"))
+    keep = keep_ledger(settings, env, "check_cluster")
+    return cluster_check(settings, clusters, S3Buckets(clients.s3()), keep)
 
 
-def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -> CheckCluster:
-    """Wire the cluster check to whoever reads clusters and keeps the ledger."""
+def cluster_check(
+    settings: Settings, clusters: EmrClusters, buckets: S3Buckets, keep: KeepLedger
+) -> CheckCluster:
+    """Wire the cluster check to whoever reads clusters and buckets, and keeps the ledger."""
     afresh = ReadClusterFacts(
         keys=KmsKeys(clients.kms),
         roles=IamRoles(clients.iam()),
         workloads=clusters,
-        buckets=S3Buckets(clients.s3()),
+        buckets=buckets,
         checked_buckets=settings.log_buckets,
     )
     return CheckCluster(
@@ -68,7 +71,7 @@ def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -
             afresh,
             keys=RememberedKeys(KmsKeys(clients.kms)),
             roles=RememberedRoles(IamRoles(clients.iam())),
-            buckets=RememberedBuckets(S3Buckets(clients.s3())),
+            buckets=RememberedBuckets(buckets),
         ),
         read_afresh=afresh,
         policy=current_policy(settings),
