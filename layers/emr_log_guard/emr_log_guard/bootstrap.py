@@ -180,6 +180,7 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     )
 
 
+@cold_start.completes_start
 def notify_amazon_q(env: Mapping[str, str]) -> NotifyAmazonQ:
     """Wire the notification of Amazon Q."""
     from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ  # noqa: PLC0415 - as above
