@@ -96,7 +96,7 @@ def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
 @cache
 def security_hub() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
     """Return the client for Security Hub."""
-    return boto3.client("securityhub", config=_CONFIG)
+    return _client("securityhub")
 
 
 @cache
