@@ -14,26 +14,43 @@ from collections.abc import Iterator
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
+from typing import Any
 
-# The services whose API models stay. A client of any other fails with UnknownServiceError, and a
-# test keeps this list in step with the clients that the package makes.
-SERVICES = frozenset(
-    {
-        "dynamodb",
-        "emr",
-        "events",
-        "iam",
-        "kms",
-        "s3",
-        "scheduler",
-        "secretsmanager",
-        "securityhub",
-        "sns",
-        "sqs",
-        "ssm",
-        "stepfunctions",
-    }
-)
+# The operations whose models stay, by service. A client has no method for any other, and one of any
+# other service fails with UnknownServiceError. Tests keep the list in step with the adapters.
+OPERATIONS = {
+    "dynamodb": {"BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query"},
+    "emr": {
+        "DescribeCluster",
+        "ListClusters",
+        "ListSessions",
+        "ListSteps",
+        "SetTerminationProtection",
+        "TerminateJobFlows",
+    },
+    "events": {"PutEvents"},
+    "iam": {"GetInstanceProfile", "GetRole", "SimulatePrincipalPolicy"},
+    "kms": {"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus"},
+    "s3": {
+        "GetBucketNotificationConfiguration",
+        "GetObject",
+        "HeadObject",
+        "ListObjectVersions",
+        "ListObjectsV2",
+        "PutObject",
+    },
+    "scheduler": {"CreateSchedule", "DeleteSchedule", "UpdateSchedule"},
+    "secretsmanager": {"GetSecretValue"},  # by Powertools' get_secret
+    "securityhub": {"BatchImportFindings", "BatchUpdateFindings", "GetFindings"},
+    "sns": {"Publish"},
+    "sqs": {"SendMessage"},
+    "ssm": {"GetParameter", "PutParameter"},
+    "stepfunctions": {"DescribeExecution"},
+}
+
+# What botocore calls by itself: to discover endpoints, to find a bucket's Region, and to open a
+# session with a directory bucket.
+BY_BOTOCORE = {"dynamodb": {"DescribeEndpoints"}, "s3": {"CreateSession", "HeadBucket"}}
 
 # Both of Lambda's processors: CPython puts the platform into the name of an extension module, so
 # one layer serves both and a build cannot pick the wrong one.
@@ -118,7 +135,7 @@ def unused(python: Path) -> Iterator[Path]:
     """What the functions never read; to be removed as it comes, for one thing may hold another."""
     models = python / "botocore" / "data"
     for service in list(models.iterdir()):
-        if service.is_dir() and service.name not in SERVICES:
+        if service.is_dir() and service.name not in OPERATIONS:
             yield service
         elif service.is_dir():
             *older, _newest = sorted(service.iterdir())
@@ -136,7 +153,7 @@ def remove(path: Path) -> None:
 
 
 def undocumented(model: object) -> object:
-    """Leave the prose out of a service's model: three quarters of what a cold start has to parse.
+    """Leave the prose out of a part of a service's model.
 
     A field that is called `documentation` is no text there, and stays.
     """
@@ -149,14 +166,57 @@ def undocumented(model: object) -> object:
     return [undocumented(part) for part in model] if isinstance(model, list) else model
 
 
+def shapes_in(part: object) -> Iterator[str]:
+    """Name the shapes that an operation or a shape refers to."""
+    if isinstance(part, dict):
+        if isinstance(name := part.get("shape"), str):
+            yield name
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from shapes_in(inner)
+
+
+def shortened(model: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
+    """Leave in a service's model these operations, and the shapes that they lead to."""
+    if unknown := wanted - model["operations"].keys():
+        sys.exit(f"{model['metadata']['serviceId']} has no operation {', '.join(sorted(unknown))}")
+    operations = {name: part for name, part in model["operations"].items() if name in wanted}
+    reached: set[str] = set()
+    ahead = set(shapes_in(operations))
+    while ahead:
+        reached |= ahead
+        ahead = {name for shape in ahead for name in shapes_in(model["shapes"][shape])} - reached
+    shapes = {name: part for name, part in model["shapes"].items() if name in reached}
+    # Elsewhere botocore reads the prose: a client's own parameters have to have one.
+    return model | {"operations": undocumented(operations), "shapes": undocumented(shapes)}
+
+
 def shorten_models(python: Path) -> None:
-    """Write the models anew without what nothing reads."""
-    for file in (python / "botocore" / "data").glob("*/*/service-2.json.gz"):
+    """Write the models anew without what nothing reads, and unzipped: the layer is zipped anyway.
+
+    A cold start has to read and parse all of them before it can do anything.
+    """
+    models = python / "botocore" / "data"
+    prefixes = set()
+    for file in list(models.glob("*/*/*.json.gz")):
         model = json.loads(gzip.decompress(file.read_bytes()))
-        # Elsewhere botocore reads it: a client's own parameters have to have one.
-        model |= {part: undocumented(model[part]) for part in ("operations", "shapes")}
-        text = json.dumps(model, separators=(",", ":"), ensure_ascii=False)
-        file.write_bytes(gzip.compress(text.encode(), mtime=0))  # the same at every build
+        if file.name == "service-2.json.gz":
+            service = file.parents[1].name
+            model = shortened(model, OPERATIONS[service] | BY_BOTOCORE.get(service, set()))
+            prefixes.add(model["metadata"]["endpointPrefix"])
+        write(file.with_suffix(""), model)
+        file.unlink()
+    endpoints = json.loads((models / "endpoints.json").read_bytes())
+    for partition in endpoints["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in services if name in prefixes}
+    write(models / "endpoints.json", endpoints)
+
+
+def write(file: Path, model: object) -> None:
+    """Write JSON as short as it can be."""
+    file.write_text(json.dumps(model, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 
 
 def byte_compile(root: Path) -> None:

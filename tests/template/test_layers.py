@@ -1,13 +1,16 @@
-import gzip
+import ast
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.loaders import Loader
 
 from tests.template.stack import EVERYTHING, ROOT, Stack
@@ -40,6 +43,64 @@ ENVIRONMENT = {
 }
 
 
+BUILD = run_path(str(ROOT / "layers" / "dependencies" / "build.py"))
+OPERATIONS: dict[str, set[str]] = BUILD["OPERATIONS"]
+BY_BOTOCORE: dict[str, set[str]] = BUILD["BY_BOTOCORE"]
+
+
+def wired_adapters() -> set[Path]:
+    """The adapters that the functions' wiring imports, itself or through others."""
+    found: set[Path] = set()
+    ahead = list(PACKAGE.glob("bootstrap*.py"))
+    while ahead:
+        for node in ast.walk(ast.parse(ahead.pop().read_text())):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            place = PACKAGE.parent.joinpath(*node.module.split("."))
+            modules = {place, *(place / alias.name for alias in node.names)}
+            new = {
+                file
+                for file in (module.with_suffix(".py") for module in modules)
+                if file.parent == PACKAGE / "adapters" and file.is_file()
+            } - found
+            found |= new
+            ahead += new
+    return found
+
+
+def names_in(modules: Iterable[Path]) -> set[str]:
+    """What could be the name of a client's method: attributes, and what paginators are asked."""
+    names = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("can_paginate", "get_paginator")
+            ):
+                assert isinstance(node.args[0], ast.Constant), f"{module}:{node.lineno}"
+                names.add(str(node.args[0].value))
+    return names
+
+
+def without_prose(part: object) -> object:
+    def hook(each: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: own
+            for name, own in each.items()
+            if name != "documentation" or not isinstance(own, str)
+        }
+
+    return json.loads(json.dumps(part), object_hook=hook)
+
+
+def named(part: object) -> set[str]:
+    """The shapes that a part of a model refers to."""
+    return set(re.findall(r'"shape": "(\w+)"', json.dumps(part)))
+
+
 @pytest.fixture(scope="session")
 def artifacts(built: Path) -> Path:
     """The folder of what `sam build` made, a folder a function or layer."""
@@ -60,7 +121,10 @@ def compiled_modules(layer: Path) -> list[tuple[Path, Path]]:
 def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: str) -> None:
     """No site-packages: the machine's own boto3 cannot help out."""
     path = [str(artifacts / function), *(str(artifacts / layer / "python") for layer in LAYERS)]
-    load = f"import sys; sys.path[:0] = {path}; import app; assert callable(app.lambda_handler)"
+    load = (
+        f"import gc, sys; sys.path[:0] = {path}; import app; assert callable(app.lambda_handler); "
+        "assert gc.isenabled() and gc.get_freeze_count(), 'the wiring lacks completes_start'"
+    )
 
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-W", "error", "-c", load],
@@ -151,42 +215,99 @@ def test_the_package_travels_whole(artifacts: Path) -> None:
 def test_the_layer_has_the_models_of_the_services_in_use_and_no_others(dependencies: Path) -> None:
     used = {
         service
-        for module in PACKAGE.rglob("*.py")
-        if module.stem != "command_clients"  # a laptop has all of boto3
-        for service in re.findall(r'\bclient\(\s*"([a-z0-9-]+)"', module.read_text())
+        for module in (PACKAGE / "adapters" / "clients.py", PACKAGE / "adapters" / "sessions.py")
+        for service in re.findall(r'\b_?client\(\s*"([a-z0-9-]+)"', module.read_text())
+        if service not in ("ec2", "sts")  # of the command: a laptop has all of boto3
     } | {"secretsmanager"}  # by Powertools' get_secret
     models = dependencies / "botocore" / "data"
 
     assert {folder.name for folder in models.iterdir() if folder.is_dir()} == used
+    assert set(OPERATIONS) == used
     for service in used:
         (version,) = (models / service).iterdir()
-        assert {"service-2.json.gz", "endpoint-rule-set-1.json.gz"} <= {
+        assert {"service-2.json", "endpoint-rule-set-1.json"} <= {
             file.name for file in version.iterdir()
         }
 
 
+def test_the_listed_operations_are_those_that_the_functions_call() -> None:
+    """What several services have by one name, all of them keep."""
+    called = {("secretsmanager", "GetSecretValue")}  # by Powertools' get_secret
+    names = names_in(wired_adapters())
+    assert "get_waiter" not in names, "what a waiter calls is not seen here"
+    for service in OPERATIONS:
+        for operation in Loader().load_service_model(service, "service-2")["operations"]:
+            if xform_name(operation) in names:
+                called.add((service, operation))
+    called -= {("kms", "Sign")}  # a request is signed by that name
+
+    listed = {(service, each) for service, those in OPERATIONS.items() for each in those}
+    assert called - listed == set(), "called: add them to OPERATIONS in build.py"
+    assert listed - called == set(), "called no more: take them from OPERATIONS in build.py"
+
+
+def test_the_errors_that_are_caught_are_those_of_operations_that_are_left(
+    dependencies: Path,
+) -> None:
+    caught = {
+        node.attr
+        for module in wired_adapters()
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "exceptions"
+        and "client" in ast.unparse(node.value.value)
+    }
+    left = {
+        name
+        for file in (dependencies / "botocore" / "data").glob("*/*/service-2.json")
+        for name in json.loads(file.read_bytes())["shapes"]
+    }
+
+    assert "NoSuchKey" in caught
+    assert caught <= left
+
+
 def test_models_are_botocores_own_without_the_prose(dependencies: Path) -> None:
-    loader = Loader()
+    lean = Loader([str(dependencies / "botocore" / "data")], include_default_search_paths=False)
 
-    def prose(part: Any) -> int:  # noqa: ANN401 - any JSON
-        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-        own = isinstance(part, dict) and isinstance(part.get("documentation"), str)
-        return own + sum(map(prose, parts))
+    for service, called in OPERATIONS.items():
+        shipped = lean.load_service_model(service, "service-2")
+        theirs = Loader().load_service_model(service, "service-2")
 
-    for file in (dependencies / "botocore" / "data").glob("*/*/service-2.json.gz"):
-        shipped = json.loads(gzip.decompress(file.read_bytes()))
-        theirs = loader.load_service_model(file.parents[1].name, "service-2")
-
+        assert shipped.keys() == theirs.keys()
         for part in theirs:
             if part not in ("operations", "shapes"):
                 assert shipped[part] == theirs[part]
-                continue
-            assert prose(shipped[part]) == 0
-            assert list(shipped[part]) == list(theirs[part])
-        for name, shape in theirs["shapes"].items():
-            assert list(shipped["shapes"][name].get("members", ())) == list(
-                shape.get("members", ())
+        for part in ("operations", "shapes"):
+            for name, own in shipped[part].items():
+                assert own == without_prose(theirs[part][name])
+        left = called | BY_BOTOCORE.get(service, set())
+        assert shipped["operations"].keys() == left
+        assert named(shipped["operations"]) | named(shipped["shapes"]) <= shipped["shapes"].keys()
+
+
+def test_all_that_is_no_service_model_is_botocores_own(dependencies: Path) -> None:
+    """Endpoint rules, paginators and partitions, whatever the form that they are kept in."""
+    models = dependencies / "botocore" / "data"
+    lean = Loader([str(models)], include_default_search_paths=False)
+    prefixes = set()
+    for service in OPERATIONS:
+        (version,) = (models / service).iterdir()
+        prefixes.add(lean.load_service_model(service, "service-2")["metadata"]["endpointPrefix"])
+        for kind in ("endpoint-rule-set-1", "paginators-1"):
+            assert lean.load_service_model(service, kind) == Loader().load_service_model(
+                service, kind
             )
+        assert not list(version.glob("*.gz"))
+    endpoints, theirs = (each.load_data("endpoints") for each in (lean, Loader()))
+    for partition in theirs["partitions"]:
+        partition["services"] = {
+            name: place for name, place in partition["services"].items() if name in prefixes
+        }
+
+    assert endpoints == theirs
+    assert lean.load_data("partitions") == Loader().load_data("partitions")
 
 
 def test_the_layer_serves_both_processors(dependencies: Path) -> None:

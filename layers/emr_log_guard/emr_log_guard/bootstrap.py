@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from emr_log_guard import cold_start
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
@@ -44,20 +45,24 @@ if TYPE_CHECKING:
     from emr_log_guard.adapters.security_hub import SecurityHub
 
 
+@cold_start.completes_start
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check: every cluster is read afresh, keys and roles are remembered."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
-    return cluster_check(settings, clusters, keep_ledger(settings, env, "check_cluster"))
+    keep = keep_ledger(settings, env, "check_cluster")
+    return cluster_check(settings, clusters, S3Buckets(clients.s3()), keep)
 
 
-def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -> CheckCluster:
-    """Wire the cluster check to whoever reads clusters and keeps the ledger."""
+def cluster_check(
+    settings: Settings, clusters: EmrClusters, buckets: S3Buckets, keep: KeepLedger
+) -> CheckCluster:
+    """Wire the cluster check to whoever reads clusters and buckets, and keeps the ledger."""
     afresh = ReadClusterFacts(
         keys=KmsKeys(clients.kms),
         roles=IamRoles(clients.iam()),
         workloads=clusters,
-        buckets=S3Buckets(clients.s3()),
+        buckets=buckets,
         checked_buckets=settings.log_buckets,
     )
     return CheckCluster(
@@ -66,7 +71,7 @@ def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -
             afresh,
             keys=RememberedKeys(KmsKeys(clients.kms)),
             roles=RememberedRoles(IamRoles(clients.iam())),
-            buckets=RememberedBuckets(S3Buckets(clients.s3())),
+            buckets=RememberedBuckets(buckets),
         ),
         read_afresh=afresh,
         policy=current_policy(settings),
@@ -77,6 +82,7 @@ def cluster_check(settings: Settings, clusters: EmrClusters, keep: KeepLedger) -
     )
 
 
+@cold_start.completes_start
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the log-object check: clusters, their steps and keys are remembered."""
     settings = Settings.from_env(env)
@@ -97,6 +103,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     )
 
 
+@cold_start.completes_start
 def check_key(env: Mapping[str, str]) -> CheckKey:
     """Wire the key check."""
     return CheckKey(
@@ -106,6 +113,7 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
     )
 
 
+@cold_start.completes_start
 def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     """Wire the review of what is open."""
     return ReviewFindings(
@@ -115,6 +123,7 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     )
 
 
+@cold_start.completes_start
 def enforce(env: Mapping[str, str]) -> Enforce:
     """Wire the enforcement: all is read again, but the settings that a cluster keeps for life."""
     settings = Settings.from_env(env)
@@ -156,6 +165,7 @@ def _suppressions(env: Mapping[str, str]) -> "SecurityHub | None":
     return SecurityHub(clients.security_hub(), product_arn)
 
 
+@cold_start.completes_start
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     """Wire the Slack notification."""
     # Slack's SDK would only slow the other functions' cold start.
@@ -170,6 +180,7 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     )
 
 
+@cold_start.completes_start
 def notify_amazon_q(env: Mapping[str, str]) -> NotifyAmazonQ:
     """Wire the notification of Amazon Q."""
     from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ  # noqa: PLC0415 - as above

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from emr_log_guard import cold_start
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoWords
 from emr_log_guard.adapters.eventbridge import EventBridgeBus
@@ -13,6 +14,7 @@ from emr_log_guard.usecases.emit_events import EmitEvents
 from emr_log_guard.usecases.import_findings import ImportFindings
 
 
+@cold_start.completes_start
 def import_findings(env: Mapping[str, str]) -> ImportFindings:
     """Wire the import into Security Hub."""
     table = required(env, "FINDINGS_TABLE_NAME")
@@ -25,6 +27,7 @@ def import_findings(env: Mapping[str, str]) -> ImportFindings:
     )
 
 
+@cold_start.completes_start
 def emit_events(env: Mapping[str, str]) -> EmitEvents:
     """Wire the guard's events."""
     return EmitEvents(EventBridgeBus(clients.events(), required(env, "EVENT_BUS_ARN")))
