@@ -86,6 +86,7 @@ def test_what_an_idle_stack_has_is_what_it_is_told_to_have() -> None:
     [
         ("EnforcementAllowed", "A stack that may\n  terminate has {} alarm metrics more"),
         ("SlackWebhookSecretArn", "One that posts to\n  Slack has {} more"),
+        ("AmazonQNotifications", "One that tells Amazon Q has {} more"),
         ("SecurityHub", "One that imports into Security Hub has {} more"),
     ],
 )

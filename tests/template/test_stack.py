@@ -233,7 +233,7 @@ def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> N
 
 
 def test_people_are_told_when_a_webhook_is_of_no_use() -> None:
-    (alarm,) = alarms("WebhooksUnusable", "service", "notify_slack")
+    (alarm,) = alarms("WebhooksUnusable", "service", "emr-log-guard")
 
     variables = WHOLE.functions["NotifySlackFunction"]["Environment"]["Variables"]
     assert variables["POWERTOOLS_SERVICE_NAME"] == "notify_slack"

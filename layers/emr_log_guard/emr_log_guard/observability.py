@@ -69,6 +69,8 @@ class Metric(StrEnum):
     """Clusters since the last re-scan that no event told of before this one found them."""
     POLICY_INVALID = "PolicyInvalid"
     """Reads of the stored policy after which the strict defaults held instead."""
+    WEBHOOKS_UNUSABLE = "WebhooksUnusable"
+    """Alerts that Slack's webhook, or its secret, was of no use to."""
 
 
 _OF_ALERTS = {
@@ -183,13 +185,12 @@ def record_policy_problem(parameter: str, version: int | None, problems: Sequenc
 def record_post(subject: str, webhook: str) -> None:
     """Write down that an alert was posted, and with which secret's webhook."""
     logger.info("alert posted", subject=subject, webhook=webhook)
-    metrics.add_metric(name="AlertsPosted", unit=MetricUnit.Count, value=1)
 
 
 def record_unusable_webhook(secret_arn: str, reason: str) -> None:
     """Write down that somebody has to mend a webhook or its secret."""
     logger.error("webhook is of no use", secret=secret_arn, reason=reason)
-    metrics.add_metric(name="WebhooksUnusable", unit=MetricUnit.Count, value=1)
+    _count(Metric.WEBHOOKS_UNUSABLE)
 
 
 def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard import bootstrap, bootstrap_rescan
+from emr_log_guard.errors import WebhookUnusableError
 from emr_log_guard.observability import Metric
 from tests.unit.builders import NOW
 from tests.unit.functions.test_handlers import (
@@ -182,6 +183,14 @@ def a_rescan_that_finds_nothing(aws: StubbedAws) -> None:
 TERMINATED = {"State": "TERMINATED", "StateChangeReason": {}}
 LOST = "rescans/1/done/"
 OPENED: Measured = {"ClustersChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1}
+
+
+def a_webhook_of_no_use(aws: StubbedAws) -> None:
+    aws.answer("GetSecretValue", AwsError("AccessDeniedException"))
+    with pytest.raises(WebhookUnusableError):
+        invoke(load("notify_slack"), an_event("sns-alert"))
+
+
 SCENARIOS: dict[Scenario, Measured] = {
     a_good_cluster: {"ClustersChecked": 1},
     a_bad_cluster: OPENED,
@@ -200,6 +209,7 @@ SCENARIOS: dict[Scenario, Measured] = {
         "ExemptFindings": 1,
     },
     a_policy_that_is_none: {"ClustersChecked": 1, "PolicyInvalid": 1, "AlertLatency": 42},
+    a_webhook_of_no_use: {"WebhooksUnusable": 1},
     a_rescan: {
         "ClustersChecked": 1,
         "ClustersRescanned": 1,
