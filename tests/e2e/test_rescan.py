@@ -249,7 +249,8 @@ def test_what_is_kept_is_encrypted_with_the_stacks_key(
 
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"rescans/{run}/")["Contents"]
     names = {each["Key"].split("/")[2] for each in listed}
-    assert names == {"shards.jsonl", "results", "done", "report.json", "report.txt"}
+    reports = {f"report.{form}" for form in ("html", "json", "txt")}
+    assert names == {"shards.jsonl", "results", "done", *reports}
     for each in listed:
         head = s3.head_object(Bucket=bucket, Key=each["Key"])
         assert head["ServerSideEncryption"] == "aws:kms"
