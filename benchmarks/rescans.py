@@ -116,15 +116,13 @@ def memory(stack: Stack) -> Section:
         cluster, heads = _logs(stack, number)
         with bucket_server(stack.folder, LOG_BUCKET, heads) as s3:
             told = _scan(stack, cluster, number, 64, s3)
-        rows.append(
-            [f"{number:,}", f"{told['megabytes']:.0f} MB", f"{number / told['seconds']:,.0f}"]
-        )
+        rows.append([f"{number:,}", f"{told['megabytes']:.0f} MB"])
     return Section(
         "Memory of one scan_shard",
         "What is listed is read and judged as it comes. The most memory that the process held, "
         "interpreter and layers "
         "included; every hundredth log is wrong.",
-        ["log objects", "memory", "objects a second"],
+        ["log objects", "memory"],
         rows,
     )
 
