@@ -1,13 +1,15 @@
 """What a run of a command takes: time, memory, and what it wrote."""
 
-import os
+import json
 import subprocess
-import time
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
+
+_START = Path(__file__).with_name("start.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,16 @@ class Runs:
 
 def measured(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> Run:
     """Run a command in a folder, and nothing beside it."""
-    with TemporaryFile() as output, TemporaryFile() as errors:
-        begun = time.perf_counter()
-        process = subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=output, stderr=errors
+    with TemporaryFile() as output, TemporaryFile() as errors, NamedTemporaryFile() as result:
+        subprocess.run(
+            [sys.executable, "-I", "-S", _START, result.name, *command],
+            env=environment,
+            cwd=folder,
+            stdout=output,
+            stderr=errors,
+            check=True,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begun
-        process.returncode = os.waitstatus_to_exitcode(status)
+        told = json.load(result)
         output.seek(0)
         errors.seek(0)
-        return Run(
-            seconds,
-            usage.ru_maxrss / 1024,
-            process.returncode,
-            output.read().decode(),
-            errors.read().decode(),
-        )
+        return Run(**told, stdout=output.read().decode(), stderr=errors.read().decode())

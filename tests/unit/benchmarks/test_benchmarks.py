@@ -68,6 +68,14 @@ def test_a_run_is_measured_as_a_whole(tmp_path: Path) -> None:
     assert run.megabytes > 1
 
 
+def test_the_memory_of_a_run_is_its_own(tmp_path: Path) -> None:
+    held = bytearray(b"x" * 300_000_000)
+
+    run = measured([sys.executable, "-c", "pass"], {}, tmp_path)
+
+    assert run.megabytes < 100 < len(held) / 1e6
+
+
 def test_contestants_run_in_turn_and_the_first_time_does_not_count() -> None:
     order: list[str] = []
 

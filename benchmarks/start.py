@@ -1,0 +1,20 @@
+"""Starts a command and tells what it took: `start.py RESULT COMMAND …`.
+
+In a small process of its own: the most memory of a process counts from whoever started it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+result, *command = sys.argv[1:]
+begun = time.perf_counter()
+process = subprocess.Popen(command)
+_, status, usage = os.wait4(process.pid, 0)
+seconds = time.perf_counter() - begun
+process.returncode = os.waitstatus_to_exitcode(status)
+told = {"seconds": seconds, "megabytes": usage.ru_maxrss / 1024, "status": process.returncode}
+Path(result).write_text(json.dumps(told))
