@@ -125,6 +125,9 @@ def warm(stack: Stack, rounds: int) -> Section:
         },
         "ScanShardFunction": {"rescan": rescan, "shard": {"id": "1", "known": [cluster]}},
         "FinishRescanFunction": {"rescan": rescan},
+        "EmitEventsFunction": _event("sns-alert.json", cluster),
+        # Of a finding that the ledger does not know: the emulated account has no Security Hub.
+        "ImportFindingsFunction": _event("import-findings-request.json", cluster),
         "NotifyAmazonQFunction": _event("sns-alert.json", cluster),
         "NotifySlackFunction": _event("sns-alert.json", cluster),
     }

@@ -112,6 +112,7 @@ def deployed() -> Iterator[Stack]:
             "EnforcementAllowed": "true",
             "SlackWebhookSecretArn": secret["ARN"],
             "AmazonQNotifications": "true",
+            "SecurityHub": "true",
         }
         account.deploy(everything)
         yield Stack(account, Path(name))
