@@ -1,5 +1,6 @@
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -23,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
 from emr_log_guard.adapters.s3 import AuditedLogObjects
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
@@ -48,6 +49,10 @@ class S3:
     """What to answer, in turn; 200 when there is no more."""
     paths: list[str] = field(default_factory=list)
     by_botocore: list[bool] = field(default_factory=list)
+
+    @property
+    def secure(self) -> bool:
+        return self.url.startswith("https:")
 
     def answer(self, request: BaseHTTPRequestHandler) -> int:
         self.paths.append(request.path)
@@ -149,7 +154,6 @@ class Audited:
 
 def an_audit(s3: S3, signature_version: Any = "s3v4") -> Audited:  # noqa: ANN401 - botocore's
     calls, stopped = CallCount(), Event()
-    certificates = ssl.create_default_context(cafile=str(s3.certificate))
     client = boto3.client(
         "s3",
         endpoint_url=s3.url,
@@ -157,7 +161,7 @@ def an_audit(s3: S3, signature_version: Any = "s3v4") -> Audited:  # noqa: ANN40
         config=Config(signature_version=signature_version, retries={"total_max_attempts": 1}),
     )
     calls.attach(client)
-    quick = QuickHeads(CREDENTIALS, certificates, Pace(stopped), calls)
+    quick = QuickHeads(CREDENTIALS, Authorities(str(s3.certificate)), Pace(stopped), calls)
     quick.watch(client)
     return Audited(AuditedLogObjects(client, quick), quick, calls, stopped)
 
@@ -193,6 +197,37 @@ def test_the_first_head_of_a_bucket_is_botocores_and_shows_the_others_the_way(
     assert s3.by_botocore == [True, False]
     assert s3.paths == ["/example-logs/emr/j-1A/first.gz", "/example-logs/emr/j-1A/second.gz"]
     assert audited.calls.counts == {"s3:HeadObject": 2}
+
+
+def test_certificates_are_read_once_and_when_a_head_needs_them(
+    s3: S3, audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading them takes some 20 ms, which a function's start would pay each time."""
+    read: list[str] = []
+    create = ssl.create_default_context
+
+    def remember(*, cafile: str) -> ssl.SSLContext:
+        read.append(cafile)
+        return create(cafile=cafile)
+
+    monkeypatch.setattr("ssl.create_default_context", remember)
+    audited.learn_from()
+    assert not read
+
+    heads = [audited.objects.encryption(SECOND)]
+    with ThreadPoolExecutor(4) as pool:
+        heads += pool.map(audited.objects.encryption, [SECOND] * 4)
+
+    assert heads == [FOUND] * 5
+    assert len(read) == s3.secure
+
+
+def test_without_certificates_botocore_asks(s3: S3, audited: Audited) -> None:
+    audited.learn_from()
+    s3.certificate.write_text("no certificate")
+
+    assert audited.objects.encryption(SECOND) == FOUND
+    assert s3.by_botocore == [True, s3.secure]
 
 
 def test_a_thread_keeps_its_connection(audited: Audited, opened: list[HTTPConnection]) -> None:

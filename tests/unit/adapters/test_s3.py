@@ -1,5 +1,4 @@
 import io
-import ssl
 from datetime import UTC, datetime
 from threading import Event
 
@@ -7,11 +6,12 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.httpsession import get_cert_path
 from botocore.response import StreamingBody
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
@@ -189,7 +189,7 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
 def audited(aws: StubbedAws) -> AuditedLogObjects:
     quick = QuickHeads(
         Credentials("testing", "testing"),
-        ssl.create_default_context(),
+        Authorities(get_cert_path(verify=True)),
         Pace(Event()),
         CallCount(),
     )

@@ -1,4 +1,3 @@
-import ssl
 from collections.abc import Iterator
 from threading import Event
 from typing import Any
@@ -6,11 +5,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.credentials import Credentials
+from botocore.httpsession import get_cert_path
 from moto import mock_aws
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
 from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
@@ -24,7 +24,7 @@ HOME = Folder("j-1", "emr-logs", "emr/j-1/")
 
 def folders_of(client: Any) -> S3LogFolders:  # noqa: ANN401
     quick = QuickHeads(
-        Credentials("a", "b"), ssl.create_default_context(), Pace(Event()), CallCount()
+        Credentials("a", "b"), Authorities(get_cert_path(verify=True)), Pace(Event()), CallCount()
     )
     return S3LogFolders(client, quick)
 

@@ -12,7 +12,8 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from threading import local
+from pathlib import Path
+from threading import Lock, local
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -36,6 +37,35 @@ _SCOPE = re.compile(
 )
 
 
+class Authorities:
+    """Whose certificates are trusted. They are read when a connection first needs them."""
+
+    def __init__(self, file: str | None) -> None:
+        """Take the file of them, which has to be there; None stands for the system's own.
+
+        Raises:
+            OSError: It cannot be opened.
+
+        """
+        self._file = file
+        if file is not None:
+            Path(file).open("rb").close()
+        self._context: ssl.SSLContext | None = None
+        self._lock = Lock()
+
+    def context(self) -> ssl.SSLContext:
+        """Return what trusts them, the same each time.
+
+        Raises:
+            OSError: They cannot be read.
+
+        """
+        with self._lock:
+            if self._context is None:
+                self._context = ssl.create_default_context(cafile=self._file)
+            return self._context
+
+
 @dataclass(frozen=True, slots=True)
 class _Way:
     """How a bucket's objects are asked for."""
@@ -48,10 +78,10 @@ class _Way:
     region: str
     user_agent: str
 
-    def connect(self, certificates: ssl.SSLContext) -> HTTPConnection:
+    def connect(self, authorities: Authorities) -> HTTPConnection:
         """Open a connection, when the first request is sent."""
         if self.secure:
-            return HTTPSConnection(self.host, timeout=_SECONDS, context=certificates)
+            return HTTPSConnection(self.host, timeout=_SECONDS, context=authorities.context())
         return HTTPConnection(self.host, timeout=_SECONDS)
 
     def sign(self, key: str, credentials: "Credentials") -> AWSRequest:
@@ -75,7 +105,7 @@ class QuickHeads:
     """Heads of one client's buckets. Any number of threads may ask."""
 
     credentials: "Credentials"
-    certificates: ssl.SSLContext
+    authorities: Authorities
     pace: "Pace"
     calls: "CallCount"
     _ways: dict[str, _Way] = field(default_factory=dict)
@@ -122,10 +152,10 @@ class QuickHeads:
             return None
         self.pace.wait()
         request = way.sign(key, self.credentials)
-        connections = self._mine.__dict__.setdefault("connections", {})
-        connection = connections.get(way.host)
-        if connection is None:
-            connection = connections[way.host] = way.connect(self.certificates)
+        try:
+            connection = self._connection(way)
+        except OSError:  # the certificates are not what botocore read any more
+            return None
         try:
             connection.request(
                 "HEAD", way.path + quote(key, safe=_SAFE), headers=dict(request.headers.items())
@@ -143,6 +173,18 @@ class QuickHeads:
             answer.getheader("x-amz-server-side-encryption"),
             answer.getheader("x-amz-server-side-encryption-aws-kms-key-id"),
         )
+
+    def _connection(self, way: _Way) -> HTTPConnection:
+        """Return this thread's connection to there.
+
+        Raises:
+            OSError: The certificates cannot be read.
+
+        """
+        mine: dict[str, HTTPConnection] = self._mine.__dict__.setdefault("connections", {})
+        if way.host not in mine:
+            mine[way.host] = way.connect(self.authorities)
+        return mine[way.host]
 
 
 def _text(header: str | bytes) -> str:

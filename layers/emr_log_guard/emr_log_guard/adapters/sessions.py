@@ -1,7 +1,6 @@
 """Clients of an audit: of any Region, as the caller or as a role that is assumed."""
 
 import math
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, RLock
@@ -16,7 +15,7 @@ from botocore.httpsession import get_cert_path
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Paces
-from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
 
@@ -138,7 +137,7 @@ class AuditSession:
 
         Raises:
             BotoCoreError: There are no credentials.
-            NotReadableError: The certificates that the environment names cannot be read.
+            NotReadableError: The certificates that the environment names cannot be opened.
 
         """
         client = self.s3(region)
@@ -146,14 +145,14 @@ class AuditSession:
         if credentials is None:
             raise NoCredentialsError
         bundle = self.session.get_config_variable("ca_bundle")
-        authorities = bundle or get_cert_path(verify=True)
+        certificates = bundle or get_cert_path(verify=True)
         try:
-            certificates = ssl.create_default_context(cafile=authorities)
+            authorities = Authorities(certificates)
         except OSError as error:
-            message = f"the certificates in {authorities} cannot be read: {error}"
+            message = f"the certificates in {certificates} cannot be read: {error}"
             raise NotReadableError(message) from error
         pace = self._paces["s3", region].of("HeadObject")
-        quick = QuickHeads(credentials, certificates, pace, self.watch.calls)
+        quick = QuickHeads(credentials, authorities, pace, self.watch.calls)
         quick.watch(client)
         return quick
 
