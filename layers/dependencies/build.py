@@ -214,6 +214,13 @@ def shorten_models(python: Path) -> None:
     write(models / "endpoints.json", endpoints)
 
 
+def shorten_data_classes(python: Path) -> None:
+    """Have Powertools' package of events load what its batches need of it, and not all forty."""
+    package = "aws_lambda_powertools.utilities.data_classes"
+    file = python.joinpath(*package.split("."), "__init__.py")
+    file.write_text(f'from {package}.s3_event import S3Event\n\n__all__ = ["S3Event"]\n')
+
+
 def write(file: Path, model: object) -> None:
     """Write JSON as short as it can be."""
     file.write_text(json.dumps(model, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
@@ -242,6 +249,7 @@ def main(root: Path) -> None:
     for path in unused(python):
         remove(path)
     shorten_models(python)
+    shorten_data_classes(python)
     byte_compile(root)
 
 
