@@ -1,5 +1,9 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 
@@ -36,3 +40,25 @@ def test_kms_has_a_client_for_each_region() -> None:
     assert clients.kms().meta.region_name == REGION
     assert clients.kms(OTHER_REGION).meta.region_name == OTHER_REGION
     assert clients.kms(OTHER_REGION) is clients.kms(OTHER_REGION)
+
+
+def test_threads_have_kms_clients_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log objects are read by many threads, and their keys may be of several Regions."""
+    clients.kms.cache_clear()
+    making: list[str] = []
+    at_once: list[int] = []
+    make: Any = boto3.client
+
+    def slowly(service: str, region_name: str, **options: Any) -> Any:  # noqa: ANN401 - boto3's
+        making.append(region_name)
+        sleep(0.01)
+        at_once.append(len(making))
+        making.remove(region_name)
+        return make(service, region_name=region_name, **options)
+
+    monkeypatch.setattr(boto3, "client", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(clients.kms, [REGION, OTHER_REGION] * 2))
+
+    assert [client.meta.region_name for client in made] == [REGION, OTHER_REGION] * 2
+    assert set(at_once) == {1}

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -30,6 +31,8 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 5},
     user_agent_extra="emr-log-guard",
 )
+_ONE_AT_A_TIME = Lock()
+"""Making a client is not thread-safe; using one is."""
 
 
 @cache
@@ -67,8 +70,9 @@ def iam() -> "IAMClient":
 
 @cache
 def kms(region: str | None = None) -> "KMSClient":
-    """Return the client for KMS in a Region, the function's own unless told."""
-    return boto3.client("kms", region_name=region, config=_CONFIG)
+    """Return the client for KMS in a Region, the function's own unless told. Threads may ask."""
+    with _ONE_AT_A_TIME:
+        return boto3.client("kms", region_name=region, config=_CONFIG)
 
 
 @cache
