@@ -15,7 +15,7 @@ UV := $(or $(shell command -v uv),.venv/uv/bin/uv)
 
 # dev checks and tests; the others pin other versions of botocore, so they keep to themselves.
 ENVIRONMENTS := .venv/dev/.synced .venv/sam/.synced .venv/sandbox/.synced
-SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks docs/generator tests layers/dependencies/build.py
+SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks docs/generator tests layers/*/*.py
 
 # The layers' build takes python3.13 and uv from PATH, and so does whatever calls `sam` in tests.
 export PATH := $(CURDIR)/.venv/dev/bin:$(PATH)

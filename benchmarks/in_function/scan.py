@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from emr_log_guard.bootstrap_rescan import scan_shard
+from emr_log_guard.bootstrap.scan_shard import scan_shard
 from emr_log_guard.events.rescan import parse_shard
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap
+from emr_log_guard.bootstrap.check_cluster import check_cluster
 from emr_log_guard.events.emr import parse_cluster_event
 from emr_log_guard.observability import logger, metrics
 
-CHECK_CLUSTER = bootstrap.check_cluster(os.environ)
+CHECK_CLUSTER = check_cluster(os.environ)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)

@@ -6,11 +6,11 @@ from typing import Any
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap
+from emr_log_guard.bootstrap.check_key import check_key
 from emr_log_guard.events.kms import parse_key_event
 from emr_log_guard.observability import logger, metrics
 
-CHECK_KEY = bootstrap.check_key(os.environ)
+CHECK_KEY = check_key(os.environ)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)

@@ -6,11 +6,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap
+from emr_log_guard.bootstrap.check_log_objects import check_log_objects
 from emr_log_guard.events.sqs import each_body
 from emr_log_guard.observability import logger, metrics
 
-CHECK_LOG_OBJECTS = bootstrap.check_log_objects(os.environ)
+CHECK_LOG_OBJECTS = check_log_objects(os.environ)
 
 
 @logger.inject_lambda_context

@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap_outbound
+from emr_log_guard.bootstrap.emit_events import emit_events
 from emr_log_guard.events.published_alerts import parse_published_alerts
 from emr_log_guard.observability import logger
 
-EMIT_EVENTS = bootstrap_outbound.emit_events(os.environ)
+EMIT_EVENTS = emit_events(os.environ)
 
 
 @logger.inject_lambda_context

@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap_rescan
+from emr_log_guard.bootstrap.finish_rescan import finish_rescan
 from emr_log_guard.events.rescan import parse_finish
 from emr_log_guard.observability import logger, metrics
 
-FINISH_RESCAN = bootstrap_rescan.finish_rescan(os.environ)
+FINISH_RESCAN = finish_rescan(os.environ)
 
 
 @logger.inject_lambda_context

@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap_outbound
+from emr_log_guard.bootstrap.import_findings import import_findings
 from emr_log_guard.events.import_findings import parse_import
 from emr_log_guard.observability import logger
 
-IMPORT_FINDINGS = bootstrap_outbound.import_findings(os.environ)
+IMPORT_FINDINGS = import_findings(os.environ)
 
 
 @logger.inject_lambda_context

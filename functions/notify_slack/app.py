@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap
+from emr_log_guard.bootstrap.notify_slack import notify_slack
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.observability import logger, metrics
 
-NOTIFY_SLACK = bootstrap.notify_slack(os.environ)
+NOTIFY_SLACK = notify_slack(os.environ)
 
 
 @logger.inject_lambda_context

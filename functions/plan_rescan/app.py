@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap_rescan
+from emr_log_guard.bootstrap.plan_rescan import plan_rescan
 from emr_log_guard.events.rescan import parse_plan
 from emr_log_guard.observability import logger, metrics
 
-PLAN_RESCAN = bootstrap_rescan.plan_rescan(os.environ)
+PLAN_RESCAN = plan_rescan(os.environ)
 
 
 @logger.inject_lambda_context

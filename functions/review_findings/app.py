@@ -6,10 +6,10 @@ from typing import Any
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap
+from emr_log_guard.bootstrap.review_findings import review_findings
 from emr_log_guard.observability import logger, metrics
 
-REVIEW_FINDINGS = bootstrap.review_findings(os.environ)
+REVIEW_FINDINGS = review_findings(os.environ)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)

@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard import bootstrap_rescan
+from emr_log_guard.bootstrap.scan_shard import scan_shard
 from emr_log_guard.events.rescan import parse_shard
 from emr_log_guard.observability import logger, metrics
 
-SCAN_SHARD = bootstrap_rescan.scan_shard(os.environ)
+SCAN_SHARD = scan_shard(os.environ)
 
 
 @logger.inject_lambda_context

@@ -51,7 +51,7 @@ BY_BOTOCORE: dict[str, set[str]] = BUILD["BY_BOTOCORE"]
 def wired_adapters() -> set[Path]:
     """The adapters that the functions' wiring imports, itself or through others."""
     found: set[Path] = set()
-    ahead = list(PACKAGE.glob("bootstrap*.py"))
+    ahead = list((PACKAGE / "bootstrap").glob("*.py"))
     while ahead:
         for node in ast.walk(ast.parse(ahead.pop().read_text())):
             if not isinstance(node, ast.ImportFrom) or node.module is None:
@@ -132,6 +132,33 @@ def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: 
         capture_output=True,
         text=True,
         check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_start_compiles_what_the_dataclasses_of_pure_modules_generate(artifacts: Path) -> None:
+    """Python tells those who audit it what it compiles."""
+    count = f"""
+import dataclasses, importlib, pkgutil, sys
+compiled = []
+def hear(event, given):
+    if event == "compile" and b"__create_fn__" in (given[0] or b""):
+        compiled.append(given[0])
+sys.addaudithook(hear)
+sys.path.insert(0, {str(artifacts / "EmrLogGuardLayer" / "python")!r})
+import emr_log_guard.bootstrap
+from emr_log_guard import domain, rules
+for package in (domain, rules):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+assert not compiled, compiled
+dataclasses.make_dataclass("Another", ["name"])
+assert compiled, "nobody was told"
+"""
+
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", count], capture_output=True, text=True, check=False
     )
 
     assert result.returncode == 0, result.stderr

@@ -22,7 +22,8 @@ def aws() -> StubbedAws:
 @pytest.fixture
 def schedules(aws: StubbedAws) -> EventBridgeSchedules:
     clients.scheduler.cache_clear()
-    return EventBridgeSchedules(aws.attach(clients.scheduler()), SETTINGS, lambda: NOW)
+    client = aws.attach(clients.scheduler())
+    return EventBridgeSchedules(lambda: client, SETTINGS, lambda: NOW)
 
 
 def test_a_schedule_sends_the_request_once_through_its_role(

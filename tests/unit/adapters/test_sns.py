@@ -21,10 +21,15 @@ ALERT = Alert(
 )
 
 
+def alerts(aws: StubbedAws) -> SnsAlerts:
+    client = aws.attach(boto3.client("sns"))
+    return SnsAlerts(lambda: client, TOPIC)
+
+
 def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
     aws.answer("Publish", {"MessageId": "m"})
 
-    SnsAlerts(aws.attach(boto3.client("sns")), TOPIC).publish(ALERT)
+    alerts(aws).publish(ALERT)
 
     ((operation, params),) = aws.calls
     message = json.loads(params["Message"])
@@ -49,4 +54,4 @@ def test_an_alert_that_cannot_be_published_flies(aws: StubbedAws) -> None:
     aws.answer("Publish", AwsError("AuthorizationError", status=403))
 
     with pytest.raises(ClientError, match="AuthorizationError"):
-        SnsAlerts(aws.attach(boto3.client("sns")), TOPIC).publish(ALERT)
+        alerts(aws).publish(ALERT)

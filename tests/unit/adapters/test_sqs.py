@@ -12,10 +12,15 @@ QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/enforce"
 REQUEST = RequestEnforcement(a_cluster().arn, (a_log_object(),))
 
 
+def queue(aws: StubbedAws) -> SqsEnforcementQueue:
+    client = aws.attach(boto3.client("sqs"))
+    return SqsEnforcementQueue(lambda: client, QUEUE)
+
+
 def test_a_request_is_sent_as_enforce_reads_it(aws: StubbedAws) -> None:
     aws.answer("SendMessage", {"MessageId": "m"})
 
-    SqsEnforcementQueue(aws.attach(boto3.client("sqs")), QUEUE).send(REQUEST)
+    queue(aws).send(REQUEST)
 
     ((operation, params),) = aws.calls
     assert operation == "SendMessage"
@@ -27,4 +32,4 @@ def test_a_request_that_cannot_be_sent_flies(aws: StubbedAws) -> None:
     aws.answer("SendMessage", AwsError("AWS.SimpleQueueService.NonExistentQueue"))
 
     with pytest.raises(ClientError, match="NonExistentQueue"):
-        SqsEnforcementQueue(aws.attach(boto3.client("sqs")), QUEUE).send(REQUEST)
+        queue(aws).send(REQUEST)

@@ -75,8 +75,9 @@ def test_an_alert_about_the_policy_reaches_people_and_machines(
     aws.answer("Publish", {"MessageId": "m"})
     clients.sns.cache_clear()
     problem = PolicyProblem(NAME, version, ("mode: expected `str`\x1b; write one of …",))
+    client = aws.attach(clients.sns())
 
-    SnsAlerts(aws.attach(clients.sns()), TOPIC).policy_invalid(problem)
+    SnsAlerts(lambda: client, TOPIC).policy_invalid(problem)
 
     [(_, call)] = aws.calls
     messages = json.loads(call["Message"])

@@ -24,11 +24,11 @@ class EventBridgeSchedules:
 
     def __init__(
         self,
-        client: "EventBridgeSchedulerClient",
+        client: "Callable[[], EventBridgeSchedulerClient]",
         settings: ScheduleSettings,
         clock: Callable[[], datetime],
     ) -> None:
-        """Make schedules that send to a queue through a role."""
+        """Make schedules that send to a queue through a role; the client is asked for then."""
         self._client = client
         self._settings = settings
         self._clock = clock
@@ -50,16 +50,18 @@ class EventBridgeSchedules:
                 "DeadLetterConfig": {"Arn": self._settings.dead_letters_arn},
             },
         }
+        client = self._client()
         try:
-            self._client.create_schedule(**wanted)
-        except self._client.exceptions.ConflictException:
-            self._client.update_schedule(**wanted)
+            client.create_schedule(**wanted)
+        except client.exceptions.ConflictException:
+            client.update_schedule(**wanted)
 
     def delete(self, cluster_arn: str) -> None:
         """Delete a cluster's schedule, if there is one."""
+        client = self._client()
         try:
-            self._client.delete_schedule(Name=_name(cluster_arn), GroupName=self._settings.group)
-        except self._client.exceptions.ResourceNotFoundException:
+            client.delete_schedule(Name=_name(cluster_arn), GroupName=self._settings.group)
+        except client.exceptions.ResourceNotFoundException:
             return
 
 

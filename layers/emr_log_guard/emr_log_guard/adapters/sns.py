@@ -1,5 +1,6 @@
 """Amazon SNS: publishing alerts."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.arn import Arn
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 class SnsAlerts:
     """The alerts topic."""
 
-    def __init__(self, client: "SNSClient", topic_arn: str) -> None:
-        """Publish to this topic."""
+    def __init__(self, client: "Callable[[], SNSClient]", topic_arn: str) -> None:
+        """Publish to this topic, through a client that is asked for when there is something."""
         self._client = client
         self._topic_arn = topic_arn
 
     def publish(self, alert: Alert) -> None:
         """Tell every subscriber: text for people, JSON for machines. Errors fly."""
-        self._client.publish(
+        self._client().publish(
             TopicArn=self._topic_arn,
             Subject=alert_subject(alert),
             MessageStructure="json",
@@ -38,7 +39,7 @@ class SnsAlerts:
         """Tell every subscriber that the policy cannot be gone by. Errors fly."""
         arn = Arn.parse(self._topic_arn)
         place = {"account": arn.account, "region": arn.region} if arn else {}
-        self._client.publish(
+        self._client().publish(
             TopicArn=self._topic_arn,
             Subject=policy_subject(problem),
             MessageStructure="json",

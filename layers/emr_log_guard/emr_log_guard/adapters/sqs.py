@@ -1,6 +1,7 @@
 """Amazon SQS: what is asked of `enforce` and `check_log_objects`, and what could not be done."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.decide import RequestEnforcement
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 class SqsEnforcementQueue:
     """The queue in front of `enforce`."""
 
-    def __init__(self, client: "SQSClient", queue_url: str) -> None:
-        """Send to this queue."""
+    def __init__(self, client: "Callable[[], SQSClient]", queue_url: str) -> None:
+        """Send to this queue, through a client that is asked for when there is something."""
         self._client = client
         self._queue_url = queue_url
 
     def send(self, request: RequestEnforcement, delay_seconds: int = 0) -> None:
         """Hand a request over, to be delivered after a delay of at most 900 s. Errors fly."""
-        self._client.send_message(
+        self._client().send_message(
             QueueUrl=self._queue_url,
             MessageBody=encode_enforcement_request(request),
             DelaySeconds=delay_seconds,

@@ -1,7 +1,8 @@
-"""Spares a function's start the garbage collector, which would find nothing to collect.
+"""The wiring: each function's use case, made once a cold start from its environment.
 
-Imported before all else that a function imports. What is made until the wiring ends stays as long
-as the function does, so no later collection looks through it either.
+A module a function, named as it is: no function's start pays for what others need. Nor for the
+garbage collector, which would find nothing to collect: what is made until the wiring ends stays as
+long as the function does, so no later collection looks through it either.
 https://docs.python.org/3.13/library/gc.html#gc.freeze
 """
 
@@ -9,7 +10,10 @@ import gc
 from collections.abc import Callable
 from functools import wraps
 
+from emr_log_guard.bootstrap import generated_methods
+
 gc.disable()
+generated_methods.use()
 
 
 def completes_start[**P, R](wire: Callable[P, R]) -> Callable[P, R]:

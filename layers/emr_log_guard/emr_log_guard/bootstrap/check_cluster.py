@@ -1,0 +1,55 @@
+"""The wiring of check_cluster: every cluster is read afresh, keys and roles are remembered."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.iam import IamRoles
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.memory import RememberedBuckets, RememberedKeys, RememberedRoles
+from emr_log_guard.adapters.s3 import S3Buckets
+from emr_log_guard.bootstrap import completes_start
+from emr_log_guard.bootstrap.clock import utc_now
+from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, ledger_in
+from emr_log_guard.config import Settings
+from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+
+
+@completes_start
+def check_cluster(env: Mapping[str, str]) -> CheckCluster:
+    """Wire the cluster check."""
+    settings = Settings.from_env(env)
+    clusters = EmrClusters(clients.emr())
+    keep = keep_ledger(settings, env, "check_cluster")
+    return cluster_check(settings, clusters, S3Buckets(clients.s3()), keep)
+
+
+def cluster_check(
+    settings: Settings, clusters: EmrClusters, buckets: S3Buckets, keep: KeepLedger
+) -> CheckCluster:
+    """Wire the cluster check to whoever reads clusters and buckets, and keeps the ledger."""
+    afresh = ReadClusterFacts(
+        keys=KmsKeys(clients.kms),
+        roles=IamRoles(clients.iam()),
+        workloads=clusters,
+        buckets=buckets,
+        checked_buckets=settings.log_buckets,
+    )
+    return CheckCluster(
+        clusters=clusters,
+        read_facts=replace(
+            afresh,
+            keys=RememberedKeys(KmsKeys(clients.kms)),
+            roles=RememberedRoles(IamRoles(clients.iam())),
+            buckets=RememberedBuckets(buckets),
+        ),
+        read_afresh=afresh,
+        policy=current_policy(settings),
+        ledger=ledger_in(settings.findings_table_name),
+        keep=keep,
+        clock=utc_now,
+        runbook=settings.runbook,
+    )

@@ -1,0 +1,37 @@
+"""The wiring of check_log_objects: clusters, their steps and keys are remembered."""
+
+from collections.abc import Mapping
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import LedgeredClusters
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, RememberedSteps
+from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.bootstrap import completes_start
+from emr_log_guard.bootstrap.clock import utc_now
+from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, ledger_in
+from emr_log_guard.config import Settings
+from emr_log_guard.usecases.check_log_objects import CheckLogObjects
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+
+
+@completes_start
+def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
+    """Wire the log-object check."""
+    settings = Settings.from_env(env)
+    clusters = EmrClusters(clients.emr())
+    ledger = ledger_in(settings.findings_table_name)
+    return CheckLogObjects(
+        read_object=ReadLogObject(
+            clusters=RememberedClusters(LedgeredClusters(clusters, ledger)),
+            objects=S3LogObjects(clients.s3()),
+            keys=RememberedKeys(KmsKeys(clients.kms)),
+            steps=RememberedSteps(clusters),
+        ),
+        policy=current_policy(settings),
+        ledger=ledger,
+        keep=keep_ledger(settings, env, "check_log_objects"),
+        clock=utc_now,
+        runbook=settings.runbook,
+    )

@@ -1,0 +1,69 @@
+"""The wiring of enforce: all is read again, but the settings that a cluster keeps for life."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.memory import RememberedClusters
+from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.adapters.sns import SnsAlerts
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.bootstrap import completes_start
+from emr_log_guard.bootstrap.clock import utc_now
+from emr_log_guard.bootstrap.parts import ledger_in
+from emr_log_guard.config import Settings, required
+from emr_log_guard.usecases.act import Act
+from emr_log_guard.usecases.current_policy import CurrentPolicy
+from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+
+if TYPE_CHECKING:
+    from emr_log_guard.adapters.security_hub import SecurityHub
+
+
+@completes_start
+def enforce(env: Mapping[str, str]) -> Enforce:
+    """Wire the enforcement."""
+    settings = Settings.from_env(env)
+    clusters = EmrClusters(clients.emr())
+    keys = KmsKeys(clients.kms)
+    alerts = SnsAlerts(clients.sns, settings.alerts_topic_arn)
+    ledger = ledger_in(settings.findings_table_name)
+    return Enforce(
+        clusters=clusters,
+        read_facts=ReadClusterFacts(keys, workloads=clusters),
+        read_object=ReadLogObject(
+            RememberedClusters(clusters), S3LogObjects(clients.s3()), keys, clusters
+        ),
+        policy=CurrentPolicy(
+            SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
+            alerts,
+            allowed=True,  # this function is only in stacks that may
+            remember=False,
+        ),
+        ledger=ledger,
+        # It asks nobody for enforcement: what it tells through the ledger is over.
+        keep=KeepLedger(ledger, Act(alerts), utc_now, "enforce"),
+        alerts=alerts,
+        queue=SqsEnforcementQueue(clients.sqs, required(env, "ENFORCEMENT_QUEUE_URL")),
+        rechecks=EventBridgeRechecks(clients.events()),
+        clock=utc_now,
+        runbook=settings.runbook,
+        suppressions=_suppressions(env),
+    )
+
+
+def _suppressions(env: Mapping[str, str]) -> "SecurityHub | None":
+    product_arn = env.get("SECURITY_HUB_PRODUCT_ARN")
+    if not product_arn:
+        return None
+    # Most stacks do without it.
+    from emr_log_guard.adapters.security_hub import SecurityHub  # noqa: PLC0415
+
+    return SecurityHub(clients.security_hub(), product_arn)

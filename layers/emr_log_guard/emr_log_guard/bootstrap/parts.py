@@ -1,0 +1,49 @@
+"""What the functions that judge are wired with alike."""
+
+from collections.abc import Mapping
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.scheduler import EventBridgeSchedules
+from emr_log_guard.adapters.sns import SnsAlerts
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.bootstrap.clock import utc_now
+from emr_log_guard.config import ScheduleSettings, Settings
+from emr_log_guard.usecases.act import Act, Enforcers
+from emr_log_guard.usecases.current_policy import CurrentPolicy
+from emr_log_guard.usecases.keep_ledger import KeepLedger
+
+
+def current_policy(settings: Settings) -> CurrentPolicy:
+    """Wire the policy in force."""
+    return CurrentPolicy(
+        SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
+        SnsAlerts(clients.sns, settings.alerts_topic_arn),
+        allowed=settings.enforcement_queue_url is not None,
+    )
+
+
+def ledger_in(table: str) -> DynamoLedger:
+    """Wire the ledger."""
+    return DynamoLedger(clients.dynamodb(), table)
+
+
+def keep_ledger(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:
+    """Wire what a function enters and tells."""
+    return KeepLedger(
+        ledger_in(settings.findings_table_name),
+        Act(SnsAlerts(clients.sns, settings.alerts_topic_arn), _enforcers(settings, env)),
+        utc_now,
+        by,
+    )
+
+
+def _enforcers(settings: Settings, env: Mapping[str, str]) -> Enforcers | None:
+    queue_url = settings.enforcement_queue_url
+    if queue_url is None:
+        return None
+    return Enforcers(
+        SqsEnforcementQueue(clients.sqs, queue_url),
+        EventBridgeSchedules(clients.scheduler, ScheduleSettings.from_env(env), utc_now),
+    )
