@@ -61,9 +61,9 @@ def cold_starts(stack: Stack, rounds: int) -> Section:
         "Cold starts",
         "Import and initialisation of each function from the layers as built, byte-compiled, on "
         "a Python without "
-        "anything else. The floor is boto3 and one client from the same layer. Every client that "
-        "a handler uses is made "
-        f"in this time. Medians of {rounds}, in turn.",
+        "anything else. The floor is boto3 and one client from the same layer. Clients are made "
+        "in this time, too, but for those that only some events need: KMS's, one a Region, and "
+        f"those that alert and terminate. Medians of {rounds}, in turn.",
         ["function", "floor", "init", "ratio", "floor, process", "process", "ratio"],
         rows,
     )
