@@ -1,6 +1,7 @@
 """Sums a re-scan up: what is new, what is resolved, what could not be looked at."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,6 +15,6 @@ FINISH_RESCAN = finish_rescan(os.environ)
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, object]:
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> Mapping[str, str | int]:
     """Write the report, and tell."""
     return FINISH_RESCAN(parse_finish(event))

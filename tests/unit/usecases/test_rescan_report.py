@@ -10,6 +10,7 @@ from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.policy import RuleSettings
 from emr_log_guard.domain.rescan import RUNS, RescanMemory, Scope
 from emr_log_guard.domain.rescan_report import BucketCoverage, RescanReport
+from emr_log_guard.events.rescan import ShardTask
 from tests.unit.builders import (
     CLUSTER_ID,
     NOW,
@@ -60,15 +61,19 @@ def test_each_run_is_remembered_in_figures(rescans: Rescans) -> None:
     )
 
 
-def test_a_run_that_is_finished_twice_is_remembered_once(rescans: Rescans) -> None:
+def test_a_run_that_is_finished_twice_is_told_and_remembered_once(rescans: Rescans) -> None:
+    """As by a retry of a function that was cut off at its very end."""
     rescans.launch(BAD)
-    rescans.run(Scope.CLUSTERS)
     rescan, shards = rescans.planned(Scope.CLUSTERS)
-    assert shards
-    rescans.finish(rescan)
-    rescans.finish(rescan)
+    for shard in shards:
+        rescans.scan(ShardTask(rescan, shard))
+    first = rescans.finish(rescan)
+    again = rescans.finish(rescan)
 
-    assert [run.name for run in remembered(rescans).runs] == ["run-1", "run-2"]
+    assert again == first
+    assert first["new"] == 1
+    assert len(rescans.results.reports) == len(rescans.world.alerts.rescans) == 1
+    assert [run.name for run in remembered(rescans).runs] == ["run-1"]
 
 
 def test_the_oldest_runs_are_forgotten_and_all_of_them_take_little_room() -> None:

@@ -190,6 +190,8 @@ class RescanMemory:
     """By cluster id."""
     runs: tuple[PastRun, ...] = ()
     """The last RUNS runs, the oldest first."""
+    answer: Mapping[str, str | int] = field(default_factory=dict)
+    """The run that left it in figures, and where its report is."""
 
 
 def cut(folder: Folder, below: tuple[str, ...]) -> tuple[Folder, ...]:

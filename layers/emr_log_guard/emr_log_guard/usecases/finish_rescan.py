@@ -95,7 +95,7 @@ class FinishRescan:
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are looked at; empty when it is all."""
 
-    def __call__(self, rescan: Rescan) -> dict[str, object]:
+    def __call__(self, rescan: Rescan) -> Mapping[str, str | int]:
         """Enter, compare, write the report, tell, and remember for the next run.
 
         Returns:
@@ -103,6 +103,8 @@ class FinishRescan:
 
         """
         policy, memory = self.policy(), self.results.recall()
+        if memory.execution == rescan.execution:  # a retry of what was cut off at its very end
+            return memory.answer
         total, failed = self._total(rescan)
         for cluster_id, seen in total.seen.items():
             self._enter(rescan, cluster_id, seen, policy)
@@ -129,9 +131,7 @@ class FinishRescan:
         self.results.report(report)
         if policy.mode is not Mode.OBSERVE:
             self.alerts.rescan_done(report)
-        self.results.remember(replace(leaves, runs=report.runs))
-        record_rescan(report)
-        return {
+        answer: Mapping[str, str | int] = {
             "report": report.place,
             "compliance": report.compliance,
             "new": len(difference.new),
@@ -140,6 +140,9 @@ class FinishRescan:
             "undetermined": len(difference.undetermined),
             "failed_shards": len(failed),
         }
+        record_rescan(report)
+        self.results.remember(replace(leaves, runs=report.runs, answer=answer))
+        return answer
 
     def _total(self, rescan: Rescan) -> tuple[_Sum, tuple[ShardFailed, ...]]:
         total = _Sum()
