@@ -39,11 +39,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a run takes place: an account, another server for S3 perhaps, and a folder."""
+    """Where a run takes place: an account, a folder, and perhaps other servers."""
 
     account: Sandbox
     folder: Path
     s3: str | None = None
+    """The server for S3; None for the account itself."""
+    everything: str | None = None
+    """The server for all that has none of its own; None for the account itself."""
 
 
 def environment(ground: Ground) -> dict[str, str]:
@@ -52,6 +55,7 @@ def environment(ground: Ground) -> dict[str, str]:
     return (
         kept
         | ground.account.environment
+        | ({"AWS_ENDPOINT_URL": ground.everything} if ground.everything else {})
         | ({"AWS_ENDPOINT_URL_S3": ground.s3} if ground.s3 else {})
         | {
             "PYTHONPATH": str(ROOT / "layers" / "emr_log_guard"),

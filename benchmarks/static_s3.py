@@ -1,24 +1,20 @@
-"""A plain server that answers what is asked of S3 here, from a table in memory.
+"""What a plain server answers that is S3, from a table in memory.
 
-The emulated account takes some 3 ms for each HeadObject, more than either client does, and so would
-measure itself. Run as `python -m benchmarks.static_s3 FILE`: FILE is JSON, a bucket's name and its
-objects' headers by key. It prints its port, and ends when its standard input does.
+Run as `python -m benchmarks.static_s3 FILE MILLISECONDS`: FILE is JSON, a bucket's name and its
+objects' headers by key.
 """
 
-import asyncio
 import json
-import subprocess
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from sandbox.deployment import ROOT
+from benchmarks.plain_server import Request, response, serve, served
 
 _PAGE = 1000
 _AFTER = ("continuation-token", "marker", "start-after")
@@ -39,14 +35,14 @@ class Bucket:
         """Know the keys by their places."""
         object.__setattr__(self, "keys", list(self.objects))
 
-    def answer(self, method: str, target: str) -> tuple[int, dict[str, str], bytes]:
-        """Answer a request: status, headers, body."""
-        url = urlsplit(target)
+    def answer(self, request: Request) -> bytes:
+        """Answer a request."""
+        url = urlsplit(request.target)
         _, _, key = url.path.lstrip("/").partition("/")
         query = parse_qs(url.query, keep_blank_values=True)
-        if method == "HEAD":
+        if request.method == "HEAD":
             head = self.objects.get(unquote(key))
-            return (404, {}, b"") if head is None else (200, head, b"")
+            return response(404, {}, b"") if head is None else response(200, head, b"")
         if url.path == "/":
             return _document(
                 "ListAllMyBucketsResult",
@@ -58,10 +54,10 @@ class Bucket:
         if "location" in query:
             return _document("LocationConstraint", "")
         if {"tagging", "policy", "website", "replication", "lifecycle"} & set(query):
-            return 404, {}, b"<Error><Code>NoSuchConfiguration</Code></Error>"
+            return response(404, {}, b"<Error><Code>NoSuchConfiguration</Code></Error>")
         return _document("Nothing", "")
 
-    def _page(self, query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+    def _page(self, query: dict[str, list[str]]) -> bytes:
         prefix = query.get("prefix", [""])[0]
         after = next(
             (query[name][0] for name in _AFTER if query.get(name)),
@@ -84,46 +80,9 @@ class Bucket:
         )
 
 
-def _document(name: str, inner: str) -> tuple[int, dict[str, str], bytes]:
+def _document(name: str, inner: str) -> bytes:
     text = f'<?xml version="1.0"?><{name} xmlns="{_XML}">{inner}</{name}>'
-    return 200, {"content-type": "application/xml"}, text.encode()
-
-
-class Connection(asyncio.Protocol):
-    """One client's connection, kept open."""
-
-    def __init__(self, bucket: Bucket, delay: float) -> None:
-        self._bucket = bucket
-        self._delay = delay
-        self._read = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Answer each request whose head is complete; none has a body."""
-        self._read += data
-        while b"\r\n\r\n" in self._read:
-            request, _, self._read = self._read.partition(b"\r\n\r\n")
-            method, target, _ = request.split(b"\r\n", 1)[0].decode().split(" ")
-            status, headers, body = self._bucket.answer(method, target)
-            lines = [f"HTTP/1.1 {status} -", f"content-length: {len(body)}"]
-            lines += [f"{name}: {value}" for name, value in headers.items()]
-            answer = "\r\n".join([*lines, "", ""]).encode() + body
-            if self._delay:
-                asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
-            else:
-                self._transport.write(answer)
-
-
-async def serve(bucket: Bucket, delay: float) -> None:
-    """Serve on a free port of loopback until standard input ends."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(bucket, delay), "127.0.0.1", 0)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)
+    return response(200, {"content-type": "application/xml"}, text.encode())
 
 
 @contextmanager
@@ -133,26 +92,11 @@ def bucket_server(
     """Serve a bucket from a process of its own, each answer held back for so long; give its URL."""
     file = folder / "bucket.json"
     file.write_text(json.dumps({"bucket": name, "objects": heads}))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.static_s3", file, str(milliseconds)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        port = process.stdout.readline().strip() if process.stdout else ""
-        yield f"http://127.0.0.1:{port}"
-        if process.stdin:
-            process.stdin.close()
+    with served("benchmarks.static_s3", file, str(milliseconds)) as server:
+        yield server
 
 
 if __name__ == "__main__":
-    file, milliseconds = sys.argv[1:]
-    known = json.loads(Path(file).read_text())
-    asyncio.run(
-        serve(
-            Bucket(known["bucket"], dict(sorted(known["objects"].items()))),
-            float(milliseconds) / 1000,
-        )
-    )
+    known = json.loads(Path(sys.argv[1]).read_text())
+    bucket = Bucket(known["bucket"], dict(sorted(known["objects"].items())))
+    serve(bucket.answer, float(sys.argv[2]))

@@ -2,41 +2,32 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_way import Authorities
 from emr_log_guard.adapters.s3 import AuditedLogObjects
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ObjectNotFoundError
+from tests.unit.adapters.loopback import CREDENTIALS, DROP, a_certificate, is_signed, served
 from tests.unit.builders import KEY, REGION
 
-CREDENTIALS = Credentials("testing", "testing")
 FIRST = ObjectVersion("example-logs", "emr/j-1A/first.gz")
 SECOND = ObjectVersion("example-logs", "emr/j-1A/second.gz")
 FOUND = Encryption("aws:kms", KEY.arn)
-DROP = 0
-"""No status: the connection is closed without an answer."""
 
 
 @dataclass
@@ -57,55 +48,9 @@ class S3:
     def answer(self, request: BaseHTTPRequestHandler) -> int:
         self.paths.append(request.path)
         self.by_botocore.append("amz-sdk-request" in request.headers)
-        if not is_signed(request, self.url):
+        if not is_signed(request, self.url, S3SigV4Auth(CREDENTIALS, "s3", REGION)):
             return 403
         return self.statuses.pop(0) if self.statuses else 200
-
-
-def is_signed(request: BaseHTTPRequestHandler, url: str) -> bool:
-    """Sign the request once more, as it arrived, and compare."""
-    authorization = request.headers.get("Authorization", "")
-    _, _, signed = authorization.partition("SignedHeaders=")
-    names = signed.partition(",")[0].split(";")
-    again = AWSRequest(
-        "HEAD", url + request.path, headers={name: request.headers[name] for name in names}
-    )
-    again.context["timestamp"] = request.headers["X-Amz-Date"]
-    signer = S3SigV4Auth(CREDENTIALS, "s3", REGION)
-    signature = signer.signature(
-        signer.string_to_sign(again, signer.canonical_request(again)), again
-    )
-    return authorization.endswith(f"Signature={signature}")
-
-
-def a_certificate(folder: Path) -> Path:
-    """Make a certificate for loopback, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "loopback.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
 
 
 @pytest.fixture(params=["https", "http"])
@@ -127,18 +72,10 @@ def s3(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S3]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    serving = S3(f"{request.param}://127.0.0.1:{server.server_port}", a_certificate(tmp_path))
-    if request.param == "https":
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(serving.certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield serving
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    certificate = a_certificate(tmp_path)
+    with served(Answering, certificate if request.param == "https" else None) as url:
+        serving = S3(url, certificate)
+        yield serving
 
 
 @dataclass
@@ -164,22 +101,6 @@ def an_audit(s3: S3, signature_version: Any = "s3v4") -> Audited:  # noqa: ANN40
     quick = QuickHeads(CREDENTIALS, Authorities(str(s3.certificate)), Pace(stopped), calls)
     quick.watch(client)
     return Audited(AuditedLogObjects(client, quick), quick, calls, stopped)
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[HTTPConnection]]:
-    """The connections that were opened without botocore."""
-    connections: list[HTTPConnection] = []
-    connect = HTTPConnection.connect
-
-    def remember(connection: HTTPConnection) -> None:
-        connections.append(connection)
-        connect(connection)
-
-    monkeypatch.setattr(HTTPConnection, "connect", remember)
-    yield connections
-    for connection in connections:
-        connection.close()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from botocore.response import StreamingBody
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_way import Authorities
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved

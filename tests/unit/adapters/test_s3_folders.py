@@ -10,7 +10,8 @@ from moto import mock_aws
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_way import Authorities
 from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder

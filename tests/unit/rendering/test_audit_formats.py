@@ -17,9 +17,9 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.large_buckets import LARGE, advice_on
 from emr_log_guard.rendering import audit_html as html
+from emr_log_guard.rendering import audit_json as as_json
 from emr_log_guard.rendering.audit_asff import audit_asff
 from emr_log_guard.rendering.audit_csv import COLUMNS, audit_csv
-from emr_log_guard.rendering.audit_json import audit_json
 from emr_log_guard.rendering.audit_ocsf import audit_ocsf
 from emr_log_guard.rendering.audit_sarif import audit_sarif
 from emr_log_guard.rendering.audit_table import audit_table
@@ -89,6 +89,10 @@ def audit_html(report: AuditReport) -> str:
     return "".join(html.audit_html(report))
 
 
+def audit_json(report: AuditReport) -> str:
+    return "".join(as_json.audit_json(report))
+
+
 RENDERERS = (
     audit_asff,
     audit_csv,
@@ -115,6 +119,16 @@ def run_of(report: AuditReport) -> dict[str, Any]:
     [run] = log["runs"]
     assert isinstance(run, dict)
     return run
+
+
+@pytest.mark.parametrize(
+    "report", [a_report(), a_report(audited(BAD)), REPORT, hostile('\n  "clusters": [\n')]
+)
+def test_json_is_laid_out_as_one_document(report: AuditReport) -> None:
+    text = audit_json(report)
+
+    assert text == json.dumps(json.loads(text), indent=2) + "\n"
+    assert len(json.loads(text)["clusters"]) == len(report.clusters)
 
 
 def test_json_has_the_documented_shape() -> None:

@@ -74,7 +74,7 @@ class AuditedAccount:
 
     def _place(self, region: str) -> PlaceAccess:
         session, scope = self.session, self.scope
-        clusters = EmrClusters(session.emr(region))
+        clusters = EmrClusters(session.emr(region), session.quick_calls(region))
         return PlaceAccess(
             clusters,
             ReadClusterFacts(

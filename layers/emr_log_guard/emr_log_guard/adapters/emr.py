@@ -1,9 +1,9 @@
 """Amazon EMR: reading clusters and ending them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types_boto3_emr.literals import ClusterStateType, SessionStateType
     from types_boto3_emr.type_defs import ClusterTypeDef, ListClustersInputPaginateTypeDef
 
+    from emr_log_guard.adapters.quick_calls import QuickCalls
+
 _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
     "SUBMITTED",
     "STARTING",
@@ -39,9 +41,10 @@ class EmrClusters:
     Errors that a retry may cure fly: the invocation is retried, then dead-lettered.
     """
 
-    def __init__(self, client: "EMRClient") -> None:
-        """Read and act through this client."""
+    def __init__(self, client: "EMRClient", quick: "QuickCalls | None" = None) -> None:
+        """Read and act through this client, and read quickly where it showed the way."""
         self._client = client
+        self._quick = quick
 
     def describe(self, cluster_id: str) -> Cluster:
         """Read a cluster: one DescribeCluster.
@@ -50,6 +53,10 @@ class EmrClusters:
             ClusterNotFoundError: EMR knows no such cluster here.
 
         """
+        if self._quick:
+            found = self._quick.answer("DescribeCluster", ClusterId=cluster_id)
+            if found is not None:
+                return _cluster(found["Cluster"])
         try:
             answer = self._client.describe_cluster(ClusterId=cluster_id)
         except self._client.exceptions.InvalidRequestException as error:
@@ -102,7 +109,6 @@ class EmrClusters:
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """Read the steps that have log settings of their own: one ListSteps per 50 steps."""
-        pages = self._client.get_paginator("list_steps").paginate(ClusterId=cluster_id)
         try:
             return tuple(
                 Step(
@@ -111,12 +117,23 @@ class EmrClusters:
                     log_uri=step.get("LogUri") or None,
                     log_key_identifier=step.get("EncryptionKeyArn") or None,
                 )
-                for page in pages
+                for page in self._pages_of_steps(cluster_id)
                 for step in page["Steps"]
                 if step.get("LogUri") or step.get("EncryptionKeyArn")
             )
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
+
+    def _pages_of_steps(self, cluster_id: str) -> Iterator[Mapping[str, Any]]:
+        asked = {"ClusterId": cluster_id}
+        first = self._quick.answer("ListSteps", **asked) if self._quick else None
+        if first is not None:
+            yield first
+            if not first.get("Marker"):
+                return
+            asked["Marker"] = first["Marker"]
+        pages: Any = self._client.get_paginator("list_steps")  # its type knows of no Marker
+        yield from pages.paginate(**asked)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         """Read the active sessions that have S3 log settings of their own.

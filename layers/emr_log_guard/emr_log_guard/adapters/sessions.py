@@ -15,7 +15,9 @@ from botocore.httpsession import get_cert_path
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Paces
-from emr_log_guard.adapters.quick_heads import Authorities, QuickHeads
+from emr_log_guard.adapters.quick_calls import QuickCalls
+from emr_log_guard.adapters.quick_heads import QuickHeads
+from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
 
@@ -127,6 +129,23 @@ class AuditSession:
         """Return what gives the client for KMS in a Region, this one unless told another."""
         return lambda other: self._client("kms", other or region)
 
+    def quick_calls(self, region: str) -> QuickCalls | None:
+        """Return what asks Amazon EMR as the client does, only quicker.
+
+        None without credentials: the client tells of that.
+
+        Raises:
+            NotReadableError: The certificates that the environment names cannot be opened.
+
+        """
+        client, credentials = self.emr(region), self.session.get_credentials()
+        if credentials is None:
+            return None
+        connections, paces = KeptConnections(self._authorities()), self._paces["emr", region]
+        quick = QuickCalls(credentials, connections, paces, self.watch.calls)
+        quick.watch(client)
+        return quick
+
     def s3(self, region: str) -> "S3Client":
         """Return the client for S3 in a Region."""
         client: S3Client = self._client("s3", region)
@@ -144,17 +163,26 @@ class AuditSession:
         credentials = self.session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        bundle = self.session.get_config_variable("ca_bundle")
-        certificates = bundle or get_cert_path(verify=True)
-        try:
-            authorities = Authorities(certificates)
-        except OSError as error:
-            message = f"the certificates in {certificates} cannot be read: {error}"
-            raise NotReadableError(message) from error
+        authorities = self._authorities()
         pace = self._paces["s3", region].of("HeadObject")
         quick = QuickHeads(credentials, authorities, pace, self.watch.calls)
         quick.watch(client)
         return quick
+
+    def _authorities(self) -> Authorities:
+        """Name whom botocore trusts.
+
+        Raises:
+            NotReadableError: The certificates that the environment names cannot be opened.
+
+        """
+        bundle = self.session.get_config_variable("ca_bundle")
+        certificates = bundle or get_cert_path(verify=True)
+        try:
+            return Authorities(certificates)
+        except OSError as error:
+            message = f"the certificates in {certificates} cannot be read: {error}"
+            raise NotReadableError(message) from error
 
     def sts(self) -> "STSClient":
         """Return the client for STS."""

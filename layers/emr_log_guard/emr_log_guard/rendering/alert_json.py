@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert
@@ -21,6 +22,7 @@ _BYTES = 250_000
 """SNS refuses messages above 256 KiB, attributes included."""
 _LONGEST = (2_000, 500, 100, 25)
 """Characters that a text may keep, each tried in turn, when the whole would be too long."""
+_FINDING = tuple(field.name for field in fields(Finding))
 
 
 def alert_messages(alert: Alert) -> str:
@@ -81,7 +83,7 @@ def alert_attributes(alert: Alert) -> Mapping[str, str]:
 
 def finding_json(finding: Finding) -> dict[str, object]:
     """Write a finding's fields, times in ISO 8601 UTC."""
-    return {field.name: _value(getattr(finding, field.name)) for field in fields(finding)}
+    return {name: _value(getattr(finding, name)) for name in _FINDING}
 
 
 def exemption_json(exemption: Exemption) -> dict[str, object]:
@@ -98,9 +100,13 @@ def exemption_json(exemption: Exemption) -> dict[str, object]:
 
 
 def _value(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return value
+    return _time(value) if isinstance(value, datetime) else value
+
+
+@lru_cache(maxsize=16)
+def _time(moment: datetime) -> str:
+    """Write a moment; the findings of a check have the same ones."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _place(alert: Alert) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """An audit as JSON: the schema `emr-log-guard/audit/1`, for other people's tools."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from emr_log_guard.domain.audit import AuditedCluster, AuditReport
@@ -10,12 +10,30 @@ from emr_log_guard.rendering.alert_json import finding_json
 SCHEMA = "emr-log-guard/audit/1"
 
 
-def audit_json(report: AuditReport) -> str:
-    """Write the report. `account` and `region` are null when there are several."""
-    return json.dumps(_document(report), indent=2) + "\n"
+_CLUSTERS = '\n  "clusters": ['
+"""What the clusters of the document stand behind; no text has a line break that is not escaped."""
+
+
+def audit_json(report: AuditReport) -> Iterator[str]:
+    """Write the report, a cluster at a time: there may be thousands.
+
+    `account` and `region` are null when there are several.
+    """
+    before, clusters, after = _indented(_document(report)).partition(_CLUSTERS)
+    yield before + clusters
+    separator = ""
+    for audited in report.clusters:
+        yield f"{separator}\n    {_indented(_cluster(audited)).replace('\n', '\n    ')}"
+        separator = ","
+    yield f"{'\n  ' if separator else ''}{after}\n"
+
+
+def _indented(value: object) -> str:
+    return json.dumps(value, indent=2)
 
 
 def _document(report: AuditReport) -> dict[str, object]:
+    """Give all but the clusters."""
     return {
         "schema": SCHEMA,
         "account": _only(place.account for place in report.places),
@@ -39,7 +57,7 @@ def _document(report: AuditReport) -> dict[str, object]:
             {"rule_id": rule.id, "rule_name": rule.name, "reason": rule.reason}
             for rule in report.unjudged
         ],
-        "clusters": [_cluster(audited) for audited in report.clusters],
+        "clusters": [],
         "totals": {str(name): count for name, count in report.totals.items()},
         "api_calls": dict(report.api_calls),
         "advice": list(report.advice),

@@ -7,12 +7,13 @@ from threading import Event
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, ClusterSummary
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError, NotReadableError
 from emr_log_guard.rules.judge import Judging, judge_cluster
+from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.audit_log_objects import AuditLogObjects, LogObjectsAudited
 from emr_log_guard.usecases.audit_scope import AuditScope
 from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress, Steps
@@ -62,7 +63,7 @@ class AuditPlace:
             ThreadPoolExecutor(self.scope.threads, "cluster") as pool,
             ThreadPoolExecutor(self.scope.object_threads, "object") as object_pool,
         ):
-            one = _OneCluster(self, self.read_facts(), object_pool, add)
+            one = _OneCluster(self, self.read_facts(), self.scope.cluster_rules, object_pool, add)
             jobs: list[Future[None]] = []
             try:
                 for summary, cluster in self._found():
@@ -107,6 +108,7 @@ class _OneCluster:
 
     place: AuditPlace
     read_facts: ReadClusterFacts
+    rules: tuple[Rule[ClusterFacts], ...]
     object_pool: ThreadPoolExecutor
     add: Callable[[AuditedCluster], None]
 
@@ -127,7 +129,7 @@ class _OneCluster:
         if isinstance(read, Unresolved):
             return AuditedCluster(summary, unresolved=(read.reason,))
         judging, scope = self.place.judging, self.place.scope
-        findings = judge_cluster(self.read_facts(read), scope.cluster_rules, judging)
+        findings = judge_cluster(self.read_facts(read), self.rules, judging)
         logs = self._log_objects(read)
         return AuditedCluster(
             replace(summary, state=read.state),

@@ -1,0 +1,77 @@
+"""A plain server with an account's own answers: each is asked for once, and then known.
+
+Run as `python -m benchmarks.recorded_account URL`. What nobody has asked yet is asked of the
+account at URL, for as long as there is one.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+from benchmarks.plain_server import Request, response, serve, served
+
+_SECONDS = 60
+_BROKEN = 500
+"""From this status on, an answer tells of the account's state and not of what was asked."""
+_OF_THE_CONNECTION = frozenset({"connection", "date", "keep-alive", "transfer-encoding"})
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^,]+)")
+"""Who asks, and which Region's service; not on which day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An account's answers so far."""
+
+    url: str
+    _answers: dict[object, bytes] = field(default_factory=dict)
+
+    def answer(self, request: Request) -> bytes:
+        """Give the account's answer to a request, asking it if need be."""
+        asked = _question(request)
+        known = self._answers.get(asked)
+        if known is not None:
+            return known
+        try:
+            status, headers, body = self._ask(request)
+        except (OSError, HTTPException) as error:
+            return response(502, {}, f"{request.method} {request.target}: {error}".encode())
+        answer = response(status, headers, body)
+        if status < _BROKEN:
+            self._answers[asked] = answer
+        return answer
+
+    def _ask(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=_SECONDS)) as connection:
+            connection.request(request.method, request.target, request.body, dict(request.headers))
+            answer = connection.getresponse()
+            headers = {name.lower(): value for name, value in answer.getheaders()}
+            for name in _OF_THE_CONNECTION & set(headers):
+                del headers[name]
+            return answer.status, headers, answer.read()
+
+
+def _question(request: Request) -> object:
+    """Say what makes two requests the same: all but the time, and the signature that goes by it."""
+    credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
+    return (
+        request.method,
+        request.target,
+        request.headers.get("x-amz-target"),
+        credential and credential.groups(),
+        request.body,
+    )
+
+
+@contextmanager
+def recorded(url: str) -> Iterator[str]:
+    """Serve the answers of the account at a URL; give the new URL."""
+    with served("benchmarks.recorded_account", url) as server:
+        yield server
+
+
+if __name__ == "__main__":
+    serve(Recording(sys.argv[1]).answer)
