@@ -47,16 +47,16 @@ def test_threads_have_kms_clients_made_one_at_a_time(monkeypatch: pytest.MonkeyP
     clients.kms.cache_clear()
     making: list[str] = []
     at_once: list[int] = []
-    make: Any = boto3.client
+    make: Any = boto3.Session.client
 
-    def slowly(service: str, region_name: str, **options: Any) -> Any:  # noqa: ANN401 - boto3's
+    def slowly(session: Any, service: str, region_name: str, **options: Any) -> Any:  # noqa: ANN401 - boto3's
         making.append(region_name)
         sleep(0.01)
         at_once.append(len(making))
         making.remove(region_name)
-        return make(service, region_name=region_name, **options)
+        return make(session, service, region_name=region_name, **options)
 
-    monkeypatch.setattr(boto3, "client", slowly)
+    monkeypatch.setattr(boto3.Session, "client", slowly)
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(clients.kms, [REGION, OTHER_REGION] * 2))
 
