@@ -59,11 +59,13 @@ def cold_starts(stack: Stack, rounds: int) -> Section:
         )
     return Section(
         "Cold starts",
-        "Import and initialisation of each function from the layers as built, byte-compiled, on "
-        "a Python without "
-        "anything else. The floor is boto3 and one client from the same layer. Clients are made "
-        "in this time, too, but for those that only some events need: KMS's, one a Region, and "
-        f"those that alert and terminate. Medians of {rounds}, in turn.",
+        "Each function from the layers as built, byte-compiled, on a Python without anything else, "
+        "beside the floor: boto3 and one client from the same layer. First import and "
+        "initialisation alone, then the whole process from the start of Python until it is ready; "
+        "what Python does at its end is left out. Clients are made in this time, too, but for "
+        "those that only some events need: KMS's, one a Region, and those that alert and "
+        "terminate. `scan_shard`, which has a whole processor at any time, makes what one kind of "
+        f"shard needs at the first of that kind. Medians of {rounds}, in turn.",
         ["function", "floor", "init", "ratio", "floor, process", "process", "ratio"],
         rows,
     )

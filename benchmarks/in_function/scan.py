@@ -27,7 +27,7 @@ task = parse_shard(json.loads(told))
 if task.shard.folder is None:
     sys.exit("the task is about no folder")
 # However slow the machine is: all of it, which takes several invocations on a slow one.
-scan = replace(scan_shard(os.environ).log_objects, threads=int(threads), seconds=math.inf)
+scan = replace(scan_shard(os.environ).log_objects(), threads=int(threads), seconds=math.inf)
 used, begun = time.process_time(), time.perf_counter()
 done = scan(task.rescan, task.shard, task.shard.folder, "", lambda _: None)
 answer = {

@@ -4,13 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.audit import (
-    AuditedCluster,
-    AuditedPlace,
-    AuditReport,
-    ClusterSummary,
-    UnjudgedRule,
-)
+from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, UnjudgedRule
+from emr_log_guard.domain.clusters import ClusterSummary
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Exemption
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION

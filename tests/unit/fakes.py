@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from emr_log_guard.domain.audit import ClusterSummary
-from emr_log_guard.domain.clusters import Cluster, Session, Step
+from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey

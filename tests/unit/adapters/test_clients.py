@@ -1,11 +1,15 @@
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import sleep
 from typing import Any
 
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import DataNotFoundError
+from botocore.loaders import Loader
 
 from emr_log_guard.adapters import clients
 from tests.unit.builders import OTHER_REGION, REGION
@@ -62,3 +66,19 @@ def test_threads_have_kms_clients_made_one_at_a_time(monkeypatch: pytest.MonkeyP
 
     assert [client.meta.region_name for client in made] == [REGION, OTHER_REGION] * 2
     assert set(at_once) == {1}
+
+
+def test_models_are_read_whether_they_are_compressed_or_not(tmp_path: Path) -> None:
+    """botocore ships them compressed, and the layer's build leaves them as they are."""
+    clients.shared_session.cache_clear()
+    loader: Loader = clients.shared_session().get_component("data_loader")
+    (folder := tmp_path / "plain" / "2026-03-14").mkdir(parents=True)
+    model = {"version": "2.0", "shapes": {"Größe": {"type": "long"}}}
+    (folder / "service-2.json").write_text(json.dumps(model, ensure_ascii=False), "utf-8")
+    loader.search_paths.append(str(tmp_path))
+
+    assert loader.load_service_model("plain", "service-2") == model
+    for name in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+        assert loader.load_service_model("emr", name) == Loader().load_service_model("emr", name)
+    with pytest.raises(DataNotFoundError):
+        loader.load_data("none")

@@ -5,8 +5,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.domain.audit import ClusterSummary
-from emr_log_guard.domain.clusters import Cluster, Session, Step
+from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,

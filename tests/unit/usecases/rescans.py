@@ -93,7 +93,7 @@ class Rescans:
         world = self.world
         read = ReadClusterFacts(RememberedKeys(world.keys))
         return ScanShard(
-            clusters=ScanClusters(
+            clusters=lambda: ScanClusters(
                 check=world.check_cluster,
                 known=world.ledger,
                 ledger=world.ledger,
@@ -102,7 +102,7 @@ class Rescans:
                 clock=world.clock,
                 runbook=runbook,
             ),
-            log_objects=ScanLogObjects(
+            log_objects=lambda: ScanLogObjects(
                 folders=self.folders,
                 clusters=LedgeredClusters(world.clusters, world.ledger),
                 keys=read.keys,

@@ -11,8 +11,8 @@ from typing import Any, Unpack
 import pytest
 
 from emr_log_guard.domain import large_buckets
-from emr_log_guard.domain.audit import AuditReport, ClusterSummary, ExitStatus
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.audit import AuditReport, ExitStatus
+from emr_log_guard.domain.clusters import Cluster, ClusterSummary
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion

@@ -23,13 +23,12 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from emr_log_guard.domain.rescan import RescanMemory, Shard, ShardDone, ShardFailed
-from emr_log_guard.domain.rescan_report import RescanReport
-from emr_log_guard.rendering.rescan_json import report_json
-from emr_log_guard.rendering.rescan_text import rescan_text
 from emr_log_guard.usecases.at_once import at_once
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+    from emr_log_guard.domain.rescan_report import RescanReport
 
 _MEMORY = "memory/rescan.json"
 _RESCANS = "rescans"
@@ -96,10 +95,12 @@ class S3RescanResults:
         """Name the place of a run's report, an S3 URI."""
         return f"s3://{self._bucket}/{_report(run)}"
 
-    def report(self, report: RescanReport) -> None:
+    def report(self, report: "RescanReport") -> None:
         """Write the report, for people first: whoever sees the other one finds all three."""
-        # Jinja takes its time to import, and of all functions one writes reports.
+        # They take their time to import, Jinja above all, and of all functions one writes reports.
         from emr_log_guard.rendering.rescan_html import rescan_html  # noqa: PLC0415
+        from emr_log_guard.rendering.rescan_json import report_json  # noqa: PLC0415
+        from emr_log_guard.rendering.rescan_text import rescan_text  # noqa: PLC0415
 
         run = report.rescan.name
         with TemporaryFile() as page:

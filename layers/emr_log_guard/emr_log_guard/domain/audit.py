@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
+from emr_log_guard.domain.clusters import ClusterSummary
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.large_buckets import advice_on
@@ -21,19 +22,6 @@ class ExitStatus(IntEnum):
     """Nothing at all could be read. Wrong usage ends with the same status."""
     UNDETERMINED = 3
     """Nothing is provably broken, but something could not be determined."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterSummary:
-    """A cluster as elasticmapreduce:ListClusters tells of it.
-
-    https://docs.aws.amazon.com/emr/latest/APIReference/API_ClusterSummary.html
-    """
-
-    id: str
-    name: str
-    arn: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,19 @@ _ENDED = _GONE | {"TERMINATING"}
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSummary:
+    """A cluster as elasticmapreduce:ListClusters tells of it.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_ClusterSummary.html
+    """
+
+    id: str
+    name: str
+    arn: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A cluster's settings. All but state, protection and tags are fixed at launch.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from threading import Event
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, ClusterSummary
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts, ClusterSummary
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved

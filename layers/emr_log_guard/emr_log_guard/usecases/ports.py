@@ -1,24 +1,25 @@
 """What the use cases need of the world."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from emr_log_guard.domain.audit import ClusterSummary
-from emr_log_guard.domain.clusters import Cluster, Session, Step
-from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
-from emr_log_guard.domain.decisions import Decision
-from emr_log_guard.domain.key_access import IdentityDecision
-from emr_log_guard.domain.keys import KeyFact, KmsKey
-from emr_log_guard.domain.ledger import Entry, Known, Memory
-from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-from emr_log_guard.domain.notice import Notice
-from emr_log_guard.domain.policy import Policy
-from emr_log_guard.domain.policy_problem import PolicyProblem
-from emr_log_guard.domain.unresolved import Unresolved
-
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
+    from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
+    from emr_log_guard.domain.decisions import Decision
+    from emr_log_guard.domain.key_access import IdentityDecision
+    from emr_log_guard.domain.keys import KeyFact, KmsKey
+    from emr_log_guard.domain.ledger import Entry, Known, Memory
+    from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+    from emr_log_guard.domain.notice import Notice
+    from emr_log_guard.domain.policy import Policy
+    from emr_log_guard.domain.policy_problem import PolicyProblem
+    from emr_log_guard.domain.unresolved import Unresolved
     from emr_log_guard.events.log_objects import LogObjectHint
 
 
@@ -252,7 +253,7 @@ class Rechecks(Protocol):
 class LogObjectQueue(Protocol):
     """Has log objects looked at again."""
 
-    def recheck(self, hint: "LogObjectHint") -> None:
+    def recheck(self, hint: LogObjectHint) -> None:
         """Ask for a look at one of a cluster's known bad objects."""
         ...
 

@@ -1,17 +1,22 @@
 """What re-scans alone need of the world: no other function's cold start pays for it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
 
-from emr_log_guard.domain.audit import ClusterSummary
-from emr_log_guard.domain.ledger import Known
-from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, ShardFailed
-from emr_log_guard.domain.rescan_report import RescanReport
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
 from emr_log_guard.usecases.ports import LogObjects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from emr_log_guard.domain.clusters import ClusterSummary
+    from emr_log_guard.domain.ledger import Known
+    from emr_log_guard.domain.log_objects import ObjectVersion
+    from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, ShardFailed
+    from emr_log_guard.domain.rescan_report import RescanReport
 
 
 class ClustersByAge(Protocol):
