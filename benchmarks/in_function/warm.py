@@ -1,5 +1,7 @@
 """Times a handler without its AWS calls, once it is warm: `warm.py ROUNDS EVENT`.
 
+In the event, ROUND stands for the number of the round.
+
 What passes between the sending of a request and its answer is taken off, so this is for handlers
 that call one after the other; the processor's time is told beside it.
 """
@@ -16,7 +18,6 @@ from urllib.request import OpenerDirector
 from botocore.httpsession import URLLib3Session
 
 rounds, told = sys.argv[1:]
-event = json.loads(told)
 away = 0.0
 
 
@@ -46,13 +47,14 @@ context = SimpleNamespace(
     aws_request_id="0",
     get_remaining_time_in_millis=lambda: 60_000,
 )
-app.lambda_handler(event, context)
 walls, processors = [], []
-for _ in range(int(rounds)):
+for number in range(int(rounds) + 1):
+    event = json.loads(told.replace("ROUND", str(number)))
     away = 0.0
     used, begun = time.process_time(), time.perf_counter()
     answer = app.lambda_handler(event, context)
     walls.append(time.perf_counter() - begun - away)
     processors.append(time.process_time() - used)
-result = {"seconds": median(walls), "processor": median(processors), "answer": repr(answer)}
+# The first round is not warm.
+result = {"seconds": median(walls[1:]), "processor": median(processors[1:]), "answer": repr(answer)}
 sys.stdout.write(f"{json.dumps(result)}\n")

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from functools import wraps
 
 from emr_log_guard.bootstrap import generated_methods
+from emr_log_guard.bootstrap.postponed import postpone
 
 gc.disable()
 generated_methods.use()
+postpone("asyncio")  # which Powertools' batches import for those of coroutines
 
 
 def completes_start[**P, R](wire: Callable[P, R]) -> Callable[P, R]:
