@@ -20,6 +20,8 @@ from sandbox.estate import LOG_BUCKET, Estate
 from tests.slack import slack_webhook
 
 EVENTS = ROOT / "events"
+FLOOR = "floor"
+"""What a cold start is compared with, which is the same for each function."""
 LEAST = 0.002
 """Seconds from which on a package is worth a line of its own."""
 _IMPORT = re.compile(r"import time:\s*(\d+) \|\s*\d+ \|\s*([\w.]+)")
@@ -28,10 +30,6 @@ _IMPORT = re.compile(r"import time:\s*(\d+) \|\s*\d+ \|\s*([\w.]+)")
 def names() -> list[str]:
     """Name the functions as they were built."""
     return sorted(folder.name for folder in BUILT.parent.glob("*Function"))
-
-
-FLOOR = "floor"
-"""What a cold start is compared with, which is the same for each function."""
 
 
 def cold_starts(stack: Stack, rounds: int) -> Section:

@@ -6,8 +6,7 @@ account at URL, for as long as there is one.
 
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
@@ -66,11 +65,9 @@ def _question(request: Request) -> object:
     )
 
 
-@contextmanager
-def recorded(url: str) -> Iterator[str]:
+def recorded(url: str) -> AbstractContextManager[str]:
     """Serve the answers of the account at a URL; give the new URL."""
-    with served("benchmarks.recorded_account", url) as server:
-        yield server
+    return served("benchmarks.recorded_account", url)
 
 
 if __name__ == "__main__":

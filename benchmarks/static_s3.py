@@ -7,8 +7,8 @@ objects' headers by key.
 import json
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -85,15 +85,13 @@ def _document(name: str, inner: str) -> bytes:
     return response(200, {"content-type": "application/xml"}, text.encode())
 
 
-@contextmanager
 def bucket_server(
     folder: Path, name: str, heads: Mapping[str, Mapping[str, str]], milliseconds: float = 0
-) -> Iterator[str]:
+) -> AbstractContextManager[str]:
     """Serve a bucket from a process of its own, each answer held back for so long; give its URL."""
     file = folder / "bucket.json"
     file.write_text(json.dumps({"bucket": name, "objects": heads}))
-    with served("benchmarks.static_s3", file, str(milliseconds)) as server:
-        yield server
+    return served("benchmarks.static_s3", file, str(milliseconds))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Compiles what dataclasses generate into the layer: `compile_dataclasses.py FOLDER`.
+"""Compiles what dataclasses generate into the layer, which is the PYTHONPATH.
 
-Run with `python -I -S -B`: without site-packages, for whoever builds the layer may not have what
+Run with `python -P -S -B`: without site-packages, for whoever builds the layer may not have what
 the modules import. Something that takes any use stands in for it; what a dataclass generates
 depends on its fields' names, and not on what they are.
 """
@@ -13,6 +13,9 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pkgutil import walk_packages
 from types import CodeType, ModuleType
+
+import emr_log_guard
+from emr_log_guard.bootstrap.generated_methods import FILE, digest, written
 
 
 class _Anything(type):
@@ -53,12 +56,6 @@ class _StandIns(MetaPathFinder, Loader):
         vars(module)["__getattr__"] = lambda name: getattr(StandIn, name)
 
 
-sys.path.insert(0, sys.argv[1])
-sys.meta_path.append(_StandIns())
-
-import emr_log_guard  # noqa: E402 - the one in the folder
-from emr_log_guard.bootstrap.generated_methods import FILE, digest, written  # noqa: E402
-
 codes: dict[bytes, CodeType] = {}
 
 
@@ -69,6 +66,7 @@ def remember(text: str, *namespaces: dict[str, object]) -> None:
     exec(code, *namespaces)  # noqa: S102 - as dataclasses does
 
 
+sys.meta_path.append(_StandIns())
 vars(dataclasses)["exec"] = remember
 for package in walk_packages(emr_log_guard.__path__, "emr_log_guard."):
     if "cli" not in package.name.split("."):  # no function loads the command

@@ -1,7 +1,7 @@
 """A server on loopback that checks how requests are signed, over TLS too."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +70,35 @@ def a_certificate(folder: Path) -> Path:
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return file
+
+
+def answering(
+    answer: Callable[[BaseHTTPRequestHandler], tuple[int, Mapping[str, str], bytes]],
+) -> type[BaseHTTPRequestHandler]:
+    """Give a handler that answers with a status, headers and a body, over a kept connection."""
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self.do_POST()
+
+        def do_POST(self) -> None:
+            status, headers, body = answer(self)
+            if status == DROP:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Answering
 
 
 @contextmanager

@@ -21,7 +21,14 @@ from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.domain.clusters import Cluster, Step
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError
-from tests.unit.adapters.loopback import CREDENTIALS, DROP, a_certificate, is_signed, served
+from tests.unit.adapters.loopback import (
+    CREDENTIALS,
+    DROP,
+    a_certificate,
+    answering,
+    is_signed,
+    served,
+)
 from tests.unit.builders import KEY, REGION
 
 FIRST, SECOND = "j-1FIRST", "j-2SECOND"
@@ -92,25 +99,13 @@ class Emr:
 
 @pytest.fixture(params=["https", "http"])
 def emr(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Emr]:
-    class Answering(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            status, answer = serving.answer(self)
-            if status == DROP:
-                self.close_connection = True
-                return
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     certificate = a_certificate(tmp_path)
-    with served(Answering, certificate if request.param == "https" else None) as url:
+
+    def answer(asked: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
+        status, told = serving.answer(asked)
+        return status, {}, json.dumps(told).encode()
+
+    with served(answering(answer), certificate if request.param == "https" else None) as url:
         serving = Emr(url, certificate)
         yield serving
 

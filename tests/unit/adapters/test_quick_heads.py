@@ -17,17 +17,28 @@ from botocore.config import Config
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
 from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.quick_way import Authorities
+from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3 import AuditedLogObjects
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ObjectNotFoundError
-from tests.unit.adapters.loopback import CREDENTIALS, DROP, a_certificate, is_signed, served
+from tests.unit.adapters.loopback import (
+    CREDENTIALS,
+    DROP,
+    a_certificate,
+    answering,
+    is_signed,
+    served,
+)
 from tests.unit.builders import KEY, REGION
 
 FIRST = ObjectVersion("example-logs", "emr/j-1A/first.gz")
 SECOND = ObjectVersion("example-logs", "emr/j-1A/second.gz")
 FOUND = Encryption("aws:kms", KEY.arn)
+HEAD = {
+    "x-amz-server-side-encryption": "aws:kms",
+    "x-amz-server-side-encryption-aws-kms-key-id": KEY.arn,
+}
 
 
 @dataclass
@@ -55,25 +66,9 @@ class S3:
 
 @pytest.fixture(params=["https", "http"])
 def s3(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S3]:
-    class Answering(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_HEAD(self) -> None:
-            status = serving.answer(self)
-            if status == DROP:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            self.send_header("x-amz-server-side-encryption", "aws:kms")
-            self.send_header("x-amz-server-side-encryption-aws-kms-key-id", KEY.arn)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     certificate = a_certificate(tmp_path)
-    with served(Answering, certificate if request.param == "https" else None) as url:
+    handler = answering(lambda asked: (serving.answer(asked), HEAD, b""))
+    with served(handler, certificate if request.param == "https" else None) as url:
         serving = S3(url, certificate)
         yield serving
 
@@ -98,7 +93,8 @@ def an_audit(s3: S3, signature_version: Any = "s3v4") -> Audited:  # noqa: ANN40
         config=Config(signature_version=signature_version, retries={"total_max_attempts": 1}),
     )
     calls.attach(client)
-    quick = QuickHeads(CREDENTIALS, Authorities(str(s3.certificate)), Pace(stopped), calls)
+    connections = KeptConnections(Authorities(str(s3.certificate)))
+    quick = QuickHeads(CREDENTIALS, connections, Pace(stopped), calls)
     quick.watch(client)
     return Audited(AuditedLogObjects(client, quick), quick, calls, stopped)
 

@@ -6,13 +6,12 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ReadTimeoutError
-from botocore.httpsession import get_cert_path
 from botocore.response import StreamingBody
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
 from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.quick_way import Authorities
+from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
@@ -190,7 +189,7 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
 def audited(aws: StubbedAws) -> AuditedLogObjects:
     quick = QuickHeads(
         Credentials("testing", "testing"),
-        Authorities(get_cert_path(verify=True)),
+        KeptConnections(Authorities(None)),
         Pace(Event()),
         CallCount(),
     )

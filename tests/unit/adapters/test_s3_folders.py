@@ -5,13 +5,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.credentials import Credentials
-from botocore.httpsession import get_cert_path
 from moto import mock_aws
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.pace import Pace
 from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.quick_way import Authorities
+from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
@@ -25,7 +24,7 @@ HOME = Folder("j-1", "emr-logs", "emr/j-1/")
 
 def folders_of(client: Any) -> S3LogFolders:  # noqa: ANN401
     quick = QuickHeads(
-        Credentials("a", "b"), Authorities(get_cert_path(verify=True)), Pace(Event()), CallCount()
+        Credentials("a", "b"), KeptConnections(Authorities(None)), Pace(Event()), CallCount()
     )
     return S3LogFolders(client, quick)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from socket import create_connection
 from time import sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -18,6 +18,10 @@ from botocore.exceptions import ClientError
 
 from benchmarks.recorded_account import recorded
 from tests.unit.adapters.loopback import served
+
+if TYPE_CHECKING:
+    from types_boto3_emr import EMRClient
+    from types_boto3_emr.literals import ClusterStateType
 
 CLUSTERS = [f"j-{number:04}" for number in range(120)]
 PAGE = 50
@@ -77,7 +81,7 @@ def account() -> Iterator[Account]:
         yield running
 
 
-def a_client(service: str, url: str, region: str = "us-east-1") -> Any:  # noqa: ANN401
+def a_client(service: str, url: str, region: str = "us-east-1") -> Any:  # noqa: ANN401 - of any service
     make: Any = boto3.client
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
     return make(service, endpoint_url=url, region_name=region, config=config)
@@ -90,16 +94,19 @@ def server(account: Account) -> Iterator[str]:
 
 
 @pytest.fixture
-def emr(server: str) -> Any:  # noqa: ANN401
-    return a_client("emr", server)
+def emr(server: str) -> "EMRClient":
+    client: EMRClient = a_client("emr", server)
+    return client
 
 
-def listed(emr: Any, *states: str) -> list[str]:  # noqa: ANN401
+def listed(emr: "EMRClient", *states: "ClusterStateType") -> list[str]:
     pages = emr.get_paginator("list_clusters").paginate(ClusterStates=states)
     return [each["Id"] for page in pages for each in page["Clusters"]]
 
 
-def test_what_was_asked_once_is_answered_without_the_account(account: Account, emr: Any) -> None:  # noqa: ANN401
+def test_what_was_asked_once_is_answered_without_the_account(
+    account: Account, emr: "EMRClient"
+) -> None:
     def ask() -> list[str]:
         assert listed(emr, "RUNNING") == CLUSTERS
         assert listed(emr, "WAITING") == []
@@ -112,14 +119,14 @@ def test_what_was_asked_once_is_answered_without_the_account(account: Account, e
     assert account.asked == {"ListClusters": 4, "DescribeCluster": len(CLUSTERS)}
 
 
-def test_an_error_about_what_was_asked_is_an_answer_too(account: Account, emr: Any) -> None:  # noqa: ANN401
+def test_an_error_about_what_was_asked_is_an_answer_too(account: Account, emr: "EMRClient") -> None:
     for _ in range(2):
         with pytest.raises(emr.exceptions.InvalidRequestException, match="no such cluster"):
             emr.describe_cluster(ClusterId="j-NONE")
         account.stop()
 
 
-def test_a_broken_account_has_given_no_answer(account: Account, emr: Any) -> None:  # noqa: ANN401
+def test_a_broken_account_has_given_no_answer(account: Account, emr: "EMRClient") -> None:
     account.broken = True
     with pytest.raises(ClientError, match="InternalFailure"):
         emr.describe_cluster(ClusterId=CLUSTERS[0])
@@ -131,7 +138,7 @@ def test_a_broken_account_has_given_no_answer(account: Account, emr: Any) -> Non
 
 def test_what_was_never_asked_has_no_answer_once_the_account_is_gone(
     account: Account,
-    emr: Any,  # noqa: ANN401
+    emr: "EMRClient",
 ) -> None:
     emr.describe_cluster(ClusterId=CLUSTERS[0])
     account.stop()

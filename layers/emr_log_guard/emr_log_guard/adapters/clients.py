@@ -59,9 +59,8 @@ def shared_session() -> "Session":
 
 @cache
 def _boto3() -> boto3.Session:
-    """Return boto3's session, which is everybody's: Powertools' as well."""
-    boto3.DEFAULT_SESSION = session = boto3.Session(botocore_session=shared_session())
-    return session
+    """Return boto3's way to the same session."""
+    return boto3.Session(botocore_session=shared_session())
 
 
 @cache

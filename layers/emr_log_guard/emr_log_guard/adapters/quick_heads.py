@@ -6,7 +6,7 @@ throttling and errors.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 """
 
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from threading import local
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from emr_log_guard.adapters.quick_way import Authorities, KeptConnections, Way
+from emr_log_guard.adapters.quick_way import KeptConnections, Way
 from emr_log_guard.domain.log_objects import Encryption
 
 if TYPE_CHECKING:
@@ -34,18 +34,13 @@ class QuickHeads:
     """Heads of one client's buckets. Any number of threads may ask."""
 
     credentials: "Credentials"
-    authorities: InitVar[Authorities]
+    connections: KeptConnections
     pace: "Pace"
     calls: "CallCount"
     _ways: dict[str, Way] = field(default_factory=dict)
     """The ways to the buckets' objects, up to the key."""
-    _connections: KeptConnections = field(init=False)
     _mine: local = field(default_factory=local)
     """What each thread's last head by botocore was."""
-
-    def __post_init__(self, authorities: Authorities) -> None:
-        """Have no connection yet."""
-        self._connections = KeptConnections(authorities)
 
     def watch(self, client: "S3Client") -> None:
         """See how this client asks."""
@@ -79,7 +74,7 @@ class QuickHeads:
         path = way.path + quote(key, safe=_SAFE)
         request = AWSRequest("HEAD", way.url + path, headers=way.headers)
         S3SigV4Auth(self.credentials.get_frozen_credentials(), "s3", way.region).add_auth(request)
-        answered = self._connections.answer(way, "HEAD", path, request)
+        answered = self.connections.answer(way, "HEAD", path, request)
         if answered is None:
             return None
         head, _ = answered

@@ -141,8 +141,8 @@ class AuditSession:
         client, credentials = self.emr(region), self.session.get_credentials()
         if credentials is None:
             return None
-        connections, paces = KeptConnections(self._authorities()), self._paces["emr", region]
-        quick = QuickCalls(credentials, connections, paces, self.watch.calls)
+        paces = self._paces["emr", region]
+        quick = QuickCalls(credentials, self._connections(), paces, self.watch.calls)
         quick.watch(client)
         return quick
 
@@ -163,14 +163,13 @@ class AuditSession:
         credentials = self.session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        authorities = self._authorities()
         pace = self._paces["s3", region].of("HeadObject")
-        quick = QuickHeads(credentials, authorities, pace, self.watch.calls)
+        quick = QuickHeads(credentials, self._connections(), pace, self.watch.calls)
         quick.watch(client)
         return quick
 
-    def _authorities(self) -> Authorities:
-        """Name whom botocore trusts.
+    def _connections(self) -> KeptConnections:
+        """Have connections to whom botocore trusts.
 
         Raises:
             NotReadableError: The certificates that the environment names cannot be opened.
@@ -179,7 +178,7 @@ class AuditSession:
         bundle = self.session.get_config_variable("ca_bundle")
         certificates = bundle or get_cert_path(verify=True)
         try:
-            return Authorities(certificates)
+            return KeptConnections(Authorities(certificates))
         except OSError as error:
             message = f"the certificates in {certificates} cannot be read: {error}"
             raise NotReadableError(message) from error

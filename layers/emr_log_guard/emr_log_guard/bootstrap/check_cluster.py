@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
@@ -11,7 +12,7 @@ from emr_log_guard.adapters.memory import RememberedBuckets, RememberedKeys, Rem
 from emr_log_guard.adapters.s3 import S3Buckets
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, ledger_in
+from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.keep_ledger import KeepLedger
@@ -48,7 +49,7 @@ def cluster_check(
         ),
         read_afresh=afresh,
         policy=current_policy(settings),
-        ledger=ledger_in(settings.findings_table_name),
+        ledger=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         keep=keep,
         clock=utc_now,
         runbook=settings.runbook,

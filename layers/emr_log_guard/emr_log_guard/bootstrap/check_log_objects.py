@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.dynamodb import LedgeredClusters
+from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, RememberedSteps
 from emr_log_guard.adapters.s3 import S3LogObjects
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, ledger_in
+from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -21,7 +21,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the log-object check."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
-    ledger = ledger_in(settings.findings_table_name)
+    ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
     return CheckLogObjects(
         read_object=ReadLogObject(
             clusters=RememberedClusters(LedgeredClusters(clusters, ledger)),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.kms import KmsKeys
@@ -14,7 +15,6 @@ from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import ledger_in
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.current_policy import CurrentPolicy
@@ -34,7 +34,7 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     clusters = EmrClusters(clients.emr())
     keys = KmsKeys(clients.kms)
     alerts = SnsAlerts(clients.sns, settings.alerts_topic_arn)
-    ledger = ledger_in(settings.findings_table_name)
+    ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
     return Enforce(
         clusters=clusters,
         read_facts=ReadClusterFacts(keys, workloads=clusters),

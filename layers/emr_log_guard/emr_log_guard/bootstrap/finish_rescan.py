@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.sns_rescans import SnsRescanAlerts
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, ledger_in
+from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.finish_rescan import FinishRescan
 
@@ -18,7 +19,7 @@ def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
     settings = Settings.from_env(env)
     return FinishRescan(
         results=S3RescanResults(clients.s3(), required(env, "REPORTS_BUCKET_NAME")),
-        ledger=ledger_in(settings.findings_table_name),
+        ledger=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         keep=keep_ledger(settings, env, "finish_rescan"),
         policy=current_policy(settings),
         alerts=SnsRescanAlerts(clients.sns(), settings.alerts_topic_arn),

@@ -35,12 +35,13 @@ def use(file: Path = FILE) -> None:
     content = file.read_bytes() if file.exists() else b""
     if not content.startswith(MAGIC_NUMBER):
         return
-    compiled: dict[bytes, bytes] = marshal.loads(content.removeprefix(MAGIC_NUMBER))  # noqa: S302
+    # It comes from the layer, as all bytecode does.
+    compiled: dict[bytes, bytes] = marshal.loads(content.removeprefix(MAGIC_NUMBER))  # noqa: S302 - see above
 
     def run(text: str, *namespaces: dict[str, object]) -> None:
         code = compiled.get(digest(text))
-        # As bytecode, it comes from the layer.
-        exec(text if code is None else marshal.loads(code), *namespaces)  # noqa: S102, S302
+        # As dataclasses does with the text.
+        exec(text if code is None else marshal.loads(code), *namespaces)  # noqa: S102, S302 - see above
 
     # Before Python's own `exec`, a module's functions find the module's.
     vars(dataclasses)["exec"] = run

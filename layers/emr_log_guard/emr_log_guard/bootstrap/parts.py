@@ -24,15 +24,10 @@ def current_policy(settings: Settings) -> CurrentPolicy:
     )
 
 
-def ledger_in(table: str) -> DynamoLedger:
-    """Wire the ledger."""
-    return DynamoLedger(clients.dynamodb(), table)
-
-
 def keep_ledger(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:
     """Wire what a function enters and tells."""
     return KeepLedger(
-        ledger_in(settings.findings_table_name),
+        DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         Act(SnsAlerts(clients.sns, settings.alerts_topic_arn), _enforcers(settings, env)),
         utc_now,
         by,

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.s3 import S3Buckets
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.bootstrap.check_cluster import cluster_check
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import keep_ledger, ledger_in
+from emr_log_guard.bootstrap.parts import keep_ledger
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.scan_clusters import ScanClusters
 
@@ -19,7 +21,7 @@ def scan_clusters(
     clusters, buckets = EmrClusters(session.emr(region)), S3Buckets(session.s3(region))
     keep = keep_ledger(settings, env, "scan_shard")
     check = cluster_check(settings, clusters, buckets, keep)
-    ledger = ledger_in(settings.findings_table_name)
+    ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
     return ScanClusters(
         check=check,
         known=ledger,

@@ -1,14 +1,14 @@
 """The wiring of scan_shard's log objects."""
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.dynamodb import LedgeredClusters
+from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import RememberedKeys, RememberedSteps
 from emr_log_guard.adapters.s3_folders import S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, ledger_in
+from emr_log_guard.bootstrap.parts import current_policy
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
 
@@ -16,9 +16,10 @@ from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
 def scan_log_objects(settings: Settings, session: AuditSession, region: str) -> ScanLogObjects:
     """Wire the scan of log objects."""
     clusters = EmrClusters(session.emr(region))
+    ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
     return ScanLogObjects(
         folders=S3LogFolders(session.s3(region), session.quick_heads(region)),
-        clusters=LedgeredClusters(clusters, ledger_in(settings.findings_table_name)),
+        clusters=LedgeredClusters(clusters, ledger),
         keys=RememberedKeys(KmsKeys(clients.kms)),
         steps=RememberedSteps(clusters),
         policy=current_policy(settings),
