@@ -326,3 +326,9 @@ def a_preparation(**changes: Unpack[_Preparing]) -> Preparation:
         location=LogLocation("example-logs", "emr/"),
     )
     return replace(usual, **changes)
+
+
+def reason_of(fact: object) -> str:
+    """Say why a fact could not be read."""
+    assert isinstance(fact, Unresolved)
+    return fact.reason

@@ -12,7 +12,7 @@ from emr_log_guard.errors import (
     NotReadableError,
     TerminationRefusedError,
 )
-from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, reason_of
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 ARN = a_cluster().arn
@@ -354,7 +354,7 @@ def test_whatever_keeps_a_cluster_from_being_read_is_told(
 ) -> None:
     aws.answer("DescribeCluster", error)
 
-    assert clusters.read(CLUSTER_ID) == Unresolved(
+    assert reason_of(clusters.read(CLUSTER_ID)) == (
         f"elasticmapreduce:DescribeCluster on {CLUSTER_ID} answered {kind}"
     )
 

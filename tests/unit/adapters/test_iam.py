@@ -8,7 +8,7 @@ from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.unresolved import Unresolved
 from tests.unit.aws_answers import iam_profile, iam_role
-from tests.unit.builders import ACCOUNT, KEY, NODE_ROLE_ARN, SERVICE_ROLE_ARN
+from tests.unit.builders import ACCOUNT, KEY, NODE_ROLE_ARN, SERVICE_ROLE_ARN, reason_of
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 WHEN = "2026-03-14T15:09:26Z"
@@ -48,7 +48,7 @@ def test_a_role_that_cannot_be_read_is_doubt(
 ) -> None:
     aws.answer("GetRole", answer)
 
-    assert roles.role_arn("EMR") == Unresolved(f"iam:GetRole on EMR answered {name}")
+    assert reason_of(roles.role_arn("EMR")) == (f"iam:GetRole on EMR answered {name}")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_an_instance_profile_without_a_readable_role_is_doubt(
 ) -> None:
     aws.answer("GetInstanceProfile", answer)
 
-    assert roles.instance_profile_role_arn("p") == Unresolved(told)
+    assert reason_of(roles.instance_profile_role_arn("p")) == (told)
 
 
 def simulated(decision: str, **more: object) -> dict[str, Any]:

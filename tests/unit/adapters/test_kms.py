@@ -99,7 +99,35 @@ def test_any_other_failure_is_doubt_that_names_the_call_and_the_answer(
 ) -> None:
     aws.answer("DescribeKey", answer)
 
-    assert keys.describe("alias/x") == Unresolved(f"kms:DescribeKey on alias/x answered {name}")
+    fact = keys.describe("alias/x")
+
+    assert isinstance(fact, Unresolved)
+    assert fact.reason == f"kms:DescribeKey on alias/x answered {name}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "transient"),
+    [
+        (AwsError("AccessDeniedException"), False),
+        (AwsError("NeverHeardOfException"), False),
+        (AwsError("NeverHeardOfException", status=503), True),
+        (AwsError("NeverHeardOfException", status=429), True),
+        (AwsError("ThrottlingException"), True),
+        (AwsError("KMSInternalException", status=500), True),
+        (ConnectTimeoutError(**NEVER_ANSWERED), True),
+        (ReadTimeoutError(**NEVER_ANSWERED), True),
+        (EndpointConnectionError(**NEVER_ANSWERED), True),
+    ],
+)
+def test_a_failure_that_aws_documents_as_temporary_is_transient(
+    aws: StubbedAws, keys: KmsKeys, answer: Answer, *, transient: bool
+) -> None:
+    aws.answer("DescribeKey", answer)
+
+    fact = keys.describe("alias/x")
+
+    assert isinstance(fact, Unresolved)
+    assert fact.transient is transient
 
 
 @pytest.mark.parametrize(

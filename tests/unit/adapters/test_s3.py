@@ -14,9 +14,8 @@ from emr_log_guard.adapters.quick_heads import QuickHeads
 from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
-from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
-from tests.unit.builders import KEY
+from tests.unit.builders import KEY, reason_of
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 PLAIN = ObjectVersion("example-logs", "emr/j-1A/stderr.gz")
@@ -74,7 +73,7 @@ def test_an_object_that_is_gone_is_not_found(aws: StubbedAws, objects: S3LogObje
 def test_an_object_that_may_not_be_read_is_doubt(aws: StubbedAws, objects: S3LogObjects) -> None:
     aws.answer("HeadObject", AwsError("403", "Forbidden", 403))
 
-    assert objects.encryption(VERSIONED) == Unresolved(
+    assert reason_of(objects.encryption(VERSIONED)) == (
         "s3:HeadObject on s3://example-logs/emr/j-1A/stderr.gz?versionId=v1 answered 403"
     )
 
@@ -102,7 +101,7 @@ def test_a_bad_request_for_another_reason_is_doubt(
     aws.answer("HeadObject", BAD_REQUEST)
     aws.answer("GetObject", AwsError(code))
 
-    assert objects.encryption(PLAIN) == Unresolved(
+    assert reason_of(objects.encryption(PLAIN)) == (
         f"s3:GetObject on s3://example-logs/emr/j-1A/stderr.gz answered {code}"
     )
 
@@ -126,7 +125,7 @@ def test_a_bad_request_that_nothing_explains_is_doubt(
     aws.answer("HeadObject", BAD_REQUEST)
     aws.answer("GetObject", {"Body": StreamingBody(stream, 1)})
 
-    assert objects.encryption(version) == Unresolved(f"s3:HeadObject on {version} answered 400")
+    assert reason_of(objects.encryption(version)) == (f"s3:HeadObject on {version} answered 400")
     assert stream.closed
 
 
@@ -180,7 +179,7 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
 ) -> None:
     aws.answer("GetBucketNotificationConfiguration", answer)
 
-    assert buckets.sends_events("b-1") == Unresolved(
+    assert reason_of(buckets.sends_events("b-1")) == (
         f"s3:GetBucketNotificationConfiguration on b-1 answered {code}"
     )
 
@@ -214,7 +213,7 @@ def test_an_audit_tells_of_a_head_that_cannot_be_read(
 ) -> None:
     aws.answer("HeadObject", error)
 
-    assert audited.encryption(PLAIN) == Unresolved(f"s3:HeadObject on {PLAIN} answered {kind}")
+    assert reason_of(audited.encryption(PLAIN)) == (f"s3:HeadObject on {PLAIN} answered {kind}")
 
 
 OLD, NEW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)

@@ -60,12 +60,12 @@ def test_it_is_the_key_that_counts_and_not_how_it_was_named(identifier: str) -> 
 STATES = {
     KeyState.ENABLED: Compliance.COMPLIANT,
     KeyState.UPDATING: Compliance.COMPLIANT,  # KMS goes on encrypting meanwhile
-    KeyState.CREATING: Compliance.NON_COMPLIANT,
+    KeyState.CREATING: Compliance.INSUFFICIENT_DATA,  # it passes
     KeyState.DISABLED: Compliance.NON_COMPLIANT,
     KeyState.PENDING_DELETION: Compliance.NON_COMPLIANT,
     KeyState.PENDING_IMPORT: Compliance.NON_COMPLIANT,
     KeyState.PENDING_REPLICA_DELETION: Compliance.NON_COMPLIANT,
-    KeyState.UNAVAILABLE: Compliance.NON_COMPLIANT,
+    KeyState.UNAVAILABLE: Compliance.INSUFFICIENT_DATA,  # until its store is connected again
 }
 
 
@@ -75,6 +75,13 @@ def test_the_state_decides(state: KeyState) -> None:
 
     assert outcome.compliance is STATES[state]
     assert f"{KEY.arn} is {state}" in outcome.summary
+    assert outcome.broken is (STATES[state] is not Compliance.COMPLIANT)
+
+
+def test_a_state_that_passes_does_not_excuse_what_is_wrong_for_good() -> None:
+    outcome = RULE.check(cluster_facts(log_key=a_key(state=KeyState.CREATING, spec="RSA_2048")))
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
 
 
 @pytest.mark.parametrize(
@@ -105,10 +112,11 @@ def test_a_key_of_another_region_does_not_comply_though_it_be_a_replica(key_id: 
     assert f"{key.arn} is in {OTHER_REGION}, the cluster in {REGION}" in outcome.summary
 
 
-def test_a_key_that_does_not_exist_does_not_comply() -> None:
+def test_a_key_that_does_not_exist_breaks_the_rule_only_once_that_has_lasted() -> None:
     outcome = RULE.check(cluster_facts(log_key=NO_SUCH_KEY))
 
-    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.once_lasting is Compliance.NON_COMPLIANT
     assert "alias/gone does not exist" in outcome.summary
     assert NO_SUCH_KEY.reason in outcome.summary
 

@@ -21,6 +21,7 @@ from tests.unit.builders import (
 
 NOWHERE = a_cluster(log_uri=None, log_key_identifier=None)
 KEYLESS = a_cluster(log_key_identifier=None)
+UNDETERMINED = Compliance.INSUFFICIENT_DATA
 
 
 def a_step(key: KeyFact | None, uri: str | None = None, number: int = 1) -> WorkloadFacts:
@@ -32,7 +33,7 @@ def a_step(key: KeyFact | None, uri: str | None = None, number: int = 1) -> Work
     [
         (ANOTHER_KEY, Compliance.COMPLIANT, "keeps to the rules: 1 step"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "is managed by AWS"),
-        (NO_SUCH_KEY, Compliance.NON_COMPLIANT, "does not exist"),
+        (NO_SUCH_KEY, Compliance.INSUFFICIENT_DATA, "does not exist"),
         (
             a_key(arn=ANOTHER_KEY.arn, state=KeyState.DISABLED),
             Compliance.NON_COMPLIANT,
@@ -177,3 +178,20 @@ def test_a_broken_step_outweighs_one_in_doubt_and_the_fix_names_the_broken(
     ids = " ".join(each.workload.id for each in broken)
     assert f"aws emr cancel-steps --region {REGION} " in RULE.remediation(facts)
     assert RULE.remediation(facts).endswith(f"--step-ids {ids}")
+
+
+@pytest.mark.parametrize(
+    ("key", "once_lasting"),
+    [
+        (NO_SUCH_KEY, Compliance.NON_COMPLIANT),
+        (Unresolved("kms:DescribeKey answered ThrottlingException", transient=True), UNDETERMINED),
+        (UNREADABLE, None),
+    ],
+)
+def test_what_passes_of_a_steps_key_proves_nothing_until_it_has_lasted(
+    key: KeyFact, once_lasting: Compliance | None
+) -> None:
+    outcome = RULE.check(cluster_facts(steps=(a_step(key),)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.once_lasting is once_lasting

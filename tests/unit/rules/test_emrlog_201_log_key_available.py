@@ -37,7 +37,8 @@ def test_a_key_that_worked_and_is_lost_is_reported_here_alone(
     facts = cluster_facts(log_key=a_key(state=state), log_key_worked=True)
     outcome = RULE.check(facts)
 
-    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert outcome.broken
+    assert (outcome.once_lasting is None) is (state is not KeyState.UNAVAILABLE)
     assert words in outcome.summary
     assert fix in RULE.remediation(facts)
     judging = Judging(NOW, str)
@@ -59,7 +60,7 @@ def test_a_key_that_never_worked_is_reported_by_005_alone(state: KeyState) -> No
     facts = cluster_facts(log_key=a_key(state=state))
 
     assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
-    assert usable.check(facts).compliance is Compliance.NON_COMPLIANT
+    assert usable.check(facts).broken
 
 
 @pytest.mark.parametrize(

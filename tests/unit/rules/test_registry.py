@@ -7,7 +7,7 @@ from emr_log_guard import rules
 from emr_log_guard.domain.clusters import ClusterFacts, LogBucket, Session, Step, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.key_access import IdentityDecision
-from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
@@ -146,11 +146,6 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
             id="an AWS-managed key",
         ),
         pytest.param(
-            cluster_facts(log_key=NO_SUCH_KEY, approved_keys=approved(KEY), role_access=()),
-            "EMRLOG-005",
-            id="a key that does not exist",
-        ),
-        pytest.param(
             cluster_facts(
                 log_key=a_key(state=KeyState.DISABLED),
                 approved_keys=approved(KEY),
@@ -235,6 +230,14 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
 def test_one_root_cause_is_one_finding(facts: ClusterFacts | LogObjectFacts, rule_id: str) -> None:
     assert judged(facts, Compliance.NON_COMPLIANT) == [rule_id]
     assert not judged(facts, Compliance.INSUFFICIENT_DATA)
+
+
+@pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.CREATING)])
+def test_a_key_that_is_not_there_yet_is_one_undetermined_finding(key: KeyFact) -> None:
+    facts = cluster_facts(log_key=key, approved_keys=approved(KEY), role_access=())
+
+    assert judged(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-005"]
+    assert not judged(facts, Compliance.NON_COMPLIANT)
 
 
 IN_ORDER = cluster_facts(

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from emr_log_guard.domain.compliance import Compliance, Severity, overall
+from emr_log_guard.domain.unresolved import Unresolved
 
 type Evidence = Mapping[str, str | int | bool | tuple[str, ...] | None]
 
@@ -17,6 +18,17 @@ class Outcome:
     compliance: Compliance
     summary: str
     """One sentence with the evidence."""
+    once_lasting: Compliance | None = None
+    """What it becomes once it has lasted; None unless it rests on a fact that AWS documents as
+    transient or eventually consistent, which proves nothing yet."""
+    over: bool = False
+    """Whether it is only about what is over, such as a finished step: terminating the cluster would
+    prevent nothing."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the rule is broken, or will be if what was read lasts."""
+        return Compliance.NON_COMPLIANT in (self.compliance, self.once_lasting)
 
 
 def compliant(summary: str) -> Outcome:
@@ -37,6 +49,26 @@ def not_applicable(summary: str) -> Outcome:
 def insufficient_data(summary: str) -> Outcome:
     """Say that a fact which the rule needs could not be read."""
     return Outcome(Compliance.INSUFFICIENT_DATA, summary)
+
+
+def undetermined(fact: Unresolved) -> Outcome:
+    """Say that this fact, which the rule needs, could not be read, be it only for now."""
+    lasting = Compliance.INSUFFICIENT_DATA if fact.transient else None
+    return Outcome(Compliance.INSUFFICIENT_DATA, fact.reason, once_lasting=lasting)
+
+
+def transient_violation(summary: str) -> Outcome:
+    """Say that the rule is broken if the fact lasts, which AWS documents as transient.
+
+    It is NON_COMPLIANT once it has lasted `enforcement.transient_minutes`.
+    """
+    outcome = Compliance.INSUFFICIENT_DATA
+    return Outcome(outcome, summary, once_lasting=Compliance.NON_COMPLIANT)
+
+
+def past_violation(summary: str) -> Outcome:
+    """Say that the rule was provably broken by what is over: evidence, never grounds."""
+    return Outcome(Compliance.NON_COMPLIANT, summary, over=True)
 
 
 class Status(StrEnum):
@@ -80,6 +112,10 @@ class Finding:
     deadline: datetime | None
     """When the cluster will be terminated, UTC; None when it will not."""
     runbook: str
+    once_lasting: Compliance | None = None
+    """What it becomes once it has lasted; None where nothing about it is transient."""
+    over: bool = False
+    """Whether it is only about what is over: it never grounds a termination."""
 
     @property
     def needs_attention(self) -> bool:

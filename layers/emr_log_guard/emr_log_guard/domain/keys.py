@@ -30,6 +30,13 @@ class KeyState(StrEnum):
     UPDATING = "Updating"
 
 
+TRANSIENT_STATES = frozenset({KeyState.CREATING, KeyState.UPDATING, KeyState.UNAVAILABLE})
+"""States that pass by themselves, or with a custom key store's connection; the others are proven.
+
+https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class KmsKey:
     """A key that exists.
@@ -58,7 +65,11 @@ class KmsKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyNotFound:
-    """KMS answered that no key goes by this identifier."""
+    """KMS answered that no key goes by this identifier, which proves nothing until it has lasted.
+
+    A key or alias may be unknown for some minutes after it was made.
+    https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
+    """
 
     identifier: str
     reason: str

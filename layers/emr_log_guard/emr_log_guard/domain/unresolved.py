@@ -9,3 +9,5 @@ class Unresolved:
 
     reason: str
     """Which call said what, such as `kms:DescribeKey on alias/x answered AccessDeniedException`."""
+    transient: bool = False
+    """Whether AWS documents the failure as temporary: throttling, a 5xx, a time-out."""

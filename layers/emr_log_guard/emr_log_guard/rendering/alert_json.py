@@ -22,7 +22,9 @@ _BYTES = 250_000
 """SNS refuses messages above 256 KiB, attributes included."""
 _LONGEST = (2_000, 500, 100, 25)
 """Characters that a text may keep, each tried in turn, when the whole would be too long."""
-_FINDING = tuple(field.name for field in fields(Finding))
+_INTERNAL = frozenset({"once_lasting", "over"})
+"""What only decisions need to know of a finding: no field of the contract."""
+_FINDING = tuple(field.name for field in fields(Finding) if field.name not in _INTERNAL)
 
 
 def alert_messages(alert: Alert) -> str:

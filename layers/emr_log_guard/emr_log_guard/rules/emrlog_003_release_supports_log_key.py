@@ -1,7 +1,7 @@
 """EMRLOG-003: the cluster's release honours the log key."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
 from emr_log_guard.domain.releases import Release, parse_release_label
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
@@ -41,10 +41,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
 def remediation(facts: ClusterFacts) -> str:
     """Relaunch on a release that honours the key: the cluster's own, if nothing else is wrong."""
-    broken = any(
-        rule.check(facts).compliance is Compliance.NON_COMPLIANT
-        for rule in (customer_managed, usable, approved)
-    )
+    broken = any(rule.check(facts).broken for rule in (customer_managed, usable, approved))
     return relaunch(
         facts,
         release=supported_release(facts.cluster.release_label),

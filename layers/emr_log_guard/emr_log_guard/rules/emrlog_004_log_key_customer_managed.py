@@ -5,9 +5,9 @@ from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
-    insufficient_data,
     non_compliant,
     not_applicable,
+    undetermined,
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
@@ -22,8 +22,8 @@ def check(facts: ClusterFacts) -> Outcome:
     https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#customer-mgn-key
     """
     match named_key(facts):
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case KeyNotFound():
             return not_applicable("the log key does not exist")
         case KmsKey(manager=KeyManager.AWS, arn=arn):

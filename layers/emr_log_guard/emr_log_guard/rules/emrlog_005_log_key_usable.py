@@ -6,11 +6,12 @@ from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
-    insufficient_data,
     non_compliant,
     not_applicable,
+    transient_violation,
+    undetermined,
 )
-from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KeyState, KmsKey
+from emr_log_guard.domain.keys import TRANSIENT_STATES, KeyManager, KeyNotFound, KeyState, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import named_key
 from emr_log_guard.rules.remediation import make_usable, relaunch
@@ -33,19 +34,28 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def can_encrypt(facts: ClusterFacts) -> Outcome:
-    """Ask for an existing, enabled, symmetric encryption key in the cluster's Region."""
+    """Ask for an existing, enabled, symmetric encryption key in the cluster's Region.
+
+    A key may be unknown for some minutes after it was made, and some states pass: neither proves
+    anything until it has lasted.
+    https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
+    """
     match named_key(facts):
-        case Unresolved(reason):
-            return _by_name(facts) or insufficient_data(reason)
+        case Unresolved() as unread:
+            return _by_name(facts) or undetermined(unread)
         case KeyNotFound(identifier=identifier, reason=reason):
-            return non_compliant(f"the log key {identifier} does not exist: {reason}")
+            return _by_name(facts) or transient_violation(
+                f"the log key {identifier} does not exist: {reason}"
+            )
         case KmsKey(manager=KeyManager.AWS):
             return not_applicable("the log key is AWS-managed")
         case KmsKey() as key:
             flaw = _flaw(key, facts.cluster.region)
             if flaw is None:
                 return compliant(f"the log key {key.arn} is {key.state} and encrypts")
-            return non_compliant(f"the log key {key.arn} {flaw}")
+            passes = flaw == f"is {key.state}" and key.state in TRANSIENT_STATES
+            broken = transient_violation if passes else non_compliant
+            return broken(f"the log key {key.arn} {flaw}")
         case outcome:
             return outcome
 

@@ -1,13 +1,14 @@
 """EMRLOG-007: the cluster's roles may use the log key."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
     insufficient_data,
     non_compliant,
     not_applicable,
+    undetermined,
 )
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.unresolved import Unresolved
@@ -22,18 +23,19 @@ def check(facts: ClusterFacts) -> Outcome:
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
-    if usable.can_encrypt(facts).compliance is Compliance.NON_COMPLIANT:
+    if usable.can_encrypt(facts).broken:
         return not_applicable("the log key is not usable")
     key = customer_key(facts)
     if isinstance(key, Outcome):
         return key
     if not facts.role_access:
         return insufficient_data("the cluster's roles were not read")
-    missing, unknown = [], []
+    missing: list[str] = []
+    unknown: list[Unresolved] = []
     for access in facts.role_access:
         match access if isinstance(access, Unresolved) else access.judge(key.account):
-            case Unresolved(reason):
-                unknown.append(reason)
+            case Unresolved() as unread:
+                unknown.append(unread)
             case False if isinstance(access, RoleKeyAccess):
                 missing.append(f"the {access.title} {access.role_arn} may not {access.action}")
             case _:
@@ -41,7 +43,8 @@ def check(facts: ClusterFacts) -> Outcome:
     if missing:
         return non_compliant(f"{' and '.join(missing)} on {key.arn}")
     if unknown:
-        return insufficient_data("; ".join(dict.fromkeys(unknown)))
+        reasons = "; ".join(dict.fromkeys(each.reason for each in unknown))
+        return undetermined(Unresolved(reasons, all(each.transient for each in unknown)))
     return compliant(f"the cluster's roles may use {key.arn}")
 
 

@@ -10,10 +10,12 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
-    insufficient_data,
     non_compliant,
     not_applicable,
+    transient_violation,
+    undetermined,
 )
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_002_log_key_configured as configured
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
@@ -35,11 +37,15 @@ def check(facts: ClusterFacts) -> Outcome:
     broken = [(each, o) for each, o in results if o.compliance is Compliance.NON_COMPLIANT]
     if broken:
         return non_compliant(_sentence(broken))
+    for_now = [(each, o) for each, o in results if o.broken]
+    if for_now:
+        return transient_violation(_sentence(for_now))
     if facts.unlisted:
-        return insufficient_data(facts.unlisted.reason)
-    doubtful = [(each, o) for each, o in results if o.compliance is Compliance.INSUFFICIENT_DATA]
-    if doubtful:
-        return insufficient_data(_sentence(doubtful))
+        return undetermined(facts.unlisted)
+    unread = [(each, o) for each, o in results if o.compliance is Compliance.INSUFFICIENT_DATA]
+    if unread:
+        transient = all(o.once_lasting is not None for _, o in unread)
+        return undetermined(Unresolved(_sentence(unread), transient))
     if not own:
         return not_applicable("no step or session has a log key of its own")
     return compliant(f"what has log settings of its own keeps to the rules: {_count(own)}")
@@ -86,7 +92,7 @@ def remediation(facts: ClusterFacts) -> str:
     broken = [
         each.workload
         for each in _with_settings_of_their_own(facts)
-        if any(o.compliance is Compliance.NON_COMPLIANT for o in _judge(facts, each))
+        if any(o.broken for o in _judge(facts, each))
     ]
     return "\n".join((*_cancel(facts, broken), *_terminate(facts, broken)))
 

@@ -5,9 +5,9 @@ from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
-    insufficient_data,
     non_compliant,
     not_applicable,
+    undetermined,
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
@@ -26,8 +26,8 @@ def check(facts: ClusterFacts) -> Outcome:
     match facts.cloudwatch_key:
         case None:
             return non_compliant("the cluster sends logs to CloudWatch and names no key for them")
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case KeyNotFound(identifier=identifier, reason=reason):
             return non_compliant(
                 f"the key {identifier} of CloudWatch logs does not exist: {reason}"

@@ -4,13 +4,14 @@ from shlex import quote
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
     insufficient_data,
     non_compliant,
     not_applicable,
+    undetermined,
 )
 from emr_log_guard.domain.keys import KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
@@ -31,8 +32,8 @@ def check(facts: ClusterFacts) -> Outcome:
     match facts.key_rotation:
         case None:
             return insufficient_data("whether the log key is rotated was not read")
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case True:
             return compliant(f"KMS rotates the log key {key.arn}")
         case _:
@@ -44,7 +45,7 @@ def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
 
     https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
     """
-    if usable.can_encrypt(facts).compliance is Compliance.NON_COMPLIANT:
+    if usable.can_encrypt(facts).broken:
         return not_applicable("the log key is not usable")
     key = customer_key(facts)
     if isinstance(key, Outcome) or key.origin == "AWS_KMS":

@@ -1,7 +1,13 @@
 """EMRLOG-101: a log object is encrypted by KMS."""
 
 from emr_log_guard.domain.compliance import Severity
-from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    undetermined,
+)
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import KMS_ALGORITHMS
@@ -17,8 +23,8 @@ def check(facts: LogObjectFacts) -> Outcome:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     """
     match facts.encryption:
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case Encryption(algorithm=None):
             return non_compliant(f"{facts.version} is not encrypted by the server")
         case Encryption(algorithm=algorithm) if algorithm in KMS_ALGORITHMS:

@@ -1,9 +1,18 @@
 """EMRLOG-102: a log object's KMS key is the customer's own."""
 
+from dataclasses import replace
+
 from emr_log_guard.domain.compliance import Severity
-from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, non_compliant
-from emr_log_guard.domain.keys import KeyManager, KmsKey
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    insufficient_data,
+    non_compliant,
+    undetermined,
+)
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
@@ -24,8 +33,11 @@ def check(facts: LogObjectFacts) -> Outcome:
             return compliant(f"{facts.version} is encrypted with customer-managed key {arn}")
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
-        case unknown:
-            return insufficient_data(f"whose key {facts.version} has is unknown: {unknown.reason}")
+        case KeyNotFound(reason=reason):
+            return insufficient_data(f"whose key {facts.version} has is unknown: {reason}")
+        case Unresolved() as unread:
+            reason = f"whose key {facts.version} has is unknown: {unread.reason}"
+            return undetermined(replace(unread, reason=reason))
 
 
 RULE = Rule(

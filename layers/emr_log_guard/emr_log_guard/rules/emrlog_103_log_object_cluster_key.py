@@ -7,6 +7,7 @@ from emr_log_guard.domain.findings import (
     insufficient_data,
     non_compliant,
     not_applicable,
+    undetermined,
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey, is_key_arn
 from emr_log_guard.domain.log_objects import LogObjectFacts
@@ -50,20 +51,22 @@ def carried_key(facts: LogObjectFacts) -> str | Outcome:
             return encryption.key_identifier
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
-        case unknown:
-            return insufficient_data(unknown.reason)
+        case KeyNotFound(reason=reason):
+            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
 
 
 def _expected_key(facts: LogObjectFacts) -> KmsKey | Outcome:
     if isinstance(facts.cluster, Unresolved):
-        return insufficient_data(facts.cluster.reason)
+        return undetermined(facts.cluster)
     match facts.expected_key:
         case None:
             return not_applicable(f"the {facts.expected_of} names no log key")
         case KeyNotFound():
             return not_applicable(f"the {facts.expected_of}'s log key does not exist")
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case key:
             return key
 

@@ -5,11 +5,12 @@ from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
-    insufficient_data,
     non_compliant,
     not_applicable,
+    transient_violation,
+    undetermined,
 )
-from emr_log_guard.domain.keys import KeyManager, KeyState, KmsKey
+from emr_log_guard.domain.keys import TRANSIENT_STATES, KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.emrlog_005_log_key_usable import USABLE_STATES
 from emr_log_guard.rules.remediation import make_usable
@@ -28,11 +29,12 @@ def check(facts: ClusterFacts) -> Outcome:
     if not facts.log_key_worked:
         return not_applicable("the log key was not seen to work yet")
     match facts.log_key:
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case KmsKey(manager=KeyManager.CUSTOMER) as key if key.state not in USABLE_STATES:
             became = _BECAME.get(key.state, f"became {key.state}")
-            return non_compliant(f"the log key {key.arn} {became} while the cluster logs with it")
+            broken = transient_violation if key.state in TRANSIENT_STATES else non_compliant
+            return broken(f"the log key {key.arn} {became} while the cluster logs with it")
         case KmsKey(manager=KeyManager.CUSTOMER, arn=arn):
             return compliant(f"the log key {arn} is available")
         case _:

@@ -68,7 +68,7 @@ def judge_cluster(
     findings = []
     for rule in rules:
         outcome = rule.check(facts)
-        fix = rule.remediation(facts) if outcome.compliance is Compliance.NON_COMPLIANT else ""
+        fix = rule.remediation(facts) if outcome.broken else ""
         findings.append(_finding(rule, subject, judging, outcome, evidence=evidence, fix=fix))
     return tuple(findings)
 
@@ -156,6 +156,8 @@ def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
         occurrences=1,
         deadline=None,
         runbook=judging.runbook(rule.id),
+        once_lasting=outcome.once_lasting,
+        over=outcome.over,
     )
 
 
@@ -203,4 +205,4 @@ def _and_more(outcome: Outcome, more: int) -> Outcome:
     if not more:
         return outcome
     objects = "object" if more == 1 else "objects"
-    return Outcome(outcome.compliance, f"{outcome.summary} (and {more} more {objects})")
+    return replace(outcome, summary=f"{outcome.summary} (and {more} more {objects})")

@@ -4,7 +4,11 @@ Each returns the fact that a rule needs or, where it is missing, the outcome to 
 """
 
 from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.findings import Outcome, insufficient_data, not_applicable
+from emr_log_guard.domain.findings import (
+    Outcome,
+    not_applicable,
+    undetermined,
+)
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
@@ -24,8 +28,8 @@ def named_key(facts: ClusterFacts) -> KeyFact | Outcome:
 def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
     """Ask for a log key that exists and is the customer's own."""
     match named_key(facts):
-        case Unresolved(reason):
-            return insufficient_data(reason)
+        case Unresolved() as unread:
+            return undetermined(unread)
         case KeyNotFound():
             return not_applicable("the log key does not exist")
         case KmsKey(manager=KeyManager.AWS):
