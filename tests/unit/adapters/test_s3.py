@@ -230,7 +230,11 @@ def test_objects_are_listed_page_by_page(
             "IsTruncated": True,
             "NextContinuationToken": "more",
         },
-        {"Contents": [{"Key": key, "LastModified": NEW} for key in ("a/2", "a/folder/")]},
+        {
+            "Contents": [
+                {"Key": key, "LastModified": NEW} for key in ("a/2", "a/b/", "a/b_$folder$")
+            ]
+        },
     )
 
     assert list(audited.below("b", "a/", since)) == [ObjectVersion("b", key) for key in keys]

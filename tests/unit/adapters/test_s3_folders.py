@@ -35,7 +35,8 @@ def s3() -> Iterator[Any]:
         client: Any = boto3.client("s3")
         where = {"LocationConstraint": REGION}
         client.create_bucket(Bucket="emr-logs", CreateBucketConfiguration=where)
-        for key in ("emr/j-1/", "emr/j-1/a.gz", "emr/j-1/node/b.gz", "emr/j-1/steps/c.gz"):
+        logs = ("emr/j-1/a.gz", "emr/j-1/node/b.gz", "emr/j-1/steps/c.gz")
+        for key in (*logs, "emr/j-1/", "emr/j-1/node/", "emr/j-1/node_$folder$"):
             client.put_object(Bucket="emr-logs", Key=key, Body=b"x")
         client.put_object(Bucket="emr-logs", Key="emr/j-2/node/z.gz", Body=b"x")
         yield client

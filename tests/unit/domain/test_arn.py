@@ -1,6 +1,9 @@
-import pytest
+import re
 
-from emr_log_guard.domain.arn import Arn, partition_of
+import pytest
+from botocore.session import get_session
+
+from emr_log_guard.domain.arn import REGIONS_OF, Arn, partition_of
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,35 @@ def test_anything_else_is_no_arn(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("region", "partition"),
-    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+    [
+        ("eusc-de-east-1", "aws-eusc"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eu-isoe-west-1", "aws-iso-e"),
+        ("us-isof-south-1", "aws-iso-f"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-north-1", "aws-cn"),
+        ("il-central-1", "aws"),
+        ("eu-west-1", "aws"),
+        ("moon-dark-1", "aws"),
+    ],
 )
 def test_a_region_is_in_one_partition(region: str, partition: str) -> None:
     assert partition_of(region) == partition
+
+
+def test_partitions_are_those_that_botocore_knows() -> None:
+    known = get_session().get_data("partitions")["partitions"]
+
+    assert {each["id"]: each["regionRegex"] for each in known} == REGIONS_OF
+    for each in known:
+        for region in each["regions"]:
+            if not region.endswith("-global"):
+                assert partition_of(region) == each["id"], region
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "eusc-de-east-1", "us-isof-south-1", "us-gov-east-1"]
+)
+def test_no_name_of_a_region_fits_two_partitions(region: str) -> None:
+    assert sum(bool(re.match(regions, region)) for regions in REGIONS_OF.values()) == 1

@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, step_id_in
+from emr_log_guard.domain.log_uri import (
+    LogLocation,
+    cluster_ids_in,
+    is_checked,
+    is_folder_marker,
+    step_id_in,
+    why_bucket_is_unknown,
+)
 
 CLUSTER = "j-2AXXXXXXGAPLF"
 OTHER = "j-3BYYYYYYHBQMG"
@@ -150,3 +157,48 @@ def test_the_path_of_a_log_begins_in_its_clusters_folder() -> None:
     location = LogLocation("b", f"logs/{CLUSTER}/")
 
     assert location.path(CLUSTER, f"logs/{CLUSTER}/{CLUSTER}/steps/s-1/x") == "steps/s-1/x"
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3n://emr-logs-s3alias-of-ours/logs/", None),
+        ("s3n://example-logs/", None),
+        (
+            "s3n://ap-2c9a0-s3alias/logs/",
+            "the log URI 's3n://ap-2c9a0-s3alias/logs/' names an access point, not its bucket",
+        ),
+        ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be read"),
+    ],
+)
+def test_a_log_uri_says_which_bucket_it_means_or_why_not(uri: str, reason: str | None) -> None:
+    assert why_bucket_is_unknown(uri) == reason
+
+
+@pytest.mark.parametrize(
+    ("bucket", "buckets", "checked"),
+    [
+        ("a", (), True),
+        ("a", ("a", "b"), True),
+        ("c", ("a", "b"), False),
+        ("c-s3alias", ("a", "b"), True),
+    ],
+)
+def test_a_bucket_is_checked_where_none_or_it_is_named(
+    bucket: str, buckets: tuple[str, ...], *, checked: bool
+) -> None:
+    assert is_checked(bucket, buckets) is checked
+
+
+@pytest.mark.parametrize(
+    ("name", "marker"),
+    [
+        ("", True),
+        ("node/", True),
+        ("node_$folder$", True),
+        ("node_$folder$.gz", False),
+        ("node/i-1/x.gz", False),
+    ],
+)
+def test_a_folder_marker_is_known_by_its_key(name: str, *, marker: bool) -> None:
+    assert is_folder_marker(f"emr/{CLUSTER}/{name}") is marker

@@ -69,6 +69,17 @@ def test_a_log_uri_that_cannot_be_read_is_doubt() -> None:
     assert "'hdfs:///logs' cannot be read" in outcome.summary
 
 
+def test_a_log_uri_by_an_access_point_is_doubt_and_asks_nothing_of_its_alias() -> None:
+    alias = a_cluster(log_uri="s3n://emr-logs-ap-2c9a0-s3alias/logs/")
+
+    outcome = RULE.check(cluster_facts(alias, log_buckets=()))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.summary == (
+        "the log URI 's3n://emr-logs-ap-2c9a0-s3alias/logs/' names an access point, not its bucket"
+    )
+
+
 def test_where_nothing_is_archived_there_is_nothing_to_check() -> None:
     assert RULE.check(cluster_facts(NOWHERE)).compliance is Compliance.NOT_APPLICABLE
 

@@ -233,14 +233,58 @@ def test_in_nested_folders_the_cluster_whose_log_uri_holds_the_object_owns_it(
     assert alert.cluster_arn.endswith(CLUSTER_ID)
 
 
-def test_a_log_uri_that_cannot_be_read_is_doubt(world: World) -> None:
-    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri="hdfs:///logs")}
+ALIAS = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
+UNKNOWN_BUCKETS = [
+    ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be read"),
+    (f"s3n://{ALIAS}/logs/", "names an access point, not its bucket"),
+    ("s3://emr-logs--ol-s3/logs/", "names an access point, not its bucket"),
+    ("s3://mfzwi23gnjvgw.mrap/", "names an access point, not its bucket"),
+]
 
-    (alert,) = check(world, created(f"emr/{CLUSTER_ID}/a"))
+
+@pytest.mark.parametrize(("log_uri", "reason"), UNKNOWN_BUCKETS)
+@pytest.mark.parametrize("prefix", ["", "logs/", "emr/"])
+@pytest.mark.parametrize("of_step", [False, True])
+def test_an_object_of_a_cluster_whose_log_bucket_is_unknown_is_undetermined(
+    world: World, log_uri: str, reason: str, prefix: str, *, of_step: bool
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    own = "s3://elsewhere/" if of_step else log_uri
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=own)}
+    world.clusters.listed = (Step("s-1", "load", log_uri=log_uri),) if of_step else ()
+    key = f"{prefix}{CLUSTER_ID}/node/i-0abcdef1234567890/x.gz"
+    world.objects.heads = {key: SSE_S3}
+
+    (alert,) = check(world, created(key, bucket="amzn-s3-demo-emr-logs"))
 
     (finding,) = alert.findings
-    assert finding.compliance is Compliance.INSUFFICIENT_DATA
-    assert "the log URI 'hdfs:///logs' of j-2AXXXXXXGAPLF cannot be read" in finding.summary
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-101", "INSUFFICIENT_DATA")
+    assert reason in finding.summary
+    assert finding.cluster_name == "nightly-etl"
+    assert alert.next_step is NextStep.NOTHING_ENFORCED
+    assert world.queue.sent == []
+
+
+def test_a_log_that_lies_where_its_cluster_says_is_found_beside_a_step_that_does_not_say(
+    world: World,
+) -> None:
+    world.clusters.listed = (Step("s-1", "load", log_uri=f"s3://{ALIAS}/"),)
+    key = f"emr/{CLUSTER_ID}/node/i-1/x.gz"
+    world.objects.heads = {key: SSE_S3}
+
+    (alert,) = check(world, created(key))
+
+    assert by_rule(alert)["EMRLOG-101"].compliance is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize("marker", ["", "node/", "node_$folder$"])
+def test_a_folder_marker_is_no_log(world: World, marker: str) -> None:
+    key = f"emr/{CLUSTER_ID}/{marker}"
+    world.objects.heads = {key: SSE_S3}
+
+    assert check(world, created(key)) == []
+    assert world.objects.asked == []
+    assert world.clusters.asked == []
 
 
 def test_an_object_that_is_gone_is_no_ones_fault(

@@ -248,6 +248,37 @@ def test_a_log_uri_that_is_not_s3s_fails_its_shard(rescans: Rescans, known: bool
         rescans.scan(ShardTask(rescan, shard))
 
 
+def test_logs_behind_an_access_point_are_read_by_its_alias_whatever_buckets_are_named(
+    rescans: Rescans,
+) -> None:
+    alias = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
+    odd = another(a_cluster(log_uri=f"s3n://{alias}/emr/"), 5)
+    rescans.launch(odd)
+    rescans.check(odd.id)
+    rescans.checked_buckets = ("example-logs",)
+    rescans.folders.put(f"emr/{odd.id}/node/a.gz", NOW, SSE_S3)
+
+    report = rescans.run(LOGS)
+
+    assert report.log_objects == {"COMPLIANT": 3, "NON_COMPLIANT": 1}
+    assert {each.bucket for each in rescans.folders.asked} == {"example-logs", alias}
+
+
+def test_a_folder_of_a_cluster_that_logs_through_an_access_point_is_undetermined(
+    rescans: Rescans,
+) -> None:
+    alias = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
+    odd = another(a_cluster(log_uri=f"s3n://{alias}/emr/"), 5)
+    rescans.launch(odd)
+    rescans.check(odd.id)
+    rescans.folders.unlistable = {alias}
+    rescans.folders.put(f"emr/{odd.id}/node/a.gz", NOW, SSE_S3)
+
+    report = rescans.run(LOGS, deep=True, fails={alias: "NotReadableError: …"})
+
+    assert report.log_objects == {"COMPLIANT": 3, "INSUFFICIENT_DATA": 1}
+
+
 def test_a_bucket_that_cannot_be_listed_fails_its_shard_and_no_other(rescans: Rescans) -> None:
     closed = another(a_cluster(log_uri="s3://closed/"), 5)
     rescans.launch(closed)

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, unresolved
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
+from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 
@@ -154,7 +155,7 @@ class AuditedLogObjects:
                 for listed in page.get("Contents", ()):
                     if since is not None and listed["LastModified"] < since:
                         continue
-                    if not listed["Key"].endswith("/"):
+                    if not is_folder_marker(listed["Key"]):
                         yield ObjectVersion(bucket, listed["Key"])
         except AWS_ERRORS as error:
             problem = unresolved("s3:ListBucket", f"s3://{bucket}/{prefix}", error)

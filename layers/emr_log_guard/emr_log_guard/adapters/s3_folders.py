@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3LogObjects
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
@@ -89,7 +90,7 @@ class S3LogFolders:
             for listed in listing:
                 if folder.until and listed.version.key > folder.until:
                     return
-                if not listed.version.key.endswith("/"):
+                if not is_folder_marker(listed.version.key):
                     yield listed
         except AWS_ERRORS as error:
             raise _unreadable(call, folder.bucket, folder.prefix, error) from error

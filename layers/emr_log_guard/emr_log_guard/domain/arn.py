@@ -1,9 +1,26 @@
-"""Amazon Resource Names."""
+"""Amazon Resource Names, and the partitions that Regions are in."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 _PARTS = 6
+REGIONS_OF: Mapping[str, str] = {
+    "aws": r"^(us|eu|ap|sa|ca|me|af|il|mx)\-\w+\-\d+$",
+    "aws-cn": r"^cn\-\w+\-\d+$",
+    "aws-eusc": r"^eusc\-(de)\-\w+\-\d+$",
+    "aws-iso": r"^us\-iso\-\w+\-\d+$",
+    "aws-iso-b": r"^us\-isob\-\w+\-\d+$",
+    "aws-iso-e": r"^eu\-isoe\-\w+\-\d+$",
+    "aws-iso-f": r"^us\-isof\-\w+\-\d+$",
+    "aws-us-gov": r"^us\-gov\-\w+\-\d+$",
+}
+"""The partitions, and what the names of each one's Regions look like.
+
+botocore's partitions.json, word for word: a test holds this table against it, so that an update of
+botocore which knows another partition fails until the table does, too.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +64,9 @@ class Arn:
 
 
 def partition_of(region: str) -> str:
-    """Say which partition a Region is in.
+    """Return the partition that a Region is in, as botocore does: `aws` for a name like no other.
 
     https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
     """
-    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-        if region.startswith(prefix):
-            return partition
-    return "aws"
+    matching = (name for name, regions in REGIONS_OF.items() if re.match(regions, region))
+    return next(matching, "aws")

@@ -1,11 +1,19 @@
 """Where a cluster's logs lie: log URIs and the keys of log objects."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
 _URI = re.compile(r"s3[na]?://(?P<bucket>[^/]+)(?:/(?P<prefix>.*))?", re.IGNORECASE | re.DOTALL)
 _STEP_FOLDER = re.compile(r"steps/(s-[A-Z0-9]+)/", re.ASCII)
+_ACCESS_POINTS = ("-s3alias", "--ol-s3", ".mrap")
+"""How the aliases of access points end, Object Lambda's and multi-Region ones among them.
+
+S3 reserves these endings: no bucket's name has one.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+"""
+_FOLDER_MARKERS = ("/", "_$folder$")
 _CLUSTER_FOLDER = re.compile(r"(?:^|/)(j-[A-Z0-9]{8,})(?=/)", re.ASCII)
 
 
@@ -32,6 +40,18 @@ class LogLocation:
         prefix = match["prefix"] or ""
         return cls(match["bucket"], prefix if not prefix or prefix.endswith("/") else f"{prefix}/")
 
+    @property
+    def by_access_point(self) -> bool:
+        """Whether the alias of an access point stands in the bucket's place.
+
+        S3 takes one wherever it takes a bucket's name, but its events name the bucket. Which bucket
+        that is nothing can be asked by alias: GetAccessPoint takes a name, ListAccessPoints has to
+        list an account's up to 10,000, and neither works for those of another account.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-alias.html
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-restrictions-limitations-naming-rules.html
+        """
+        return is_access_point(self.bucket)
+
     def holds(self, cluster_id: str, bucket: str, key: str) -> bool:
         """Say whether an object lies in this location's folder of that cluster."""
         return bucket == self.bucket and key.startswith(f"{self.prefix}{cluster_id}/")
@@ -39,6 +59,32 @@ class LogLocation:
     def path(self, cluster_id: str, key: str) -> str:
         """Say where an object that this location holds lies in the folder of that cluster."""
         return key.removeprefix(f"{self.prefix}{cluster_id}/")
+
+
+def is_access_point(bucket: str) -> bool:
+    """Return whether what stands in a bucket's place is the alias of an access point."""
+    return bucket.endswith(_ACCESS_POINTS)
+
+
+def why_bucket_is_unknown(uri: str) -> str | None:
+    """Say why a log URI does not tell which bucket the logs go to; None when it does."""
+    location = LogLocation.parse(uri)
+    if location is None:
+        return f"the log URI {uri!r} cannot be read"
+    if location.by_access_point:
+        return f"the log URI {uri!r} names an access point, not its bucket"
+    return None
+
+
+def is_checked(bucket: str, checked_buckets: Collection[str]) -> bool:
+    """Return whether the objects of a bucket are checked: an access point may lead to any.
+
+    Args:
+        bucket: The bucket's name, or what stands in its place.
+        checked_buckets: The only buckets whose objects are checked; empty when it is all.
+
+    """
+    return not checked_buckets or bucket in checked_buckets or is_access_point(bucket)
 
 
 def step_id_in(path: str) -> str | None:
@@ -50,3 +96,14 @@ def step_id_in(path: str) -> str | None:
 def cluster_ids_in(key: str) -> tuple[str, ...]:
     """Name the clusters whose folder an object's key may lie in, the outermost folder first."""
     return tuple(dict.fromkeys(_CLUSTER_FOLDER.findall(key)))
+
+
+def is_folder_marker(key: str) -> bool:
+    """Return whether an object only stands for a folder: it is no log, whoever comes across it.
+
+    The S3 console makes an empty object whose key ends with a slash, Hadoop one whose key ends with
+    `_$folder$`. EMR never names a log so. The key alone decides: events need not carry a size.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-folders.html
+    https://repost.aws/knowledge-center/emr-s3-empty-files
+    """
+    return key.endswith(_FOLDER_MARKERS)

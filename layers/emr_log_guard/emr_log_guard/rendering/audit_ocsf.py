@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
-from emr_log_guard.domain.arn import Arn, partition_of
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
@@ -182,13 +182,13 @@ def _cloud(account: str | None, region: str) -> dict[str, object]:
 
 def _resource(audited: AuditedCluster) -> dict[str, object]:
     cluster = audited.cluster
-    region = Arn.of(cluster.arn).region
+    arn = Arn.of(cluster.arn)
     return {
         "uid": cluster.arn,
         "name": plain(cluster.name) or cluster.id,
         "type": "AWS::EMR::Cluster",
-        "region": region,
-        "cloud_partition": partition_of(region),
+        "region": arn.region,
+        "cloud_partition": arn.partition,
     }
 
 

@@ -9,7 +9,7 @@ from emr_log_guard.domain.findings import (
     non_compliant,
     not_applicable,
 )
-from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.domain.log_uri import LogLocation, why_bucket_is_unknown
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.remediation import send_events
 from emr_log_guard.rules.rule import Rule
@@ -48,15 +48,20 @@ def _silent(facts: ClusterFacts) -> list[LogBucket]:
 def _doubt(facts: ClusterFacts) -> str:
     """Say what could not be read, each thing once; empty when all is known."""
     known = {bucket.name for bucket in facts.log_buckets}
-    locations = [(uri, LogLocation.parse(uri)) for uri in facts.log_uris]
+    locations = map(LogLocation.parse, facts.log_uris)
+    unknown = map(why_bucket_is_unknown, facts.log_uris)
     reasons = [
         *(
             b.sends_events.reason
             for b in facts.log_buckets
             if isinstance(b.sends_events, Unresolved)
         ),
-        *(f"the log URI {uri!r} cannot be read" for uri, location in locations if location is None),
-        *(f"{at.bucket} was not read" for _, at in locations if at and at.bucket not in known),
+        *(reason for reason in unknown if reason),
+        *(
+            f"{at.bucket} was not read"
+            for at in locations
+            if at and not at.by_access_point and at.bucket not in known
+        ),
     ]
     return "; ".join(dict.fromkeys(reasons))
 

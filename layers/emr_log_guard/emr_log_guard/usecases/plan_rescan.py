@@ -9,7 +9,7 @@ from typing import Protocol
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.ledger import Known
-from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in
+from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, is_checked
 from emr_log_guard.domain.rescan import (
     OVERLAP,
     Folder,
@@ -171,7 +171,7 @@ class PlanRescan:
         # Where these log to their own shards will find out: it may be one of the folders there.
         elsewhere = {each.cluster_id for each in folders if each.bucket is None}
         for bucket, prefix in locations:
-            if self.checked_buckets and bucket not in self.checked_buckets:
+            if not is_checked(bucket, self.checked_buckets):
                 continue
             try:
                 below = self.folders.below(bucket, prefix)
@@ -194,7 +194,7 @@ class PlanRescan:
 
 
 def _checked(folder: Folder, buckets: Collection[str]) -> bool:
-    return not buckets or folder.bucket is None or folder.bucket in buckets
+    return folder.bucket is None or is_checked(folder.bucket, buckets)
 
 
 def _judged(known: Known) -> bool:

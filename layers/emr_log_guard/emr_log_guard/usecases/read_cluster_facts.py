@@ -132,7 +132,8 @@ class ReadClusterFacts:
         if self.buckets is None:
             return
         locations = map(LogLocation.parse, facts.log_uris)
-        for name in dict.fromkeys(location.bucket for location in locations if location):
+        names = (at.bucket for at in locations if at and not at.by_access_point)
+        for name in dict.fromkeys(names):
             checked = not self.checked_buckets or name in self.checked_buckets
             yield LogBucket(name, self.buckets.sends_events(name), checked)
 

@@ -6,7 +6,13 @@ from emr_log_guard.domain.clusters import Cluster, Step
 from emr_log_guard.domain.findings import Outcome
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
-from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, step_id_in
+from emr_log_guard.domain.log_uri import (
+    LogLocation,
+    cluster_ids_in,
+    is_folder_marker,
+    step_id_in,
+    why_bucket_is_unknown,
+)
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from emr_log_guard.rules import emrlog_103_log_object_cluster_key as cluster_key_carried
@@ -24,18 +30,20 @@ class ReadLogObject:
     """Asked only about an object that its cluster's own settings do not explain."""
 
     def __call__(self, version: ObjectVersion) -> LogObjectFacts | None:
-        """Read an object's facts; None when it is provably no cluster's log.
+        """Read an object's facts; None when it is provably no cluster's log, or a folder marker.
 
         A key that names a cluster which EMR does not know here may be the log of a cluster of
         another account or Region, or of one long gone: it is judged by its encryption, and its
         cluster is Unresolved. Of an object that only a step could explain, and the steps cannot
-        be listed, nothing is said: its encryption is Unresolved.
+        be listed, nothing is said: its encryption is Unresolved. So is that of an object whose
+        key names a cluster that logs through an access point's alias, or by a URI that cannot be
+        read: its bucket may be the one that the URI means.
 
         Raises:
             ObjectNotFoundError: The object is gone.
 
         """
-        owner = self._owner(version)
+        owner = None if is_folder_marker(version.key) else self._owner(version)
         if owner is None:
             return None
         cluster_id, cluster, doubt = owner
@@ -66,9 +74,6 @@ class ReadLogObject:
                 reason = f"elasticmapreduce:DescribeCluster answered: {error}"
                 unknown = unknown or (cluster_id, Unresolved(reason), None)
                 continue
-            if cluster.log_uri and LogLocation.parse(cluster.log_uri) is None:
-                reason = f"the log URI {cluster.log_uri!r} of {cluster_id} cannot be read"
-                return cluster_id, Unresolved(reason), None
             if _path(version, cluster, cluster.log_uri) is not None:
                 return cluster_id, cluster, None
             steps = self.steps.steps(cluster_id)
@@ -76,6 +81,8 @@ class ReadLogObject:
                 unknown = (cluster_id, cluster, steps)
             elif any(_path(version, cluster, step.log_uri) is not None for step in steps):
                 return cluster_id, cluster, None
+            elif why := _why_it_may_be_a_log(cluster, steps):
+                unknown = (cluster_id, cluster, Unresolved(why))
         return unknown
 
     def _explained(self, facts: LogObjectFacts, cluster: Cluster) -> LogObjectFacts:
@@ -144,6 +151,13 @@ def _path(version: ObjectVersion, cluster: Cluster, log_uri: str | None) -> str 
     if location is None or not location.holds(cluster.id, version.bucket, version.key):
         return None
     return location.path(cluster.id, version.key)
+
+
+def _why_it_may_be_a_log(cluster: Cluster, steps: tuple[Step, ...]) -> str | None:
+    """Say which log URI of a cluster may mean any bucket; None when each names its own."""
+    uris = (cluster.log_uri, *(step.log_uri for step in steps))
+    reasons = (why_bucket_is_unknown(uri) for uri in uris if uri)
+    return next(filter(None, reasons), None)
 
 
 def _authors(

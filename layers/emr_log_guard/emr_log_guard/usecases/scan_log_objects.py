@@ -12,7 +12,7 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.ledger import OBJECTS
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
-from emr_log_guard.domain.log_uri import LogLocation
+from emr_log_guard.domain.log_uri import LogLocation, is_checked
 from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
@@ -60,9 +60,7 @@ class ScanLogObjects:
         """
         cluster = self._cluster(folder.cluster_id)
         folder = _placed(folder, cluster)
-        if folder.bucket is None or (
-            self.checked_buckets and folder.bucket not in self.checked_buckets
-        ):
+        if folder.bucket is None or not is_checked(folder.bucket, self.checked_buckets):
             return ShardDone(shard=shard.id)
         rules = in_force(LOG_OBJECT_RULES, self.policy())
         listing = _Listing(replace(folder, after=after or folder.after))
