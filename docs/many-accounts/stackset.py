@@ -3,13 +3,16 @@
 StackSets with service-managed permissions take no templates with a transform, SAM's included:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html
 So SAM's transform is made here, by SAM's own translator. And a function's code has to be in a
-bucket of its own Region: a bucket's name ends with its Region's, and the template says so.
+bucket of its own Region: a bucket's name ends with its Region's, and the template says so. The
+translator writes ARNs of managed policies, which differ between partitions (AWS, China, GovCloud):
+the template is for all Regions of the one partition that REGION is in.
 
-    .venv/sam/bin/python docs/many-accounts/stackset.py PACKAGED.yaml BUCKET_PREFIX > MEMBERS.json
+    .venv/sam/bin/python docs/many-accounts/stackset.py PACKAGED BUCKET_PREFIX REGION > MEMBERS
 """
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +22,13 @@ from samtranslator.translator.managed_policy_translator import ManagedPolicyLoad
 from samtranslator.translator.transform import transform
 
 ARTIFACTS = ("CodeUri", "ContentUri", "DefinitionUri")
+BUCKETS = {
+    "AWS::Lambda::Function": ("Code", "S3Bucket"),
+    "AWS::Lambda::LayerVersion": ("Content", "S3Bucket"),
+    "AWS::StepFunctions::StateMachine": ("DefinitionS3Location", "Bucket"),
+}
+"""Where a translated resource names the bucket of its code; nothing else is changed."""
+REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]+"
 LARGEST = 1024 * 1024
 """Bytes that a template in S3 may have."""
 
@@ -39,39 +49,51 @@ def stop(message: str) -> NoReturn:
     sys.exit(f"stackset.py: {message}")
 
 
-def plain(template: dict[str, Any], prefix: str) -> dict[str, Any]:
+def plain(template: dict[str, Any], prefix: str, region: str) -> dict[str, Any]:
     """Translate a packaged template; its artifacts are then in the bucket of each Region."""
+    [bucket] = artifacts(template, prefix)
+    os.environ["AWS_DEFAULT_REGION"] = region  # what the translator tells the partition by
+    translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
+    translated.pop("Transform", None)
+    for name, resource in translated["Resources"].items():
+        if resource["Type"] in BUCKETS:
+            place, field = BUCKETS[resource["Type"]]
+            found = resource["Properties"][place]
+            if found[field] != bucket:
+                stop(f"{name}.{place}.{field} is {found[field]}, not {bucket}")
+            found[field] = {"Fn::Sub": f"{prefix}-${{AWS::Region}}"}
+    return translated
+
+
+def artifacts(template: dict[str, Any], prefix: str) -> set[str]:
+    """Name the bucket that every artifact was packaged into; stop if it is not one of the hub's."""
+    buckets = set()
     for name, resource in template["Resources"].items():
         for field in ARTIFACTS:
             place = resource.get("Properties", {}).get(field)
-            if place is not None and not str(place).startswith(f"s3://{prefix}-"):
-                stop(f"{name}.{field} is {place}, not s3://{prefix}-REGION/...: `sam package` it")
-    # SAM's translator asks for a Region where none is set; nothing in the template depends on it.
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
-    translated.pop("Transform", None)
-    return in_each_region(translated, prefix)
-
-
-def in_each_region(node: Any, prefix: str) -> Any:  # noqa: ANN401 - a template is any JSON
-    """Name the bucket of artifacts by the Region that the template is deployed in."""
-    match node:
-        case str() if node.startswith(f"{prefix}-") and "/" not in node:
-            return {"Fn::Sub": f"{prefix}-${{AWS::Region}}"}
-        case dict():
-            return {name: in_each_region(value, prefix) for name, value in node.items()}
-        case list():
-            return [in_each_region(value, prefix) for value in node]
-        case _:
-            return node
+            if place is not None:
+                uri = re.fullmatch(rf"s3://({re.escape(prefix)}-{REGION})/.+", str(place))
+                if uri is None:
+                    stop(
+                        f"{name}.{field} is {place}, not s3://{prefix}-REGION/...: `sam package` it"
+                    )
+                buckets.add(uri[1])
+    if len(buckets) != 1:
+        stop(f"the code is in {len(buckets)} buckets, not in one: `sam package` it")
+    return buckets
 
 
 def main(arguments: list[str]) -> None:
     """Print the template."""
-    if len(arguments) != 2:  # noqa: PLR2004 - two are needed
-        stop("give the packaged template and the prefix of the buckets' names")
-    packaged, prefix = arguments
-    text = json.dumps(plain(yaml_parse(Path(packaged).read_text()), prefix), indent=1)
+    if len(arguments) != 3:  # noqa: PLR2004 - three are needed
+        stop(
+            "give the packaged template, the prefix of the buckets' names, and a Region of the"
+            " partition that the members are in"
+        )
+    packaged, prefix, region = arguments
+    if re.fullmatch(REGION, region) is None:
+        stop(f"{region} is no Region")
+    text = json.dumps(plain(yaml_parse(Path(packaged).read_text()), prefix, region), indent=1)
     if len(text.encode()) > LARGEST:
         stop("the template is larger than the 1 MB that CloudFormation takes")
     sys.stdout.write(f"{text}\n")

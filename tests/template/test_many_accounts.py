@@ -1,6 +1,7 @@
 """Hub and members: the hub's template is sound, and the members' is one that StackSets take."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.template.stack import ROOT, template
 HUB = ROOT / "docs" / "many-accounts" / "hub.yaml"
 STACKSET = ROOT / "docs" / "many-accounts" / "stackset.py"
 PREFIX = "amzn-s3-demo-emr-log-guard"
+LAYER = r"(?<=Layer)[0-9a-f]{10}"
 ARTIFACTS = ("CodeUri", "ContentUri", "DefinitionUri")
 
 
@@ -30,9 +32,9 @@ def hub() -> dict[str, Any]:
     return resources
 
 
-def packaged(into: Path, bucket: str = f"{PREFIX}-eu-west-1") -> Path:
+def packaged(into: Path, bucket: str = f"{PREFIX}-eu-west-1", **more: Any) -> Path:  # noqa: ANN401
     """Write the template as `sam package` does: whatever was a folder or file is in the bucket."""
-    document = json.loads(json.dumps(template()))
+    document = json.loads(json.dumps(template() | more))
     for name, resource in document["Resources"].items():
         for field in set(ARTIFACTS) & set(resource.get("Properties", {})):
             resource["Properties"][field] = f"s3://{bucket}/emr-log-guard/{name}"
@@ -53,11 +55,15 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def members(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The members' template."""
     folder = tmp_path_factory.mktemp("members")
-    result = run(str(packaged(folder)), PREFIX)
-    assert result.returncode == 0, result.stderr
     path = folder / "members.json"
-    path.write_text(result.stdout)
+    path.write_text(translated(packaged(folder)))
     return path
+
+
+def translated(source: Path, prefix: str = PREFIX, region: str = "eu-west-1") -> str:
+    result = run(str(source), prefix, region)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def refs(node: Any) -> set[str]:  # noqa: ANN401 - a template is any JSON
@@ -120,8 +126,10 @@ def test_members_decide_by_their_own_parameters(members: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give the packaged template and the prefix"),
-        ((str(ROOT / "template.yaml"), PREFIX), "`sam package` it"),
+        ((), "give the packaged template, the prefix"),
+        ((str(ROOT / "template.yaml"), PREFIX), "and a Region of the partition"),
+        ((str(ROOT / "template.yaml"), PREFIX, "eu-west-1"), "`sam package` it"),
+        ((str(ROOT / "template.yaml"), PREFIX, "europe"), "europe is no Region"),
     ],
 )
 def test_what_was_not_packaged_is_refused(arguments: tuple[str, ...], message: str) -> None:
@@ -132,11 +140,56 @@ def test_what_was_not_packaged_is_refused(arguments: tuple[str, ...], message: s
     assert not result.stdout
 
 
-def test_another_bucket_is_refused(tmp_path: Path) -> None:
-    result = run(str(packaged(tmp_path, "elsewhere")), PREFIX)
+@pytest.mark.parametrize("bucket", ["elsewhere", f"{PREFIX}-eu-west-1-2", f"{PREFIX}-mine"])
+def test_another_bucket_is_refused(tmp_path: Path, bucket: str) -> None:
+    result = run(str(packaged(tmp_path, bucket)), PREFIX, "eu-west-1")
 
     assert result.returncode == 1
-    assert "s3://elsewhere/" in result.stderr
+    assert f"s3://{bucket}/" in result.stderr
+
+
+def test_a_prefix_that_other_words_begin_with_changes_nothing_but_the_bucket_of_the_code(
+    members: Path, tmp_path: Path
+) -> None:
+    """Stack, topics and the guard's own event source are all called `emr-…`."""
+    short = translated(packaged(tmp_path, "emr-eu-west-1"), "emr")
+
+    assert '"emr-${AWS::Region}"' in short
+    as_before = short.replace('"emr-${AWS::Region}"', f'"{PREFIX}-${{AWS::Region}}"')
+    # SAM puts a hash of where its code is behind a layer's name.
+    assert re.sub(LAYER, "", as_before) == re.sub(LAYER, "", members.read_text())
+
+
+def test_a_text_that_reads_like_the_bucket_is_left_as_it_is(tmp_path: Path) -> None:
+    bucket = f"{PREFIX}-eu-west-1"
+    outputs = {"Outputs": {"Mentioned": {"Value": bucket}}}
+    document = json.loads(translated(packaged(tmp_path, bucket, **outputs)))
+
+    assert document["Outputs"] == outputs["Outputs"]
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_roles_name_the_managed_policies_of_the_partition_that_the_members_are_in(
+    tmp_path: Path, region: str, partition: str
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
+    members = json.loads(translated(packaged(tmp_path), region=region))
+    policies = managed_policies(members)
+
+    assert policies
+    assert {arn.split(":")[1] for arn in policies} == {partition}
+
+
+def managed_policies(document: dict[str, Any]) -> set[str]:
+    return {
+        arn
+        for resource in document["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for arn in resource["Properties"].get("ManagedPolicyArns", ())
+    }
 
 
 def test_only_members_put_events_and_only_the_guards() -> None:
@@ -147,6 +200,88 @@ def test_only_members_put_events_and_only_the_guards() -> None:
         "StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}},
         "ForAllValues:StringEquals": {"events:source": "emr-log-guard"},
     }
+
+
+def test_the_topics_policy_has_no_condition_because_eventbridge_publishes_to_none_that_has() -> (
+    None
+):
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"""
+    targets = hub()["GraveRule"]["Properties"]["Targets"]
+    [policy] = [each for each in hub().values() if each["Type"] == "AWS::SNS::TopicPolicy"]
+
+    assert [target["Arn"] for target in targets] == [{"Ref": "Topic"}]
+    assert policy["Properties"]["Topics"] == [{"Ref": "Topic"}]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sns:Publish"
+    assert "Condition" not in statement
+
+
+def test_the_topics_key_is_bounded_by_what_eventbridge_sends() -> None:
+    """The topic's ARN as encryption context, and no key that names the source.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    statements = {
+        each["Sid"]: each for each in hub()["TopicKey"]["Properties"]["KeyPolicy"]["Statement"]
+    }
+    rules = statements["RulesThatPublishToTheTopic"]
+    topic = hub()["Topic"]["Properties"]
+
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"}
+    assert rules["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    [(operator, condition)] = rules["Condition"].items()
+    assert operator == "StringEquals"
+    [(context, arn)] = condition.items()
+    assert context == "kms:EncryptionContext:aws:sns:topicArn"
+    region = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:"
+    assert arn == {"Fn::Sub": region + topic["TopicName"]["Fn::Sub"]}
+    assert topic["KmsMasterKeyId"] == {"Ref": "TopicKey"}
+
+
+def test_an_event_that_is_not_delivered_raises_an_alarm_in_every_hub() -> None:
+    """In other Regions, too, where there is no topic of alerts."""
+    resources = hub()
+    alarm = resources["UndeliveredEventsAlarm"]
+    operations = [{"Ref": "OperationsTopic"}]
+    queue = {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
+
+    assert alarm["Properties"]["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
+    assert alarm["Properties"]["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert (alarm["Properties"]["AlarmActions"], alarm["Properties"]["OKActions"]) == (
+        operations,
+        operations,
+    )
+    assert "docs/many-accounts.md#undelivered-events" in alarm["Properties"]["AlarmDescription"]
+    for name in ("UndeliveredEventsAlarm", "OperationsTopic", "TopicKey", "DeadLetterQueue"):
+        assert "Condition" not in resources[name]
+    for name in ("GraveRule", "HomeRule"):
+        for target in resources[name]["Properties"]["Targets"]:
+            assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}
+    [alarms] = [
+        each
+        for each in resources["TopicKey"]["Properties"]["KeyPolicy"]["Statement"]
+        if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert resources["OperationsTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "TopicKey"}
+
+
+def test_a_hub_can_be_removed_and_one_that_was_never_made_leaves_nothing() -> None:
+    """The archive's managed rule is on the bus, so they are kept together.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive-delete.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    kept = {
+        name: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for name, resource in hub().items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+
+    assert kept == dict.fromkeys(
+        ("Archive", "Artifacts", "Bus"), ("RetainExceptOnCreate", "Retain")
+    )
 
 
 @pytest.mark.parametrize("detail_type", [*FINDING_EVENTS.values(), *ENFORCEMENT_EVENTS.values()])
