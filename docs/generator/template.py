@@ -93,6 +93,8 @@ class Template:
                 return f"{named}, else {self.meaning(otherwise)}"
             case {"Fn::Sub": str(text)}:
                 return f"`{text}`"
+            case {"Ref": "AWS::StackName"}:
+                return "the stack's name"
             case {"Ref": name} if name in self.parameters:
                 return f"parameter [`{name}`](#parameters)"
             case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:

@@ -44,7 +44,6 @@ PERMISSIONS = [
 ]
 OUTCOMES = ("enforcement.done", "enforcement.skipped", "enforcement.failed")
 BUCKETS = ("plain-logs", "versioned-logs")
-EXECUTIONS = "arn:aws:states:us-east-1:111122223333:execution:emr-log-guard-rescan"
 
 fresh = count()
 
@@ -301,9 +300,10 @@ def enforce(stack: Deployed) -> object:
     return seen
 
 
-def a_run(**more: object) -> dict[str, object]:
+def a_run(stack: Deployed, **more: object) -> dict[str, object]:
     """A run of a re-scan, which no state machine made."""
-    execution = f"{EXECUTIONS}:run-{next(fresh)}"
+    machine = stack.outputs["RescanStateMachineArn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:run-{next(fresh)}"
     return {"execution": execution, "started": datetime.now(UTC).isoformat(), **more}
 
 
@@ -323,7 +323,7 @@ def plan_rescan(stack: Deployed) -> object:
     s3.delete_object(Bucket=bucket, Key="memory/rescan.json")
     seen: list[object] = []
     for _ in range(2):
-        run = a_run()
+        run = a_run(stack)
         event = {"execution": run["execution"], "input": {"scope": "all"}}
         answer, error = stack.invoke("PlanRescanFunction", event)
         seen += [error, answer.get("refused")]
@@ -358,7 +358,7 @@ def scan(stack: Deployed, run: Mapping[str, object], **shard: object) -> list[ob
 
 def scan_shard(stack: Deployed) -> object:
     """Have clusters and log objects scanned, with roles, keys and a bucket never seen before."""
-    s3, suffix, run = stack.account.client("s3"), next(fresh), a_run()
+    s3, suffix, run = stack.account.client("s3"), next(fresh), a_run(stack)
     bucket = f"scanned-{suffix}"
     stack.estate.make_log_bucket(bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -379,7 +379,7 @@ def scan_shard(stack: Deployed) -> object:
     for encryption in ({}, stack.keys.encrypt(key)):
         s3.put_object(Bucket=bucket, Key=f"{good}/node/log.gz", Body=b"x", **encryption)
     folder = {"cluster_id": good, "bucket": bucket, "prefix": f"{good}/"}
-    seen += [scan(stack, a_run(deep=deep), folder=folder) for deep in (False, True)]
+    seen += [scan(stack, a_run(stack, deep=deep), folder=folder) for deep in (False, True)]
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
     wait_for(lambda: stack.estate.state_of(bad) == "TERMINATED" == stack.estate.state_of(good))
     return [*seen, scan(stack, run, clusters=[good, bad]), stack.scheduled(bad)]
@@ -396,7 +396,7 @@ def finish_rescan(stack: Deployed) -> Iterator[object]:
     stack.schedule(scheduled)
     stack.opened_long_ago(overdue, "EMRLOG-101")
     for _ in range(2):
-        run, shards = a_run(scope="log_objects", deep=True), []
+        run, shards = a_run(stack, scope="log_objects", deep=True), []
         for number, cluster_id in enumerate((new, scheduled, overdue)):
             folder = {
                 "cluster_id": cluster_id,

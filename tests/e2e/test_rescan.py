@@ -261,7 +261,8 @@ def test_what_is_kept_is_encrypted_with_the_stacks_key(
 def operating(stack: Deployed) -> dict[str, Statement]:
     """What docs/operations.md says that an operator needs, by action."""
     here = "us-east-1:111122223333"
-    executions = f"arn:aws:states:{here}:execution:emr-log-guard-rescan:*"
+    machine = stack.outputs["RescanStateMachineArn"]
+    executions = f"{machine.replace(':stateMachine:', ':execution:')}:*"
     needed = {
         "cloudformation:ListStackResources": (
             f"arn:aws:cloudformation:{here}:stack/emr-log-guard/*"

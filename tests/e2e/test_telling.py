@@ -10,6 +10,7 @@ import pytest
 
 from emr_log_guard.domain.ledger import SKEW
 from sandbox.demo.scenes import GONE_WRONG, Scene
+from sandbox.running import DEFAULT_STACK
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 
 pytestmark = pytest.mark.xdist_group("telling")
@@ -273,7 +274,7 @@ def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eve
             {
                 "Source": "emr-log-guard",
                 "DetailType": "Recheck Requested",
-                "Detail": json.dumps({"cluster_id": cluster_id}),
+                "Detail": json.dumps({"stack": DEFAULT_STACK, "cluster_id": cluster_id}),
             }
         ]
     )

@@ -58,6 +58,10 @@ class Stack:
             if resource["Type"] == kind
         }
 
+    def deployed_global(self, section: str) -> Any:  # noqa: ANN401 - a template is any JSON
+        """What all functions share of a section of their properties."""
+        return self._decided(template()["Globals"]["Function"][section])
+
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
         """The properties of every function, by logical id."""
@@ -103,7 +107,9 @@ class Stack:
                 return self.parameters[name]
             case {"Fn::Split": [delimiter, text]}:
                 text = self._decided(text)
-                return text.split(delimiter) if isinstance(text, str) else {"Fn::Split": text}
+                if isinstance(text, str):
+                    return text.split(delimiter)
+                return {"Fn::Split": [delimiter, text]}
             case dict():
                 decided = {key: self._decided(value) for key, value in node.items()}
                 return {key: value for key, value in decided.items() if value is not NOTHING}

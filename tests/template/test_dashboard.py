@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from emr_log_guard.observability import Metric, metrics
-from tests.template.dashboard import Dashboard, Widget
+from tests.template.dashboard import Dashboard, TextWidget, Widget
 from tests.template.stack import EVERYTHING, Stack, template, text
 
 WHOLE = Stack(EVERYTHING)
@@ -132,6 +132,21 @@ def test_each_region_has_a_dashboard_of_its_own() -> None:
     name: Any = WHOLE.of_type("AWS::CloudWatch::Dashboard")["OperationsDashboard"]["DashboardName"]
 
     assert text(name) == "<AWS::StackName>-<AWS::Region>"
+
+
+def test_its_text_has_lines_and_no_signs_for_them() -> None:
+    """A literal block of YAML keeps a backslash, so JSON's sign for a line is written once.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+    """
+    [words] = [
+        each.properties.markdown
+        for each in dashboard(DEFAULT).widgets
+        if isinstance(each, TextWidget)
+    ]
+
+    assert words.splitlines()[0] == "# EMR Log Guard"
+    assert "\\" not in words
 
 
 def test_it_can_be_left_out() -> None:

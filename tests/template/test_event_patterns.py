@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from tests.template.stack import EVERYTHING, ROOT, Stack
+from tests.unit.environment import without_aws
+from tests.unit.stubbed_aws import StubbedAws
 
 LOG = "s3-object-created-log"
 CLUSTER = "emr-cluster-state-change-starting"
@@ -26,9 +30,12 @@ def event(name: str) -> dict[str, Any]:
     return loaded
 
 
-def matches(rule: str, what: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+def matches(
+    rule: str, what: Mapping[str, Any], parameters: Mapping[str, str], stack: str = "emr-log-guard"
+) -> bool:
     pattern = Stack(parameters).of_type("AWS::Events::Rule")[rule]["EventPattern"]
-    return EventPattern.load(json.dumps(pattern)).matches_event(what)  # type: ignore[arg-type]
+    named = json.dumps(pattern).replace('{"Ref": "AWS::StackName"}', json.dumps(stack))
+    return EventPattern.load(named).matches_event(what)  # type: ignore[arg-type]
 
 
 def cluster_rule(what: Mapping[str, Any]) -> bool:
@@ -163,8 +170,14 @@ def test_whatever_may_end_or_renew_a_keys_use_is_looked_at(call: str) -> None:
     assert matches("KeyChangeRule", with_detail(KEY, eventName=call), {})
 
 
-def test_only_the_guards_own_policy_is_reviewed() -> None:
-    changed: Any = event("parameter-store-change")
+@pytest.mark.parametrize("operation", ["", "-create", "-delete"])
+def test_whatever_happens_to_the_guards_own_policy_and_no_other_is_reviewed(operation: str) -> None:
+    """A policy that was deleted and is created again sends no Update.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html
+    """
+    changed: Any = event(f"parameter-store-change{operation}")
+    labelled: Any = changed | {"detail": changed["detail"] | {"operation": "LabelParameterVersion"}}
     another: Any = changed | {"detail": changed["detail"] | {"name": "/another"}}
     rule = Stack({}).of_type("AWS::Events::Rule")["PolicyChangeRule"]["EventPattern"]
     named = rule | {"detail": rule["detail"] | {"name": [changed["detail"]["name"]]}}
@@ -173,6 +186,7 @@ def test_only_the_guards_own_policy_is_reviewed() -> None:
     assert rule["detail"]["name"] == [{"Ref": "PolicyParameter"}]
     assert pattern.matches_event(changed)
     assert not pattern.matches_event(another)
+    assert not pattern.matches_event(labelled)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +204,41 @@ def test_only_the_guards_own_policy_is_reviewed() -> None:
         ("StepStatusChangeRule", event("emr-step-status-change-completed")),
         ("StepStatusChangeRule", event(STEP) | {"source": "custom.emr"}),
         ("RecheckRequestRule", event(RECHECK) | {"source": "custom"}),
+        ("RecheckRequestRule", with_detail(RECHECK, stack="emr-log-guard-test")),
+        ("RecheckRequestRule", event(RECHECK) | {"detail": {"cluster_id": "j-2AXXXXXXGAPLF"}}),
         ("RecheckRequestRule", event(RECHECK) | {"detail-type": "Finding Opened"}),
     ],
 )
 def test_near_misses_are_not_let_through(rule: str, near_miss: dict[str, Any]) -> None:
     assert not matches(rule, near_miss, {})
+
+
+@pytest.mark.parametrize("asking", ["emr-log-guard", "emr-log-guard-test"])
+@pytest.mark.parametrize("listening", ["emr-log-guard", "emr-log-guard-test"])
+def test_two_stacks_of_an_account_do_not_answer_each_other(
+    monkeypatch: pytest.MonkeyPatch, asking: str, listening: str
+) -> None:
+    """All stacks put their requests on the account's one default bus."""
+    without_aws(monkeypatch)
+    aws = StubbedAws()
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+    clients.events.cache_clear()
+    EventBridgeRechecks(aws.attach(clients.events()), asking).request(["j-2AXXXXXXGAPLF"])
+    [(_, request)] = aws.calls
+    [entry] = request["Entries"]
+    put = {
+        "source": entry["Source"],
+        "detail-type": entry["DetailType"],
+        "detail": json.loads(entry["Detail"]),
+    }
+
+    assert matches("RecheckRequestRule", put, {}, listening) is (asking == listening)
+
+
+@pytest.mark.parametrize(
+    "function", ["CheckKeyFunction", "EnforceFunction", "ReviewFindingsFunction"]
+)
+def test_whoever_asks_for_checks_says_for_which_stack(function: str) -> None:
+    variables = Stack(EVERYTHING).functions[function]["Environment"]["Variables"]
+
+    assert variables["STACK_NAME"] == {"Ref": "AWS::StackName"}

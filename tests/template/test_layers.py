@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "POLICY_PARAMETER_NAME": "/emr-log-guard/emr-log-guard/policy",
     "POWERTOOLS_METRICS_NAMESPACE": "EmrLogGuard",
     "POWERTOOLS_SERVICE_NAME": "test",
+    "STACK_NAME": "emr-log-guard",
     "REPORTS_BUCKET_NAME": "reports",
     "SLACK_WEBHOOK_SECRET_ARN": EVERYTHING["SlackWebhookSecretArn"],
 }

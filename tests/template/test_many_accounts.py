@@ -34,7 +34,7 @@ def hub() -> dict[str, Any]:
 
 def packaged(into: Path, bucket: str = f"{PREFIX}-eu-west-1", **more: Any) -> Path:  # noqa: ANN401
     """Write the template as `sam package` does: whatever was a folder or file is in the bucket."""
-    document = json.loads(json.dumps(template() | more))
+    document = json.loads(json.dumps({**template(), **more}))
     for name, resource in document["Resources"].items():
         for field in set(ARTIFACTS) & set(resource.get("Properties", {})):
             resource["Properties"][field] = f"s3://{bucket}/emr-log-guard/{name}"

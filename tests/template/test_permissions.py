@@ -233,8 +233,13 @@ def test_a_rescan_may_run_its_own_tasks_and_executions_and_no_others() -> None:
         {"Fn::GetAtt": [function, "Arn"]}
         for function in ("PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction")
     ]
-    for name in ("RunAnExecutionForEachShard", "FollowThoseExecutions"):
-        assert "${AWS::StackName}-rescan" in str(allowed[name]["Resource"])
+    machine = WHOLE.of_type("AWS::Serverless::StateMachine")["RescanStateMachine"]["Name"]
+    name, places = machine["Fn::Sub"]
+    for sid in ("RunAnExecutionForEachShard", "FollowThoseExecutions"):
+        resources = allowed[sid]["Resource"]
+        for resource in resources if isinstance(resources, list) else [resources]:
+            assert f":{name}" in resource["Fn::Sub"][0]
+            assert resource["Fn::Sub"][1] == places
     everywhere = {name for name, each in allowed.items() if each["Resource"] == "*"}
     assert everywhere == {"WriteItsOwnLog", "Trace"}  # AWS lets nobody limit these
     assert not {action for each in allowed.values() for action in each["Action"]} & LETHAL

@@ -15,6 +15,7 @@ DEFINITION: dict[str, Any] = yaml.safe_load(
 STATES: dict[str, Any] = DEFINITION["States"]
 SCAN: dict[str, Any] = STATES["Scan"]
 CHILD: dict[str, Any] = SCAN["ItemProcessor"]["States"]
+SCAN_SECONDS: int = WHOLE.functions["ScanShardFunction"]["Timeout"]
 TASKS = {name: each for name, each in (STATES | CHILD).items() if each["Type"] == "Task"}
 
 
@@ -36,6 +37,33 @@ def test_a_task_is_tried_again_and_given_longer_than_its_function(name: str) -> 
     assert task["TimeoutSeconds"] > function["Timeout"]
     assert task["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
     assert task["Retry"][-1]["MaxAttempts"] > 0
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_that_lambda_has_no_concurrency_for_waits_and_uses_up_no_other_retry(
+    name: str,
+) -> None:
+    """Twenty shards on the ten concurrent executions that a new account may have.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+    retriers = {each["ErrorEquals"][0]: each for each in TASKS[name]["Retry"]}
+    throttled = retriers["Lambda.TooManyRequestsException"]
+    waits = [
+        min(
+            throttled["IntervalSeconds"] * throttled["BackoffRate"] ** n,
+            throttled["MaxDelaySeconds"],
+        )
+        for n in range(throttled["MaxAttempts"])
+    ]
+
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    assert throttled["JitterStrategy"] == "FULL"
+    # Longer than a shard takes, several times over: half of it, on average, for the jitter.
+    assert sum(waits) / 2 > 6 * SCAN_SECONDS
+    assert sum(waits) < DEFINITION["TimeoutSeconds"] / 4
+    assert list(retriers)[-1] == "States.ALL"  # the first retrier that fits is taken
 
 
 def test_shards_are_read_from_the_bucket_and_run_apart() -> None:

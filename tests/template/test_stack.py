@@ -205,8 +205,6 @@ def test_the_reports_are_encrypted_private_kept_and_not_for_ever() -> None:
     assert WHOLE.of_type("AWS::KMS::Key")["ReportsKey"]["EnableKeyRotation"] is True
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    for name in ("ReportsBucket", "ReportsKey"):
-        assert WHOLE.resources[name]["DeletionPolicy"] == "Retain"
     rules = {each.get("Prefix"): each for each in bucket["LifecycleConfiguration"]["Rules"]}
     assert set(rules) == {"rescans/", "map-runs/", None}  # `memory/` is kept
     [policy] = WHOLE.of_type("AWS::S3::BucketPolicy").values()
@@ -332,10 +330,25 @@ def test_every_topic_is_encrypted_with_the_stacks_own_key() -> None:
 def test_the_ledger_survives_mistakes_and_forgets_what_is_over() -> None:
     table = WHOLE.of_type("AWS::DynamoDB::Table")["FindingsTable"]
 
-    assert WHOLE.resources["FindingsTable"]["DeletionPolicy"] == "Retain"
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
+def test_evidence_outlives_the_stack_but_not_a_stack_that_was_never_made() -> None:
+    """Else each first deployment that fails leaves a table, a bucket and a key behind.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    kept = {
+        name: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for name, resource in WHOLE.resources.items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+
+    assert kept == dict.fromkeys(
+        ("FindingsTable", "ReportsBucket", "ReportsKey"), ("RetainExceptOnCreate", "Retain")
+    )
 
 
 def test_the_outputs_are_those_that_other_tools_read() -> None:

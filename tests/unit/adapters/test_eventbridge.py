@@ -19,7 +19,7 @@ def aws() -> StubbedAws:
 
 def rechecks(aws: StubbedAws, waits: list[float]) -> EventBridgeRechecks:
     clients.events.cache_clear()
-    return EventBridgeRechecks(aws.attach(clients.events()), waits.append)
+    return EventBridgeRechecks(aws.attach(clients.events()), "emr-log-guard", waits.append)
 
 
 def test_checks_are_asked_for_no_faster_than_they_can_be_made(aws: StubbedAws) -> None:
@@ -38,6 +38,7 @@ def test_checks_are_asked_for_no_faster_than_they_can_be_made(aws: StubbedAws) -
         "detail": json.loads(entry["Detail"]),
     }
     assert parse_cluster_event(event).cluster_id == "j-24"
+    assert json.loads(entry["Detail"])["stack"] == "emr-log-guard"
     assert "Time" not in entry  # EventBridge says when it was asked for
 
 

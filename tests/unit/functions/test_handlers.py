@@ -156,6 +156,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "EVENT_BUS_ARN": "arn:aws:events:eu-west-1:111122223333:event-bus/default",
         "SCHEDULE_GROUP_NAME": "schedules",
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
+        "STACK_NAME": "emr-log-guard",
         "FINDINGS_TABLE_NAME": "findings",
         "REPORTS_BUCKET_NAME": "reports",
         "AMAZON_Q_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:amazon-q",

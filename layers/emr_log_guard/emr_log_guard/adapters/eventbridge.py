@@ -24,9 +24,22 @@ _SECONDS = 10
 class EventBridgeRechecks:
     """The default bus, as one who asks for checks."""
 
-    def __init__(self, client: "EventBridgeClient", wait: Callable[[float], None] = sleep) -> None:
-        """Send through this client."""
+    def __init__(
+        self,
+        client: "EventBridgeClient",
+        stack: str,
+        wait: Callable[[float], None] = sleep,
+    ) -> None:
+        """Send through this client.
+
+        Args:
+            client: The account's EventBridge.
+            stack: The stack whose rule matches the requests: the default bus is every stack's.
+            wait: Sleeps for so many seconds.
+
+        """
         self._client = client
+        self._stack = stack
         self._wait = wait
 
     def request(self, cluster_ids: Iterable[str], since: datetime | None = None) -> None:
@@ -44,23 +57,22 @@ class EventBridgeRechecks:
             if count:
                 self._wait(_SECONDS)
             answer = self._client.put_events(
-                Entries=[_request(cluster_id, since) for cluster_id in batch]
+                Entries=[self._request(cluster_id, since) for cluster_id in batch]
             )
             refused = [entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry]
             if refused:
                 message = f"events:PutEvents refused {len(refused)} requests: {refused[0]}"
                 raise RecheckNotRequestedError(message)
 
-
-def _request(cluster_id: str, since: datetime | None) -> "PutEventsRequestEntryTypeDef":
-    entry: PutEventsRequestEntryTypeDef = {
-        "Source": SOURCE,
-        "DetailType": "Recheck Requested",
-        "Detail": json.dumps({"cluster_id": cluster_id}),
-    }
-    if since is not None:
-        entry["Time"] = since
-    return entry
+    def _request(self, cluster_id: str, since: datetime | None) -> "PutEventsRequestEntryTypeDef":
+        entry: PutEventsRequestEntryTypeDef = {
+            "Source": SOURCE,
+            "DetailType": "Recheck Requested",
+            "Detail": json.dumps({"stack": self._stack, "cluster_id": cluster_id}),
+        }
+        if since is not None:
+            entry["Time"] = since
+        return entry
 
 
 class EventBridgeBus:

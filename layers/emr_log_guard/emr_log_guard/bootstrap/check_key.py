@@ -17,5 +17,5 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
     return CheckKey(
         keys=KmsKeys(clients.kms),
         clusters=DynamoLedger(clients.dynamodb(), required(env, "FINDINGS_TABLE_NAME")),
-        rechecks=EventBridgeRechecks(clients.events()),
+        rechecks=EventBridgeRechecks(clients.events(), required(env, "STACK_NAME")),
     )

@@ -52,7 +52,7 @@ def enforce(env: Mapping[str, str]) -> Enforce:
         keep=KeepLedger(ledger, Act(alerts), utc_now, "enforce"),
         alerts=alerts,
         queue=SqsEnforcementQueue(clients.sqs, required(env, "ENFORCEMENT_QUEUE_URL")),
-        rechecks=EventBridgeRechecks(clients.events()),
+        rechecks=EventBridgeRechecks(clients.events(), required(env, "STACK_NAME")),
         clock=utc_now,
         runbook=settings.runbook,
         suppressions=_suppressions(env),

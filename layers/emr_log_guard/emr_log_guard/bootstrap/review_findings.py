@@ -16,6 +16,6 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     """Wire the review of what is open."""
     return ReviewFindings(
         findings=DynamoLedger(clients.dynamodb(), required(env, "FINDINGS_TABLE_NAME")),
-        rechecks=EventBridgeRechecks(clients.events()),
+        rechecks=EventBridgeRechecks(clients.events(), required(env, "STACK_NAME")),
         objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
     )

@@ -13,6 +13,8 @@ import msgspec
 from emr_log_guard.events.parsing import Time, convert
 
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
+StackName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z", max_length=128)]
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html"""
 AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
 """Only AWS can send events of such a source."""
 
@@ -85,8 +87,9 @@ class RunJobFlow(msgspec.Struct, frozen=True):
 
 
 class RecheckDetail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which cluster to check again."""
+    """Which cluster to check again, and which stack is to do it."""
 
+    stack: StackName
     cluster_id: ClusterId
 
 

@@ -1,0 +1,199 @@
+"""What AWS limits, held against the largest stack that the parameters allow."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.stack import EVERYTHING, Stack, template
+
+STACK_NAME = "s" * 128
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html"""
+STACK_UUID = "51af3dc0-da77-11e4-872e-1234567db123"
+LONGEST = {
+    "AWS::AccountId": "111122223333",
+    "AWS::Partition": "aws-us-gov",
+    "AWS::Region": "ap-northeast-1",
+    "AWS::StackId": f"arn:aws:cloudformation:ap-northeast-1:111122223333:stack/x/{STACK_UUID}",
+    "AWS::StackName": STACK_NAME,
+}
+NAMES = {
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-stepfunctions-statemachine.html
+    ("AWS::Serverless::StateMachine", "Name"): 80,
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+    ("AWS::CloudWatch::Dashboard", "DashboardName"): 255,
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+    ("AWS::Logs::LogGroup", "LogGroupName"): 512,
+    # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+    ("AWS::SSM::Parameter", "Name"): 1011,
+}
+GENERATED = {
+    "AWS::DynamoDB::Table": 255,
+    "AWS::IAM::Role": 64,
+    "AWS::KMS::Key": 36,
+    "AWS::S3::Bucket": 63,
+    "AWS::SNS::Topic": 256,
+    "AWS::SQS::Queue": 80,
+    "AWS::Scheduler::ScheduleGroup": 64,
+}
+"""How long the names may be that CloudFormation makes of the stack's and the logical one."""
+
+
+def fifty(length: int) -> str:
+    """The value of LogBuckets with most and longest names: 50, and so many characters in all."""
+    each, longer = divmod(length - 49, 50)
+    return ",".join("b" * (each + (n < longer)) for n in range(50))
+
+
+LONG = template()["Parameters"]["LogBuckets"]["MaxLength"]
+MOST_BUCKETS = Stack(EVERYTHING | {"LogBuckets": fifty(LONG)})
+
+
+def physical(name: str) -> str:
+    """Name a resource as CloudFormation does, as long as its type allows."""
+    if name in LONGEST:
+        return LONGEST[name]
+    kind = MOST_BUCKETS.resources[name]["Type"]
+    if kind == "AWS::SSM::Parameter":
+        return str(resolved(MOST_BUCKETS.resources[name]["Properties"]["Name"]))
+    return f"{STACK_NAME}-{name}-ABCDEFGHIJKLM"[-GENERATED.get(kind, 256) :]
+
+
+def resolved(node: Any) -> Any:  # noqa: ANN401 - a template is any JSON
+    """What a value is once deployed, in its longest form."""
+    match node:
+        case {"Ref": name}:
+            return physical(name)
+        case {"Fn::GetAtt": [name, _]}:
+            return f"arn:aws-us-gov:servicename:ap-northeast-1:111122223333:{physical(name)}"
+        case {"Fn::Join": [delimiter, parts]}:
+            return delimiter.join(resolved(parts))
+        case {"Fn::Select": [index, parts]}:
+            return resolved(parts)[int(index)]
+        case {"Fn::Split": [delimiter, whole]}:
+            return resolved(whole).split(delimiter)
+        case {"Fn::Sub": str(pattern)}:
+            return resolved({"Fn::Sub": [pattern, {}]})
+        case {"Fn::Sub": [str(pattern), dict(places)]}:
+            return re.sub(r"\$\{([^}]+)\}", lambda found: _place(found[1], places), pattern)
+        case dict():
+            return {key: resolved(value) for key, value in node.items()}
+        case list():
+            return [resolved(each) for each in node]
+        case _:
+            return node
+
+
+def _place(name: str, places: dict[str, Any]) -> str:
+    if name in places:
+        return str(resolved(places[name]))
+    resource, _, attribute = name.partition(".")
+    return str(resolved({"Fn::GetAtt": [resource, attribute]} if attribute else {"Ref": name}))
+
+
+def compact(node: Any) -> str:  # noqa: ANN401
+    return json.dumps(resolved(node), separators=(",", ":"))
+
+
+def role_policies() -> Iterator[tuple[str, int]]:
+    """How long the policies of each role are: IAM counts no white space."""
+    for name, function in MOST_BUCKETS.functions.items():
+        yield name, sum(len(compact(policy)) for policy in function["Policies"])
+    for name, role in MOST_BUCKETS.of_type("AWS::IAM::Role").items():
+        yield name, sum(len(compact(each["PolicyDocument"])) for each in role["Policies"])
+
+
+SIZES = dict(role_policies())
+# SAM adds a statement for what the destination of failures is sent with.
+OF_SAM = 300
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_roles_policies_are_within_iams_quota_with_the_most_buckets(name: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    assert SIZES[name] + OF_SAM <= 10_240
+
+
+@pytest.mark.parametrize("rule", MOST_BUCKETS.of_type("AWS::Events::Rule"))
+def test_an_event_pattern_is_within_eventbridges_quota_with_the_most_buckets(rule: str) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"""
+    pattern = MOST_BUCKETS.of_type("AWS::Events::Rule")[rule].get("EventPattern", {})
+
+    assert len(compact(pattern)) <= 2_048
+
+
+def test_the_most_buckets_were_in_the_pattern_and_in_the_policies() -> None:
+    """Else the two tests above would measure something else."""
+    rule = MOST_BUCKETS.of_type("AWS::Events::Rule")["LogObjectCreatedRule"]
+    [heads] = [
+        each["Resource"][0]
+        for each in MOST_BUCKETS.statements("ScanShardFunction")
+        if each["Sid"] == "ReadTheHeadOfLogObjects"
+    ]
+
+    assert len(rule["EventPattern"]["detail"]["bucket"]["name"]) == 50
+    assert len(resolved(heads)) == 50
+    assert resolved(heads)[49] == f"arn:*:s3:::{fifty(LONG).split(',')[49]}/*"
+
+
+@pytest.mark.parametrize(
+    ("buckets", "allowed"),
+    [
+        (fifty(LONG), True),
+        ("", True),
+        (",".join(f"log-{n}" for n in range(50)), True),
+        (",".join(f"log-{n}" for n in range(51)), False),
+        (fifty(LONG + 1), False),
+    ],
+)
+def test_more_buckets_than_aws_takes_are_refused_before_anything_is_made(
+    buckets: str, *, allowed: bool
+) -> None:
+    parameter = template()["Parameters"]["LogBuckets"]
+    fits = re.fullmatch(parameter["AllowedPattern"], buckets) is not None
+
+    assert (fits and len(buckets) <= parameter["MaxLength"]) is allowed
+    assert "at most 50" in parameter["ConstraintDescription"]
+    assert "1,600 characters" in parameter["ConstraintDescription"]
+    assert f"{parameter['MaxLength']:,}" == "1,600"
+
+
+def named() -> dict[str, tuple[str, int]]:
+    """The names that the template gives, and how long each may be."""
+    return {
+        logical: (resolved(resource["Properties"][field]), limit)
+        for (kind, field), limit in NAMES.items()
+        for logical, resource in MOST_BUCKETS.resources.items()
+        if resource["Type"] == kind and field in resource["Properties"]
+    }
+
+
+@pytest.mark.parametrize("logical", named())
+def test_a_name_is_short_enough_whatever_the_stack_is_called(logical: str) -> None:
+    name, limit = named()[logical]
+
+    assert len(name) <= limit
+
+
+def test_every_name_that_the_template_gives_is_known_here() -> None:
+    fields = {field for _, field in NAMES} | {"BucketName", "QueueName", "TopicName", "RoleName"}
+    given = {
+        logical
+        for logical, resource in MOST_BUCKETS.resources.items()
+        if fields & set(resource.get("Properties", ()))
+        and resource["Type"] != "AWS::CloudWatch::Alarm"
+    }
+
+    assert given == set(named())
+
+
+def test_the_state_machines_log_group_takes_nothing_of_the_resource_policy() -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html"""
+    machine = MOST_BUCKETS.of_type("AWS::Serverless::StateMachine")["RescanStateMachine"]
+    [destination] = machine["Logging"]["Destinations"]
+    group = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
+    name = MOST_BUCKETS.of_type("AWS::Logs::LogGroup")[group]["LogGroupName"]
+
+    assert resolved(name).startswith("/aws/vendedlogs/states/")
