@@ -64,8 +64,9 @@ typecheck: .venv/dev/.synced
 	@for app in functions/*/app.py; do .venv/dev/bin/mypy "$$app"; done
 
 .PHONY: template
-template: .venv/dev/.synced .venv/sam/.synced
-	@.venv/dev/bin/cfn-lint template.yaml
+template: .venv/dev/.synced .venv/sam/.synced .venv/checkov/.synced
+	@.venv/dev/bin/cfn-lint template.yaml docs/many-accounts/hub.yaml
+	@.venv/checkov/bin/checkov --config-file .checkov.yaml
 	@.venv/sam/bin/sam validate --lint --region us-east-1
 
 .PHONY: format
@@ -91,7 +92,7 @@ bench: setup .venv/bench/.synced ## measure audit beside Cloud Custodian, and wr
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
-	@cd requirements && for name in uv functions dev sandbox sam bench; do \
+	@cd requirements && for name in uv functions dev sandbox sam checkov bench; do \
 		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.13 --upgrade -q \
 			$$name.in -o $$name.txt; done
 

@@ -11,7 +11,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from moto.events.models import EventPattern
 
 from emr_log_guard.rendering.bus_events import ENFORCEMENT_EVENTS, FINDING_EVENTS
-from tests.template.stack import ROOT, template
+from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
 HUB = ROOT / "docs" / "many-accounts" / "hub.yaml"
 STACKSET = ROOT / "docs" / "many-accounts" / "stackset.py"
@@ -181,6 +181,30 @@ def test_roles_name_the_managed_policies_of_the_partition_that_the_members_are_i
 
     assert policies
     assert {arn.split(":")[1] for arn in policies} == {partition}
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])
+def test_what_sam_adds_to_the_functions_policies_is_documented(tmp_path: Path, region: str) -> None:
+    """https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html"""
+    page = (ROOT / "docs" / "security-model.md").read_text()
+    section = page[page.index("### What SAM adds") :]
+    document = json.loads(translated(packaged(tmp_path), region=region))
+    roles = {
+        name: resource["Properties"]
+        for name, resource in document["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role" and name.endswith("FunctionRole")
+    }
+
+    assert len(roles) == len(Stack(EVERYTHING).functions)
+    for name, role in roles.items():
+        assert len(role["ManagedPolicyArns"]) == 2
+        for arn in role["ManagedPolicyArns"]:
+            assert f"`{arn.partition('policy/')[2]}`" in section
+        for policy in role["Policies"]:
+            if policy["PolicyName"] != f"{name}Policy0":
+                [added] = policy["PolicyDocument"]["Statement"]
+                assert added["Action"] == "sqs:SendMessage"
+                assert added["Resource"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
 def managed_policies(document: dict[str, Any]) -> set[str]:
