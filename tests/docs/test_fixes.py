@@ -71,9 +71,9 @@ def cluster_faults() -> list[ClusterFacts]:
         ),
         cluster_facts(approved_keys=approved(ANOTHER_KEY)),
         *(cluster_facts(role_access=(access,)) for access in ROLES),
-        cluster_facts(steps=(WorkloadFacts(Step("s-1", "load", None, "alias/gone"), NO_SUCH_KEY),)),
+        cluster_facts(steps=(WorkloadFacts(Step("s-1", "load", None, "alias/own"), AWS_MANAGED),)),
         cluster_facts(
-            sessions=(WorkloadFacts(Session("is-1", "spark", None, "alias/gone"), NO_SUCH_KEY),)
+            sessions=(WorkloadFacts(Session("is-1", "spark", None, "alias/own"), AWS_MANAGED),)
         ),
         cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=False),)),
         cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=True, checked=False),)),

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.template.stack import EVERYTHING, Stack, template
+from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
 STACK_NAME = "s" * 128
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html"""
@@ -158,6 +159,17 @@ def test_more_buckets_than_aws_takes_are_refused_before_anything_is_made(
     assert "at most 50" in parameter["ConstraintDescription"]
     assert "1,600 characters" in parameter["ConstraintDescription"]
     assert f"{parameter['MaxLength']:,}" == "1,600"
+
+
+def test_the_concurrency_that_the_page_of_installation_names_is_what_the_stack_may_use() -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+    page = " ".join((ROOT / "docs" / "install.md").read_text().split())
+    machine = yaml.safe_load((ROOT / "statemachines" / "rescan.asl.yaml").read_text())
+    mapping = MOST_BUCKETS.of_type("AWS::Lambda::EventSourceMapping")["LogObjectsMapping"]
+
+    assert "five invocations at once for log objects, twenty for a re-scan" in page
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] == 5
+    assert machine["States"]["Scan"]["MaxConcurrency"] == 20
 
 
 def named() -> dict[str, tuple[str, int]]:

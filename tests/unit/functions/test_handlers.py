@@ -404,12 +404,21 @@ def test_check_key_has_the_clusters_checked_that_log_with_the_key(
     assert aws.counts == asked | {"Query": 1, "PutEvents": 1}
 
 
-def test_review_findings_has_checked_again_what_is_open(aws: StubbedAws) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [
+        "scheduled-review",
+        "parameter-store-change",
+        "parameter-store-change-create",
+        "parameter-store-change-delete",
+    ],
+)
+def test_review_findings_has_checked_again_what_is_open(aws: StubbedAws, event: str) -> None:
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
     invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
     aws.forget_calls()
 
-    answer = invoke(load("review_findings"), an_event("scheduled-review"))
+    answer = invoke(load("review_findings"), an_event(event))
 
     assert answer == {"clusters": 1, "log_objects": 1}
     assert aws.counts == {"Query": 1, "PutEvents": 1, "SendMessage": 1}
