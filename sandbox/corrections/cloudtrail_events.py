@@ -1,9 +1,12 @@
-"""`AWS API Call via CloudTrail` events of RunJobFlow and of what is done to KMS keys.
+"""`AWS API Call via CloudTrail` events of RunJobFlow, of KMS, and of UpdateObjectEncryption.
 
-MiniStack sends none. On AWS a trail has to log management events for them to come.
+MiniStack sends none. On AWS a trail has to log management events for them to come, and data events
+of the bucket for the last.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+https://docs.aws.amazon.com/kms/latest/developerguide/ct-updatealias.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
 """
 
 import json
@@ -24,14 +27,22 @@ from sandbox.corrections.hooks import (
 
 KMS_CALLS = {
     "_cancel_key_deletion": "CancelKeyDeletion",
+    "_create_alias": "CreateAlias",
+    "_delete_alias": "DeleteAlias",
     "_delete_imported_key_material": "DeleteImportedKeyMaterial",
     "_disable_key": "DisableKey",
+    "_disable_key_rotation": "DisableKeyRotation",
     "_enable_key": "EnableKey",
+    "_enable_key_rotation": "EnableKeyRotation",
+    "_import_key_material": "ImportKeyMaterial",
     "_put_key_policy": "PutKeyPolicy",
     "_revoke_grant": "RevokeGrant",
     "_schedule_key_deletion": "ScheduleKeyDeletion",
+    "_update_alias": "UpdateAlias",
 }
-"""MiniStack's functions for the calls that may end or renew the use of a key."""
+"""MiniStack's functions for the calls that may change what a key or an alias is good for."""
+SECRETS = ("EncryptedKeyMaterial", "ImportToken")
+"""What CloudTrail does not log of a request."""
 
 
 def as_logged(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -46,9 +57,23 @@ def as_logged(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def send(
-    service: str, endpoint: str, call: str, request: Mapping[str, Any], response: Response
+    service: str,
+    endpoint: str,
+    call: str,
+    request: Mapping[str, Any],
+    response: Response,
+    **more: Any,  # noqa: ANN401 - any JSON
 ) -> None:
-    """Send the event about a call that was answered, well or not."""
+    """Send the event about a call that was answered, well or not.
+
+    Args:
+        service: The event's source, without `aws.`.
+        endpoint: The service's endpoint, without the Region.
+        call: The call's name.
+        request: What was asked, in AWS's spelling.
+        response: What was answered.
+        more: Fields of the record, laid over the usual ones.
+    """
     account, region = account_and_region()
     caller = part("core.iam_evaluator", "caller_arn")()
     said = json.loads(response[2] or b"{}")
@@ -74,6 +99,7 @@ def send(
         detail["responseElements"] = as_logged(said) or None
     else:
         detail |= {"errorCode": said["__type"], "errorMessage": said["message"]}
+    detail |= more
     entry = {
         "Source": f"aws.{service}",
         "DetailType": "AWS API Call via CloudTrail",
@@ -106,9 +132,66 @@ def telling(
     return around
 
 
+def telling_of_key(call: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Send an event after each answer of KMS, which names the key and the alias by their ARNs."""
+
+    def around(handle: Callable[..., Response]) -> Callable[..., Response]:
+        def handle_and_tell(request: dict[str, Any]) -> Response:
+            alias = request.get("AliasName", "")
+            named = request.get("TargetKeyId") or request.get("KeyId") or alias
+            # Once it is deleted, nobody knows which key an alias named.
+            record = part("services.kms", "_resolve_key")(named)
+            response = handle(request)
+            arns = [str(record["Arn"])] if record else []
+            if alias:
+                arns.insert(0, part("services.kms", "_alias_arn")(alias))
+            account, _ = account_and_region()
+            more: dict[str, Any] = {
+                "resources": [
+                    {"accountId": account, "type": "AWS::KMS::Key", "ARN": arn} for arn in arns
+                ]
+            }
+            if record and response[0] == HTTPStatus.OK:
+                more["responseElements"] = {"keyId": record["Arn"]}
+            asked = {field: said for field, said in request.items() if field not in SECRETS}
+            send("kms", "kms.amazonaws.com", call, asked, response, **more)
+            return response
+
+        return handle_and_tell
+
+    return around
+
+
+def telling_of_object(dispatch: Callable[..., Any]) -> Callable[..., Any]:
+    """Send an event after each UpdateObjectEncryption that succeeded."""
+
+    def dispatch_request(*request: Any) -> Any:  # noqa: ANN401 - passed on
+        response = dispatch(*request)
+        method, bucket, key, _headers, _body, query = request
+        if method != "PUT" or not key or "encryption" not in query or response[0] != HTTPStatus.OK:
+            return response
+        account, _ = account_and_region()
+        version = part("services.s3", "_qp")(query, "versionId", "")
+        asked = {"bucketName": bucket, "encryption": "", "key": key}
+        more = {
+            "managementEvent": False,
+            "eventCategory": "Data",
+            "resources": [
+                {"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::{bucket}/{key}"},
+                {"accountId": account, "type": "AWS::S3::Bucket", "ARN": f"arn:aws:s3:::{bucket}"},
+            ],
+        }
+        named = asked | ({"versionId": version} if version else {})
+        send("s3", "s3.amazonaws.com", "UpdateObjectEncryption", named, response, **more)
+        return response
+
+    return dispatch_request
+
+
 def install() -> None:
-    """Tell of RunJobFlow and of the calls that change whether a key can be used."""
+    """Tell of launches, of the calls that change keys, and of objects that get another key."""
     emr = telling("elasticmapreduce", "elasticmapreduce.amazonaws.com", "RunJobFlow")
     handle_emr("RunJobFlow", emr(original_emr("RunJobFlow")))
     for function, call in KMS_CALLS.items():
-        wrap("services.kms", function, telling("kms", "kms.amazonaws.com", call))
+        wrap("services.kms", function, telling_of_key(call))
+    wrap("services.s3", "_dispatch", telling_of_object)

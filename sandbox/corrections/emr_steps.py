@@ -1,21 +1,37 @@
 """Steps with the log URI and key of their own, newest first, 50 a page.
 
-MiniStack drops StepMonitoringConfiguration, and completes a step before its cluster has started.
+MiniStack drops StepMonitoringConfiguration, completes a step before its cluster has started, and
+cancels steps without an event.
+
+And a control for tests: the cluster's tag `sandbox:StepState/<step id>` puts a step into the state
+that is its value, such as FAILED or INTERRUPTED, which no call brings about.
 
 https://docs.aws.amazon.com/emr/latest/APIReference/API_StepMonitoringConfiguration.html
 https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
+https://docs.aws.amazon.com/emr/latest/APIReference/API_CancelSteps.html
 """
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from sandbox.corrections import emr_life
+from sandbox.corrections import emr_events, emr_life
 from sandbox.corrections.emr_clusters import cluster_record, unknown_cluster
-from sandbox.corrections.hooks import Response, answer, handle_emr, part, refuse, wrap
+from sandbox.corrections.hooks import (
+    Response,
+    answer,
+    handle_emr,
+    part,
+    refuse,
+    wrap,
+)
 from sandbox.corrections.pages import InvalidMarkerError, page
 
 GONE = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
+OVER = ("COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED")
+STATE = "sandbox:StepState/"
+"""How the tags begin that put a step into a state."""
 
 
 def correct(step: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,9 +95,56 @@ def add_job_flow_steps(request: dict[str, Any]) -> Response:
     return answer({"StepIds": [step["Id"] for step in steps]})
 
 
+def enter(record: dict[str, Any], step: dict[str, Any], state: str) -> None:
+    """Put a step into a state, and send its event."""
+    step["Status"]["State"] = state
+    if state in OVER:
+        step["Status"]["Timeline"]["EndDateTime"] = time.time()
+    emr_events.step_changed(record, step)
+
+
+def cancel_steps(request: dict[str, Any]) -> Response:
+    """Answer CancelSteps: a step that waits or runs is cancelled at once."""
+    record = cluster_record(request.get("ClusterId"))
+    if record is None:
+        return unknown_cluster(request.get("ClusterId"))
+    said = []
+    for step in steps_of(record["Id"]):
+        if step["Id"] not in request.get("StepIds", []):
+            continue
+        if step["Status"]["State"] in OVER:
+            reason = f"The step is {step['Status']['State']}."
+            said.append({"StepId": step["Id"], "Status": "FAILED", "Reason": reason})
+            continue
+        enter(record, step, "CANCELLED")
+        said.append({"StepId": step["Id"], "Status": "SUBMITTED"})
+    return answer({"CancelStepsInfoList": said})
+
+
+def add_tags(request: dict[str, Any]) -> Response:
+    """Answer AddTags, and follow the tags that put steps into a state."""
+    response = original_add_tags(request)
+    record = cluster_record(request.get("ResourceId"))
+    if record is None or response[0] != HTTPStatus.OK:
+        return response
+    states = {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", [])}
+    for step in steps_of(record["Id"]):
+        if state := states.get(f"{STATE}{step['Id']}"):
+            enter(record, step, state)
+    return response
+
+
+def original_add_tags(request: dict[str, Any]) -> Response:
+    """Answer AddTags as MiniStack does."""
+    response: Response = part("services.emr", "_add_tags")(request)
+    return response
+
+
 def install() -> None:
-    """Answer AddJobFlowSteps, ListSteps and DescribeStep, and keep what RunJobFlow's steps say."""
+    """Answer the actions on steps, and keep what RunJobFlow's steps say."""
     wrap("services.emr", "_make_step", lambda make: lambda request: correct(make(request), request))
     handle_emr("AddJobFlowSteps", add_job_flow_steps)
     handle_emr("ListSteps", list_steps)
     handle_emr("DescribeStep", describe_step)
+    handle_emr("CancelSteps", cancel_steps)
+    handle_emr("AddTags", add_tags)

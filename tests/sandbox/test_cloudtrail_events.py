@@ -82,3 +82,43 @@ def test_a_key_that_is_disabled_is_named_as_the_caller_typed_it(
     assert event["source"] == "aws.kms"
     assert event["detail"]["eventName"] == "DisableKey"
     assert event["detail"]["requestParameters"] == {"keyId": key_id}
+
+
+def test_an_alias_is_named_with_the_key_that_it_names_or_named(
+    sandbox: Sandbox, arrived: Find, key: str
+) -> None:
+    kms = sandbox.client("kms")
+    other = kms.create_key()["KeyMetadata"]["Arn"]
+    alias = f"alias/of-{key[-12:]}"
+    alias_arn = f"{key.rpartition(':')[0]}:{alias}"
+
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    kms.update_alias(AliasName=alias, TargetKeyId=other)
+    kms.delete_alias(AliasName=alias)
+
+    for call, target in (("CreateAlias", key), ("UpdateAlias", other), ("DeleteAlias", other)):
+        event = arrived(f'"{call}"')
+        assert event["detail"]["requestParameters"]["aliasName"] == alias
+        assert event["detail"]["responseElements"] == {"keyId": target}
+        assert [each["ARN"] for each in event["detail"]["resources"]] == [alias_arn, target]
+
+
+def test_an_object_that_gets_another_key_is_named(
+    sandbox: Sandbox, arrived: Find, bucket: str, key: str
+) -> None:
+    s3 = sandbox.client("s3")
+    s3.put_object(Bucket=bucket, Key="a b/log", Body=b"x")
+    for name in ("none-such", "a b/log"):
+        with contextlib.suppress(ClientError):
+            s3.update_object_encryption(
+                Bucket=bucket, Key=name, ObjectEncryption={"SSEKMS": {"KMSKeyArn": key}}
+            )
+
+    event = arrived("UpdateObjectEncryption")
+    assert (event["source"], event["detail"]["eventSource"]) == ("aws.s3", "s3.amazonaws.com")
+    assert event["detail"]["requestParameters"] == {
+        "bucketName": bucket,
+        "encryption": "",
+        "key": "a b/log",
+    }
+    assert event["detail"]["resources"][1]["ARN"] == f"arn:aws:s3:::{bucket}"

@@ -85,3 +85,46 @@ def test_an_unknown_step_or_cluster_is_an_invalid_request(emr: EMRClient) -> Non
         with pytest.raises(ClientError) as caught:
             ask()
         assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
+
+
+def state_of(emr: EMRClient, cluster: str, step: str) -> str:
+    return emr.describe_step(ClusterId=cluster, StepId=step)["Step"]["Status"]["State"]
+
+
+def test_a_step_that_was_cancelled_before_its_cluster_ran_never_runs(
+    emr: EMRClient, eventually: Callable[..., Any]
+) -> None:
+    cluster = a_cluster(emr, a_step("cancelled"), a_step("runs"))
+    runs, cancelled = (step["Id"] for step in emr.list_steps(ClusterId=cluster)["Steps"])
+
+    answer = emr.cancel_steps(ClusterId=cluster, StepIds=[cancelled])
+    again = emr.cancel_steps(ClusterId=cluster, StepIds=[cancelled])
+
+    assert answer["CancelStepsInfoList"] == [{"StepId": cancelled, "Status": "SUBMITTED"}]
+    assert again["CancelStepsInfoList"][0]["Status"] == "FAILED"
+    eventually(lambda: state_of(emr, cluster, runs) == "COMPLETED")
+    assert state_of(emr, cluster, cancelled) == "CANCELLED"
+
+
+def test_steps_of_an_unknown_cluster_cannot_be_cancelled(emr: EMRClient) -> None:
+    with pytest.raises(ClientError) as caught:
+        emr.cancel_steps(ClusterId="j-NONE", StepIds=["s-NONE"])
+    assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
+
+
+@pytest.mark.parametrize("state", ["FAILED", "INTERRUPTED"])
+def test_a_tag_puts_a_step_into_a_state(
+    emr: EMRClient, eventually: Callable[..., Any], state: str
+) -> None:
+    cluster = a_cluster(emr, a_step("ends badly"))
+    (step,) = (each["Id"] for each in emr.list_steps(ClusterId=cluster)["Steps"])
+    eventually(lambda: state_of(emr, cluster, step) == "COMPLETED")
+
+    tags: Any = [
+        {"Key": f"sandbox:StepState/{step}", "Value": state},
+        {"Key": "team", "Value": "data"},
+    ]
+    emr.add_tags(ResourceId=cluster, Tags=tags)
+
+    assert state_of(emr, cluster, step) == state
+    assert emr.describe_cluster(ClusterId=cluster)["Cluster"]["Tags"] == tags
