@@ -13,6 +13,7 @@ import pytest
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox.polling import wait_for
+from sandbox.running import ACCOUNT_ID
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.security_hub import REFUSED
 from tests.slack import Slack
@@ -219,13 +220,23 @@ def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
 
 
 def check_key(stack: Deployed) -> object:
-    """Have a key looked at that a cluster logs with."""
-    key = stack.estate.make_key(f"key-{next(fresh)}")
-    stack.check(stack.estate.launch("key", LogEncryptionKmsKeyId=key))
-    event = json.loads((EVENTS / "cloudtrail-disable-key.json").read_text())
-    event["detail"]["requestParameters"]["keyId"] = key.rpartition("/")[2]
-    answer, error = stack.invoke("CheckKeyFunction", event)
-    return len(answer.get("clusters", ())), error
+    """Have a key and its alias looked at, which a cluster logs with, and a key store."""
+    alias = f"key-{next(fresh)}"
+    key = stack.estate.make_key(alias)
+    stack.check(stack.estate.launch("key", LogEncryptionKmsKeyId=f"alias/{alias}"))
+    changed = {
+        "cloudtrail-disable-key": {"keyId": key},
+        "cloudtrail-update-alias": {"aliasName": f"alias/{alias}", "targetKeyId": key},
+        "cloudtrail-disconnect-custom-key-store": {"customKeyStoreId": "cks-of-nobody"},
+    }
+    seen = []
+    for name, named in changed.items():
+        event = json.loads((EVENTS / f"{name}.json").read_text())
+        event |= {"account": ACCOUNT_ID, "region": stack.account.region}
+        event["detail"] |= {"requestParameters": named, "responseElements": None}
+        answer, error = stack.invoke("CheckKeyFunction", event)
+        seen.append((len(answer.get("clusters", ())), error))
+    return seen
 
 
 def review_findings(stack: Deployed) -> object:
@@ -497,7 +508,7 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     }
     assert {error, *errors, *ended} == {None}
     assert left is False
-    assert usual["CheckKeyFunction"] == (1, None)
+    assert usual["CheckKeyFunction"] == [(1, None), (1, None), (0, None)]
     assert usual["ReviewFindingsFunction"] == ({"clusters": 1, "log_objects": 1}, None)
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert usual["NotifySlackFunction"] == (

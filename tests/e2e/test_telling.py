@@ -264,6 +264,56 @@ def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_
     ]
 
 
+def test_an_alias_that_names_a_lost_key_is_told_for_the_clusters_launched_with_it(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    kms = telling.account.client("kms")
+    lost = telling.estate.make_key("lost-from-the-start")
+    telling.estate.disable_key(lost)
+    telling.estate.make_key("moves")
+    cluster_id = telling.estate.launch("follows", LogEncryptionKmsKeyId="alias/moves")
+
+    def known_to_work() -> bool:
+        known = telling.ledger.read(cluster_id).known
+        return known is not None and known.log_key_worked
+
+    eventually(known_to_work)
+    eventually(lambda: telling.checked_twice(cluster_id))
+
+    kms.update_alias(AliasName="alias/moves", TargetKeyId=lost)
+
+    def told() -> list[dict[str, Any]]:
+        alerts = telling.inbox.about(cluster_id, "finding.opened")[:]
+        return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
+
+    [alert] = eventually(told)
+    assert lost in alert["findings"][0]["summary"]
+
+
+def test_a_log_that_gets_another_key_in_place_is_found(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    """Its bucket sends no events: only CloudTrail tells of the object."""
+    s3, approved = telling.account.client("s3"), telling.keys.approved
+    s3.create_bucket(Bucket="silent-logs")
+    cluster_id = telling.estate.launch(
+        "re-keyed", LogUri="s3://silent-logs/clusters/", LogEncryptionKmsKeyId=approved
+    )
+    good = telling.keys.encrypt(approved)
+    log = telling.estate.write_log(cluster_id, "node/a b.gz", good, bucket="silent-logs")
+
+    s3.update_object_encryption(
+        Bucket="silent-logs",
+        Key=log,
+        ObjectEncryption={"SSEKMS": {"KMSKeyArn": telling.estate.make_key("of-nobody")}},
+    )
+
+    alerts = eventually(lambda: telling.about_logs(cluster_id))
+    found = {finding["rule_id"]: finding for alert in alerts for finding in alert["findings"]}
+    assert found["EMRLOG-103"]["compliance"] == "NON_COMPLIANT"
+    assert found["EMRLOG-103"]["evidence"]["samples"] == [f"s3://silent-logs/{log}"]
+
+
 def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eventually) -> None:
     cluster_id = telling.estate.launch("again", LogEncryptionKmsKeyId=telling.keys.approved)
     eventually(lambda: telling.checked_twice(cluster_id))

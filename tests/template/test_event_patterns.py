@@ -17,6 +17,20 @@ STEP = "emr-step-status-change-pending"
 LAUNCH = "cloudtrail-run-job-flow"
 RECHECK = "recheck-requested"
 KEY = "cloudtrail-disable-key"
+REENCRYPTED = "cloudtrail-update-object-encryption"
+KEY_EVENTS = (
+    "cloudtrail-connect-custom-key-store",
+    "cloudtrail-create-alias",
+    "cloudtrail-delete-alias",
+    "cloudtrail-delete-expired-key-material",
+    "cloudtrail-delete-key",
+    KEY,
+    "cloudtrail-disconnect-custom-key-store",
+    "cloudtrail-import-key-material",
+    "cloudtrail-update-alias",
+    "kms-cmk-deletion",
+    "kms-imported-key-material-expiration",
+)
 TO_CHECK_CLUSTER = {
     "ClusterStateChangeRule": CLUSTER,
     "ClusterLaunchRule": LAUNCH,
@@ -44,6 +58,14 @@ def cluster_rule(what: Mapping[str, Any]) -> bool:
 
 def log_rule(what: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> bool:
     return matches("LogObjectCreatedRule", what, parameters or {})
+
+
+def reencrypted_rule(what: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> bool:
+    return matches("LogObjectReencryptedRule", what, parameters or {})
+
+
+def reencrypted(bucket: str, key: str) -> dict[str, Any]:
+    return with_detail(REENCRYPTED, requestParameters={"bucketName": bucket, "key": key})
 
 
 def with_detail(name: str, **changes: object) -> dict[str, Any]:
@@ -164,10 +186,45 @@ def test_its_variants_are_let_through_too(rule: str, what: dict[str, Any]) -> No
         "ImportKeyMaterial",
         "PutKeyPolicy",
         "RevokeGrant",
+        "EnableKeyRotation",
+        "DisableKeyRotation",
     ],
 )
 def test_whatever_may_end_or_renew_a_keys_use_is_looked_at(call: str) -> None:
     assert matches("KeyChangeRule", with_detail(KEY, eventName=call), {})
+
+
+@pytest.mark.parametrize("name", KEY_EVENTS)
+def test_each_kind_of_event_about_keys_is_looked_at(name: str) -> None:
+    rules = Stack({}).of_type("AWS::Events::Rule")
+    # The two that listen for what depends on the stack itself are tried elsewhere.
+    patterns = [each for each in rules if "EventPattern" in rules[each] and "Policy" not in each]
+
+    assert [rule for rule in patterns if matches(rule, event(name), {})] == ["KeyChangeRule"]
+
+
+def test_an_object_that_gets_another_key_in_place_is_looked_at() -> None:
+    assert reencrypted_rule(event(REENCRYPTED))
+    assert reencrypted_rule(reencrypted("any", "j-2AXXXXXXGAPLF/node/x.gz"))
+    assert reencrypted_rule(event(REENCRYPTED) | {"source": "aws.elsewhere"})
+
+
+@pytest.mark.parametrize(
+    ("bucket", "checked"),
+    [
+        ("amzn-s3-demo-emr-logs", True),
+        ("amzn-s3-demo-more-logs", True),
+        ("amzn-s3-demo-emr-logs-2", False),
+        ("somebody-elses", False),
+    ],
+)
+def test_where_buckets_are_named_another_key_is_of_interest_in_theirs_only(
+    bucket: str, *, checked: bool
+) -> None:
+    what = reencrypted(bucket, "logs/j-2AXXXXXXGAPLF/node/x.gz")
+
+    assert reencrypted_rule(what, EVERYTHING) is checked
+    assert reencrypted_rule(what)
 
 
 @pytest.mark.parametrize("operation", ["", "-create", "-delete"])
@@ -196,6 +253,19 @@ def test_whatever_happens_to_the_guards_own_policy_and_no_other_is_reviewed(oper
         ("KeyChangeRule", with_detail(KEY, errorCode="AccessDenied")),
         ("KeyChangeRule", with_detail(KEY, eventSource="cloudhsm.amazonaws.com")),
         ("KeyChangeRule", event(KEY) | {"source": "my.trail"}),
+        ("KeyChangeRule", event("kms-cmk-deletion") | {"source": "my.kms"}),
+        ("KeyChangeRule", event("kms-cmk-deletion") | {"detail-type": "KMS CMK Rotation"}),
+        ("KeyChangeRule", with_detail("cloudtrail-update-alias", errorCode="NotFoundException")),
+        ("KeyChangeRule", event(REENCRYPTED)),
+        ("LogObjectReencryptedRule", event(REENCRYPTED) | {"source": "my.trail"}),
+        ("LogObjectReencryptedRule", with_detail(REENCRYPTED, errorCode="AccessDenied")),
+        ("LogObjectReencryptedRule", with_detail(REENCRYPTED, eventName="PutObject")),
+        (
+            "LogObjectReencryptedRule",
+            with_detail(REENCRYPTED, eventSource="s3tables.amazonaws.com"),
+        ),
+        ("LogObjectReencryptedRule", reencrypted("any", "logs/proj-2026/report.csv")),
+        ("LogObjectReencryptedRule", event(LOG)),
         ("ClusterLaunchRule", event(f"{LAUNCH}-failed")),
         ("ClusterLaunchRule", event(LAUNCH) | {"source": "my.trail"}),
         ("ClusterLaunchRule", with_detail(LAUNCH, eventName="TerminateJobFlows")),

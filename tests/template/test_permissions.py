@@ -178,7 +178,13 @@ def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
 @pytest.mark.parametrize(
     ("queue", "sources"),
     [
-        ("LogObjectsQueue", [{"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]}]),
+        (
+            "LogObjectsQueue",
+            [
+                {"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]},
+                {"Fn::GetAtt": ["LogObjectReencryptedRule", "Arn"]},
+            ],
+        ),
         (
             "DeadLetterQueue",
             [
@@ -187,6 +193,7 @@ def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
                 {"Fn::GetAtt": ["StepStatusChangeRule", "Arn"]},
                 {"Fn::GetAtt": ["RecheckRequestRule", "Arn"]},
                 {"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]},
+                {"Fn::GetAtt": ["LogObjectReencryptedRule", "Arn"]},
                 {"Fn::GetAtt": ["KeyChangeRule", "Arn"]},
                 {"Fn::GetAtt": ["HourlyReviewRule", "Arn"]},
                 {"Fn::GetAtt": ["PolicyChangeRule", "Arn"]},

@@ -34,6 +34,10 @@ class FakeTable:
             case "pk = :pk AND begins_with(sk, :history)":
                 start = wanted[":history"]
                 found = [k for k in self.items if k[0] == wanted[":pk"] and k[1].startswith(start)]
+            case "pk = :pk AND begins_with(sk, :arn)":
+                assert request["ConsistentRead"], "what was just written may be missing"
+                start = wanted[":arn"]
+                found = [k for k in self.items if k[0] == wanted[":pk"] and k[1].startswith(start)]
             case "pk = :pk":
                 assert request["ConsistentRead"], "what was just written may be missing"
                 found = [k for k in self.items if k[0] == wanted[":pk"]]

@@ -125,12 +125,30 @@ def test_a_cluster_is_found_by_its_keys_until_it_is_gone(ledger: DynamoLedger) -
     ledger.remember(replace(first, keys=(KEY.arn, ANOTHER_KEY.arn)), first)
 
     assert ledger.using_key(KEY.arn) == ledger.using_key(ANOTHER_KEY.arn) == (CLUSTER_ID,)
-    assert ledger.using_key("arn:other") == ()
+    assert ledger.using_key("arn:other") == ledger.using_key(KEY.arn[:-1]) == ()
+    assert ledger.keys_in_use() == {KEY.arn: (CLUSTER_ID,), ANOTHER_KEY.arn: (CLUSTER_ID,)}
 
     second = ledger.recall(CLUSTER_ID)
     assert second is not None
     ledger.remember(replace(second, expires=NOW), second)
     assert ledger.using_key(KEY.arn) == ledger.using_key(ANOTHER_KEY.arn) == ()
+    assert ledger.keys_in_use() == {}
+
+
+def test_a_cluster_is_found_by_the_alias_it_was_launched_with_until_it_is_gone(
+    ledger: DynamoLedger,
+) -> None:
+    alias = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
+    known = Known(a_cluster(log_key_identifier="alias/emr-logs"), keys=(KEY.arn,))
+    ledger.remember(known, None)
+
+    assert ledger.keys_in_use() == {alias: (CLUSTER_ID,), KEY.arn: (CLUSTER_ID,)}
+    assert ledger.using_key(alias) == (CLUSTER_ID,)
+
+    first = ledger.recall(CLUSTER_ID)
+    assert first is not None
+    ledger.remember(replace(first, expires=NOW), first)
+    assert ledger.keys_in_use() == {}
 
 
 def test_of_two_who_learn_of_a_cluster_at_once_the_first_is_taken(ledger: DynamoLedger) -> None:

@@ -6,24 +6,115 @@ from typing import Any
 import pytest
 
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.kms import KeyHint, parse_key_event
+from emr_log_guard.events.kms import (
+    AliasHint,
+    KeyEventHint,
+    KeyHint,
+    KeyStoreHint,
+    parse_key_event,
+)
 from tests.unit.builders import KEY
 
-EVENT = Path(__file__).parents[3] / "events" / "cloudtrail-disable-key.json"
+EVENTS = Path(__file__).parents[3] / "events"
 HAPPENED = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+KEY_ID = KEY.arn.rpartition("/")[2]
+ALIAS = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
 
 
-def an_event() -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(EVENT.read_text())
+def an_event(name: str = "cloudtrail-disable-key") -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
     return event
 
 
-def test_the_key_is_named_as_the_caller_typed_it() -> None:
-    event = an_event()
-    assert parse_key_event(event) == KeyHint(KEY.arn, HAPPENED)
+def with_detail(name: str = "cloudtrail-disable-key", **changes: object) -> dict[str, Any]:
+    """Change fields of the record; None takes one away."""
+    event = an_event(name)
+    detail = event["detail"] | changes
+    return event | {"detail": {field: said for field, said in detail.items() if said is not None}}
 
-    event["detail"]["requestParameters"] = {"keyId": "alias/emr-logs", "pendingWindowInDays": 7}
-    assert parse_key_event(event | {"source": "aws.elsewhere"}).key == "alias/emr-logs"
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("cloudtrail-disable-key", KeyHint(KEY.arn, HAPPENED)),
+        ("cloudtrail-import-key-material", KeyHint(KEY.arn, HAPPENED)),
+        ("cloudtrail-delete-expired-key-material", KeyHint(KEY.arn, HAPPENED)),
+        ("cloudtrail-delete-key", KeyHint(KEY.arn, HAPPENED)),
+        ("kms-imported-key-material-expiration", KeyHint(KEY.arn, HAPPENED)),
+        ("kms-cmk-deletion", KeyHint(KEY.arn, HAPPENED)),
+        ("cloudtrail-create-alias", AliasHint(ALIAS, KEY.arn, HAPPENED)),
+        ("cloudtrail-update-alias", AliasHint(ALIAS, KEY.arn, HAPPENED)),
+        ("cloudtrail-delete-alias", AliasHint(ALIAS, KEY.arn, HAPPENED)),
+        (
+            "cloudtrail-connect-custom-key-store",
+            KeyStoreHint("cks-1234567890abcdef0", HAPPENED),
+        ),
+        (
+            "cloudtrail-disconnect-custom-key-store",
+            KeyStoreHint("cks-1234567890abcdef0", HAPPENED),
+        ),
+    ],
+)
+def test_each_event_names_what_changed(name: str, hint: KeyEventHint) -> None:
+    assert parse_key_event(an_event(name)) == hint
+
+
+@pytest.mark.parametrize(
+    ("request_key", "answered", "resources", "key"),
+    [
+        (KEY.arn, None, None, KEY.arn),
+        ("alias/emr-logs", {"keyId": KEY.arn}, None, KEY.arn),
+        (KEY_ID, {"keyId": KEY_ID}, [{"ARN": ALIAS}, {"ARN": KEY.arn}], KEY.arn),
+        (KEY_ID, {}, [{"type": "AWS::KMS::Key"}], KEY_ID),
+        ("alias/emr-logs", None, None, "alias/emr-logs"),
+    ],
+)
+def test_a_key_is_named_by_its_arn_where_the_event_has_it(
+    request_key: str,
+    answered: dict[str, str] | None,
+    resources: list[dict[str, str]] | None,
+    key: str,
+) -> None:
+    event = with_detail(
+        requestParameters={"keyId": request_key, "pendingWindowInDays": 7},
+        responseElements=answered,
+        resources=resources,
+    )
+
+    assert parse_key_event(event | {"source": "aws.elsewhere"}) == KeyHint(key, HAPPENED)
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("eu-west-1", "arn:aws:kms:eu-west-1:111122223333:alias/emr-logs"),
+        ("cn-north-1", "arn:aws-cn:kms:cn-north-1:111122223333:alias/emr-logs"),
+        ("us-gov-west-1", "arn:aws-us-gov:kms:us-gov-west-1:111122223333:alias/emr-logs"),
+    ],
+)
+def test_an_alias_is_one_of_the_events_account_and_region(region: str, arn: str) -> None:
+    event = with_detail("cloudtrail-update-alias", responseElements=None, resources=None)
+
+    assert parse_key_event(event | {"region": region}) == AliasHint(arn, None, HAPPENED)
+
+
+def test_an_event_need_not_say_when() -> None:
+    event = an_event("kms-cmk-deletion")
+    del event["time"]
+
+    assert parse_key_event(event) == KeyHint(KEY.arn)
+
+
+@pytest.mark.parametrize(
+    ("hint", "subject"),
+    [
+        (KeyHint(KEY_ID), KEY_ID),
+        (AliasHint(ALIAS, KEY.arn), ALIAS),
+        (KeyStoreHint("cks-1"), "cks-1"),
+    ],
+)
+def test_a_hint_says_what_it_is_about(hint: KeyEventHint, subject: str) -> None:
+    assert hint.subject == subject
 
 
 @pytest.mark.parametrize(
@@ -33,12 +124,32 @@ def test_the_key_is_named_as_the_caller_typed_it() -> None:
         {"time": "yesterday"},
         {"time": "2026-03-14T15:09:26"},
         {"detail-type": "Scheduled Event"},
+        {"region": ""},
+        {"account": None},
         {"detail": {"eventSource": "s3.amazonaws.com", "requestParameters": {"keyId": "k"}}},
         {"detail": {"eventSource": "kms.amazonaws.com", "requestParameters": {"keyId": ""}}},
+        {"detail": {"eventSource": "kms.amazonaws.com", "requestParameters": {}}},
+        {"detail": {"eventSource": "kms.amazonaws.com", "requestParameters": None}},
+        {"detail": {"eventSource": "kms.amazonaws.com", "resources": [{"ARN": ALIAS}]}},
         {"detail": {"eventSource": "kms.amazonaws.com"}},
         {"detail": an_event()["detail"] | {"errorCode": "AccessDenied"}},
     ],
 )
 def test_what_changed_no_key_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(InvalidEventError):
+    with pytest.raises(InvalidEventError, match="not RecordedEvent"):
         parse_key_event(an_event() | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"source": "aws.other"}, {"source": "mine"}, {"resources": []}, {"resources": [""]}],
+)
+def test_what_kms_did_not_send_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InvalidEventError, match="not KeyEvent"):
+        parse_key_event(an_event("kms-cmk-deletion") | changes)
+
+
+@pytest.mark.parametrize("event", [None, [], "x", {}])
+def test_what_is_no_event_is_refused(event: object) -> None:
+    with pytest.raises(InvalidEventError):
+        parse_key_event(event)

@@ -36,10 +36,23 @@ RECHECK = encode_recheck(
         ObjectVersion("example-logs", "emr/a.gz", "1"), "111122223333", "eu-west-1", "j-1"
     )
 )
+ALIAS = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
+LOG = (
+    "amzn-s3-demo-emr-logs/logs/j-2AXXXXXXGAPLF/node/i-0123456789abcdef0/daemons/"
+    "instance-controller.log.gz"
+)
 KINDS = {
     "emr": ForCheckCluster,
     "cloudtrail": ForCheckCluster,
+    "cloudtrail-connect-custom-key-store": ForCheckKey,
+    "cloudtrail-create-alias": ForCheckKey,
+    "cloudtrail-delete": ForCheckKey,
     "cloudtrail-disable-key": ForCheckKey,
+    "cloudtrail-disconnect-custom-key-store": ForCheckKey,
+    "cloudtrail-import-key-material": ForCheckKey,
+    "cloudtrail-update-alias": ForCheckKey,
+    "cloudtrail-update-object-encryption": ForCheckLogObjects,
+    "kms": ForCheckKey,
     "parameter-store": ForReviewFindings,
     "scheduled": ForReviewFindings,
     "recheck": ForCheckCluster,
@@ -101,6 +114,16 @@ def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
         (CLUSTER_EVENT, "EMR Cluster State Change of j-2AXXXXXXGAPLF"),
         (json.loads(REQUEST), "request to terminate j-2AXXXXXXGAPLF"),
         (event("cloudtrail-disable-key"), f"DisableKey of {KEY.arn}"),
+        (event("cloudtrail-update-alias"), f"UpdateAlias of {ALIAS}"),
+        (
+            event("cloudtrail-disconnect-custom-key-store"),
+            "DisconnectCustomKeyStore of cks-1234567890abcdef0",
+        ),
+        (event("kms-cmk-deletion"), f"KMS CMK Deletion of {KEY.arn}"),
+        (
+            event("cloudtrail-update-object-encryption"),
+            f"UpdateObjectEncryption of s3://{LOG}?versionId=96fKIxZ4bq.pGVxhT1tcA",
+        ),
         (event("scheduled-review"), "Scheduled Event, which has open findings looked at again"),
         (json.loads(RECHECK), "request to look again at s3://example-logs/emr/a.gz?versionId=1"),
         (event("sns-alert"), f"alert {NOTIFICATION['Subject']}"),
@@ -169,6 +192,9 @@ def test_a_batch_is_of_one_kind() -> None:
         (failed(CLUSTER_EVENT), ForCheckCluster),
         (failed(event("recheck-requested")), ForCheckCluster),
         (json.dumps(OBJECT_EVENT), ForCheckLogObjects),
+        (json.dumps(event("cloudtrail-update-object-encryption")), ForCheckLogObjects),
+        (json.dumps(event("cloudtrail-delete-alias")), ForCheckKey),
+        (failed(event("kms-imported-key-material-expiration")), ForCheckKey),
         (REQUEST, ForEnforce),
         (json.dumps(NOTIFICATION), ForSubscribers),
         (failed(event("sns-alert")), ForSubscribers),

@@ -1,13 +1,15 @@
 import json
 from copy import deepcopy
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.s3 import parse_object_created
+from emr_log_guard.events.log_objects import parse_log_object_hint
+from emr_log_guard.events.s3 import parse_encryption_updated, parse_object_created
 
 EVENT: dict[str, Any] = {
     "version": "0",
@@ -119,3 +121,99 @@ def test_a_forged_or_malformed_event_is_refused_by_the_name_of_its_field(
 def test_what_is_no_event_is_refused(body: str) -> None:
     with pytest.raises(InvalidEventError, match="not ObjectCreated"):
         parse_object_created(body)
+
+
+EVENTS = Path(__file__).parents[3] / "events"
+LOG = "logs/j-2AXXXXXXGAPLF/node/i-0123456789abcdef0/daemons/instance-controller.log.gz"
+
+
+def updated(detail: dict[str, object] | None = None, **changes: object) -> str:
+    """Write CloudTrail's event with these fields, and these of the record."""
+    event: dict[str, Any] = json.loads(
+        (EVENTS / "cloudtrail-update-object-encryption.json").read_text()
+    )
+    return json.dumps(event | {"detail": event["detail"] | (detail or {})} | changes)
+
+
+def updated_key(key: str) -> str:
+    return updated({"requestParameters": {"bucketName": "example-logs", "key": key}})
+
+
+def test_an_object_that_got_another_key_is_named_with_its_version() -> None:
+    event = parse_encryption_updated(updated())
+    hint = parse_log_object_hint(updated())
+
+    version = ObjectVersion("amzn-s3-demo-emr-logs", LOG, "96fKIxZ4bq.pGVxhT1tcA")
+    assert (event.version, event.decoded) == (version, None)
+    assert (hint.version, hint.account, hint.region) == (version, "111122223333", "eu-west-1")
+    assert (hint.reencrypted, hint.again_for, hint.otherwise) == (True, None, None)
+    assert hint.at == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+
+
+def test_the_current_version_is_meant_where_none_is_named() -> None:
+    event = parse_encryption_updated(updated_key(LOG))
+
+    assert event.version == ObjectVersion("amzn-s3-demo-emr-logs", LOG)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        None,
+        [],
+        [{}],
+        [{"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::other/{LOG}"}],
+        [{"type": "AWS::S3::Bucket"}],
+    ],
+)
+def test_the_bucket_is_the_one_of_the_request_where_no_resource_names_it(resources: object) -> None:
+    event = parse_encryption_updated(updated({"resources": resources}))
+
+    assert event.version.bucket == "amzn-s3-demo-emr-logs"
+
+
+def test_an_access_point_is_resolved_to_its_bucket() -> None:
+    request = {"bucketName": "logs-a1b2c3-s3alias", "key": LOG}
+
+    event = parse_encryption_updated(updated({"requestParameters": request}))
+
+    assert event.version.bucket == "amzn-s3-demo-emr-logs"
+
+
+@pytest.mark.parametrize(
+    ("written", "decoded"),
+    [
+        ("a%20b/j-1A/x", "a b/j-1A/x"),
+        ("team%3Dann/j-1A/x", "team=ann/j-1A/x"),
+        ("100%/j-1A/x", None),
+        ("a+b/j-1A/x", None),
+        ("a b/j-1A/x", None),
+    ],
+)
+def test_a_key_may_be_url_encoded(written: str, decoded: str | None) -> None:
+    hint = parse_log_object_hint(updated_key(written))
+
+    assert hint.version.key == written
+    assert (hint.otherwise.key if hint.otherwise else None) == decoded
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (updated({"errorCode": "AccessDenied"}), r"\$\.detail\.errorCode"),
+        (updated({"eventName": "PutObject"}), r"\$\.detail\.eventName"),
+        (updated({"eventSource": "s3express.amazonaws.com"}), r"\$\.detail\.eventSource"),
+        (updated({"requestParameters": None}), r"\$\.detail\.requestParameters"),
+        (updated({"requestParameters": {"bucketName": "b"}}), "key"),
+        (updated({"requestParameters": {"bucketName": "", "key": "k"}}), "bucketName"),
+        (updated(source="mine"), r"\$\.source"),
+        (updated(account=""), r"\$\.account"),
+        (updated(region=None), r"\$\.region"),
+        (updated(time="2026-03-14T15:09:26"), r"\$\.time"),
+    ],
+)
+def test_what_updated_no_encryption_is_refused_by_the_name_of_its_field(
+    body: str, field: str
+) -> None:
+    with pytest.raises(InvalidEventError, match=f"not EncryptionUpdated: .*{field}"):
+        parse_log_object_hint(body)

@@ -39,6 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 ROOT = Path(__file__).parents[3]
 MACHINE = "arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan"
 WHEN = "2026-03-14T15:09:26Z"
+ALIAS_ARN = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
 READS_OF_A_COMPLIANT_CLUSTER = {
     "GetParameter": 1,
     "ListSteps": 1,
@@ -396,12 +397,44 @@ def test_check_key_has_the_clusters_checked_that_log_with_the_key(
     invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
     aws.forget_calls()
     event = an_event("cloudtrail-disable-key")
-    event["detail"]["requestParameters"]["keyId"] = typed
+    # As CloudTrail wrote it before December 2022.
+    event["detail"] |= {"requestParameters": {"keyId": typed}, "responseElements": None}
+    event["detail"].pop("resources")
 
     answer = invoke(load("check_key"), event)
 
     assert answer == {"key": KEY.arn, "clusters": [CLUSTER_ID]}
     assert aws.counts == asked | {"Query": 1, "PutEvents": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "asked"),
+    [
+        ("cloudtrail-delete-expired-key-material", KEY.arn, {"Query": 1}),
+        ("cloudtrail-import-key-material", KEY.arn, {"Query": 1}),
+        ("kms-cmk-deletion", KEY.arn, {"Query": 1}),
+        ("cloudtrail-update-alias", ALIAS_ARN, {"GetParameter": 1, "Query": 2}),
+        (
+            "cloudtrail-disconnect-custom-key-store",
+            "cks-1234567890abcdef0",
+            {"DescribeKey": 1, "Query": 1},
+        ),
+    ],
+)
+def test_check_key_takes_each_kind_of_event_with_a_bounded_number_of_calls(
+    aws: StubbedAws, name: str, changed: str, asked: dict[str, int]
+) -> None:
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    described = describe_key({"KeyId": KEY.arn})["KeyMetadata"]
+    aws.answer(
+        "DescribeKey", {"KeyMetadata": described | {"CustomKeyStoreId": "cks-1234567890abcdef0"}}
+    )
+    aws.forget_calls()
+
+    answer = invoke(load("check_key"), an_event(name))
+
+    assert answer == {"key": changed, "clusters": [CLUSTER_ID]}
+    assert aws.counts == asked | {"PutEvents": 1}
 
 
 @pytest.mark.parametrize(
@@ -453,7 +486,7 @@ def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
         "DescribeKey": 1,
         "HeadObject": 1,
         "GetItem": 1,
-        "PutItem": 1,  # the cluster
+        "PutItem": 2,  # the cluster, and that it was launched with the key
     }
     aws.forget_calls()
 
@@ -502,8 +535,8 @@ def test_check_log_objects_alerts_on_a_badly_encrypted_object(aws: StubbedAws) -
 
     assert answer == {"batchItemFailures": []}
     assert aws.counts["Publish"] == aws.counts["SendMessage"] == 1
-    # The cluster, its finding, the decision, and that people were told.
-    assert (aws.counts["Query"], aws.counts["PutItem"]) == (1, 4)
+    # The cluster and its key, its finding, the decision, and that people were told.
+    assert (aws.counts["Query"], aws.counts["PutItem"]) == (1, 5)
 
 
 def test_check_log_objects_has_only_the_bad_record_delivered_again(aws: StubbedAws) -> None:

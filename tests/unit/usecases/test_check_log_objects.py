@@ -537,6 +537,78 @@ def again(*keys: str) -> list[str]:
     ]
 
 
+def reencrypted(key: str) -> str:
+    """What CloudTrail sends of an object that got another key in place."""
+    return json.dumps(
+        {
+            "source": "aws.s3",
+            "detail-type": "AWS API Call via CloudTrail",
+            "account": ACCOUNT,
+            "region": REGION,
+            "detail": {
+                "eventSource": "s3.amazonaws.com",
+                "eventName": "UpdateObjectEncryption",
+                "requestParameters": {"bucketName": "example-logs", "key": key},
+            },
+        }
+    )
+
+
+def test_a_good_object_that_gets_another_key_in_place_is_found(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    key = f"emr/{CLUSTER_ID}/a"
+    assert check(world, created(key)) == []
+
+    world.objects.heads = {key: encrypted("aws:kms", ANOTHER_KEY.arn)}
+    (alert,) = check(world, reencrypted(key))
+
+    assert "EMRLOG-103" in by_rule(alert)
+    assert by_rule(alert)["EMRLOG-103"].compliance is Compliance.NON_COMPLIANT
+
+
+def test_a_bad_object_that_gets_the_right_key_in_place_is_resolved(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.passes(hours=1)
+
+    world.objects.heads = {}
+    alerts = check(world, reencrypted(key))
+
+    assert [alert.kind for alert in alerts] == ["finding.opened", "finding.resolved"]
+
+
+def test_a_bad_object_that_gets_another_bad_key_counts_once(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: encrypted("aws:kms", AWS_MANAGED.arn)}
+    check(world, created(key))
+    before = world.entries
+
+    check(world, reencrypted(key))
+
+    assert world.entries == before
+
+
+def test_a_reencrypted_object_that_is_gone_says_nothing(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: GONE}
+
+    assert check(world, reencrypted(key)) == []
+    assert world.table.counts == {}
+
+
+def test_a_key_that_cloudtrail_encoded_is_read_decoded(world: World) -> None:
+    encoded = f"emr/{CLUSTER_ID}/a%3Db"
+    world.objects.heads = {encoded: GONE, f"emr/{CLUSTER_ID}/a=b": SSE_S3}
+
+    (alert,) = check(world, reencrypted(encoded))
+
+    assert by_rule(alert)["EMRLOG-101"].evidence["samples"] == (
+        f"s3://example-logs/emr/{CLUSTER_ID}/a=b",
+    )
+
+
 def test_a_known_bad_object_that_is_still_bad_changes_nothing(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: SSE_S3}

@@ -6,7 +6,7 @@
 | a cluster's id | `finding#<rule id>` | an entry of the ledger |
 | a cluster's id | `workflow#<rule id>` | what the guard last said of it in Security Hub |
 | a cluster's id | `history#<time>#<invocation>` | a decision |
-| `key#<key ARN>` | a cluster's id | that its logs use the key |
+| `keys` | `<ARN>#<cluster id>` | that its logs use the key, or name it by the alias |
 | `rescan` | `claim` | which execution re-scans |
 
 One Query reads all that is remembered of a cluster. Every write of an entry or a cluster names the
@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.aws_errors import code_of
 from emr_log_guard.domain.decisions import Decision
+from emr_log_guard.domain.key_names import key_names
 from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.workflow import FindingKey, Word
 from emr_log_guard.errors import LedgerConflictError
@@ -45,7 +46,7 @@ _BATCH = 100
 _CLUSTER = "cluster"
 _FINDING = "finding#"
 _HISTORY = "history#"
-_KEY = "key#"
+_KEYS = "keys"
 _WORKFLOW = "workflow#"
 _ENTRY = msgspec.json.Decoder(Entry)
 _KNOWN = msgspec.json.Decoder(Known)
@@ -164,9 +165,9 @@ class DynamoLedger:
         """
         cluster_id = known.cluster.id
         gone = known.expires is not None
-        indexed = set(before.keys if before else ())
-        for arn in known.keys:
-            place = {"pk": {"S": f"{_KEY}{arn}"}, "sk": {"S": cluster_id}}
+        indexed = set(key_names(before) if before else ())
+        for arn in key_names(known):
+            place = {"pk": {"S": _KEYS}, "sk": {"S": f"{arn}#{cluster_id}"}}
             if gone:
                 self._client.delete_item(TableName=self._table, Key=place)
             elif arn not in indexed:
@@ -204,9 +205,24 @@ class DynamoLedger:
         return (_DECISION.decode(item["decision"]["S"]) for item in items)
 
     def using_key(self, key_arn: str) -> tuple[str, ...]:
-        """Name the clusters whose logs use a key and that are not known to have ended."""
-        items = self._query("pk = :pk", {":pk": f"{_KEY}{key_arn}"}, consistent=True)
-        return tuple(item["sk"]["S"] for item in items)
+        """Name the clusters whose logs use a key, or an alias, and are not known to have ended."""
+        items = self._query(
+            "pk = :pk AND begins_with(sk, :arn)",
+            {":pk": _KEYS, ":arn": f"{key_arn}#"},
+            consistent=True,
+        )
+        return tuple(item["sk"]["S"].rpartition("#")[2] for item in items)
+
+    def keys_in_use(self) -> dict[str, tuple[str, ...]]:
+        """Name all keys and aliases that logs use, each with its clusters that have not ended.
+
+        One Query, of a page for some thousand clusters.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for item in self._query("pk = :pk", {":pk": _KEYS}, consistent=True):
+            arn, _, cluster_id = item["sk"]["S"].rpartition("#")
+            found[arn] = (*found.get(arn, ()), cluster_id)
+        return found
 
     def open_entries(self) -> Iterator[Entry]:
         """Read every open finding, by cluster; one that opened this second may be missing."""

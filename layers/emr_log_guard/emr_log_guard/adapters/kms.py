@@ -41,6 +41,7 @@ class KmsKeys:
                 spec=metadata["KeySpec"],
                 usage=metadata["KeyUsage"],
                 origin=metadata.get("Origin"),
+                key_store=metadata.get("CustomKeyStoreId"),
             )
         except (KeyError, ValueError) as error:
             # A state or manager that AWS added since, or a field that it left out.

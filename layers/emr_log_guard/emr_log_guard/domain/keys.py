@@ -1,6 +1,6 @@
 """AWS KMS keys, as kms:DescribeKey tells of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from emr_log_guard.domain.arn import Arn
@@ -51,6 +51,8 @@ class KmsKey:
     usage: str
     origin: str | None = None
     """Where its key material is from, `AWS_KMS` for KMS itself; None when KMS does not say."""
+    key_store: str | None = None
+    """The id of the custom key store that it is in; None for a key of KMS's own."""
 
     @property
     def account(self) -> str:
@@ -83,6 +85,21 @@ def is_key_arn(identifier: str) -> bool:
     """Say whether an identifier is a key's ARN, which names it for good: an alias can be moved."""
     arn = Arn.parse(identifier)
     return arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
+
+
+def named_arn(identifier: str, beside: Arn) -> str:
+    """Write a key id or an alias name as the ARN that it stands for; an ARN stands for itself.
+
+    Args:
+        identifier: Any identifier of a key.
+        beside: An ARN of the account and Region in which the identifier is resolved.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+    """
+    if Arn.parse(identifier) is not None:
+        return identifier
+    resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
+    return str(replace(beside, service="kms", resource=resource))
 
 
 @dataclass(frozen=True, slots=True)

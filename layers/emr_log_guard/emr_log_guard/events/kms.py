@@ -1,58 +1,167 @@
-"""What was done to a KMS key, as CloudTrail tells.
+"""What happened to KMS keys, their aliases and key stores.
+
+CloudTrail sends what was called, and what KMS did by itself; KMS sends two events that need no
+trail.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html
+https://docs.aws.amazon.com/kms/latest/developerguide/kms-events.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from emr_log_guard.domain.arn import Arn, partition_of
+from emr_log_guard.domain.keys import is_key_arn, named_arn
+from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.parsing import Time, convert
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
+KEY_EVENTS: Final = ("KMS Imported Key Material Expiration", "KMS CMK Deletion")
+"""What KMS sends by itself, with or without a trail."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyHint:
-    """Where to look."""
+    """A key changed."""
 
     key: str
-    """The key's id, ARN or alias, as the caller typed it."""
+    """The key's ARN, if the event has it; else its id, ARN or alias as the caller typed it."""
     at: datetime | None = None
-    """When the key was changed, UTC; None when the event does not say."""
+    """When it was changed, UTC; None when the event does not say."""
+
+    @property
+    def subject(self) -> str:
+        """What changed."""
+        return self.key
 
 
-class KeyRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """Which key: its id, ARN or alias, as the caller typed it."""
+@dataclass(frozen=True, slots=True)
+class AliasHint:
+    """An alias was created, deleted or pointed at another key."""
 
-    key_id: Text
+    alias_arn: str
+    key: str | None
+    """The ARN of the key that it names now, or named until it was deleted; None when not said.
+
+    The key that an updated alias named before is in no event.
+    """
+    at: datetime | None = None
+    """When it was changed, UTC; None when the event does not say."""
+
+    @property
+    def subject(self) -> str:
+        """What changed."""
+        return self.alias_arn
 
 
-class KeyDetail(msgspec.Struct, frozen=True, rename="camel"):
-    """A call that KMS answered."""
+@dataclass(frozen=True, slots=True)
+class KeyStoreHint:
+    """A custom key store was connected or disconnected, and so every key in it."""
+
+    key_store: str
+    """Its id, such as `cks-1234567890abcdef0`."""
+    at: datetime | None = None
+    """When it was changed, UTC; None when the event does not say."""
+
+    @property
+    def subject(self) -> str:
+        """What changed."""
+        return self.key_store
+
+
+type KeyEventHint = KeyHint | AliasHint | KeyStoreHint
+"""Where to look. What was done is not said: it may be undone already."""
+
+
+class Parameters(msgspec.Struct, frozen=True, rename="camel"):
+    """What a call was about, as the caller typed it: one of these."""
+
+    key_id: Text | None = None
+    alias_name: Text | None = None
+    custom_key_store_id: Text | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, rename="camel"):
+    """What KMS answered. Since December 2022 CloudTrail adds the key's ARN."""
+
+    key_id: str | None = None
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """A key or an alias that a call was about."""
+
+    arn: str = msgspec.field(name="ARN", default="")
+
+
+class Recorded(msgspec.Struct, frozen=True, rename="camel"):
+    """A call that KMS answered, or what KMS did by itself."""
 
     event_source: Literal["kms.amazonaws.com"]
-    request_parameters: KeyRequest
+    request_parameters: Parameters | None = None
+    """None of what KMS did by itself, such as to delete key material that expired."""
+    response_elements: Answer | None = None
+    resources: tuple[Resource, ...] | None = None
     error_code: None = None
 
+    @property
+    def key_arn(self) -> str | None:
+        """The key's ARN, wherever the event has it."""
+        asked, answered = self.request_parameters, self.response_elements
+        named = [(asked and asked.key_id) or "", (answered and answered.key_id) or ""]
+        named += [resource.arn for resource in self.resources or ()]
+        return next(filter(is_key_arn, named), None)
 
-class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """Somebody changed a key."""
+
+class RecordedEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """What CloudTrail tells of KMS."""
 
     source: Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
-    detail_type: Literal["AWS API Call via CloudTrail"]
-    detail: KeyDetail
+    detail_type: Literal["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"]
+    account: Text
+    region: Text
+    detail: Recorded
     time: Time | None = None
 
 
-def parse_key_event(event: Any) -> KeyHint:  # noqa: ANN401 - Lambda hands over any JSON
-    """Name the key to look at. What was done to it is not read: it may be undone already.
+class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """What KMS sends by itself: key material expired, or a key is gone."""
+
+    source: Literal["aws.kms"]
+    detail_type: Literal["KMS Imported Key Material Expiration", "KMS CMK Deletion"]
+    resources: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    time: Time | None = None
+
+
+def parse_key_event(event: Any) -> KeyEventHint:  # noqa: ANN401 - Lambda hands over any JSON
+    """Name the key, alias or key store to look at.
 
     Raises:
         InvalidEventError: The event is none about a key; the message names the field.
 
     """
-    told = convert(event, KeyEvent)
-    return KeyHint(told.detail.request_parameters.key_id, told.time)
+    match event:
+        case {"detail-type": kind} if kind in KEY_EVENTS:
+            sent = convert(event, KeyEvent)
+            return KeyHint(sent.resources[0], sent.time)
+        case _:
+            return _recorded(convert(event, RecordedEvent))
+
+
+def _recorded(event: RecordedEvent) -> KeyEventHint:
+    found = event.detail
+    asked = found.request_parameters or Parameters()
+    if asked.custom_key_store_id:
+        return KeyStoreHint(asked.custom_key_store_id, event.time)
+    if asked.alias_name:
+        here = Arn(partition_of(event.region), "kms", event.region, event.account, "")
+        return AliasHint(named_arn(asked.alias_name, here), found.key_arn, event.time)
+    key = found.key_arn or asked.key_id
+    if key is None:
+        message = "not RecordedEvent: it names no key, alias or key store - at `$.detail`"
+        raise InvalidEventError(message)
+    return KeyHint(key, event.time)

@@ -1,4 +1,4 @@
-"""What names a log object to look at: S3's event, or the guard's own request to look again."""
+"""What names a log object to look at: an event of it, or the guard's own request to re-check."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ import msgspec
 
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.events.parsing import decode
-from emr_log_guard.events.s3 import parse_object_created
+from emr_log_guard.events.s3 import parse_encryption_updated, parse_object_created
 
 RECHECK_LOG_OBJECT: Final = "emr-log-guard/recheck-log-object/1"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -24,13 +24,18 @@ class LogObjectHint:
     again_for: str | None = None
     """The cluster that has an open finding because of the object; None when it is new."""
     at: datetime | None = None
-    """When the object was created, UTC, as its event tells."""
+    """When the object was created or re-encrypted, UTC, as its event says."""
+    reencrypted: bool = False
+    """Whether it existed before and got another key: it may have been counted as bad."""
+    otherwise: ObjectVersion | None = None
+    """The object that is meant if there is none by the key of `version`."""
 
 
-class LogObjectMessage(msgspec.Struct, frozen=True):
-    """What tells the guard's own request from an event."""
+class LogObjectMessage(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """What tells the guard's own request from an event, and the events apart."""
 
     schema: str | None = None
+    detail_type: str | None = None
 
 
 class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +57,18 @@ def parse_log_object_hint(body: str) -> LogObjectHint:
         InvalidEventError: The body names no object; the message names the field.
 
     """
-    if decode(body, LogObjectMessage).schema is None:
+    message = decode(body, LogObjectMessage)
+    if message.schema is None and message.detail_type == "AWS API Call via CloudTrail":
+        updated = parse_encryption_updated(body)
+        return LogObjectHint(
+            updated.version,
+            updated.account,
+            updated.region,
+            at=updated.time,
+            reencrypted=True,
+            otherwise=updated.decoded,
+        )
+    if message.schema is None:
         event = parse_object_created(body)
         return LogObjectHint(event.version, event.account, event.region, at=event.time)
     again = decode(body, RecheckLogObject)

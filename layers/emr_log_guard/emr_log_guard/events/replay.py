@@ -19,7 +19,7 @@ from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from emr_log_guard.events.import_findings import IMPORT_FINDINGS, import_request, parse_import
-from emr_log_guard.events.kms import parse_key_event
+from emr_log_guard.events.kms import KEY_EVENTS, parse_key_event
 from emr_log_guard.events.log_objects import (
     RECHECK_LOG_OBJECT,
     LogObjectHint,
@@ -57,8 +57,11 @@ class ForCheckLogObjects:
     @property
     def title(self) -> str:
         """Say in a few words what it is."""
-        again = any(hint.again_for for hint in self.hints)
-        what = "request to look again at" if again else "Object Created of"
+        what = "Object Created of"
+        if any(hint.reencrypted for hint in self.hints):
+            what = "UpdateObjectEncryption of"
+        if any(hint.again_for for hint in self.hints):
+            what = "request to look again at"
         return f"{what} {', '.join(map(str, self.versions))}"
 
 
@@ -93,15 +96,20 @@ class ForSubscribers:
 
 @dataclass(frozen=True, slots=True)
 class ForCheckKey:
-    """An event about a KMS key."""
+    """An event about a KMS key, an alias or a custom key store."""
 
     event: Mapping[str, Any]
     key: str
+    """Which of these it is about."""
 
     @property
     def title(self) -> str:
         """Say in a few words what it is."""
-        return f"{self.event['detail'].get('eventName', 'change')} of {self.key}"
+        match self.event:
+            case {"detail": {"eventName": str(name)}}:
+                return f"{name} of {self.key}"
+            case _:
+                return f"{self.event['detail-type']} of {self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +191,16 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
             return ForImportFindings(event, parse_import(event))
         case {"Records": _}:
             return _messages([record.body for record in convert(event, Batch).records])
-        case {"schema": _} | {"detail-type": "Object Created"}:
+        case (
+            {"schema": _}
+            | {"detail-type": "Object Created"}
+            | {"detail-type": _, "detail": {"eventSource": "s3.amazonaws.com"}}
+        ):
             return _messages([json.dumps(event)])
         case {"detail-type": "Scheduled Event" | "Parameter Store Change"}:
             return ForReviewFindings(event)
-        case {"detail-type": _, "detail": {"eventSource": "kms.amazonaws.com"}}:
-            return ForCheckKey(event, parse_key_event(event).key)
+        case {"detail-type": str(kind)} if _about_keys(kind, event):
+            return ForCheckKey(event, parse_key_event(event).subject)
         case {"detail-type": _}:
             return ForCheckCluster(event, parse_cluster_event(event))
         case dict():
@@ -222,7 +234,10 @@ def parse_dead_letter(body: str) -> Replayable:
             return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
         case {"schema": schema} if schema != IMPORT_FINDINGS:
             return _messages([body])
-        case {"detail-type": "Object Created"}:
+        case {"detail-type": "Object Created"} | {
+            "detail-type": _,
+            "detail": {"eventSource": "s3.amazonaws.com"},
+        }:
             return _messages([body])
         case event:
             return parse_replayable(event)
@@ -247,6 +262,14 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
             return str(reason)
         case _:
             return None
+
+
+def _about_keys(kind: str, event: Mapping[str, Any]) -> bool:
+    match event:
+        case {"detail": {"eventSource": "kms.amazonaws.com"}}:
+            return True
+        case _:
+            return kind in KEY_EVENTS
 
 
 def _invoked(failed: Failed) -> Replayable:

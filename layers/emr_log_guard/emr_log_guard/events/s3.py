@@ -1,9 +1,12 @@
-"""S3 Object Created, as EventBridge delivers it.
+"""What happened to objects: S3's Object Created, and CloudTrail's UpdateObjectEncryption.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -58,3 +61,72 @@ def parse_object_created(body: str) -> ObjectCreated:
 
     """
     return decode(body, ObjectCreated)
+
+
+class UpdatedObject(msgspec.Struct, frozen=True, rename="camel"):
+    """Which object was re-encrypted, as the caller named it."""
+
+    bucket_name: Text
+    """The bucket, or an access point to it."""
+    key: Text
+    version_id: str | None = None
+
+
+class UpdatedResource(msgspec.Struct, frozen=True):
+    """The object, its bucket, or the access point to it."""
+
+    type: str = ""
+    arn: str = msgspec.field(name="ARN", default="")
+
+
+class EncryptionUpdatedDetail(msgspec.Struct, frozen=True, rename="camel"):
+    """A call that S3 answered."""
+
+    event_source: Literal["s3.amazonaws.com"]
+    event_name: Literal["UpdateObjectEncryption"]
+    request_parameters: UpdatedObject
+    resources: tuple[UpdatedResource, ...] | None = None
+    error_code: None = None
+
+
+class EncryptionUpdated(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """An object got another key in place: S3 itself sends no event of it."""
+
+    source: Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
+    detail_type: Literal["AWS API Call via CloudTrail"]
+    account: Text
+    region: Text
+    detail: EncryptionUpdatedDetail
+    time: Time | None = None
+
+    @property
+    def version(self) -> ObjectVersion:
+        """The object, its key as CloudTrail wrote it, and the version of it if one was named."""
+        named = self.detail.request_parameters
+        buckets = (
+            resource.arn.rpartition(":")[2]
+            for resource in self.detail.resources or ()
+            if resource.type == "AWS::S3::Bucket"
+        )
+        bucket = next(filter(None, buckets), named.bucket_name)
+        return ObjectVersion(bucket, named.key, named.version_id or None)
+
+    @property
+    def decoded(self) -> ObjectVersion | None:
+        """The object that is meant if its key was URL-encoded; None where that makes no difference.
+
+        CloudTrail does not document whether it encodes keys.
+        """
+        version = self.version
+        key = unquote(version.key)
+        return None if key == version.key else replace(version, key=key)
+
+
+def parse_encryption_updated(body: str) -> EncryptionUpdated:
+    """Read one queued event.
+
+    Raises:
+        InvalidEventError: The body is no successful UpdateObjectEncryption.
+
+    """
+    return decode(body, EncryptionUpdated)

@@ -56,10 +56,14 @@ class CheckLogObjects:
             InvalidEventError: The body names no object.
 
         """
-        hint = parse_log_object_hint(body)
+        return self._read(parse_log_object_hint(body))
+
+    def _read(self, hint: LogObjectHint) -> LogObjectRead | None:
         try:
             facts = self.read_object(hint.version)
         except ObjectNotFoundError:
+            if hint.otherwise:
+                return self._read(replace(hint, version=hint.otherwise, otherwise=None))
             logger.info("log object is gone", object=str(hint.version))
             return LogObjectRead(hint, hint.again_for, None) if hint.again_for else None
         if facts is None:
@@ -85,7 +89,9 @@ class CheckLogObjects:
         """Judge one cluster's objects; the ledger is asked only where there is something to it."""
         now = self.clock()
         facts = [read.facts for read in reads if read.facts]
-        again = frozenset(read.hint.version for read in reads if read.hint.again_for)
+        again = frozenset(
+            read.hint.version for read in reads if read.hint.again_for or read.hint.reencrypted
+        )
         findings: tuple[Finding, ...] = ()
         cluster: Cluster | None = None
         if facts:

@@ -230,7 +230,11 @@ class ClustersByKey(Protocol):
     """Finds clusters by the keys that their logs use."""
 
     def using_key(self, key_arn: str) -> tuple[str, ...]:
-        """Name the clusters whose logs use a key and that have not ended."""
+        """Name the clusters whose logs use a key, or an alias, and that have not ended."""
+        ...
+
+    def keys_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """Name all keys and aliases that logs use, each with its clusters that have not ended."""
         ...
 
 

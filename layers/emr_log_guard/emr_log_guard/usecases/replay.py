@@ -108,7 +108,7 @@ class Replay:
             case ForCheckKey(event, key):
                 asked = self.functions.invoke(self.stack[CHECK_KEY], event)
                 clusters = ", ".join(asked["clusters"]) or "none"
-                return f"a check was asked for of the clusters that log with {key}: {clusters}"
+                return f"a check was requested of the clusters that {key} may concern: {clusters}"
             case ForReviewFindings(event):
                 asked = self.functions.invoke(self.stack[REVIEW_FINDINGS], event)
                 return f"checks were asked for of {asked['clusters']} clusters"
