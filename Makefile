@@ -6,6 +6,10 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PYTEST_ARGS ?= -n 2 --dist loadgroup
+# Which faults `make chaos` injects, all unless named; how many at once; how much sooner is retried.
+ROWS ?=
+JOBS ?= 2
+SCALE ?= 0.1
 
 # Where a Python may be, and the one of them that is 3.13. Empty: uv has to find or fetch one.
 PYTHONS := python3.13 python3 $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13*/bin/python
@@ -89,6 +93,10 @@ deploy: build ## deploy the stack to your AWS account, asking first
 .PHONY: bench
 bench: setup .venv/bench/.synced ## measure audit beside Cloud Custodian, and write docs/benchmarks.md (half an hour)
 	@.venv/dev/bin/python -m benchmarks
+
+.PHONY: chaos
+chaos: setup ## inject faults of AWS into the stack and compare (half an hour; ROWS='none sns-down' for some)
+	@.venv/dev/bin/python -m sandbox.chaos --jobs $(JOBS) --scale $(SCALE) $(ROWS)
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes

@@ -17,7 +17,7 @@ from typing import Any
 
 from sandbox import corrections
 from sandbox.calls import Application, noting
-from sandbox.settings import CALLS, FOLDER, LATENCY_MS, PARENT, SOCKET
+from sandbox.settings import CALLS, FAULTS, FOLDER, LATENCY_MS, PARENT, SOCKET
 
 PARENT_CHECK_SECONDS = 0.5
 
@@ -70,6 +70,11 @@ def main() -> None:
     serve = import_module("hypercorn.asyncio").serve
     # Signals are ours to handle: hypercorn would wait for the connections that are open.
     answered = late(application.app, float(os.environ.get(LATENCY_MS, "0")) / 1000)
+    if os.environ.get(FAULTS):
+        faults = import_module("sandbox.faults.middleware")
+        import_module("sandbox.faults.deliveries").install()
+        import_module("sandbox.faults.retries").install()
+        answered = faults.FaultyAccount(answered)
     if calls := os.environ.get(CALLS):
         answered = noting(answered, Path(calls))
     asyncio.run(serve(answered, config, shutdown_trigger=asyncio.Event().wait))

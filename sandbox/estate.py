@@ -59,7 +59,9 @@ class Estate:
 
     def make_log_bucket(self, name: str = LOG_BUCKET) -> None:
         """Make a bucket that sends its events to EventBridge."""
-        self._s3.create_bucket(Bucket=name)
+        region = self.account.region
+        elsewhere: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        self._s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else elsewhere))
         self._s3.put_bucket_notification_configuration(
             Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )

@@ -70,6 +70,8 @@ class Sandbox:
         latency_ms: float = 0,
         log: Path | None = None,
         calls: Path | None = None,
+        faults: bool = False,
+        retry_seconds: float = 1,
         detach: bool = False,
     ) -> Self:
         """Start a fresh account and wait until it answers.
@@ -82,6 +84,8 @@ class Sandbox:
             latency_ms: hold each answer back for so long, as a network does.
             log: the file for what the account writes; None takes one that ends with it.
             calls: the file for the calls that it answers, as `sandbox.calls` reads them.
+            faults: let `sandbox.faults` be injected, and retry asynchronous invocations.
+            retry_seconds: after how long Lambda first retries one; after twice that, once more.
             detach: let it live on when this process ends.
 
         Raises:
@@ -96,7 +100,9 @@ class Sandbox:
                 _settings(folder, emr, detach=detach)
                 | ({settings.EMR_QUOTAS: "1"} if emr_quotas else {})
                 | {settings.LATENCY_MS: str(latency_ms)}
-                | ({settings.CALLS: str(calls.absolute())} if calls else {}),
+                | ({settings.CALLS: str(calls.absolute())} if calls else {})
+                | ({settings.FAULTS: "1"} if faults else {})
+                | {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(retry_seconds)},
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -133,6 +139,10 @@ class Sandbox:
         launched = cls(port=taken, region=region, pid=process.pid, log=log)
         launched._process = process
         return launched
+
+    def in_region(self, region: str) -> Self:
+        """The same account, with another Region for `client` and `deploy`."""
+        return type(self)(port=self.port, region=region, pid=self.pid, log=self.log)
 
     @property
     def endpoint(self) -> str:

@@ -19,6 +19,8 @@ CALLS = "SANDBOX_CALLS"
 """The file to note calls in, if they are to be counted."""
 LATENCY_MS = "SANDBOX_LATENCY_MS"
 """How long each answer is held back, in milliseconds."""
+FAULTS = "SANDBOX_FAULTS"
+"""Set where faults may be injected, and asynchronous invocations are retried."""
 
 
 def seconds(variable: str) -> float:

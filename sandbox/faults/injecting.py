@@ -1,0 +1,49 @@
+"""Injecting faults into a running account, from outside of it."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sandbox.faults.fault import Fault
+
+
+class Faults:
+    """The faults of an account that was started with `faults=True`."""
+
+    def __init__(self, endpoint: str) -> None:
+        """Talk to the account at this URL."""
+        self._endpoint = endpoint
+
+    @contextmanager
+    def injected(self, *faults: Fault) -> Iterator[None]:
+        """Have these faults in force for a while, and no others."""
+        self.inject(*faults)
+        try:
+            yield
+        finally:
+            self.inject()
+
+    def inject(self, *faults: Fault) -> None:
+        """Have these faults in force from now on, and no others."""
+        self._ask("PUT", "faults", [fault.as_json() for fault in faults])
+
+    def calls(self) -> int:
+        """Count the calls that functions have made so far."""
+        answer: dict[str, int] = self._ask("GET", "calls")
+        return answer["calls"]
+
+    def met(self) -> int:
+        """Count those of them that met a fault."""
+        answer: dict[str, int] = self._ask("GET", "calls")
+        return answer["met"]
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - any JSON
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            f"{self._endpoint}/_sandbox/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            return json.load(response)

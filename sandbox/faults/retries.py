@@ -1,0 +1,34 @@
+"""Lambda retries an asynchronous invocation twice: what EventBridge invokes, too.
+
+MiniStack invokes a rule's function once, whatever becomes of it. Installed only where the account
+is started with faults: elsewhere nothing fails that a retry would cure.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
+
+import json
+from collections.abc import Callable
+
+from sandbox.corrections.hooks import part, wrap
+
+
+def install() -> None:
+    """Have a rule's function invoked as Lambda invokes asynchronously."""
+
+    def retried(dispatch: Callable[[str, str], None]) -> Callable[[str, str], None]:
+        def dispatch_to_lambda(arn: str, payload: str) -> None:
+            function, configuration, _ = part("services.lambda_svc", "_get_func_record_for_ref")(
+                arn
+            )
+            if not function or not configuration:
+                dispatch(arn, payload)
+                return
+            record = part("services.lambda_svc", "_execution_record_for_config")(
+                function, configuration
+            )
+            invoke = part("services.lambda_svc", "invoke_async_with_retry")
+            invoke(record, json.loads(payload))
+
+        return dispatch_to_lambda
+
+    wrap("services.eventbridge", "_dispatch_to_lambda", retried)
