@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from sandbox.chaos.truth import Expectation, Notice
 
 POLICY_INVALID = "policy.invalid"
+OPENED = "finding.opened"
 SCHEDULED = "enforcement.scheduled"
+TEXT = 200
+"""How much of an alert's text tells it from others."""
+GRACE_SECONDS = 60
+"""The grace of the stack that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,13 @@ def compare(
         unique, again = distinct(about)
         repeated += [Discrepancy(cluster_id, str(each)) for each in again]
         seen = Counter(notice for each in unique for notice in each.notices)
+        missing = (right.required | _in_time(right, unique)) - seen.keys()
         lost += [
             Discrepancy(cluster_id, f"{kind} {rule} of {right.cluster}")
-            for kind, rule in sorted(right.required - seen.keys())
+            for kind, rule in sorted(missing)
         ]
         double += [Discrepancy(cluster_id, str(each)) for each in surplus(unique)]
-        right_notices = right.required | right.allowed
+        right_notices = right.required | right.overtaken | right.allowed
         false += [
             Discrepancy(cluster_id, f"{each} of {right.cluster}")
             for each in unique
@@ -141,6 +147,17 @@ def surplus(delivered: Iterable[Delivered]) -> list[Delivered]:
     return found
 
 
+def _in_time(right: Expectation, delivered: Iterable[Delivered]) -> frozenset[Notice]:
+    """Name what is required as well, for people were notified of its rule within the grace."""
+    early = {
+        rule
+        for each in delivered
+        if each.kind == OPENED and each.at < GRACE_SECONDS
+        for rule in each.rules
+    }
+    return frozenset((kind, rule) for kind, rule in right.overtaken if rule in early)
+
+
 def _about_policy(
     delivered: Sequence[Delivered], *, policy_alerts: bool
 ) -> tuple[list[Discrepancy], list[Discrepancy]]:
@@ -148,7 +165,7 @@ def _about_policy(
     unique, _ = distinct(each for each in delivered if each.kind == POLICY_INVALID)
     if not policy_alerts:
         return [Discrepancy("", str(each)) for each in unique], []
-    texts = Counter(each.text for each in unique)
+    texts = Counter(" ".join(each.text.split())[:TEXT] for each in unique)
     return [], [
         Discrepancy("", f"{POLICY_INVALID} {count} times: {text}")
         for text, count in texts.items()

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from sandbox.chaos.stack import VISIBILITY_SECONDS, ChaosStack
 from sandbox.chaos.trial import Expect, Trial
-from sandbox.chaos.truth import LAUNCHED_LAST, expected, expected_refused, expected_switched
+from sandbox.chaos.truth import (
+    LAUNCHED_LAST,
+    expected,
+    expected_later,
+    expected_refused,
+    expected_switched,
+)
 from sandbox.faults import Crash, Fault
 from sandbox.faults.fault import DELIVERY
 
@@ -158,13 +164,21 @@ ROWS = (
         "ssm-down",
         "SSM down 30 s",
         during(30, Fault("ssm", status=400, code="ThrottlingException")),
+        expected_later,
         policy_alerts=True,
     ),
-    Row("policy-deleted", "policy deleted for 25 s", policy_deleted, policy_alerts=True),
+    Row(
+        "policy-deleted",
+        "policy deleted for 25 s",
+        policy_deleted,
+        expected_later,
+        policy_alerts=True,
+    ),
     Row(
         "policy-edited",
         f"policy edited {EDITS} times, half of it invalid",
         policy_edited,
+        expected_later,
         policy_alerts=True,
     ),
     Row(

@@ -4,7 +4,7 @@ None of the guard's own code is used, so that its mistakes are not repeated here
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 EXEMPT = "exempt-"
@@ -70,6 +70,8 @@ class Expectation:
     """What has to be alerted, each once."""
     allowed: frozenset[Notice] = frozenset()
     """What may be alerted beside it, once."""
+    overtaken: frozenset[Notice] = frozenset()
+    """What is required only where people could be notified before the grace was over."""
     terminated: bool | None = False
     """Whether the guard has to terminate it; None where its owner does."""
     cluster: str = field(default="", compare=False)
@@ -84,15 +86,23 @@ def notices(kind: str, rules: Iterable[str]) -> frozenset[Notice]:
 def expected(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
     """Say what is right once every fault is over, whatever happened before."""
     due = cluster.due(approved_key) if plan is not Plan.ALERT else frozenset()
-    required = notices("finding.opened", cluster.broken(approved_key))
-    if plan is Plan.GRACE:
-        required |= notices("enforcement.scheduled", due)
     ending = "enforcement.skipped" if cluster.protected else "enforcement.done"
     return Expectation(
-        required=required | notices(ending, due),
+        required=notices("finding.opened", cluster.broken(approved_key)) | notices(ending, due),
+        overtaken=notices("enforcement.scheduled", due if plan is Plan.GRACE else ()),
         terminated=bool(due) and not cluster.protected,
         cluster=cluster.name,
     )
+
+
+def expected_later(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
+    """Say what is right where a policy comes into force after people were notified.
+
+    That a termination follows now may be alerted, without a grace, too.
+    """
+    usual = expected(cluster, plan, approved_key)
+    due = cluster.due(approved_key) if plan is Plan.ENFORCE else frozenset()
+    return replace(usual, allowed=notices("enforcement.scheduled", due))
 
 
 def expected_refused(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
@@ -106,11 +116,8 @@ def expected_refused(cluster: SeenCluster, plan: Plan, approved_key: str) -> Exp
     due = cluster.due(approved_key)
     failed = notices("enforcement.failed", due)
     resolved = notices("finding.resolved", due - {"EMRLOG-101"})
-    return Expectation(
-        required=usual.required - notices("enforcement.done", due) | failed | resolved,
-        terminated=None,
-        cluster=cluster.name,
-    )
+    required = usual.required - notices("enforcement.done", due) | failed | resolved
+    return replace(usual, required=required, terminated=None)
 
 
 def expected_switched(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
@@ -118,7 +125,7 @@ def expected_switched(cluster: SeenCluster, plan: Plan, approved_key: str) -> Ex
 
     The stack with a grace has one that outlasts the change: what was scheduled is cancelled.
     """
-    usual = expected(cluster, plan, approved_key)
+    usual = expected_later(cluster, plan, approved_key)
     due = cluster.due(approved_key) if plan is not Plan.ALERT else frozenset()
     if not due or (plan is Plan.ENFORCE and cluster.name != LAUNCHED_LAST):
         return usual

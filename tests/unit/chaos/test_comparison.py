@@ -79,6 +79,19 @@ def test_an_alert_about_a_good_cluster_or_of_a_wrong_kind_is_false() -> None:
     assert counts(compared(OPENED, DONE, about_good, skipped, about_nothing)) == (0, 0, 3, 0)
 
 
+def test_what_the_grace_overtook_is_lost_only_where_people_knew_in_time() -> None:
+    scheduled = ("enforcement.scheduled", "EMRLOG-002")
+    right = {"j-1": replace(RIGHT["j-1"], overtaken=frozenset({scheduled}))}
+
+    def lost(at: float) -> int:
+        delivered = (replace(OPENED, at=at), DONE)
+        return len(compare(right, Observed(delivered, over=("j-1",))).lost)
+
+    assert (lost(59), lost(61)) == (1, 0)
+    announced = replace(OPENED, kind="enforcement.scheduled")
+    assert compare(right, Observed((OPENED, announced, DONE), over=("j-1",))).clean
+
+
 def test_an_allowed_alert_is_neither_lost_nor_false() -> None:
     right = {"j-1": Expectation(allowed=frozenset({("finding.opened", "EMRLOG-002")}))}
 

@@ -10,6 +10,7 @@ from sandbox.chaos.truth import (
     Plan,
     SeenCluster,
     expected,
+    expected_later,
     expected_refused,
     expected_switched,
 )
@@ -41,19 +42,25 @@ def test_broken_rules_follow_from_the_account_alone(cluster: SeenCluster, broken
 
 
 @pytest.mark.parametrize(
-    ("plan", "required", "terminated"),
+    ("plan", "right"),
     [
-        (Plan.ALERT, {OPENED}, False),
-        (Plan.ENFORCE, {OPENED, DONE}, True),
-        (Plan.GRACE, {OPENED, SCHEDULED, DONE}, True),
+        (Plan.ALERT, Expectation(frozenset({OPENED}))),
+        (Plan.ENFORCE, Expectation(frozenset({OPENED, DONE}), terminated=True)),
+        (
+            Plan.GRACE,
+            Expectation(
+                frozenset({OPENED, DONE}), overtaken=frozenset({SCHEDULED}), terminated=True
+            ),
+        ),
     ],
 )
-def test_each_plan_has_its_alerts(
-    plan: Plan, required: set[tuple[str, str]], *, terminated: bool
-) -> None:
-    right = expected(KEYLESS, plan, KEY)
+def test_each_plan_has_its_alerts(plan: Plan, right: Expectation) -> None:
+    assert expected(KEYLESS, plan, KEY) == right
 
-    assert right == Expectation(frozenset(required), terminated=terminated)
+
+def test_a_policy_that_comes_later_may_be_announced_without_grace() -> None:
+    assert expected_later(KEYLESS, Plan.ENFORCE, KEY).allowed == {SCHEDULED}
+    assert expected_later(KEYLESS, Plan.ALERT, KEY) == expected(KEYLESS, Plan.ALERT, KEY)
 
 
 @pytest.mark.parametrize("plan", Plan)
@@ -103,4 +110,4 @@ def test_a_policy_that_was_switched_back_cancels_what_was_scheduled(
 ) -> None:
     right = expected_switched(replace(KEYLESS, name=name), plan, KEY)
 
-    assert right == Expectation(frozenset(required), terminated=terminated)
+    assert (set(right.required), right.terminated) == (required, terminated)
