@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.clusters import (
+    LOG_TYPES,
     ClusterFacts,
     LogBucket,
     Session,
     Step,
+    StepState,
     WorkloadFacts,
 )
 from emr_log_guard.domain.compliance import Compliance
@@ -47,6 +49,7 @@ KEYS: tuple[KeyFact, ...] = (
         a_key(arn=key_arn(region=OTHER_REGION)),
     ),
 )
+STEP = Step("s-1", "load", "s3://it's elsewhere/", AWS_MANAGED.arn)
 UNNAMED = KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO, denies=Truth.NO)
 ROLES = (
     service_role_access(identity=IdentityDecision.IMPLICIT_DENY),
@@ -77,7 +80,22 @@ def cluster_faults() -> list[ClusterFacts]:
         ),
         cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=False),)),
         cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=True, checked=False),)),
+        *(
+            cluster_facts(steps=(WorkloadFacts(replace(STEP, state=state), AWS_MANAGED),))
+            for state in StepState
+        ),
+        cluster_facts(
+            a_cluster(log_upload_policies=dict.fromkeys(LOG_TYPES, "disabled")), log_key=None
+        ),
         cluster_facts(a_cluster(cloudwatch_logs=True)),
+        *(cluster_facts(a_cluster(cloudwatch_logs=True), cloudwatch_key=key) for key in KEYS),
+        cluster_facts(
+            sessions=(
+                WorkloadFacts(
+                    Session("is-1", "spark", cloudwatch_logs=True, managed_logs=True), None
+                ),
+            )
+        ),
         cluster_facts(key_rotation=False),
     ]
 

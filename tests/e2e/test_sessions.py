@@ -48,3 +48,23 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
     emr.terminate_session(ClusterId=cluster_id, SessionId=session_id)
     summary, _ = stack.invoke("CheckClusterFunction", cluster_event(cluster_id))
     assert summary["compliance"] == "COMPLIANT"
+
+
+def test_a_session_that_logs_to_cloudwatch_without_a_key_is_found(
+    stack: Deployed, eventually: Eventually
+) -> None:
+    emr = stack.account.client("emr")
+    cluster_id = stack.estate.launch(
+        "dashboards",
+        ReleaseLabel="emr-spark-8.0.0",
+        LogEncryptionKmsKeyId=stack.keys.approved,
+        SessionEnabled=True,
+    )
+    eventually(lambda: stack.estate.state_of(cluster_id) == "WAITING")
+    logs = {"CloudWatchLoggingConfiguration": {"Enabled": True, "LogGroup": "ide"}}
+    emr.start_session(ClusterId=cluster_id, Name="ide", MonitoringConfiguration=logs)
+
+    summary, _ = stack.invoke("CheckClusterFunction", cluster_event(cluster_id))
+
+    assert summary["rules"]["EMRLOG-008"] == "NOT_APPLICABLE"
+    assert summary["rules"]["EMRLOG-010"] == "NON_COMPLIANT"

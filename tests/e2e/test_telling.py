@@ -351,7 +351,7 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
 
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-008", "NON_COMPLIANT")
-    assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}"]
+    assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}, PENDING"]
 
 
 def test_a_log_bucket_that_sends_no_events_is_told(

@@ -1,11 +1,12 @@
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
+from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step, StepState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
@@ -230,18 +231,51 @@ def test_steps_with_log_settings_of_their_own_are_read_from_every_page(
         {
             "Steps": [
                 {"Id": "s-1", "Name": "plain", "LogUri": "", "EncryptionKeyArn": ""},
-                {"Id": "s-2", "Name": "elsewhere", "LogUri": "s3://b/"},
+                {
+                    "Id": "s-2",
+                    "Name": "elsewhere",
+                    "LogUri": "s3://b/",
+                    "Status": {
+                        "State": "COMPLETED",
+                        "Timeline": {"CreationDateTime": NOW, "StartDateTime": NOW},
+                    },
+                },
             ],
             "Marker": "more",
         },
-        {"Steps": [{"Id": "s-3", "Name": "own key", "EncryptionKeyArn": "arn:key"}]},
+        {
+            "Steps": [
+                {
+                    "Id": "s-3",
+                    "Name": "own key",
+                    "EncryptionKeyArn": "arn:key",
+                    "Status": {"State": "PENDING", "Timeline": {"CreationDateTime": NOW}},
+                }
+            ]
+        },
     )
 
     assert clusters.steps(CLUSTER_ID) == (
-        Step("s-2", "elsewhere", "s3://b/"),
-        Step("s-3", "own key", None, "arn:key"),
+        Step("s-2", "elsewhere", "s3://b/", None, StepState.COMPLETED, started=True),
+        Step("s-3", "own key", None, "arn:key", StepState.PENDING),
     )
     assert aws.counts == {"ListSteps": 2}
+
+
+def test_every_state_of_a_step_is_known() -> None:
+    model = botocore.session.get_session().get_service_model("emr")
+
+    assert {*StepState} == {*model.shape_for("StepState").enum}
+
+
+@pytest.mark.parametrize("status", [{}, {"State": ""}, {"State": "PAUSED"}])
+def test_a_state_that_is_not_known_is_none(
+    aws: StubbedAws, clusters: EmrClusters, status: dict[str, object]
+) -> None:
+    step = {"Id": "s-1", "Name": "etl", "LogUri": "s3://b/", "Status": status}
+    aws.answer("ListSteps", {"Steps": [step]})
+
+    assert clusters.steps(CLUSTER_ID) == (Step("s-1", "etl", "s3://b/", None, None),)
 
 
 @pytest.mark.parametrize("failure", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
@@ -304,6 +338,62 @@ def test_active_sessions_with_log_settings_of_their_own_are_read_page_by_page(
         ("ListSessions", asked),
         ("ListSessions", asked | {"NextToken": "more"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "session"),
+    [
+        (
+            {"CloudWatchLoggingConfiguration": {"Enabled": True}},
+            Session("is-1", "ide-1", cloudwatch_logs=True),
+        ),
+        (
+            {"CloudWatchLoggingConfiguration": {"LogGroup": "ide", "EncryptionKeyArn": "key"}},
+            Session("is-1", "ide-1", cloudwatch_logs=True, cloudwatch_key_identifier="key"),
+        ),
+        (
+            {"ManagedLoggingConfiguration": {"Enabled": True}},
+            Session("is-1", "ide-1", managed_logs=True),
+        ),
+        (
+            {"ManagedLoggingConfiguration": {"EncryptionKeyArn": "key"}},
+            Session("is-1", "ide-1", managed_logs=True, managed_key_identifier="key"),
+        ),
+        (
+            {
+                "S3LoggingConfiguration": {"LogUri": "s3://a/"},
+                "CloudWatchLoggingConfiguration": {"Enabled": False, "EncryptionKeyArn": "key"},
+                "ManagedLoggingConfiguration": {"Enabled": False},
+            },
+            Session("is-1", "ide-1", "s3://a/"),
+        ),
+    ],
+)
+def test_a_session_with_logs_in_cloudwatch_or_with_emr_is_read(
+    aws: StubbedAws, clusters: EmrClusters, monitoring: dict[str, object], session: Session
+) -> None:
+    listed = a_session(1) | {"MonitoringConfiguration": monitoring}
+    aws.answer("ListSessions", {"Sessions": [listed]})
+
+    assert clusters.sessions(CLUSTER_ID) == (session,)
+
+
+@pytest.mark.parametrize(
+    "monitoring",
+    [
+        {},
+        {"CloudWatchLoggingConfiguration": {}, "ManagedLoggingConfiguration": {}},
+        {"CloudWatchLoggingConfiguration": {"Enabled": False}},
+        {"S3LoggingConfiguration": {"Enabled": True, "LogTypes": {"SPARK_DRIVER": ["stdout"]}}},
+    ],
+)
+def test_a_session_that_sets_nothing_is_left_out(
+    aws: StubbedAws, clusters: EmrClusters, monitoring: dict[str, object]
+) -> None:
+    listed = a_session(1) | {"MonitoringConfiguration": monitoring}
+    aws.answer("ListSessions", {"Sessions": [listed]})
+
+    assert clusters.sessions(CLUSTER_ID) == ()
 
 
 @pytest.mark.parametrize("answer", [AwsError("AccessDeniedException"), NEVER_ANSWERED])

@@ -1,8 +1,8 @@
 import pytest
 
-from emr_log_guard.domain.clusters import Session, Step, WorkloadFacts
+from emr_log_guard.domain.clusters import LOG_TYPES, Session, Step, StepState, WorkloadFacts
 from emr_log_guard.domain.unresolved import Unresolved
-from tests.unit.builders import ACCOUNT, REGION, a_cluster, cluster_facts
+from tests.unit.builders import ACCOUNT, ANOTHER_KEY, KEY, REGION, a_cluster, cluster_facts
 
 
 def test_a_cluster_runs_in_the_account_and_the_region_of_its_arn() -> None:
@@ -61,3 +61,40 @@ def test_what_cannot_be_listed_hides_nothing_else(
     facts = cluster_facts(steps=steps, sessions=sessions)
 
     assert (facts.workloads, facts.unlisted) == (known, unlisted)
+
+
+def test_logs_that_are_not_uploaded_go_nowhere_but_where_others_do() -> None:
+    cluster = a_cluster(log_upload_policies=dict.fromkeys(LOG_TYPES, "disabled"))
+
+    assert cluster_facts(cluster, steps=(STEP,)).log_uris == ("s3://elsewhere/",)
+    assert cluster.log_uri is not None
+    assert cluster.archive_uri is None
+
+
+def test_the_key_of_a_sessions_logs_in_cloudwatch_is_one_of_the_clusters_keys() -> None:
+    session = WorkloadFacts(Session("is-1", "ide", cloudwatch_logs=True), KEY, ANOTHER_KEY)
+
+    assert cluster_facts(sessions=(session,)).key_arns == (KEY.arn, ANOTHER_KEY.arn)
+
+
+@pytest.mark.parametrize(
+    ("state", "started", "expected"),
+    [
+        (None, False, ""),
+        (StepState.PENDING, False, "cancellable"),
+        (StepState.CANCEL_PENDING, False, ""),
+        (StepState.RUNNING, True, "cancellable"),
+        (StepState.COMPLETED, True, "finished"),
+        (StepState.FAILED, True, "finished"),
+        (StepState.INTERRUPTED, True, "finished"),
+        (StepState.CANCELLED, True, "finished"),
+        (StepState.CANCELLED, False, "finished never_ran"),
+    ],
+)
+def test_a_steps_state_says_what_it_may_still_do(
+    state: StepState | None, expected: str, *, started: bool
+) -> None:
+    step = Step("s-1", "load", state=state, started=started)
+
+    claims = ("cancellable", "finished", "never_ran")
+    assert " ".join(claim for claim in claims if getattr(step, claim)) == expected

@@ -1,5 +1,6 @@
 import pytest
 
+from emr_log_guard.domain.clusters import LOG_TYPES
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.rules.emrlog_001_log_archive_enabled import RULE
 from tests.unit.builders import a_cluster, cluster_facts
@@ -20,6 +21,40 @@ def test_a_cluster_without_a_log_uri_does_not_comply() -> None:
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert "no log URI" in outcome.summary
+
+
+ALL_DISABLED = dict.fromkeys(LOG_TYPES, "disabled")
+
+
+def test_a_log_uri_to_which_nothing_is_uploaded_archives_nothing() -> None:
+    facts = cluster_facts(a_cluster(log_upload_policies=ALL_DISABLED))
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert "the upload policy of every log type is disabled" in outcome.summary
+    assert RULE.remediation(facts).startswith("# Leave disabled out of the LogTypeUploadPolicy")
+    assert "--log-uri s3://example-logs/emr/ " in RULE.remediation(facts)
+
+
+@pytest.mark.parametrize("kind", LOG_TYPES)
+@pytest.mark.parametrize("policy", [None, "emr-managed", "on-customer-s3only"])
+def test_one_log_type_that_may_be_uploaded_is_an_archive(kind: str, policy: str | None) -> None:
+    policies = {each: "disabled" for each in LOG_TYPES if each != kind}
+    if policy is not None:
+        policies[kind] = policy
+
+    outcome = RULE.check(cluster_facts(a_cluster(log_upload_policies=policies)))
+
+    assert outcome.compliance is Compliance.COMPLIANT
+
+
+def test_a_log_type_that_is_not_known_counts_as_well() -> None:
+    policies = ALL_DISABLED | {"audit-logs": "emr-managed"}
+
+    outcome = RULE.check(cluster_facts(a_cluster(log_upload_policies=policies)))
+
+    assert outcome.compliance is Compliance.COMPLIANT
 
 
 def test_the_fix_is_a_relaunch_with_a_place_for_logs() -> None:

@@ -1,6 +1,13 @@
 import pytest
 
-from emr_log_guard.domain.clusters import Cluster, Session, Step, WorkloadFacts
+from emr_log_guard.domain.clusters import (
+    LOG_TYPES,
+    Cluster,
+    Session,
+    Step,
+    StepState,
+    WorkloadFacts,
+)
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.unresolved import Unresolved
@@ -8,8 +15,10 @@ from emr_log_guard.rules.emrlog_008_steps_keep_the_cluster_key import RULE
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
+    CLUSTER_ID,
     KEY,
     NO_SUCH_KEY,
+    OTHER_REGION,
     REGION,
     UNREADABLE,
     a_cluster,
@@ -17,6 +26,7 @@ from tests.unit.builders import (
     approved,
     cluster_facts,
     identifier_of,
+    key_arn,
 )
 
 NOWHERE = a_cluster(log_uri=None, log_key_identifier=None)
@@ -24,8 +34,16 @@ KEYLESS = a_cluster(log_key_identifier=None)
 UNDETERMINED = Compliance.INSUFFICIENT_DATA
 
 
-def a_step(key: KeyFact | None, uri: str | None = None, number: int = 1) -> WorkloadFacts:
-    return WorkloadFacts(Step(f"s-{number}", f"load-{number}", uri, identifier_of(key)), key)
+def a_step(
+    key: KeyFact | None,
+    uri: str | None = None,
+    number: int = 1,
+    *,
+    state: StepState | None = StepState.RUNNING,
+    started: bool = True,
+) -> WorkloadFacts:
+    step = Step(f"s-{number}", f"load-{number}", uri, identifier_of(key), state, started)
+    return WorkloadFacts(step, key)
 
 
 @pytest.mark.parametrize(
@@ -195,3 +213,179 @@ def test_what_passes_of_a_steps_key_proves_nothing_until_it_has_lasted(
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert outcome.once_lasting is once_lasting
+
+
+DISABLED = a_key(arn=ANOTHER_KEY.arn, state=KeyState.DISABLED)
+ABROAD = a_key(arn=key_arn(region=OTHER_REGION))
+WAITING = (StepState.PENDING, StepState.CANCEL_PENDING, StepState.RUNNING)
+FINISHED = (StepState.COMPLETED, StepState.FAILED, StepState.INTERRUPTED, StepState.CANCELLED)
+
+
+@pytest.mark.parametrize("state", StepState)
+@pytest.mark.parametrize("key", [AWS_MANAGED, DISABLED, NO_SUCH_KEY, UNREADABLE])
+def test_only_a_step_that_was_cancelled_before_it_started_wrote_no_logs(
+    state: StepState, key: KeyFact
+) -> None:
+    step = a_step(key, state=state, started=False)
+
+    outcome = RULE.check(cluster_facts(steps=(step,)))
+
+    never_ran = state is StepState.CANCELLED
+    lost_when_over = state in FINISHED and key in (DISABLED, NO_SUCH_KEY)
+    assert (outcome.compliance is Compliance.NOT_APPLICABLE) is never_ran
+    assert outcome.broken is (not never_ran and not lost_when_over and key is not UNREADABLE)
+
+
+@pytest.mark.parametrize("state", FINISHED)
+def test_the_state_of_a_finished_steps_key_says_nothing_any_more(state: StepState) -> None:
+    outcome = RULE.check(cluster_facts(steps=(a_step(DISABLED, state=state),)))
+
+    assert outcome.compliance is Compliance.COMPLIANT
+
+
+@pytest.mark.parametrize("state", WAITING)
+def test_the_state_of_a_key_counts_while_the_step_may_log(state: StepState) -> None:
+    outcome = RULE.check(cluster_facts(steps=(a_step(DISABLED, state=state),)))
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert not outcome.over
+
+
+@pytest.mark.parametrize("state", FINISHED)
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (AWS_MANAGED, "managed by AWS"),
+        (ANOTHER_KEY, "none of the approved keys"),
+        (ABROAD, f"is in {OTHER_REGION}"),
+        (a_key(spec="RSA_4096"), "is a RSA_4096 key"),
+    ],
+)
+def test_what_was_wrong_while_a_finished_step_ran_is_shown_and_no_grounds(
+    state: StepState, key: KeyFact, told: str
+) -> None:
+    facts = cluster_facts(
+        log_key=a_key(arn=key_arn("11111111-0000-4000-8000-000000000000")),
+        steps=(a_step(key, state=state),),
+        approved_keys=approved(KEY),
+    )
+
+    outcome = RULE.check(facts)
+
+    assert (outcome.compliance, outcome.over) == (Compliance.NON_COMPLIANT, True)
+    assert outcome.summary.startswith(f"{state.lower()} step s-1 (load-1): ")
+    assert told in outcome.summary
+
+
+def test_a_finished_step_that_archived_without_a_key_is_shown_and_no_grounds() -> None:
+    step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/", None, StepState.COMPLETED), None)
+
+    outcome = RULE.check(cluster_facts(NOWHERE, log_key=None, steps=(step,)))
+
+    assert (outcome.compliance, outcome.over) == (Compliance.NON_COMPLIANT, True)
+
+
+def test_a_key_that_cannot_be_described_is_undetermined_even_of_a_finished_step() -> None:
+    step = a_step(UNREADABLE, state=StepState.COMPLETED)
+
+    outcome = RULE.check(cluster_facts(steps=(step,)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+
+
+@pytest.mark.parametrize("state", WAITING)
+def test_one_step_that_may_log_makes_a_finding_grounds(state: StepState) -> None:
+    over = a_step(AWS_MANAGED, number=1, state=StepState.COMPLETED)
+    active = a_step(AWS_MANAGED, number=2, state=state)
+
+    outcome = RULE.check(cluster_facts(steps=(over, active)))
+
+    assert (outcome.compliance, outcome.over) == (Compliance.NON_COMPLIANT, False)
+    assert outcome.summary.startswith(f"{state.lower().replace('_', '-')} step s-2 (load-2): ")
+    assert outcome.summary.endswith(" (and 1 more step)")
+
+
+def test_what_may_become_grounds_outweighs_what_is_over() -> None:
+    over = a_step(AWS_MANAGED, number=1, state=StepState.COMPLETED)
+    passing = a_step(NO_SUCH_KEY, number=2)
+
+    outcome = RULE.check(cluster_facts(steps=(over, passing)))
+
+    assert outcome.once_lasting is Compliance.NON_COMPLIANT
+    assert not outcome.over
+    assert outcome.summary.endswith(" (and 1 more step)")
+
+
+def test_of_a_step_in_no_known_state_nothing_is_proven() -> None:
+    outcome = RULE.check(cluster_facts(steps=(a_step(AWS_MANAGED, state=None),)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.once_lasting is None
+    assert outcome.summary.startswith("step s-1 (load-1): ")
+    assert outcome.summary.endswith("EMR names no state of it that is known")
+    good = RULE.check(cluster_facts(steps=(a_step(ANOTHER_KEY, state=None),)))
+    assert good.compliance is Compliance.COMPLIANT
+
+
+def test_only_what_can_be_cancelled_is_to_be_cancelled() -> None:
+    facts = cluster_facts(
+        steps=(
+            a_step(AWS_MANAGED, number=1, state=StepState.PENDING),
+            a_step(AWS_MANAGED, number=2, state=StepState.RUNNING),
+            a_step(AWS_MANAGED, number=3, state=StepState.CANCEL_PENDING),
+            a_step(AWS_MANAGED, number=4, state=StepState.COMPLETED),
+            a_step(AWS_MANAGED, "s3://elsewhere/x", number=5, state=StepState.FAILED),
+            a_step(AWS_MANAGED, "no uri", number=6, state=StepState.FAILED),
+            a_step(AWS_MANAGED, number=7, state=StepState.CANCELLED, started=False),
+            a_step(DISABLED, number=8, state=StepState.COMPLETED),
+        )
+    )
+
+    text = RULE.remediation(facts)
+
+    assert [line for line in text.splitlines() if line[0] != "#"] == [
+        f"aws emr cancel-steps --region {REGION} --cluster-id {CLUSTER_ID} --step-ids s-1 s-2",
+        f"aws s3 ls --recursive s3://example-logs/emr/{CLUSTER_ID}/steps/s-4/",
+        f"aws s3 ls --recursive s3://elsewhere/x/{CLUSTER_ID}/steps/s-5/",
+    ]
+    assert "# Their cancellation is under way already: s-3." in text
+    assert "# These steps are over, and write nothing any more: s-4 s-5 s-6." in text
+
+
+def test_where_every_step_is_over_nothing_is_to_be_stopped() -> None:
+    facts = cluster_facts(steps=(a_step(AWS_MANAGED, state=StepState.COMPLETED),))
+
+    assert "cancel-steps" not in RULE.remediation(facts)
+    assert "EMRLOG-101" in RULE.remediation(facts)
+
+
+UPLOADING_NOTHING = dict.fromkeys(LOG_TYPES, "disabled")
+
+
+@pytest.mark.parametrize("own", [a_step(None, "s3://elsewhere/"), a_step(AWS_MANAGED, "s3://x/")])
+def test_a_step_with_a_log_uri_of_its_own_where_all_uploads_are_disabled_proves_nothing(
+    own: WorkloadFacts,
+) -> None:
+    cluster = a_cluster(log_key_identifier=None, log_upload_policies=UPLOADING_NOTHING)
+
+    outcome = RULE.check(cluster_facts(cluster, log_key=None, steps=(own,)))
+
+    assert (outcome.compliance, outcome.once_lasting) == (Compliance.INSUFFICIENT_DATA, None)
+    assert outcome.summary.endswith("as the cluster uploads none, is not documented")
+
+
+def test_a_finished_step_there_proves_no_more() -> None:
+    own = a_step(AWS_MANAGED, "s3://x/", state=StepState.COMPLETED)
+    cluster = a_cluster(log_key_identifier=None, log_upload_policies=UPLOADING_NOTHING)
+
+    outcome = RULE.check(cluster_facts(cluster, log_key=None, steps=(own,)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+
+
+def test_a_step_with_only_a_key_of_its_own_archives_nothing_there() -> None:
+    cluster = a_cluster(log_upload_policies=UPLOADING_NOTHING)
+
+    outcome = RULE.check(cluster_facts(cluster, steps=(a_step(AWS_MANAGED),)))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE

@@ -1,16 +1,26 @@
+from dataclasses import replace
+
 import pytest
 
+from emr_log_guard.domain.clusters import ClusterFacts, Session, Step, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.keys import KeyFact, KeyState, KmsKey
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.emrlog_010_cloudwatch_logs_customer_key import RULE
 from tests.unit.builders import (
+    ANOTHER_KEY,
     AWS_MANAGED,
     KEY,
     NO_SUCH_KEY,
+    OTHER_REGION,
+    REGION,
     UNREADABLE,
     a_cluster,
     a_key,
+    approved,
     cluster_facts,
+    identifier_of,
+    key_arn,
 )
 
 
@@ -20,7 +30,15 @@ from tests.unit.builders import (
         (KEY, Compliance.COMPLIANT, KEY.arn),
         (None, Compliance.NON_COMPLIANT, "names no key"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "managed by AWS"),
-        (NO_SUCH_KEY, Compliance.NON_COMPLIANT, "does not exist"),
+        (NO_SUCH_KEY, Compliance.INSUFFICIENT_DATA, "does not exist"),
+        (a_key(state=KeyState.CREATING), Compliance.INSUFFICIENT_DATA, "is Creating"),
+        (a_key(spec="RSA_4096"), Compliance.NON_COMPLIANT, "is a RSA_4096 key"),
+        (a_key(usage="SIGN_VERIFY"), Compliance.NON_COMPLIANT, "only a symmetric encryption key"),
+        (
+            a_key(arn=key_arn(region=OTHER_REGION)),
+            Compliance.NON_COMPLIANT,
+            f"is in {OTHER_REGION}, the cluster in {REGION}",
+        ),
         (a_key(state=KeyState.DISABLED), Compliance.NON_COMPLIANT, "is Disabled"),
         (a_key(state=KeyState.UPDATING), Compliance.COMPLIANT, KEY.arn),
         (UNREADABLE, Compliance.INSUFFICIENT_DATA, UNREADABLE.reason),
@@ -33,6 +51,134 @@ def test_the_key_of_logs_in_cloudwatch_decides(
 
     assert outcome.compliance is compliance
     assert told in outcome.summary
+
+
+def sending_to_cloudwatch(key: KeyFact | None, *, log_key: KeyFact | None = KEY) -> ClusterFacts:
+    cluster = a_cluster(
+        log_key_identifier=identifier_of(log_key),
+        cloudwatch_logs=True,
+        cloudwatch_key_identifier=identifier_of(key),
+    )
+    return cluster_facts(cluster, log_key=log_key, cloudwatch_key=key, approved_keys=approved(KEY))
+
+
+def test_the_key_of_logs_in_cloudwatch_has_to_be_approved() -> None:
+    facts = sending_to_cloudwatch(ANOTHER_KEY)
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert outcome.summary.startswith("CloudWatch logs of the cluster: ")
+    assert "none of the approved keys" in outcome.summary
+    assert "aws emr create-cluster" in RULE.remediation(facts)
+
+
+def test_a_key_of_another_region_that_cannot_be_described_is_ruled_out_by_its_arn() -> None:
+    abroad = key_arn(region=OTHER_REGION)
+    cluster = a_cluster(cloudwatch_logs=True, cloudwatch_key_identifier=abroad)
+
+    outcome = RULE.check(cluster_facts(cluster, cloudwatch_key=UNREADABLE))
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert abroad in outcome.summary
+
+
+@pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.UNAVAILABLE)])
+def test_what_passes_of_the_key_proves_nothing_until_it_has_lasted(key: KeyFact) -> None:
+    outcome = RULE.check(sending_to_cloudwatch(key))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.once_lasting is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.DISABLED)])
+def test_a_lost_key_is_told_where_no_archived_logs_are_under_it(key: KeyFact) -> None:
+    facts = sending_to_cloudwatch(key, log_key=key)
+
+    assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
+    archiving_nothing = replace(facts, cluster=replace(facts.cluster, log_uri=None))
+    assert RULE.check(archiving_nothing).broken
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [(ANOTHER_KEY, "none of the approved keys"), (AWS_MANAGED, "managed by AWS")],
+)
+def test_another_key_has_to_be_named_for_cloudwatch_as_well(key: KmsKey, told: str) -> None:
+    outcome = RULE.check(sending_to_cloudwatch(key, log_key=key))
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert told in outcome.summary
+
+
+def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
+    session = Session(
+        f"is-{number}",
+        f"ide-{number}",
+        cloudwatch_logs=True,
+        cloudwatch_key_identifier=identifier_of(key),
+    )
+    return WorkloadFacts(session, KEY, key)
+
+
+@pytest.mark.parametrize(
+    ("key", "compliance", "told"),
+    [
+        (KEY, Compliance.COMPLIANT, KEY.arn),
+        (None, Compliance.NON_COMPLIANT, "session is-1 (ide-1) sends logs to CloudWatch and names"),
+        (AWS_MANAGED, Compliance.NON_COMPLIANT, "CloudWatch logs of session is-1 (ide-1): "),
+        (ANOTHER_KEY, Compliance.NON_COMPLIANT, "none of the approved keys"),
+        (NO_SUCH_KEY, Compliance.INSUFFICIENT_DATA, "does not exist"),
+        (UNREADABLE, Compliance.INSUFFICIENT_DATA, UNREADABLE.reason),
+    ],
+)
+def test_a_sessions_logs_in_cloudwatch_are_evaluated_as_the_clusters(
+    key: KeyFact | None, compliance: Compliance, told: str
+) -> None:
+    outcome = RULE.check(cluster_facts(sessions=(a_session(key),), approved_keys=approved(KEY)))
+
+    assert outcome.compliance is compliance
+    assert told in outcome.summary
+
+
+def test_the_fix_of_a_session_is_to_start_it_again() -> None:
+    facts = replace(
+        sending_to_cloudwatch(KEY), sessions=(a_session(None), a_session(None, number=2))
+    )
+
+    assert RULE.check(facts).summary.endswith("names no key for them (and 1 more)")
+    commands = [line for line in RULE.remediation(facts).splitlines() if line[0] != "#"]
+    where = f"--region {REGION} --cluster-id {facts.cluster.id}"
+    assert commands == [
+        f"aws emr terminate-session {where} --session-id is-1",
+        f"aws emr terminate-session {where} --session-id is-2",
+    ]
+
+
+def test_a_key_that_two_lost_is_brought_back_once() -> None:
+    lost = a_key(state=KeyState.DISABLED)
+    facts = replace(sending_to_cloudwatch(lost), sessions=(a_session(lost),))
+
+    assert RULE.remediation(facts) == f"aws kms enable-key --region {REGION} --key-id {KEY.arn}"
+
+
+def test_sessions_that_cannot_be_listed_are_undetermined_unless_the_cluster_is_broken() -> None:
+    unlisted = Unresolved("elasticmapreduce:ListSessions answered AccessDeniedException")
+    quiet = cluster_facts(sessions=unlisted)
+
+    assert RULE.check(quiet).compliance is Compliance.INSUFFICIENT_DATA
+    assert RULE.check(quiet).summary == unlisted.reason
+    broken = replace(sending_to_cloudwatch(AWS_MANAGED), sessions=unlisted)
+    assert RULE.check(broken).compliance is Compliance.NON_COMPLIANT
+
+
+def test_a_session_that_logs_elsewhere_sends_nothing_to_cloudwatch() -> None:
+    session = WorkloadFacts(Session("is-1", "ide", "s3://elsewhere/"), KEY)
+    step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), KEY)
+
+    outcome = RULE.check(cluster_facts(sessions=(session,), steps=(step,)))
+
+    assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
 def test_without_logs_in_cloudwatch_there_is_nothing_to_encrypt() -> None:

@@ -1,10 +1,12 @@
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from emr_log_guard.domain.clusters import Session, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.rules.emrlog_012_no_service_retained_logs import RULE
-from tests.unit.builders import a_cluster, cluster_facts
+from tests.unit.builders import CLUSTER_ID, KEY, REGION, UNREADABLE, a_cluster, cluster_facts
 
 OURS = {
     "system-logs": "on-customer-s3only",
@@ -30,6 +32,63 @@ def test_no_log_type_may_be_left_to_the_service(
 
     assert outcome.compliance is compliance
     assert told in outcome.summary
+
+
+MANAGED = Session("is-1", "ide", managed_logs=True)
+
+
+@pytest.mark.parametrize(
+    ("session", "told"),
+    [
+        (MANAGED, "the logs of session is-1 (ide) without a key for itself"),
+        (replace(MANAGED, managed_key_identifier=KEY.arn), f"session is-1 (ide) under {KEY.arn}"),
+    ],
+)
+def test_the_service_retains_the_logs_of_a_session_with_managed_logging(
+    session: Session, told: str
+) -> None:
+    facts = cluster_facts(
+        a_cluster(log_upload_policies=OURS), sessions=(WorkloadFacts(session, KEY),)
+    )
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert told in outcome.summary
+    comment, command = RULE.remediation(facts).splitlines()
+    assert comment.endswith(" again with Enabled=false in the ManagedLoggingConfiguration:")
+    assert command == (
+        f"aws emr terminate-session --region {REGION} --cluster-id {CLUSTER_ID} --session-id is-1"
+    )
+
+
+def test_what_the_cluster_and_its_sessions_leave_to_the_service_is_told_and_cured_at_once() -> None:
+    facts = cluster_facts(sessions=(WorkloadFacts(MANAGED, KEY),))
+
+    outcome = RULE.check(facts)
+
+    assert "persistent-ui-logs; the logs of session is-1" in outcome.summary
+    assert "aws emr create-cluster" in RULE.remediation(facts)
+    assert "aws emr terminate-session" in RULE.remediation(facts)
+
+
+@pytest.mark.parametrize(
+    ("policies", "compliance"),
+    [(OURS, Compliance.INSUFFICIENT_DATA), ({}, Compliance.NON_COMPLIANT)],
+)
+def test_sessions_that_cannot_be_listed_are_undetermined_unless_the_cluster_is_broken(
+    policies: Mapping[str, str], compliance: Compliance
+) -> None:
+    facts = cluster_facts(a_cluster(log_upload_policies=policies), sessions=UNREADABLE)
+
+    assert RULE.check(facts).compliance is compliance
+
+
+def test_a_session_without_managed_logging_is_left_alone() -> None:
+    session = WorkloadFacts(Session("is-1", "ide", "s3://elsewhere/"), KEY)
+    facts = cluster_facts(a_cluster(log_upload_policies=OURS), sessions=(session,))
+
+    assert RULE.check(facts).compliance is Compliance.COMPLIANT
 
 
 def test_the_fix_is_a_relaunch_with_upload_policies() -> None:

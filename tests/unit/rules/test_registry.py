@@ -4,7 +4,14 @@ from collections.abc import Iterable
 import pytest
 
 from emr_log_guard import rules
-from emr_log_guard.domain.clusters import ClusterFacts, LogBucket, Session, Step, WorkloadFacts
+from emr_log_guard.domain.clusters import (
+    LOG_TYPES,
+    ClusterFacts,
+    LogBucket,
+    Session,
+    Step,
+    WorkloadFacts,
+)
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyState
@@ -205,6 +212,28 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
             cluster_facts(a_cluster(cloudwatch_logs=True), approved_keys=approved(KEY)),
             "EMRLOG-010",
             id="CloudWatch logs without a key",
+        ),
+        pytest.param(
+            cluster_facts(
+                a_cluster(
+                    log_key_identifier=None,
+                    log_upload_policies=dict.fromkeys(LOG_TYPES, "disabled"),
+                ),
+                log_key=None,
+                approved_keys=approved(KEY),
+                log_buckets=(),
+            ),
+            "EMRLOG-001",
+            id="a log URI that nothing is uploaded to",
+        ),
+        pytest.param(
+            cluster_facts(
+                a_cluster(cloudwatch_logs=True),
+                cloudwatch_key=ANOTHER_KEY,
+                approved_keys=approved(KEY),
+            ),
+            "EMRLOG-010",
+            id="CloudWatch logs under a key that nobody approved",
         ),
         pytest.param(
             log_object_facts(encryption=encrypted("AES256"), object_key=None),

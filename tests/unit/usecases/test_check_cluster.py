@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from emr_log_guard.domain.clusters import Cluster, Session, Step
+from emr_log_guard.domain.clusters import Cluster, Session, Step, StepState
 from emr_log_guard.domain.compliance import Compliance, Mode
-from emr_log_guard.domain.decide import NextStep, RequestEnforcement
+from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyFact, KeyState
@@ -437,10 +437,10 @@ def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: W
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.NON_COMPLIANT)
     assert finding.evidence["steps"] == (
-        f"s-1: s3n://example-logs/emr/, {own}",
-        f"s-2: s3://elsewhere/, {own}",
-        f"s-3: s3://elsewhere/, {KEY.arn}",
-        f"s-4: s3n://example-logs/emr/, {KEY.arn}",
+        f"s-1: s3n://example-logs/emr/, {own}, RUNNING",
+        f"s-2: s3://elsewhere/, {own}, RUNNING",
+        f"s-3: s3://elsewhere/, {KEY.arn}, RUNNING",
+        f"s-4: s3n://example-logs/emr/, {KEY.arn}, RUNNING",
     )
     assert world.journal == SENT
     assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
@@ -555,6 +555,65 @@ def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World)
     assert finding.summary.startswith("session is-1 (ide): ")
     assert finding.evidence["sessions"] == (f"is-1: s3n://example-logs/emr/, {AWS_MANAGED.arn}",)
     assert world.journal == SENT
+
+
+def test_a_finding_is_resolved_once_its_step_is_cancelled_before_it_ran(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    step = Step("s-1", "bad", None, AWS_MANAGED.arn, StepState.PENDING)
+    world.clusters.listed = (step,)
+    world.check()
+
+    world.clusters.listed = (replace(step, state=StepState.CANCELLED),)
+    world.now += timedelta(minutes=1)
+    checked = world.check()
+
+    assert checked.summary()["compliance"] == "COMPLIANT"
+    assert [alert.kind for alert in world.alerts.published][-1] is AlertKind.FINDING_RESOLVED
+
+
+def test_a_session_names_its_own_key_for_cloudwatch_or_none(world: World) -> None:
+    cluster = a_cluster(
+        sessions_enabled=True, cloudwatch_logs=False, cloudwatch_key_identifier=ANOTHER_KEY.arn
+    )
+    world.clusters.known = {CLUSTER_ID: cluster}
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    session = Session("is-1", "ide", cloudwatch_logs=True, managed_logs=True)
+    world.clusters.listed_sessions = (
+        replace(session, cloudwatch_key_identifier=ANOTHER_KEY.arn),
+        replace(session, id="is-2", managed_key_identifier=KEY.arn),
+    )
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-010", Compliance.NON_COMPLIANT)
+    assert finding.summary.startswith("session is-2 (ide) sends logs to CloudWatch")
+    archive = f"s3n://example-logs/emr/, {KEY.arn}"
+    assert finding.evidence["sessions"] == (
+        f"is-1: {archive}, CloudWatch: {ANOTHER_KEY.arn}, managed by EMR: no key",
+        f"is-2: {archive}, CloudWatch: no key, managed by EMR: {KEY.arn}",
+    )
+    assert world.keys.asked == [KEY.arn, ANOTHER_KEY.arn]
+
+
+@pytest.mark.parametrize(
+    ("off", "steps_asked", "sessions_asked"),
+    [
+        (("EMRLOG-008", "EMRLOG-009"), [], [CLUSTER_ID]),
+        (("EMRLOG-008", "EMRLOG-009", "EMRLOG-010"), [], []),
+        (("EMRLOG-008", "EMRLOG-010"), [CLUSTER_ID], [CLUSTER_ID]),
+    ],
+)
+def test_steps_and_sessions_are_read_only_for_rules_that_ask_for_them(
+    world: World, off: tuple[str, ...], steps_asked: list[str], sessions_asked: list[str]
+) -> None:
+    world.policy = Policy(rules={rule_id: RuleSettings(enabled=False) for rule_id in off})
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+
+    world.check()
+
+    assert world.clusters.steps_asked == steps_asked
+    assert world.clusters.sessions_asked == sessions_asked
 
 
 GRACE = timedelta(hours=4)

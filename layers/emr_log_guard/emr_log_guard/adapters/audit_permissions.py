@@ -28,7 +28,9 @@ _BY_RULE: Mapping[str, tuple[str, ...]] = {
         "kms:GetKeyPolicy",
     ),
     "EMRLOG-008": ("elasticmapreduce:ListSessions", "elasticmapreduce:ListSteps"),
+    "EMRLOG-010": ("elasticmapreduce:ListSessions",),
     "EMRLOG-011": ("kms:GetKeyRotationStatus",),
+    "EMRLOG-012": ("elasticmapreduce:ListSessions",),
 }
 _OBJECTS = ("elasticmapreduce:ListSteps", "kms:DescribeKey", "s3:GetObject", "s3:ListBucket")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of, unresolved
-from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
+from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step, StepState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
@@ -19,7 +19,7 @@ from emr_log_guard.errors import (
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
     from types_boto3_emr.literals import ClusterStateType, SessionStateType
-    from types_boto3_emr.type_defs import ClusterTypeDef, ListClustersInputPaginateTypeDef
+    from types_boto3_emr.type_defs import ListClustersInputPaginateTypeDef
 
     from emr_log_guard.adapters.quick_calls import QuickCalls
 
@@ -50,17 +50,18 @@ class EmrClusters:
 
         Raises:
             ClusterNotFoundError: EMR knows no such cluster here.
+            NotReadableError: The answer does not say which cluster it is, or its state.
 
         """
         if self._quick:
             found = self._quick.answer("DescribeCluster", ClusterId=cluster_id)
             if found is not None:
-                return _cluster(found["Cluster"])
+                return _cluster(cluster_id, found)
         try:
             answer = self._client.describe_cluster(ClusterId=cluster_id)
         except self._client.exceptions.InvalidRequestException as error:
             raise ClusterNotFoundError(message_of(error)) from error
-        return _cluster(answer["Cluster"])
+        return _cluster(cluster_id, answer)
 
     def read(self, cluster_id: str) -> Cluster | Unresolved:
         """Read a cluster: one DescribeCluster. Whatever keeps it from being read is told.
@@ -71,6 +72,8 @@ class EmrClusters:
         """
         try:
             return self.describe(cluster_id)
+        except NotReadableError as error:
+            return Unresolved(str(error))
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:DescribeCluster", cluster_id, error)
 
@@ -94,12 +97,12 @@ class EmrClusters:
         pages = self._client.get_paginator("list_clusters").paginate(**asked)
         try:
             for page in pages:
-                for listed in page["Clusters"]:
+                for listed in _listed(page, "Clusters"):
                     yield ClusterSummary(
-                        id=listed["Id"],
-                        name=listed["Name"],
-                        arn=listed["ClusterArn"],
-                        state=listed["Status"]["State"],
+                        id=_required(listed, "Id", "elasticmapreduce:ListClusters"),
+                        name=listed.get("Name") or "",
+                        arn=_required(listed, "ClusterArn", "elasticmapreduce:ListClusters"),
+                        state=_part(listed, "Status").get("State") or "",
                     )
         except AWS_ERRORS as error:
             region = self._client.meta.region_name
@@ -110,16 +113,13 @@ class EmrClusters:
         """Read the steps that have log settings of their own: one ListSteps per 50 steps."""
         try:
             return tuple(
-                Step(
-                    id=step["Id"],
-                    name=step["Name"],
-                    log_uri=step.get("LogUri") or None,
-                    log_key_identifier=step.get("EncryptionKeyArn") or None,
-                )
+                _step(step)
                 for page in self._pages_of_steps(cluster_id)
-                for step in page["Steps"]
+                for step in _listed(page, "Steps")
                 if step.get("LogUri") or step.get("EncryptionKeyArn")
             )
+        except NotReadableError as error:
+            return Unresolved(str(error))
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
 
@@ -135,7 +135,7 @@ class EmrClusters:
         yield from pages.paginate(**asked)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
-        """Read the active sessions that have S3 log settings of their own.
+        """Read the active sessions that have log settings of their own, wherever they log to.
 
         One ListSessions per 100 sessions, of which a cluster may have 1,000.
         https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-spark-connect-sessions.html
@@ -145,20 +145,13 @@ class EmrClusters:
         )
         try:
             return tuple(
-                Session(
-                    id=session["Id"],
-                    name=session.get("Name") or "",
-                    log_uri=logs.get("LogUri") or None,
-                    log_key_identifier=logs.get("EncryptionKeyArn") or None,
-                )
+                session
                 for page in pages
-                for session in page.get("Sessions", ())
-                for logs in [
-                    session.get("MonitoringConfiguration", {}).get("S3LoggingConfiguration", {})
-                ]
-                if logs.get("Enabled", True)
-                and (logs.get("LogUri") or logs.get("EncryptionKeyArn"))
+                for listed in _listed(page, "Sessions")
+                if (session := _session(listed)) is not None
             )
+        except NotReadableError as error:
+            return Unresolved(str(error))
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:ListSessions", cluster_id, error)
 
@@ -203,30 +196,103 @@ def _refusals() -> Iterator[None]:
         raise
 
 
-def _cluster(answer: "ClusterTypeDef") -> Cluster:
-    """Read a description; EMR leaves out, or leaves empty, what is not set."""
-    monitoring = answer.get("MonitoringConfiguration", {})
-    s3_logs = monitoring.get("S3LoggingConfiguration", {})
-    cloudwatch = monitoring.get("CloudWatchLogConfiguration")
-    cloudwatch_key = cloudwatch.get("EncryptionKeyArn") if cloudwatch else None
+def _cluster(cluster_id: str, answer: Mapping[str, Any]) -> Cluster:
+    """Read a description. EMR requires nothing of it but leaves out, or empty, what is not set.
+
+    A cluster of which EMR does not say that it is unprotected is taken for protected.
+    """
+    asked = "elasticmapreduce:DescribeCluster"
+    said = _part(answer, "Cluster")
+    monitoring = _part(said, "MonitoringConfiguration")
+    policies = _part(_part(monitoring, "S3LoggingConfiguration"), "LogTypeUploadPolicy")
+    cloudwatch = _part(monitoring, "CloudWatchLogConfiguration")
     return Cluster(
-        id=answer["Id"],
-        arn=answer["ClusterArn"],
-        name=answer["Name"],
-        state=answer["Status"]["State"],
-        log_uri=answer.get("LogUri") or None,
-        log_key_identifier=answer.get("LogEncryptionKmsKeyId") or None,
-        release_label=answer.get("ReleaseLabel") or None,
-        ami_version=answer.get("RunningAmiVersion") or None,
-        service_role=answer.get("ServiceRole") or None,
-        instance_profile=answer.get("Ec2InstanceAttributes", {}).get("IamInstanceProfile") or None,
-        cloudwatch_logs=cloudwatch is not None and cloudwatch["Enabled"],
-        cloudwatch_key_identifier=cloudwatch_key or None,
-        log_upload_policies={
-            str(kind): str(policy)
-            for kind, policy in s3_logs.get("LogTypeUploadPolicy", {}).items()
+        id=said.get("Id") or cluster_id,
+        arn=_required(said, "ClusterArn", asked),
+        name=said.get("Name") or "",
+        state=_required(_part(said, "Status"), "State", asked),
+        log_uri=said.get("LogUri") or None,
+        log_key_identifier=said.get("LogEncryptionKmsKeyId") or None,
+        release_label=said.get("ReleaseLabel") or None,
+        ami_version=said.get("RunningAmiVersion") or None,
+        service_role=said.get("ServiceRole") or None,
+        instance_profile=_part(said, "Ec2InstanceAttributes").get("IamInstanceProfile") or None,
+        cloudwatch_logs=bool(cloudwatch.get("Enabled")),
+        cloudwatch_key_identifier=cloudwatch.get("EncryptionKeyArn") or None,
+        log_upload_policies={kind: policy for kind, policy in policies.items() if policy},
+        sessions_enabled=bool(said.get("SessionEnabled")),
+        termination_protected=said.get("TerminationProtected") is not False,
+        tags={
+            tag["Key"]: tag.get("Value") or "" for tag in _listed(said, "Tags") if tag.get("Key")
         },
-        sessions_enabled=answer.get("SessionEnabled", False),
-        termination_protected=answer["TerminationProtected"],
-        tags={tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])},
     )
+
+
+def _step(listed: Mapping[str, Any]) -> Step:
+    """Read a step; a state that is not known is none."""
+    status = _part(listed, "Status")
+    state = status.get("State") or ""
+    return Step(
+        id=_required(listed, "Id", "elasticmapreduce:ListSteps"),
+        name=listed.get("Name") or "",
+        log_uri=listed.get("LogUri") or None,
+        log_key_identifier=listed.get("EncryptionKeyArn") or None,
+        state=StepState(state) if state in StepState else None,
+        started=bool(_part(status, "Timeline").get("StartDateTime")),
+    )
+
+
+def _session(listed: Mapping[str, Any]) -> Session | None:
+    """Read a session; None when it has no log settings of its own.
+
+    What `Enabled` is by default is not documented: settings that say more than that, and do not
+    turn themselves off, are taken to be on.
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionMonitoringConfiguration.html
+    """
+    monitoring = _part(listed, "MonitoringConfiguration")
+    s3 = _enabled(_part(monitoring, "S3LoggingConfiguration"))
+    cloudwatch = _enabled(_part(monitoring, "CloudWatchLoggingConfiguration"))
+    managed = _enabled(_part(monitoring, "ManagedLoggingConfiguration"))
+    if not (s3.get("LogUri") or s3.get("EncryptionKeyArn") or cloudwatch or managed):
+        return None
+    return Session(
+        id=_required(listed, "Id", "elasticmapreduce:ListSessions"),
+        name=listed.get("Name") or "",
+        log_uri=s3.get("LogUri") or None,
+        log_key_identifier=s3.get("EncryptionKeyArn") or None,
+        cloudwatch_logs=bool(cloudwatch),
+        cloudwatch_key_identifier=cloudwatch.get("EncryptionKeyArn") or None,
+        managed_logs=bool(managed),
+        managed_key_identifier=managed.get("EncryptionKeyArn") or None,
+    )
+
+
+def _enabled(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what is not set of settings; all of it where they are off."""
+    if settings.get("Enabled") is False:
+        return {}
+    return {name: value for name, value in settings.items() if value}
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Read a structure or map; empty when it is absent or null."""
+    return whole.get(name) or {}
+
+
+def _listed(whole: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """Read a list of structures; empty when it is absent or null, as its members may be."""
+    return (each for each in whole.get(name) or () if each)
+
+
+def _required(whole: Mapping[str, Any], name: str, call: str) -> str:
+    """Read what nothing can be said without.
+
+    Raises:
+        NotReadableError: It is absent, null or empty.
+
+    """
+    value = whole.get(name)
+    if not value:
+        message = f"{call} answered without {name}"
+        raise NotReadableError(message)
+    return str(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar
 
 from emr_log_guard.domain.arn import Arn
@@ -12,6 +13,13 @@ from emr_log_guard.domain.unresolved import Unresolved
 _LAUNCHING = frozenset({"STARTING", "BOOTSTRAPPING"})
 _GONE = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
 _ENDED = _GONE | {"TERMINATING"}
+
+LOG_TYPES = ("system-logs", "application-logs", "persistent-ui-logs")
+"""The log types that have an upload policy.
+
+https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
+"""
+_NO_UPLOAD = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,22 @@ class Cluster:
         return Arn.of(self.arn).region
 
     @property
+    def uploads_disabled(self) -> bool:
+        """Whether the upload policy of every log type says `disabled`: no S3 upload.
+
+        EMR does not document which type the logs of steps are: log objects that appear all the
+        same are evaluated as any others.
+        https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
+        """
+        types = {*LOG_TYPES, *self.log_upload_policies}
+        return all(self.log_upload_policies.get(each) == _NO_UPLOAD for each in types)
+
+    @property
+    def archive_uri(self) -> str | None:
+        """Where the cluster's logs are archived: its log URI, unless all uploads are disabled."""
+        return None if self.uploads_disabled else self.log_uri
+
+    @property
     def ended(self) -> bool:
         """Whether the cluster is terminating or gone."""
         return self.state in _ENDED
@@ -98,12 +122,61 @@ class Workload:
     log_uri: str | None = None
     log_key_identifier: str | None = None
 
+    @property
+    def title(self) -> str:
+        """What a sentence about it calls it."""
+        return f"{self.kind} {self.id} ({self.name})"
+
+
+class StepState(StrEnum):
+    """Every state of a step.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_StepStatus.html
+    """
+
+    PENDING = "PENDING"
+    CANCEL_PENDING = "CANCEL_PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    INTERRUPTED = "INTERRUPTED"
+
+
+_FINISHED = frozenset(
+    {StepState.COMPLETED, StepState.CANCELLED, StepState.FAILED, StepState.INTERRUPTED}
+)
+_CANCELLABLE = frozenset({StepState.PENDING, StepState.RUNNING})
+
 
 @dataclass(frozen=True, slots=True)
 class Step(Workload):
     """A step: https://docs.aws.amazon.com/emr/latest/APIReference/API_StepSummary.html."""
 
     kind = "step"
+
+    state: StepState | None = StepState.RUNNING
+    """None when EMR names none, or one that is not known."""
+    started: bool = False
+    """Whether its execution started (`Timeline.StartDateTime`)."""
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether it was cancelled before it started: it wrote no logs, and never will."""
+        return self.state is StepState.CANCELLED and not self.started
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is over: it writes no more logs. One cancelled after its start is, too."""
+        return self.state in _FINISHED
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether it can be cancelled still.
+
+        https://docs.aws.amazon.com/emr/latest/APIReference/API_CancelSteps.html
+        """
+        return self.state in _CANCELLABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +188,13 @@ class Session(Workload):
 
     kind = "session"
 
+    cloudwatch_logs: bool = False
+    """Whether it sends logs to CloudWatch."""
+    cloudwatch_key_identifier: str | None = None
+    managed_logs: bool = False
+    """Whether the EMR service keeps logs of it."""
+    managed_key_identifier: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class WorkloadFacts:
@@ -123,6 +203,8 @@ class WorkloadFacts:
     workload: Workload
     log_key: KeyFact | None
     """The workload's key, else the cluster's; None when neither names one."""
+    cloudwatch_key: KeyFact | None = None
+    """None when it names no key of its own for logs in CloudWatch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +262,16 @@ class ClusterFacts:
 
     @property
     def log_uris(self) -> tuple[str, ...]:
-        """Wherever logs go: the cluster's log URI first, each named once."""
-        uris = (self.cluster.log_uri, *(each.workload.log_uri for each in self.workloads))
+        """Wherever logs are archived: the cluster's log URI first, each named once."""
+        uris = (self.cluster.archive_uri, *(each.workload.log_uri for each in self.workloads))
         return tuple(dict.fromkeys(uri for uri in uris if uri))
 
     @property
     def key_arns(self) -> tuple[str, ...]:
         """The keys that the cluster's logs use, as far as they are known."""
-        keys = (self.log_key, self.cloudwatch_key, *(each.log_key for each in self.workloads))
+        keys = (
+            self.log_key,
+            self.cloudwatch_key,
+            *(key for each in self.workloads for key in (each.log_key, each.cloudwatch_key)),
+        )
         return tuple(dict.fromkeys(key.arn for key in keys if isinstance(key, KmsKey)))

@@ -8,18 +8,39 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a LogUri: https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html."""
-    if facts.cluster.log_uri is None:
+    """Ask for a LogUri, and for an upload policy that lets some type of log be archived there.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
+    """
+    cluster = facts.cluster
+    if cluster.log_uri is None:
         return non_compliant("the cluster has no log URI: its logs are not archived")
-    return compliant(f"logs are archived to {facts.cluster.log_uri}")
+    if cluster.uploads_disabled:
+        return non_compliant(
+            f"logs are not archived to {cluster.log_uri}: "
+            "the upload policy of every log type is disabled"
+        )
+    return compliant(f"logs are archived to {cluster.log_uri}")
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Relaunch with a log URI, a key, and no upload policy that keeps logs from being archived."""
+    note = ""
+    if facts.cluster.uploads_disabled:
+        note = (
+            "# Leave disabled out of the LogTypeUploadPolicy, at least for system-logs and "
+            "application-logs.\n"
+        )
+    return f"{note}{relaunch(facts)}"
 
 
 RULE = Rule(
     id="EMRLOG-001",
     name="log-archive-enabled",
     severity=Severity.MEDIUM,
-    violation="the cluster has no log URI",
+    violation="the cluster has no log URI, or the upload policy of every log type is `disabled`",
     why="Logs that are not archived are lost with the cluster's nodes, and evidence with them.",
     check=check,
-    remediation=relaunch,
+    remediation=remediation,
 )

@@ -13,11 +13,11 @@ def check(facts: ClusterFacts) -> Outcome:
     https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html
     """
     cluster = facts.cluster
-    if cluster.log_uri is None:
+    if cluster.archive_uri is None:
         return not_applicable("no logs are archived")
     if cluster.log_key_identifier is None:
         return non_compliant(
-            f"logs go to {cluster.log_uri} without a log encryption key: "
+            f"logs go to {cluster.archive_uri} without a log encryption key: "
             "EMR writes them with S3's own key (SSE-S3)"
         )
     return compliant(f"the cluster names {cluster.log_key_identifier} for its logs")

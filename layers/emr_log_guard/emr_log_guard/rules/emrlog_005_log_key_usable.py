@@ -11,7 +11,14 @@ from emr_log_guard.domain.findings import (
     transient_violation,
     undetermined,
 )
-from emr_log_guard.domain.keys import TRANSIENT_STATES, KeyManager, KeyNotFound, KeyState, KmsKey
+from emr_log_guard.domain.keys import (
+    TRANSIENT_STATES,
+    KeyFact,
+    KeyManager,
+    KeyNotFound,
+    KeyState,
+    KmsKey,
+)
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import named_key
 from emr_log_guard.rules.remediation import make_usable, relaunch
@@ -50,23 +57,49 @@ def can_encrypt(facts: ClusterFacts) -> Outcome:
         case KmsKey(manager=KeyManager.AWS):
             return not_applicable("the log key is AWS-managed")
         case KmsKey() as key:
-            flaw = _flaw(key, facts.cluster.region)
-            if flaw is None:
-                return compliant(f"the log key {key.arn} is {key.state} and encrypts")
-            passes = flaw == f"is {key.state}" and key.state in TRANSIENT_STATES
-            broken = transient_violation if passes else non_compliant
-            return broken(f"the log key {key.arn} {flaw}")
+            if flaw := _lasting_flaw(key, facts.cluster.region):
+                return non_compliant(f"the log key {key.arn} {flaw}")
+            if is_lost(key, facts.cluster.region):
+                broken = transient_violation if key.state in TRANSIENT_STATES else non_compliant
+                return broken(f"the log key {key.arn} is {key.state}")
+            return compliant(f"the log key {key.arn} is {key.state} and encrypts")
         case outcome:
             return outcome
 
 
-def _flaw(key: KmsKey, region: str) -> str | None:
+def could_ever_encrypt(facts: ClusterFacts) -> Outcome:
+    """Ask for what never changes of a key: that it is symmetric, and in the cluster's Region.
+
+    So it was, or was not, when it was last used, whatever became of the key since then.
+    """
+    match named_key(facts):
+        case Unresolved() | KeyNotFound():
+            return _by_name(facts) or not_applicable("the log key cannot be described")
+        case KmsKey(manager=KeyManager.AWS):
+            return not_applicable("the log key is AWS-managed")
+        case KmsKey() as key:
+            if flaw := _lasting_flaw(key, facts.cluster.region):
+                return non_compliant(f"the log key {key.arn} {flaw}")
+            return compliant(f"the log key {key.arn} could encrypt")
+        case outcome:
+            return outcome
+
+
+def is_lost(key: KeyFact | None, region: str) -> bool:
+    """Say whether nothing but the state of a key keeps it from encrypting: that can be cured."""
+    return (
+        isinstance(key, KmsKey)
+        and key.manager is KeyManager.CUSTOMER
+        and key.state not in USABLE_STATES
+        and _lasting_flaw(key, region) is None
+    )
+
+
+def _lasting_flaw(key: KmsKey, region: str) -> str | None:
     if key.region != region:
         return f"is in {key.region}, the cluster in {region}"
     if key.spec != "SYMMETRIC_DEFAULT" or key.usage != "ENCRYPT_DECRYPT":
         return f"is a {key.spec} key for {key.usage}: only a symmetric encryption key will do"
-    if key.state not in USABLE_STATES:
-        return f"is {key.state}"
     return None
 
 
@@ -81,7 +114,7 @@ def _by_name(facts: ClusterFacts) -> Outcome | None:
 def remediation(facts: ClusterFacts) -> str:
     """Bring the key back where that can be done; else relaunch with another one."""
     key = facts.log_key
-    if isinstance(key, KmsKey) and _flaw(key, facts.cluster.region) == f"is {key.state}":
+    if isinstance(key, KmsKey) and is_lost(key, facts.cluster.region):
         return make_usable(facts, key)
     return relaunch(facts)
 

@@ -1,85 +1,108 @@
 """EMRLOG-008: steps and sessions with log settings of their own log as a cluster has to."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from shlex import quote
 
 from emr_log_guard.domain.clusters import ClusterFacts, Session, Step, Workload, WorkloadFacts
-from emr_log_guard.domain.compliance import Compliance, Severity
-from emr_log_guard.domain.findings import (
-    Outcome,
-    compliant,
-    non_compliant,
-    not_applicable,
-    transient_violation,
-    undetermined,
-)
-from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, not_applicable
+from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.rules import emrlog_002_log_key_configured as configured
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_006_log_key_approved as approved
-from emr_log_guard.rules.remediation import right_key
+from emr_log_guard.rules.premises import logging_with
+from emr_log_guard.rules.remediation import on_cluster, right_key, terminate_sessions
 from emr_log_guard.rules.rule import Rule
+from emr_log_guard.rules.several import Result, most_severe
 
 _CHECKS = (configured.check, customer_managed.check, usable.can_encrypt, approved.check)
+_PAST_CHECKS = (
+    configured.check,
+    customer_managed.check,
+    usable.could_ever_encrypt,
+    approved.check,
+)
+"""A step that is over writes nothing any more, so what state its key is in now says nothing."""
 
 
 def check(facts: ClusterFacts) -> Outcome:
     """Judge log settings of a step's or session's own as a cluster's, by 002, 004, 005 and 006.
 
+    A violation by a step that is over is shown, but terminating its cluster would prevent nothing.
     https://docs.aws.amazon.com/emr/latest/APIReference/API_StepMonitoringConfiguration.html
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_StepStatus.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionMonitoringConfiguration.html
     """
     own = _with_settings_of_their_own(facts)
     results = [(each, outcome) for each in own for outcome in _judge(facts, each)]
-    broken = [(each, o) for each, o in results if o.compliance is Compliance.NON_COMPLIANT]
-    if broken:
-        return non_compliant(_sentence(broken))
-    for_now = [(each, o) for each, o in results if o.broken]
-    if for_now:
-        return transient_violation(_sentence(for_now))
-    if facts.unlisted:
-        return undetermined(facts.unlisted)
-    unread = [(each, o) for each, o in results if o.compliance is Compliance.INSUFFICIENT_DATA]
-    if unread:
-        transient = all(o.once_lasting is not None for _, o in unread)
-        return undetermined(Unresolved(_sentence(unread), transient))
+    outcome = most_severe(results, _sentence, facts.unlisted)
+    if outcome is not None:
+        return outcome
     if not own:
         return not_applicable("no step or session has a log key of its own")
     return compliant(f"what has log settings of its own keeps to the rules: {_count(own)}")
 
 
 def _with_settings_of_their_own(facts: ClusterFacts) -> list[WorkloadFacts]:
-    """Leave out what logs with the cluster's key: the cluster's own rules judge that."""
+    """Leave out what logs with the cluster's key, as its own rules judge that, or never ran."""
     cluster = facts.cluster
     return [
         each
         for each in facts.workloads
-        if (each.workload.log_uri and not cluster.log_uri)
-        or (
-            (each.workload.log_uri or cluster.log_uri)
-            and each.workload.log_key_identifier not in (None, cluster.log_key_identifier)
+        if not (isinstance(each.workload, Step) and each.workload.never_ran)
+        and (
+            (each.workload.log_uri and not cluster.archive_uri)
+            or (
+                (each.workload.log_uri or cluster.archive_uri)
+                and each.workload.log_key_identifier not in (None, cluster.log_key_identifier)
+            )
         )
     ]
 
 
 def _judge(facts: ClusterFacts, each: WorkloadFacts) -> list[Outcome]:
-    cluster = replace(
-        facts.cluster,
-        log_uri=each.workload.log_uri or facts.cluster.log_uri,
-        log_key_identifier=each.workload.log_key_identifier or facts.cluster.log_key_identifier,
+    workload, cluster = each.workload, facts.cluster
+    as_cluster = logging_with(
+        facts,
+        workload.log_uri or cluster.archive_uri or "",
+        workload.log_key_identifier or cluster.log_key_identifier,
+        each.log_key,
     )
-    as_cluster = replace(facts, cluster=cluster, log_key=each.log_key)
-    return [ask(as_cluster) for ask in _CHECKS]
+    over = isinstance(workload, Step) and workload.finished
+    outcomes = [ask(as_cluster) for ask in (_PAST_CHECKS if over else _CHECKS)]
+    if reason := _why_nothing_may_be_written(facts, workload):
+        return [_in_question(outcome, reason) for outcome in outcomes]
+    return [replace(outcome, over=over and outcome.broken) for outcome in outcomes]
 
 
-def _sentence(told: list[tuple[WorkloadFacts, Outcome]]) -> str:
+def _why_nothing_may_be_written(facts: ClusterFacts, workload: Workload) -> str:
+    """Say why it is not known that a workload writes logs; empty when it does."""
+    if facts.cluster.uploads_disabled:
+        return "whether it uploads logs, as the cluster uploads none, is not documented"
+    if isinstance(workload, Step) and workload.state is None:
+        return "EMR names no state of it that is known"
+    return ""
+
+
+def _in_question(outcome: Outcome, reason: str) -> Outcome:
+    return insufficient_data(f"{outcome.summary}; {reason}") if outcome.broken else outcome
+
+
+def _sentence(told: Sequence[Result[WorkloadFacts]]) -> str:
     first, outcome = told[0][0].workload, told[0][1]
     others = {each.workload.id: each for each, _ in told if each.workload.id != first.id}
     also = f" (and {_count(others.values(), 'more ')})" if others else ""
-    return f"{first.kind} {first.id} ({first.name}): {outcome.summary}{also}"
+    return f"{_state(first)}{first.title}: {outcome.summary}{also}"
+
+
+def _state(workload: Workload) -> str:
+    """Begin a sentence about a workload with the state that it is in."""
+    if not isinstance(workload, Step) or workload.state is None:
+        return ""
+    return f"{workload.state.replace('_', '-').lower()} "
 
 
 def _count(found: Iterable[WorkloadFacts], more: str = "") -> str:
@@ -94,34 +117,55 @@ def remediation(facts: ClusterFacts) -> str:
         for each in _with_settings_of_their_own(facts)
         if any(o.broken for o in _judge(facts, each))
     ]
-    return "\n".join((*_cancel(facts, broken), *_terminate(facts, broken)))
+    steps = [each for each in broken if isinstance(each, Step)]
+    sessions = [each for each in broken if isinstance(each, Session)]
+    return "\n".join(
+        (
+            *_cancel(facts, [each for each in steps if each.cancellable]),
+            *_await([each for each in steps if not each.cancellable and not each.finished]),
+            *_reencrypt(facts, [each for each in steps if each.finished]),
+            *terminate_sessions(
+                facts,
+                sessions,
+                "without an S3LoggingConfiguration, or with "
+                f"EncryptionKeyArn={right_key(facts)} in it",
+            ),
+        )
+    )
 
 
-def _cancel(facts: ClusterFacts, broken: list[Workload]) -> Iterator[str]:
-    ids = " ".join(quote(each.id) for each in broken if isinstance(each, Step))
-    if not ids:
+def _cancel(facts: ClusterFacts, steps: Sequence[Step]) -> Iterator[str]:
+    if not steps:
         return
     yield (
         "# Cancel the steps, then add them again without a StepMonitoringConfiguration, or with "
         f"EncryptionKeyArn={right_key(facts)}:"
     )
-    yield f"aws emr cancel-steps {_on(facts)} --step-ids {ids}"
+    yield f"aws emr cancel-steps {on_cluster(facts)} --step-ids {_ids(steps)}"
 
 
-def _terminate(facts: ClusterFacts, broken: list[Workload]) -> Iterator[str]:
-    ids = [quote(each.id) for each in broken if isinstance(each, Session)]
-    if not ids:
+def _await(steps: Sequence[Step]) -> Iterator[str]:
+    if steps:
+        yield f"# Their cancellation is under way already: {_ids(steps)}."
+
+
+def _reencrypt(facts: ClusterFacts, steps: Sequence[Step]) -> Iterator[str]:
+    """List what finished steps wrote: there is nothing left to stop."""
+    if not steps:
         return
     yield (
-        "# Terminate the sessions, then start them again without an S3LoggingConfiguration, or "
-        f"with EncryptionKeyArn={right_key(facts)}:"
+        f"# These steps are over, and write nothing any more: {_ids(steps)}. Re-encrypt what they "
+        "wrote, as the runbook of EMRLOG-101 says. This lists it:"
     )
-    for session_id in ids:
-        yield f"aws emr terminate-session {_on(facts)} --session-id {session_id}"
+    for step in steps:
+        location = LogLocation.parse(step.log_uri or facts.cluster.archive_uri or "")
+        if location is not None:
+            folder = f"{location.prefix}{facts.cluster.id}/steps/{step.id}/"
+            yield f"aws s3 ls --recursive {quote(f's3://{location.bucket}/{folder}')}"
 
 
-def _on(facts: ClusterFacts) -> str:
-    return f"--region {quote(facts.cluster.region)} --cluster-id {quote(facts.cluster.id)}"
+def _ids(steps: Iterable[Step]) -> str:
+    return " ".join(quote(each.id) for each in steps)
 
 
 RULE = Rule(
@@ -129,8 +173,8 @@ RULE = Rule(
     name="steps-keep-the-cluster-key",
     severity=Severity.HIGH,
     violation="a step or an active Spark Connect session has log settings of its own, and its "
-    "logs' key fails 002, 004, 005 or 006",
-    premise="a step or session has log settings of its own",
+    "logs' key fails 002, 004, 005 or 006; of a finished step the key's state is not asked",
+    premise="a step that ran or may run, or a session, has log settings of its own",
     why="A step or session can send its logs past the cluster's key, however well chosen that is.",
     check=check,
     remediation=remediation,

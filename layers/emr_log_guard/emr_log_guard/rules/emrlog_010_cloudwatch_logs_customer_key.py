@@ -1,55 +1,132 @@
-"""EMRLOG-010: logs that the cluster sends to CloudWatch are under a customer-managed key."""
+"""EMRLOG-010: logs in CloudWatch are under a key that S3 logs could be under."""
 
-from emr_log_guard.domain.clusters import ClusterFacts
-from emr_log_guard.domain.compliance import Severity
-from emr_log_guard.domain.findings import (
-    Outcome,
-    compliant,
-    non_compliant,
-    not_applicable,
-    undetermined,
-)
-from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from emr_log_guard.domain.clusters import ClusterFacts, Session
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.findings import Outcome, compliant, non_compliant, not_applicable
+from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.emrlog_005_log_key_usable import USABLE_STATES
-from emr_log_guard.rules.remediation import make_usable, relaunch
+from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules import emrlog_006_log_key_approved as approved
+from emr_log_guard.rules.premises import logging_with
+from emr_log_guard.rules.remediation import (
+    make_usable,
+    relaunch,
+    right_key,
+    terminate_sessions,
+)
 from emr_log_guard.rules.rule import Rule
+from emr_log_guard.rules.several import Result, most_severe
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """What sends logs to CloudWatch: the cluster, or a session."""
+
+    title: str
+    identifier: str | None
+    key: KeyFact | None
+    session: Session | None = None
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a customer-managed EncryptionKeyArn that encrypts, where CloudWatch logging is on.
+    """Ask for an EncryptionKeyArn that 004, 005 and 006 accept, where CloudWatch logging is on.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_CloudWatchLogConfiguration.html
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionCloudWatchLoggingConfiguration.html
     """
-    if not facts.cluster.cloudwatch_logs:
-        return not_applicable("the cluster sends no logs to CloudWatch")
-    match facts.cloudwatch_key:
-        case None:
-            return non_compliant("the cluster sends logs to CloudWatch and names no key for them")
-        case Unresolved() as unread:
-            return undetermined(unread)
-        case KeyNotFound(identifier=identifier, reason=reason):
-            return non_compliant(
-                f"the key {identifier} of CloudWatch logs does not exist: {reason}"
-            )
-        case KmsKey(manager=KeyManager.AWS, arn=arn):
-            return non_compliant(f"the key {arn} of CloudWatch logs is managed by AWS")
-        case KmsKey() as key if key.state not in USABLE_STATES:
-            if key == facts.log_key:
-                return not_applicable("the key is the log key: another rule reports its state")
-            return non_compliant(f"the key {key.arn} of CloudWatch logs is {key.state}")
-        case key:
-            return compliant(f"CloudWatch logs are encrypted with customer-managed key {key.arn}")
+    evaluated = [(each, _evaluate(facts, each)) for each in _senders(facts)]
+    results = [(each, outcome) for each, outcomes in evaluated for outcome in outcomes]
+    unlisted = facts.sessions if isinstance(facts.sessions, Unresolved) else None
+    outcome = most_severe(results, _sentence, unlisted)
+    if outcome is not None:
+        return outcome
+    if not evaluated:
+        return not_applicable("neither the cluster nor a session sends logs to CloudWatch")
+    keys = {
+        each.key.arn: None
+        for each, (encrypts, *_) in evaluated
+        if isinstance(each.key, KmsKey) and encrypts.compliance is Compliance.COMPLIANT
+    }
+    if not keys:
+        return not_applicable("the key is the log key: another rule reports its state")
+    return compliant(f"CloudWatch logs are encrypted with customer-managed key {', '.join(keys)}")
+
+
+def _senders(facts: ClusterFacts) -> Iterator[_Sender]:
+    cluster = facts.cluster
+    if cluster.cloudwatch_logs:
+        yield _Sender("the cluster", cluster.cloudwatch_key_identifier, facts.cloudwatch_key)
+    for each in facts.workloads:
+        session = each.workload
+        if isinstance(session, Session) and session.cloudwatch_logs:
+            identifier = session.cloudwatch_key_identifier
+            yield _Sender(session.title, identifier, each.cloudwatch_key, session)
+
+
+def _evaluate(facts: ClusterFacts, sender: _Sender) -> tuple[Outcome, ...]:
+    """Evaluate a sender's key as 005, 004 and 006 do the log key, in this order."""
+    if sender.key is None:
+        return (
+            non_compliant(f"{sender.title} sends logs to CloudWatch and names no key for them"),
+        )
+    as_cluster = _logging_to_cloudwatch(facts, sender)
+    encrypts = usable.can_encrypt(as_cluster)
+    if encrypts.broken and _is_the_log_keys(facts, sender.key):
+        encrypts = not_applicable("another rule reports the state of the log key")
+    return tuple(
+        replace(outcome, summary=f"CloudWatch logs of {sender.title}: {outcome.summary}")
+        for outcome in (encrypts, customer_managed.check(as_cluster), approved.check(as_cluster))
+    )
+
+
+def _logging_to_cloudwatch(facts: ClusterFacts, sender: _Sender) -> ClusterFacts:
+    return logging_with(facts, "CloudWatch", sender.identifier, sender.key)
+
+
+def _is_the_log_keys(facts: ClusterFacts, key: KeyFact) -> bool:
+    """Say whether what ails a key ails the archived logs' key, which is the same: one cause."""
+    if facts.cluster.archive_uri is None or key != facts.log_key:
+        return False
+    return isinstance(key, KeyNotFound) or usable.is_lost(key, facts.cluster.region)
+
+
+def _sentence(told: Sequence[Result[_Sender]]) -> str:
+    first, outcome = told[0]
+    more = len({each.title for each, _ in told} - {first.title})
+    return f"{outcome.summary} (and {more} more)" if more else outcome.summary
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Bring the key back, or relaunch with one in the monitoring configuration."""
-    key = facts.cloudwatch_key
-    if isinstance(key, KmsKey) and key.manager is KeyManager.CUSTOMER:
-        return make_usable(facts, key)
+    """Bring the keys back that are only lost; where another key is needed, log with that one."""
+    broken = [each for each in _senders(facts) if any(o.broken for o in _evaluate(facts, each))]
+    commands = [
+        make_usable(facts, each.key)
+        for each in broken
+        if isinstance(each.key, KmsKey) and _only_lost(facts, each)
+    ]
+    others = [each for each in broken if not _only_lost(facts, each)]
+    if any(each.session is None for each in others):
+        commands.append(
+            "# Add --monitoring-configuration with a CloudWatchLogConfiguration that has an "
+            f"EncryptionKeyArn.\n{relaunch(facts)}"
+        )
+    again = terminate_sessions(
+        facts,
+        [each.session for each in others if each.session is not None],
+        f"with EncryptionKeyArn={right_key(facts)} in the CloudWatchLoggingConfiguration",
+    )
+    return "\n".join(dict.fromkeys((*commands, *again)))
+
+
+def _only_lost(facts: ClusterFacts, sender: _Sender) -> bool:
+    """Say whether the key will do once it is back."""
+    as_cluster = _logging_to_cloudwatch(facts, sender)
     return (
-        "# Add --monitoring-configuration with a CloudWatchLogConfiguration that has an "
-        f"EncryptionKeyArn.\n{relaunch(facts)}"
+        usable.is_lost(sender.key, facts.cluster.region) and not approved.check(as_cluster).broken
     )
 
 
@@ -57,8 +134,9 @@ RULE = Rule(
     id="EMRLOG-010",
     name="cloudwatch-logs-customer-key",
     severity=Severity.MEDIUM,
-    violation="the cluster sends logs to CloudWatch and names no customer-managed key for them",
-    premise="the cluster sends logs to CloudWatch",
+    violation="the cluster or an active Spark Connect session sends logs to CloudWatch, and names "
+    "no key for them or one that fails 004, 005 or 006",
+    premise="the cluster or a session sends logs to CloudWatch",
     why="The same logs lie in CloudWatch, where no key policy of the customer's protects them.",
     check=check,
     remediation=remediation,

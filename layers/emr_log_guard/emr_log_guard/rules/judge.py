@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emr_log_guard.domain.arn import Arn, partition_of
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts
+from emr_log_guard.domain.clusters import (
+    Cluster,
+    ClusterFacts,
+    Session,
+    Step,
+    StepState,
+    Workload,
+)
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
 from emr_log_guard.domain.keys import KmsKey
@@ -173,11 +180,7 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
         evidence["ami_version"] = cluster.ami_version
     for name, found in (("steps", facts.steps), ("sessions", facts.sessions)):
         if found and not isinstance(found, Unresolved):
-            evidence[name] = tuple(
-                f"{each.workload.id}: {each.workload.log_uri or cluster.log_uri}, "
-                f"{each.workload.log_key_identifier or cluster.log_key_identifier}"
-                for each in found[:SAMPLES]
-            )
+            evidence[name] = tuple(_describe(cluster, each.workload) for each in found[:SAMPLES])
     if isinstance(key, KmsKey):
         evidence |= {
             "key_arn": key.arn,
@@ -186,6 +189,25 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
             "key_spec": key.spec,
         }
     return evidence
+
+
+def _describe(cluster: Cluster, workload: Workload) -> str:
+    """Say where a workload logs to, with which key, and what state a step is in."""
+    known = [
+        f"{workload.log_uri or cluster.log_uri}",
+        f"{workload.log_key_identifier or cluster.log_key_identifier}",
+    ]
+    match workload:
+        case Step(state=StepState() as state):
+            known.append(state)
+        case Session():
+            if workload.cloudwatch_logs:
+                known.append(f"CloudWatch: {workload.cloudwatch_key_identifier or 'no key'}")
+            if workload.managed_logs:
+                known.append(f"managed by EMR: {workload.managed_key_identifier or 'no key'}")
+        case _:
+            pass
+    return f"{workload.id}: {', '.join(known)}"
 
 
 def _object_evidence(concerned: Sequence[_Judged], counts: Mapping[Compliance, int]) -> Evidence:

@@ -3,6 +3,8 @@
 Each returns the fact that a rule needs or, where it is missing, the outcome to give instead.
 """
 
+from dataclasses import replace
+
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.findings import (
     Outcome,
@@ -18,7 +20,7 @@ KMS_ALGORITHMS = frozenset({"aws:kms", "aws:kms:dsse"})
 
 def named_key(facts: ClusterFacts) -> KeyFact | Outcome:
     """Ask for the key that the cluster names for its logs."""
-    if facts.cluster.log_uri is None:
+    if facts.cluster.archive_uri is None:
         return not_applicable("no logs are archived")
     if facts.log_key is None:
         return not_applicable("no log key is configured")
@@ -38,6 +40,19 @@ def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
             return key
         case outcome:
             return outcome
+
+
+def logging_with(
+    facts: ClusterFacts, log_uri: str, identifier: str | None, key: KeyFact | None
+) -> ClusterFacts:
+    """Give the facts of a cluster that logs elsewhere, or with another key.
+
+    So the rules about the cluster's log key hold for whatever names a key of its own.
+    """
+    cluster = replace(
+        facts.cluster, log_uri=log_uri, log_key_identifier=identifier, log_upload_policies={}
+    )
+    return replace(facts, cluster=cluster, log_key=key)
 
 
 def kms_encryption(facts: LogObjectFacts) -> Encryption | Outcome:

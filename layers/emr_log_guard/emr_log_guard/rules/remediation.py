@@ -4,11 +4,12 @@ Comments do without quotes and brackets: pasted into zsh, they are words like an
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from shlex import quote
 from urllib.parse import quote as url_quote
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.clusters import ClusterFacts, Session
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
 from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
@@ -186,6 +187,22 @@ def reencrypt(facts: LogObjectFacts) -> str:
         f"aws s3api update-object-encryption{region} {which} "
         f"--object-encryption {quote(encryption)}"
     )
+
+
+def terminate_sessions(
+    facts: ClusterFacts, sessions: Iterable[Session], again: str
+) -> Iterator[str]:
+    """Terminate sessions, to be started again in another way; nothing when there are none."""
+    ids = [quote(session.id) for session in sessions]
+    if ids:
+        yield f"# Terminate the sessions, then start them again {again}:"
+    for session_id in ids:
+        yield f"aws emr terminate-session {on_cluster(facts)} --session-id {session_id}"
+
+
+def on_cluster(facts: ClusterFacts) -> str:
+    """Name the cluster to a command of EMR."""
+    return f"--region {quote(facts.cluster.region)} --cluster-id {quote(facts.cluster.id)}"
 
 
 def send_events(bucket: str) -> str:

@@ -8,6 +8,7 @@ from emr_log_guard.domain.clusters import (
     Cluster,
     ClusterFacts,
     LogBucket,
+    Session,
     Workload,
     WorkloadFacts,
 )
@@ -22,9 +23,15 @@ from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
 from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
 from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sends_events
+from emr_log_guard.rules import emrlog_010_cloudwatch_logs_customer_key as cloudwatch_key
 from emr_log_guard.rules import emrlog_011_log_key_rotation_enabled as key_rotation
+from emr_log_guard.rules import emrlog_012_no_service_retained_logs as retained_logs
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.ports import Buckets, Keys, Roles, Workloads
+
+_ABOUT_STEPS = frozenset({steps_keep_key.RULE.id, bucket_sends_events.RULE.id})
+_ABOUT_SESSIONS = frozenset({cloudwatch_key.RULE.id, retained_logs.RULE.id})
+"""The rules about steps are about sessions, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +43,15 @@ class ReadClusterFacts:
     roles: Roles | None = None
     """None where no rule asks for the roles' rights."""
     workloads: Workloads | None = None
-    """None where no rule asks for the steps and sessions."""
+    """None where no rule asks for the steps or the sessions."""
     buckets: Buckets | None = None
     """None where no rule asks for the log buckets."""
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are looked at; empty when it is all that send events."""
     rotation: bool = False
     """Whether a rule asks for the log key's rotation."""
+    steps: bool = True
+    """Whether a rule asks for the steps, and not for the sessions alone."""
 
     def under(self, policy: Policy, rules: Iterable[Rule[ClusterFacts]]) -> Self:
         """Read for a policy, and only what these rules ask for."""
@@ -51,9 +60,8 @@ class ReadClusterFacts:
             self,
             approved_keys=policy.approved_keys,
             roles=self.roles if roles_can_use_key.RULE.id in asked else None,
-            workloads=self.workloads
-            if asked & {steps_keep_key.RULE.id, bucket_sends_events.RULE.id}
-            else None,
+            workloads=self.workloads if asked & (_ABOUT_STEPS | _ABOUT_SESSIONS) else None,
+            steps=bool(asked & _ABOUT_STEPS),
             buckets=self.buckets if bucket_sends_events.RULE.id in asked else None,
             rotation=key_rotation.RULE.id in asked,
         )
@@ -110,22 +118,34 @@ class ReadClusterFacts:
         if self.workloads is None:
             return facts
         cluster = facts.cluster
-        known = {None: facts.log_key, cluster.log_key_identifier: facts.log_key}
+        known = {cluster.log_key_identifier: facts.log_key, None: facts.log_key}
+        if facts.cloudwatch_key is not None:
+            known.setdefault(cluster.cloudwatch_key_identifier, facts.cloudwatch_key)
+
+        def key(identifier: str | None) -> KeyFact | None:
+            if identifier is not None and identifier not in known:
+                known[identifier] = self.keys.describe(identifier)
+            return known[identifier]
 
         def keyed(
             found: Sequence[Workload] | Unresolved,
         ) -> tuple[WorkloadFacts, ...] | Unresolved:
             if isinstance(found, Unresolved):
                 return found
-            for identifier in {each.log_key_identifier: None for each in found}:
-                if identifier is not None and identifier not in known:
-                    known[identifier] = self.keys.describe(identifier)
-            return tuple(WorkloadFacts(each, known[each.log_key_identifier]) for each in found)
+            return tuple(
+                WorkloadFacts(each, key(each.log_key_identifier), key_in_cloudwatch(each))
+                for each in found
+            )
 
+        def key_in_cloudwatch(each: Workload) -> KeyFact | None:
+            """Read the key that a session names; left out, it is none, and not its cluster's."""
+            if not isinstance(each, Session) or each.cloudwatch_key_identifier is None:
+                return None
+            return key(each.cloudwatch_key_identifier)
+
+        steps = self.workloads.steps(cluster.id) if self.steps else ()
         sessions = self.workloads.sessions(cluster.id) if cluster.sessions_enabled else ()
-        return replace(
-            facts, steps=keyed(self.workloads.steps(cluster.id)), sessions=keyed(sessions)
-        )
+        return replace(facts, steps=keyed(steps), sessions=keyed(sessions))
 
     def _log_buckets(self, facts: ClusterFacts) -> Iterator[LogBucket]:
         """Ask each bucket that logs go to once."""
