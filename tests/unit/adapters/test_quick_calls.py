@@ -18,7 +18,7 @@ from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.pace import Pace, Paces
 from emr_log_guard.adapters.quick_calls import QuickCalls
 from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
-from emr_log_guard.domain.clusters import Cluster, Step
+from emr_log_guard.domain.clusters import Cluster, Step, StepState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError
 from tests.unit.adapters.loopback import (
@@ -65,7 +65,9 @@ def described(cluster_id: str) -> dict[str, Any]:
 
 def page_of_steps(marker: str | None) -> dict[str, Any]:
     number = int(marker or 0)
-    page: dict[str, Any] = {"Steps": [{"Id": f"s-{number}", "Name": "etl", "LogUri": "s3://b/"}]}
+    status = {"State": "COMPLETED", "Timeline": {"StartDateTime": 1773500966.0}}
+    step = {"Id": f"s-{number}", "Name": "etl", "LogUri": "s3://b/", "Status": status}
+    page: dict[str, Any] = {"Steps": [step]}
     return page | ({"Marker": str(number + 1)} if number < 2 else {})
 
 
@@ -165,7 +167,10 @@ def test_each_operation_has_a_way_of_its_own_and_further_pages_are_botocores(
     emr: Emr, audited: Audited
 ) -> None:
     audited.learn()
-    steps = tuple(Step(f"s-{number}", "etl", "s3://b/") for number in range(3))
+    steps = tuple(
+        Step(f"s-{number}", "etl", "s3://b/", None, StepState.COMPLETED, started=True)
+        for number in range(3)
+    )
 
     for _ in range(2):
         assert audited.clusters.steps(FIRST) == steps
