@@ -13,7 +13,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import ShardTask
 from emr_log_guard.usecases.rescan_ports import ListedObject
-from tests.unit.builders import CLUSTER_ID, KEY, NOW, a_cluster, encrypted
+from tests.unit.builders import ANOTHER_KEY, CLUSTER_ID, KEY, NOW, a_cluster, encrypted
 from tests.unit.fakes import GONE, FakeFolders
 from tests.unit.usecases.rescans import Rescans, a_name, another
 
@@ -110,6 +110,25 @@ def test_old_versions_are_looked_at_when_it_is_deep(rescans: Rescans) -> None:
 
     assert read(rescans) == ["node/i-1/a.gz", "node/i-1/a.gz", "node/i-2/a.gz", "steps/s-1/a.gz"]
     assert report.listed == 4
+
+
+def test_an_object_that_got_another_key_in_place_is_found_when_it_is_deep(
+    rescans: Rescans,
+) -> None:
+    """Its date stays as it was, so an incremental run has read it already.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-encryption.html
+    """
+    assert rescans.run(LOGS).difference.new == ()
+    rescans.world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    rescans.folders.heads = {f"{HOME}node/i-1/a.gz": encrypted("aws:kms", ANOTHER_KEY.arn)}
+    rescans.world.passes(hours=5)
+    assert rescans.run(LOGS).difference.new == ()
+
+    report = rescans.run(LOGS, deep=True)
+
+    [finding] = report.difference.new
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-103", Compliance.NON_COMPLIANT)
 
 
 def test_a_deep_run_knows_how_many_there_are_and_when_none_is_left(rescans: Rescans) -> None:
