@@ -38,6 +38,12 @@ class Estate:
         self._make_role(nodes, "ec2", {"kms:GenerateDataKey": keys})
         return {"ServiceRole": service, "JobFlowRole": nodes}
 
+    def attach_policy(self, role: str, name: str, document: Mapping[str, object]) -> None:
+        """Attach a managed policy to a role."""
+        iam = self.account.client("iam")
+        policy = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
+        iam.attach_role_policy(RoleName=role, PolicyArn=policy["Policy"]["Arn"])
+
     def make_role_without_key(self) -> None:
         """Step 1 gone wrong: a nodes' role that may not use any key."""
         self._make_role(NODES_ROLE_WITHOUT_KEY, "ec2", {"s3:PutObject": "arn:aws:s3:::*/*"})

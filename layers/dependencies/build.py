@@ -29,7 +29,16 @@ OPERATIONS = {
         "TerminateJobFlows",
     },
     "events": {"PutEvents"},
-    "iam": {"GetInstanceProfile", "GetRole", "SimulatePrincipalPolicy"},
+    "iam": {
+        "GetInstanceProfile",
+        "GetPolicy",
+        "GetPolicyVersion",
+        "GetRole",
+        "GetRolePolicy",
+        "ListAttachedRolePolicies",
+        "ListRolePolicies",
+        "SimulatePrincipalPolicy",
+    },
     "kms": {"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus"},
     "s3": {
         "GetBucketNotificationConfiguration",

@@ -1,9 +1,13 @@
-"""SimulatePrincipalPolicy: every pair of action and resource, boundaries, and missing context.
+"""SimulatePrincipalPolicy: every resource, boundaries, and missing context.
 
 MiniStack simulates the first resource only, knows no role with a path and no boundary, and never
-says which context keys a policy asks for.
+says which context keys a policy asks for. AWS gives one result for an action, the most restrictive,
+with one for each resource in it. It names the keys that identity policies ask for and that it was
+not given, also those of statements about other actions, but none of a boundary's.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+https://github.com/boto/boto3/issues/3111
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +19,8 @@ from xml.sax.saxutils import escape
 from sandbox.corrections.hooks import Response, account_and_region, part
 
 DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
+LESS_AND_LESS = ("allowed", "implicitDeny", "explicitDeny")
+"""The decisions, the most restrictive last."""
 GATHERERS = {
     "role": ("_roles", "_gather_role_policies"),
     "user": ("_users", "_gather_user_policies"),
@@ -61,6 +67,17 @@ class Principal:
 
     def decision(self, action: str, resource: str) -> str:
         """Whether the principal may do `action` on `resource`, in IAM's words."""
+        return self._evaluate(action, resource, self.documents, *self.boundary)
+
+    def within_boundary(self, action: str, resource: str) -> bool | None:
+        """Whether the boundary allows it; None where there is none."""
+        if not self.boundary:
+            return None
+        return all(
+            self._evaluate(action, resource, documents) == "allowed" for documents in self.boundary
+        )
+
+    def _evaluate(self, action: str, resource: str, *policies: list[Any]) -> str:
         account, region = account_and_region()
         given = self.given
         asked = part("core.iam_evaluator", "EvalContext")(
@@ -76,20 +93,15 @@ class Principal:
                 key: values[0] if len(values) == 1 else values for key, values in given.items()
             },
         )
-        outcome = part("core.iam_evaluator", "evaluate")(asked, self.documents, *self.boundary)
-        return DECISIONS[outcome.decision]
+        return DECISIONS[part("core.iam_evaluator", "evaluate")(asked, *policies).decision]
 
-    def missing_keys(self, action: str, resource: str) -> list[str]:
-        """The context keys that a statement about the two asks for and nobody gave."""
-        acts = part("core.iam_evaluator", "_action_matches")
-        concerns = part("core.iam_evaluator", "_resource_matches")
+    @property
+    def missing_keys(self) -> list[str]:
+        """The context keys that the identity policies ask for and nobody gave."""
         keys = {
             key
-            for documents in (self.documents, *self.boundary)
-            for statements in documents
+            for statements in self.documents
             for statement in statements
-            if acts(action, statement.actions, statement.not_actions)
-            and concerns(resource, statement.resources, statement.not_resources)
             for condition in statement.conditions.values()
             for key in condition
         }
@@ -115,16 +127,36 @@ def principal(arn: str, given: Mapping[str, list[str]]) -> Principal | None:
     )
 
 
-def result(found: Principal, action: str, resource: str) -> str:
-    """One evaluation result, as XML."""
-    missing = "".join(
-        f"<member>{escape(key)}</member>" for key in found.missing_keys(action, resource)
+def result(found: Principal, action: str, resources: list[str]) -> str:
+    """The evaluation result of an action, as XML."""
+    decisions = {resource: found.decision(action, resource) for resource in resources}
+    within = {resource: found.within_boundary(action, resource) for resource in resources}
+    missing = "".join(f"<member>{escape(key)}</member>" for key in found.missing_keys)
+    missing = f"<MatchedStatements/><MissingContextValues>{missing}</MissingContextValues>"
+    specific = "".join(
+        f"<member><EvalResourceName>{escape(resource)}</EvalResourceName>"
+        f"<EvalResourceDecision>{decision}</EvalResourceDecision>{missing}"
+        f"{boundary_detail(within[resource])}</member>"
+        for resource, decision in decisions.items()
     )
+    whole = None if None in within.values() else all(within.values())
     return (
         f"<member><EvalActionName>{escape(action)}</EvalActionName>"
-        f"<EvalResourceName>{escape(resource)}</EvalResourceName>"
-        f"<EvalDecision>{found.decision(action, resource)}</EvalDecision>"
-        f"<MatchedStatements/><MissingContextValues>{missing}</MissingContextValues></member>"
+        "<EvalResourceName>*</EvalResourceName>"
+        f"<EvalDecision>{max(decisions.values(), key=LESS_AND_LESS.index)}</EvalDecision>"
+        f"{missing}{boundary_detail(whole)}"
+        f"<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>"
+    )
+
+
+def boundary_detail(allowed: bool | None) -> str:  # noqa: FBT001 - there may be no boundary
+    """What a boundary does, as XML."""
+    if allowed is None:
+        return ""
+    return (
+        "<PermissionsBoundaryDecisionDetail><AllowedByPermissionsBoundary>"
+        f"{str(allowed).lower()}"
+        "</AllowedByPermissionsBoundary></PermissionsBoundaryDecisionDetail>"
     )
 
 
@@ -138,9 +170,7 @@ def simulate(request: Mapping[str, Any]) -> Response:
         return error
     resources = list(members(request, "ResourceArns")) or ["*"]
     results = "".join(
-        result(found, action, resource)
-        for action in members(request, "ActionNames")
-        for resource in resources
+        result(found, action, resources) for action in members(request, "ActionNames")
     )
     response: Response = part("services.iam", "_xml")(
         200,

@@ -15,8 +15,9 @@ from emr_log_guard.domain.clusters import (
     WorkloadFacts,
 )
 from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.iam_policy import Truth
 from emr_log_guard.domain.key_access import IdentityDecision
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.rules import ALL_RULES

@@ -142,11 +142,25 @@ def told(
     ]
 
 
+def make_roles(stack: Deployed, suffix: int) -> dict[str, str]:
+    """Make roles of which one has a condition that the simulation is not given, as EMR's has."""
+    roles = stack.estate.make_roles(suffix=f"-{suffix}")
+    create_linked_role = {
+        "Effect": "Allow",
+        "Action": "iam:CreateServiceLinkedRole",
+        "Resource": "*",
+        "Condition": {"StringLike": {"iam:AWSServiceName": "spot.amazonaws.com"}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [create_linked_role]}
+    stack.estate.attach_policy(roles["ServiceRole"], f"service-{suffix}", policy)
+    return roles
+
+
 def check_cluster(stack: Deployed) -> object:
     """Have a good cluster and a bad one checked, with roles, key and bucket never seen before."""
     suffix = next(fresh)
     stack.estate.make_log_bucket(f"logs-{suffix}")
-    roles = stack.estate.make_roles(suffix=f"-{suffix}")
+    roles = make_roles(stack, suffix)
     key = stack.estate.make_key(f"key-{suffix}")
     stack.account.client("kms").enable_key_rotation(KeyId=key)
     good = stack.estate.launch(
@@ -380,7 +394,7 @@ def scan_shard(stack: Deployed) -> object:
         LogUri=f"s3://{bucket}/",
         LogEncryptionKmsKeyId=key,
         SessionEnabled=True,
-        **stack.estate.make_roles(suffix=f"-{suffix}"),
+        **make_roles(stack, suffix),
     )
     bad, scheduled, overdue = (stack.estate.launch("bad") for _ in range(3))
     stack.schedule(scheduled)

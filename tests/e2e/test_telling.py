@@ -12,8 +12,11 @@ from emr_log_guard.domain.ledger import SKEW
 from sandbox.demo.scenes import GONE_WRONG, Scene
 from sandbox.running import DEFAULT_STACK
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+from tests.template.stack import ROOT
 
 pytestmark = pytest.mark.xdist_group("telling")
+
+DEFAULT_POLICIES = ROOT / "tests/unit/domain/aws_managed_policies"
 
 type Eventually = Callable[..., Any]
 
@@ -44,6 +47,30 @@ def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
     assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
     logs = eventually(lambda: judged_logs(telling, cluster_id, 3))
     assert {entry["compliance"] for entry in logs} == {"COMPLIANT"}
+    assert not telling.inbox.about(cluster_id)
+
+
+@pytest.mark.parametrize("policy", ["AmazonElasticMapReduceRole", "AmazonEMRServicePolicy_v2"])
+def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
+    telling: Deployed, eventually: Eventually, policy: str
+) -> None:
+    estate = telling.estate
+    roles = estate.make_roles(suffix=f"-{policy}")
+    document = json.loads((DEFAULT_POLICIES / f"{policy}.json").read_text())
+    estate.attach_policy(roles["ServiceRole"], policy, document)
+    region_lock = {
+        "Effect": "Deny",
+        "NotAction": "iam:*",
+        "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}},
+    }
+    for role, name in zip(roles.values(), ("service", "nodes"), strict=True):
+        lock = {"Version": "2012-10-17", "Statement": [region_lock]}
+        estate.attach_policy(role, f"{policy}-{name}-lock", lock)
+
+    cluster_id = estate.launch("usual-roles", LogEncryptionKmsKeyId="alias/emr-logs", **roles)
+
+    assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
     assert not telling.inbox.about(cluster_id)
 
 

@@ -77,24 +77,106 @@ def test_a_managed_policy_counts(iam: IAMClient) -> None:
 def test_a_boundary_limits(iam: IAMClient) -> None:
     limit = iam.create_policy(PolicyName="limit", PolicyDocument=document(on_key(key=OTHER)))
     role = a_role(iam, on_key(key="*"), PermissionsBoundary=limit["Policy"]["Arn"])
+    detail = "PermissionsBoundaryDecisionDetail"
 
-    assert decision(iam, role) == "implicitDeny"
-    assert decision(iam, role, key=OTHER) == "allowed"
+    withheld, allowed = simulated(iam, role), simulated(iam, role, key=OTHER)
+
+    assert (withheld["EvalDecision"], withheld[detail]) == (
+        "implicitDeny",
+        {"AllowedByPermissionsBoundary": False},
+    )
+    assert (allowed["EvalDecision"], allowed[detail]) == (
+        "allowed",
+        {"AllowedByPermissionsBoundary": True},
+    )
+    assert allowed["ResourceSpecificResults"][0][detail] == allowed[detail]
+    assert detail not in simulated(iam, a_role(iam, on_key()))
 
 
-def test_every_pair_of_action_and_resource_is_simulated(iam: IAMClient) -> None:
+def test_an_action_has_one_result_and_in_it_one_for_each_resource(iam: IAMClient) -> None:
+    """The top level is the most restrictive.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+    """
     results = iam.simulate_principal_policy(
         PolicySourceArn=a_role(iam, on_key()),
         ActionNames=["kms:GenerateDataKey", "kms:DescribeKey"],
         ResourceArns=[KEY, OTHER],
     )["EvaluationResults"]
 
-    assert [(r["EvalActionName"], r["EvalResourceName"], r["EvalDecision"]) for r in results] == [
-        ("kms:GenerateDataKey", KEY, "allowed"),
-        ("kms:GenerateDataKey", OTHER, "implicitDeny"),
-        ("kms:DescribeKey", KEY, "implicitDeny"),
-        ("kms:DescribeKey", OTHER, "implicitDeny"),
+    assert [
+        (
+            result["EvalActionName"],
+            result["EvalDecision"],
+            [
+                (each["EvalResourceName"], each["EvalResourceDecision"])
+                for each in result["ResourceSpecificResults"]
+            ],
+        )
+        for result in results
+    ] == [
+        (
+            "kms:GenerateDataKey",
+            "implicitDeny",
+            [(KEY, "allowed"), (OTHER, "implicitDeny")],
+        ),
+        (
+            "kms:DescribeKey",
+            "implicitDeny",
+            [(KEY, "implicitDeny"), (OTHER, "implicitDeny")],
+        ),
     ]
+
+
+def test_keys_of_statements_about_other_actions_are_missing_too(iam: IAMClient) -> None:
+    """AWS names every key that the identity policies ask for, whatever action is simulated.
+
+    https://github.com/boto/boto3/issues/3111
+    """
+    other = {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    }
+
+    result = simulated(iam, a_role(iam, on_key(), other))
+
+    assert result["EvalDecision"] == "allowed"
+    assert result["MissingContextValues"] == ["iam:PassedToService"]
+    [specific] = result["ResourceSpecificResults"]
+    assert specific["MissingContextValues"] == ["iam:PassedToService"]
+
+
+def test_a_boundarys_keys_are_not_named(iam: IAMClient) -> None:
+    condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+    limit = iam.create_policy(
+        PolicyName="conditional", PolicyDocument=document(on_key(Condition=condition))
+    )
+    role = a_role(iam, on_key(), PermissionsBoundary=limit["Policy"]["Arn"])
+
+    result = simulated(iam, role)
+
+    assert (result["EvalDecision"], result["MissingContextValues"]) == ("implicitDeny", [])
+
+
+def test_a_condition_on_the_region_is_decided_by_the_region_that_is_given(iam: IAMClient) -> None:
+    """Whenever a context key is evaluated, the value that was given is supplied.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+    """
+    elsewhere = {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}
+    role = a_role(iam, on_key(), on_key("Deny", Condition=elsewhere))
+
+    def in_region(region: str) -> str:
+        entry = {
+            "ContextKeyName": "aws:RequestedRegion",
+            "ContextKeyValues": [region],
+            "ContextKeyType": "string",
+        }
+        return decision(iam, role, ContextEntries=[entry])
+
+    assert [in_region("eu-west-1"), in_region("eu-west-2")] == ["allowed", "explicitDeny"]
 
 
 def test_missing_context_is_named_and_given_context_counts(iam: IAMClient) -> None:

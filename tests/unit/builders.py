@@ -8,8 +8,9 @@ from typing import TypedDict, Unpack
 from emr_log_guard.domain.clusters import Cluster, ClusterFacts, LogBucket, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Evidence, Finding, Status
-from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.iam_policy import Truth
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess, UndeterminedDecision
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.keys import (
     ApprovedKey,
     KeyFact,
@@ -122,7 +123,7 @@ class AccessChanges(TypedDict, total=False):
     title: str
     role_arn: str
     action: str
-    identity: IdentityDecision | Unresolved
+    identity: IdentityDecision | UndeterminedDecision | Unresolved
     key_policy: KeyPolicyVerdict | Unresolved
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
-from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.notice import Notice
@@ -112,7 +112,10 @@ class FakeKeys:
 
 
 class FakeRoles:
-    def __init__(self, decision: IdentityDecision | Unresolved = IdentityDecision.ALLOWED) -> None:
+    def __init__(
+        self,
+        decision: IdentityDecision | UndeterminedDecision | Unresolved = IdentityDecision.ALLOWED,
+    ) -> None:
         self.decision = decision
         self.service_role: str | Unresolved = SERVICE_ROLE_ARN
         self.node_role: str | Unresolved = NODE_ROLE_ARN
@@ -126,7 +129,9 @@ class FakeRoles:
         self.asked.append(profile)
         return self.node_role
 
-    def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
+    def simulate(
+        self, role_arn: str, action: str, resource: str
+    ) -> IdentityDecision | UndeterminedDecision | Unresolved:
         self.asked.append(f"{role_arn} {action} {resource}")
         return self.decision
 

@@ -1,11 +1,14 @@
+import json
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from emr_log_guard.adapters.iam import IamRoles
-from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.unresolved import Unresolved
 from tests.unit.aws_answers import iam_profile, iam_role
 from tests.unit.builders import ACCOUNT, KEY, NODE_ROLE_ARN, SERVICE_ROLE_ARN, reason_of
@@ -95,43 +98,45 @@ def specific(**more: object) -> list[dict[str, object]]:
     ]
 
 
+ALLOWED, IMPLICIT, EXPLICIT, LIMITED = IdentityDecision
 BOUNDARY = {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}}
 WITHIN_BOUNDARY = {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": True}}
 ORGANIZATION = {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}}
 WITHIN_ORGANIZATION = {"OrganizationsDecisionDetail": {"AllowedByOrganizations": True}}
-CONDITIONAL = Unresolved(
-    f"kms:DescribeKey by {SERVICE_ROLE_ARN} depends on conditions that only a request has: "
-    "aws:SourceIp, aws:SourceVpc"
-)
+KNOWN = {
+    "aws:PrincipalAccount": ACCOUNT,
+    "aws:PrincipalArn": SERVICE_ROLE_ARN,
+    "aws:PrincipalIsAWSService": "false",
+    "aws:PrincipalType": "AssumedRole",
+    "aws:RequestedRegion": KEY.region,
+    "aws:ResourceAccount": ACCOUNT,
+    "aws:SecureTransport": "true",
+    "aws:ViaAWSService": "false",
+    "kms:CallerAccount": ACCOUNT,
+}
+"""What is known of the request by which EMR describes a key."""
+
+
+def given(call: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """What a simulation was told of the request: value and type by condition key."""
+    return {
+        entry["ContextKeyName"]: (*entry["ContextKeyValues"], entry["ContextKeyType"])
+        for entry in call["ContextEntries"]
+    }
 
 
 @pytest.mark.parametrize(
     ("answer", "decision"),
     [
-        (simulated("allowed"), IdentityDecision.ALLOWED),
-        (simulated("implicitDeny"), IdentityDecision.IMPLICIT_DENY),
-        (simulated("explicitDeny"), IdentityDecision.EXPLICIT_DENY),
-        (simulated("implicitDeny", **BOUNDARY), IdentityDecision.LIMITED),
-        (simulated("implicitDeny", **ORGANIZATION), IdentityDecision.LIMITED),
-        (simulated("explicitDeny", **ORGANIZATION, **BOUNDARY), IdentityDecision.LIMITED),
-        (simulated("allowed", **WITHIN_ORGANIZATION, **WITHIN_BOUNDARY), IdentityDecision.ALLOWED),
-        (simulated("allowed", MissingContextValues=[]), IdentityDecision.ALLOWED),
-        (
-            simulated("allowed", MissingContextValues=["aws:SourceVpc", "aws:SourceIp"]),
-            CONDITIONAL,
-        ),
-        (
-            simulated(
-                "implicitDeny",
-                MissingContextValues=["aws:SourceIp"],
-                ResourceSpecificResults=specific(MissingContextValues=["aws:SourceVpc"]),
-            ),
-            CONDITIONAL,
-        ),
-        (
-            simulated("allowed", ResourceSpecificResults=specific()),
-            IdentityDecision.ALLOWED,
-        ),
+        (simulated("allowed"), ALLOWED),
+        (simulated("implicitDeny"), IMPLICIT),
+        (simulated("explicitDeny"), EXPLICIT),
+        (simulated("allowed", **WITHIN_ORGANIZATION), ALLOWED),
+        (simulated("allowed", MissingContextValues=[]), ALLOWED),
+        (simulated("allowed", ResourceSpecificResults=specific()), ALLOWED),
+        # What is given is not missing, and neither is what is known to be absent.
+        (simulated("allowed", MissingContextValues=["aws:requestedregion"]), ALLOWED),
+        (simulated("implicitDeny", MissingContextValues=["kms:ViaService"]), IMPLICIT),
         (
             AwsError("NoSuchEntity"),
             Unresolved(f"iam:SimulatePrincipalPolicy on {SERVICE_ROLE_ARN} answered NoSuchEntity"),
@@ -140,21 +145,264 @@ CONDITIONAL = Unresolved(
             AwsError("AccessDenied"),
             Unresolved(f"iam:SimulatePrincipalPolicy on {SERVICE_ROLE_ARN} answered AccessDenied"),
         ),
+        (
+            AwsError("Throttling"),
+            Unresolved(
+                f"iam:SimulatePrincipalPolicy on {SERVICE_ROLE_ARN} answered Throttling",
+                transient=True,
+            ),
+        ),
     ],
 )
-def test_the_simulators_answer_is_read(
+def test_one_simulation_decides_where_no_condition_key_is_missing(
     aws: StubbedAws, roles: IamRoles, answer: Answer, decision: IdentityDecision | Unresolved
 ) -> None:
     aws.answer("SimulatePrincipalPolicy", answer)
 
     assert roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == decision
-    assert aws.calls == [
-        (
-            "SimulatePrincipalPolicy",
+    [(operation, call)] = aws.calls
+    assert operation == "SimulatePrincipalPolicy"
+    assert call["PolicySourceArn"] == SERVICE_ROLE_ARN
+    assert call["ActionNames"] == ["kms:DescribeKey"]
+    assert call["ResourceArns"] == [KEY.arn]
+
+
+def test_the_simulation_is_given_what_is_known_of_the_request(
+    aws: StubbedAws, roles: IamRoles
+) -> None:
+    aws.answer("SimulatePrincipalPolicy", simulated("allowed"))
+
+    roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+    roles.simulate(NODE_ROLE_ARN, "kms:GenerateDataKey", KEY.arn)
+
+    [(_, described), (_, encrypted)] = aws.calls
+    booleans = {"aws:PrincipalIsAWSService", "aws:SecureTransport", "aws:ViaAWSService"}
+    assert given(described) == {
+        key: (value, "boolean" if key in booleans else "string") for key, value in KNOWN.items()
+    }
+    assert given(encrypted) == given(described) | {
+        "aws:PrincipalArn": (NODE_ROLE_ARN, "string"),
+        "aws:ViaAWSService": ("true", "boolean"),
+        "kms:ViaService": (f"s3.{KEY.region}.amazonaws.com", "string"),
+    }
+
+
+def test_what_a_service_control_policy_withholds_may_hang_on_a_condition_that_is_not_named(
+    aws: StubbedAws, roles: IamRoles
+) -> None:
+    """The simulator names no condition key of such a policy: a refusal is no proof.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+    """
+    aws.answer("SimulatePrincipalPolicy", simulated("implicitDeny", **ORGANIZATION))
+
+    found = roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+
+    assert isinstance(found, UndeterminedDecision)
+    assert found.possible == set(IdentityDecision)
+    assert "a service control policy withholds kms:DescribeKey" in found.reason
+    assert aws.counts == {"SimulatePrincipalPolicy": 1}
+
+
+INLINE = f"{ACCOUNT}-inline"
+ATTACHED_ARN = f"arn:aws:iam::{ACCOUNT}:policy/attached"
+BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+ELSEWHERE = {"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}}
+OURS = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+MISSING = {"MissingContextValues": ["iam:AWSServiceName"]}
+
+
+def statement(effect: str = "Allow", **elements: object) -> dict[str, object]:
+    return {"Effect": effect, "Action": "kms:*", "Resource": "*", **elements}
+
+
+@dataclass
+class Stored:
+    """A role's policies as IAM stores them."""
+
+    inline: list[dict[str, object]] = field(default_factory=list)
+    attached: list[dict[str, object]] = field(default_factory=list)
+    boundary: list[dict[str, object]] | None = None
+
+    def answer(self, aws: StubbedAws) -> None:
+        role = iam_role(SERVICE_ROLE_ARN)
+        if self.boundary is not None:
+            role["PermissionsBoundary"] = {
+                "PermissionsBoundaryType": "Policy",
+                "PermissionsBoundaryArn": BOUNDARY_ARN,
+            }
+        attached = [{"PolicyName": "attached", "PolicyArn": ATTACHED_ARN}] if self.attached else []
+        aws.answer("GetRole", {"Role": role})
+        aws.answer(
+            "ListRolePolicies",
+            {"PolicyNames": [INLINE] if self.inline else [], "IsTruncated": False},
+        )
+        aws.answer("ListAttachedRolePolicies", {"AttachedPolicies": attached, "IsTruncated": False})
+        aws.answer(
+            "GetRolePolicy",
             {
-                "PolicySourceArn": SERVICE_ROLE_ARN,
-                "ActionNames": ["kms:DescribeKey"],
-                "ResourceArns": [KEY.arn],
+                "RoleName": "EMR_DefaultRole",
+                "PolicyName": INLINE,
+                "PolicyDocument": self.written(self.inline),
             },
         )
-    ]
+        aws.answer("GetPolicy", {"Policy": {"DefaultVersionId": "v7"}})
+        aws.answer("GetPolicyVersion", self.version)
+
+    def version(self, asked: dict[str, Any]) -> dict[str, Any]:
+        assert asked["VersionId"] == "v7"
+        boundary = asked["PolicyArn"] == BOUNDARY_ARN
+        statements = self.boundary if boundary else self.attached
+        return {"PolicyVersion": {"Document": self.written(statements)}}
+
+    @staticmethod
+    def written(statements: object) -> str:
+        """As it comes over the wire: botocore decodes it."""
+        return quote(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "stored", "decision"),
+    [
+        (
+            simulated("allowed", **MISSING),
+            Stored([statement()], [statement(Action="iam:*", Condition=ELSEWHERE)]),
+            ALLOWED,
+        ),
+        (
+            simulated("implicitDeny", **MISSING),
+            Stored(attached=[statement(Action="iam:*", Condition=ELSEWHERE)]),
+            IMPLICIT,
+        ),
+        (
+            simulated("implicitDeny", ResourceSpecificResults=specific(**MISSING)),
+            Stored(attached=[statement(Action="iam:*", Condition=ELSEWHERE)]),
+            IMPLICIT,
+        ),
+        (
+            simulated("allowed", MissingContextValues=["aws:PrincipalOrgID"]),
+            Stored([statement(), statement("Deny", Condition=OURS)]),
+            {ALLOWED, EXPLICIT},
+        ),
+        (
+            simulated("implicitDeny", MissingContextValues=["aws:PrincipalOrgID"]),
+            Stored(attached=[statement(Condition=OURS)]),
+            {ALLOWED, IMPLICIT},
+        ),
+        (
+            simulated("explicitDeny", MissingContextValues=["aws:PrincipalOrgID"]),
+            Stored([statement("Deny")], [statement(Condition=OURS)]),
+            EXPLICIT,
+        ),
+        # A boundary's condition keys are not named: it is read wherever there is one.
+        (
+            simulated("allowed", **WITHIN_BOUNDARY),
+            Stored([statement()], [], [statement()]),
+            ALLOWED,
+        ),
+        (simulated("implicitDeny", **BOUNDARY), Stored([statement()], [], []), LIMITED),
+        (
+            simulated("implicitDeny", ResourceSpecificResults=specific(**BOUNDARY)),
+            Stored([statement()], [], []),
+            LIMITED,
+        ),
+        (
+            simulated("implicitDeny", **BOUNDARY),
+            Stored([statement()], [], [statement(Condition=OURS)]),
+            {ALLOWED, LIMITED},
+        ),
+        (
+            simulated("allowed", **WITHIN_BOUNDARY),
+            Stored([statement()], [], [statement(), statement("Deny", Condition=OURS)]),
+            {ALLOWED, LIMITED},
+        ),
+        # The simulator and the policies do not agree: neither is proof.
+        (simulated("allowed", **MISSING), Stored(), {ALLOWED, IMPLICIT}),
+        (simulated("implicitDeny", **MISSING), Stored([statement()]), {ALLOWED, IMPLICIT}),
+        (
+            simulated("explicitDeny", **MISSING),
+            Stored([statement(Condition=OURS)]),
+            {ALLOWED, IMPLICIT, EXPLICIT},
+        ),
+    ],
+)
+def test_the_policies_themselves_decide_where_a_condition_key_is_missing(
+    aws: StubbedAws, roles: IamRoles, answer: Answer, stored: Stored, decision: object
+) -> None:
+    aws.answer("SimulatePrincipalPolicy", answer)
+    stored.answer(aws)
+
+    found = roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+
+    if isinstance(found, UndeterminedDecision):
+        assert found.reason
+        assert found.possible == decision
+    else:
+        assert found == decision
+    assert aws.counts["SimulatePrincipalPolicy"] == 1
+    assert ("GetRole" in aws.counts) is (stored.boundary is not None)
+
+
+def test_a_contradiction_between_simulator_and_policies_is_explained(
+    aws: StubbedAws, roles: IamRoles
+) -> None:
+    aws.answer("SimulatePrincipalPolicy", simulated("allowed", **MISSING))
+    Stored().answer(aws)
+
+    found = roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+
+    assert isinstance(found, UndeterminedDecision)
+    assert found.reason == (
+        "IAM's simulation answers allowed, but the policies themselves come to implicitDeny"
+    )
+
+
+def test_a_boundary_that_was_removed_meanwhile_is_a_contradiction(
+    aws: StubbedAws, roles: IamRoles
+) -> None:
+    aws.answer("SimulatePrincipalPolicy", simulated("implicitDeny", **BOUNDARY))
+    Stored([statement()]).answer(aws)
+
+    found = roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+
+    assert isinstance(found, UndeterminedDecision)
+    assert found.possible == {ALLOWED, LIMITED}
+
+
+def test_every_page_of_a_roles_policies_is_read(aws: StubbedAws, roles: IamRoles) -> None:
+    aws.answer("SimulatePrincipalPolicy", simulated("explicitDeny", **MISSING))
+    Stored([statement("Deny")], [statement()]).answer(aws)
+    aws.answer(
+        "ListRolePolicies",
+        {"PolicyNames": ["other"], "IsTruncated": True, "Marker": "m"},
+        {"PolicyNames": [INLINE], "IsTruncated": False},
+    )
+
+    assert roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) is EXPLICIT
+    assert aws.counts["ListRolePolicies"] == 2
+    assert aws.counts["GetRolePolicy"] == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "subject"),
+    [
+        ("ListRolePolicies", "EMR_DefaultRole"),
+        ("ListAttachedRolePolicies", "EMR_DefaultRole"),
+        ("GetRolePolicy", f"{INLINE} of EMR_DefaultRole"),
+        ("GetRole", "EMR_DefaultRole"),
+        ("GetPolicy", ATTACHED_ARN),
+        ("GetPolicyVersion", ATTACHED_ARN),
+    ],
+)
+@pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
+def test_a_policy_that_cannot_be_read_leaves_the_role_undetermined(
+    aws: StubbedAws, roles: IamRoles, operation: str, subject: str, code: str
+) -> None:
+    aws.answer("SimulatePrincipalPolicy", simulated("allowed", **WITHIN_BOUNDARY))
+    Stored([statement()], [statement()], [statement()]).answer(aws)
+    aws.answer(operation, AwsError(code))
+
+    found = roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+
+    reason = f"iam:{operation} on {subject} answered {code}"
+    assert found == Unresolved(reason, transient=code == "Throttling")

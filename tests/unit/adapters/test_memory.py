@@ -16,7 +16,7 @@ from emr_log_guard.adapters.memory import (
     RememberedSteps,
 )
 from emr_log_guard.domain.clusters import Step
-from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
@@ -112,6 +112,15 @@ def test_rights_are_remembered_by_role_action_and_key() -> None:
         for action in ("kms:DescribeKey", "kms:GenerateDataKey"):
             remembered.simulate(role, action, KEY.arn)
     assert len(roles.asked) == 4
+
+
+def test_a_decision_that_a_condition_leaves_open_is_remembered() -> None:
+    roles = FakeRoles(UndeterminedDecision(frozenset(IdentityDecision), "its condition"))
+    remembered = RememberedRoles(roles)
+
+    for _ in range(2):
+        assert remembered.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == roles.decision
+    assert len(roles.asked) == 1
 
 
 def test_doubt_is_never_remembered() -> None:

@@ -1,9 +1,10 @@
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
-from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.iam_policy import Truth
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess, UndeterminedDecision
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.unresolved import Unresolved
 from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, service_role_access
 
@@ -44,9 +45,14 @@ TABLE = {
 
 def worlds(access: RoleKeyAccess, *, same_account: bool) -> set[bool]:
     """Fill in everything that is unknown in every possible way: who may, in each?"""
-    identities = (
-        tuple(IdentityDecision) if isinstance(access.identity, Unresolved) else (access.identity,)
-    )
+    identities: tuple[IdentityDecision, ...]
+    match access.identity:
+        case Unresolved():
+            identities = tuple(IdentityDecision)
+        case UndeterminedDecision() as undetermined:
+            identities = tuple(undetermined.possible)
+        case decision:
+            identities = (decision,)
     policy = access.key_policy
     if isinstance(policy, Unresolved):
         policy = a_verdict(UNDECIDED, UNDECIDED, UNDECIDED)
@@ -62,13 +68,21 @@ def worlds(access: RoleKeyAccess, *, same_account: bool) -> set[bool]:
     }
 
 
+OPEN = [
+    UndeterminedDecision(frozenset(decisions), "its condition on aws:PrincipalOrgID")
+    for size in (2, 3, 4)
+    for decisions in combinations(IdentityDecision, size)
+]
+"""Every set of decisions that a condition may leave open."""
+
+
 @pytest.mark.parametrize("same_account", [True, False])
-@pytest.mark.parametrize("identity", [*IdentityDecision, NO_SIMULATION])
+@pytest.mark.parametrize("identity", [*IdentityDecision, NO_SIMULATION, *OPEN])
 @pytest.mark.parametrize(
     "key_policy", [NO_KEY_POLICY, *(a_verdict(*truths) for truths in product(Truth, repeat=3))]
 )
 def test_a_role_may_when_it_may_in_every_possible_world(
-    identity: IdentityDecision | Unresolved,
+    identity: IdentityDecision | UndeterminedDecision | Unresolved,
     key_policy: KeyPolicyVerdict | Unresolved,
     *,
     same_account: bool,
@@ -101,6 +115,24 @@ def test_doubt_says_what_could_not_be_learnt(
     access = service_role_access(identity=identity, key_policy=key_policy)
 
     assert access.judge(ACCOUNT) == Unresolved(reason)
+
+
+def test_an_open_decision_that_matters_is_the_reason() -> None:
+    open_decision = UndeterminedDecision(frozenset({ALLOWED, EXPLICIT}), "its condition on x")
+    access = service_role_access(identity=open_decision, key_policy=a_verdict(delegates=YES))
+
+    assert access.judge(ACCOUNT) == Unresolved("its condition on x")
+
+
+def test_a_grant_in_the_key_policy_outweighs_an_open_allow_but_no_open_deny() -> None:
+    granted = a_verdict(allows=YES)
+    allow = UndeterminedDecision(frozenset({ALLOWED, IMPLICIT}), "an Allow's condition")
+    deny = UndeterminedDecision(frozenset({ALLOWED, EXPLICIT}), "a Deny's condition")
+
+    assert service_role_access(identity=allow, key_policy=granted).judge(ACCOUNT) is True
+    assert service_role_access(identity=deny, key_policy=granted).judge(ACCOUNT) == Unresolved(
+        "a Deny's condition"
+    )
 
 
 def test_a_role_without_an_account_is_never_of_the_keys_account() -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emr_log_guard.domain.key_policy import KeyUse, Truth, evaluate_key_policy
+from emr_log_guard.domain.iam_policy import KeyUse, Truth
+from emr_log_guard.domain.key_policy import evaluate_key_policy
 from tests.unit.builders import ACCOUNT, KEY, OTHER_ACCOUNT
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/EMR_DefaultRole"
@@ -234,22 +235,29 @@ def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
             },
             NO,
         ),
-        ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, UNDECIDED),
-        ({"StringEqualsIfExists": {"kms:ViaService": "s3.amazonaws.com"}}, UNDECIDED),
+        ({"StringEquals": {"aws:RequestedRegion": KEY.region}}, YES),
+        ({"StringNotEquals": {"aws:RequestedRegion": ["us-east-1", KEY.region]}}, NO),
+        ({"StringEquals": {"aws:ResourceAccount": ACCOUNT}}, YES),
+        ({"Bool": {"aws:PrincipalIsAWSService": "true"}}, NO),
+        ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, NO),
+        ({"StringEqualsIfExists": {"kms:ViaService": "s3.amazonaws.com"}}, YES),
         ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, UNDECIDED),
         ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "*"}}, UNDECIDED),
         ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, UNDECIDED),
-        ({"Null": {"aws:PrincipalArn": "false"}}, UNDECIDED),
-        ({"ForAnyValue:StringEquals": {"aws:PrincipalArn": ROLE}}, UNDECIDED),
+        ({"Null": {"aws:PrincipalArn": "false"}}, YES),
+        ({"Null": {"aws:PrincipalArn": True}}, NO),
+        ({"Null": {"aws:PrincipalTag/team": "true"}}, UNDECIDED),
+        ({"ForAnyValue:StringEquals": {"aws:PrincipalArn": ROLE}}, YES),
+        ({"ForAllValues:StringNotEquals": {"aws:PrincipalArn": ROLE}}, NO),
         ({"ANewOperator": {"aws:PrincipalArn": ROLE}}, UNDECIDED),
         ({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}}, UNDECIDED),
         (
-            {"StringEquals": {"kms:CallerAccount": ACCOUNT, "kms:ViaService": "s3.amazonaws.com"}},
+            {"StringEquals": {"kms:CallerAccount": ACCOUNT, "aws:PrincipalOrgID": "o-1"}},
             UNDECIDED,
         ),
         (
             {
-                "StringEquals": {"kms:ViaService": "s3.amazonaws.com"},
+                "StringEquals": {"aws:PrincipalOrgID": "o-1"},
                 "Bool": {"aws:SecureTransport": "false"},
             },
             NO,
@@ -264,6 +272,102 @@ def test_a_condition_is_decided_when_its_keys_are_known(
     assert verdict(allow(Condition=condition, Principal={"AWS": ROOT})) == (NO, applies, NO)
 
 
+ABSENT = {
+    "StringEquals": NO,
+    "StringNotEquals": YES,
+    "StringLike": NO,
+    "StringNotLike": YES,
+    "StringEqualsIgnoreCase": NO,
+    "StringNotEqualsIgnoreCase": YES,
+    "StringEqualsIfExists": YES,
+    "StringNotEqualsIfExists": YES,
+    "StringLikeIfExists": YES,
+    "ForAllValues:StringEquals": YES,
+    "ForAllValues:StringNotEquals": YES,
+    "ForAnyValue:StringEquals": NO,
+    "ForAnyValue:StringNotEquals": NO,
+    "ForAnyValue:StringEqualsIfExists": UNDECIDED,
+}
+
+
+@pytest.mark.parametrize(("operator", "applies"), ABSENT.items())
+def test_emr_describes_a_key_by_itself_so_kms_via_service_is_absent(
+    operator: str, applies: Truth
+) -> None:
+    """What an absent key means is documented for each operator.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    condition = {operator: {"kms:ViaService": f"s3.{KEY.region}.amazonaws.com"}}
+
+    assert verdict(allow(Condition=condition)) == (applies, NO, NO)
+
+
+@pytest.mark.parametrize(("value", "applies"), [("true", YES), ("false", NO)])
+def test_the_operator_null_asks_whether_kms_via_service_is_absent(
+    value: str, applies: Truth
+) -> None:
+    condition = {"Null": {"kms:ViaService": value}}
+
+    assert verdict(allow(Condition=condition)) == (applies, NO, NO)
+
+
+@pytest.mark.parametrize(
+    ("condition", "applies"),
+    [
+        ({"StringEquals": {"kms:ViaService": f"s3.{KEY.region}.amazonaws.com"}}, YES),
+        ({"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}, YES),
+        ({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}, NO),
+        ({"StringEquals": {"kms:ViaService": f"ec2.{KEY.region}.amazonaws.com"}}, NO),
+        ({"StringNotEquals": {"kms:ViaService": f"ec2.{KEY.region}.amazonaws.com"}}, YES),
+        ({"Null": {"kms:ViaService": "false"}}, YES),
+        ({"Bool": {"aws:ViaAWSService": "true"}}, YES),
+    ],
+)
+def test_s3_forwards_a_log_objects_request_for_a_data_key(
+    condition: Mapping[str, object], applies: Truth
+) -> None:
+    use = KeyUse(ROLE, "kms:GenerateDataKey", KEY.arn)
+
+    assert verdict(allow(Condition=condition), use=use) == (applies, NO, NO)
+    assert verdict(allow(), deny(Condition=condition), use=use) == (YES, NO, applies)
+
+
+def test_s3s_name_in_kms_via_service_is_taken_for_known_where_aws_documents_it() -> None:
+    key = f"arn:aws-cn:kms:cn-north-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    role = f"arn:aws-cn:iam::{ACCOUNT}:role/EMR_EC2_DefaultRole"
+    condition = {"StringEquals": {"kms:ViaService": "s3.cn-north-1.amazonaws.com"}}
+    statement = allow(Condition=condition, Principal={"AWS": role})
+
+    found = verdict(statement, use=KeyUse(role, "kms:GenerateDataKey", key))
+
+    assert found == (UNDECIDED, NO, NO)
+
+
+def test_nothing_is_known_of_a_role_or_key_that_is_no_arn() -> None:
+    use = KeyUse("role", "kms:DescribeKey", "key")
+
+    assert not {"kms:CallerAccount", "aws:RequestedRegion"} & set(use.context)
+
+
+@pytest.mark.parametrize(
+    ("element", "applies"),
+    [
+        ({"Resource": f"arn:aws:kms:*:{ACCOUNT}:key/${{aws:PrincipalTag/key}}"}, UNDECIDED),
+        ({"Resource": "arn:aws:s3:::logs-${aws:PrincipalTag/key}"}, NO),
+        ({"Resource": ["arn:aws:kms:*:*:key/${aws:PrincipalTag/key}", "*"]}, YES),
+        ({"NotResource": "arn:aws:kms:*:*:key/${aws:PrincipalTag/key}"}, UNDECIDED),
+    ],
+)
+def test_a_policy_variable_may_stand_for_this_key(
+    element: Mapping[str, object], applies: Truth
+) -> None:
+    found = evaluate_key_policy({"Statement": allow(**element)}, USE)
+
+    assert found.allows is applies
+    assert found.doubt.endswith("a policy variable in its resource") is (applies is UNDECIDED)
+
+
 def test_the_usual_deny_of_plain_http_denies_nobody() -> None:
     plain_http = {"Bool": {"aws:SecureTransport": "false"}}
 
@@ -274,7 +378,7 @@ def test_doubt_names_the_statements_and_the_conditions_that_nobody_can_decide_fr
     None
 ):
     condition = {
-        "StringEquals": {"kms:ViaService": "s3.amazonaws.com", "aws:PrincipalOrgID": "o-1"},
+        "StringEquals": {"aws:SourceVpc": "vpc-1", "aws:PrincipalOrgID": "o-1"},
         "Bool": {"aws:SecureTransport": "true"},
     }
     found = evaluate_key_policy(
@@ -290,7 +394,7 @@ def test_doubt_names_the_statements_and_the_conditions_that_nobody_can_decide_fr
 
     assert found.doubt == (
         "the key policy's Allow statement without a Sid cannot be decided from outside a request: "
-        "its condition on aws:PrincipalOrgID, kms:ViaService; "
+        "its condition on aws:PrincipalOrgID, aws:SourceVpc; "
         "the key policy's Deny statement Fresh cannot be decided from outside a request: "
         "its condition on aws:TokenIssueTime"
     )
@@ -307,10 +411,10 @@ def test_doubt_about_a_not_principal_does_not_blame_conditions_that_are_decided(
 
 
 def test_a_certain_allow_beside_an_uncertain_one_is_certain() -> None:
-    via_s3 = {"StringEquals": {"kms:ViaService": "s3.amazonaws.com"}}
+    ours = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
 
-    assert verdict(allow(Condition=via_s3), allow()) == (YES, NO, NO)
-    assert verdict(deny(), deny(Condition=via_s3)) == (NO, NO, YES)
+    assert verdict(allow(Condition=ours), allow()) == (YES, NO, NO)
+    assert verdict(deny(), deny(Condition=ours)) == (NO, NO, YES)
 
 
 @pytest.mark.parametrize(

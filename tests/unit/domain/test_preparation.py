@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.iam_policy import KeyUse, Truth
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
-from emr_log_guard.domain.key_policy import KeyUse, Truth, evaluate_key_policy
+from emr_log_guard.domain.key_policy import evaluate_key_policy
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.preparation import Preparation, policy
 from tests.unit.builders import a_preparation

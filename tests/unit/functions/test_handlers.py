@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from botocore.response import StreamingBody
@@ -332,6 +333,40 @@ def test_check_cluster_reads_each_thing_once(aws: StubbedAws, state: str) -> Non
 
     assert (answer["cluster_id"], answer["compliance"]) == (CLUSTER_ID, "COMPLIANT")
     assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
+
+
+def test_only_a_condition_that_is_not_known_has_a_roles_policies_read(aws: StubbedAws) -> None:
+    """Both roles have EMR's default policy, of which a condition is about another action."""
+    policies = ROOT / "tests/unit/domain/aws_managed_policies"
+    document = (policies / "AmazonElasticMapReduceRole.json").read_text()
+    attached = {"PolicyName": "emr", "PolicyArn": "arn:aws:iam::aws:policy/service-role/emr"}
+    own = {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": KEY.arn}}
+    simulated = {
+        "EvalActionName": "kms:DescribeKey",
+        "EvalDecision": "allowed",
+        "MissingContextValues": ["iam:AWSServiceName"],
+    }
+    aws.answer("SimulatePrincipalPolicy", {"EvaluationResults": [simulated]})
+    aws.answer("ListAttachedRolePolicies", {"AttachedPolicies": [attached], "IsTruncated": False})
+    aws.answer("ListRolePolicies", {"PolicyNames": ["own"], "IsTruncated": False})
+    aws.answer(
+        "GetRolePolicy",
+        {"RoleName": "r", "PolicyName": "own", "PolicyDocument": quote(json.dumps(own))},
+    )
+    aws.answer("GetPolicy", {"Policy": {"DefaultVersionId": "v10"}})
+    # A fresh answer each time, for botocore decodes the document in place.
+    aws.answer("GetPolicyVersion", lambda _: {"PolicyVersion": {"Document": quote(document)}})
+
+    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+
+    assert answer["compliance"] == "COMPLIANT"
+    assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER | {
+        "ListAttachedRolePolicies": 2,
+        "ListRolePolicies": 2,
+        "GetRolePolicy": 2,
+        "GetPolicy": 2,
+        "GetPolicyVersion": 2,
+    }
 
 
 def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: StubbedAws) -> None:

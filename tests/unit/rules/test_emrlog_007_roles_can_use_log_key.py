@@ -5,8 +5,9 @@ import pytest
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.key_access import IdentityDecision
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.iam_policy import Truth
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.emrlog_007_roles_can_use_log_key import RULE
@@ -108,6 +109,20 @@ def test_a_role_that_cannot_be_judged_is_doubt() -> None:
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert outcome.summary == f"{SIMULATION_REFUSED.reason}; {PROFILE_REFUSED.reason}"
+
+
+def test_a_condition_that_the_result_hangs_on_leaves_the_role_undetermined() -> None:
+    open_decision = UndeterminedDecision(
+        frozenset({IdentityDecision.ALLOWED, IdentityDecision.EXPLICIT_DENY}),
+        "the role's Deny statement OnlyOurs cannot be decided",
+    )
+    facts = cluster_facts(role_access=(service_role_access(identity=open_decision),))
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.summary == open_decision.reason
+    assert "hangs on a condition that the finding names" in RULE.remediation(facts)
 
 
 def test_one_role_that_may_does_not_make_up_for_one_that_is_unknown() -> None:

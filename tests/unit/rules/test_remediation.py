@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from emr_log_guard.domain.clusters import Cluster
-from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.iam_policy import Truth
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess, UndeterminedDecision
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.unresolved import Unresolved
@@ -287,6 +288,12 @@ def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None
                 key_policy=KeyPolicyVerdict(allows=Truth.YES, delegates=Truth.YES, denies=Truth.YES)
             ),
             "The key policy denies",
+        ),
+        (
+            service_role_access(
+                identity=UndeterminedDecision(frozenset(IdentityDecision), "its condition")
+            ),
+            "Whether the role EMR_DefaultRole may kms:DescribeKey hangs on a condition",
         ),
     ],
 )

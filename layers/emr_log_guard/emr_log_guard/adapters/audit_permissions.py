@@ -23,7 +23,12 @@ _KEY_RULES = frozenset(
 _BY_RULE: Mapping[str, tuple[str, ...]] = {
     "EMRLOG-007": (
         "iam:GetInstanceProfile",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
         "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListRolePolicies",
         "iam:SimulatePrincipalPolicy",
         "kms:GetKeyPolicy",
     ),

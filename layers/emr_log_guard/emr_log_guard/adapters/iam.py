@@ -1,14 +1,19 @@
 """IAM: a cluster's roles and what their own policies allow."""
 
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
-from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.iam_policy import KeyUse
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
+from emr_log_guard.domain.role_policies import RolePolicies, evaluate_role_policies
 from emr_log_guard.domain.unresolved import Unresolved
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
-    from types_boto3_iam.type_defs import EvaluationResultTypeDef
+    from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
 
 
 class IamRoles:
@@ -37,34 +42,156 @@ class IamRoles:
         roles = answer["InstanceProfile"]["Roles"]
         return roles[0]["Arn"] if roles else Unresolved(f"instance profile {name} holds no role")
 
-    def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
+    def simulate(
+        self, role_arn: str, action: str, resource: str
+    ) -> IdentityDecision | UndeterminedDecision | Unresolved:
         """Ask what a role's own policies say of one action: one SimulatePrincipalPolicy.
 
         The simulator knows the role's policies, its permissions boundary and the organization's
-        policies, but not the key policy.
+        policies, but not the key policy. It takes what is known of the request, and names the
+        condition keys that it was not given: those of all identity policies, also of statements
+        about other actions, but none of a boundary's or of a service control policy's. So where
+        it names any, and where there is a boundary, the policies themselves are read; and what
+        it says of the organization's policies is proof only where they allow.
         https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
         """
+        use = KeyUse(role_arn, action, resource)
         try:
             answer = self._client.simulate_principal_policy(
-                PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource]
+                PolicySourceArn=role_arn,
+                ActionNames=[action],
+                ResourceArns=[resource],
+                ContextEntries=_context_entries(use),
             )
         except AWS_ERRORS as error:
             return unresolved("iam:SimulatePrincipalPolicy", role_arn, error)
-        return _decision(answer["EvaluationResults"][0], f"{action} by {role_arn}")
+        result = answer["EvaluationResults"][0]
+        if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
+            return UndeterminedDecision(
+                frozenset(IdentityDecision),
+                f"a service control policy withholds {action} from {role_arn} in IAM's simulation, "
+                "which does not say whether a condition that only a request can meet lifts that",
+            )
+        boundary = _allowed_by_boundary(result)
+        simulated = (
+            IdentityDecision.LIMITED
+            if boundary is False
+            else IdentityDecision(result["EvalDecision"])
+        )
+        if boundary is None and not _unknown_keys(result, use):
+            return simulated
+        policies = self._policies(role_arn, with_boundary=boundary is not None)
+        if isinstance(policies, Unresolved):
+            return policies
+        return _agreed(simulated, evaluate_role_policies(policies, use))
+
+    def _policies(self, role_arn: str, *, with_boundary: bool) -> RolePolicies | Unresolved:
+        """Read a role's policies: two calls, one for each inline policy, two for each other."""
+        role = role_arn.rpartition("/")[2]
+        try:
+            documents = [self._inline(role, name) for name in self._inline_names(role)]
+            documents += [self._managed(arn) for arn in self._attached(role)]
+            boundary = self._boundary(role) if with_boundary else None
+            return RolePolicies(
+                tuple(documents), self._managed(boundary) if boundary is not None else None
+            )
+        except _UnreadableError as error:
+            return error.fact
+
+    def _inline_names(self, role: str) -> list[str]:
+        with _calling("iam:ListRolePolicies", role):
+            pages = self._client.get_paginator("list_role_policies").paginate(RoleName=role)
+            return [name for page in pages for name in page["PolicyNames"]]
+
+    def _attached(self, role: str) -> list[str]:
+        with _calling("iam:ListAttachedRolePolicies", role):
+            pages = self._client.get_paginator("list_attached_role_policies").paginate(
+                RoleName=role
+            )
+            return [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]]
+
+    def _boundary(self, role: str) -> str | None:
+        with _calling("iam:GetRole", role):
+            found = self._client.get_role(RoleName=role)["Role"]
+            return found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+
+    def _inline(self, role: str, name: str) -> Mapping[str, object]:
+        with _calling("iam:GetRolePolicy", f"{name} of {role}"):
+            found = self._client.get_role_policy(RoleName=role, PolicyName=name)
+            return _document(found["PolicyDocument"])
+
+    def _managed(self, arn: str) -> Mapping[str, object]:
+        with _calling("iam:GetPolicy", arn):
+            version = self._client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        with _calling("iam:GetPolicyVersion", arn):
+            found = self._client.get_policy_version(PolicyArn=arn, VersionId=version)
+            return _document(found["PolicyVersion"]["Document"])
 
 
-def _decision(result: "EvaluationResultTypeDef", use: str) -> IdentityDecision | Unresolved:
+class _UnreadableError(Exception):
+    """A policy could not be read."""
+
+    def __init__(self, fact: Unresolved) -> None:
+        super().__init__(fact.reason)
+        self.fact = fact
+
+
+@contextmanager
+def _calling(call: str, subject: str) -> Iterator[None]:
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise _UnreadableError(unresolved(call, subject, error)) from error
+
+
+def _document(value: object) -> Mapping[str, object]:
+    """Read a policy document, which botocore has decoded already."""
+    document = json.loads(value) if isinstance(value, str) else value
+    return document if isinstance(document, Mapping) else {}
+
+
+def _context_entries(use: KeyUse) -> list["ContextEntryTypeDef"]:
+    """Say what is known of the request, as the simulator takes it."""
+    return [
+        {
+            "ContextKeyName": key,
+            "ContextKeyType": "boolean" if value in {"true", "false"} else "string",
+            "ContextKeyValues": [value],
+        }
+        for key, value in use.context.items()
+        if value is not None
+    ]
+
+
+def _unknown_keys(result: "EvaluationResultTypeDef", use: KeyUse) -> set[str]:
+    """Give the condition keys that the policies ask for and of which nothing is known."""
     missing = set(result.get("MissingContextValues", []))
     for specific in result.get("ResourceSpecificResults", []):
         missing |= set(specific.get("MissingContextValues", []))
-    if missing:
-        conditions = ", ".join(sorted(missing))
-        return Unresolved(f"{use} depends on conditions that only a request has: {conditions}")
-    boundary = result.get("PermissionsBoundaryDecisionDetail", {})
-    organization = result.get("OrganizationsDecisionDetail", {})
-    if not (
-        boundary.get("AllowedByPermissionsBoundary", True)
-        and organization.get("AllowedByOrganizations", True)
-    ):
-        return IdentityDecision.LIMITED
-    return IdentityDecision(result["EvalDecision"])
+    known = {key.lower() for key in use.context}
+    return {key for key in missing if key.lower() not in known}
+
+
+def _allowed_by_boundary(result: "EvaluationResultTypeDef") -> bool | None:
+    """Say what the permissions boundary does; None where the role has none."""
+    details = [
+        each["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]
+        for each in (result, *result.get("ResourceSpecificResults", []))
+        if each.get("PermissionsBoundaryDecisionDetail")
+    ]
+    return all(details) if details else None
+
+
+def _agreed(
+    simulated: IdentityDecision, read: IdentityDecision | UndeterminedDecision
+) -> IdentityDecision | UndeterminedDecision:
+    """Take what the policies say, unless the simulator contradicts it."""
+    possible = frozenset({read}) if isinstance(read, IdentityDecision) else read.possible
+    if simulated in possible:
+        return read
+    return UndeterminedDecision(
+        possible | {simulated},
+        f"IAM's simulation answers {simulated}, but the policies themselves come to "
+        f"{' or '.join(sorted(possible))}",
+    )

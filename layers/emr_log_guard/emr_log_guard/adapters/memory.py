@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cachetools import TTLCache
 
 from emr_log_guard.domain.clusters import Step
-from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
@@ -155,9 +155,9 @@ class RememberedRoles:
         self._roles = roles
         self._arns = _Memory[str, str | Unresolved](timer, retention)
         self._profiles = _Memory[str, str | Unresolved](timer, retention)
-        self._rights = _Memory[tuple[str, str, str], IdentityDecision | Unresolved](
-            timer, retention
-        )
+        self._rights = _Memory[
+            tuple[str, str, str], IdentityDecision | UndeterminedDecision | Unresolved
+        ](timer, retention)
 
     def role_arn(self, role: str) -> str | Unresolved:
         """Find a role's ARN, or remember it."""
@@ -167,7 +167,9 @@ class RememberedRoles:
         """Find the role in an instance profile, or remember it."""
         return self._profiles.get(profile, lambda: self._roles.instance_profile_role_arn(profile))
 
-    def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
+    def simulate(
+        self, role_arn: str, action: str, resource: str
+    ) -> IdentityDecision | UndeterminedDecision | Unresolved:
         """Ask what a role's own policies say, or remember it."""
         return self._rights.get(
             (role_arn, action, resource),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.iam_policy import Truth
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.unresolved import Unresolved
 
 
@@ -26,6 +27,15 @@ class IdentityDecision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class UndeterminedDecision:
+    """What the role's own policies decide hangs on conditions that only a request can meet."""
+
+    possible: frozenset[IdentityDecision]
+    """The decisions that it may come to."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleKeyAccess:
     """What is known of one role's right to one action on one key."""
 
@@ -33,17 +43,26 @@ class RoleKeyAccess:
     """`service role` or `instance profile's role`."""
     role_arn: str
     action: str
-    identity: IdentityDecision | Unresolved
+    identity: IdentityDecision | UndeterminedDecision | Unresolved
     key_policy: KeyPolicyVerdict | Unresolved
 
     def judge(self, key_account: str) -> bool | Unresolved:
         """Say whether the role may, may not, or that it cannot be told."""
-        denied = (IdentityDecision.EXPLICIT_DENY, IdentityDecision.LIMITED)
-        if self.identity in denied:
+        if not isinstance(self.identity, UndeterminedDecision):
+            return self._judge(self.identity, key_account)
+        answers = {self._judge(decision, key_account) for decision in self.identity.possible}
+        if len(answers) == 1:
+            return answers.pop()
+        return Unresolved(self.identity.reason)
+
+    def _judge(
+        self, identity: IdentityDecision | Unresolved, key_account: str
+    ) -> bool | Unresolved:
+        if identity in (IdentityDecision.EXPLICIT_DENY, IdentityDecision.LIMITED):
             return False
         role = Arn.parse(self.role_arn)
         same_account = role is not None and role.account == key_account
-        if self.identity is IdentityDecision.IMPLICIT_DENY and not same_account:
+        if identity is IdentityDecision.IMPLICIT_DENY and not same_account:
             return False
         match self.key_policy:
             case Unresolved() as unresolved:
@@ -53,15 +72,16 @@ class RoleKeyAccess:
             case KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO):
                 return False
             case verdict:
-                return self._weigh(verdict)
+                return _weigh(identity, verdict)
 
-    def _weigh(self, verdict: KeyPolicyVerdict) -> bool | Unresolved:
-        if isinstance(self.identity, Unresolved):
-            return self.identity
-        granted = verdict.allows
-        if self.identity is IdentityDecision.ALLOWED:
-            granted = max(granted, verdict.delegates)
-        if granted is Truth.NO:
-            return False
-        doubtful = Truth.UNDECIDED in (granted, verdict.denies)
-        return Unresolved(verdict.doubt) if doubtful else True
+
+def _weigh(identity: IdentityDecision | Unresolved, verdict: KeyPolicyVerdict) -> bool | Unresolved:
+    if isinstance(identity, Unresolved):
+        return identity
+    granted = verdict.allows
+    if identity is IdentityDecision.ALLOWED:
+        granted = max(granted, verdict.delegates)
+    if granted is Truth.NO:
+        return False
+    doubtful = Truth.UNDECIDED in (granted, verdict.denies)
+    return Unresolved(verdict.doubt) if doubtful else True

@@ -10,8 +10,9 @@ from urllib.parse import quote as url_quote
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import ClusterFacts, Session
-from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess
-from emr_log_guard.domain.key_policy import KeyPolicyVerdict, Truth
+from emr_log_guard.domain.iam_policy import Truth
+from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess, UndeterminedDecision
+from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation
@@ -139,14 +140,19 @@ def grant_key(access: RoleKeyAccess, key: KmsKey) -> str:
             return f"# A policy of the role {quote(role)} denies {access.action}: take that out."
         case RoleKeyAccess(identity=IdentityDecision.LIMITED):
             return (
-                f"# The permissions boundary of the role {quote(role)}, or a policy of the "
-                f"organization, withholds {access.action}: allow it there."
+                f"# The permissions boundary of the role {quote(role)} withholds "
+                f"{access.action}: allow it there."
             )
         case RoleKeyAccess(key_policy=KeyPolicyVerdict(denies=Truth.YES)):
             return f"# The key policy denies {access.action} to {quote(role)}: take that out."
         case RoleKeyAccess(key_policy=KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO)):
             statement = key_policy_statement(access.role_arn, access.action)
             return add_to_key_policy(key.region, key.arn, [statement])
+        case RoleKeyAccess(identity=UndeterminedDecision()):
+            return (
+                f"# Whether the role {quote(role)} may {access.action} hangs on a condition that "
+                "the finding names: check that the cluster's requests meet it."
+            )
         case _:
             return _allow_in_role(role, access.action, key)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
     from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
     from emr_log_guard.domain.decisions import Decision
-    from emr_log_guard.domain.key_access import IdentityDecision
+    from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
     from emr_log_guard.domain.keys import KeyFact, KmsKey
     from emr_log_guard.domain.ledger import Entry, Known, Memory
     from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
@@ -98,7 +98,9 @@ class Roles(Protocol):
         """Find the ARN of the role in an instance profile."""
         ...
 
-    def simulate(self, role_arn: str, action: str, resource: str) -> IdentityDecision | Unresolved:
+    def simulate(
+        self, role_arn: str, action: str, resource: str
+    ) -> IdentityDecision | UndeterminedDecision | Unresolved:
         """Ask what a role's own policies say of an action on a resource."""
         ...
 

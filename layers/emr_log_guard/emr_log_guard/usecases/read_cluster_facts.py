@@ -13,8 +13,9 @@ from emr_log_guard.domain.clusters import (
     WorkloadFacts,
 )
 from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.iam_policy import KeyUse
 from emr_log_guard.domain.key_access import RoleKeyAccess
-from emr_log_guard.domain.key_policy import KeyUse, evaluate_key_policy
+from emr_log_guard.domain.key_policy import evaluate_key_policy
 from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey, is_key_arn
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.policy import Policy
