@@ -215,6 +215,8 @@ class LogObjectChanges(TypedDict, total=False):
     cluster: Cluster | Unresolved
     expected_key: KeyFact | None
     expected_of: str
+    approved_keys: tuple[ApprovedKey, ...]
+    former_keys: tuple[str, ...]
 
 
 def log_object_facts(**changes: Unpack[LogObjectChanges]) -> LogObjectFacts:

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.memory import (
     BUCKET_SECONDS,
     CLUSTER_SECONDS,
@@ -11,6 +12,7 @@ from emr_log_guard.adapters.memory import (
     WHOLE_RUN,
     RememberedBuckets,
     RememberedClusters,
+    RememberedHistories,
     RememberedKeys,
     RememberedRoles,
     RememberedSteps,
@@ -18,6 +20,7 @@ from emr_log_guard.adapters.memory import (
 from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from tests.unit.builders import (
@@ -29,6 +32,7 @@ from tests.unit.builders import (
     UNREADABLE,
     a_cluster,
 )
+from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import FakeBuckets, FakeClusters, FakeKeys, FakeRoles
 
 
@@ -160,6 +164,19 @@ def test_steps_are_listed_again_only_after_a_while_even_if_they_cannot_be(
     for clock.seconds in (0, STEPS_SECONDS - 1, STEPS_SECONDS + 1):
         assert remembered.steps(CLUSTER_ID) == listed
     assert clusters.steps_asked == [CLUSTER_ID, CLUSTER_ID]
+
+
+def test_what_is_known_of_a_cluster_is_read_again_only_after_a_while(clock: Clock) -> None:
+    table = FakeTable()
+    ledger = DynamoLedger(table, "findings")
+    ledger.remember(Known(a_cluster(), keys=(KEY.arn,)), None)
+    remembered = RememberedHistories(ledger, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        known = remembered.read(CLUSTER_ID).known
+        assert known is not None
+        assert known.keys == (KEY.arn,)
+    assert table.counts["Query"] == 2
 
 
 @pytest.mark.parametrize("sending", [True, False])

@@ -2,13 +2,23 @@ import pytest
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.key_names import key_names
-from emr_log_guard.domain.keys import named_arn
+from emr_log_guard.domain.keys import (
+    KeyFact,
+    KeyIdentifier,
+    certain_arn,
+    named_arn,
+    same_key,
+)
 from emr_log_guard.domain.ledger import Known
 from tests.unit.builders import (
+    ACCOUNT,
     ANOTHER_KEY,
     KEY,
+    NO_SUCH_KEY,
     OTHER_ACCOUNT,
     OTHER_REGION,
+    REGION,
+    UNREADABLE,
     a_cluster,
     a_key,
     key_arn,
@@ -24,6 +34,108 @@ def test_a_key_lives_in_the_account_and_the_region_of_its_arn() -> None:
 def test_a_key_without_an_arn_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="not an ARN: alias/emr-logs"):
         _ = a_key(arn="alias/emr-logs").region
+
+
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+MULTI_REGION = "mrk-1234abcd12ab34cd56ef1234567890ab"
+ALIAS_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (KEY.arn, KEY.arn),
+        (KEY.arn, key_arn(KEY_ID.upper())),
+        (KEY.arn, KEY.arn.replace(REGION, REGION.upper())),
+        (KEY_ID, KEY_ID.upper()),
+        (MULTI_REGION, MULTI_REGION.upper()),
+        ("alias/emr-logs", "alias/emr-logs"),
+        (ALIAS_ARN, ALIAS_ARN),
+    ],
+)
+def test_identifiers_of_one_key_are_the_same_in_any_case(one: str, other: str) -> None:
+    assert same_key(one, other)
+    assert same_key(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (KEY.arn, key_arn("0987dcba-09fe-87dc-65ba-ab0987654321")),
+        (KEY.arn, key_arn(account=OTHER_ACCOUNT)),
+        (KEY.arn, key_arn(region=OTHER_REGION)),
+        (KEY.arn, KEY.arn.replace("arn:aws:", "arn:aws-cn:")),
+        (key_arn(MULTI_REGION), key_arn(MULTI_REGION, region=OTHER_REGION)),
+        (KEY.arn, KEY_ID),
+        (KEY.arn, "alias/emr-logs"),
+        ("alias/emr-logs", "alias/EMR-logs"),
+        ("alias/emr-logs", ALIAS_ARN),
+    ],
+)
+def test_identifiers_of_two_keys_or_of_an_unknown_one_differ(one: str, other: str) -> None:
+    assert not same_key(one, other)
+    assert not same_key(other, one)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "arn"),
+    [
+        (KEY_ID.upper(), KEY.arn),
+        ("alias/emr-logs", ALIAS_ARN),
+        (key_arn(account=OTHER_ACCOUNT), key_arn(account=OTHER_ACCOUNT)),
+    ],
+)
+def test_an_identifier_without_an_arn_means_the_account_and_region_it_is_used_in(
+    identifier: str, arn: str
+) -> None:
+    assert str(KeyIdentifier.parse(identifier).within(Arn.of(a_cluster().arn))) == arn
+
+
+@pytest.mark.parametrize("identifier", [KEY_ID, "alias/emr-logs", KEY.arn, ALIAS_ARN])
+def test_an_identifier_is_written_as_aws_writes_it(identifier: str) -> None:
+    assert str(KeyIdentifier.parse(identifier)) == identifier
+
+
+@pytest.mark.parametrize(
+    ("other", "related"),
+    [
+        (key_arn(MULTI_REGION, region=OTHER_REGION), True),
+        (key_arn(MULTI_REGION), False),
+        (key_arn(MULTI_REGION, region=OTHER_REGION, account=OTHER_ACCOUNT), False),
+        (key_arn("mrk-1", region=OTHER_REGION), False),
+    ],
+)
+def test_related_keys_share_their_id_and_account_in_two_regions(
+    other: str,
+    related: bool,  # noqa: FBT001 - pytest's
+) -> None:
+    key = KeyIdentifier.parse(key_arn(MULTI_REGION))
+
+    assert key.related_to(KeyIdentifier.parse(other)) is related
+
+
+def test_single_region_keys_are_never_related() -> None:
+    here, there = KeyIdentifier.parse(KEY.arn), KeyIdentifier.parse(key_arn(region=OTHER_REGION))
+
+    assert not here.related_to(there)
+
+
+@pytest.mark.parametrize(
+    ("fact", "identifier", "arn"),
+    [
+        (KEY, "alias/emr-logs", KEY.arn),
+        (UNREADABLE, key_arn(KEY_ID.upper()), KEY.arn),
+        (UNREADABLE, KEY.arn, KEY.arn),
+        (NO_SUCH_KEY, KEY.arn, KEY.arn),
+        (UNREADABLE, "alias/emr-logs", None),
+        (UNREADABLE, KEY_ID, None),
+        (None, None, None),
+    ],
+)
+def test_a_keys_arn_is_certain_by_what_kms_says_or_by_its_own_name(
+    fact: KeyFact | None, identifier: str | None, arn: str | None
+) -> None:
+    assert certain_arn(fact, identifier) == arn
 
 
 HERE = Arn("aws", "elasticmapreduce", "eu-west-1", "111122223333", "cluster/j-2AXXXXXXGAPLF")

@@ -369,6 +369,42 @@ def test_only_a_condition_that_is_not_known_has_a_roles_policies_read(aws: Stubb
     }
 
 
+def approve(aws: StubbedAws, *keys: str) -> None:
+    """Store a policy that approves these keys."""
+    text = json.dumps(POLICY | {"approved_keys": keys})
+    aws.answer("GetParameter", {"Parameter": {"Name": "policy", "Value": text, "Version": 2}})
+
+
+def test_a_cluster_with_a_listed_key_costs_no_question_about_the_list(aws: StubbedAws) -> None:
+    approve(aws, ANOTHER_KEY.arn, KEY.arn, "alias/emr-logs")
+
+    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+
+    assert answer["rules"]["EMRLOG-006"] == "COMPLIANT"
+    assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
+
+
+def test_each_approved_key_is_asked_for_once_where_none_matches(aws: StubbedAws) -> None:
+    approve(aws, ANOTHER_KEY.arn, "alias/gone")
+    gone = AwsError("NotFoundException")
+    aws.answer(
+        "DescribeKey",
+        lambda params: gone if params["KeyId"] == "alias/gone" else describe_key(params),
+    )
+    function, event = load("check_cluster"), an_event("emr-cluster-state-change-running")
+
+    answer = invoke(function, event)
+
+    assert answer["rules"]["EMRLOG-006"] == "INSUFFICIENT_DATA"
+    asked = [params["KeyId"] for name, params in aws.calls if name == "DescribeKey"]
+    assert asked == [KEY.arn, ANOTHER_KEY.arn, "alias/gone"]
+    aws.forget_calls()
+
+    invoke(function, event)
+
+    assert "DescribeKey" not in aws.counts
+
+
 def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: StubbedAws) -> None:
     function, event = load("check_cluster"), an_event("emr-cluster-state-change-running")
     invoke(function, event)

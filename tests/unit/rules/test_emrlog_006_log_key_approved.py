@@ -2,7 +2,7 @@ import pytest
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.keys import ApprovedKey, KeyState, KmsKey
+from emr_log_guard.domain.keys import ApprovedKey, KeyNotFound, KeyState, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.emrlog_006_log_key_approved import RULE
 from tests.unit.builders import (
@@ -121,6 +121,123 @@ def test_a_log_key_that_cannot_be_described_is_doubt() -> None:
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNREADABLE.reason in outcome.summary
+
+
+SHUT = Unresolved("kms:DescribeKey answered AccessDeniedException")
+THEIRS = key_arn(account=OTHER_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("listed", "compliance"),
+    [
+        ((THEIRS,), Compliance.COMPLIANT),
+        ((THEIRS.replace("1234abcd", "1234ABCD"),), Compliance.COMPLIANT),
+        ((KEY.arn, ANOTHER_KEY.arn), Compliance.NON_COMPLIANT),
+    ],
+)
+@pytest.mark.parametrize("unread", [SHUT, Unresolved("ThrottlingException", transient=True)])
+def test_a_key_that_shuts_the_guard_out_is_decided_by_its_arn(
+    unread: Unresolved, listed: tuple[str, ...], compliance: Compliance
+) -> None:
+    cluster = a_cluster(log_key_identifier=THEIRS)
+    approved_keys = tuple(ApprovedKey(each, each) for each in listed)
+
+    outcome = RULE.check(cluster_facts(cluster, log_key=unread, approved_keys=approved_keys))
+
+    assert outcome.compliance is compliance
+    assert THEIRS in outcome.summary
+
+
+@pytest.mark.parametrize("identifier", ["alias/approved", "0987dcba-09fe-87dc-65ba-ab0987654321"])
+def test_an_alias_or_id_that_cannot_be_resolved_may_be_the_key_that_shuts_the_guard_out(
+    identifier: str,
+) -> None:
+    cluster = a_cluster(log_key_identifier=THEIRS)
+    listed = (*approved(KEY), ApprovedKey(identifier, SHUT))
+
+    outcome = RULE.check(cluster_facts(cluster, log_key=SHUT, approved_keys=listed))
+
+    assert (outcome.compliance, outcome.broken) == (Compliance.INSUFFICIENT_DATA, False)
+    assert identifier in outcome.summary
+
+
+def test_a_key_that_is_named_by_an_alias_and_cannot_be_described_stays_undetermined() -> None:
+    cluster = a_cluster(log_key_identifier="alias/emr-logs")
+
+    outcome = RULE.check(cluster_facts(cluster, log_key=SHUT, approved_keys=approved(KEY)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+
+
+def test_key_ids_are_compared_without_regard_to_case() -> None:
+    typed = KEY.arn.replace("1234abcd", "1234ABCD")
+
+    outcome = RULE.check(cluster_facts(approved_keys=(ApprovedKey(typed, typed),)))
+
+    assert outcome.compliance is Compliance.COMPLIANT
+
+
+def test_an_id_matches_by_itself_though_it_cannot_be_described() -> None:
+    key_id = KEY.arn.rpartition("/")[2]
+    listed = (ApprovedKey(key_id, SHUT, named=KEY.arn),)
+
+    assert RULE.check(cluster_facts(approved_keys=listed)).compliance is Compliance.COMPLIANT
+
+
+@pytest.mark.parametrize("approved_as", [MULTI_REGION.arn, "alias/emr-logs"])
+def test_a_replica_of_an_approved_key_is_another_key_and_the_summary_says_what_to_add(
+    approved_as: str,
+) -> None:
+    replica = a_key(arn=MULTI_REGION.arn.replace(REGION, OTHER_REGION))
+    facts = cluster_facts(
+        log_key=replica, approved_keys=(ApprovedKey(approved_as, MULTI_REGION.arn),)
+    )
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert (
+        f"{approved_as} is a related multi-Region key in {REGION}, with a key policy of its own: "
+        "if this one is meant, too, add its ARN to approved_keys"
+    ) in outcome.summary
+
+
+def test_an_approved_arn_that_does_not_exist_may_be_a_mistake_for_this_key() -> None:
+    mistyped = key_arn("1234abcd-12ab-34cd-56ef-1234567890ac")
+    gone = KeyNotFound(mistyped, "kms:DescribeKey answered NotFoundException")
+
+    outcome = RULE.check(cluster_facts(approved_keys=(ApprovedKey(mistyped, gone),)))
+
+    assert (outcome.compliance, outcome.broken) == (Compliance.INSUFFICIENT_DATA, False)
+    assert mistyped in outcome.summary
+
+
+def test_an_approved_arn_that_cannot_be_described_for_now_may_not_exist() -> None:
+    throttled = Unresolved("kms:DescribeKey answered ThrottlingException", transient=True)
+
+    outcome = RULE.check(cluster_facts(approved_keys=(ApprovedKey(ANOTHER_KEY.arn, throttled),)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.once_lasting is Compliance.INSUFFICIENT_DATA
+
+
+def test_an_alias_that_is_gone_approves_none_but_the_key_that_it_last_stood_for() -> None:
+    gone = ApprovedKey("alias/gone", NO_SUCH_KEY, last_target=ANOTHER_KEY.arn)
+
+    outcome = RULE.check(cluster_facts(approved_keys=(gone,)))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA  # NotFoundException may pass
+    assert outcome.once_lasting is Compliance.NON_COMPLIANT
+    assert f"alias/gone, which was {ANOTHER_KEY.arn}" in outcome.summary
+
+
+def test_the_key_that_a_deleted_alias_last_stood_for_is_undetermined() -> None:
+    gone = ApprovedKey("alias/gone", NO_SUCH_KEY, last_target=KEY.arn)
+
+    outcome = RULE.check(cluster_facts(approved_keys=(gone,)))
+
+    assert (outcome.compliance, outcome.broken) == (Compliance.INSUFFICIENT_DATA, False)
+    assert "does not exist any more" in outcome.summary
 
 
 UNKNOWN = ApprovedKey("alias/approved", Unresolved("kms:DescribeKey answered ThrottlingException"))

@@ -1,7 +1,7 @@
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
 from emr_log_guard.domain.log_objects import SSE_C
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE
@@ -18,6 +18,7 @@ from tests.unit.builders import (
     a_cluster,
     a_key,
     a_log_object,
+    approved,
     encrypted,
     key_arn,
     log_object_facts,
@@ -169,3 +170,107 @@ def test_a_steps_log_is_compared_with_its_steps_key(
 
     assert outcome.compliance is compliance
     assert told in outcome.summary
+
+
+UNAPPROVED = encrypted("aws:kms", ANOTHER_KEY.arn)
+
+
+@pytest.mark.parametrize("expected_key", [None, NO_SUCH_KEY, ANOTHER_KEY, UNREADABLE])
+def test_the_list_of_approved_keys_holds_for_objects_whatever_their_cluster_names(
+    expected_key: KeyFact | None,
+) -> None:
+    facts = log_object_facts(
+        encryption=UNAPPROVED,
+        object_key=ANOTHER_KEY,
+        expected_key=expected_key,
+        approved_keys=approved(KEY),
+    )
+
+    outcome = RULE.check(facts)
+
+    assert outcome.compliance is Compliance.NON_COMPLIANT
+    assert f"{a_log_object()}'s key {ANOTHER_KEY.arn} is none of the approved keys" in (
+        outcome.summary
+    )
+    assert KEY.arn in RULE.remediation(facts)
+
+
+@pytest.mark.parametrize(
+    ("expected_key", "compliance"),
+    [
+        (KEY, Compliance.COMPLIANT),
+        (None, Compliance.NOT_APPLICABLE),
+        (ANOTHER_KEY, Compliance.NON_COMPLIANT),
+        (UNREADABLE, Compliance.INSUFFICIENT_DATA),
+    ],
+)
+def test_an_object_under_an_approved_key_is_compared_with_its_clusters(
+    expected_key: KeyFact | None, compliance: Compliance
+) -> None:
+    facts = log_object_facts(expected_key=expected_key, approved_keys=approved(KEY))
+
+    assert RULE.check(facts).compliance is compliance
+
+
+def test_an_approved_key_that_cannot_be_resolved_may_be_the_objects() -> None:
+    listed = (ApprovedKey("alias/approved", UNREADABLE),)
+
+    outcome = RULE.check(log_object_facts(expected_key=None, approved_keys=listed))
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+
+
+def test_the_log_of_a_cluster_that_emr_does_not_know_here_is_not_held_against_the_list() -> None:
+    facts = log_object_facts(
+        cluster=UNKNOWN_CLUSTER,
+        expected_key=None,
+        object_key=ANOTHER_KEY,
+        encryption=UNAPPROVED,
+        approved_keys=approved(KEY),
+    )
+
+    assert RULE.check(facts).compliance is Compliance.INSUFFICIENT_DATA
+
+
+@pytest.mark.parametrize(
+    ("listed", "compliance"),
+    [
+        ((), Compliance.COMPLIANT),
+        (approved(ANOTHER_KEY, KEY), Compliance.COMPLIANT),
+        (approved(KEY), Compliance.NON_COMPLIANT),
+    ],
+)
+def test_the_former_key_of_an_alias_is_as_good_while_it_is_approved(
+    listed: tuple[ApprovedKey, ...], compliance: Compliance
+) -> None:
+    facts = log_object_facts(
+        encryption=UNAPPROVED,
+        object_key=ANOTHER_KEY,
+        former_keys=(KEY.arn, ANOTHER_KEY.arn),
+        approved_keys=listed,
+    )
+
+    assert RULE.check(facts).compliance is compliance
+
+
+def test_a_key_that_the_cluster_was_never_seen_with_is_no_former_key() -> None:
+    facts = log_object_facts(encryption=UNAPPROVED, object_key=ANOTHER_KEY, former_keys=(KEY.arn,))
+
+    assert RULE.check(facts).compliance is Compliance.NON_COMPLIANT
+
+
+def test_the_fix_of_an_object_is_an_approved_key_of_the_clusters_region() -> None:
+    elsewhere = a_key(arn=key_arn(region=OTHER_REGION))
+    gone = ApprovedKey("alias/gone", NO_SUCH_KEY)
+    facts = log_object_facts(
+        encryption=UNAPPROVED,
+        object_key=ANOTHER_KEY,
+        expected_key=ANOTHER_KEY,
+        approved_keys=(gone, *approved(elsewhere, KEY)),
+    )
+
+    assert KEY.arn in RULE.remediation(facts)
+    none = log_object_facts(expected_key=None, approved_keys=approved(elsewhere))
+    assert "ARN_OF_THE_LOG_KEY" in RULE.remediation(none)
+    unknown = log_object_facts(expected_key=None, cluster=UNKNOWN_CLUSTER)
+    assert "ARN_OF_THE_LOG_KEY" in RULE.remediation(unknown)

@@ -25,6 +25,7 @@ from emr_log_guard.usecases.audit_scope import ACTIVE, AuditScope
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from tests.unit.builders import (
     ACCOUNT,
+    ANOTHER_KEY,
     KEY,
     NOW,
     OTHER_ACCOUNT,
@@ -180,6 +181,27 @@ def compliance(report: AuditReport) -> dict[str, Compliance]:
 def verdicts(report: AuditReport) -> dict[str, Compliance]:
     [only] = report.clusters
     return {finding.rule_id: finding.compliance for finding in only.findings}
+
+
+def test_an_audit_holds_objects_against_the_list_and_remembers_nothing_of_aliases() -> None:
+    aliased = named("j-ALIASED01", log_key_identifier="alias/emr-logs")
+    world = World({REGION: FakeListing(aliased)})
+    world.keys.facts = {each.arn: each for each in (KEY, ANOTHER_KEY)} | {"alias/emr-logs": KEY}
+    log = f"emr/{aliased.id}/node/i-1/a.gz"
+    world.objects = FakeObjects([log], {log: encrypted("aws:kms", ANOTHER_KEY.arn)})
+    rules = frozenset({"EMRLOG-006", "EMRLOG-103"})
+
+    report = world.audit(AuditScope(Policy(), (REGION,), only=rules, objects=True))
+    assert verdicts(report)["EMRLOG-103"] is Compliance.NON_COMPLIANT  # its former key, perhaps
+
+    policy = Policy(approved_keys=(KEY.arn, "alias/gone"))
+    world.places = {REGION: FakeListing(replace(aliased, log_key_identifier=None))}
+    report = world.audit(AuditScope(policy, (REGION,), only=rules, objects=True))
+    assert verdicts(report)["EMRLOG-103"] is Compliance.INSUFFICIENT_DATA
+
+    policy = Policy(approved_keys=(KEY.arn,))
+    report = world.audit(AuditScope(policy, (REGION,), only=rules, objects=True))
+    assert verdicts(report)["EMRLOG-103"] is Compliance.NON_COMPLIANT
 
 
 def test_every_listed_cluster_is_judged() -> None:

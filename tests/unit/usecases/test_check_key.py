@@ -52,6 +52,15 @@ def test_the_clusters_that_log_with_a_key_are_checked_whatever_it_is_called(
     assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], NOW)
 
 
+def test_a_key_arn_is_the_same_key_in_any_case(world: World) -> None:
+    world.check()
+    check, rechecks = check_key(world, {})
+
+    check(KeyHint(KEY.arn.replace("1234abcd", "1234ABCD")))
+
+    assert rechecks.asked == [CLUSTER_ID]
+
+
 @pytest.mark.parametrize("fact", [NO_SUCH_KEY, UNREADABLE])
 def test_a_key_that_is_gone_or_closed_is_known_by_its_arn(world: World, fact: KeyFact) -> None:
     world.check()

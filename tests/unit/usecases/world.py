@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.domain.ledger import Entry
 from emr_log_guard.domain.policy import Policy
@@ -60,6 +61,7 @@ class World:
         self.schedules = FakeSchedules(self.journal)
         self.rechecks = FakeRechecks()
         self.ledger = DynamoLedger(self.table, "findings")
+        self.targets = DynamoApprovedTargets(self.table, "findings")
 
     def wait(self, seconds: float) -> None:
         """Let no time pass: nobody who was about to tell comes back."""
@@ -90,12 +92,20 @@ class World:
 
     @property
     def read_object(self) -> ReadLogObject:
-        return ReadLogObject(self.clusters, self.objects, self.keys, self.clusters)
+        return ReadLogObject(
+            self.clusters, self.objects, self.keys, self.clusters, self.ledger, self.targets
+        )
 
     @property
     def check_cluster(self) -> CheckCluster:
         read_facts = ReadClusterFacts(
-            self.keys, (), self.roles, self.clusters, self.buckets, self.checked_buckets
+            self.keys,
+            (),
+            self.roles,
+            self.clusters,
+            self.buckets,
+            self.checked_buckets,
+            self.targets,
         )
         return CheckCluster(
             clusters=self.clusters,
@@ -127,7 +137,9 @@ class World:
     def enforce(self) -> Enforce:
         return Enforce(
             clusters=self.clusters,
-            read_facts=ReadClusterFacts(self.keys, (), workloads=self.clusters),
+            read_facts=ReadClusterFacts(
+                self.keys, (), workloads=self.clusters, approved_targets=self.targets
+            ),
             read_object=self.read_object,
             policy=lambda: self.policy,
             ledger=self.ledger,

@@ -22,7 +22,15 @@ from emr_log_guard.errors import ClusterNotFoundError
 if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import Cluster
     from emr_log_guard.domain.keys import KmsKey
-    from emr_log_guard.usecases.ports import Buckets, Clusters, Keys, Roles, Steps
+    from emr_log_guard.domain.ledger import Memory
+    from emr_log_guard.usecases.ports import (
+        Buckets,
+        ClusterHistories,
+        Clusters,
+        Keys,
+        Roles,
+        Steps,
+    )
 
 BUCKET_SECONDS = 300
 """How long a bucket is taken to send its events, or not to."""
@@ -130,6 +138,19 @@ class RememberedSteps:
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """List a cluster's steps with log settings of their own, or remember them."""
         return self._known.get(cluster_id, lambda: self._steps.steps(cluster_id))
+
+
+class RememberedHistories:
+    """What is known of clusters, read at most once in KEY_SECONDS: a folder has many logs."""
+
+    def __init__(self, histories: "ClusterHistories", timer: Timer = monotonic) -> None:
+        """Ask these histories first."""
+        self._histories = histories
+        self._known = _Memory[str, "Memory"](timer, Retention())
+
+    def read(self, cluster_id: str) -> "Memory":
+        """Read what is known of a cluster, or remember it."""
+        return self._known.get(cluster_id, lambda: self._histories.read(cluster_id))
 
 
 class RememberedBuckets:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
@@ -38,6 +39,7 @@ def cluster_check(
         workloads=clusters,
         buckets=buckets,
         checked_buckets=settings.log_buckets,
+        approved_targets=DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name),
     )
     return CheckCluster(
         clusters=clusters,

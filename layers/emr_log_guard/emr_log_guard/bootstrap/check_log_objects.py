@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import RememberedClusters, RememberedKeys, RememberedSteps
+from emr_log_guard.adapters.memory import (
+    RememberedClusters,
+    RememberedHistories,
+    RememberedKeys,
+    RememberedSteps,
+)
 from emr_log_guard.adapters.s3 import S3LogObjects
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
@@ -28,6 +34,10 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
             objects=S3LogObjects(clients.s3()),
             keys=RememberedKeys(KmsKeys(clients.kms)),
             steps=RememberedSteps(clusters),
+            histories=RememberedHistories(ledger),
+            approved_targets=DynamoApprovedTargets(
+                clients.dynamodb(), settings.findings_table_name
+            ),
         ),
         policy=current_policy(settings),
         ledger=ledger,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
@@ -35,11 +36,17 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     keys = KmsKeys(clients.kms)
     alerts = SnsAlerts(clients.sns, settings.alerts_topic_arn)
     ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
+    targets = DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name)
     return Enforce(
         clusters=clusters,
-        read_facts=ReadClusterFacts(keys, workloads=clusters),
+        read_facts=ReadClusterFacts(keys, workloads=clusters, approved_targets=targets),
         read_object=ReadLogObject(
-            RememberedClusters(clusters), S3LogObjects(clients.s3()), keys, clusters
+            RememberedClusters(clusters),
+            S3LogObjects(clients.s3()),
+            keys,
+            clusters,
+            ledger,
+            targets,
         ),
         policy=CurrentPolicy(
             SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),

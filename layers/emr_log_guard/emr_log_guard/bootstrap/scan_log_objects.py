@@ -1,10 +1,11 @@
 """The wiring of scan_shard's log objects."""
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import RememberedKeys, RememberedSteps
+from emr_log_guard.adapters.memory import RememberedHistories, RememberedKeys, RememberedSteps
 from emr_log_guard.adapters.s3_folders import S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.bootstrap.clock import utc_now
@@ -22,6 +23,8 @@ def scan_log_objects(settings: Settings, session: AuditSession, region: str) -> 
         clusters=LedgeredClusters(clusters, ledger),
         keys=RememberedKeys(KmsKeys(clients.kms)),
         steps=RememberedSteps(clusters),
+        histories=RememberedHistories(ledger),
+        approved_targets=DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name),
         policy=current_policy(settings),
         clock=utc_now,
         runbook=settings.runbook,

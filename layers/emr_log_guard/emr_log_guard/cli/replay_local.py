@@ -82,7 +82,8 @@ def _of_object(
     here: Here, hint: LogObjectHint, policy: Policy, judging: Judging
 ) -> Iterator[tuple[Finding, ...]]:
     try:
-        facts = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)(hint.version)
+        read = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)
+        facts = read.under(policy)(hint.version)
     except ObjectNotFoundError:
         typer.echo(f"{hint.version} is gone: there is nothing to judge.")
         return

@@ -7,7 +7,14 @@ from typing import ClassVar
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.key_access import RoleKeyAccess
-from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
+from emr_log_guard.domain.keys import (
+    ApprovedKey,
+    KeyFact,
+    KeyManager,
+    KeyNotFound,
+    KmsKey,
+    certain_arn,
+)
 from emr_log_guard.domain.unresolved import Unresolved
 
 _LAUNCHING = frozenset({"STARTING", "BOOTSTRAPPING"})
@@ -265,6 +272,31 @@ class ClusterFacts:
         """Wherever logs are archived: the cluster's log URI first, each named once."""
         uris = (self.cluster.archive_uri, *(each.workload.log_uri for each in self.workloads))
         return tuple(dict.fromkeys(uri for uri in uris if uri))
+
+    @property
+    def certain_key_arns(self) -> tuple[str, ...]:
+        """The ARNs of the customer-managed keys, and of those that could not be described."""
+        cluster = self.cluster
+        named = (
+            (self.log_key, cluster.log_key_identifier),
+            (self.cloudwatch_key, cluster.cloudwatch_key_identifier),
+            *(
+                (each.log_key, each.workload.log_key_identifier or cluster.log_key_identifier)
+                for each in self.workloads
+            ),
+            *(
+                (each.cloudwatch_key, each.workload.cloudwatch_key_identifier)
+                for each in self.workloads
+                if isinstance(each.workload, Session)
+            ),
+        )
+        arns = (
+            certain_arn(fact, identifier)
+            for fact, identifier in named
+            if not (isinstance(fact, KmsKey) and fact.manager is KeyManager.AWS)
+            and not isinstance(fact, KeyNotFound)
+        )
+        return tuple(dict.fromkeys(arn for arn in arns if arn))
 
     @property
     def key_arns(self) -> tuple[str, ...]:

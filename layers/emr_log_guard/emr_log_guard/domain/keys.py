@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.unresolved import Unresolved
@@ -81,6 +82,71 @@ type KeyFact = KmsKey | KeyNotFound | Unresolved
 """What could be learnt of a key that something names."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyIdentifier:
+    """What names a key, in the one form that identifiers are compared in.
+
+    A key id is hexadecimal: it is the same in any case. An alias' name is compared as it is. An id
+    or alias without an ARN means the account and Region of whoever asks; here these are empty.
+    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+    """
+
+    resource: str
+    """`key/<key id>` or `alias/<name>`."""
+    partition: str = ""
+    region: str = ""
+    account: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a key id, key ARN, alias name or alias ARN."""
+        arn = Arn.parse(text)
+        if arn is None:
+            return cls(text if text.startswith("alias/") else f"key/{text.lower()}")
+        resource = arn.resource if arn.resource.startswith("alias/") else arn.resource.lower()
+        return cls(resource, arn.partition.lower(), arn.region.lower(), arn.account)
+
+    def within(self, home: Arn) -> Self:
+        """Complete an id or alias name by the account and Region that it is used in."""
+        if self.account:
+            return self
+        place = {"partition": home.partition, "region": home.region, "account": home.account}
+        return replace(self, **place)
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether it names an alias, which can be moved to another key."""
+        return self.resource.startswith("alias/")
+
+    def related_to(self, other: Self) -> bool:
+        """Return whether both name multi-Region keys of one set, in two Regions.
+
+        Related keys have the same key id and material. Each is a resource of its own all the same,
+        with its own ARN, key policy, grants and state: to approve one is not to approve the others.
+        https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-auth.html
+        """
+        same = (self.resource, self.partition, self.account) == (
+            other.resource,
+            other.partition,
+            other.account,
+        )
+        return same and self.resource.startswith("key/mrk-") and self.region != other.region
+
+    def __str__(self) -> str:
+        """Write an ARN; without an account, the id or alias name."""
+        if self.account:
+            return str(Arn(self.partition, "kms", self.region, self.account, self.resource))
+        return self.resource.removeprefix("key/")
+
+
+def same_key(one: str, other: str) -> bool:
+    """Return whether two identifiers name the same key, or the same alias.
+
+    What an alias points to only KMS knows: an alias and a key ARN are never the same.
+    """
+    return one == other or KeyIdentifier.parse(one) == KeyIdentifier.parse(other)
+
+
 def is_key_arn(identifier: str) -> bool:
     """Say whether an identifier is a key's ARN, which names it for good: an alias can be moved."""
     arn = Arn.parse(identifier)
@@ -88,18 +154,23 @@ def is_key_arn(identifier: str) -> bool:
 
 
 def named_arn(identifier: str, beside: Arn) -> str:
-    """Write a key id or an alias name as the ARN that it stands for; an ARN stands for itself.
+    """Write a key id or an alias name as the ARN that it stands for, in the form to compare by.
 
     Args:
         identifier: Any identifier of a key.
         beside: An ARN of the account and Region in which the identifier is resolved.
 
-    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
     """
-    if Arn.parse(identifier) is not None:
-        return identifier
-    resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
-    return str(replace(beside, service="kms", resource=resource))
+    return str(KeyIdentifier.parse(identifier).within(beside))
+
+
+def certain_arn(fact: KeyFact | None, identifier: str | None) -> str | None:
+    """Return a key's ARN as far as it is certain: by KMS's answer, else by its own identifier."""
+    if isinstance(fact, KmsKey):
+        return fact.arn
+    if identifier and is_key_arn(identifier):
+        return str(KeyIdentifier.parse(identifier))
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +179,12 @@ class ApprovedKey:
 
     identifier: str
     arn: str | KeyNotFound | Unresolved
+    named: str | None = None
+    """The ARN of the key that an id names by itself, in the cluster's account and Region."""
+    last_target: str | None = None
+    """The ARN that an identifier which does not exist any more last stood for; None if unknown."""
+
+    def names(self, arn: str) -> bool:
+        """Return whether this approves the key of that ARN, by name or by what it stands for."""
+        own = self.named or self.identifier
+        return same_key(own, arn) or (isinstance(self.arn, str) and same_key(self.arn, arn))

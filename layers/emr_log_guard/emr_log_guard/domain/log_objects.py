@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from emr_log_guard.domain.clusters import Cluster
-from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 
 SSE_C = "SSE-C"
@@ -52,3 +52,8 @@ class LogObjectFacts:
     """The key that it should have: its step's, else its cluster's; None when these name none."""
     expected_of: str = "cluster"
     """Who names that key, such as `step s-2A`."""
+    approved_keys: tuple[ApprovedKey, ...] = ()
+    """Empty while the policy lists none."""
+    former_keys: tuple[str, ...] = ()
+    """The ARNs of the keys that the cluster was seen with, where an alias that names one of them
+    may have been moved since; empty where nothing depends on it."""

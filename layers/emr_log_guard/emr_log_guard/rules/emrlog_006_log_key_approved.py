@@ -2,16 +2,11 @@
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Severity
-from emr_log_guard.domain.findings import (
-    Outcome,
-    compliant,
-    insufficient_data,
-    non_compliant,
-    not_applicable,
-)
-from emr_log_guard.domain.keys import KeyNotFound
+from emr_log_guard.domain.findings import Outcome, not_applicable
+from emr_log_guard.domain.keys import certain_arn
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.premises import customer_key
+from emr_log_guard.rules.approval import approval
+from emr_log_guard.rules.premises import customer_key, named_key
 from emr_log_guard.rules.remediation import relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -19,26 +14,19 @@ from emr_log_guard.rules.rule import Rule
 def check(facts: ClusterFacts) -> Outcome:
     """Compare key ARNs, never identifiers as typed: an alias can be pointed elsewhere.
 
+    A key that cannot be described is compared by the ARN that the cluster names it by, if it does.
     https://docs.aws.amazon.com/kms/latest/developerguide/alias-about.html
     """
     if not facts.approved_keys:
         return not_applicable("the policy lists no approved keys")
     key = customer_key(facts)
-    if isinstance(key, Outcome):
-        return key
-    if key.arn in {approved.arn for approved in facts.approved_keys}:
-        return compliant(f"the log key {key.arn} is approved")
-    for approved in facts.approved_keys:
-        match approved.arn:
-            case Unresolved(reason):
-                return insufficient_data(f"an approved key cannot be resolved: {reason}")
-            case KeyNotFound(identifier=identifier, reason=reason):
-                # An alias that was deleted may have named this very key a moment ago.
-                return insufficient_data(f"approved key {identifier} does not exist: {reason}")
-            case _:
-                pass
-    names = ", ".join(approved.identifier for approved in facts.approved_keys)
-    return non_compliant(f"the log key {key.arn} is none of the approved keys ({names})")
+    if not isinstance(key, Outcome):
+        return approval("the log key", key.arn, facts.approved_keys)
+    unread = named_key(facts)
+    arn = certain_arn(facts.log_key, facts.cluster.log_key_identifier)
+    if isinstance(unread, Unresolved) and arn:
+        return approval("the log key", arn, facts.approved_keys)
+    return key
 
 
 RULE = Rule(

@@ -1,4 +1,4 @@
-"""EMRLOG-103: a log object carries the key that its step, or else its cluster, names."""
+"""EMRLOG-103: a log object carries the key that its step or cluster names, an approved one."""
 
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import (
@@ -9,31 +9,50 @@ from emr_log_guard.domain.findings import (
     not_applicable,
     undetermined,
 )
-from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey, is_key_arn
+from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey, certain_arn, same_key
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.approval import approval
 from emr_log_guard.rules.premises import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: LogObjectFacts) -> Outcome:
-    """Compare the ARN of the object's key with the ARN of the key that it should have.
+    """Compare the ARN of the object's key with the key that it should have, and the approved ones.
 
-    https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
+    Where the policy approves keys, an object's key has to be one, whatever its cluster names.
     """
     actual = carried_key(facts)
     if isinstance(actual, Outcome) and actual.compliance is Compliance.NOT_APPLICABLE:
         return actual
     expected = _expected_key(facts)
-    if isinstance(expected, Outcome):
-        return expected
     if isinstance(actual, Outcome):
-        return actual
-    if actual == expected.arn:
-        return compliant(f"{facts.version} carries its {facts.expected_of}'s key {actual}")
+        return expected if isinstance(expected, Outcome) else actual
+    outcome = expected if isinstance(expected, Outcome) else _compared(facts, actual, expected)
+    if (
+        not facts.approved_keys
+        or isinstance(facts.cluster, Unresolved)  # another account's or Region's has its own list
+        or outcome.compliance is Compliance.NON_COMPLIANT
+    ):
+        return outcome
+    approved = approval(f"{facts.version}'s key", actual, facts.approved_keys)
+    return outcome if approved.compliance is Compliance.COMPLIANT else approved
+
+
+def _compared(facts: LogObjectFacts, actual: str, expected: KmsKey) -> Outcome:
+    """Compare with the expected key; older objects keep the key that an alias named formerly.
+
+    https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
+    https://docs.aws.amazon.com/kms/latest/developerguide/alias-about.html
+    """
+    of = facts.expected_of
+    if same_key(actual, expected.arn):
+        return compliant(f"{facts.version} carries its {of}'s key {actual}")
+    if any(same_key(actual, former) for former in facts.former_keys):
+        return compliant(f"{facts.version} carries its {of}'s former key {actual}")
     return non_compliant(
-        f"{facts.version} is encrypted with {actual}, its {facts.expected_of} names {expected.arn}"
+        f"{facts.version} is encrypted with {actual}, its {of} names {expected.arn}"
     )
 
 
@@ -47,8 +66,8 @@ def carried_key(facts: LogObjectFacts) -> str | Outcome:
             return not_applicable("the object's key is AWS-managed")
         case KmsKey(arn=arn):
             return arn
-        case _ if encryption.key_identifier and is_key_arn(encryption.key_identifier):
-            return encryption.key_identifier
+        case _ if named := certain_arn(None, encryption.key_identifier):
+            return named
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
         case KeyNotFound(reason=reason):
@@ -75,9 +94,10 @@ RULE = Rule(
     id="EMRLOG-103",
     name="log-object-cluster-key",
     severity=Severity.HIGH,
-    violation="it is under another customer-managed key than its step, or else its cluster, names",
+    violation="it is under another customer-managed key than its step, or else its cluster, names, "
+    "or under one that the policy does not approve",
     premise="the object is under a customer-managed key, and its cluster or step names a key that "
-    "exists",
+    "exists, or the policy approves keys",
     why="This log is under the control of somebody else's key than the one meant for it.",
     check=check,
     remediation=reencrypt,

@@ -13,7 +13,7 @@ from emr_log_guard.domain.clusters import ClusterFacts, Session
 from emr_log_guard.domain.iam_policy import Truth
 from emr_log_guard.domain.key_access import IdentityDecision, RoleKeyAccess, UndeterminedDecision
 from emr_log_guard.domain.key_policy import KeyPolicyVerdict
-from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey
+from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyState, KmsKey, same_key
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.preparation import key_policy_statement, policy, policy_name
@@ -105,7 +105,7 @@ def _is_spoilt(key: KeyFact | None, arn: str) -> bool:
         case KmsKey(manager=KeyManager.CUSTOMER, state=KeyState.ENABLED, spec="SYMMETRIC_DEFAULT"):
             return False
         case KmsKey():
-            return key.arn == arn
+            return same_key(key.arn, arn)
         case _:
             return False
 
@@ -166,11 +166,7 @@ def _allow_in_role(role: str, action: str, key: KmsKey) -> str:
 def reencrypt(facts: LogObjectFacts) -> str:
     """Re-encrypt a log object in place, with the customer's key that it should have."""
     version = facts.version
-    match facts.expected_key:
-        case KmsKey(manager=KeyManager.CUSTOMER, arn=arn):
-            key = arn
-        case _:
-            key = "ARN_OF_THE_LOG_KEY"
+    key = _key_of_object(facts)
     region = ""
     if not isinstance(facts.cluster, Unresolved):
         region = f" --region {quote(facts.cluster.region)}"
@@ -209,6 +205,24 @@ def terminate_sessions(
 def on_cluster(facts: ClusterFacts) -> str:
     """Name the cluster to a command of EMR."""
     return f"--region {quote(facts.cluster.region)} --cluster-id {quote(facts.cluster.id)}"
+
+
+def _key_of_object(facts: LogObjectFacts) -> str:
+    """Name the key that an object should have: a customer-managed one, and approved."""
+    approved = facts.approved_keys
+    match facts.expected_key:
+        case KmsKey(manager=KeyManager.CUSTOMER, arn=arn) if not approved or any(
+            each.names(arn) for each in approved
+        ):
+            return arn
+        case _:
+            pass
+    if not isinstance(facts.cluster, Unresolved):
+        for each in approved:
+            listed = Arn.parse(each.arn) if isinstance(each.arn, str) else None
+            if listed and listed.region == facts.cluster.region:
+                return str(listed)
+    return "ARN_OF_THE_LOG_KEY"
 
 
 def send_events(bucket: str) -> str:

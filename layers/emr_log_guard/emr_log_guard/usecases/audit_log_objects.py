@@ -63,7 +63,7 @@ class AuditLogObjects:
             nonlocal count
             read = ReadLogObject(
                 TheCluster(cluster.id, cluster), self.objects, self.keys, self.steps
-            )
+            ).under(self.scope.policy)
             try:
                 for each in self._read(self._sampled(below()), read):
                     if each is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.keys import KeyNotFound, KmsKey, is_key_arn, named_arn
+from emr_log_guard.domain.keys import KeyNotFound, KmsKey, certain_arn, named_arn
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import KeyUnreadableError
@@ -45,7 +45,7 @@ class CheckKey:
         """
         match hint:
             case KeyHint(key=key):
-                changed = key if is_key_arn(key) else self._arn(key)
+                changed = certain_arn(None, key) or self._arn(key)
                 clusters = self.clusters.using_key(changed)
             case AliasHint(alias_arn=changed):
                 clusters = self._by_alias(hint)

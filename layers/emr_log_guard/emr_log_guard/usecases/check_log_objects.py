@@ -60,7 +60,7 @@ class CheckLogObjects:
 
     def _read(self, hint: LogObjectHint) -> LogObjectRead | None:
         try:
-            facts = self.read_object(hint.version)
+            facts = self.read_object.under(self.policy())(hint.version)
         except ObjectNotFoundError:
             if hint.otherwise:
                 return self._read(replace(hint, version=hint.otherwise, otherwise=None))

@@ -218,7 +218,7 @@ class Enforce:
         judging = Judging(self.clock(), self.runbook)
         facts = self.read_facts.under(policy, rules)(cluster)
         findings = judge_cluster(facts, rules, judging)
-        objects = list(self._objects(cluster, request))
+        objects = list(self._objects(cluster, request, policy))
         if objects:
             about_objects = [
                 rule for rule in in_force(LOG_OBJECT_RULES, policy) if rule.id in enforced
@@ -226,11 +226,13 @@ class Enforce:
             findings += judge_log_objects(Subject.of(cluster), objects, about_objects, judging)
         return findings
 
-    def _objects(self, cluster: Cluster, request: RequestEnforcement) -> Iterator[LogObjectFacts]:
+    def _objects(
+        self, cluster: Cluster, request: RequestEnforcement, policy: Policy
+    ) -> Iterator[LogObjectFacts]:
         """Read the request's log objects again; only this cluster's own count."""
         for version in request.log_objects:
             try:
-                facts = self.read_object(version)
+                facts = self.read_object.under(policy)(version)
             except ObjectNotFoundError:
                 logger.info("log object is gone", object=str(version))
                 continue

@@ -228,6 +228,26 @@ class Ledger(Protocol):
         ...
 
 
+class ClusterHistories(Protocol):
+    """Knows what the guard learnt of clusters earlier."""
+
+    def read(self, cluster_id: str) -> Memory:
+        """Read all that is remembered of a cluster."""
+        ...
+
+
+class ApprovedTargets(Protocol):
+    """Remembers which key each identifier in the list of approved keys last stood for."""
+
+    def recall(self) -> Mapping[str, str]:
+        """Read the keys' ARNs by the identifiers."""
+        ...
+
+    def remember(self, identifier: str, arn: str) -> None:
+        """Write down what an identifier stands for now."""
+        ...
+
+
 class ClustersByKey(Protocol):
     """Finds clusters by the keys that their logs use."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import (
     Cluster,
     ClusterFacts,
@@ -16,7 +17,7 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.iam_policy import KeyUse
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.key_policy import evaluate_key_policy
-from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey, is_key_arn
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KmsKey
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
@@ -28,7 +29,8 @@ from emr_log_guard.rules import emrlog_010_cloudwatch_logs_customer_key as cloud
 from emr_log_guard.rules import emrlog_011_log_key_rotation_enabled as key_rotation
 from emr_log_guard.rules import emrlog_012_no_service_retained_logs as retained_logs
 from emr_log_guard.rules.rule import Rule
-from emr_log_guard.usecases.ports import Buckets, Keys, Roles, Workloads
+from emr_log_guard.usecases.ports import ApprovedTargets, Buckets, Keys, Roles, Workloads
+from emr_log_guard.usecases.read_approved_keys import ReadApprovedKeys
 
 _ABOUT_STEPS = frozenset({steps_keep_key.RULE.id, bucket_sends_events.RULE.id})
 _ABOUT_SESSIONS = frozenset({cloudwatch_key.RULE.id, retained_logs.RULE.id})
@@ -49,6 +51,8 @@ class ReadClusterFacts:
     """None where no rule asks for the log buckets."""
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are looked at; empty when it is all that send events."""
+    approved_targets: ApprovedTargets | None = None
+    """None where nothing is remembered of approved keys."""
     rotation: bool = False
     """Whether a rule asks for the log key's rotation."""
     steps: bool = True
@@ -73,10 +77,10 @@ class ReadClusterFacts:
         facts = ClusterFacts(
             cluster,
             key,
-            tuple(map(self._approved, self.approved_keys)),
             cloudwatch_key=self._cloudwatch_key(cluster),
         )
         facts = self._workloads(facts)
+        facts = replace(facts, approved_keys=self._approved(facts))
         facts = replace(facts, log_buckets=tuple(self._log_buckets(facts)))
         rotatable = key_rotation.rotatable_key(facts) if self.rotation else None
         if isinstance(rotatable, KmsKey):
@@ -162,12 +166,9 @@ class ReadClusterFacts:
         identifier = cluster.cloudwatch_key_identifier
         return self.keys.describe(identifier) if cluster.cloudwatch_logs and identifier else None
 
-    def _approved(self, identifier: str) -> ApprovedKey:
-        """Resolve an approved key; a key ARN already says which key it is."""
-        if is_key_arn(identifier):
-            return ApprovedKey(identifier, identifier)
-        key = self.keys.describe(identifier)
-        return ApprovedKey(identifier, key.arn if isinstance(key, KmsKey) else key)
+    def _approved(self, facts: ClusterFacts) -> tuple[ApprovedKey, ...]:
+        read = ReadApprovedKeys(self.keys, self.approved_keys, self.approved_targets)
+        return read(Arn.of(facts.cluster.arn), facts.certain_key_arns)
 
     def _access(
         self, roles: Roles, key: KmsKey, title: str, role_arn: str | Unresolved, action: str

@@ -1,10 +1,13 @@
 """Gathering: all that the log-object rules judge by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster, Step
 from emr_log_guard.domain.findings import Outcome
-from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.keys import KeyFact, KeyIdentifier, KmsKey, same_key
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import (
     LogLocation,
@@ -13,10 +16,19 @@ from emr_log_guard.domain.log_uri import (
     step_id_in,
     why_bucket_is_unknown,
 )
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from emr_log_guard.rules import emrlog_103_log_object_cluster_key as cluster_key_carried
-from emr_log_guard.usecases.ports import Clusters, Keys, LogObjects, Steps
+from emr_log_guard.usecases.ports import (
+    ApprovedTargets,
+    ClusterHistories,
+    Clusters,
+    Keys,
+    LogObjects,
+    Steps,
+)
+from emr_log_guard.usecases.read_approved_keys import ReadApprovedKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,16 @@ class ReadLogObject:
     keys: Keys
     steps: Steps
     """Asked only about an object that its cluster's own settings do not explain."""
+    histories: ClusterHistories | None = None
+    """Asked only about an object with another key than its alias names; None where nothing is
+    remembered."""
+    approved_targets: ApprovedTargets | None = None
+    """None where nothing is remembered of approved keys."""
+    approved_keys: tuple[str, ...] = ()
+
+    def under(self, policy: Policy) -> Self:
+        """Read for a policy."""
+        return replace(self, approved_keys=policy.approved_keys)
 
     def __call__(self, version: ObjectVersion) -> LogObjectFacts | None:
         """Read an object's facts; None when it is provably no cluster's log, or a folder marker.
@@ -60,7 +82,9 @@ class ReadLogObject:
             cluster=cluster,
             expected_key=expected,
         )
-        return facts if isinstance(cluster, Unresolved) else self._explained(facts, cluster)
+        if isinstance(cluster, Unresolved):
+            return facts
+        return self._listed(self._explained(facts, cluster), cluster)
 
     def _owner(
         self, version: ObjectVersion
@@ -92,7 +116,7 @@ class ReadLogObject:
         if isinstance(carried, Outcome) or (
             path is not None
             and isinstance(facts.expected_key, KmsKey)
-            and facts.expected_key.arn == carried
+            and same_key(facts.expected_key.arn, carried)
         ):
             return facts
         steps = self.steps.steps(cluster.id)
@@ -101,20 +125,41 @@ class ReadLogObject:
         authors = _authors(facts.version, cluster, steps)
         keys = [(self._key(cluster, author), author) for author in authors]
         for key, author in keys:
-            if isinstance(key, KmsKey) and key.arn == carried:
+            if isinstance(key, KmsKey) and same_key(key.arn, carried):
                 return _expecting(facts, key, author)
         # None of them: doubt, or an author without a key, speaks for the object.
         for key, author in sorted(keys, key=lambda named: not isinstance(named[0], Unresolved)):
             if not isinstance(key, KmsKey):
                 return _expecting(facts, key, author)
+        former = self._former_keys(cluster, authors)
+        if any(same_key(carried, each) for each in former):
+            return replace(_expecting(facts, *keys[0]), former_keys=former)
         if cluster.sessions_enabled and path is not None and _may_be_anyones(path):
             reason = f"{facts.version} may be the log of a session: where these lie is unknown"
             return replace(facts, expected_key=Unresolved(reason))
         return _expecting(facts, *keys[0])
 
+    def _listed(self, facts: LogObjectFacts, cluster: Cluster) -> LogObjectFacts:
+        """Read the approved keys, where there is a key to look for in their list."""
+        carried = cluster_key_carried.carried_key(facts)
+        if isinstance(carried, Outcome):
+            return facts
+        read = ReadApprovedKeys(self.keys, self.approved_keys, self.approved_targets)
+        return replace(facts, approved_keys=read(Arn.of(cluster.arn), (carried,)))
+
+    def _former_keys(self, cluster: Cluster, authors: Sequence[Step | None]) -> tuple[str, ...]:
+        """Recall the keys that the cluster was seen with, if an alias may have been moved since."""
+        named = {_key_identifier(cluster, author) for author in authors}
+        if self.histories is None or not any(
+            identifier and KeyIdentifier.parse(identifier).is_alias for identifier in named
+        ):
+            return ()
+        known = self.histories.read(cluster.id).known
+        return known.keys if known else ()
+
     def _key(self, cluster: Cluster, step: Step | None = None) -> KeyFact | None:
         """Read the key that a step names, or else its cluster."""
-        identifier = (step.log_key_identifier if step else None) or cluster.log_key_identifier
+        identifier = _key_identifier(cluster, step)
         return self.keys.describe(identifier) if identifier else None
 
     def _object_key(
@@ -124,7 +169,7 @@ class ReadLogObject:
         if isinstance(encryption, Unresolved) or encryption.key_identifier is None:
             return None
         identifier = encryption.key_identifier
-        if isinstance(expected, KmsKey) and expected.arn == identifier:
+        if isinstance(expected, KmsKey) and same_key(expected.arn, identifier):
             return expected
         return self.keys.describe(identifier)
 
@@ -181,6 +226,10 @@ def _authors(
     if at_cluster is None:
         return [*here]
     return [None, *here] if _may_be_anyones(at_cluster) else [None]
+
+
+def _key_identifier(cluster: Cluster, step: Step | None) -> str | None:
+    return (step.log_key_identifier if step else None) or cluster.log_key_identifier
 
 
 def _may_be_anyones(path: str) -> bool:

@@ -22,7 +22,14 @@ from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
-from emr_log_guard.usecases.ports import Clusters, Keys, PolicyInForce, Steps
+from emr_log_guard.usecases.ports import (
+    ApprovedTargets,
+    ClusterHistories,
+    Clusters,
+    Keys,
+    PolicyInForce,
+    Steps,
+)
 from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
 from emr_log_guard.usecases.rescan_ports import LogFolders
 
@@ -43,6 +50,8 @@ class ScanLogObjects:
     policy: PolicyInForce
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
+    histories: ClusterHistories | None = None
+    approved_targets: ApprovedTargets | None = None
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are looked at; empty when it is all."""
     threads: int = OBJECT_THREADS
@@ -62,13 +71,19 @@ class ScanLogObjects:
         folder = _placed(folder, cluster)
         if folder.bucket is None or not is_checked(folder.bucket, self.checked_buckets):
             return ShardDone(shard=shard.id)
-        rules = in_force(LOG_OBJECT_RULES, self.policy())
+        policy = self.policy()
+        rules = in_force(LOG_OBJECT_RULES, policy)
         listing = _Listing(replace(folder, after=after or folder.after))
         tally = _Tally(rules, tell)
         found = self._found(listing, rescan.deep)
         read = ReadLogObject(
-            TheCluster(folder.cluster_id, cluster), self.folders, self.keys, self.steps
-        )
+            TheCluster(folder.cluster_id, cluster),
+            self.folders,
+            self.keys,
+            self.steps,
+            self.histories,
+            self.approved_targets,
+        ).under(policy)
 
         def one(version: ObjectVersion) -> LogObjectFacts | None:
             try:

@@ -1,0 +1,30 @@
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
+from tests.unit.builders import ACCOUNT, ANOTHER_KEY, KEY, REGION
+from tests.unit.fake_table import FakeTable
+
+ALIAS = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
+
+
+def test_what_an_alias_last_stood_for_outlives_the_process() -> None:
+    table = FakeTable()
+    targets = DynamoApprovedTargets(table, "findings")
+    assert targets.recall() == {}
+
+    targets.remember(ALIAS, KEY.arn)
+    targets.remember(ALIAS, ANOTHER_KEY.arn)
+    targets.remember(KEY.arn, KEY.arn)
+
+    assert DynamoApprovedTargets(table, "findings").recall() == {
+        ALIAS: ANOTHER_KEY.arn,
+        KEY.arn: KEY.arn,
+    }
+
+
+def test_what_is_written_already_is_not_written_again() -> None:
+    table = FakeTable()
+    targets = DynamoApprovedTargets(table, "findings")
+
+    for _ in range(3):
+        targets.remember(ALIAS, KEY.arn)
+
+    assert table.counts == {"PutItem": 1}

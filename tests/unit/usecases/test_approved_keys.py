@@ -1,0 +1,240 @@
+from dataclasses import replace
+
+import pytest
+
+from emr_log_guard.domain.clusters import Step
+from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.findings import Finding, Outcome
+from emr_log_guard.domain.ledger import Known
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules.emrlog_006_log_key_approved import RULE as RULE_006
+from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
+from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from tests.unit.builders import (
+    ACCOUNT,
+    ANOTHER_KEY,
+    CLUSTER_ID,
+    KEY,
+    NOW,
+    OTHER_ACCOUNT,
+    REGION,
+    UNREADABLE,
+    a_cluster,
+    a_key,
+    a_log_object,
+    a_policy,
+    encrypted,
+    key_arn,
+)
+from tests.unit.usecases.world import World
+
+KEY_ID = KEY.arn.rpartition("/")[2]
+ANOTHER_ID = ANOTHER_KEY.arn.rpartition("/")[2]
+MISTYPED = key_arn("1234abcd-12ab-34cd-56ef-1234567890ac")
+NO_KEY = a_cluster(log_key_identifier=None)
+
+
+def by_rule_006(world: World, log_key: str = KEY.arn) -> Outcome:
+    """Evaluate a cluster with this log key by EMRLOG-006, and write nothing down."""
+    read = world.check_cluster.read_facts.under(world.policy, CLUSTER_RULES)
+    return RULE_006.check(read(a_cluster(log_key_identifier=log_key)))
+
+
+@pytest.mark.parametrize(
+    ("approved", "asked", "compliance"),
+    [
+        ((KEY.arn, "alias/secret", ANOTHER_KEY.arn), [KEY.arn], Compliance.COMPLIANT),
+        ((KEY_ID.upper(),), [KEY.arn], Compliance.COMPLIANT),
+        ((MISTYPED,), [KEY.arn, MISTYPED], Compliance.INSUFFICIENT_DATA),
+        ((ANOTHER_KEY.arn,), [KEY.arn, ANOTHER_KEY.arn], Compliance.NON_COMPLIANT),
+        (
+            (ANOTHER_KEY.arn, "alias/emr-logs"),
+            [KEY.arn, ANOTHER_KEY.arn, "alias/emr-logs"],
+            Compliance.COMPLIANT,
+        ),
+    ],
+)
+def test_approved_keys_are_resolved_only_where_no_name_matches(
+    world: World, approved: tuple[str, ...], asked: list[str], compliance: Compliance
+) -> None:
+    world.keys.facts = {
+        KEY.arn: KEY,
+        ANOTHER_KEY.arn: ANOTHER_KEY,
+        "alias/emr-logs": KEY,
+        "alias/secret": UNREADABLE,
+    }
+    world.policy = Policy(Mode.ALERT, approved)
+
+    assert by_rule_006(world).compliance is compliance
+    assert world.keys.asked == asked
+
+
+def test_without_a_log_key_aliases_alone_are_resolved_to_offer_a_key_as_the_fix(
+    world: World,
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.keys.facts = {"alias/emr-logs": KEY}
+    world.policy = Policy(Mode.ALERT, ("alias/emr-logs", ANOTHER_KEY.arn))
+
+    checked = world.check()
+
+    assert world.keys.asked == ["alias/emr-logs"]
+    assert KEY.arn in checked.findings[1].remediation
+
+
+@pytest.mark.parametrize("entry", ["alias/emr-logs", ANOTHER_KEY.arn, ANOTHER_ID])
+def test_a_stale_approved_key_does_not_disarm_the_rule_once_its_key_is_known(
+    world: World, entry: str
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, entry: ANOTHER_KEY}
+    world.policy = Policy(Mode.ALERT, (entry,))
+    assert by_rule_006(world).compliance is Compliance.NON_COMPLIANT
+
+    world.keys.facts = {KEY.arn: KEY}  # it is deleted, or KMS is late
+    outcome = by_rule_006(world)
+
+    assert outcome.compliance is Compliance.INSUFFICIENT_DATA
+    assert outcome.once_lasting is Compliance.NON_COMPLIANT
+    assert f"{entry}, which was {ANOTHER_KEY.arn}" in outcome.summary
+
+
+def test_the_key_that_a_deleted_alias_stood_for_is_left_undetermined(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": KEY}
+    world.policy = Policy(Mode.ALERT, ("alias/emr-logs",))
+    assert by_rule_006(world).compliance is Compliance.COMPLIANT
+
+    world.keys.facts = {KEY.arn: KEY}
+    outcome = by_rule_006(world)
+
+    assert (outcome.compliance, outcome.broken) == (Compliance.INSUFFICIENT_DATA, False)
+
+
+def test_an_alias_that_was_never_resolved_may_have_been_any_key(world: World) -> None:
+    world.policy = Policy(Mode.ALERT, ("alias/emr-logs",))
+
+    outcome = by_rule_006(world)
+
+    assert (outcome.compliance, outcome.once_lasting) == (Compliance.INSUFFICIENT_DATA, None)
+
+
+def test_what_an_alias_stands_for_is_followed_when_it_is_moved(world: World) -> None:
+    world.policy = Policy(Mode.ALERT, ("alias/emr-logs",))
+    for target in (KEY, KEY, ANOTHER_KEY):
+        world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": target}
+        world.check()
+
+    alias = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
+    assert world.targets.recall() == {alias: ANOTHER_KEY.arn}
+
+
+def test_a_key_of_another_account_that_shuts_the_guard_out_is_terminated_for(
+    world: World,
+) -> None:
+    theirs = key_arn(account=OTHER_ACCOUNT)
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=theirs)}
+    world.keys.facts = {theirs: UNREADABLE, KEY.arn: KEY}
+    world.policy = replace(a_policy(), approved_keys=(KEY.arn,))
+
+    checked = world.check()
+
+    by_rule = {each.rule_id: each.compliance for each in checked.findings}
+    assert by_rule["EMRLOG-006"] is Compliance.NON_COMPLIANT
+    assert by_rule["EMRLOG-004"] is by_rule["EMRLOG-005"] is Compliance.INSUFFICIENT_DATA
+    assert len(world.queue.sent) == 1
+
+
+def of_object(world: World, key_arn: str) -> Finding:
+    """Evaluate one log object under a key by EMRLOG-103."""
+    version = a_log_object()
+    world.objects.heads = {version.key: encrypted("aws:kms", key_arn)}
+    facts = world.read_object.under(world.policy)(version)
+    assert facts is not None
+    (finding,) = judge_log_objects(Subject.of(a_cluster()), [facts], [RULE_103], Judging(NOW, str))
+    return finding
+
+
+@pytest.mark.parametrize("log_key", [None, ANOTHER_KEY.arn])
+def test_an_object_under_a_key_that_is_not_approved_is_found(
+    world: World, log_key: str | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=log_key)}
+    world.keys.facts = {each.arn: each for each in (KEY, ANOTHER_KEY)}
+    world.policy = Policy(Mode.ALERT, (KEY.arn,))
+
+    finding = of_object(world, ANOTHER_KEY.arn)
+
+    assert finding.compliance is Compliance.NON_COMPLIANT
+    assert "none of the approved keys" in finding.summary
+
+
+def test_an_object_under_an_approved_key_costs_no_further_question(world: World) -> None:
+    world.policy = Policy(Mode.ALERT, ("alias/secret", KEY.arn))
+
+    assert of_object(world, KEY.arn).compliance is Compliance.COMPLIANT
+    assert world.keys.asked == [KEY.arn]
+    assert world.table.calls == []
+
+
+ALIASED = a_cluster(log_key_identifier="alias/emr-logs")
+
+
+@pytest.mark.parametrize(
+    ("approved", "compliance"),
+    [
+        ((), Compliance.COMPLIANT),
+        ((KEY.arn, ANOTHER_KEY.arn), Compliance.COMPLIANT),
+        (("alias/emr-logs",), Compliance.NON_COMPLIANT),
+    ],
+)
+def test_older_objects_keep_the_key_that_their_clusters_alias_named(
+    world: World, approved: tuple[str, ...], compliance: Compliance
+) -> None:
+    world.clusters.known = {CLUSTER_ID: ALIASED}
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY, "alias/emr-logs": KEY}
+    world.check()
+
+    world.keys.facts = {**world.keys.facts, "alias/emr-logs": ANOTHER_KEY}
+    world.policy = Policy(Mode.ALERT, approved)
+
+    assert of_object(world, KEY.arn).compliance is compliance
+
+
+def test_the_log_of_a_session_may_have_the_former_key_as_well(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: replace(ALIASED, sessions_enabled=True)}
+    world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
+    world.ledger.remember(Known(ALIASED, keys=(KEY.arn,)), None)
+
+    assert of_object(world, KEY.arn).compliance is Compliance.COMPLIANT
+
+
+def test_a_key_that_the_cluster_was_not_seen_with_is_no_former_key(world: World) -> None:
+    third = a_key(arn=MISTYPED)
+    world.clusters.known = {CLUSTER_ID: ALIASED}
+    world.keys.facts = {third.arn: third, "alias/emr-logs": ANOTHER_KEY}
+
+    assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
+    world.ledger.remember(Known(ALIASED, keys=(KEY.arn,)), None)
+    assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
+
+
+def test_a_key_that_is_named_by_its_arn_has_no_former_one(world: World) -> None:
+    step = Step("s-2", "load", None, ANOTHER_KEY.arn)
+    world.clusters.listed = (step,)
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.ledger.remember(Known(a_cluster(), keys=(KEY.arn, ANOTHER_KEY.arn)), None)
+
+    assert of_object(world, ANOTHER_KEY.arn).compliance is Compliance.NON_COMPLIANT
+    assert "Query" not in world.table.calls
+
+
+def test_without_memory_older_objects_are_told_as_under_another_key(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: ALIASED}
+    world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
+    world.ledger.remember(Known(ALIASED, keys=(KEY.arn,)), None)
+    version = a_log_object()
+
+    facts = replace(world.read_object, histories=None)(version)
+
+    assert facts is not None
+    assert RULE_103.check(facts).compliance is Compliance.NON_COMPLIANT
