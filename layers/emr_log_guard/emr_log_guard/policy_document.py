@@ -57,7 +57,7 @@ type Line = Annotated[str, Meta(pattern=_LINE, max_length=256)]
 type Key = Annotated[
     str,
     Meta(
-        pattern=rf"^({_ARN}(key|alias)/\S+|alias/\S+|mrk-[0-9a-f]{{32}}|[0-9a-f-]{{36}})\Z",
+        pattern=rf"^({_ARN}(key|alias)/\S+|alias/\S+|mrk-[0-9a-fA-F]{{32}}|[0-9a-fA-F-]{{36}})\Z",
         description="A key id, key ARN, alias name (alias/…) or alias ARN.",
     ),
 ]

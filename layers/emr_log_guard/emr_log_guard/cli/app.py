@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from emr_log_guard.cli import audit as audit_command
+from emr_log_guard.cli.approved import check_approved_keys
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
@@ -32,6 +33,16 @@ app.command()(explain)
 app.command()(rescan)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
+Resolve = Annotated[
+    bool, typer.Option("--resolve", help="Also look up each approved key in AWS KMS.")
+]
+AllowUnusableKeys = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unusable-keys",
+        help="Store approved keys, too, that do not exist yet or that no cluster can log with.",
+    ),
+]
 File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]
 
 
@@ -59,30 +70,42 @@ def show(stack: Stack = DEFAULT_STACK, parameter: Parameter = None) -> None:
 
 
 @policy_app.command()
-def validate(file: File) -> None:
-    """Check a policy document without touching AWS.
+def validate(file: File, *, resolve: Resolve = False) -> None:
+    """Check a policy document, without touching AWS unless told to.
 
-    Ends with status 0 when the guard would take it, with 2 when not.
+    Ends with status 0 when the guard would take it, with 2 when not. With --resolve it also ends
+    with 2 when an approved key does not exist, is not customer-managed, enabled and symmetric, or
+    is in another Region than yours; what cannot be read is a warning. This takes kms:DescribeKey.
     """
-    problems = problems_of(read_file(file))
+    text = read_file(file)
+    problems = problems_of(text)
     if problems:
         fail(*problems)
+    if resolve:
+        check_approved_keys(text, None)
     typer.echo(f"{file} is valid.")
 
 
 @policy_app.command("set")
 def set_policy(
-    file: File, stack: Stack = DEFAULT_STACK, parameter: Parameter = None, *, yes: Yes = False
+    file: File,
+    stack: Stack = DEFAULT_STACK,
+    parameter: Parameter = None,
+    *,
+    yes: Yes = False,
+    allow_unusable_keys: AllowUnusableKeys = False,
 ) -> None:
     """Store a policy: checks it, shows what changes, asks, and writes.
 
-    Refuses to write when somebody else changed the stored policy meanwhile. Ends with status 0 when
-    it is stored or says the same already, 1 when you say no, and 2 when it is invalid or refused.
+    Refuses approved keys as `policy validate --resolve` does, unless they are allowed; and to write
+    when somebody else changed the stored policy meanwhile. Ends with status 0 when it is stored or
+    says the same already, 1 when you say no, and 2 when it is invalid or refused.
     """
     new = read_file(file)
     if problems := problems_of(new):
         fail(*problems)
     place = Place.of(stack, parameter)
+    check_approved_keys(new, place.region, unusable_allowed=allow_unusable_keys)
     place.replace(place.read(), new, yes=yes)
 
 

@@ -26,6 +26,8 @@ class Place:
     parameter: SsmPolicyParameter
     stack: str | None
     """The stack whose policy it is; None when only the parameter was named."""
+    region: str
+    """Where that is."""
 
     @classmethod
     def of(cls, stack: str, parameter: str | None) -> "Place":
@@ -38,7 +40,8 @@ class Place:
             client = clients.ssm()
         except AWS_ERRORS as error:  # such as no Region
             fail(str(error))
-        return cls(SsmPolicyParameter(client, name), None if parameter else stack)
+        region = client.meta.region_name
+        return cls(SsmPolicyParameter(client, name), None if parameter else stack, region)
 
     def read(self) -> StoredPolicy:
         """Read what is stored, or say why that cannot be."""

@@ -1,0 +1,63 @@
+"""What is wrong with a key that a policy approves, as far as its name and KMS tell."""
+
+from emr_log_guard.domain.keys import (
+    KeyFact,
+    KeyIdentifier,
+    KeyManager,
+    KeyNotFound,
+    KeyState,
+    KmsKey,
+)
+
+_USABLE = frozenset({KeyState.ENABLED, KeyState.UPDATING})
+_FIXES = {
+    KeyState.DISABLED: "enable it",
+    KeyState.PENDING_DELETION: "cancel its deletion and enable it",
+    KeyState.PENDING_REPLICA_DELETION: "cancel its deletion and enable it",
+    KeyState.PENDING_IMPORT: "import its key material",
+    KeyState.UNAVAILABLE: "connect its custom key store",
+    KeyState.CREATING: "wait a moment",
+}
+
+
+def wrong_region(identifier: str, region: str) -> str | None:
+    """Say why an approved key can never match in a stack of that Region; None if it can.
+
+    EMR takes keys of the cluster's own Region alone. A related multi-Region key of that Region is
+    another key: https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-auth.html
+    """
+    key = KeyIdentifier.parse(identifier)
+    if key.region in ("", region):
+        return None
+    fix = f"list the key of {region}"
+    if key.resource.startswith("key/mrk-"):
+        replica = KeyIdentifier(key.resource, key.partition, region, key.account)
+        fix = f"list its replica of {region}, a key with a policy of its own: {replica}"
+    return f"{identifier} is in {key.region}, and the clusters are in {region}; {fix}"
+
+
+def unusable_key(identifier: str, fact: KeyFact) -> str | None:
+    """Say why no cluster can log with an approved key, and what to do; None if nothing is known.
+
+    Args:
+        identifier: The key as the policy names it.
+        fact: What KMS says of it.
+
+    """
+    match fact:
+        case KeyNotFound(reason=reason):
+            return f"{identifier} does not exist ({reason}); correct it, or remove it"
+        case KmsKey(manager=KeyManager.AWS):
+            return f"{identifier} is managed by AWS; list a customer-managed key"
+        case KmsKey(spec=spec, usage=usage) if (spec, usage) != (
+            "SYMMETRIC_DEFAULT",
+            "ENCRYPT_DECRYPT",
+        ):
+            return (
+                f"{identifier} is a {spec} key for {usage}; list a symmetric encryption key "
+                "(SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT)"
+            )
+        case KmsKey(state=state) if state not in _USABLE:
+            return f"{identifier} is {state}; {_FIXES[state]}, or remove it"
+        case _:
+            return None

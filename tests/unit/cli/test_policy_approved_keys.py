@@ -1,0 +1,134 @@
+"""Approved keys are looked up before a policy holds."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from emr_log_guard.adapters import clients, command_clients
+from emr_log_guard.cli.app import app
+from tests.unit.builders import KEY, OTHER_REGION, REGION, key_arn
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+GONE = key_arn("00000000-12ab-34cd-56ef-1234567890ab")
+SHUT = key_arn(account="444455556666")
+ELSEWHERE = key_arn("mrk-1234abcd12ab34cd56ef1234567890ab", region=OTHER_REGION)
+CHANGES: dict[str, dict[str, str]] = {
+    "alias/aws/s3": {"KeyManager": "AWS"},
+    "alias/disabled": {"KeyState": "Disabled"},
+    "alias/signing": {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
+}
+REFUSED = {
+    GONE: f"{GONE} does not exist (kms:DescribeKey answered NotFoundException); correct it",
+    "alias/aws/s3": "alias/aws/s3 is managed by AWS; list a customer-managed key",
+    "alias/disabled": "alias/disabled is Disabled; enable it",
+    "alias/signing": "alias/signing is a RSA_2048 key for SIGN_VERIFY; list a symmetric",
+    ELSEWHERE: f"{ELSEWHERE} is in {OTHER_REGION}, and the clusters are in {REGION}; list its",
+}
+
+
+def describe_key(params: dict[str, Any]) -> Answer:
+    asked = params["KeyId"]
+    if asked in (GONE, SHUT):
+        return AwsError("NotFoundException" if asked == GONE else "AccessDeniedException")
+    usual = {
+        "KeyId": "k",
+        "Arn": KEY.arn,
+        "KeyManager": "CUSTOMER",
+        "KeyState": "Enabled",
+        "KeySpec": "SYMMETRIC_DEFAULT",
+        "KeyUsage": "ENCRYPT_DECRYPT",
+    }
+    return {"KeyMetadata": usual | CHANGES.get(asked, {})}
+
+
+@pytest.fixture
+def aws() -> Iterator[StubbedAws]:
+    stub = StubbedAws()
+    for make in (clients.ssm, command_clients.kms, command_clients.cloudformation):
+        make.cache_clear()
+    stub.attach(clients.ssm())
+    stub.attach(command_clients.cloudformation())
+    stub.attach(command_clients.kms(REGION))
+    stub.answer("ListStackResources", AwsError("ValidationError"))
+    stub.answer("GetParameter", {"Parameter": {"Value": "{}", "Version": 7}})
+    stub.answer("PutParameter", {"Version": 8})
+    stub.answer("DescribeKey", describe_key)
+    yield stub
+    for make in (clients.ssm, command_clients.kms, command_clients.cloudformation):
+        make.cache_clear()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["policy", *arguments])
+
+
+def approving(folder: Path, *keys: str) -> str:
+    file = folder / "policy.json"
+    file.write_text(json.dumps({"approved_keys": keys}))
+    return str(file)
+
+
+@pytest.mark.parametrize("key", REFUSED)
+@pytest.mark.parametrize("command", [("validate", "--resolve"), ("set", "--yes")])
+def test_an_approved_key_that_is_of_no_use_is_refused_by_its_place(
+    aws: StubbedAws, tmp_path: Path, command: tuple[str, str], key: str
+) -> None:
+    name, option = command
+
+    result = run(name, approving(tmp_path, KEY.arn, key), option)
+
+    assert result.exit_code == 2
+    assert f"Error: approved_keys[1]: {REFUSED[key]}" in result.stderr
+    assert "approved_keys[0]" not in result.stderr
+    assert "PutParameter" not in aws.counts
+
+
+def test_every_key_of_no_use_is_named_at_once(aws: StubbedAws, tmp_path: Path) -> None:
+    result = run("validate", "--resolve", approving(tmp_path, *REFUSED))
+
+    assert result.exit_code == 2
+    assert result.stderr.count("Error: approved_keys[") == len(REFUSED)
+    assert aws.counts == {"DescribeKey": len(REFUSED) - 1}  # the other Region is not asked
+
+
+@pytest.mark.parametrize("command", [("validate", "--resolve"), ("set", "--yes")])
+def test_a_key_that_cannot_be_read_is_a_warning(
+    aws: StubbedAws, tmp_path: Path, command: tuple[str, str]
+) -> None:
+    name, option = command
+
+    result = run(name, approving(tmp_path, SHUT, "alias/emr-logs"), option)
+
+    assert result.exit_code == 0, result.output
+    assert f"Warning: approved_keys[0]: {SHUT} was not checked: kms:DescribeKey" in result.stderr
+    assert "AccessDeniedException" in result.stderr
+    assert aws.counts["DescribeKey"] == 2
+
+
+def test_a_key_that_will_exist_later_can_be_stored(aws: StubbedAws, tmp_path: Path) -> None:
+    result = run("set", approving(tmp_path, GONE), "--yes", "--allow-unusable-keys")
+
+    assert result.exit_code == 0, result.output
+    assert f"Warning: approved_keys[0]: {GONE} does not exist" in result.stderr
+    assert aws.counts["PutParameter"] == 1
+
+
+def test_validate_asks_nothing_of_aws_unless_told_to(aws: StubbedAws, tmp_path: Path) -> None:
+    assert run("validate", approving(tmp_path, GONE)).exit_code == 0
+    assert run("validate", "--resolve", approving(tmp_path)).exit_code == 0
+    assert aws.calls == []
+
+
+def test_without_a_region_nothing_can_be_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_clients, "own_region", lambda: None)
+
+    result = run("validate", "--resolve", approving(tmp_path, KEY.arn))
+
+    assert result.exit_code == 2
+    assert "no Region: set AWS_DEFAULT_REGION" in result.stderr

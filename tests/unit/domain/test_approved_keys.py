@@ -1,0 +1,73 @@
+import pytest
+
+from emr_log_guard.domain.approved_keys import unusable_key, wrong_region
+from emr_log_guard.domain.keys import KeyFact, KeyState
+from tests.unit.builders import (
+    AWS_MANAGED,
+    KEY,
+    NO_SUCH_KEY,
+    OTHER_REGION,
+    REGION,
+    UNREADABLE,
+    a_key,
+    key_arn,
+)
+
+MULTI_REGION = "mrk-1234abcd12ab34cd56ef1234567890ab"
+REPLICA = key_arn(MULTI_REGION)
+SYMMETRIC = "list a symmetric encryption key (SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT)"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "words"),
+    [
+        (key_arn(region=OTHER_REGION), f"list the key of {REGION}"),
+        (f"arn:aws:kms:{OTHER_REGION}:111122223333:alias/logs", f"list the key of {REGION}"),
+        (
+            key_arn(MULTI_REGION, region=OTHER_REGION),
+            f"list its replica of {REGION}, a key with a policy of its own: {REPLICA}",
+        ),
+    ],
+)
+def test_a_key_of_another_region_can_never_match(identifier: str, words: str) -> None:
+    assert wrong_region(identifier, REGION) == (
+        f"{identifier} is in {OTHER_REGION}, and the clusters are in {REGION}; {words}"
+    )
+
+
+@pytest.mark.parametrize("identifier", [KEY.arn, "alias/logs", KEY.arn[-36:], MULTI_REGION])
+def test_a_key_of_this_region_may_match(identifier: str) -> None:
+    assert wrong_region(identifier, REGION) is None
+
+
+@pytest.mark.parametrize(
+    ("fact", "problem"),
+    [
+        (NO_SUCH_KEY, f"does not exist ({NO_SUCH_KEY.reason}); correct it, or remove it"),
+        (AWS_MANAGED, "is managed by AWS; list a customer-managed key"),
+        (
+            a_key(spec="RSA_2048", usage="SIGN_VERIFY"),
+            f"is a RSA_2048 key for SIGN_VERIFY; {SYMMETRIC}",
+        ),
+        (
+            a_key(spec="HMAC_256", usage="GENERATE_VERIFY_MAC"),
+            f"is a HMAC_256 key for GENERATE_VERIFY_MAC; {SYMMETRIC}",
+        ),
+        (a_key(state=KeyState.DISABLED), "is Disabled; enable it, or remove it"),
+    ],
+)
+def test_a_key_that_no_cluster_can_log_with_is_named_with_the_fix(
+    fact: KeyFact, problem: str
+) -> None:
+    assert unusable_key("alias/logs", fact) == f"alias/logs {problem}"
+
+
+@pytest.mark.parametrize("state", KeyState)
+def test_each_state_has_a_verdict(state: KeyState) -> None:
+    usable = state in (KeyState.ENABLED, KeyState.UPDATING)
+
+    assert (unusable_key("alias/logs", a_key(state=state)) is None) is usable
+
+
+def test_nothing_is_held_against_a_key_that_cannot_be_read() -> None:
+    assert unusable_key("alias/logs", UNREADABLE) is None
