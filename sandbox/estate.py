@@ -44,6 +44,18 @@ class Estate:
         policy = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
         iam.attach_role_policy(RoleName=role, PolicyArn=policy["Policy"]["Arn"])
 
+    def attach_conditional_policy(self, role: str) -> None:
+        """Attach what EMR's default policy has: a condition that is about no key."""
+        statement = {
+            "Effect": "Allow",
+            "Action": "iam:CreateServiceLinkedRole",
+            "Resource": "*",
+            "Condition": {"StringLike": {"iam:AWSServiceName": "spot.amazonaws.com"}},
+        }
+        self.attach_policy(
+            role, f"{role}-spot", {"Version": "2012-10-17", "Statement": [statement]}
+        )
+
     def make_role_without_key(self) -> None:
         """Step 1 gone wrong: a nodes' role that may not use any key."""
         self._make_role(NODES_ROLE_WITHOUT_KEY, "ec2", {"s3:PutObject": "arn:aws:s3:::*/*"})

@@ -162,6 +162,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         (made.folder / "policy.json").write_text(json.dumps(POLICY))
         estate, account = made.estate, made.account
         roles = estate.make_roles()
+        estate.attach_conditional_policy(roles["ServiceRole"])
         estate.make_log_bucket()
         key, another = (estate.make_key(name) for name in ("logs", "others"))
         there = estate.make_key("logs", region=OTHER_REGION)

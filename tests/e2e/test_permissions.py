@@ -145,14 +145,7 @@ def told(
 def make_roles(stack: Deployed, suffix: int) -> dict[str, str]:
     """Make roles of which one has a condition that the simulation is not given, as EMR's has."""
     roles = stack.estate.make_roles(suffix=f"-{suffix}")
-    create_linked_role = {
-        "Effect": "Allow",
-        "Action": "iam:CreateServiceLinkedRole",
-        "Resource": "*",
-        "Condition": {"StringLike": {"iam:AWSServiceName": "spot.amazonaws.com"}},
-    }
-    policy = {"Version": "2012-10-17", "Statement": [create_linked_role]}
-    stack.estate.attach_policy(roles["ServiceRole"], f"service-{suffix}", policy)
+    stack.estate.attach_conditional_policy(roles["ServiceRole"])
     return roles
 
 
