@@ -1,7 +1,7 @@
 import pytest
 
-from emr_log_guard.domain.approved_keys import unusable_key, wrong_region
-from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.approved_keys import missing_approved_keys, unusable_key, wrong_region
+from emr_log_guard.domain.keys import ApprovedKey, KeyFact, KeyState
 from tests.unit.builders import (
     AWS_MANAGED,
     KEY,
@@ -71,3 +71,18 @@ def test_each_state_has_a_verdict(state: KeyState) -> None:
 
 def test_nothing_is_held_against_a_key_that_cannot_be_read() -> None:
     assert unusable_key("alias/logs", UNREADABLE) is None
+
+
+def test_approved_keys_that_do_not_exist_are_named_by_their_place() -> None:
+    listed = (
+        ApprovedKey(KEY.arn, KEY.arn),
+        ApprovedKey("alias/gone", NO_SUCH_KEY, last_target=KEY.arn),
+        ApprovedKey("alias/secret", UNREADABLE),
+    )
+
+    assert missing_approved_keys(listed) == {
+        "alias/gone": (
+            f"approved_keys[1]: alias/gone does not exist ({NO_SUCH_KEY.reason}); "
+            "correct it, or remove it"
+        )
+    }

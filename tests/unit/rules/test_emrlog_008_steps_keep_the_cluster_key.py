@@ -80,6 +80,51 @@ def test_a_steps_own_key_has_to_be_approved() -> None:
     assert "none of the approved keys" in outcome.summary
 
 
+KEY_ID = KEY.arn.rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("by_cluster", "by_step", "fact"),
+    [
+        ("alias/emr-logs", KEY.arn, KEY),
+        (KEY_ID, KEY.arn, KEY),
+        (KEY_ID, KEY.arn, UNREADABLE),
+        (KEY.arn, KEY.arn.replace("1234abcd", "1234ABCD"), UNREADABLE),
+        (KEY_ID, KEY_ID.upper(), NO_SUCH_KEY),
+    ],
+)
+def test_the_clusters_key_is_not_told_twice_however_a_step_names_it(
+    by_cluster: str, by_step: str, fact: KeyFact
+) -> None:
+    facts = cluster_facts(
+        a_cluster(log_key_identifier=by_cluster),
+        log_key=fact,
+        approved_keys=approved(ANOTHER_KEY),
+        steps=(WorkloadFacts(Step("s-1", "load", None, by_step), fact),),
+    )
+
+    assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
+
+
+def test_a_steps_key_is_evaluated_where_its_cluster_names_none() -> None:
+    facts = cluster_facts(KEYLESS, log_key=None, steps=(a_step(KEY),))
+
+    assert RULE.check(facts).compliance is Compliance.COMPLIANT
+
+
+@pytest.mark.parametrize(
+    ("by_cluster", "by_step"), [("alias/emr-logs", KEY.arn), (ANOTHER_KEY.arn, KEY.arn)]
+)
+def test_a_step_that_may_name_another_key_is_evaluated(by_cluster: str, by_step: str) -> None:
+    facts = cluster_facts(
+        a_cluster(log_key_identifier=by_cluster),
+        log_key=UNREADABLE,
+        steps=(WorkloadFacts(Step("s-1", "load", None, by_step), UNREADABLE),),
+    )
+
+    assert RULE.check(facts).compliance is UNDETERMINED
+
+
 @pytest.mark.parametrize(
     ("cluster", "steps"),
     [

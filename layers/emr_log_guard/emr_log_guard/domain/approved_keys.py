@@ -1,6 +1,9 @@
 """What is wrong with a key that a policy approves, as far as its name and KMS tell."""
 
+from collections.abc import Mapping, Sequence
+
 from emr_log_guard.domain.keys import (
+    ApprovedKey,
     KeyFact,
     KeyIdentifier,
     KeyManager,
@@ -34,6 +37,20 @@ def wrong_region(identifier: str, region: str) -> str | None:
         replica = KeyIdentifier(key.resource, key.partition, region, key.account)
         fix = f"list its replica of {region}, a key with a policy of its own: {replica}"
     return f"{identifier} is in {key.region}, and the clusters are in {region}; {fix}"
+
+
+def missing_approved_keys(approved: Sequence[ApprovedKey]) -> Mapping[str, str]:
+    """Say which approved keys KMS answered that they do not exist: the problem, by identifier.
+
+    Args:
+        approved: All that the policy lists, in its order.
+
+    """
+    return {
+        each.identifier: f"approved_keys[{place}]: {unusable_key(each.identifier, each.arn)}"
+        for place, each in enumerate(approved)
+        if isinstance(each.arn, KeyNotFound)
+    }
 
 
 def unusable_key(identifier: str, fact: KeyFact) -> str | None:

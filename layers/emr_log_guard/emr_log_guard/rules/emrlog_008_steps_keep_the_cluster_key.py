@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from shlex import quote
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import ClusterFacts, Session, Step, Workload, WorkloadFacts
 from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.findings import Outcome, compliant, insufficient_data, not_applicable
+from emr_log_guard.domain.keys import KmsKey, named_arn, same_key
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.rules import emrlog_002_log_key_configured as configured
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
@@ -57,10 +59,23 @@ def _with_settings_of_their_own(facts: ClusterFacts) -> list[WorkloadFacts]:
             (each.workload.log_uri and not cluster.archive_uri)
             or (
                 (each.workload.log_uri or cluster.archive_uri)
-                and each.workload.log_key_identifier not in (None, cluster.log_key_identifier)
+                and not _has_the_clusters_key(facts, each)
             )
         )
     ]
+
+
+def _has_the_clusters_key(facts: ClusterFacts, each: WorkloadFacts) -> bool:
+    """Say whether a workload logs with the cluster's key, however each of them names it."""
+    typed, by_cluster = each.workload.log_key_identifier, facts.cluster.log_key_identifier
+    if typed is None or typed == by_cluster:
+        return True
+    if by_cluster is None:
+        return False
+    if isinstance(each.log_key, KmsKey) and isinstance(facts.log_key, KmsKey):
+        return same_key(each.log_key.arn, facts.log_key.arn)
+    here = Arn.of(facts.cluster.arn)
+    return named_arn(typed, here) == named_arn(by_cluster, here)
 
 
 def _judge(facts: ClusterFacts, each: WorkloadFacts) -> list[Outcome]:

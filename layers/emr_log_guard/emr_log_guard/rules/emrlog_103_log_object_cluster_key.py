@@ -72,7 +72,7 @@ def carried_key(facts: LogObjectFacts) -> str | Outcome:
             return insufficient_data(f"S3 names no key for {facts.version}")
         case KeyNotFound(reason=reason):
             return insufficient_data(reason)
-        case Unresolved() as unread:
+        case unread:
             return undetermined(unread)
 
 
