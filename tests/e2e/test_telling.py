@@ -404,17 +404,17 @@ def test_a_steps_log_is_judged_by_its_steps_key_wherever_the_step_logs(
     bucket = f"step-logs-{compliance.lower().replace('_', '-')}"
     estate.make_log_bucket(bucket)
     key = estate.make_key(bucket)
-    logs = {"LogUri": f"s3://{bucket}/clusters/", "EncryptionKeyArn": key}
+    logs = {"LogUri": f"s3://{bucket}/clusters/", "EncryptionKeyArn": keys.approved}
     step = {
         "Name": "own-key",
         "HadoopJarStep": {"Jar": "command-runner.jar"},
         "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
     }
-    cluster_id = estate.launch("stepped", LogEncryptionKmsKeyId=keys.approved, Steps=[step])
+    cluster_id = estate.launch("stepped", LogEncryptionKmsKeyId=key, Steps=[step])
     [listed] = telling.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
     name = f"steps/{listed['Id']}/stderr.gz"
 
-    estate.write_log(cluster_id, name, keys.encrypt(key if own else keys.approved), bucket=bucket)
+    estate.write_log(cluster_id, name, keys.encrypt(keys.approved if own else key), bucket=bucket)
 
     [entry] = eventually(lambda: judged_logs(telling, cluster_id, 1))
     assert entry["compliance"] == compliance

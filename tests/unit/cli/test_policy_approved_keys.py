@@ -132,3 +132,8 @@ def test_without_a_region_nothing_can_be_looked_up(
 
     assert result.exit_code == 2
     assert "no Region: set AWS_DEFAULT_REGION" in result.stderr
+
+
+@pytest.mark.parametrize("key", [KEY.arn[-36:].upper(), "mrk-1234ABCD12AB34CD56EF1234567890AB"])
+def test_key_ids_are_taken_in_any_case(tmp_path: Path, key: str) -> None:
+    assert run("validate", approving(tmp_path, key)).exit_code == 0
