@@ -43,6 +43,7 @@ OPERATIONS = {
     "s3": {
         "GetBucketNotificationConfiguration",
         "GetObject",
+        "HeadBucket",
         "HeadObject",
         "ListObjectVersions",
         "ListObjectsV2",
@@ -57,9 +58,9 @@ OPERATIONS = {
     "stepfunctions": {"DescribeExecution"},
 }
 
-# What botocore calls by itself: to discover endpoints, to find a bucket's Region, and to open a
-# session with a directory bucket.
-BY_BOTOCORE = {"dynamodb": {"DescribeEndpoints"}, "s3": {"CreateSession", "HeadBucket"}}
+# What botocore calls by itself: to discover endpoints, and to open a session with a directory
+# bucket. HeadBucket, with which it finds a bucket's Region, is among ours.
+BY_BOTOCORE = {"dynamodb": {"DescribeEndpoints"}, "s3": {"CreateSession"}}
 
 # Both of Lambda's processors: CPython puts the platform into the name of an extension module, so
 # one layer serves both and a build cannot pick the wrong one.

@@ -24,6 +24,11 @@ pytestmark = pytest.mark.xdist_group("acting")
 STACK = Stack(EVERYTHING)
 EVENTS = ROOT / "events"
 TAKING = "TakeFromItsQueue"
+ONLY_FOR_NAMED_BUCKETS = {
+    ("PlanRescanFunction", "SeeThatTheLastOneLeftNothing"),
+    ("ScanShardFunction", "ReadWhoseTheLogBucketsAre"),
+    ("EnforceFunction", "ReadWhoseTheLogBucketsAre"),
+}
 PERMISSIONS = [
     (function, statement["Sid"], action)
     for function in sorted(STACK.functions)
@@ -31,13 +36,13 @@ PERMISSIONS = [
     for action in statement["Action"]
     # Taking from a queue is Lambda's doing, before any of our code runs: see below. And Secrets
     # Manager decrypts with its caller's permission, but the emulator does not ask for it. And the
-    # next is only there where LogBuckets are named, which they are not here. Lambda reads streams,
+    # next are only there where LogBuckets are named, which they are not here. Lambda reads streams,
     # and Security Hub is not the emulator's: it asks for no permissions.
-    if statement["Sid"]
+    if (function, statement["Sid"]) not in ONLY_FOR_NAMED_BUCKETS
+    and statement["Sid"]
     not in {
         TAKING,
         "DecryptTheWebhooksUrl",
-        "SeeThatTheLastOneLeftNothing",
         "ReadTheStream",
         "FindTheStream",
     }

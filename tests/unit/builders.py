@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts, LogBucket, WorkloadFacts
+from emr_log_guard.domain.clusters import (
+    BucketOwnership,
+    Cluster,
+    ClusterFacts,
+    LogBucket,
+    WorkloadFacts,
+)
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.iam_policy import Truth
@@ -154,7 +160,9 @@ def node_role_access(**changes: Unpack[AccessChanges]) -> RoleKeyAccess:
     return replace(access, **changes)
 
 
-LOG_BUCKET = LogBucket("example-logs", sends_events=True)
+LOG_BUCKET = LogBucket(
+    "example-logs", sends_events=True, ownership=BucketOwnership(ACCOUNT, REGION)
+)
 ROLES_MAY = (service_role_access(), node_role_access())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
+from emr_log_guard.domain.clusters import BucketOwnership, Cluster, ClusterSummary, Session, Step
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
@@ -27,6 +27,7 @@ from tests.unit.builders import (
     ACCOUNT,
     KEY,
     NODE_ROLE_ARN,
+    REGION,
     SERVICE_ROLE_ARN,
     encrypted,
 )
@@ -141,19 +142,34 @@ class FakeBuckets:
         self.sending = sending
         self.asked: list[str] = []
 
+        self.owner: str | Unresolved | None = ACCOUNT
+        self.owners_asked: list[tuple[str, tuple[str, ...]]] = []
+
     def sends_events(self, bucket: str) -> bool | Unresolved:
         self.asked.append(bucket)
         return self.sending
+
+    def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
+        """Answer as S3 does: an owner that was not asked about is nobody's business."""
+        self.owners_asked.append((bucket, accounts))
+        if isinstance(self.owner, Unresolved):
+            return self.owner
+        return BucketOwnership(self.owner if self.owner in accounts else None, REGION)
 
 
 class FakeLogObjects:
     def __init__(self, heads: Mapping[str, Encryption | Unresolved | Exception] | None = None):
         self.heads = heads or {}
         self.asked: list[ObjectVersion] = []
+        self.owners: set[str | None] = set()
+        """Who was expected to own the buckets."""
 
-    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+    def encryption(
+        self, version: ObjectVersion, owner: str | None = None
+    ) -> Encryption | Unresolved:
         """Answer by key; an object that was not spoken of carries KEY."""
         self.asked.append(version)
+        self.owners.add(owner)
         head = self.heads.get(version.key, encrypted("aws:kms", KEY.arn))
         if isinstance(head, Exception):
             raise head
@@ -198,8 +214,11 @@ class FakeFolders(FakeLogObjects):
         below = (key.removeprefix(prefix) for key in self.keys if key.startswith(prefix))
         return tuple(sorted({f"{prefix}{k.split('/')[0]}/" for k in below if "/" in k}))
 
-    def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
+    def within(
+        self, folder: Folder, *, versions: bool, owner: str | None = None
+    ) -> Iterator[ListedObject]:
         self.listed.append(folder)
+        self.owners.add(owner)
         bucket = str(folder.bucket)
         self._listable(bucket)
         for key in sorted(self.keys):

@@ -73,6 +73,7 @@ def test_every_field_is_read() -> None:
                 "$schema": "policy.schema.json",
                 "mode": "enforce",
                 "approved_keys": ["alias/emr-logs", "1234abcd-12ab-34cd-56ef-1234567890ab"],
+                "log_bucket_owners": ["444455556666", "000000000001"],
                 "rules": {"EMRLOG-007": {"enabled": False, "severity": "LOW", "mode": "observe"}},
                 "enforcement": {
                     "rules": ["EMRLOG-101"],
@@ -103,6 +104,7 @@ def test_every_field_is_read() -> None:
 
     assert policy.mode is Mode.ENFORCE
     assert policy.approved_keys == ("alias/emr-logs", "1234abcd-12ab-34cd-56ef-1234567890ab")
+    assert policy.log_bucket_owners == ("444455556666", "000000000001")
     assert policy.rules == {
         "EMRLOG-007": RuleSettings(enabled=False, severity=Severity.LOW, mode=Mode.OBSERVE)
     }
@@ -132,6 +134,17 @@ def test_every_field_is_read() -> None:
         ({"approved_keys": "alias/a"}, "approved_keys: expected `array`, got `str`; write a list"),
         ({"approved_keys": ["alias/a", ""]}, "approved_keys[1]: is not written as it must be"),
         ({"approved_keys": ["alias/a b"]}, "approved_keys[0]: is not written as it must be"),
+        (
+            {"log_bucket_owners": "444455556666"},
+            "log_bucket_owners: expected `array`, got `str`; write a list of account ids, twelve",
+        ),
+        (
+            {"log_bucket_owners": ["444455556666", 111122223333]},
+            "log_bucket_owners[1]: expected `str`, got `int`; write a list of account ids",
+        ),
+        ({"log_bucket_owners": ["4444-5555-6666"]}, "log_bucket_owners[0]: is not written as it"),
+        ({"log_bucket_owners": ["4444555566667"]}, "log_bucket_owners[0]: is not written as it"),
+        ({"log_bucket_owners": [""]}, "log_bucket_owners[0]: is not written as it must be; write"),
         ({"rules": {"EMRLOG-001": 1}}, "rules.EMRLOG-001: expected `object`"),
         ({"rules": {"EMRLOG-001": {"on": 1}}}, "rules.EMRLOG-001.on: no such field"),
         ({"rules": {"EMRLOG-001": {"mode": "x"}}}, "rules.EMRLOG-001.mode: invalid enum value"),

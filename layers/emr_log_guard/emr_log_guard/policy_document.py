@@ -61,6 +61,9 @@ type Key = Annotated[
         description="A key id, key ARN, alias name (alias/…) or alias ARN.",
     ),
 ]
+type AccountId = Annotated[
+    str, Meta(pattern=r"^[0-9]{12}\Z", description="An account's id, twelve digits.")
+]
 type Minutes = Annotated[int, Meta(ge=0, le=43200)]
 type ClusterId = Annotated[str, Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 
@@ -204,6 +207,13 @@ class PolicyDocument(_Strict, frozen=True):
         tuple[Key, ...],
         Meta(description="The keys that logs may be encrypted with; empty: any customer key."),
     ] = ()
+    log_bucket_owners: Annotated[
+        tuple[AccountId, ...],
+        Meta(
+            description="The accounts, beside a cluster's own, that may own the buckets that its "
+            "logs go to, such as a central log account."
+        ),
+    ] = ()
     rules: Annotated[
         dict[RuleId, RuleDocument],
         Meta(description="What is different about some rules, by their ids."),
@@ -307,6 +317,9 @@ _FIXES: Mapping[str, str] = {
     "remind_every_hours": "write hours, a whole number from 1 to 720 (30 days)",
     "termination_protection": f"write one of {', '.join(TerminationProtection)}",
     "approved_keys": "write a list of key ids, key ARNs, alias names (alias/…) or alias ARNs",
+    "log_bucket_owners": (
+        'write a list of account ids, twelve digits in quotes each, such as ["111122223333"]'
+    ),
     "until": 'write the last day on which it holds, such as "2026-12-31"',
     "reason": "say in one line why, in 256 characters at most",
     "approved_by": "say in one line who approved it, in 256 characters at most",
@@ -414,6 +427,7 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
     return Policy(
         mode=document.mode,
         approved_keys=document.approved_keys,
+        log_bucket_owners=document.log_bucket_owners,
         rules={
             rule_id: RuleSettings(_given(own.enabled), _given(own.severity), _given(own.mode))
             for rule_id, own in document.rules.items()

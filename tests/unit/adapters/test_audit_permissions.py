@@ -20,6 +20,7 @@ USUAL = CLUSTERS | {
     "iam:SimulatePrincipalPolicy",
     "kms:DescribeKey",
     "kms:GetKeyPolicy",
+    "s3:ListBucket",
 }
 ROTATION = Policy(rules={"EMRLOG-011": RuleSettings(enabled=True)})
 
@@ -41,8 +42,13 @@ def scope(policy: Policy | None = None, *only: str, **changes: object) -> AuditS
         (scope(), USUAL),
         (scope(None, "EMRLOG-001", "EMRLOG-003"), CLUSTERS),
         (scope(None, "EMRLOG-004"), CLUSTERS | {"kms:DescribeKey"}),
+        (
+            scope(None, "EMRLOG-001", "EMRLOG-013"),
+            CLUSTERS
+            | {"elasticmapreduce:ListSessions", "elasticmapreduce:ListSteps", "s3:ListBucket"},
+        ),
         (scope(ROTATION), USUAL | {"kms:GetKeyRotationStatus"}),
-        (scope(objects=True), USUAL | {"s3:GetObject", "s3:ListBucket"}),
+        (scope(objects=True), USUAL | {"s3:GetObject"}),
         (
             scope(None, "EMRLOG-001", "EMRLOG-101", objects=True),
             CLUSTERS

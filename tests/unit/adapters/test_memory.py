@@ -17,17 +17,20 @@ from emr_log_guard.adapters.memory import (
     RememberedRoles,
     RememberedSteps,
 )
-from emr_log_guard.domain.clusters import Step
+from emr_log_guard.domain.clusters import BucketOwnership, Step
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from tests.unit.builders import (
+    ACCOUNT,
     CLUSTER_ID,
     KEY,
     NO_SUCH_KEY,
     NODE_ROLE_ARN,
+    OTHER_ACCOUNT,
+    REGION,
     SERVICE_ROLE_ARN,
     UNREADABLE,
     a_cluster,
@@ -187,6 +190,25 @@ def test_a_bucket_is_asked_again_only_after_a_while(clock: Clock, *, sending: bo
     for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
         assert remembered.sends_events("b") is sending
     assert buckets.asked == ["b", "b"]
+
+
+def test_an_owner_is_asked_for_again_after_a_while_or_among_others(clock: Clock) -> None:
+    buckets = FakeBuckets()
+    remembered = RememberedBuckets(buckets, clock)
+
+    for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
+        assert remembered.ownership("b", (ACCOUNT,)) == BucketOwnership(ACCOUNT, REGION)
+    assert remembered.ownership("b", (OTHER_ACCOUNT,)) == BucketOwnership(None, REGION)
+    assert buckets.owners_asked == [("b", (ACCOUNT,))] * 2 + [("b", (OTHER_ACCOUNT,))]
+
+
+def test_an_owner_that_cannot_be_read_is_asked_for_again() -> None:
+    buckets = FakeBuckets()
+    buckets.owner = UNREADABLE
+    remembered = RememberedBuckets(buckets)
+
+    assert [remembered.ownership("b", (ACCOUNT,)) for _ in "12"] == [UNREADABLE] * 2
+    assert len(buckets.owners_asked) == 2
 
 
 def test_a_bucket_that_cannot_be_read_is_asked_again() -> None:

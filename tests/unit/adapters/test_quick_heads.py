@@ -30,7 +30,7 @@ from tests.unit.adapters.loopback import (
     is_signed,
     served,
 )
-from tests.unit.builders import KEY, REGION
+from tests.unit.builders import ACCOUNT, KEY, REGION
 
 FIRST = ObjectVersion("example-logs", "emr/j-1A/first.gz")
 SECOND = ObjectVersion("example-logs", "emr/j-1A/second.gz")
@@ -51,6 +51,7 @@ class S3:
     """What to answer, in turn; 200 when there is no more."""
     paths: list[str] = field(default_factory=list)
     by_botocore: list[bool] = field(default_factory=list)
+    owners: list[str | None] = field(default_factory=list)
 
     @property
     def secure(self) -> bool:
@@ -59,6 +60,7 @@ class S3:
     def answer(self, request: BaseHTTPRequestHandler) -> int:
         self.paths.append(request.path)
         self.by_botocore.append("amz-sdk-request" in request.headers)
+        self.owners.append(request.headers["x-amz-expected-bucket-owner"])
         if not is_signed(request, self.url, S3SigV4Auth(CREDENTIALS, "s3", REGION)):
             return 403
         return self.statuses.pop(0) if self.statuses else 200
@@ -114,6 +116,14 @@ def test_the_first_head_of_a_bucket_is_botocores_and_shows_the_others_the_way(
     assert s3.by_botocore == [True, False]
     assert s3.paths == ["/example-logs/emr/j-1A/first.gz", "/example-logs/emr/j-1A/second.gz"]
     assert audited.calls.counts == {"s3:HeadObject": 2}
+
+
+def test_every_head_names_the_bucket_owner_that_is_expected(s3: S3, audited: Audited) -> None:
+    for version in (FIRST, SECOND):
+        assert audited.objects.encryption(version, ACCOUNT) == FOUND
+
+    assert s3.by_botocore == [True, False]
+    assert s3.owners == [ACCOUNT, ACCOUNT]
 
 
 def test_certificates_are_read_once_and_when_a_head_needs_them(

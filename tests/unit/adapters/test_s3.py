@@ -13,9 +13,11 @@ from emr_log_guard.adapters.pace import Pace
 from emr_log_guard.adapters.quick_heads import QuickHeads
 from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
+from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
-from tests.unit.builders import KEY, reason_of
+from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, reason_of
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 PLAIN = ObjectVersion("example-logs", "emr/j-1A/stderr.gz")
@@ -184,6 +186,110 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
     )
 
 
+ANOTHER = "444455556666"
+FORBIDDEN = AwsError("403", "Forbidden", status=403)
+HERE: Answer = {"BucketRegion": REGION}
+THERE: Answer = {"BucketRegion": OTHER_REGION}
+
+
+def owners_asked(aws: StubbedAws) -> list[str | None]:
+    assert {operation for operation, _ in aws.calls} == {"HeadBucket"}
+    return [asked.get("ExpectedBucketOwner") for _, asked in aws.calls]
+
+
+@pytest.mark.parametrize("answer", [HERE, THERE])
+def test_a_bucket_of_this_account_is_confirmed_by_one_call_and_says_its_region(
+    aws: StubbedAws, buckets: S3Buckets, answer: dict[str, str]
+) -> None:
+    aws.answer("HeadBucket", answer)
+
+    ownership = buckets.ownership("example-logs", (ACCOUNT, ANOTHER))
+
+    assert ownership == BucketOwnership(ACCOUNT, answer["BucketRegion"])
+    assert aws.calls == [("HeadBucket", {"Bucket": "example-logs", "ExpectedBucketOwner": ACCOUNT})]
+
+
+def test_a_bucket_of_another_account_that_may_own_it_is_confirmed(
+    aws: StubbedAws, buckets: S3Buckets
+) -> None:
+    aws.answer("HeadBucket", FORBIDDEN, HERE)
+
+    assert buckets.ownership("b", (ACCOUNT, ANOTHER)) == BucketOwnership(ANOTHER, REGION)
+    assert owners_asked(aws) == [ACCOUNT, ANOTHER]
+
+
+def test_a_bucket_is_a_strangers_where_only_the_expected_owner_is_refused(
+    aws: StubbedAws, buckets: S3Buckets
+) -> None:
+    aws.answer("HeadBucket", FORBIDDEN, FORBIDDEN, THERE, FORBIDDEN)
+
+    assert buckets.ownership("b", (ACCOUNT, ANOTHER)) == BucketOwnership(None, OTHER_REGION)
+    assert owners_asked(aws) == [ACCOUNT, ANOTHER, None, ACCOUNT, ANOTHER]
+
+
+def test_a_permission_that_took_effect_meanwhile_is_no_stranger(
+    aws: StubbedAws, buckets: S3Buckets
+) -> None:
+    aws.answer("HeadBucket", FORBIDDEN, HERE)
+
+    assert buckets.ownership("b", (ACCOUNT,)) == BucketOwnership(ACCOUNT, REGION)
+    assert owners_asked(aws) == [ACCOUNT, None, ACCOUNT]
+
+
+def test_who_may_not_list_a_bucket_learns_nothing_of_its_owner(
+    aws: StubbedAws, buckets: S3Buckets
+) -> None:
+    """The bucket is another account's, or a policy denies it: both are answered with 403."""
+    aws.answer("HeadBucket", FORBIDDEN)
+
+    assert reason_of(buckets.ownership("b-1", (ACCOUNT,))) == (
+        "s3:HeadBucket on b-1 answered 403 whoever was expected to own it: it belongs to another "
+        "account, or a policy denies s3:ListBucket"
+    )
+    assert owners_asked(aws) == [ACCOUNT, None]
+
+
+@pytest.mark.parametrize("before", [(), (FORBIDDEN,), (FORBIDDEN, HERE)])
+@pytest.mark.parametrize(
+    ("answer", "fact"),
+    [
+        (AwsError("404", status=404), Unresolved("s3:HeadBucket on b-1 answered 404")),
+        (
+            AwsError("503", status=503),
+            Unresolved("s3:HeadBucket on b-1 answered 503", transient=True),
+        ),
+        (
+            NEVER_ANSWERED,
+            Unresolved("s3:HeadBucket on b-1 answered ReadTimeoutError", transient=True),
+        ),
+    ],
+)
+def test_a_bucket_whose_head_fails_otherwise_is_unresolved(
+    aws: StubbedAws,
+    buckets: S3Buckets,
+    before: tuple[Answer, ...],
+    answer: Answer,
+    fact: Unresolved,
+) -> None:
+    aws.answer("HeadBucket", *before, answer)
+
+    assert buckets.ownership("b-1", (ACCOUNT,)) == fact
+
+
+def test_an_object_is_read_from_a_bucket_of_its_expected_owner(
+    aws: StubbedAws, objects: S3LogObjects
+) -> None:
+    aws.answer("HeadObject", BAD_REQUEST)
+    aws.answer("GetObject", AwsError("AccessDenied", status=403))
+
+    objects.encryption(VERSIONED, ACCOUNT)
+
+    assert [(call, asked["ExpectedBucketOwner"]) for call, asked in aws.calls] == [
+        ("HeadObject", ACCOUNT),
+        ("GetObject", ACCOUNT),
+    ]
+
+
 @pytest.fixture
 def audited(aws: StubbedAws) -> AuditedLogObjects:
     quick = QuickHeads(
@@ -238,6 +344,15 @@ def test_objects_are_listed_page_by_page(
     )
 
     assert list(audited.below("b", "a/", since)) == [ObjectVersion("b", key) for key in keys]
+
+
+def test_objects_are_listed_in_a_bucket_of_their_expected_owner(
+    aws: StubbedAws, audited: AuditedLogObjects
+) -> None:
+    aws.answer("ListObjectsV2", {})
+
+    assert list(audited.below("b", "a/", None, ACCOUNT)) == []
+    assert aws.calls[0][1] == {"Bucket": "b", "Prefix": "a/", "ExpectedBucketOwner": ACCOUNT}
 
 
 def test_an_empty_prefix_has_no_objects(aws: StubbedAws, audited: AuditedLogObjects) -> None:

@@ -16,7 +16,7 @@ from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
-from tests.unit.builders import REGION
+from tests.unit.builders import ACCOUNT, REGION
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 HOME = Folder("j-1", "emr-logs", "emr/j-1/")
@@ -147,3 +147,24 @@ def test_a_version_that_cannot_be_read_is_unresolved(aws: StubbedAws) -> None:
 
     for version in (ObjectVersion("emr-logs", "a", "v"), ObjectVersion("emr-logs", "a")):
         assert isinstance(folders.encryption(version), Unresolved)
+
+
+@pytest.mark.parametrize(
+    ("versions", "call", "page"),
+    [
+        (False, "ListObjectsV2", {}),
+        (True, "ListObjectVersions", {"IsTruncated": False}),
+    ],
+)
+def test_a_folder_is_listed_in_a_bucket_of_its_expected_owner(
+    aws: StubbedAws,
+    call: str,
+    page: dict[str, Any],
+    *,
+    versions: bool,
+) -> None:
+    aws.answer(call, page)
+    folders = folders_of(aws.attach(boto3.client("s3")))
+
+    assert list(folders.within(HOME, versions=versions, owner=ACCOUNT)) == []
+    assert [asked["ExpectedBucketOwner"] for _, asked in aws.calls] == [ACCOUNT]

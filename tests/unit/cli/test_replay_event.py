@@ -324,6 +324,7 @@ def cluster(aws: StubbedAws, **changes: object) -> None:
     }
     aws.answer("DescribeCluster", {"Cluster": described | changes})
     aws.answer("ListSteps", {"Steps": []})
+    aws.answer("HeadBucket", {"BucketRegion": "eu-west-1"})
 
 
 def test_a_cluster_is_judged_here_and_nothing_is_done(aws: StubbedAws) -> None:
@@ -336,7 +337,7 @@ def test_a_cluster_is_judged_here_and_nothing_is_done(aws: StubbedAws) -> None:
     assert "EMRLOG-002 log-key-configured: HIGH" in result.stdout
     assert "aws emr create-cluster" in result.stdout
     assert "docs/runbooks/EMRLOG-002.md" in result.stdout
-    assert set(aws.counts) == {"DescribeCluster", "ListSteps"}
+    assert set(aws.counts) == {"DescribeCluster", "ListSteps", "HeadBucket"}
 
 
 @pytest.mark.parametrize(
@@ -371,7 +372,7 @@ def test_a_policy_is_gone_by(
 
     for source in (["--policy", str(file)], ["--parameter", "/mine"]):
         assert run(path("recheck-requested"), "--local", *source).exit_code == status
-    assert aws.calls[-1][0] == "ListSteps"
+    assert {"ListSteps", "HeadBucket"} <= set(aws.counts)
 
 
 def test_an_invalid_policy_is_not_gone_by(aws: StubbedAws) -> None:

@@ -46,6 +46,7 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "ListSteps": 1,
     "DescribeCluster": 1,
     "GetBucketNotificationConfiguration": 1,
+    "HeadBucket": 1,
     "DescribeKey": 1,
     "GetRole": 1,
     "GetInstanceProfile": 1,
@@ -193,6 +194,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("DescribeCluster", describe_cluster)
     aws.answer("ListSteps", {"Steps": []})
     aws.answer("GetBucketNotificationConfiguration", {"EventBridgeConfiguration": {}})
+    aws.answer("HeadBucket", {"BucketRegion": "eu-west-1"})
     aws.answer("DescribeKey", describe_key)
     aws.answer("GetKeyPolicy", {"Policy": json.dumps({"Statement": [policy]})})
     aws.answer("GetRole", {"Role": a_role(SERVICE_ROLE_ARN)})
@@ -432,6 +434,7 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
         "DescribeCluster": 1,
         "ListSteps": 1,
         "GetBucketNotificationConfiguration": 1,
+        "HeadBucket": 1,
         "Publish": 1,
         "SendMessage": 1,
         "Query": 1,

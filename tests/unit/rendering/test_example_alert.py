@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts, LogBucket
+from emr_log_guard.domain.clusters import BucketOwnership, Cluster, ClusterFacts, LogBucket
 from emr_log_guard.domain.decide import Alert, decide
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_json
@@ -31,7 +31,9 @@ def alert() -> Alert:
         release_label="emr-7.12.0",
     )
     judging = Judging(now, lambda rule_id: f"https://runbooks.example.com/{rule_id}.md")
-    facts = ClusterFacts(cluster, log_buckets=(LogBucket("example-logs", sends_events=True),))
+    owned = BucketOwnership("111122223333", "eu-west-1")
+    bucket = LogBucket("example-logs", sends_events=True, ownership=owned)
+    facts = ClusterFacts(cluster, log_buckets=(bucket,))
     findings = judge_cluster(facts, CLUSTER_RULES, judging)
     [action] = decide(findings, cluster, Policy(), now, {})
     assert isinstance(action, Alert)

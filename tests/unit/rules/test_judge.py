@@ -87,6 +87,7 @@ def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
         summary=CLUSTER_RULES[1].check(cluster_facts(log_key=None)).summary,
         evidence={
             "log_uri": "s3n://example-logs/emr/",
+            "log_buckets": ("example-logs: 111122223333, eu-west-1",),
             "log_encryption_kms_key_id": None,
             "release_label": "emr-7.12.0",
             "cluster_state": "RUNNING",

@@ -1,13 +1,14 @@
 import pkgutil
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from emr_log_guard import rules
 from emr_log_guard.domain.clusters import (
     LOG_TYPES,
+    BucketOwnership,
     ClusterFacts,
-    LogBucket,
     Session,
     Step,
     WorkloadFacts,
@@ -25,8 +26,10 @@ from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
     KEY,
+    LOG_BUCKET,
     NO_SUCH_KEY,
     OTHER_REGION,
+    REGION,
     UNREADABLE,
     a_cluster,
     a_key,
@@ -53,6 +56,7 @@ RULES = [
     ("EMRLOG-010", "cloudwatch-logs-customer-key", Severity.MEDIUM),
     ("EMRLOG-011", "log-key-rotation-enabled", Severity.LOW),
     ("EMRLOG-012", "no-service-retained-logs", Severity.LOW),
+    ("EMRLOG-013", "log-bucket-owned", Severity.HIGH),
     ("EMRLOG-101", "log-object-kms-encrypted", Severity.HIGH),
     ("EMRLOG-102", "log-object-customer-managed-key", Severity.HIGH),
     ("EMRLOG-103", "log-object-cluster-key", Severity.HIGH),
@@ -203,10 +207,18 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
         pytest.param(
             cluster_facts(
                 approved_keys=approved(KEY),
-                log_buckets=(LogBucket("example-logs", sends_events=False),),
+                log_buckets=(replace(LOG_BUCKET, sends_events=False),),
             ),
             "EMRLOG-009",
             id="a log bucket that sends no events",
+        ),
+        pytest.param(
+            cluster_facts(
+                approved_keys=approved(KEY),
+                log_buckets=(replace(LOG_BUCKET, ownership=BucketOwnership(None, REGION)),),
+            ),
+            "EMRLOG-013",
+            id="a log bucket of somebody else",
         ),
         pytest.param(
             cluster_facts(a_cluster(cloudwatch_logs=True), approved_keys=approved(KEY)),
@@ -297,7 +309,7 @@ def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> 
     assert judged(facts, Compliance.NON_COMPLIANT) == []
     assert judged(facts, Compliance.COMPLIANT) == [
         *(f"EMRLOG-00{n}" for n in (1, 2, 3)),
-        "EMRLOG-009",  # it is about the bucket alone
+        *("EMRLOG-009", "EMRLOG-013"),  # they are about the bucket alone
     ]
     assert len(judged(facts, Compliance.INSUFFICIENT_DATA)) == 4
 

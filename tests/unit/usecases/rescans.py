@@ -91,7 +91,7 @@ class Rescans:
     @property
     def scan(self) -> ScanShard:
         world = self.world
-        read = ReadClusterFacts(RememberedKeys(world.keys))
+        read = ReadClusterFacts(RememberedKeys(world.keys), bucket_owners=world.buckets)
         return ScanShard(
             clusters=lambda: ScanClusters(
                 check=world.check_cluster,

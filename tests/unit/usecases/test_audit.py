@@ -36,7 +36,7 @@ from tests.unit.builders import (
     an_exemption,
     encrypted,
 )
-from tests.unit.fakes import GONE, FakeClusters, FakeKeys, FakeLogObjects, FakeRoles
+from tests.unit.fakes import GONE, FakeBuckets, FakeClusters, FakeKeys, FakeLogObjects, FakeRoles
 
 SOUND = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-004", "EMRLOG-005"})
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/Audit"
@@ -94,7 +94,10 @@ class FakeObjects(FakeLogObjects):
         self.keys, self.failure = keys, failure
         self.listed: list[tuple[str, str, datetime | None]] = []
 
-    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+    def below(
+        self, bucket: str, prefix: str, since: datetime | None, owner: str | None = None
+    ) -> Iterator[ObjectVersion]:
+        self.owners.add(owner)
         self.listed.append((bucket, prefix, since))
         for key in self.keys:
             yield ObjectVersion(bucket, key)
@@ -131,6 +134,7 @@ class World:
     keys: FakeKeys = field(default_factory=FakeKeys)
     roles: FakeRoles = field(default_factory=FakeRoles)
     steps: FakeClusters = field(default_factory=FakeClusters)
+    buckets: FakeBuckets = field(default_factory=FakeBuckets)
     refused: dict[str | None, str] = field(default_factory=dict)
     regions_refused: str | None = None
     stopped: Event = field(default_factory=Event)
@@ -150,7 +154,12 @@ class World:
             raise NotReadableError(message)
         return PlaceAccess(
             self.places[region],
-            ReadClusterFacts(self.keys, roles=self.roles, workloads=self.steps),
+            ReadClusterFacts(
+                self.keys,
+                roles=self.roles,
+                workloads=self.steps,
+                bucket_owners=self.buckets,
+            ),
             self.objects,
             self.steps,
         )
@@ -402,6 +411,7 @@ def test_log_objects_are_listed_below_the_clusters_folder_and_judged() -> None:
 
     assert world.objects.listed == [("example-logs", f"emr/{GOOD.id}/", since)]
     assert verdicts(report)["EMRLOG-101"] is Compliance.NON_COMPLIANT
+    assert world.objects.owners == {ACCOUNT}
     assert report.clusters[0].objects == world.progress.objects == 1000
     assert report.rules[-1] == "EMRLOG-101"
 
@@ -413,13 +423,17 @@ class Endless(FakeObjects):
         super().__init__()
         self.size = size
 
-    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+    def below(
+        self, bucket: str, prefix: str, since: datetime | None, owner: str | None = None
+    ) -> Iterator[ObjectVersion]:
         assert since is None
+        self.owners.add(owner)
         for number in range(self.size):
             yield ObjectVersion(bucket, f"{prefix}node/i-1/application-{number:08}.gz")
 
-    def encryption(self, version: ObjectVersion) -> Encryption:
+    def encryption(self, version: ObjectVersion, owner: str | None = None) -> Encryption:
         assert version.version_id is None
+        assert owner == ACCOUNT
         return encrypted("AES256")
 
 

@@ -18,6 +18,7 @@ from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import metrics, record_open
 from emr_log_guard.rules import ALL_RULES
 from tests.unit.builders import (
+    ACCOUNT,
     ANOTHER_KEY,
     AWS_MANAGED,
     CLUSTER_ID,
@@ -47,7 +48,7 @@ def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
         "cluster_id": CLUSTER_ID,
         "state": "RUNNING",
         "compliance": "COMPLIANT",
-        "rules": {f"EMRLOG-00{n}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7, 9)},
+        "rules": {f"EMRLOG-{n:03}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7, 9, 13)},
         "actions": [],
     }
     assert world.journal == []
@@ -510,13 +511,69 @@ def test_a_silent_log_bucket_is_told_and_nobody_is_ended(world: World) -> None:
     assert world.journal == TOLD
 
 
+def test_the_default_log_bucket_of_somebody_else_is_told(world: World) -> None:
+    default = "s3n://aws-logs-111122223333-eu-west-1/elasticmapreduce/"
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=default)}
+    world.buckets.owner = "444455556666"
+    world.buckets.sending = Unresolved("s3:GetBucketNotificationConfiguration … AccessDenied")
+
+    world.check()
+
+    [alert] = world.alerts.published
+    assert {finding.rule_id: finding.compliance for finding in alert.findings} == {
+        "EMRLOG-009": "INSUFFICIENT_DATA",
+        "EMRLOG-013": "NON_COMPLIANT",
+    }
+    assert world.journal == TOLD  # terminating for it is the policy's to allow
+
+
+def test_a_log_bucket_of_a_stranger_that_nobody_may_list_is_never_silent(world: World) -> None:
+    world.buckets.owner = Unresolved("s3:HeadBucket on example-logs answered 403")
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-013", "INSUFFICIENT_DATA")
+
+
+def test_accounts_that_the_policy_names_may_own_log_buckets(world: World) -> None:
+    world.policy = Policy(log_bucket_owners=("444455556666",))
+    world.buckets.owner = "444455556666"
+
+    world.check()
+
+    assert world.alerts.published == []
+    assert world.buckets.owners_asked == [("example-logs", (ACCOUNT, "444455556666"))]
+
+
+def test_where_the_policy_says_so_a_cluster_is_terminated_for_a_strangers_bucket(
+    world: World,
+) -> None:
+    world.policy = Policy(
+        Mode.ENFORCE,
+        enforcement=Enforcement(
+            frozenset({"EMRLOG-013"}), grace_running=timedelta(0), allowed=True
+        ),
+    )
+    world.buckets.owner = "444455556666"
+    world.check()
+    [request] = world.queue.sent
+
+    world.enforce(request)
+
+    assert f"terminate {CLUSTER_ID}" in world.journal
+
+
+ABOUT_BUCKETS = ("EMRLOG-008", "EMRLOG-009", "EMRLOG-013")
+
+
 def test_without_the_rules_about_them_neither_steps_nor_buckets_are_read(world: World) -> None:
-    off = {rule_id: RuleSettings(enabled=False) for rule_id in ("EMRLOG-008", "EMRLOG-009")}
+    off = {rule_id: RuleSettings(enabled=False) for rule_id in ABOUT_BUCKETS}
     world.policy = Policy(rules=off)
 
     world.check()
 
-    assert world.clusters.steps_asked == world.buckets.asked == []
+    assert world.clusters.steps_asked == world.buckets.asked == world.buckets.owners_asked == []
 
 
 @pytest.mark.parametrize("rotated", [True, False])
@@ -599,8 +656,9 @@ def test_a_session_names_its_own_key_for_cloudwatch_or_none(world: World) -> Non
 @pytest.mark.parametrize(
     ("off", "steps_asked", "sessions_asked"),
     [
-        (("EMRLOG-008", "EMRLOG-009"), [], [CLUSTER_ID]),
-        (("EMRLOG-008", "EMRLOG-009", "EMRLOG-010"), [], []),
+        (("EMRLOG-008", "EMRLOG-009", "EMRLOG-013"), [], [CLUSTER_ID]),
+        (("EMRLOG-008", "EMRLOG-009", "EMRLOG-010", "EMRLOG-013"), [], []),
+        (("EMRLOG-008", "EMRLOG-009"), [CLUSTER_ID], [CLUSTER_ID]),
         (("EMRLOG-008", "EMRLOG-010"), [CLUSTER_ID], [CLUSTER_ID]),
     ],
 )

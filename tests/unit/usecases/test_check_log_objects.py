@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -275,6 +276,24 @@ def test_a_log_that_lies_where_its_cluster_says_is_found_beside_a_step_that_does
     (alert,) = check(world, created(key))
 
     assert by_rule(alert)["EMRLOG-101"].compliance is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"), [((), ACCOUNT), ((ACCOUNT,), ACCOUNT), (("444455556666",), None)]
+)
+def test_the_owner_of_the_bucket_is_expected_where_there_is_but_one(
+    world: World, others: tuple[str, ...], expected: str | None
+) -> None:
+    world.policy = replace(world.policy, log_bucket_owners=others)
+
+    assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
+    assert world.objects.owners == {expected}
+
+
+def test_whose_bucket_the_log_of_an_unknown_cluster_is_in_is_not_expected(world: World) -> None:
+    check(world, created(f"x/{OTHER_ID}/a"))
+
+    assert world.objects.owners == {None}
 
 
 @pytest.mark.parametrize("marker", ["", "node/", "node_$folder$"])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
@@ -22,6 +24,7 @@ JUDGING = Judging(NOW, runbook)
 
 def judged(world: World, policy: Policy) -> dict[str, Finding]:
     read_facts = ReadClusterFacts(world.keys, roles=world.roles, workloads=world.clusters)
+    read_facts = replace(read_facts, bucket_owners=world.buckets)
     cluster = a_cluster(log_key_identifier=None)
     found = judge_cluster_now(cluster, read_facts, policy, JUDGING)
     return {finding.rule_id: finding for finding in found}

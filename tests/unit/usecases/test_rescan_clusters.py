@@ -71,6 +71,18 @@ def test_only_what_is_new_or_not_compliant_is_described_again(rescans: Rescans) 
     assert report.clusters == {"COMPLIANT": 4, "NON_COMPLIANT": 2}
 
 
+def test_a_log_bucket_that_somebody_else_made_anew_is_found_by_the_next_rescan(
+    rescans: Rescans,
+) -> None:
+    rescans.launch(GOOD)
+    rescans.run(Scope.CLUSTERS)
+    rescans.world.buckets.owner = "444455556666"
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert [each.rule_id for each in report.difference.new] == ["EMRLOG-013"]
+
+
 def test_a_deep_rescan_takes_nothing_for_known(rescans: Rescans) -> None:
     rescans.launch(*(another(GOOD, n) for n in range(3)))
     rescans.run(Scope.CLUSTERS)

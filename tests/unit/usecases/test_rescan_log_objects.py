@@ -1,6 +1,7 @@
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,15 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import ShardTask
 from emr_log_guard.usecases.rescan_ports import ListedObject
-from tests.unit.builders import ANOTHER_KEY, CLUSTER_ID, KEY, NOW, a_cluster, encrypted
+from tests.unit.builders import (
+    ACCOUNT,
+    ANOTHER_KEY,
+    CLUSTER_ID,
+    KEY,
+    NOW,
+    a_cluster,
+    encrypted,
+)
 from tests.unit.fakes import GONE, FakeFolders
 from tests.unit.usecases.rescans import Rescans, a_name, another
 
@@ -298,6 +307,17 @@ def test_a_folder_of_a_cluster_that_logs_through_an_access_point_is_undetermined
     assert report.log_objects == {"COMPLIANT": 3, "INSUFFICIENT_DATA": 1}
 
 
+@pytest.mark.parametrize(("others", "expected"), [((), ACCOUNT), (("444455556666",), None)])
+def test_the_owner_of_a_log_bucket_is_expected_where_there_is_but_one(
+    rescans: Rescans, others: tuple[str, ...], expected: str | None
+) -> None:
+    rescans.world.policy = replace(rescans.world.policy, log_bucket_owners=others)
+
+    rescans.run(LOGS)
+
+    assert rescans.folders.owners == {expected}
+
+
 def test_a_bucket_that_cannot_be_listed_fails_its_shard_and_no_other(rescans: Rescans) -> None:
     closed = another(a_cluster(log_uri="s3://closed/"), 5)
     rescans.launch(closed)
@@ -421,8 +441,11 @@ class Endless(FakeFolders):
         del bucket, prefix
         return ()
 
-    def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
+    def within(
+        self, folder: Folder, *, versions: bool, owner: str | None = None
+    ) -> Iterator[ListedObject]:
         assert not versions
+        self.owners.add(owner)
         for number in range(1_000_000):
             version = ObjectVersion(str(folder.bucket), f"{folder.prefix}node/{number:07}.gz")
             yield ListedObject(version, NOW - timedelta(days=1))

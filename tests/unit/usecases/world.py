@@ -1,7 +1,7 @@
 """Use cases wired to fakes, all of which write into one journal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
@@ -107,6 +107,7 @@ class World:
             self.checked_buckets,
             self.targets,
         )
+        read_facts = replace(read_facts, bucket_owners=self.buckets)
         return CheckCluster(
             clusters=self.clusters,
             read_facts=read_facts,
@@ -138,7 +139,11 @@ class World:
         return Enforce(
             clusters=self.clusters,
             read_facts=ReadClusterFacts(
-                self.keys, (), workloads=self.clusters, approved_targets=self.targets
+                self.keys,
+                (),
+                workloads=self.clusters,
+                approved_targets=self.targets,
+                bucket_owners=self.buckets,
             ),
             read_object=self.read_object,
             policy=lambda: self.policy,

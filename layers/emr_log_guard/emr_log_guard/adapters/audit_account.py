@@ -9,15 +9,17 @@ from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import (
     WHOLE_RUN,
+    RememberedBuckets,
     RememberedKeys,
     RememberedRoles,
     RememberedSteps,
 )
-from emr_log_guard.adapters.s3 import AuditedLogObjects
+from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
+from emr_log_guard.rules import emrlog_013_log_bucket_owned as bucket_owned
 from emr_log_guard.usecases.audit_place import PlaceAccess
 from emr_log_guard.usecases.audit_scope import AuditScope
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -81,6 +83,9 @@ class AuditedAccount:
                 keys=RememberedKeys(KmsKeys(session.kms(region)), retention=WHOLE_RUN),
                 roles=self._roles() if roles_can_use_key.RULE.id in scope.rule_ids else None,
                 workloads=clusters,
+                bucket_owners=RememberedBuckets(S3Buckets(session.s3(region)), retention=WHOLE_RUN)
+                if bucket_owned.RULE.id in scope.rule_ids
+                else None,
             ),
             AuditedLogObjects(session.s3(region), session.quick_heads(region))
             if scope.object_rules

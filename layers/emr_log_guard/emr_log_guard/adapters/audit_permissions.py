@@ -36,6 +36,7 @@ _BY_RULE: Mapping[str, tuple[str, ...]] = {
     "EMRLOG-010": ("elasticmapreduce:ListSessions",),
     "EMRLOG-011": ("kms:GetKeyRotationStatus",),
     "EMRLOG-012": ("elasticmapreduce:ListSessions",),
+    "EMRLOG-013": ("elasticmapreduce:ListSessions", "elasticmapreduce:ListSteps", "s3:ListBucket"),
 }
 _OBJECTS = ("elasticmapreduce:ListSteps", "kms:DescribeKey", "s3:GetObject", "s3:ListBucket")
 

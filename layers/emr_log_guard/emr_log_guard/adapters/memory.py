@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
-from emr_log_guard.domain.clusters import Step
+from emr_log_guard.domain.clusters import BucketOwnership, Step
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
@@ -156,14 +156,28 @@ class RememberedHistories:
 class RememberedBuckets:
     """Buckets, each asked at most once in BUCKET_SECONDS; what could not be read is asked again."""
 
-    def __init__(self, buckets: "Buckets", timer: Timer = monotonic) -> None:
+    def __init__(
+        self,
+        buckets: "Buckets",
+        timer: Timer = monotonic,
+        retention: Retention = Retention(BUCKET_SECONDS),
+    ) -> None:
         """Ask these buckets first."""
         self._buckets = buckets
-        self._sending = _Memory[str, bool | Unresolved](timer, Retention(BUCKET_SECONDS))
+        self._sending = _Memory[str, bool | Unresolved](timer, retention)
+        self._owned = _Memory[tuple[str, tuple[str, ...]], BucketOwnership | Unresolved](
+            timer, retention
+        )
 
     def sends_events(self, bucket: str) -> bool | Unresolved:
         """Ask whether a bucket sends its events to EventBridge, or remember it."""
         return self._sending.get(bucket, lambda: self._buckets.sends_events(bucket))
+
+    def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
+        """Ask which of some accounts owns a bucket, or remember it."""
+        return self._owned.get(
+            (bucket, accounts), lambda: self._buckets.ownership(bucket, accounts)
+        )
 
 
 class RememberedRoles:

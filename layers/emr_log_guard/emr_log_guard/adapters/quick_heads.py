@@ -60,7 +60,7 @@ class QuickHeads:
         if way is not None:
             self._ways[bucket] = replace(way, path=way.path.removesuffix(tail))
 
-    def encryption(self, bucket: str, key: str) -> Encryption | None:
+    def encryption(self, bucket: str, key: str, owner: str | None = None) -> Encryption | None:
         """Read an object's encryption; None when it takes botocore to find out.
 
         Raises:
@@ -72,7 +72,8 @@ class QuickHeads:
             return None
         self.pace.wait()
         path = way.path + quote(key, safe=_SAFE)
-        request = AWSRequest("HEAD", way.url + path, headers=way.headers)
+        expected = {} if owner is None else {"x-amz-expected-bucket-owner": owner}
+        request = AWSRequest("HEAD", way.url + path, headers={**way.headers, **expected})
         S3SigV4Auth(self.credentials.get_frozen_credentials(), "s3", way.region).add_auth(request)
         answered = self.connections.answer(way, "HEAD", path, request)
         if answered is None:

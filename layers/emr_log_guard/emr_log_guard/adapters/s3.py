@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, unresolved
+from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.unresolved import Unresolved
@@ -16,6 +17,35 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from emr_log_guard.adapters.quick_heads import QuickHeads
+
+
+class BucketOwner(TypedDict, total=False):
+    """The part of a request that names the account which has to own the bucket."""
+
+    ExpectedBucketOwner: str
+
+
+class _Asked(BucketOwner):
+    Bucket: str
+    Key: str
+    VersionId: NotRequired[str]
+
+
+def owned_by(owner: str | None) -> BucketOwner:
+    """Have S3 refuse a request if somebody else owns the bucket; None expects nobody.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    return {} if owner is None else {"ExpectedBucketOwner": owner}
+
+
+def _asked(version: ObjectVersion, owner: str | None) -> _Asked:
+    asked: _Asked = {"Bucket": version.bucket, "Key": version.key}
+    if owner is not None:
+        asked["ExpectedBucketOwner"] = owner
+    if version.version_id is not None:
+        asked["VersionId"] = version.version_id
+    return asked
 
 
 class S3LogObjects:
@@ -28,26 +58,27 @@ class S3LogObjects:
         """Read through this client."""
         self._client = client
 
-    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+    def encryption(
+        self, version: ObjectVersion, owner: str | None = None
+    ) -> Encryption | Unresolved:
         """Read an object's encryption: one HeadObject, and one GetObject if S3 answers 400.
+
+        Args:
+            version: The object.
+            owner: The account that has to own its bucket; None where several may.
 
         Raises:
             ObjectNotFoundError: The object, or this version of it, is gone.
 
         """
         try:
-            if version.version_id is None:
-                head = self._client.head_object(Bucket=version.bucket, Key=version.key)
-            else:
-                head = self._client.head_object(
-                    Bucket=version.bucket, Key=version.key, VersionId=version.version_id
-                )
+            head = self._client.head_object(**_asked(version, owner))
         except ClientError as error:
-            return self._without_a_head(version, error)
+            return self._without_a_head(version, owner, error)
         return Encryption(head.get("ServerSideEncryption"), head.get("SSEKMSKeyId"))
 
     def _without_a_head(
-        self, version: ObjectVersion, error: ClientError
+        self, version: ObjectVersion, owner: str | None, error: ClientError
     ) -> Encryption | Unresolved:
         """Read the failure of a HeadObject: it has no body, so its code is the status alone.
 
@@ -59,28 +90,20 @@ class S3LogObjects:
             case "403":
                 return unresolved("s3:HeadObject", str(version), error)
             case "400":
-                return self._why_bad_request(version)
+                return self._why_bad_request(version, owner)
             case _:
                 raise error
 
-    def _why_bad_request(self, version: ObjectVersion) -> Encryption | Unresolved:
+    def _why_bad_request(
+        self, version: ObjectVersion, owner: str | None
+    ) -> Encryption | Unresolved:
         """Ask GetObject, whose errors have a code, whether it is SSE-C that made a head fail.
 
         An expired token is a 400 too; an object must not be called badly encrypted for that.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
         """
         try:
-            if version.version_id is None:
-                got = self._client.get_object(
-                    Bucket=version.bucket, Key=version.key, Range="bytes=0-0"
-                )
-            else:
-                got = self._client.get_object(
-                    Bucket=version.bucket,
-                    Key=version.key,
-                    Range="bytes=0-0",
-                    VersionId=version.version_id,
-                )
+            got = self._client.get_object(Range="bytes=0-0", **_asked(version, owner))
         except ClientError as error:
             match code_of(error):
                 case "InvalidRequest":
@@ -93,12 +116,60 @@ class S3LogObjects:
         return Unresolved(f"s3:HeadObject on {version} answered 400")
 
 
+_FORBIDDEN = "403"
+_WHY_FORBIDDEN = (
+    "s3:HeadBucket on {} answered 403 whoever was expected to own it: it belongs to another "
+    "account, or a policy denies s3:ListBucket"
+)
+
+
 class S3Buckets:
     """Buckets of any account, as far as they can be read."""
 
     def __init__(self, client: "S3Client") -> None:
         """Read through this client."""
         self._client = client
+
+    def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
+        """Ask which of some accounts owns a bucket: one HeadBucket an account, until one does.
+
+        S3 answers 403 to an account that does not own the bucket, and 403 to whoever may not list
+        the bucket, alike and without a body. So where no account is confirmed, it is asked once
+        more without one: only where that is answered with 200 was it the account that was refused.
+        Then the accounts are asked again, for a permission that was granted meanwhile must not
+        read as another owner.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+        """
+        confirmed = self._confirmed(bucket, accounts)
+        if confirmed:
+            return confirmed
+        anyone = self._head(bucket)
+        if anyone is None:
+            return Unresolved(_WHY_FORBIDDEN.format(bucket))
+        if isinstance(anyone, Unresolved):
+            return anyone
+        return self._confirmed(bucket, accounts) or anyone
+
+    def _confirmed(
+        self, bucket: str, accounts: tuple[str, ...]
+    ) -> BucketOwnership | Unresolved | None:
+        """Find the owner, or what else S3 says; None when it refuses each account."""
+        for account in accounts:
+            answer = self._head(bucket, account)
+            if answer is not None:
+                return answer
+        return None
+
+    def _head(self, bucket: str, account: str | None = None) -> BucketOwnership | Unresolved | None:
+        """Ask with an expected owner, who is the owner if S3 agrees, or without; None for a 403."""
+        try:
+            head = self._client.head_bucket(Bucket=bucket, **owned_by(account))
+        except AWS_ERRORS as error:
+            if code_of(error) == _FORBIDDEN:
+                return None
+            return unresolved("s3:HeadBucket", bucket, error)
+        return BucketOwnership(account, head.get("BucketRegion"))
 
     def sends_events(self, bucket: str) -> bool | Unresolved:
         """Ask whether a bucket sends its events to EventBridge.
@@ -122,25 +193,29 @@ class AuditedLogObjects:
         self._objects = S3LogObjects(client)
         self._quick = quick
 
-    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+    def encryption(
+        self, version: ObjectVersion, owner: str | None = None
+    ) -> Encryption | Unresolved:
         """Read an object's encryption, as S3LogObjects does; an audit looks at no older versions.
 
         Raises:
             ObjectNotFoundError: The object is gone.
 
         """
-        found = self._quick.encryption(version.bucket, version.key)
+        found = self._quick.encryption(version.bucket, version.key, owner)
         if found is not None:
             return found
         try:
-            read = self._objects.encryption(version)
+            read = self._objects.encryption(version, owner)
         except AWS_ERRORS as error:
             return unresolved("s3:HeadObject", str(version), error)
         if isinstance(read, Encryption) and read.algorithm != SSE_C:
             self._quick.learn(version.bucket, version.key)
         return read
 
-    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+    def below(
+        self, bucket: str, prefix: str, since: datetime | None, owner: str | None = None
+    ) -> Iterator[ObjectVersion]:
         """List objects, those of before a moment left out: one ListObjectsV2 per 1,000.
 
         Only the newest version of each, and no folder markers, which hold nothing.
@@ -149,7 +224,9 @@ class AuditedLogObjects:
             NotReadableError: A page cannot be read.
 
         """
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, **owned_by(owner)
+        )
         try:
             for page in pages:
                 for listed in page.get("Contents", ()):

@@ -1,10 +1,10 @@
 """Amazon S3: folders of log objects, listed in S3's own order and read."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
-from emr_log_guard.adapters.s3 import AuditedLogObjects, S3LogObjects
+from emr_log_guard.adapters.s3 import AuditedLogObjects, S3LogObjects, owned_by
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.rescan import Folder
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _LIST = "s3:ListBucket"
 _LIST_VERSIONS = "s3:ListBucketVersions"
+
+
+class _Behind(TypedDict, total=False):
+    VersionIdMarker: str
 
 
 class S3Folders:
@@ -58,7 +62,9 @@ class S3LogFolders:
         self._current = AuditedLogObjects(client, quick)
         self._versions = S3LogObjects(client)
 
-    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+    def encryption(
+        self, version: ObjectVersion, owner: str | None = None
+    ) -> Encryption | Unresolved:
         """Read the encryption of an object, or of one version of it.
 
         Raises:
@@ -66,13 +72,15 @@ class S3LogFolders:
 
         """
         if version.version_id is None:
-            return self._current.encryption(version)
+            return self._current.encryption(version, owner)
         try:
-            return self._versions.encryption(version)
+            return self._versions.encryption(version, owner)
         except AWS_ERRORS as error:
             return unresolved("s3:HeadObject", str(version), error)
 
-    def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
+    def within(
+        self, folder: Folder, *, versions: bool, owner: str | None = None
+    ) -> Iterator[ListedObject]:
         """List the objects in a folder's range; folder markers hold nothing and are left out.
 
         One ListObjectsV2 per 1,000, or one ListObjectVersions per 1,000 versions.
@@ -85,7 +93,7 @@ class S3LogFolders:
             message = f"nobody knows where {folder.cluster_id} logs to"
             raise NotReadableError(message)
         call = _LIST_VERSIONS if versions else _LIST
-        listing = self._all_versions(folder) if versions else self._newest(folder)
+        listing = self._all_versions(folder, owner) if versions else self._newest(folder, owner)
         try:
             for listed in listing:
                 if folder.until and listed.version.key > folder.until:
@@ -95,16 +103,16 @@ class S3LogFolders:
         except AWS_ERRORS as error:
             raise _unreadable(call, folder.bucket, folder.prefix, error) from error
 
-    def _newest(self, folder: Folder) -> Iterator[ListedObject]:
+    def _newest(self, folder: Folder, owner: str | None) -> Iterator[ListedObject]:
         bucket = str(folder.bucket)
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=folder.prefix, StartAfter=folder.after
+            Bucket=bucket, Prefix=folder.prefix, StartAfter=folder.after, **owned_by(owner)
         )
         for page in pages:
             for found in page.get("Contents", ()):
                 yield ListedObject(ObjectVersion(bucket, found["Key"]), found["LastModified"])
 
-    def _all_versions(self, folder: Folder) -> Iterator[ListedObject]:
+    def _all_versions(self, folder: Folder, owner: str | None) -> Iterator[ListedObject]:
         """List versions; delete markers have no encryption.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
@@ -113,14 +121,9 @@ class S3LogFolders:
         # Not the paginator, which takes no key to begin behind.
         key, version_id = folder.after, ""
         while True:
-            page = (
-                self._client.list_object_versions(
-                    Bucket=bucket, Prefix=folder.prefix, KeyMarker=key, VersionIdMarker=version_id
-                )
-                if version_id
-                else self._client.list_object_versions(
-                    Bucket=bucket, Prefix=folder.prefix, KeyMarker=key
-                )
+            behind: _Behind = {"VersionIdMarker": version_id} if version_id else {}
+            page = self._client.list_object_versions(
+                Bucket=bucket, Prefix=folder.prefix, KeyMarker=key, **behind, **owned_by(owner)
             )
             for found in page.get("Versions", ()):
                 # Of a bucket without versions, and of what is older than these, the id is `null`.

@@ -38,16 +38,19 @@ def cluster_check(
         roles=IamRoles(clients.iam()),
         workloads=clusters,
         buckets=buckets,
+        bucket_owners=buckets,
         checked_buckets=settings.log_buckets,
         approved_targets=DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name),
     )
+    remembered = RememberedBuckets(buckets)
     return CheckCluster(
         clusters=clusters,
         read_facts=replace(
             afresh,
             keys=RememberedKeys(KmsKeys(clients.kms)),
             roles=RememberedRoles(IamRoles(clients.iam())),
-            buckets=RememberedBuckets(buckets),
+            buckets=remembered,
+            bucket_owners=remembered,
         ),
         read_afresh=afresh,
         policy=current_policy(settings),

@@ -10,7 +10,7 @@ from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import RememberedClusters
-from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
@@ -39,7 +39,12 @@ def enforce(env: Mapping[str, str]) -> Enforce:
     targets = DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name)
     return Enforce(
         clusters=clusters,
-        read_facts=ReadClusterFacts(keys, workloads=clusters, approved_targets=targets),
+        read_facts=ReadClusterFacts(
+            keys,
+            workloads=clusters,
+            approved_targets=targets,
+            bucket_owners=S3Buckets(clients.s3()),
+        ),
         read_object=ReadLogObject(
             RememberedClusters(clusters),
             S3LogObjects(clients.s3()),

@@ -11,7 +11,7 @@ from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.s3 import S3LogObjects
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.cli.ending import fail
 from emr_log_guard.config import runbook
 from emr_log_guard.domain.compliance import Compliance, overall
@@ -38,6 +38,7 @@ class Here:
     keys: KmsKeys
     roles: IamRoles
     objects: S3LogObjects
+    buckets: S3Buckets
 
     @classmethod
     def now(cls) -> "Here":
@@ -47,6 +48,7 @@ class Here:
             KmsKeys(clients.kms),
             IamRoles(clients.iam()),
             S3LogObjects(clients.s3()),
+            S3Buckets(clients.s3()),
         )
 
 
@@ -74,7 +76,9 @@ def _findings(
         return
     cluster = here.clusters.describe(what.hint.cluster_id)
     judging = Judging(judging.now, runbook, what.hint.launched_by)
-    read_facts = ReadClusterFacts(here.keys, roles=here.roles, workloads=here.clusters)
+    read_facts = ReadClusterFacts(
+        here.keys, roles=here.roles, workloads=here.clusters, bucket_owners=here.buckets
+    )
     yield judge_cluster_now(cluster, read_facts, policy, judging)
 
 

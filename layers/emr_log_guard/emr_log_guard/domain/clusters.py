@@ -1,6 +1,6 @@
 """EMR clusters, as elasticmapreduce:DescribeCluster tells of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
@@ -81,6 +81,10 @@ class Cluster:
     def region(self) -> str:
         """The Region that the cluster runs in."""
         return Arn.of(self.arn).region
+
+    def bucket_owner(self, others: Collection[str]) -> str | None:
+        """Return the one account that may own its log buckets; None where others may, too."""
+        return None if {*others} - {self.account} else self.account
 
     @property
     def uploads_disabled(self) -> bool:
@@ -215,14 +219,26 @@ class WorkloadFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketOwnership:
+    """Which of some accounts owns a bucket, and the Region that it is in."""
+
+    owner: str | None
+    """The account, twelve digits; None when it is proven to be none of those asked about."""
+    region: str | None = None
+    """None when S3 does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogBucket:
     """A bucket that logs go to."""
 
     name: str
-    sends_events: bool | Unresolved
-    """Whether it sends its events to EventBridge."""
+    sends_events: bool | Unresolved | None = None
+    """Whether it sends its events to EventBridge; None where no rule asks."""
     checked: bool = True
     """Whether objects of this bucket are looked at, if there are events of them."""
+    ownership: BucketOwnership | Unresolved | None = None
+    """Whose it is; None where no rule asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,8 @@ class Policy:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     version: int | None = None
     """The stored document's version; None when there is none to go by."""
+    log_bucket_owners: tuple[str, ...] = ()
+    """Accounts that may own log buckets, beside a cluster's own; twelve digits each."""
 
     def mode_of(self, rule_id: str) -> Mode:
         """Say what may be done about a rule's findings.

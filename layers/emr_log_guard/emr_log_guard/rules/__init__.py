@@ -15,6 +15,7 @@ from emr_log_guard.rules import (
     emrlog_010_cloudwatch_logs_customer_key,
     emrlog_011_log_key_rotation_enabled,
     emrlog_012_no_service_retained_logs,
+    emrlog_013_log_bucket_owned,
     emrlog_101_log_object_kms_encrypted,
     emrlog_102_log_object_customer_managed_key,
     emrlog_103_log_object_cluster_key,
@@ -35,6 +36,7 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_010_cloudwatch_logs_customer_key.RULE,
     emrlog_011_log_key_rotation_enabled.RULE,
     emrlog_012_no_service_retained_logs.RULE,
+    emrlog_013_log_bucket_owned.RULE,
     emrlog_201_log_key_available.RULE,
 )
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (

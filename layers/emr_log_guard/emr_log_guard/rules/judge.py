@@ -7,6 +7,7 @@ from datetime import datetime
 
 from emr_log_guard.domain.arn import Arn, partition_of
 from emr_log_guard.domain.clusters import (
+    BucketOwnership,
     Cluster,
     ClusterFacts,
     Session,
@@ -181,6 +182,14 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
     for name, found in (("steps", facts.steps), ("sessions", facts.sessions)):
         if found and not isinstance(found, Unresolved):
             evidence[name] = tuple(_describe(cluster, each.workload) for each in found[:SAMPLES])
+    places = tuple(
+        f"{bucket.name}: {bucket.ownership.owner or 'an unknown account'}, "
+        f"{bucket.ownership.region or 'an unknown Region'}"
+        for bucket in facts.log_buckets
+        if isinstance(bucket.ownership, BucketOwnership)
+    )
+    if places:
+        evidence["log_buckets"] = places[:SAMPLES]
     if isinstance(key, KmsKey):
         evidence |= {
             "key_arn": key.arn,

@@ -49,13 +49,14 @@ class AuditLogObjects:
         location = LogLocation.parse(cluster.log_uri)
         if location is None:
             return LogObjectsAudited(unresolved=(f"the log URI {cluster.log_uri!r} is not S3's",))
+        owner = cluster.bucket_owner(self.scope.policy.log_bucket_owners)
         unresolved: list[str] = []
         listed: Counter[str] = Counter()
         count = 0
 
         def below() -> Iterator[ObjectVersion]:
             folder = f"{location.prefix}{cluster.id}/"
-            for version in self.objects.below(location.bucket, folder, self.scope.since):
+            for version in self.objects.below(location.bucket, folder, self.scope.since, owner):
                 listed[version.bucket] += 1
                 yield version
 

@@ -19,8 +19,8 @@ from emr_log_guard.usecases.audit_scope import AuditScope
 from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress, Steps
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
-_WITHOUT_THE_KEY = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-012"})
-"""The rules to which DescribeCluster alone is enough."""
+_WITHOUT_THE_KEY = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-012", "EMRLOG-013"})
+"""The rules that ask for no key."""
 
 
 @dataclass(frozen=True, slots=True)

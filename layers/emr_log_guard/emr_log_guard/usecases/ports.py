@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step
+    from emr_log_guard.domain.clusters import (
+        BucketOwnership,
+        Cluster,
+        ClusterSummary,
+        Session,
+        Step,
+    )
     from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
     from emr_log_guard.domain.decisions import Decision
     from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
@@ -105,7 +111,15 @@ class Roles(Protocol):
         ...
 
 
-class Buckets(Protocol):
+class BucketOwners(Protocol):
+    """Knows whose buckets are."""
+
+    def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
+        """Ask which of these accounts owns a bucket, and where it is."""
+        ...
+
+
+class Buckets(BucketOwners, Protocol):
     """Reads buckets."""
 
     def sends_events(self, bucket: str) -> bool | Unresolved:
@@ -116,7 +130,9 @@ class Buckets(Protocol):
 class LogObjects(Protocol):
     """Reads log objects."""
 
-    def encryption(self, version: ObjectVersion) -> Encryption | Unresolved:
+    def encryption(
+        self, version: ObjectVersion, owner: str | None = None
+    ) -> Encryption | Unresolved:
         """Read an object's encryption, or raise ObjectNotFoundError."""
         ...
 
@@ -124,7 +140,9 @@ class LogObjects(Protocol):
 class ListedLogObjects(LogObjects, Protocol):
     """Lists log objects and reads them."""
 
-    def below(self, bucket: str, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+    def below(
+        self, bucket: str, prefix: str, since: datetime | None, owner: str | None = None
+    ) -> Iterator[ObjectVersion]:
         """List the objects below a prefix, or raise NotReadableError."""
         ...
 

@@ -28,11 +28,21 @@ from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sen
 from emr_log_guard.rules import emrlog_010_cloudwatch_logs_customer_key as cloudwatch_key
 from emr_log_guard.rules import emrlog_011_log_key_rotation_enabled as key_rotation
 from emr_log_guard.rules import emrlog_012_no_service_retained_logs as retained_logs
+from emr_log_guard.rules import emrlog_013_log_bucket_owned as bucket_owned
 from emr_log_guard.rules.rule import Rule
-from emr_log_guard.usecases.ports import ApprovedTargets, Buckets, Keys, Roles, Workloads
+from emr_log_guard.usecases.ports import (
+    ApprovedTargets,
+    BucketOwners,
+    Buckets,
+    Keys,
+    Roles,
+    Workloads,
+)
 from emr_log_guard.usecases.read_approved_keys import ReadApprovedKeys
 
-_ABOUT_STEPS = frozenset({steps_keep_key.RULE.id, bucket_sends_events.RULE.id})
+_ABOUT_STEPS = frozenset(
+    {steps_keep_key.RULE.id, bucket_sends_events.RULE.id, bucket_owned.RULE.id}
+)
 _ABOUT_SESSIONS = frozenset({cloudwatch_key.RULE.id, retained_logs.RULE.id})
 """The rules about steps are about sessions, too."""
 
@@ -57,6 +67,10 @@ class ReadClusterFacts:
     """Whether a rule asks for the log key's rotation."""
     steps: bool = True
     """Whether a rule asks for the steps, and not for the sessions alone."""
+    bucket_owners: BucketOwners | None = None
+    """None where no rule asks whose the log buckets are."""
+    other_owners: tuple[str, ...] = ()
+    """Accounts that may own log buckets, beside the cluster's own."""
 
     def under(self, policy: Policy, rules: Iterable[Rule[ClusterFacts]]) -> Self:
         """Read for a policy, and only what these rules ask for."""
@@ -69,6 +83,8 @@ class ReadClusterFacts:
             steps=bool(asked & _ABOUT_STEPS),
             buckets=self.buckets if bucket_sends_events.RULE.id in asked else None,
             rotation=key_rotation.RULE.id in asked,
+            bucket_owners=self.bucket_owners if bucket_owned.RULE.id in asked else None,
+            other_owners=policy.log_bucket_owners,
         )
 
     def __call__(self, cluster: Cluster) -> ClusterFacts:
@@ -154,13 +170,19 @@ class ReadClusterFacts:
 
     def _log_buckets(self, facts: ClusterFacts) -> Iterator[LogBucket]:
         """Ask each bucket that logs go to once."""
-        if self.buckets is None:
+        if self.buckets is None and self.bucket_owners is None:
             return
+        owners = tuple(dict.fromkeys((facts.cluster.account, *self.other_owners)))
         locations = map(LogLocation.parse, facts.log_uris)
         names = (at.bucket for at in locations if at and not at.by_access_point)
         for name in dict.fromkeys(names):
             checked = not self.checked_buckets or name in self.checked_buckets
-            yield LogBucket(name, self.buckets.sends_events(name), checked)
+            yield LogBucket(
+                name,
+                self.buckets.sends_events(name) if self.buckets else None,
+                checked,
+                self.bucket_owners.ownership(name, owners) if self.bucket_owners else None,
+            )
 
     def _cloudwatch_key(self, cluster: Cluster) -> KeyFact | None:
         identifier = cluster.cloudwatch_key_identifier

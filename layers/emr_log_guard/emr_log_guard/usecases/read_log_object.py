@@ -46,10 +46,16 @@ class ReadLogObject:
     approved_targets: ApprovedTargets | None = None
     """None where nothing is remembered of approved keys."""
     approved_keys: tuple[str, ...] = ()
+    other_owners: tuple[str, ...] = ()
+    """Accounts that may own log buckets, beside a cluster's own."""
 
     def under(self, policy: Policy) -> Self:
         """Read for a policy."""
-        return replace(self, approved_keys=policy.approved_keys)
+        return replace(
+            self,
+            approved_keys=policy.approved_keys,
+            other_owners=policy.log_bucket_owners,
+        )
 
     def __call__(self, version: ObjectVersion) -> LogObjectFacts | None:
         """Read an object's facts; None when it is provably no cluster's log, or a folder marker.
@@ -65,15 +71,20 @@ class ReadLogObject:
             ObjectNotFoundError: The object is gone.
 
         """
-        owner = None if is_folder_marker(version.key) else self._owner(version)
-        if owner is None:
+        author = None if is_folder_marker(version.key) else self._author(version)
+        if author is None:
             return None
-        cluster_id, cluster, doubt = owner
+        cluster_id, cluster, doubt = author
         if doubt is not None:
             reason = f"whether {version} is a log is unknown: {doubt.reason}"
             return LogObjectFacts(version, cluster_id, Unresolved(reason), None, cluster, None)
-        expected = cluster if isinstance(cluster, Unresolved) else self._key(cluster)
-        encryption = self.objects.encryption(version)
+        if isinstance(cluster, Unresolved):
+            expected: KeyFact | None = cluster
+            encryption = self.objects.encryption(version)
+        else:
+            expected = self._key(cluster)
+            owner = cluster.bucket_owner(self.other_owners)
+            encryption = self.objects.encryption(version, owner)
         facts = LogObjectFacts(
             version=version,
             cluster_id=cluster_id,
@@ -86,7 +97,7 @@ class ReadLogObject:
             return facts
         return self._listed(self._explained(facts, cluster), cluster)
 
-    def _owner(
+    def _author(
         self, version: ObjectVersion
     ) -> tuple[str, Cluster | Unresolved, Unresolved | None] | None:
         """Find the cluster, and why it is unknown whether the object is a log of it."""

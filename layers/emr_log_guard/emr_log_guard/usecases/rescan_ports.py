@@ -49,7 +49,9 @@ class Folders(Protocol):
 class LogFolders(LogObjects, Protocol):
     """Lists the log objects of folders, and reads them."""
 
-    def within(self, folder: Folder, *, versions: bool) -> Iterator[ListedObject]:
+    def within(
+        self, folder: Folder, *, versions: bool, owner: str | None = None
+    ) -> Iterator[ListedObject]:
         """List a folder's objects in S3's order, old versions too if asked for.
 
         Or raise NotReadableError.

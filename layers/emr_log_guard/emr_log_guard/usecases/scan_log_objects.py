@@ -73,7 +73,8 @@ class ScanLogObjects:
             return ShardDone(shard=shard.id)
         policy = self.policy()
         rules = in_force(LOG_OBJECT_RULES, policy)
-        listing = _Listing(replace(folder, after=after or folder.after))
+        owner = cluster.bucket_owner(policy.log_bucket_owners) if cluster else None
+        listing = _Listing(replace(folder, after=after or folder.after), owner)
         tally = _Tally(rules, tell)
         found = self._found(listing, rescan.deep)
         read = ReadLogObject(
@@ -122,7 +123,7 @@ class ScanLogObjects:
     def _found(self, listing: "_Listing", deep: bool) -> Iterator[ObjectVersion]:  # noqa: FBT001
         """List what is to be read; stop between two keys when it has taken long enough."""
         begun, folder = self.timer(), listing.folder
-        for listed in self.folders.within(folder, versions=deep):
+        for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
             key = listed.version.key
             if listing.key not in ("", key) and self.timer() - begun > self.seconds:
                 listing.next_after = listing.key
@@ -138,6 +139,8 @@ class _Listing:
     """How far a folder is listed."""
 
     folder: Folder
+    owner: str | None
+    """The account that has to own its bucket; None where several may."""
     key: str = ""
     count: int = 0
     next_after: str = ""

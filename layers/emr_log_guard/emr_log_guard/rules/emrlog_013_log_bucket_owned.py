@@ -1,0 +1,160 @@
+"""EMRLOG-013: the buckets that logs go to belong to this account, or to one that security named."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from shlex import quote
+
+from emr_log_guard.domain.clusters import (
+    BucketOwnership,
+    ClusterFacts,
+    LogBucket,
+    Session,
+    Step,
+    Workload,
+)
+from emr_log_guard.domain.compliance import Severity
+from emr_log_guard.domain.findings import (
+    Outcome,
+    compliant,
+    non_compliant,
+    not_applicable,
+    past_violation,
+    undetermined,
+)
+from emr_log_guard.domain.log_uri import LogLocation, why_bucket_is_unknown
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.remediation import relaunch
+from emr_log_guard.rules.rule import Rule
+
+_CONFIRM = (
+    "# S3 refuses this as long as another account owns the bucket. If that one is yours, add it to "
+    "log_bucket_owners of the policy:"
+)
+
+
+def check(facts: ClusterFacts) -> Outcome:
+    """Ask for an owner of each log bucket that is the cluster's account, or one of the policy's.
+
+    Names of buckets are taken by whoever comes first, and the default one of EMR's log buckets,
+    `aws-logs-ACCOUNT-REGION`, can be foretold.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    strangers = _strangers(facts)
+    if strangers & _written_to(facts):
+        return non_compliant(_sentence(facts, strangers & _written_to(facts)))
+    if strangers & _written_to(facts, once=True):
+        return past_violation(_sentence(facts, strangers & _written_to(facts, once=True)))
+    if unread := _unread(facts):
+        reasons = dict.fromkeys(fact.reason for fact in unread)
+        lasting = any(not fact.transient for fact in unread)
+        return undetermined(Unresolved("; ".join(reasons), transient=not lasting))
+    if facts.unlisted:
+        # EMRLOG-008 reports this: one root cause, one finding.
+        return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
+    if not facts.log_buckets:
+        return not_applicable("no logs are archived")
+    return compliant(f"logs go to buckets of known accounts: {', '.join(_owned(facts))}")
+
+
+def _sentence(facts: ClusterFacts, strangers: set[str]) -> str:
+    return (
+        f"logs go to buckets of an account that is neither {facts.cluster.account} nor in "
+        f"log_bucket_owners of the policy: {', '.join(sorted(strangers))}"
+    )
+
+
+def _strangers(facts: ClusterFacts) -> set[str]:
+    return {bucket.name for bucket in facts.log_buckets if _is_strangers(bucket)}
+
+
+def _written_to(facts: ClusterFacts, *, once: bool = False) -> set[str | None]:
+    """Name the buckets that logs still go to or, if asked, those that finished steps logged to."""
+    uris = [None if once else facts.cluster.archive_uri]
+    for each in facts.workloads:
+        finished = isinstance(each.workload, Step) and each.workload.finished
+        if finished is once and not _never_ran(each.workload):
+            uris.append(each.workload.log_uri)
+    return {_bucket(uri) for uri in uris}
+
+
+def _never_ran(workload: Workload) -> bool:
+    return isinstance(workload, Step) and workload.never_ran
+
+
+def _is_strangers(bucket: LogBucket) -> bool:
+    return isinstance(bucket.ownership, BucketOwnership) and bucket.ownership.owner is None
+
+
+def _owned(facts: ClusterFacts) -> list[str]:
+    return [
+        f"{bucket.name} of {bucket.ownership.owner}"
+        for bucket in facts.log_buckets
+        if isinstance(bucket.ownership, BucketOwnership) and bucket.ownership.owner
+    ]
+
+
+def _unread(facts: ClusterFacts) -> list[Unresolved]:
+    """Say what could not be read."""
+    known = {bucket.name: bucket.ownership for bucket in facts.log_buckets}
+    unread = []
+    for uri in facts.log_uris:
+        location = LogLocation.parse(uri)
+        reason = why_bucket_is_unknown(uri)
+        if location is None or reason:
+            unread.append(Unresolved(str(reason)))
+            continue
+        ownership = known.get(location.bucket)
+        if ownership is None:
+            unread.append(Unresolved(f"whose {location.bucket} is was not read"))
+        elif isinstance(ownership, Unresolved):
+            unread.append(ownership)
+    return unread
+
+
+def remediation(facts: ClusterFacts) -> str:
+    """Ask S3 again, then have whatever logs to such a bucket log to one of this account."""
+    cluster, strangers = facts.cluster, _strangers(facts)
+    commands = [
+        f"aws s3api head-bucket --bucket {quote(name)} --expected-bucket-owner {cluster.account}"
+        for name in sorted(strangers)
+    ]
+    if _bucket(cluster.archive_uri) in strangers:
+        commands.append(relaunch(replace(facts, cluster=replace(cluster, log_uri=None))))
+    return "\n".join((_CONFIRM, *commands, *_end_workloads(facts, strangers)))
+
+
+def _end_workloads(facts: ClusterFacts, strangers: set[str]) -> Iterator[str]:
+    """End the steps and sessions that log to these buckets by settings of their own."""
+    on = f"--region {quote(facts.cluster.region)} --cluster-id {quote(facts.cluster.id)}"
+    workloads = [each.workload for each in facts.workloads]
+    theirs = [
+        each
+        for each in workloads
+        if _bucket(each.log_uri) in strangers and not (isinstance(each, Step) and each.finished)
+    ]
+    if theirs:
+        yield "# End what has such a log URI of its own, and start it again without one:"
+    steps = " ".join(quote(each.id) for each in theirs if isinstance(each, Step))
+    if steps:
+        yield f"aws emr cancel-steps {on} --step-ids {steps}"
+    for each in theirs:
+        if isinstance(each, Session):
+            yield f"aws emr terminate-session {on} --session-id {quote(each.id)}"
+
+
+def _bucket(uri: str | None) -> str | None:
+    location = LogLocation.parse(uri) if uri else None
+    return location.bucket if location else None
+
+
+RULE = Rule(
+    id="EMRLOG-013",
+    name="log-bucket-owned",
+    severity=Severity.HIGH,
+    violation="a bucket that logs go to belongs to an account that is neither the cluster's nor in "
+    "`log_bucket_owners`",
+    premise="logs are archived",
+    why="Whoever owns the bucket reads the logs, and can keep or delete them.",
+    check=check,
+    remediation=remediation,
+)

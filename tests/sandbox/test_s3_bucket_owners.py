@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox import Sandbox
+
+STRANGER = "444455556666"
+
+
+def test_the_owner_is_confirmed(sandbox: Sandbox, bucket: str) -> None:
+    account = sandbox.client("sts").get_caller_identity()["Account"]
+
+    head = sandbox.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+
+    assert head["BucketRegion"] == sandbox.client("s3").meta.region_name
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda s3, **bucket: s3.head_bucket(**bucket), "403"),
+        (lambda s3, **bucket: s3.head_object(Key="log", **bucket), "403"),
+        (lambda s3, **bucket: s3.get_object(Key="log", **bucket), "AccessDenied"),
+        (lambda s3, **bucket: s3.list_objects_v2(**bucket), "AccessDenied"),
+        (lambda s3, **bucket: s3.list_object_versions(**bucket), "AccessDenied"),
+    ],
+)
+def test_a_request_that_expects_another_owner_is_refused(
+    sandbox: Sandbox, bucket: str, call: Callable[..., Any], code: str
+) -> None:
+    s3 = sandbox.client("s3")
+    s3.put_object(Bucket=bucket, Key="log", Body=b"x")
+
+    call(s3, Bucket=bucket)
+    with pytest.raises(ClientError) as caught:
+        call(s3, Bucket=bucket, ExpectedBucketOwner=STRANGER)
+
+    assert caught.value.response["Error"]["Code"] == code
+
+
+def test_a_bucket_that_is_not_there_is_missing_whoever_was_expected(sandbox: Sandbox) -> None:
+    with pytest.raises(ClientError) as caught:
+        sandbox.client("s3").head_bucket(Bucket="no-such-bucket", ExpectedBucketOwner=STRANGER)
+
+    assert caught.value.response["Error"]["Code"] == "404"
+
+
+def test_who_may_not_list_a_bucket_is_refused_as_if_it_were_anothers(
+    sandbox: Sandbox, bucket: str, role: Callable[..., dict[str, str]]
+) -> None:
+    """As S3 does: a head has no body, so that nobody can tell one from the other."""
+    account = sandbox.client("sts").get_caller_identity()["Account"]
+    reading = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    s3 = sandbox.client("s3", **role(reading))
+
+    for owner in ({}, {"ExpectedBucketOwner": account}):
+        with pytest.raises(ClientError) as caught:
+            s3.head_bucket(Bucket=bucket, **owner)
+        assert caught.value.response["Error"]["Code"] == "403"
