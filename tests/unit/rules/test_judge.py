@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from emr_log_guard.domain.clusters import Step, StepState, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.log_objects import LogObjectFacts
@@ -129,6 +130,18 @@ def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
     finding = judge_cluster(cluster_facts(cluster), in_force(CLUSTER_RULES, Policy()), JUDGING)[2]
 
     assert finding.evidence["ami_version"] == "3.11.0"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [(StepState.PENDING, f"s-1: s3://b/, {KEY.arn}, PENDING"), (None, f"s-1: s3://b/, {KEY.arn}")],
+)
+def test_the_evidence_names_the_state_of_a_step(state: StepState | None, told: str) -> None:
+    step = WorkloadFacts(Step("s-1", "load", "s3://b/", state=state), KEY)
+
+    finding = judge_cluster(cluster_facts(steps=(step,)), CLUSTER_RULES[:1], JUDGING)[0]
+
+    assert finding.evidence["steps"] == (told,)
 
 
 def test_log_objects_are_judged_by_every_rule_in_their_order() -> None:

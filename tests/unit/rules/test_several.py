@@ -48,7 +48,9 @@ def summed_up(*outcomes: Outcome, unlisted: Unresolved | None = None) -> Outcome
         ((UNREAD, OVER), past_violation("over")),
         ((UNREAD, THROTTLED), insufficient_data("unread throttled")),
         ((THROTTLED,), THROTTLED),
-        ((PASSING_AND_OVER,), undetermined(Unresolved("both", transient=True))),
+        ((UNREAD, PASSING_AND_OVER), PASSING_AND_OVER),
+        ((PASSING_AND_OVER, OVER), OVER),
+        ((PASSING_AND_OVER, PASSING), PASSING),
     ],
 )
 def test_the_most_severe_is_what_they_come_to(

@@ -1,6 +1,7 @@
 """One outcome out of several: of all that runs on a cluster with log settings of its own."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import (
@@ -40,11 +41,18 @@ def most_severe[T](
     over = [each for each in broken if each[1].over]
     if preventable:
         return non_compliant(summarize([*preventable, *over]))
-    passing = [each for each in results if each[1].broken and not each[1].over]
-    if passing:
-        return transient_violation(summarize([*passing, *over]))
+    passing = [
+        each
+        for each in results
+        if each[1].broken and each[1].compliance is not Compliance.NON_COMPLIANT
+    ]
+    still = [each for each in passing if not each[1].over]
+    if still:
+        return transient_violation(summarize([*still, *over]))
     if over:
         return past_violation(summarize(over))
+    if passing:
+        return replace(transient_violation(summarize(passing)), over=True)
     if unlisted:
         return undetermined(unlisted)
     unread = [each for each in results if each[1].compliance is Compliance.INSUFFICIENT_DATA]
