@@ -43,8 +43,11 @@ def main(
     results = _run(chosen, scale, min(jobs, len(chosen)), traces)
     console.print(table(results[row.name] for row in chosen if row.name in results))
     console.print(f"What was not right, and the guard's decisions about it, is in {traces}.")
-    complete = len(results) == len(chosen)
-    raise typer.Exit(0 if complete and all(each.clean for each in results.values()) else 1)
+    unfinished = [row.name for row in chosen if row.name not in results]
+    if unfinished:
+        console.print(f"Not finished: {', '.join(unfinished)}")
+    clean = not unfinished and all(result.clean for result in results.values())
+    raise typer.Exit(0 if clean else 1)
 
 
 def _run(rows: list[Row], scale: float, jobs: int, traces: Path) -> dict[str, Result]:

@@ -59,7 +59,7 @@ class Lab:
         warming = Trial(self, lambda _: None)
         warming.prepare()
         warming.launch()
-        warming.settle()
+        warming.settle(schedules=False, retries=False)
         warming.clean_up()
 
 
