@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from emr_log_guard.bootstrap.check_log_objects import check_log_objects
-from emr_log_guard.events.sqs import each_body
+from emr_log_guard.events.sqs import each_body_then
 from emr_log_guard.observability import logger, metrics
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -17,6 +17,4 @@ CHECK_LOG_OBJECTS = check_log_objects(os.environ)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Check the objects that the messages name; name the messages to deliver again."""
-    objects, failures = each_body(event, CHECK_LOG_OBJECTS.read)
-    CHECK_LOG_OBJECTS.judge([found for found in objects if found is not None])
-    return failures
+    return each_body_then(event, CHECK_LOG_OBJECTS.read, CHECK_LOG_OBJECTS.judge)

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from emr_log_guard.bootstrap.review_findings import review_findings
+from emr_log_guard.events.review import parse_review
 from emr_log_guard.observability import logger, metrics
 
 from aws_lambda_powertools.logging import correlation_paths
@@ -14,6 +15,6 @@ REVIEW_FINDINGS = review_findings(os.environ)
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.EVENT_BRIDGE)
 @metrics.log_metrics
-def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
-    """Ask for a check of each cluster, and of each log object, that has an open finding."""
-    return REVIEW_FINDINGS()
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
+    """Ask for a check of what has an open finding, or of what is late."""
+    return REVIEW_FINDINGS(parse_review(event))

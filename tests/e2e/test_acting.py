@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard.usecases.keep_ledger import note
+from emr_log_guard.domain.termination import Stage, Termination
+from emr_log_guard.usecases.keep_ledger import account
 from sandbox.inbox import Inbox
 from tests.e2e.deployed import Deployed, batch, object_event
 from tests.slack import OK, Slack, text_of
@@ -372,9 +373,16 @@ def test_a_termination_that_comes_to_no_end_is_told(
     with acting.policy(graced(acting, 60)):
         cluster_id = acting.estate.launch("stuck")
         eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
-        entry = acting.ledger.read(cluster_id).entries["EMRLOG-002"]
-        # A check may still write down what it told.
-        note(acting.ledger, entry, lambda each: replace(each, terminated_at=datetime.now(UTC)))
+        accepted = Termination(
+            cluster_id=cluster_id,
+            stage=Stage.ACCEPTED,
+            at=datetime.now(UTC),
+            rules=("EMRLOG-002",),
+        )
+        # A check may still write down what it scheduled.
+        account(
+            acting.ledger, cluster_id, lambda now: replace(now or accepted, stage=Stage.ACCEPTED)
+        )
         request = {
             "schema": "emr-log-guard/enforcement/1",
             "cluster_arn": acting.cluster_arn(cluster_id),

@@ -212,7 +212,7 @@ def a_log_object(key: str = f"emr/{CLUSTER_ID}/steps/s-1/stderr.gz") -> ObjectVe
 
 
 def encrypted(algorithm: str | None, key_identifier: str | None = None) -> Encryption:
-    return Encryption(algorithm, key_identifier)
+    return Encryption(algorithm, key_identifier, written_at=NOW)
 
 
 class LogObjectChanges(TypedDict, total=False):

@@ -23,7 +23,9 @@ def decide_now(
 def enforcement_now(
     findings: Sequence[Finding], cluster: Cluster, policy: Policy, now: datetime
 ) -> Terminate | Spare:
-    return decide_enforcement(findings, cluster, policy, now, _over(findings, now))
+    return decide_enforcement(
+        findings, cluster, policy, now, _over(findings, now), [f.id for f in findings]
+    )
 
 
 def _over(findings: Sequence[Finding], now: datetime) -> dict[str, datetime]:

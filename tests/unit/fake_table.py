@@ -86,6 +86,16 @@ class FakeTable:
             case "attribute_not_exists(pk) OR execution IN (:mine, :theirs)":
                 values = request["ExpressionAttributeValues"].values()
                 held = there is None or there["execution"] in values
+            case "attribute_not_exists(pk) OR stored_at < :stored_at":
+                stored_at = request["ExpressionAttributeValues"][":stored_at"]["S"]
+                held = there is None or there["stored_at"]["S"] < stored_at
+            case "attribute_not_exists(pk) OR #problem <> :problem OR #until <= :now":
+                wanted = request["ExpressionAttributeValues"]
+                held = (
+                    there is None
+                    or there["problem"] != wanted[":problem"]
+                    or there["until"]["S"] <= wanted[":now"]["S"]
+                )
             case unknown:
                 message = f"a condition that this does not know: {unknown}"
                 raise AssertionError(message)

@@ -3,16 +3,21 @@
 GuardError
 ├── InvalidEventError            what arrived is not what a function handles: dead-lettered
 ├── InvalidConfigurationError    the environment is wrong: it stops the cold start
-├── InvalidPolicyError           the policy document is wrong: the strict defaults hold instead
+├── InvalidPolicyError           the policy document is wrong: the last valid one holds instead
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
 ├── NotReadableError             a list of clusters or objects cannot be read, or not to its end
 ├── AuditStoppedError            the audit was interrupted: what waits to call AWS gives up
+├── TerminationNotAcceptedError  EMR answered with an error that a retry may cure
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
 ├── LedgerConflictError          somebody else wrote the ledger first: read it again
+├── StalePolicyError             a newer policy has decided already: evaluate again under it
+├── PolicyUnavailableError       no termination without a valid policy: tried again
+├── TerminationInProgressError   another invocation is calling EMR: tried again, lest it died
 ├── AlertUnderWayError           another invocation is about to tell: tried again, lest it died
 ├── KeyUnreadableError           KMS did not say which key is meant: tried again
 ├── RecheckNotRequestedError     a request for a check was not taken: tried again
+├── AlertNotAcceptedError        SNS refused an alert, or was never reached: tried again at once
 ├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
 ├── WebhookUnusableError         a webhook's secret or the webhook itself has to be mended
 ├── EventNotTakenError           an event bus did not take an event: its delivery is retried
@@ -63,6 +68,10 @@ class TerminationRefusedError(GuardError):
     """EMR will not terminate the cluster, and a retry will not help. The message is EMR's."""
 
 
+class TerminationNotAcceptedError(GuardError):
+    """EMR answered with an error, and a retry may help. The message says which call said what."""
+
+
 class LedgerConflictError(GuardError):
     """Somebody else wrote to the ledger since it was read."""
 
@@ -71,12 +80,28 @@ class AlertUnderWayError(GuardError):
     """Another invocation took an alert upon itself; whether it dies is only known later."""
 
 
+class StalePolicyError(GuardError):
+    """A policy that was stored later than the one at hand has decided about the cluster."""
+
+
+class PolicyUnavailableError(GuardError):
+    """The policy could not be read, or is invalid: nothing is decided about terminations."""
+
+
+class TerminationInProgressError(GuardError):
+    """Another invocation is calling EMR about this cluster; whether it dies is only known later."""
+
+
 class KeyUnreadableError(GuardError):
     """KMS did not say which key is meant. The message says which call said what."""
 
 
 class RecheckNotRequestedError(GuardError):
     """EventBridge did not take a request for a check."""
+
+
+class AlertNotAcceptedError(GuardError):
+    """SNS refused an alert, or was never reached: nobody was notified. The message says why."""
 
 
 class AlertNotDeliveredError(GuardError):

@@ -67,8 +67,11 @@ class Metric(StrEnum):
     """Percent of what a re-scan had planned that it could look at."""
     CLUSTERS_UNHEARD_OF = "ClustersUnheardOf"
     """Clusters since the last re-scan that no event told of before this one found them."""
+    NOTIFICATIONS_PENDING = "NotificationsPending"
+    """Findings of which a notification has been pending for more than five minutes, counted every
+    five minutes."""
     POLICY_INVALID = "PolicyInvalid"
-    """Reads of the stored policy after which the strict defaults held instead."""
+    """Reads of the stored policy that failed, or of an invalid one: the last valid one held."""
     WEBHOOKS_UNUSABLE = "WebhooksUnusable"
     """Alerts that Slack's webhook, or its secret, was of no use to."""
 
@@ -119,6 +122,11 @@ def record_open(findings: Iterable[Finding]) -> None:
     _count(Metric.EXEMPT_FINDINGS, counts[Status.EXEMPT])
     for severity in Severity:
         _count(Metric[f"OPEN_{severity}_FINDINGS"], counts[severity])
+
+
+def record_pending(notifications: int) -> None:
+    """Measure how many notifications are pending for too long; none is a measurement too."""
+    _count(Metric.NOTIFICATIONS_PENDING, notifications)
 
 
 def record_actions(actions: Iterable[Action], latency: timedelta | None) -> None:
@@ -177,7 +185,7 @@ def record_unheard_of(clusters: int) -> None:
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:
-    """Write down that the strict defaults hold instead of the stored policy."""
+    """Write down that the stored policy does not hold."""
     logger.error("policy is invalid", parameter=parameter, version=version, problems=list(problems))
     _count(Metric.POLICY_INVALID)
 

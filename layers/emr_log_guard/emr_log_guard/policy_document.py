@@ -98,6 +98,13 @@ class EnforcementDocument(_Strict, frozen=True):
     grace_running_minutes: Annotated[
         Minutes, Meta(description="How long what opened on a running cluster may stand.")
     ] = 240
+    transient_minutes: Annotated[
+        Minutes,
+        Meta(
+            description="How long a fact that AWS documents as transient, such as a key that is "
+            "not found or Unavailable, has to last before it counts as a violation."
+        ),
+    ] = 30
     termination_protection: Annotated[
         TerminationProtection,
         Meta(
@@ -314,6 +321,7 @@ _FIXES: Mapping[str, str] = {
     "enabled": "write true or false, without quotes",
     "grace_at_launch_minutes": "write minutes, a whole number from 0 to 43200 (30 days)",
     "grace_running_minutes": "write minutes, a whole number from 0 to 43200 (30 days)",
+    "transient_minutes": "write minutes, a whole number from 0 to 43200 (30 days)",
     "remind_every_hours": "write hours, a whole number from 1 to 720 (30 days)",
     "termination_protection": f"write one of {', '.join(TerminationProtection)}",
     "approved_keys": "write a list of key ids, key ARNs, alias names (alias/…) or alias ARNs",
@@ -436,6 +444,7 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             rules=frozenset(enforcement.rules),
             grace_at_launch=timedelta(minutes=enforcement.grace_at_launch_minutes),
             grace_running=timedelta(minutes=enforcement.grace_running_minutes),
+            transient=timedelta(minutes=enforcement.transient_minutes),
             termination_protection=enforcement.termination_protection,
             allowed=allowed,
         ),

@@ -19,7 +19,6 @@ MAKERS: tuple[Callable[[], BaseClient], ...] = (
     clients.iam,
     clients.kms,
     clients.s3,
-    clients.sns,
     clients.sqs,
     clients.ssm,
 )
@@ -82,3 +81,10 @@ def test_models_are_read_whether_they_are_compressed_or_not(tmp_path: Path) -> N
         assert loader.load_service_model("emr", name) == Loader().load_service_model("emr", name)
     with pytest.raises(DataNotFoundError):
         loader.load_data("none")
+
+
+def test_what_sns_does_not_answer_in_time_is_not_published_again_by_the_client() -> None:
+    config: Any = clients.sns().meta.config
+
+    assert config.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert config.read_timeout == 20

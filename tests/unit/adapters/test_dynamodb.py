@@ -29,7 +29,7 @@ ENTRY = Entry(
     judged_at=NOW,
     told=Told(NOW, FINDING.compliance),
     claim=Claim("me", NOW),
-    requested_at=NOW,
+    pending_since=NOW,
     expires=NOW + timedelta(days=1),
 )
 
@@ -77,7 +77,7 @@ def test_of_two_writes_from_one_version_the_first_is_taken(
     first = ledger.write(read)
 
     with pytest.raises(LedgerConflictError):
-        ledger.write(replace(read, requested_at=None))
+        ledger.write(replace(read, pending_since=None))
 
     assert ledger.read(CLUSTER_ID).entries == {"EMRLOG-002": first}
 

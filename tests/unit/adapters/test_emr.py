@@ -11,6 +11,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     NotReadableError,
+    TerminationNotAcceptedError,
     TerminationRefusedError,
 )
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, reason_of
@@ -173,8 +174,8 @@ PROTECTED = AwsError(
             "elasticmapreduce:TerminateJobFlows answered AccessDeniedException: no",
         ),
         (UNKNOWN, ClusterNotFoundError, UNKNOWN.message),
-        (AwsError("ThrottlingException", "slow down"), ClientError, "slow down"),
-        (AwsError("InternalServerException", "oh"), ClientError, "oh"),
+        (AwsError("ThrottlingException", "slow down"), TerminationNotAcceptedError, "slow down"),
+        (AwsError("InternalServerException", "oh"), TerminationNotAcceptedError, "oh"),
         (NEVER_ANSWERED, EndpointConnectionError, "emr.invalid"),
     ],
 )
@@ -199,7 +200,7 @@ def test_only_final_answers_to_a_termination_are_told_as_such(
         (AwsError("ValidationException"), TerminationRefusedError),
         (AwsError("AccessDeniedException"), TerminationRefusedError),
         (UNKNOWN, ClusterNotFoundError),
-        (AwsError("ThrottlingException"), ClientError),
+        (AwsError("ThrottlingException"), TerminationNotAcceptedError),
     ],
 )
 def test_only_final_answers_about_the_protection_are_told_as_such(
@@ -265,7 +266,9 @@ def test_steps_with_log_settings_of_their_own_are_read_from_every_page(
 def test_every_state_of_a_step_is_known() -> None:
     model = botocore.session.get_session().get_service_model("emr")
 
-    assert {*StepState} == {*model.shape_for("StepState").enum}
+    states: Any = model.shape_for("StepState")
+
+    assert {*StepState} == {*states.enum}
 
 
 @pytest.mark.parametrize("status", [{}, {"State": ""}, {"State": "PAUSED"}])

@@ -2,11 +2,12 @@ import json
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ReadTimeoutError
 
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
+from emr_log_guard.errors import AlertNotAcceptedError
 from tests.unit.builders import a_cluster, a_finding
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
@@ -53,5 +54,12 @@ def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
 def test_an_alert_that_cannot_be_published_flies(aws: StubbedAws) -> None:
     aws.answer("Publish", AwsError("AuthorizationError", status=403))
 
-    with pytest.raises(ClientError, match="AuthorizationError"):
+    with pytest.raises(AlertNotAcceptedError, match="AuthorizationError"):
+        alerts(aws).publish(ALERT)
+
+
+def test_what_sns_did_not_answer_may_have_been_accepted(aws: StubbedAws) -> None:
+    aws.answer("Publish", ReadTimeoutError(endpoint_url="https://sns.invalid", error="late"))
+
+    with pytest.raises(ReadTimeoutError):
         alerts(aws).publish(ALERT)

@@ -9,6 +9,7 @@ from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
+from tests.unit.builders import NOW
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 NAME = "/emr-log-guard/test/policy"
@@ -24,9 +25,10 @@ def parameter(aws: StubbedAws) -> SsmPolicyParameter:
 def test_the_document_comes_with_its_version(
     aws: StubbedAws, parameter: SsmPolicyParameter
 ) -> None:
-    aws.answer("GetParameter", {"Parameter": {"Value": "{}", "Version": 7}})
+    stored = {"Value": "{}", "Version": 7, "LastModifiedDate": NOW}
+    aws.answer("GetParameter", {"Parameter": stored})
 
-    assert parameter.read() == StoredPolicy("{}", 7)
+    assert parameter.read() == StoredPolicy("{}", 7, NOW)
     assert aws.calls == [("GetParameter", {"Name": NAME})]
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.cli.app import app
-from tests.unit.builders import KEY, OTHER_REGION, REGION, key_arn
+from tests.unit.builders import KEY, NOW, OTHER_REGION, REGION, key_arn
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 GONE = key_arn("00000000-12ab-34cd-56ef-1234567890ab")
@@ -54,7 +54,9 @@ def aws() -> Iterator[StubbedAws]:
     stub.attach(command_clients.cloudformation())
     stub.attach(command_clients.kms(REGION))
     stub.answer("ListStackResources", AwsError("ValidationError"))
-    stub.answer("GetParameter", {"Parameter": {"Value": "{}", "Version": 7}})
+    stub.answer(
+        "GetParameter", {"Parameter": {"Value": "{}", "Version": 7, "LastModifiedDate": NOW}}
+    )
     stub.answer("PutParameter", {"Version": 8})
     stub.answer("DescribeKey", describe_key)
     yield stub

@@ -38,7 +38,8 @@ def aws() -> Iterator[StubbedAws]:
 
 def store(aws: StubbedAws, *texts: str) -> None:
     parameters: list[dict[str, Any]] = [
-        {"Parameter": {"Value": text, "Version": 7 + place}} for place, text in enumerate(texts)
+        {"Parameter": {"Value": text, "Version": 7 + place, "LastModifiedDate": NOW}}
+        for place, text in enumerate(texts)
     ]
     aws.answer("GetParameter", *parameters)
 

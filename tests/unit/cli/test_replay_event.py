@@ -10,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
+from tests.unit.builders import NOW
 from tests.unit.dead_letters import CLUSTER_EVENT, EVENTS, OBJECT_EVENT, event
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -367,7 +368,7 @@ def test_a_policy_is_gone_by(
     cluster(aws)
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(document))
-    stored = {"Parameter": {"Value": json.dumps(document), "Version": 1}}
+    stored = {"Parameter": {"Value": json.dumps(document), "Version": 1, "LastModifiedDate": NOW}}
     aws.answer("GetParameter", stored)
 
     for source in (["--policy", str(file)], ["--parameter", "/mine"]):
@@ -376,7 +377,10 @@ def test_a_policy_is_gone_by(
 
 
 def test_an_invalid_policy_is_not_gone_by(aws: StubbedAws) -> None:
-    aws.answer("GetParameter", {"Parameter": {"Value": '{"mood": 1}', "Version": 1}})
+    aws.answer(
+        "GetParameter",
+        {"Parameter": {"Value": '{"mood": 1}', "Version": 1, "LastModifiedDate": NOW}},
+    )
 
     result = run(path("recheck-requested"), "--local", "--parameter", "/mine")
 

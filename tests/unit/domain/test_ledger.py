@@ -206,13 +206,13 @@ def test_what_is_good_again_is_taken_out_while_others_come_in() -> None:
 
 
 def test_a_fault_that_comes_back_reopens_and_is_given_its_time_anew() -> None:
-    known = replace(resolved(), ever_told=True, requested_at=NOW, spared="x")
+    known = replace(resolved(), ever_told=True)
     entry = entered(known, BAD, timedelta(hours=1))
 
     assert transition(known, entry) is Transition.REOPENED
     assert (entry.finding.first_seen, entry.expires) == (NOW, None)
     assert entry.opened_at == NOW + timedelta(hours=1)
-    assert (entry.requested_at, entry.spared, entry.ever_told) == (None, None, True)
+    assert entry.ever_told
     assert transition(known, known) is None
     assert transition(None, an_entry()) is Transition.OPENED
 

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "GetKeyPolicy": 1,
     "SimulatePrincipalPolicy": 2,
     "Query": 1,
-    "PutItem": 2,  # the cluster, and that it uses its key
+    "PutItem": 3,  # the policy as the last valid one, the cluster, and that it uses its key
 }
 CLIENTS: tuple[Callable[[], Any], ...] = (
     clients.dynamodb,
@@ -189,7 +190,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "Roles": [a_role(NODE_ROLE_ARN)],
     }
     allowed = {"EvalActionName": "kms:DescribeKey", "EvalDecision": "allowed"}
-    stored = {"Name": "policy", "Value": json.dumps(POLICY), "Version": 1}
+    stored = {"Name": "policy", "Value": json.dumps(POLICY), "Version": 1, "LastModifiedDate": NOW}
     aws.answer("GetParameter", {"Parameter": stored})
     aws.answer("DescribeCluster", describe_cluster)
     aws.answer("ListSteps", {"Steps": []})
@@ -374,7 +375,7 @@ def test_only_a_condition_that_is_not_known_has_a_roles_policies_read(aws: Stubb
 def approve(aws: StubbedAws, *keys: str) -> None:
     """Store a policy that approves these keys."""
     text = json.dumps(POLICY | {"approved_keys": keys})
-    aws.answer("GetParameter", {"Parameter": {"Name": "policy", "Value": text, "Version": 2}})
+    aws.answer("GetParameter", {"Parameter": {"Name": "policy", "Value": text, "Version": 2, "LastModifiedDate": NOW}})
 
 
 def test_a_cluster_with_a_listed_key_costs_no_question_about_the_list(aws: StubbedAws) -> None:
@@ -437,15 +438,22 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
         "HeadBucket": 1,
         "Publish": 1,
         "SendMessage": 1,
-        "Query": 1,
-        "PutItem": 4,  # the cluster, its finding, the decision, and that people were told
+        "Query": 2,
+        # The policy as the last valid one, the cluster, its finding, the decision, that people were
+        # notified, and the request.
+        "PutItem": 6,
     }
 
 
 def test_check_cluster_schedules_the_end_of_a_grace(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", without_a_key)
     document = POLICY | {"enforcement": {"grace_running_minutes": 30}}
-    stored = {"Name": "policy", "Value": json.dumps(document), "Version": 1}
+    stored = {
+        "Name": "policy",
+        "Value": json.dumps(document),
+        "Version": 1,
+        "LastModifiedDate": NOW,
+    }
     aws.answer("GetParameter", {"Parameter": stored})
 
     answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
@@ -560,7 +568,7 @@ def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
         "DescribeKey": 1,
         "HeadObject": 1,
         "GetItem": 1,
-        "PutItem": 2,  # the cluster, and that it was launched with the key
+        "PutItem": 3,  # the last valid policy, the cluster, and that it was launched with the key
     }
     aws.forget_calls()
 
@@ -603,14 +611,16 @@ def test_enforce_lists_steps_each_time(aws: StubbedAws) -> None:
 
 
 def test_check_log_objects_alerts_on_a_badly_encrypted_object(aws: StubbedAws) -> None:
-    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    just_now = {"ServerSideEncryption": "AES256", "LastModified": datetime.now(UTC)}
+    aws.answer("HeadObject", just_now)
 
     answer = invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
 
     assert answer == {"batchItemFailures": []}
     assert aws.counts["Publish"] == aws.counts["SendMessage"] == 1
-    # The cluster and its key, its finding, the decision, and that people were told.
-    assert (aws.counts["Query"], aws.counts["PutItem"]) == (1, 5)
+    # The last valid policy, the cluster and its key, its finding, the decision, that people were
+    # notified, and the request.
+    assert (aws.counts["Query"], aws.counts["PutItem"]) == (2, 7)
 
 
 def test_check_log_objects_has_only_the_bad_record_delivered_again(aws: StubbedAws) -> None:
@@ -639,18 +649,24 @@ def test_enforce_terminates_what_is_still_bad(aws: StubbedAws) -> None:
         "DescribeKey": 1,
         "HeadObject": 1,
         "ListSteps": 1,
-        "Query": 1,
-        "PutItem": 2,  # the decision, and whose doing the cluster's end is
+        "Query": 2,
+        # The policy as the last valid one, the decision, that EMR is called, and that it accepted.
+        "PutItem": 4,
         "TerminateJobFlows": 1,
         "SendMessage": 1,  # to see later whether it ended
     }
 
 
-def test_enforce_spares_what_is_fixed(aws: StubbedAws) -> None:
+def test_enforce_skips_what_is_remediated_and_was_announced(aws: StubbedAws) -> None:
+    aws.answer("DescribeCluster", without_a_key)
+    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
+    aws.answer("DescribeCluster", describe_cluster)
+    aws.forget_calls()
+
     invoke(load("enforce"), an_event("sqs-enforcement-request"))
 
     assert "TerminateJobFlows" not in aws.counts
-    assert aws.counts["Publish"] == 1
+    assert (aws.counts.get("Publish"), aws.counts["PutEvents"]) == (None, 1)  # a check notifies
 
 
 def test_enforce_ends_nothing_by_a_policy_that_was_just_changed(aws: StubbedAws) -> None:
@@ -659,7 +675,12 @@ def test_enforce_ends_nothing_by_a_policy_that_was_just_changed(aws: StubbedAws)
     aws.answer("DescribeCluster", without_a_key)
     invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
     aws.forget_calls()
-    milder = {"Name": "policy", "Value": json.dumps(POLICY | {"mode": "alert"}), "Version": 2}
+    milder = {
+        "Name": "policy",
+        "Value": json.dumps(POLICY | {"mode": "alert"}),
+        "Version": 2,
+        "LastModifiedDate": NOW,
+    }
     aws.answer("GetParameter", {"Parameter": milder})
 
     assert invoke(function, event) == {"batchItemFailures": []}
@@ -694,7 +715,10 @@ def test_notify_slack_reads_the_policy_once_for_many_alerts(
 ) -> None:
     named = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:emr-log-guard/slack/all-AbCdEf"
     stored = json.dumps({"alerts": {"slack": {"routes": [{"webhook_secret_arn": named}]}}})
-    aws.answer("GetParameter", {"Parameter": {"Name": "p", "Value": stored, "Version": 1}})
+    aws.answer(
+        "GetParameter",
+        {"Parameter": {"Name": "p", "Value": stored, "Version": 1, "LastModifiedDate": NOW}},
+    )
     posts: list[tuple[str, Notice]] = []
     monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
 

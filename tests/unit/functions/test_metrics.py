@@ -85,7 +85,10 @@ def objects_created() -> dict[str, Any]:
 
 def with_policy(aws: StubbedAws, **changes: object) -> None:
     document = json.dumps(POLICY | changes)
-    aws.answer("GetParameter", {"Parameter": {"Name": "p", "Value": document, "Version": 2}})
+    aws.answer(
+        "GetParameter",
+        {"Parameter": {"Name": "p", "Value": document, "Version": 2, "LastModifiedDate": NOW}},
+    )
 
 
 def a_good_cluster(_: StubbedAws) -> None:
@@ -98,7 +101,8 @@ def a_bad_cluster(aws: StubbedAws) -> None:
 
 
 def a_bad_log_object(aws: StubbedAws) -> None:
-    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    just_now = {"ServerSideEncryption": "AES256", "LastModified": NOW}
+    aws.answer("HeadObject", just_now)
     invoke(load("check_log_objects"), objects_created())
 
 
@@ -115,12 +119,23 @@ def a_termination_that_emr_refuses(aws: StubbedAws) -> None:
     invoke(load("enforce"), an_event("sqs-enforcement-request"))
 
 
-def a_request_that_nothing_calls_for(_: StubbedAws) -> None:
+def a_request_for_a_protected_cluster(aws: StubbedAws) -> None:
+    a_bad_cluster(aws)
+    aws.answer(
+        "DescribeCluster",
+        lambda asked: describe_cluster(
+            asked, LogEncryptionKmsKeyId="", TerminationProtected=True
+        ),
+    )
     invoke(load("enforce"), an_event("sqs-enforcement-request"))
 
 
 def a_review_of_nothing(_: StubbedAws) -> None:
     invoke(load("review_findings"), an_event("scheduled-review"))
+
+
+def a_review_of_what_is_late(_: StubbedAws) -> None:
+    invoke(load("review_findings"), {"review": "late"})
 
 
 def a_review(aws: StubbedAws) -> None:
@@ -198,7 +213,8 @@ SCENARIOS: dict[Scenario, Measured] = {
     a_bad_log_object: {"LogObjectsChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1},
     a_termination_that_comes_to_its_end: OPENED | {"ClustersChecked": 2, "EnforcementDone": 1},
     a_termination_that_emr_refuses: OPENED | {"EnforcementFailed": 1},
-    a_request_that_nothing_calls_for: {"EnforcementSkipped": 1},
+    a_request_for_a_protected_cluster: OPENED | {"EnforcementSkipped": 1},
+    a_review_of_what_is_late: {"NotificationsPending": 0},
     a_review_of_nothing: NOTHING_OPEN,
     a_review: NOTHING_OPEN
     | {

@@ -25,6 +25,7 @@ def test_an_alert_has_every_field_of_its_schema() -> None:
     assert alert.pop("text").startswith(alert.pop("subject"))
     assert alert == {
         "schema": "emr-log-guard/alert/1",
+        "id": "",
         "kind": "finding.opened",
         "account": "111122223333",
         "region": "eu-west-1",

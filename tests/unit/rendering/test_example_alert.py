@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def alert() -> Alert:
     findings = judge_cluster(facts, CLUSTER_RULES, judging)
     [action] = decide(findings, cluster, Policy(), now, {})
     assert isinstance(action, Alert)
-    return action
+    return replace(action, id="5f6c1b0e-8b1e-5d0a-9b3c-3d1f5f1f8a11")
 
 
 def test_the_example_alert_is_what_the_guard_sends() -> None:

@@ -142,7 +142,7 @@ def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
     assert world.journal == []
 
 
-def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_four_writes(
+def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_five_writes(
     world: World,
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
@@ -151,8 +151,8 @@ def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_four_writes
         world.check()
 
     assert world.journal == SENT
-    # The cluster, the finding with its claim, the decision, and that people were told.
-    assert world.table.counts == {"Query": 100, "PutItem": 4}
+    # The cluster, the finding with its claim, the decision, that people were notified, the request.
+    assert world.table.counts == {"Query": 101, "PutItem": 5}
 
 
 def test_a_good_cluster_costs_a_query_and_is_written_down_once(
@@ -702,8 +702,12 @@ def test_when_the_grace_is_over_the_next_check_asks_if_the_schedule_did_not(grac
     graced.check()
     graced.passes(hours=4)
     graced.check()
+    assert "send" not in graced.journal
 
-    assert graced.journal[-1] == "send"
+    graced.passes(minutes=2)
+    graced.check()
+
+    assert graced.journal[-2:] == ["call off", "send"]
 
 
 def test_what_opened_at_launch_has_a_grace_of_its_own(graced: World) -> None:

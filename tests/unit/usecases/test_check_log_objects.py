@@ -699,7 +699,10 @@ def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World
     world.objects.heads = {a: SSE_S3}
     check(world, created(a))
 
-    assert ReviewFindings(world.ledger, rechecks, Asked())() == {"clusters": 1, "log_objects": 1}
+    assert ReviewFindings(world.ledger, rechecks, Asked(), world.clock)() == {
+        "clusters": 1,
+        "log_objects": 1,
+    }
     assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], None)
     assert [encode_recheck(hint) for hint in hints] == again(a)
 

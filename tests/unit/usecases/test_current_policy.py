@@ -1,12 +1,19 @@
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from emr_log_guard.adapters.dynamodb import DynamoPolicyHistory
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.decide import NextStep, RequestEnforcement
+from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.termination import Stage
+from emr_log_guard.errors import PolicyUnavailableError
 from emr_log_guard.policy_document import STRICT
 from emr_log_guard.usecases.current_policy import CurrentPolicy
-from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
-from tests.unit.builders import CLUSTER_ID, a_cluster
+from emr_log_guard.usecases.ports import PolicyHistory, StoredPolicy, UnreadablePolicy
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
+from tests.unit.fake_table import FakeTable
 from tests.unit.usecases.world import World
 
 AWAY = UnreadablePolicy("ssm:GetParameter answered ThrottlingException", transient=True)
@@ -15,6 +22,8 @@ OBSERVE = StoredPolicy('{"mode": "observe"}', 1)
 ENFORCE = StoredPolicy('{"mode": "enforce"}', 2)
 INVALID = StoredPolicy('{"mode": "enforce", "exemption": []}', 3)
 BAD = a_cluster(log_key_identifier=None)
+SUSPENDED = replace(STRICT, suspended=True)
+"""What holds where there never was a valid policy."""
 
 
 class Parameter:
@@ -43,11 +52,20 @@ class Told:
         self.problems.append(problem)
 
 
+def a_history() -> DynamoPolicyHistory:
+    return DynamoPolicyHistory(FakeTable(), "findings", lambda: NOW)
+
+
 def current(
-    parameter: Parameter, told: Told | None = None, *, remember: bool = True
+    parameter: Parameter,
+    told: Told | None = None,
+    *,
+    remember: bool = True,
+    history: PolicyHistory | None = None,
 ) -> CurrentPolicy:
     return CurrentPolicy(
         parameter,
+        history,
         told or Told(),
         allowed=True,
         remember=remember,
@@ -113,19 +131,37 @@ def test_a_failure_that_was_bridged_makes_the_last_policy_no_younger() -> None:
 def test_without_any_policy_the_strict_defaults_hold(failure: UnreadablePolicy) -> None:
     told = Told()
 
-    assert current(Parameter(failure), told)() == STRICT
+    assert current(Parameter(failure), told)() == SUSPENDED
     assert told.problems == [PolicyProblem(Parameter.name, None, (failure.reason,))]
 
 
 @pytest.mark.parametrize("remember", [True, False])
-def test_no_older_policy_holds_in_place_of_an_invalid_one(*, remember: bool) -> None:
-    parameter = Parameter(ENFORCE, INVALID, AWAY)
-    policy = current(parameter, remember=remember)
-    assert policy().mode is Mode.ENFORCE
+@pytest.mark.parametrize("failure", [INVALID, AWAY, DENIED])
+def test_the_last_valid_policy_holds_suspended_in_place_of_one_that_cannot_be_used(
+    failure: StoredPolicy | UnreadablePolicy, *, remember: bool
+) -> None:
+    parameter, history = Parameter(ENFORCE, failure), a_history()
+    current(parameter, history=history)()
 
-    for _ in range(2):
-        parameter.now += 30
-        assert policy() == STRICT
+    policy = current(parameter, remember=remember, history=history)()
+
+    assert (policy.mode, policy.version, policy.suspended) == (Mode.ENFORCE, 2, True)
+
+
+def test_a_policy_that_was_stored_earlier_never_replaces_the_last_valid_one() -> None:
+    history = a_history()
+    newer = replace(OBSERVE, version=1, stored_at=NOW + timedelta(hours=1))  # deleted, made again
+    current(Parameter(newer), history=history)()
+    current(Parameter(replace(ENFORCE, stored_at=NOW)), history=history)()
+
+    assert history.last_valid() == newer
+
+
+def test_a_last_valid_policy_of_another_release_leaves_the_strict_defaults() -> None:
+    history = a_history()
+    history.keep(StoredPolicy('{"no_longer": "a field"}', 9, NOW))
+
+    assert current(Parameter(AWAY), history=history)() == SUSPENDED
 
 
 def test_enforcement_bridges_nothing() -> None:
@@ -133,31 +169,47 @@ def test_enforcement_bridges_nothing() -> None:
     policy = current(parameter, remember=False)
     policy()
 
-    assert policy() == STRICT
+    assert policy() == SUSPENDED
 
 
-def test_an_invalid_policy_is_told_once_a_version_and_environment() -> None:
-    told = Told()
-    parameter = Parameter(INVALID, INVALID, StoredPolicy("{", 4), INVALID)
-    policy = current(parameter, told)
-    for _ in range(4):
-        assert policy() == STRICT
-        parameter.now += 31
+def test_an_invalid_policy_is_alerted_once_a_version_by_all_environments_together() -> None:
+    told, history = Told(), a_history()
+    answers = (INVALID, INVALID, StoredPolicy("{", 4), INVALID)
+    for answer in answers:
+        assert current(Parameter(answer), told, history=history)() == SUSPENDED
 
-    assert [problem.version for problem in told.problems] == [3, 4]
+    assert [problem.version for problem in told.problems] == [3, 4, 3]
     assert told.problems[0].problems == (
         "exemption: no such field; correct its name, or remove it",
     )
 
 
+def test_a_problem_is_alerted_again_after_a_day_and_after_a_valid_policy() -> None:
+    told, world = Told(), World()
+    history = DynamoPolicyHistory(world.table, "findings", world.clock)
+    for answer in (INVALID, INVALID, ENFORCE, INVALID, INVALID):
+        current(Parameter(answer), told, history=history)()
+    assert len(told.problems) == 2
+
+    world.passes(days=1)
+    current(Parameter(INVALID), told, history=history)()
+
+    assert len(told.problems) == 3
+
+
 def test_what_could_not_be_told_is_told_again() -> None:
     told, parameter = Told(), Parameter(INVALID)
-    policy = current(parameter, told)
+    world = World()
+    history = DynamoPolicyHistory(world.table, "findings", world.clock)
+    policy = current(parameter, told, history=history)
     told.failure = ConnectionError("SNS is away")
     with pytest.raises(ConnectionError, match="SNS is away"):
         policy()
     told.failure = None
+    policy()
+    assert told.problems == []  # for a minute it is left to whoever began
 
+    world.passes(minutes=1)
     policy()
 
     assert len(told.problems) == 1
@@ -166,24 +218,46 @@ def test_what_could_not_be_told_is_told_again() -> None:
 def test_a_good_policy_ends_the_strict_defaults() -> None:
     parameter = Parameter(INVALID, ENFORCE)
     policy = current(parameter)
-    assert policy() == STRICT
+    assert policy() == SUSPENDED
     parameter.now += 30
 
     assert policy().mode is Mode.ENFORCE
 
 
 @pytest.mark.parametrize("answer", [INVALID, AWAY, DENIED])
-def test_while_the_policy_is_wrong_a_bad_cluster_is_told_and_spared(
+def test_without_a_valid_policy_a_bad_cluster_is_alerted_and_its_termination_waits(
     world: World, answer: StoredPolicy | UnreadablePolicy
 ) -> None:
     world.clusters.known = {CLUSTER_ID: BAD}
-    world.policy = current(Parameter(answer))()
-
     world.check()
-    step = world.enforce(RequestEnforcement(BAD.arn))
+    assert world.queue.sent == [RequestEnforcement(BAD.arn)]
+    history = a_history()
+    current(Parameter(replace(ENFORCE, stored_at=NOW)), history=history)()
+    world.policy = current(Parameter(answer), history=history)()
 
-    assert step is NextStep.SPARED_NO_LONGER_CALLED_FOR
-    assert world.journal == ["publish finding.opened", "publish enforcement.skipped"]
+    with pytest.raises(PolicyUnavailableError):
+        world.enforce(RequestEnforcement(BAD.arn))
+    world.check()
+
+    assert world.kinds == ["finding.opened"]
+    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+    assert world.termination is not None
+    assert world.termination.stage is Stage.REQUESTED
+
+
+def test_an_unreadable_policy_cancels_no_schedule_and_changes_no_deadline(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: BAD}
+    world.policy = a_policy(grace=timedelta(hours=1))
+    world.check()
+    before = world.entries["EMRLOG-002"]
+
+    world.policy = replace(world.policy, suspended=True)
+    world.passes(minutes=10)
+    world.check()
+
+    assert world.kinds == ["finding.opened", "enforcement.scheduled"]
+    assert BAD.arn in world.schedules.standing
+    assert world.entries["EMRLOG-002"].finding.deadline == before.finding.deadline is not None
 
 
 def test_what_somebody_just_changed_is_read_though_it_was_read_a_moment_ago() -> None:

@@ -4,13 +4,18 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyFact
-from emr_log_guard.domain.ledger import Entry, Kind, Known
+from emr_log_guard.domain.ledger import Entry, Kind, Known, Told
 from emr_log_guard.domain.policy import Enforcement, Policy, TerminationProtection
-from emr_log_guard.errors import ClusterNotFoundError, TerminationRefusedError
+from emr_log_guard.domain.termination import Stage
+from emr_log_guard.errors import (
+    ClusterNotFoundError,
+    TerminationNotAcceptedError,
+    TerminationRefusedError,
+)
 from tests.unit.builders import (
     CLUSTER_ID,
     KEY,
@@ -36,12 +41,19 @@ OBJECTS_ENFORCED = Policy(
 )
 OBJECT_REQUEST = RequestEnforcement(BAD.arn, (a_log_object(),))
 REFUSED = TerminationRefusedError("answered ValidationException: protected")
-TRANSIENT = ConnectionError("EMR is away")
+TRANSIENT = TerminationNotAcceptedError("EMR is away")
 
 
 def an_entry(rule_id: str = "EMRLOG-002", **changes: Any) -> Entry:  # noqa: ANN401 - any field
-    """Make an entry of a finding that opened just now."""
-    entry = Entry(finding=a_finding(rule_id), kind=Kind.CLUSTER, opened_at=NOW, judged_at=NOW)
+    """Make an entry of a finding that opened just now, and of which people were notified."""
+    entry = Entry(
+        finding=a_finding(rule_id),
+        kind=Kind.LOG_OBJECTS if rule_id == "EMRLOG-101" else Kind.CLUSTER,
+        opened_at=NOW,
+        judged_at=NOW,
+        newest=NOW,
+        told=Told(NOW, Compliance.NON_COMPLIANT, NOW),
+    )
     return replace(entry, **changes)
 
 
@@ -51,6 +63,11 @@ def bad_cluster(world: World) -> None:
     world.ledger.remember(Known(BAD), None)
     for rule_id in ("EMRLOG-002", "EMRLOG-101"):
         world.ledger.write(an_entry(rule_id))
+
+
+def stage(world: World) -> Stage:
+    assert world.termination is not None
+    return world.termination.stage
 
 
 def told(world: World) -> tuple[AlertKind, NextStep, str, list[str]]:
@@ -64,8 +81,9 @@ def test_a_bad_cluster_is_terminated_and_told_about_when_it_is_gone(world: World
 
     assert world.journal == [f"terminate {CLUSTER_ID}", "send in 900 s"]
     assert world.queue.sent == [replace(REQUEST, verify=True)]
-    assert world.entries["EMRLOG-002"].terminated_at == NOW
-    assert world.entries["EMRLOG-101"].terminated_at is None
+    assert stage(world) is Stage.ACCEPTED
+    assert world.termination is not None
+    assert world.termination.rules == ("EMRLOG-002",)
 
     world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
     world.check()
@@ -92,10 +110,12 @@ def test_no_termination_is_told_as_done_before_the_cluster_is_gone(
 def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
 
-    with pytest.raises(ConnectionError, match="EMR is away"):
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
         world.enforce(REQUEST)
 
-    assert world.entries["EMRLOG-002"].terminated_at == NOW
+    assert stage(world) is Stage.REQUESTED
+    assert world.termination is not None
+    assert world.termination.calls == 1
     (decision,) = world.ledger.history(CLUSTER_ID)
     assert (decision.by, decision.decided) == ("enforce", ("terminate it",))
     assert [(g.rule_id, g.compliance) for g in decision.grounds if g.rule_id == "EMRLOG-002"] == [
@@ -148,7 +168,7 @@ def test_a_termination_under_way_is_not_begun_again(world: World, *, ours: bool)
 
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
-    assert world.journal == (["send in 900 s"] if ours else [])
+    assert world.journal == []
 
 
 def test_a_cluster_that_emr_does_not_know_is_left_alone(world: World) -> None:
@@ -204,7 +224,7 @@ def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
     world: World,
 ) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
-    with pytest.raises(ConnectionError, match="EMR is away"):
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
         world.enforce(REQUEST)
     world.policy = a_policy(exemptions=(an_exemption(),))
     world.enforce(REQUEST)
@@ -219,7 +239,7 @@ def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
 def test_a_finding_that_is_resolved_is_no_termination_that_is_done(world: World) -> None:
     world.check()
     world.clusters.failures["terminate"] = TRANSIENT
-    with pytest.raises(ConnectionError, match="EMR is away"):
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
         world.enforce(REQUEST)
     world.alerts.published.clear()
 
@@ -249,19 +269,24 @@ def test_what_was_resolved_while_the_cluster_ended_is_told_when_it_is_gone(world
     ] == ["finding.resolved", "enforcement.done"]
 
 
-def test_people_hear_once_why_a_cluster_is_spared(world: World) -> None:
+def test_people_are_notified_once_why_a_cluster_is_not_terminated(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(PROTECTED, tags={"team": "data"})}
     for _ in range(3):
         world.enforce(REQUEST)
-    assert world.alerts.published[0].cluster_tags == {"team": "data"}
+
+    [alert] = world.alerts.published
+    assert (alert.cluster_tags, alert.next_step) == ({"team": "data"}, NextStep.SPARED_PROTECTED)
+
+
+def test_a_request_that_nothing_calls_for_notifies_nobody_and_has_the_cluster_checked(
+    world: World,
+) -> None:
     world.clusters.known, world.keys.facts = {CLUSTER_ID: a_cluster()}, {KEY.arn: KEY}
     for _ in range(3):
         world.enforce(REQUEST)
 
-    assert [alert.next_step for alert in world.alerts.published] == [
-        NextStep.SPARED_PROTECTED,
-        NextStep.SPARED_NO_LONGER_CALLED_FOR,
-    ]
+    assert world.alerts.published == []
+    assert world.rechecks.asked == [CLUSTER_ID] * 3
 
 
 def test_while_the_ledger_is_away_nothing_is_ended(world: World) -> None:
@@ -283,14 +308,13 @@ def test_a_cluster_that_vanishes_before_its_termination_is_success(world: World)
     ("key", "policy"),
     [
         (KEY, a_policy()),
-        (UNREADABLE, a_policy()),
         (None, a_policy(exemptions=(an_exemption(),))),
         (None, a_policy(Mode.ALERT)),
         (None, a_policy(Mode.OBSERVE)),
         (None, Policy(Mode.ENFORCE, enforcement=Enforcement(frozenset(), allowed=True))),
         (None, OBJECTS_ENFORCED),
     ],
-    ids=["fixed", "doubtful", "exempt", "alert", "observe", "no rule listed", "other rule listed"],
+    ids=["fixed", "exempt", "alert", "observe", "no rule listed", "other rule listed"],
 )
 def test_a_second_look_may_spare_the_cluster(
     world: World, key: KeyFact | None, policy: Policy
@@ -301,7 +325,8 @@ def test_a_second_look_may_spare_the_cluster(
 
     assert world.enforce(REQUEST) is NextStep.SPARED_NO_LONGER_CALLED_FOR
 
-    assert world.journal == ["publish enforcement.skipped"]
+    assert world.journal == []
+    assert world.rechecks.asked == [CLUSTER_ID]
 
 
 def test_only_the_rules_that_the_policy_enforces_are_judged_by(world: World) -> None:
@@ -313,7 +338,6 @@ def test_only_the_rules_that_the_policy_enforces_are_judged_by(world: World) -> 
 
     world.enforce(REQUEST)
 
-    assert told(world)[1::2] == (NextStep.SPARED_NO_LONGER_CALLED_FOR, [])
     (decision,) = world.ledger.history(CLUSTER_ID)
     assert [ground.rule_id for ground in decision.grounds] == ["EMRLOG-002"]
 
@@ -345,7 +369,7 @@ def test_a_refusal_is_told(world: World) -> None:
 
     assert world.journal == [f"terminate {CLUSTER_ID}", "publish enforcement.failed"]
     assert world.alerts.published[0].detail == str(REFUSED)
-    assert world.entries["EMRLOG-002"].terminated_at is None
+    assert stage(world) is Stage.FAILED
 
 
 @pytest.mark.parametrize("failing", ["unprotect", "terminate"])
@@ -388,7 +412,7 @@ def test_a_transient_error_under_override_restores_the_protection_and_flies(
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures[failing] = TRANSIENT
 
-    with pytest.raises(ConnectionError, match="EMR is away"):
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
         world.enforce(REQUEST)
 
     assert world.journal[-1] == f"protect {CLUSTER_ID}"
@@ -399,14 +423,14 @@ def test_a_transient_error_flies_even_when_nothing_can_be_restored(world: World)
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures |= {"terminate": TRANSIENT, "protect": REFUSED}
 
-    with pytest.raises(ConnectionError, match="EMR is away"):
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
         world.enforce(REQUEST)
 
 
 def test_a_transient_error_flies(world: World) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
 
-    with pytest.raises(ConnectionError, match="EMR is away"):
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
         world.enforce(REQUEST)
 
     assert world.journal == [f"terminate {CLUSTER_ID}"]
@@ -418,17 +442,25 @@ def test_a_log_object_is_read_again_and_costs_its_cluster_its_life(world: World)
 
     assert world.enforce(OBJECT_REQUEST) is NextStep.TERMINATION_STARTED
 
-    assert world.entries["EMRLOG-101"].terminated_at == NOW
+    assert world.termination is not None
+    assert world.termination.rules == ("EMRLOG-101",)
 
 
-@pytest.mark.parametrize("head", [encrypted("aws:kms", KEY.arn), UNREADABLE, GONE])
-def test_a_log_object_that_is_fixed_doubtful_or_gone_spares_the_cluster(
-    world: World, head: object
+@pytest.mark.parametrize(
+    ("head", "step"),
+    [
+        (encrypted("aws:kms", KEY.arn), NextStep.SPARED_NO_LONGER_CALLED_FOR),
+        (UNREADABLE, NextStep.SPARED_IN_DOUBT),
+        (GONE, NextStep.SPARED_NO_LONGER_CALLED_FOR),
+    ],
+)
+def test_a_log_object_that_is_fixed_unreadable_or_gone_terminates_nothing(
+    world: World, head: object, step: NextStep
 ) -> None:
     world.policy = OBJECTS_ENFORCED
     world.objects.heads = {a_log_object().key: head}  # type: ignore[dict-item]
 
-    assert world.enforce(OBJECT_REQUEST) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert world.enforce(OBJECT_REQUEST) is step
 
 
 @pytest.mark.parametrize("folder", ["j-ANOTHERCLUSTER", "j-UNKNOWNCLUSTER", "elsewhere"])
@@ -472,7 +504,7 @@ def test_a_cluster_is_spared_for_what_people_suppressed_and_that_is_told_once(
         ["EMRLOG-002"],
     )
     assert not [deed for deed in world.journal if deed.startswith("terminate")]
-    assert world.entries["EMRLOG-002"].terminated_at is None
+    assert stage(world) is Stage.SKIPPED
     decided = [decision.decided for decision in world.ledger.history(CLUSTER_ID)]
     assert decided[0] == ("leave it alone: spared_suppressed",)
 

@@ -20,7 +20,7 @@ from emr_log_guard.domain.policy import (
     RuleSettings,
     TerminationProtection,
 )
-from emr_log_guard.errors import AlertUnderWayError
+from emr_log_guard.errors import AlertUnderWayError, TerminationInProgressError
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, an_exemption
 from tests.unit.usecases.world import World
 
@@ -49,7 +49,7 @@ MILDER = {
 }
 
 
-class CrashError(Exception):
+class CrashError(BaseException):
     """The function dies."""
 
 
@@ -77,8 +77,10 @@ class Wish:
                 DEFAULT_ENFORCED_RULES if self.listed else frozenset({"EMRLOG-006"}),
                 self.launching,
                 self.running,
-                TerminationProtection("override" if self.override else "respect"),
-                self.allowed,
+                termination_protection=TerminationProtection(
+                    "override" if self.override else "respect"
+                ),
+                allowed=self.allowed,
             ),
         )
 
@@ -227,7 +229,7 @@ class Guarding(RuleBasedStateMachine):
         except CrashError:
             self.requests.append((self.world.now + timedelta(minutes=12), request))
             return
-        except AlertUnderWayError:
+        except (AlertUnderWayError, TerminationInProgressError):
             self.requests.append((self.world.now + timedelta(minutes=12), request))
             return
         if self.tried:

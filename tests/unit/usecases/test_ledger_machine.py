@@ -11,7 +11,7 @@ from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert
 from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, Sighting
 from emr_log_guard.domain.news import owed
-from emr_log_guard.errors import AlertUnderWayError
+from emr_log_guard.errors import AlertNotAcceptedError, AlertUnderWayError
 from emr_log_guard.usecases.keep_ledger import Judgement
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, a_policy
 from tests.unit.usecases.world import World
@@ -21,7 +21,7 @@ LAGS = st.integers(0, 20)
 BAD = (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA)
 
 
-class CrashError(Exception):
+class CrashError(BaseException):
     """The function dies."""
 
 
@@ -65,6 +65,9 @@ class Ledger(RuleBasedStateMachine):
 
     def publish(self, alert: Alert) -> None:
         crash, self.crash = self.crash, ""
+        if crash == "refused":
+            message = "SNS refuses"
+            raise AlertNotAcceptedError(message)
         if crash != "after write":
             self.told.append((self.world.now, alert))
         if crash:
@@ -77,7 +80,7 @@ class Ledger(RuleBasedStateMachine):
         sightings = () if over else (Sighting(finding, Kind.CLUSTER, at),)
         judgement = Judgement(CLUSTER_ID, cluster, sightings, over=over)
         # Lambda tries again: any later check may be that.
-        with suppress(AlertUnderWayError, CrashError):
+        with suppress(AlertUnderWayError, AlertNotAcceptedError, CrashError):
             self.world.keep(judgement, self.world.policy)
 
     @property
@@ -112,7 +115,7 @@ class Ledger(RuleBasedStateMachine):
         self.model.judge(verdict, at)
         self.written_down()
 
-    @rule(verdict=VERDICTS, crash=st.sampled_from(["after write", "after publish"]))
+    @rule(verdict=VERDICTS, crash=st.sampled_from(["after write", "after publish", "refused"]))
     def dies(self, verdict: Compliance, crash: str) -> None:
         self.crash = crash
         self.event(verdict, 0, 1)

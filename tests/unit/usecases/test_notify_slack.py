@@ -123,7 +123,7 @@ class Parameter:
 )
 def test_a_broken_policy_loses_no_alert(stored: StoredPolicy | UnreadablePolicy) -> None:
     chat = FakeChat()
-    policy = CurrentPolicy(Parameter(stored), None, allowed=False)
+    policy = CurrentPolicy(Parameter(stored), None, None, allowed=False)
 
     NotifySlack(chat, policy, DEFAULT)([OF_DATA])
 

@@ -8,6 +8,7 @@ from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.domain.ledger import Entry
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.termination import Termination
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.usecases.act import Act, Enforcers
 from emr_log_guard.usecases.check_cluster import CheckCluster, ClusterChecked
@@ -82,6 +83,10 @@ class World:
         return self.ledger.read(CLUSTER_ID).entries
 
     @property
+    def termination(self) -> Termination | None:
+        return self.ledger.read(CLUSTER_ID).termination
+
+    @property
     def kinds(self) -> list[str]:
         return [str(alert.kind) for alert in self.alerts.published]
 
@@ -127,7 +132,7 @@ class World:
     def check_log_objects(self) -> CheckLogObjects:
         return CheckLogObjects(
             read_object=self.read_object,
-            policy=lambda: self.policy,
+            policy=self.current_policy,
             ledger=self.ledger,
             keep=self.keep,
             clock=self.clock,

@@ -34,6 +34,10 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 5},
     user_agent_extra="emr-log-guard",
 )
+_PUBLISH = _CONFIG.merge(
+    Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1})
+)
+"""SNS may have accepted what it did not answer in time: the record decides whether to repeat it."""
 _ONE_AT_A_TIME = Lock()
 """Making a client is not thread-safe; using one is."""
 
@@ -122,7 +126,7 @@ def security_hub() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
 @cache
 def sns() -> "SNSClient":
     """Return the client for SNS."""
-    return _boto3().client("sns", config=_CONFIG)
+    return _boto3().client("sns", config=_PUBLISH)
 
 
 @cache

@@ -3,10 +3,13 @@
 | pk | sk | |
 |---|---|---|
 | a cluster's id | `cluster` | what cannot change of it |
+| a cluster's id | `enforcement` | where its termination stands |
 | a cluster's id | `finding#<rule id>` | an entry of the ledger |
 | a cluster's id | `workflow#<rule id>` | what the guard last said of it in Security Hub |
 | a cluster's id | `history#<time>#<invocation>` | a decision |
 | `keys` | `<ARN>#<cluster id>` | that its logs use the key, or name it by the alias |
+| `policy` | `last_valid` | the last valid policy document |
+| `policy` | `problem` | which problem of the policy people were last notified of |
 | `rescan` | `claim` | which execution re-scans |
 
 One Query reads all that is remembered of a cluster. Every write of an entry or a cluster names the
@@ -14,10 +17,10 @@ version that it was made from, so of two that were made from the same one only t
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,13 +30,13 @@ from botocore.exceptions import ClientError
 from emr_log_guard.adapters.aws_errors import code_of
 from emr_log_guard.domain.decisions import Decision
 from emr_log_guard.domain.key_names import key_names
-from emr_log_guard.domain.ledger import Entry, Known, Memory
+from emr_log_guard.domain.ledger import RETENTION, Entry, Known, Memory
+from emr_log_guard.domain.termination import Termination
 from emr_log_guard.domain.workflow import FindingKey, Word
 from emr_log_guard.errors import LedgerConflictError
+from emr_log_guard.usecases.ports import StoredPolicy
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from emr_log_guard.domain.clusters import Cluster
     from emr_log_guard.usecases.ports import Clusters
 
@@ -43,13 +46,19 @@ OPEN_INDEX = "OpenFindings"
 """The sparse index of open findings."""
 
 _BATCH = 100
+_NOTIFYING = timedelta(minutes=1)
+_NOTIFY_AGAIN = timedelta(days=1)
+_POLICY: "Item" = {"pk": {"S": "policy"}, "sk": {"S": "last_valid"}}
+_PROBLEM: "Item" = {"pk": {"S": "policy"}, "sk": {"S": "problem"}}
 _CLUSTER = "cluster"
+_ENFORCEMENT = "enforcement"
 _FINDING = "finding#"
 _HISTORY = "history#"
 _KEYS = "keys"
 _WORKFLOW = "workflow#"
 _ENTRY = msgspec.json.Decoder(Entry)
 _KNOWN = msgspec.json.Decoder(Known)
+_TERMINATION = msgspec.json.Decoder(Termination)
 _DECISION = msgspec.json.Decoder(Decision)
 _WORD = msgspec.json.Decoder(Word)
 
@@ -94,15 +103,18 @@ class DynamoLedger:
         items = self._query(
             "pk = :pk AND sk < :history", {":pk": cluster_id, ":history": _HISTORY}, consistent=True
         )
-        known = None
+        known, termination = None, None
         entries = {}
         for item in items:
-            if item["sk"]["S"] == _CLUSTER:
-                known = _KNOWN.decode(item["known"]["S"])
-            else:
-                entry = _ENTRY.decode(item["entry"]["S"])
-                entries[entry.finding.rule_id] = entry
-        return Memory(entries, known)
+            match item["sk"]["S"]:
+                case "cluster":
+                    known = _KNOWN.decode(item["known"]["S"])
+                case "enforcement":
+                    termination = _TERMINATION.decode(item["termination"]["S"])
+                case _:
+                    entry = _ENTRY.decode(item["entry"]["S"])
+                    entries[entry.finding.rule_id] = entry
+        return Memory(entries, known, termination)
 
     def write(self, entry: Entry) -> Entry:
         """Write an entry that was read at its version: one conditional PutItem.
@@ -124,9 +136,32 @@ class DynamoLedger:
             "entry": {"S": msgspec.json.encode(written).decode()},
             **_expiry(entry.expires),
         }
-        if entry.open:
+        if entry.open or entry.pending_since is not None:
             item["open"] = {"S": "finding"}
         self._put(item, entry.version, f"{finding.id} was written by somebody else")
+        return written
+
+    def write_termination(self, termination: Termination) -> Termination:
+        """Write where a termination stands, as it was read and changed: one conditional PutItem.
+
+        Raises:
+            LedgerConflictError: Somebody else wrote it since.
+
+        """
+        written = replace(
+            termination,
+            version=termination.version + 1,
+            expires=termination.at + RETENTION,
+        )
+        item: Item = {
+            "pk": {"S": termination.cluster_id},
+            "sk": {"S": _ENFORCEMENT},
+            "version": {"N": str(written.version)},
+            "termination": {"S": msgspec.json.encode(written).decode()},
+            **_expiry(written.expires),
+        }
+        conflict = f"the termination of {termination.cluster_id} was written by somebody else"
+        self._put(item, termination.version, conflict)
         return written
 
     def entries(self, keys: Collection[FindingKey]) -> dict[FindingKey, Entry]:
@@ -188,7 +223,7 @@ class DynamoLedger:
 
     def record(self, decision: Decision) -> None:
         """Write a decision down for a year: one PutItem."""
-        at = decision.at.astimezone(UTC).isoformat(timespec="microseconds")
+        at = _moment(decision.at)
         item: Item = {
             "pk": {"S": decision.cluster_id},
             "sk": {"S": f"{_HISTORY}{at}#{decision.invocation}"},
@@ -226,6 +261,10 @@ class DynamoLedger:
 
     def open_entries(self) -> Iterator[Entry]:
         """Read every open finding, by cluster; one that opened this second may be missing."""
+        return (entry for entry in self.indexed_entries() if entry.open)
+
+    def indexed_entries(self) -> Iterator[Entry]:
+        """Read every finding that is open, or of which a notification is pending."""
         items = self._query("#open = :open", {":open": "finding"}, index=OPEN_INDEX)
         return (_ENTRY.decode(item["entry"]["S"]) for item in items)
 
@@ -267,6 +306,76 @@ class DynamoLedger:
             if code_of(error) == "ConditionalCheckFailedException":
                 raise LedgerConflictError(conflict) from error
             raise
+
+
+class DynamoPolicyHistory:
+    """The last valid policy, and the problem that people were last notified of: two items."""
+
+    def __init__(self, client: DynamoClient, table: str, clock: Callable[[], datetime]) -> None:
+        """Keep them in this table."""
+        self._client = client
+        self._table = table
+        self._clock = clock
+
+    def keep(self, stored: StoredPolicy) -> None:
+        """Keep a valid document, unless one that was stored later is kept: one PutItem."""
+        stored_at = _stored_at(stored)
+        item: Item = {
+            **_POLICY,
+            "text": {"S": stored.text},
+            "version": {"N": str(stored.version)},
+            "stored_at": {"S": stored_at},
+        }
+        with _lost_race():
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(pk) OR stored_at < :stored_at",
+                ExpressionAttributeValues={":stored_at": {"S": stored_at}},
+            )
+
+    def last_valid(self) -> StoredPolicy | None:
+        """Give the last valid document: one consistent GetItem."""
+        answer = self._client.get_item(TableName=self._table, Key=_POLICY, ConsistentRead=True)
+        item = answer.get("Item")
+        if item is None:
+            return None
+        stored_at = item["stored_at"]["S"]
+        return StoredPolicy(
+            item["text"]["S"],
+            int(item["version"]["N"]),
+            datetime.fromisoformat(stored_at) if stored_at else None,
+        )
+
+    @contextmanager
+    def once(self, problem: str) -> Iterator[bool]:
+        """Say whether the caller is the one to notify of a problem: one or two PutItems.
+
+        Whoever says so first has a minute; if it dies, the next one does. The same problem may be
+        notified of again after a day.
+        """
+        now = self._clock()
+        first = self._mark(problem, now, now + _NOTIFYING)
+        yield first
+        if first:
+            self._mark(problem, now, now + _NOTIFY_AGAIN, own=True)
+
+    def _mark(self, problem: str, now: datetime, until: datetime, *, own: bool = False) -> bool:
+        request: dict[str, Any] = {}
+        if not own:
+            request = {
+                "ConditionExpression": "attribute_not_exists(pk) OR #problem <> :problem "
+                "OR #until <= :now",
+                "ExpressionAttributeNames": {"#problem": "problem", "#until": "until"},
+                "ExpressionAttributeValues": {
+                    ":problem": {"S": problem},
+                    ":now": {"S": _moment(now)},
+                },
+            }
+        item: Item = {**_PROBLEM, "problem": {"S": problem}, "until": {"S": _moment(until)}}
+        with _lost_race() as race:
+            self._client.put_item(TableName=self._table, Item=item, **request)
+        return not race
 
 
 class DynamoRescanClaim:
@@ -319,7 +428,7 @@ class DynamoWords:
             for item in items
         }
 
-    def remember(self, key: FindingKey, word: Word, expires: "datetime | None") -> None:
+    def remember(self, key: FindingKey, word: Word, expires: datetime | None) -> None:
         """Write it down for as long as the finding is kept: one PutItem."""
         text = msgspec.json.encode(word).decode()
         item: Item = {**_place(key, _WORKFLOW), "word": {"S": text}, **_expiry(expires)}
@@ -350,7 +459,28 @@ class LedgeredClusters:
         return cluster
 
 
-def _expiry(at: "datetime | None") -> Item:
+@contextmanager
+def _lost_race() -> Iterator[list[str]]:
+    """Let a conditional write be refused: the list that it gives is empty unless it was."""
+    lost: list[str] = []
+    try:
+        yield lost
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        lost.append(str(error))
+
+
+def _stored_at(stored: StoredPolicy) -> str:
+    return _moment(stored.stored_at) if stored.stored_at else ""
+
+
+def _moment(at: datetime) -> str:
+    """Write a moment so that moments sort as they come."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _expiry(at: datetime | None) -> Item:
     """Write when DynamoDB may delete an item.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html

@@ -13,6 +13,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     NotReadableError,
+    TerminationNotAcceptedError,
     TerminationRefusedError,
 )
 
@@ -181,7 +182,10 @@ class EmrClusters:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Tell EMR's final answers apart from those that a retry may change, which fly."""
+    """Tell EMR's final answers apart from those that a retry may change.
+
+    What was never answered may have been accepted, and propagates as it is.
+    """
     try:
         yield
     except ClientError as error:
@@ -193,7 +197,8 @@ def _refusals() -> Iterator[None]:
                 f"elasticmapreduce:{error.operation_name} answered {code}: {message_of(error)}"
             )
             raise TerminationRefusedError(message) from error
-        raise
+        message = f"elasticmapreduce:{error.operation_name} answered {code}: {message_of(error)}"
+        raise TerminationNotAcceptedError(message) from error
 
 
 def _cluster(cluster_id: str, answer: Mapping[str, Any]) -> Cluster:

@@ -75,7 +75,9 @@ class S3LogObjects:
             head = self._client.head_object(**_asked(version, owner))
         except ClientError as error:
             return self._without_a_head(version, owner, error)
-        return Encryption(head.get("ServerSideEncryption"), head.get("SSEKMSKeyId"))
+        return Encryption(
+            head.get("ServerSideEncryption"), head.get("SSEKMSKeyId"), head.get("LastModified")
+        )
 
     def _without_a_head(
         self, version: ObjectVersion, owner: str | None, error: ClientError

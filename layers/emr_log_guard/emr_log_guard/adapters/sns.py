@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
+
+from emr_log_guard.adapters.aws_errors import code_of
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.errors import AlertNotAcceptedError
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
 from emr_log_guard.rendering.alert_text import alert_subject
 from emr_log_guard.rendering.policy_alert import policy_messages, policy_subject
@@ -23,17 +27,27 @@ class SnsAlerts:
         self._topic_arn = topic_arn
 
     def publish(self, alert: Alert) -> None:
-        """Tell every subscriber: text for people, JSON for machines. Errors fly."""
-        self._client().publish(
-            TopicArn=self._topic_arn,
-            Subject=alert_subject(alert),
-            MessageStructure="json",
-            Message=alert_messages(alert),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in alert_attributes(alert).items()
-            },
-        )
+        """Notify every subscriber: text for people, JSON for machines.
+
+        Raises:
+            AlertNotAcceptedError: SNS refused it, or was never reached: nobody was notified.
+            BotoCoreError: SNS did not answer, and may have accepted it.
+
+        """
+        try:
+            self._client().publish(
+                TopicArn=self._topic_arn,
+                Subject=alert_subject(alert),
+                MessageStructure="json",
+                Message=alert_messages(alert),
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in alert_attributes(alert).items()
+                },
+            )
+        except (ClientError, EndpointConnectionError, ConnectTimeoutError) as error:
+            message = f"sns:Publish to {self._topic_arn} answered {code_of(error)}"
+            raise AlertNotAcceptedError(message) from error
 
     def policy_invalid(self, problem: PolicyProblem) -> None:
         """Tell every subscriber that the policy cannot be gone by. Errors fly."""

@@ -30,7 +30,7 @@ class SsmPolicyParameter:
             code = code_of(error)
             reason = f"ssm:GetParameter on {self.name} answered {code}"
             return UnreadablePolicy(reason, transient=code not in _LASTING)
-        return StoredPolicy(parameter["Value"], parameter["Version"])
+        return StoredPolicy(parameter["Value"], parameter["Version"], parameter["LastModifiedDate"])
 
     def write(self, text: str) -> int:
         """Store a document in place of the one that is there. Errors fly.

@@ -22,6 +22,7 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
         rechecks=EventBridgeRechecks(clients.events(), required(env, "STACK_NAME")),
         policy=CurrentPolicy(
             SsmPolicyParameter(clients.ssm(), required(env, "POLICY_PARAMETER_NAME")),
+            None,
             None,  # the functions that judge by the policy say when it is wrong
             allowed=False,
         ),

@@ -16,6 +16,7 @@ from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
+from emr_log_guard.bootstrap.parts import policy_history
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.current_policy import CurrentPolicy
@@ -55,6 +56,7 @@ def enforce(env: Mapping[str, str]) -> Enforce:
         ),
         policy=CurrentPolicy(
             SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
+            policy_history(settings),
             alerts,
             allowed=True,  # this function is only in stacks that may
             remember=False,

@@ -18,6 +18,6 @@ def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     parameter = SsmPolicyParameter(clients.ssm(), required(env, "POLICY_PARAMETER_NAME"))
     return NotifySlack(
         SlackWebhooks(),
-        CurrentPolicy(parameter, None, allowed=False),
+        CurrentPolicy(parameter, None, None, allowed=False),
         required(env, "SLACK_WEBHOOK_SECRET_ARN"),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoPolicyHistory
 from emr_log_guard.adapters.scheduler import EventBridgeSchedules
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
@@ -19,9 +19,15 @@ def current_policy(settings: Settings) -> CurrentPolicy:
     """Wire the policy in force."""
     return CurrentPolicy(
         SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name),
+        policy_history(settings),
         SnsAlerts(clients.sns, settings.alerts_topic_arn),
         allowed=settings.enforcement_queue_url is not None,
     )
+
+
+def policy_history(settings: Settings) -> DynamoPolicyHistory:
+    """Wire what is remembered of the policy."""
+    return DynamoPolicyHistory(clients.dynamodb(), settings.findings_table_name, utc_now)
 
 
 def keep_ledger(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:

@@ -7,6 +7,7 @@ from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue
 from emr_log_guard.bootstrap import completes_start
+from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.config import required
 from emr_log_guard.usecases.review_findings import ReviewFindings
 
@@ -18,4 +19,5 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
         findings=DynamoLedger(clients.dynamodb(), required(env, "FINDINGS_TABLE_NAME")),
         rechecks=EventBridgeRechecks(clients.events(), required(env, "STACK_NAME")),
         objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
+        clock=utc_now,
     )

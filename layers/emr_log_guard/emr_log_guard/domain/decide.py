@@ -1,6 +1,6 @@
 """From findings to actions: pure, so that what the guard does can be proven and explained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -36,6 +36,8 @@ class NextStep(StrEnum):
     TERMINATION_CALLED_OFF = "termination_called_off"
     NOTHING_IN_ALERT_MODE = "nothing_in_alert_mode"
     NOTHING_ALLOWED_IN_STACK = "nothing_allowed_in_stack"
+    NOTHING_WITHOUT_POLICY = "nothing_without_policy"
+    """The stored policy is invalid or could not be read: nothing is decided about terminations."""
     NOTHING_ENFORCED = "nothing_enforced"
     """Enforce mode, but nothing here is proven, HIGH and listed for enforcement."""
     RESOLVED = "resolved"
@@ -50,7 +52,9 @@ class NextStep(StrEnum):
     SPARED_SUPPRESSED = "spared_suppressed"
     """People suppressed in Security Hub what the cluster would be ended for."""
     SPARED_IN_DOUBT = "spared_in_doubt"
-    """Whether they did could not be read."""
+    """What it depends on could not be read."""
+    SPARED_NOT_NOTIFIED = "spared_not_notified"
+    """No notification of what it would be ended for was accepted yet."""
     TERMINATION_REFUSED = "termination_refused"
 
 
@@ -70,6 +74,8 @@ class Alert:
     """The exemptions that would have covered one of the findings, had they not ended."""
     cluster_tags: Mapping[str, str] = field(default_factory=dict)
     """The cluster's tags, as they were last read: alerts are routed by them."""
+    id: str = ""
+    """The same for each delivery of the same notification: subscribers de-duplicate by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +205,13 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
             return (alert,)
 
 
-def decide_enforcement(
+def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
     findings: Sequence[Finding],
     cluster: Cluster,
     policy: Policy,
     now: datetime,
     grace_ends: Mapping[str, datetime],
+    notified: Collection[str],
 ) -> Terminate | Spare:
     """Decide a cluster's end, from facts read a moment ago.
 
@@ -212,6 +219,15 @@ def decide_enforcement(
     severity HIGH or more, of a rule in enforce mode that the policy lists and nobody exempted,
     once the grace is over that it was given when it opened. What never opened has no such end.
     What is only observed is told here neither.
+
+    Args:
+        findings: The findings, as just evaluated.
+        cluster: The cluster, as just read.
+        policy: What security wants.
+        now: The present moment, UTC.
+        grace_ends: When a cluster may be ended for a finding, by the finding's id.
+        notified: The ids of the findings of which a notification was accepted.
+
     """
     standing = exempted(findings, cluster, policy, now)
     reasons = grounds(standing, policy)
@@ -227,6 +243,9 @@ def decide_enforcement(
     overdue = tuple(f for f in reasons if f.id in grace_ends and grace_ends[f.id] <= now)
     if not overdue:
         return Spare(NextStep.SPARED_IN_GRACE, reasons)
+    overdue = tuple(f for f in overdue if f.id in notified)
+    if not overdue:
+        return Spare(NextStep.SPARED_NOT_NOTIFIED, reasons)
     override = policy.enforcement.termination_protection is TerminationProtection.OVERRIDE
     if cluster.termination_protected and not override:
         return Spare(NextStep.SPARED_PROTECTED, overdue)
@@ -252,12 +271,16 @@ def unless_suppressed(
 
 
 def grounds(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
-    """Name the findings for which the policy would have a cluster terminated."""
+    """Name the findings for which the policy would have a cluster terminated.
+
+    What is only about what is over is evidence: terminating would prevent nothing.
+    """
     return tuple(
         finding
         for finding in findings
         if finding.compliance is Compliance.NON_COMPLIANT
         and finding.status is Status.OPEN
+        and not finding.over
         and finding.severity.rank >= Severity.HIGH.rank
         and finding.rule_id in policy.enforcement.rules
         and policy.mode_of(finding.rule_id) is Mode.ENFORCE
@@ -284,6 +307,8 @@ def _next_step(found: tuple[Finding, ...], cluster: Cluster | None, policy: Poli
         return NextStep.NOTHING_IN_ALERT_MODE
     if cluster is None or not grounds(found, policy):
         return NextStep.NOTHING_ENFORCED
+    if policy.suspended:
+        return NextStep.NOTHING_WITHOUT_POLICY
     if not policy.enforcement.allowed:
         return NextStep.NOTHING_ALLOWED_IN_STACK
     return NextStep.TERMINATION_REQUESTED

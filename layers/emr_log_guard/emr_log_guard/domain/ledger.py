@@ -12,7 +12,8 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.policy import Enforcement
+from emr_log_guard.domain.policy import Enforcement, Policy
+from emr_log_guard.domain.termination import Termination
 
 SKEW = timedelta(seconds=3)
 """Judgements closer than this may have come in either order: the fault stands."""
@@ -26,6 +27,17 @@ minutes). A re-scan may run longer; it tells of each cluster right after it clai
 """
 RETENTION = timedelta(days=90)
 """How long what is resolved, and what a cluster that ended leaves behind, is remembered."""
+STILL_WRITTEN = timedelta(hours=1)
+"""How recently a bad log object has to be written for a termination to prevent another one: EMR
+archives logs every five minutes.
+
+https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
+"""
+TRANSIENT_QUIET = timedelta(minutes=5)
+"""How long a transient fact has to last before it alerts: a key may be younger than its cluster."""
+OWED_LATE = timedelta(minutes=5)
+"""How long a notification may be pending before that is a symptom."""
+_DEFAULTS = Enforcement()
 SAMPLES = 5
 """How many objects a finding's evidence names, over all batches."""
 OBJECTS = 10
@@ -93,16 +105,18 @@ class Entry:
     """When the facts of the newest judgement that was written down were read, UTC."""
     objects: tuple[ObjectVersion, ...] = ()
     """Bad log objects, as many as are remembered; there are more if `occurrences` says so."""
+    newest: datetime | None = None
+    """When the newest of the bad log objects was written, UTC; None where that is not known."""
     told: Told | None = None
     """None while nobody knows that it is open, or once they know that it is resolved."""
     claim: Claim | None = None
-    requested_at: datetime | None = None
-    """When `enforce` was last asked to look at the cluster because of it."""
-    terminated_at: datetime | None = None
-    """When `enforce` had EMR end the cluster because of it; None once people know that it did, and
-    once `enforce` looked again and let it be."""
-    spared: str | None = None
-    """Why `enforce` last left the cluster alone, as people were told."""
+    transient_since: datetime | None = None
+    """Since when it rests on a transient fact, without a break, UTC; None where it does not."""
+    pending_since: datetime | None = None
+    """Since when a notification of it is pending, UTC; None when there is none."""
+    decided_under: datetime | None = None
+    """When the policy was stored under which it was last decided, UTC: an older one never decides
+    against it."""
     ever_told: bool = False
     """Whether people ever heard of it: what they hear of again was reopened."""
     final: bool = False
@@ -123,6 +137,22 @@ class Entry:
             enforcement.grace_at_launch if self.at_launch else enforcement.grace_running
         )
 
+    def ongoing(self, now: datetime) -> bool:
+        """Whether terminating the cluster now would prevent more of what it is about."""
+        if self.finding.over:
+            return False
+        if self.kind is Kind.CLUSTER:
+            return True
+        return self.newest is not None and now - self.newest < STILL_WRITTEN
+
+    def transient_and_young(self, now: datetime) -> bool:
+        """Whether it rests on a transient fact that has not lasted long enough to be alerted."""
+        return self.transient_since is not None and now - self.transient_since < TRANSIENT_QUIET
+
+    def pending_for_long(self, now: datetime) -> bool:
+        """Whether a notification has been pending for longer than it may take."""
+        return self.pending_since is not None and now - self.pending_since >= OWED_LATE
+
     def claimed_by_another(self, owner: str, now: datetime) -> bool:
         """Whether somebody else is about to tell of it."""
         return self.claim is not None and self.claim.owner != owner and now < self.claim.until
@@ -139,6 +169,8 @@ class Known:
     """The ARNs of the keys that its logs were ever seen to use."""
     log_key_worked: bool = False
     """Whether its log key was ever found usable."""
+    evaluated: bool = False
+    """Whether the cluster rules were ever evaluated for it: being known is not enough."""
     expires: datetime | None = None
     """When it may be forgotten: some time after its end."""
     version: int = 0
@@ -153,6 +185,7 @@ class Known:
             launched_by=self.launched_by or known.launched_by,
             keys=tuple(dict.fromkeys((*known.keys, *self.keys))),
             log_key_worked=self.log_key_worked or known.log_key_worked,
+            evaluated=self.evaluated or known.evaluated,
             expires=known.expires or self.expires,
             version=known.version,
         )
@@ -175,6 +208,15 @@ class Memory:
     entries: Mapping[str, Entry]
     """By rule id."""
     known: Known | None = None
+    termination: Termination | None = None
+
+    def decided_under_newer(self, policy: Policy) -> bool:
+        """Whether a policy that was stored later than this one has decided about the cluster."""
+        stored_at = policy.stored_at
+        return stored_at is not None and any(
+            entry.decided_under is not None and entry.decided_under > stored_at
+            for entry in self.entries.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,22 +232,83 @@ class Sighting:
     """Whether the cluster was not running yet."""
     bad: tuple[ObjectVersion, ...] = ()
     """The log objects that it is about."""
+    newest: datetime | None = None
+    """When the newest of them was written, UTC; None where that is not known."""
     cleared: frozenset[ObjectVersion] = frozenset()
     """Log objects that were looked at again, and are good or gone."""
     extent: Extent = Extent.MORE
 
 
-def enter(entry: Entry | None, seen: Sighting) -> Entry | None:
+def settled(
+    finding: Finding, since: datetime | None, now: datetime, enforcement: Enforcement
+) -> Finding:
+    """Take a transient fact for what it is once it has lasted.
+
+    Args:
+        finding: The finding as it was just evaluated.
+        since: Since when it has rested on a transient fact without a break; None if it did not.
+        now: When it was evaluated, UTC.
+        enforcement: What the policy says about enforcement.
+
+    """
+    if finding.once_lasting is None or since is None or now - since < enforcement.transient:
+        return finding
+    return replace(finding, compliance=finding.once_lasting)
+
+
+def enter(
+    entry: Entry | None, seen: Sighting, enforcement: Enforcement = _DEFAULTS
+) -> Entry | None:
     """Enter a judgement into what is remembered of its finding.
+
+    Args:
+        entry: What is remembered; None when there is nothing.
+        seen: The judgement.
+        enforcement: What the policy says about enforcement: when a transient fact has lasted.
 
     Returns:
         What stands now; None when there is still nothing to remember. Whether that is worth
         writing down is for `worth_writing` to say.
 
     """
-    found = seen.finding
+    entered = _entered(entry, seen, enforcement)
+    if entered is None or seen.newest is None or not entered.open or not seen.bad:
+        return entered
+    newest = max(seen.newest, entered.newest or seen.newest)
+    return entered if newest == entered.newest else replace(entered, newest=newest)
+
+
+def _entered(entry: Entry | None, seen: Sighting, enforcement: Enforcement) -> Entry | None:
+    since = _transient_since(entry, seen)
+    found = settled(seen.finding, since, seen.at, enforcement)
+    seen = replace(seen, finding=found)
     if not found.needs_attention:
         return entry and _cleared(entry, seen)
+    entered = _attention(entry, seen)
+    if entered is entry or entered.judged_at > seen.at:
+        return entered
+    proven = entered.finding.compliance is Compliance.NON_COMPLIANT
+    if entry is not None and entry.open and entry.finding.over and not entered.finding.over:
+        # Only now is there something to prevent: grace begins with that.
+        entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
+    if entry is not None and entry.open and proven:
+        if entry.transient_since is None:
+            return entered  # what was proven without it does not become transient
+        if entry.finding.compliance is not Compliance.NON_COMPLIANT:  # grace begins with the proof
+            entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
+    return replace(entered, transient_since=since)
+
+
+def _transient_since(entry: Entry | None, seen: Sighting) -> datetime | None:
+    """Say since when a finding has rested on a transient fact without a break."""
+    if seen.finding.once_lasting is None:
+        return None
+    return (entry.transient_since if entry is not None and entry.open else None) or seen.at
+
+
+def _attention(entry: Entry | None, seen: Sighting) -> Entry:
+    """Enter what needs attention."""
+    found = seen.finding
     if entry is None:
         return Entry(
             finding=replace(found, status=Status.OPEN),
@@ -304,10 +407,9 @@ def _reopened(entry: Entry, seen: Sighting) -> Entry:
         at_launch=seen.at_launch,
         judged_at=max(entry.judged_at, seen.at),
         objects=seen.bad[:OBJECTS],
+        newest=seen.newest,
         # Whoever claimed to tell that it is resolved may have told before it died.
         told=None if entry.claim else entry.told,
-        requested_at=None,
-        spared=None,
         expires=entry.expires if entry.final else None,
     )
 

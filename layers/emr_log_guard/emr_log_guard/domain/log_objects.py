@@ -1,6 +1,7 @@
 """Log objects, as s3:HeadObject tells of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.keys import ApprovedKey, KeyFact
@@ -35,6 +36,8 @@ class Encryption:
     """`AES256`, `aws:kms`, `aws:kms:dsse`, …, SSE_C, or None when the head names none."""
     key_identifier: str | None = None
     """The key's ARN or id, for the aws:kms algorithms."""
+    written_at: datetime | None = field(default=None, compare=False)
+    """When the object was written, UTC; None where that was not read."""
 
 
 @dataclass(frozen=True, slots=True)

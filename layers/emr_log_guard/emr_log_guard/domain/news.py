@@ -5,12 +5,13 @@ writing and telling, for whoever comes next sees the difference. docs/adr/0010-t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import chain
+from uuid import UUID, uuid5
 
 from emr_log_guard.domain.clusters import Cluster
-from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import (
     Action,
     Alert,
@@ -26,9 +27,7 @@ from emr_log_guard.domain.decide import (
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.ledger import CLAIM, Claim, Entry, Told
 from emr_log_guard.domain.policy import Policy
-
-REQUEST_AGAIN = timedelta(minutes=10)
-"""How long a request for enforcement is not repeated."""
+from emr_log_guard.domain.termination import Stage, Termination
 
 _STANDING = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED, AlertKind.FINDING_REMINDER)
 _OVER = {
@@ -36,6 +35,8 @@ _OVER = {
     AlertKind.FINDING_RESOLVED: NextStep.RESOLVED,
     AlertKind.ENFORCEMENT_DONE: NextStep.TERMINATED,
 }
+_NAMESPACE = UUID("6a1f6a52-5e0c-5a57-9d3a-2f3b0c8f1f0e")
+"""What the ids of alerts are made in, so that they meet no other ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,27 @@ class News:
     entries: Mapping[str, Entry]
     """What stands, by rule id, with the claims of whoever is about to tell."""
     actions: tuple[Action, ...]
+    """Alerts first: nothing else is done before their notifications were accepted."""
     theirs: frozenset[str]
     """The rules of which another invocation is about to tell."""
+    termination: Termination | None = None
+    """Where the cluster's termination stands."""
+    former_claims: Mapping[str, Claim | None] = field(default_factory=dict)
+    """The claims that this invocation's own replaced: who had them may have told before it died."""
 
     @property
-    def told(self) -> frozenset[str]:
-        """The rules that the alerts are about."""
-        alerts = (action for action in self.actions if isinstance(action, Alert))
-        return frozenset(f.rule_id for alert in alerts for f in alert.findings)
-
-    def asked(self, policy: Policy) -> frozenset[str]:
-        """The rules for which `enforce` is asked to look now."""
-        if not any(isinstance(action, RequestEnforcement) for action in self.actions):
-            return frozenset()
-        standing = [entry.finding for entry in self.entries.values()]
-        return frozenset(finding.rule_id for finding in grounds(standing, policy))
+    def grounds(self) -> tuple[str, ...]:
+        """The rules for which the cluster is to be terminated, as the entries have them."""
+        return tuple(sorted(r for r, e in self.entries.items() if e.finding.deadline is not None))
 
 
-def news(
+def news(  # noqa: PLR0913, PLR0917 - what is, what was done, and who asks
     entries: Mapping[str, Entry],
     cluster: Cluster | None,
     policy: Policy,
     now: datetime,
     owner: str,
+    termination: Termination | None = None,
 ) -> News:
     """Say what follows from what stands about a cluster, and is not known yet.
 
@@ -77,6 +76,7 @@ def news(
         policy: What security wants.
         now: The present moment, UTC.
         owner: Who is about to tell.
+        termination: Where the cluster's termination stands; None when there never was one.
 
     """
     decided = _decide(entries.values(), cluster, policy, now)
@@ -91,30 +91,54 @@ def news(
         )
         for rule_id, entry in entries.items()
     }
+    ending = (cluster is not None and cluster.ended) or bool(termination and termination.under_way)
     due = {
         rule_id: kinds
         for rule_id, entry in marked.items()
-        if (kinds := owed(entry, shown.get(rule_id), policy, now))
+        if (
+            kinds := owed(
+                entry,
+                shown.get(rule_id),
+                policy,
+                now,
+                ours=termination is not None
+                and termination.under_way
+                and rule_id in termination.rules,
+                ending=ending,
+            )
+        )
     }
     theirs = frozenset(rule_id for rule_id in due if marked[rule_id].claimed_by_another(owner, now))
     mine = {rule_id: kinds for rule_id, kinds in due.items() if rule_id not in theirs}
     claim = Claim(owner, now + CLAIM)
+    alerts = [*_standing(decided, mine), *_over(marked, mine, cluster, policy)]
     return News(
         entries={
-            rule_id: replace(entry, claim=claim) if rule_id in mine else entry
+            rule_id: replace(
+                entry,
+                claim=claim if rule_id in mine else entry.claim,
+                pending_since=(entry.pending_since or now) if rule_id in due else None,
+            )
             for rule_id, entry in marked.items()
         },
         actions=(
-            *_standing(decided, mine),
-            *_over(marked, mine, cluster, policy),
-            *_enforcement(decided, entries, marked, mine, policy, now),
+            *(replace(alert, id=_alert_id(alert, marked)) for alert in alerts),
+            *_enforcement(decided, marked, mine, cluster, policy, now, termination),
         ),
         theirs=theirs,
+        termination=termination,
+        former_claims={rule_id: marked[rule_id].claim for rule_id in mine},
     )
 
 
-def owed(
-    entry: Entry, shown: Finding | None, policy: Policy, now: datetime
+def owed(  # noqa: PLR0913 - what is, what was told, and who ended the cluster
+    entry: Entry,
+    shown: Finding | None,
+    policy: Policy,
+    now: datetime,
+    *,
+    ours: bool = False,
+    ending: bool = False,
 ) -> tuple[AlertKind, ...]:
     """Say what people should hear of a finding; nothing when they know how it stands.
 
@@ -124,19 +148,24 @@ def owed(
             be shown by the policy.
         policy: What security wants.
         now: The present moment, UTC.
+        ours: Whether the guard has the cluster terminated because of this finding.
+        ending: Whether the cluster is terminating, whoever wanted it: then nothing is cancelled.
 
     """
     told = entry.told
-    if entry.terminated_at and entry.final:
+    if ours and entry.final:
         return (AlertKind.ENFORCEMENT_DONE,)
     if not entry.open:
         # Who claimed to tell may have told before it died: better a word too much.
         known = told is not None or (entry.claim is not None and not _silent(entry, policy))
         return (AlertKind.FINDING_RESOLVED,) if known else ()
     deadline = told.deadline if told else None
-    if shown is None or (shown.deadline is None and deadline is not None):
-        called_off = deadline is not None and not entry.final
-        return (AlertKind.ENFORCEMENT_SKIPPED,) if called_off else ()
+    if deadline is not None and (shown is None or shown.deadline is None):
+        stands = ending or entry.final or policy.suspended
+        if not stands:
+            return (AlertKind.ENFORCEMENT_SKIPPED,)
+    if shown is None:
+        return ()
     kinds = []
     if told is None:
         again = entry.ever_told
@@ -150,23 +179,54 @@ def owed(
     return tuple(kinds)
 
 
-def told_of(entry: Entry, now: datetime) -> Entry:
-    """Write down that people know how it stands."""
-    return replace(
-        entry,
-        told=Told(now, entry.finding.compliance, entry.finding.deadline) if entry.open else None,
-        terminated_at=None if entry.final else entry.terminated_at,
-        ever_told=True,
-        claim=None,
-    )
+def told_of(entry: Entry, kinds: Iterable[AlertKind], now: datetime) -> Entry:
+    """Write down which alerts about it were accepted, and so what people know.
+
+    Args:
+        entry: The entry as it stood when the alerts were made.
+        kinds: The kinds of the alerts that were accepted.
+        now: When, UTC.
+
+    """
+    kinds = frozenset(kinds)
+    told = None
+    if entry.open:
+        deadline, known = entry.finding.deadline, entry.told
+        announced = AlertKind.ENFORCEMENT_SCHEDULED in kinds or deadline is None or deadline <= now
+        told = Told(
+            now if known is None or kinds & {*_STANDING} else known.at,
+            entry.finding.compliance if known is None or kinds & {*_STANDING} else known.compliance,
+            deadline if announced else (known.deadline if known else None),
+        )
+    return replace(entry, told=told, ever_told=True, claim=None, pending_since=None)
+
+
+def alert_id(*parts: str) -> str:
+    """Make an id that the same parts always have."""
+    return str(uuid5(_NAMESPACE, "\n".join(parts)))
+
+
+def _alert_id(alert: Alert, entries: Mapping[str, Entry]) -> str:
+    """Make the id that every delivery of this notification has, whoever publishes it."""
+    parts = [str(alert.kind)]
+    for finding in sorted(alert.findings, key=lambda f: f.id):
+        entry = entries[finding.rule_id]
+        before = entry.told.at.isoformat() if entry.told else ""
+        parts += (finding.id, entry.opened_at.isoformat(), finding.compliance, before)
+        if alert.kind is AlertKind.ENFORCEMENT_SCHEDULED:
+            parts.append(str(finding.deadline))
+    return alert_id(*parts)
 
 
 def _decide(
     entries: Iterable[Entry], cluster: Cluster | None, policy: Policy, now: datetime
 ) -> tuple[Action, ...]:
-    """Decide as if nobody knew anything."""
-    standing = [entry for entry in entries if entry.open]
-    findings = [replace(entry.finding, status=Status.OPEN) for entry in standing]
+    """Decide as if nobody knew anything; what is transient and young is left out."""
+    standing = [entry for entry in entries if entry.open and not entry.transient_and_young(now)]
+    findings = [
+        replace(entry.finding, status=Status.OPEN, over=not entry.ongoing(now))
+        for entry in standing
+    ]
     grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in standing}
     lethal = {finding.rule_id for finding in grounds(findings, policy)}
     objects = chain.from_iterable(e.objects for e in standing if e.finding.rule_id in lethal)
@@ -188,7 +248,10 @@ def _stored(
         return entry.finding
     standing = replace(entry.finding, status=Status.OPEN)
     (marked,) = exempted((standing,), cluster, policy, now)
-    return replace(entry.finding, status=marked.status, deadline=shown.deadline if shown else None)
+    deadline = shown.deadline if shown else None
+    if policy.suspended and entry.told:
+        deadline = entry.told.deadline
+    return replace(entry.finding, status=marked.status, deadline=deadline)
 
 
 def _silent(entry: Entry, policy: Policy) -> bool:
@@ -242,33 +305,63 @@ def _over(
         )
 
 
-def _enforcement(  # noqa: PLR0913, PLR0917 - what was, what is, and what is news
+def _enforcement(  # noqa: PLR0913, PLR0917 - what is, what was done, and what is news
     decided: Sequence[Action],
-    before: Mapping[str, Entry],
-    after: Mapping[str, Entry],
+    entries: Mapping[str, Entry],
     mine: Mapping[str, Sequence[AlertKind]],
+    cluster: Cluster | None,
     policy: Policy,
     now: datetime,
+    termination: Termination | None,
 ) -> Iterable[Action]:
-    """Ask for enforcement, schedule it, or call it off, where that is not done already."""
+    """Ask for enforcement, schedule it, or call it off, where that is not done already.
+
+    Nothing is asked for or scheduled of which no notification was accepted, or is about to be.
+    """
+    if policy.suspended:
+        return
+    if termination and termination.verification_missed(now) and cluster and not cluster.gone:
+        yield RequestEnforcement(cluster.arn, verify=True)
+        return
     wanted = next((action for action in decided if not isinstance(action, Alert)), None)
+    notified = all(
+        rule_id in mine or _knows(entry)
+        for rule_id, entry in entries.items()
+        if entry.finding.deadline is not None
+    )
     match wanted:
         case RequestEnforcement():
-            lethal = grounds((entry.finding for entry in after.values()), policy)
-            if _request_due((after[finding.rule_id] for finding in lethal), now):
+            free = termination is None or termination.may_be_requested(now, policy.version)
+            if notified and free:
                 yield wanted
-        case ScheduleEnforcement():
-            if any(AlertKind.ENFORCEMENT_SCHEDULED in kinds for kinds in mine.values()):
+        case ScheduleEnforcement(at=at):
+            stands = (
+                termination is not None
+                and termination.stage is Stage.SCHEDULED
+                and termination.due == at
+            )
+            if notified and not stands and not (termination and termination.under_way):
                 yield wanted
         case _:
-            for entry in before.values():
-                # Also when it is due: a schedule may fire a minute late.
-                if entry.told and entry.told.deadline:
-                    yield CallOffEnforcement(entry.finding.cluster_arn)
-                    return
+            yield from _call_off(entries, cluster, termination)
 
 
-def _request_due(entries: Iterable[Entry], now: datetime) -> bool:
-    """Say whether `enforce` was not asked for any of these lately."""
-    asked = [entry.requested_at for entry in entries if entry.requested_at]
-    return not asked or now - max(asked) >= REQUEST_AGAIN
+def _knows(entry: Entry) -> bool:
+    """Say whether people know that the cluster is to be terminated for this, and when."""
+    told = entry.told
+    return (
+        told is not None
+        and told.compliance is Compliance.NON_COMPLIANT
+        and told.deadline == entry.finding.deadline
+    )
+
+
+def _call_off(
+    entries: Mapping[str, Entry], cluster: Cluster | None, termination: Termination | None
+) -> Iterable[Action]:
+    """Remove the schedule where one may stand, also when it is due: it may fire a minute late."""
+    if cluster is not None and cluster.ended and not cluster.gone:
+        return
+    if termination is not None and termination.scheduled:
+        arns = [entry.finding.cluster_arn for entry in entries.values()]
+        yield CallOffEnforcement(cluster.arn if cluster else arns[0])

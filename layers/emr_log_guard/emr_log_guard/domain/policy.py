@@ -30,6 +30,8 @@ class Enforcement:
     """How long what opened before the cluster ran may stand."""
     grace_running: timedelta = timedelta(minutes=240)
     """How long what opened on a running cluster may stand."""
+    transient: timedelta = timedelta(minutes=30)
+    """How long a fact that AWS documents as transient has to last before it proves anything."""
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
     allowed: bool = False
     """Whether the stack was deployed with the means to terminate at all: not of the document."""
@@ -164,6 +166,11 @@ class Policy:
     """The stored document's version; None when there is none to go by."""
     log_bucket_owners: tuple[str, ...] = ()
     """Accounts that may own log buckets, beside a cluster's own; twelve digits each."""
+    stored_at: datetime | None = None
+    """When that version was stored, UTC; None when there is none."""
+    suspended: bool = False
+    """Whether the stored document could not be read or is invalid: the last valid one is used to
+    evaluate and to alert, and nothing is decided about terminations."""
 
     def mode_of(self, rule_id: str) -> Mode:
         """Say what may be done about a rule's findings.

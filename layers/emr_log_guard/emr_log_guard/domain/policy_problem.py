@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:
-    """Why the strict defaults hold instead of the stored policy."""
+    """Why the stored policy does not hold: the last valid one does, else the strict defaults."""
 
     parameter: str
     version: int | None

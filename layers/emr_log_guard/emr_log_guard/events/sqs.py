@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -35,11 +35,44 @@ def each_body[T](
         InvalidEventError: The event is not SQS's.
 
     """
+    handled, failures = _each_record(event, handle)
+    return [result for _, result in handled], failures
 
-    def handle_record(record: SQSRecord) -> T:
+
+def each_body_then[T](
+    event: Any,  # noqa: ANN401 - Lambda hands over any JSON
+    handle: Callable[[str], T],
+    finish: Callable[[list[T]], Collection[T]],
+) -> PartialItemFailureResponse:
+    """Handle each message's body on its own, then what came of them together.
+
+    Args:
+        event: What SQS invokes a function with.
+        handle: Handles one message's body.
+        finish: Takes what came of all messages, and returns what has to be delivered again.
+
+    Returns:
+        The answer that has SQS deliver again what could not be handled, or not be finished.
+
+    Raises:
+        InvalidEventError: The event is not SQS's.
+
+    """
+    handled, failures = _each_record(event, handle)
+    unfinished = {id(result) for result in finish([result for _, result in handled])}
+    again = [message_id for message_id, result in handled if id(result) in unfinished]
+    failures["batchItemFailures"] += [{"itemIdentifier": message_id} for message_id in again]
+    return failures
+
+
+def _each_record[T](
+    event: Any,  # noqa: ANN401
+    handle: Callable[[str], T],
+) -> tuple[list[tuple[str, T]], PartialItemFailureResponse]:
+    def handle_record(record: SQSRecord) -> tuple[str, T]:
         logger.set_correlation_id(record.message_id)
         try:
-            return handle(record.body)
+            return record.message_id, handle(record.body)
         except Exception:
             logger.exception("message failed", message_id=record.message_id)
             raise

@@ -53,6 +53,7 @@ def alert_json(alert: Alert) -> dict[str, object]:
     """Write an alert in the schema `emr-log-guard/alert/1`."""
     return {
         "schema": SCHEMA,
+        "id": alert.id,
         "kind": alert.kind,
         "subject": alert_subject(alert),
         "text": alert_text(alert),
@@ -75,6 +76,8 @@ def alert_attributes(alert: Alert) -> Mapping[str, str]:
     With several findings, severity and rule id are those of the first, the gravest.
     """
     attributes = {"kind": str(alert.kind), **_place(alert)}
+    if alert.id:
+        attributes["id"] = alert.id
     if alert.findings:
         attributes |= {
             "severity": str(alert.findings[0].severity),

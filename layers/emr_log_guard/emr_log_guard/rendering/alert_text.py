@@ -35,7 +35,8 @@ _HEADLINES = {
     NextStep.SPARED_PROTECTED: "is spared: it is termination-protected",
     NextStep.SPARED_NO_LONGER_CALLED_FOR: "is spared: its termination is not called for",
     NextStep.SPARED_SUPPRESSED: "is spared: suppressed in Security Hub",
-    NextStep.SPARED_IN_DOUBT: "is spared: Security Hub could not be read",
+    NextStep.SPARED_IN_DOUBT: "is spared: what its termination depends on could not be read",
+    NextStep.SPARED_NOT_NOTIFIED: "is not terminated yet: no notification was accepted",
     NextStep.TERMINATION_REFUSED: "could not be terminated",
 }
 _FIX_FOR_DOUBT = (
@@ -58,6 +59,10 @@ _NEXT = {
     NextStep.NOTHING_ALLOWED_IN_STACK: (
         "Nothing will be done to the cluster: mode is enforce, but this stack was deployed "
         "without EnforcementAllowed."
+    ),
+    NextStep.NOTHING_WITHOUT_POLICY: (
+        "Nothing is decided about a termination: the stored policy is invalid or could not be "
+        "read. The last valid one is used to evaluate and to alert."
     ),
     NextStep.NOTHING_ENFORCED: (
         "Nothing will be done to the cluster: mode is enforce, but none of this is proven, "
@@ -82,8 +87,11 @@ _NEXT = {
         "no end, no reason and no approver: exempt the cluster instead, or lift the suppression."
     ),
     NextStep.SPARED_IN_DOUBT: (
-        "The cluster was left running: whether people suppressed this in Security Hub could not be "
-        "read, and in doubt nothing is terminated. It is looked at again within an hour."
+        "The cluster was not terminated: a fact that its termination depends on could not be read. "
+        "It is re-evaluated within an hour."
+    ),
+    NextStep.SPARED_NOT_NOTIFIED: (
+        "The cluster is not terminated before a notification of the finding was accepted."
     ),
     NextStep.TERMINATION_REFUSED: (
         "The cluster is still running: EMR refused to terminate it. Somebody has to."

@@ -1,11 +1,9 @@
 """Acting: the one place where a decision becomes a message."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
 from emr_log_guard.domain.decide import (
-    Action,
     Alert,
     CallOffEnforcement,
     RequestEnforcement,
@@ -30,27 +28,25 @@ class Act:
     enforcers: Enforcers | None = None
     """None in a stack that may not terminate anything."""
 
-    def __call__(self, actions: Iterable[Action]) -> None:
-        """Perform actions in their order."""
-        for action in actions:
-            if isinstance(action, Alert):
-                self.alerts.publish(action)
-            elif self.enforcers is not None:
-                _hand_on(action, self.enforcers)
-            elif not isinstance(action, CallOffEnforcement):  # the stack's schedules went with it
-                message = "enforcement was decided in a stack that does not allow it"
-                raise AssertionError(message)
+    def publish(self, alert: Alert) -> None:
+        """Publish an alert. When this returns, its notification was accepted."""
+        self.alerts.publish(alert)
 
-
-def _hand_on(
-    action: RequestEnforcement | ScheduleEnforcement | CallOffEnforcement, to: Enforcers
-) -> None:
-    match action:
-        case RequestEnforcement():
-            to.queue.send(action)
-        case ScheduleEnforcement():
-            to.schedules.put(action)
-        case CallOffEnforcement(cluster_arn=cluster_arn):
-            to.schedules.delete(cluster_arn)
-        case never:
-            assert_never(never)
+    def hand_on(
+        self, action: RequestEnforcement | ScheduleEnforcement | CallOffEnforcement
+    ) -> None:
+        """Hand a cluster on to `enforce`, now or later, or cancel that."""
+        if self.enforcers is None:
+            if isinstance(action, CallOffEnforcement):
+                return  # the stack's schedules went with the permission
+            message = "enforcement was decided in a stack that does not allow it"
+            raise AssertionError(message)
+        match action:
+            case RequestEnforcement():
+                self.enforcers.queue.send(action)
+            case ScheduleEnforcement():
+                self.enforcers.schedules.put(action)
+            case CallOffEnforcement(cluster_arn=cluster_arn):
+                self.enforcers.schedules.delete(cluster_arn)
+            case never:
+                assert_never(never)

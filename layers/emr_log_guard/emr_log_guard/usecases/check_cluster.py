@@ -9,6 +9,7 @@ from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.ledger import Kind, Known, Sighting
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import CLUSTER_RULES
@@ -63,18 +64,26 @@ class CheckCluster:
     def __call__(self, hint: ClusterHint) -> ClusterChecked:
         """Check the cluster that an event named.
 
-        One that is gone and was judged while it lived is not judged again: its end resolves what
-        was found.
+        One that is gone and was evaluated while it lived is not evaluated again: its end resolves
+        what was found. One that is only known, from a log object, is.
 
         Raises:
             ClusterNotFoundError: EMR does not know the cluster that it told about: the event is
                 tried again and then dead-lettered.
 
         """
-        now, policy = self.clock(), self.policy(afresh=hint.afresh)
+        try:
+            return self._check(hint, self.policy(afresh=hint.afresh))
+        except StalePolicyError:
+            return self._check(hint, self.policy(afresh=True))
+
+    def _check(self, hint: ClusterHint, policy: Policy) -> ClusterChecked:
+        now = self.clock()
         memory = self.ledger.read(hint.cluster_id)
+        if memory.decided_under_newer(policy):
+            policy = self.policy(afresh=True)
         known = Known(self.clusters.describe(hint.cluster_id), hint.launched_by)
-        if known.cluster.gone and memory.known is not None:
+        if known.cluster.gone and memory.known is not None and memory.known.evaluated:
             judgement = Judgement(hint.cluster_id, known.cluster, known=known, over=True)
         else:
             known = known.merged_into(memory.known)
@@ -108,5 +117,6 @@ class CheckCluster:
                 known,
                 keys=facts.key_arns,
                 log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
+                evaluated=True,
             ),
         )

@@ -10,9 +10,9 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.ledger import Kind, Memory, Sighting
-from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.errors import ObjectNotFoundError
+from emr_log_guard.errors import ObjectNotFoundError, StalePolicyError
 from emr_log_guard.events.log_objects import LogObjectHint, parse_log_object_hint
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules import LOG_OBJECT_RULES
@@ -20,7 +20,7 @@ from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
-from emr_log_guard.usecases.ports import Ledger
+from emr_log_guard.usecases.ports import Ledger, PolicyInForce
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
 
@@ -39,8 +39,7 @@ class CheckLogObjects:
     """Judges log objects by what S3, EMR and KMS say of them now."""
 
     read_object: ReadLogObject
-    policy: Callable[[], Policy]
-    """Gives the policy in force."""
+    policy: PolicyInForce
     ledger: Ledger
     keep: KeepLedger
     clock: Callable[[], datetime]
@@ -71,23 +70,39 @@ class CheckLogObjects:
             return None
         return LogObjectRead(hint, facts.cluster_id, facts)
 
-    def judge(self, objects: Sequence[LogObjectRead]) -> None:
-        """Judge the objects of a batch and tell of what is wrong, once a cluster."""
+    def judge(self, objects: Sequence[LogObjectRead | None]) -> tuple[LogObjectRead, ...]:
+        """Judge the objects of a batch and tell of what is wrong, once a cluster.
+
+        Returns:
+            The objects of the clusters for which that failed, to be delivered again; what went
+            wrong with one cluster holds up no other.
+
+        """
         policy = self.policy()
-        rules = in_force(LOG_OBJECT_RULES, policy)
-        ordered = sorted(objects, key=lambda read: read.cluster_id)
+        failed: list[LogObjectRead] = []
+        logs = [read for read in objects if read is not None]
+        ordered = sorted(logs, key=lambda read: read.cluster_id)
         for cluster_id, group in groupby(ordered, key=lambda read: read.cluster_id):
-            self._judge(cluster_id, tuple(group), policy, rules)
+            reads = tuple(group)
+            try:
+                try:
+                    self._judge(cluster_id, reads, policy)
+                except StalePolicyError:
+                    self._judge(cluster_id, reads, self.policy(afresh=True))
+            except Exception:  # whatever it is: the messages come back, and fail in the end
+                logger.exception("log objects not checked", cluster_id=cluster_id)
+                failed += reads
+        return tuple(failed)
 
     def _judge(
         self,
         cluster_id: str,
         reads: Sequence[LogObjectRead],
         policy: Policy,
-        rules: Sequence[Rule[LogObjectFacts]],
     ) -> None:
         """Judge one cluster's objects; the ledger is asked only where there is something to it."""
         now = self.clock()
+        rules = in_force(LOG_OBJECT_RULES, policy)
         facts = [read.facts for read in reads if read.facts]
         again = frozenset(
             read.hint.version for read in reads if read.hint.again_for or read.hint.reencrypted
@@ -127,17 +142,24 @@ def _sightings(
         for version, compliance in by_version.items()
         if compliance is Compliance.INSUFFICIENT_DATA
     }
+    written = {
+        each.version: each.encryption.written_at
+        for each in facts
+        if isinstance(each.encryption, Encryption) and each.encryption.written_at
+    }
     for finding in findings:
         of_rule = outcomes.get(finding.rule_id, {})
         concerned = tuple(
             v for v, compliance in of_rule.items() if compliance is finding.compliance
         )
         broken = {v for v, compliance in of_rule.items() if compliance is Compliance.NON_COMPLIANT}
+        newest = max((written[v] for v in concerned if v in written), default=None)
         yield Sighting(
             finding,
             Kind.LOG_OBJECTS,
             now,
             bad=concerned if finding.needs_attention else (),
+            newest=newest,
             cleared=again - broken - doubtful,
         )
 

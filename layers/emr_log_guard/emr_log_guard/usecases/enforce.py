@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
+from typing import Any
 from uuid import uuid4
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import (
     Alert,
     AlertKind,
@@ -18,19 +20,31 @@ from emr_log_guard.domain.decide import (
     decide_enforcement,
     exempted,
     expired_exemptions,
+    grounds,
     unless_suppressed,
 )
 from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.ledger import Entry, Memory
+from emr_log_guard.domain.ledger import Entry, Memory, settled
 from emr_log_guard.domain.log_objects import LogObjectFacts
+from emr_log_guard.domain.news import alert_id
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError, TerminationRefusedError
+from emr_log_guard.domain.termination import CALLS, VERIFY, Stage, Termination
+from emr_log_guard.errors import (
+    ClusterNotFoundError,
+    LedgerConflictError,
+    NotReadableError,
+    ObjectNotFoundError,
+    PolicyUnavailableError,
+    TerminationInProgressError,
+    TerminationNotAcceptedError,
+    TerminationRefusedError,
+)
 from emr_log_guard.observability import logger, record_alert, record_enforcement
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
-from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger, note
+from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger, account
 from emr_log_guard.usecases.ports import (
     Alerts,
     EnforcementQueue,
@@ -45,13 +59,10 @@ from emr_log_guard.usecases.read_log_object import ReadLogObject
 _KINDS = {
     NextStep.STILL_RUNNING: AlertKind.ENFORCEMENT_FAILED,
     NextStep.SPARED_PROTECTED: AlertKind.ENFORCEMENT_SKIPPED,
-    NextStep.SPARED_NO_LONGER_CALLED_FOR: AlertKind.ENFORCEMENT_SKIPPED,
     NextStep.SPARED_SUPPRESSED: AlertKind.ENFORCEMENT_SKIPPED,
     NextStep.SPARED_IN_DOUBT: AlertKind.ENFORCEMENT_SKIPPED,
     NextStep.TERMINATION_REFUSED: AlertKind.ENFORCEMENT_FAILED,
 }
-VERIFY_SECONDS = 900
-"""How long EMR is given to end a cluster: the longest delay of a message in SQS, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,11 @@ class Enforce:
         """End the cluster if that is still called for, or see what became of its termination.
 
         Errors that a retry may cure fly; the request is delivered again, then dead-lettered.
+
+        Raises:
+            PolicyUnavailableError: There is no valid policy to decide by.
+            TerminationInProgressError: Another invocation is calling EMR about this cluster.
+
         """
         arn = Arn.parse(request.cluster_arn)
         cluster_id = arn.resource.rpartition("/")[2] if arn else ""
@@ -96,32 +112,45 @@ class Enforce:
             return self._still_running(cluster, memory, policy)
         if cluster.ended:
             return self._under_way(request, cluster, memory)
+        if policy.suspended:
+            message = "the policy could not be read or is invalid: nothing is terminated"
+            raise PolicyUnavailableError(message)
         return self._decide(request, cluster, memory, policy)
 
     def _still_running(self, cluster: Cluster, memory: Memory, policy: Policy) -> NextStep:
-        """Tell that a cluster has not ended that EMR was told to terminate."""
-        findings = tuple(e.finding for e in memory.entries.values() if e.terminated_at)
+        """Tell that a cluster has not ended whose termination EMR accepted, once each."""
         step, detail = NextStep.STILL_RUNNING, f"The cluster is {cluster.state}."
         record_enforcement(cluster.arn, step, detail)
-        if findings:
-            self._tell(policy, cluster, findings, step, detail)
+        ours = memory.termination
+        if ours is not None and ours.stage in (Stage.ACCEPTED, Stage.OVERDUE):
+            overdue = self._account(ours, stage=Stage.OVERDUE)
+            findings = tuple(
+                entry.finding for rule_id, entry in memory.entries.items() if rule_id in ours.rules
+            )
+            self._notify(policy, cluster, findings, overdue, step, detail)
         return step
 
     def _under_way(self, request: RequestEnforcement, cluster: Cluster, memory: Memory) -> NextStep:
-        """See to it that somebody looks whether a termination that was begun comes to its end."""
-        if any(entry.terminated_at for entry in memory.entries.values()):
-            self.queue.send(replace(request, verify=True), VERIFY_SECONDS)
+        """See that a termination which was begun and not accounted for comes to its end."""
+        ours = memory.termination
+        if ours is not None and ours.stage is Stage.CALLING:
+            self._accepted(request, ours)
         record_enforcement(cluster.arn, NextStep.TERMINATION_STARTED, "it is TERMINATING already")
         return NextStep.TERMINATION_STARTED
 
     def _decide(
         self, request: RequestEnforcement, cluster: Cluster, memory: Memory, policy: Policy
     ) -> NextStep:
-        findings = self._judge(cluster, policy, request)
         now = self.clock()
-        open_entries = [entry for entry in memory.entries.values() if entry.open]
-        grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in open_entries}
-        decision = decide_enforcement(findings, cluster, policy, now, grace_ends)
+        findings = tuple(
+            _as_recorded(finding, memory, now, policy)
+            for finding in self._judge(cluster, policy, request, memory)
+        )
+        entries = [entry for entry in memory.entries.values() if entry.open]
+        grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in entries}
+        notified = {e.finding.id for e in entries if e.told is not None}
+        decision = decide_enforcement(findings, cluster, policy, now, grace_ends, notified)
+        decision = _unless_unread(decision, findings, entries, policy)
         if isinstance(decision, Terminate) and self.suppressions is not None:
             ids = [finding.id for finding in decision.findings]
             decision = unless_suppressed(decision, self.suppressions.suppressed(ids))
@@ -134,20 +163,46 @@ class Enforce:
                     self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, "its time is not over")
                 return step
+            case Spare(reason=NextStep.SPARED_NOT_NOTIFIED as step):
+                self.rechecks.request((cluster.id,))
+                record_enforcement(cluster.arn, step, "no notification was accepted yet")
+                return step
+            case Spare(reason=NextStep.SPARED_NO_LONGER_CALLED_FOR as step):
+                # A check notifies of what is resolved, exempt or cancelled, and cancels a schedule.
+                self.rechecks.request((cluster.id,))
+                record_enforcement(cluster.arn, step, f"The cluster is {cluster.state}.")
+                if memory.termination is not None and not memory.termination.scheduled:
+                    self._skipped(memory.termination, policy, step, "")
+                return step
             case Spare(reason=step, findings=told, detail=detail):
                 detail = detail or f"The cluster is {cluster.state}."
                 record_enforcement(cluster.arn, step, detail)
-                self._not_ours(open_entries)
-                self._tell_once(policy, cluster, told, step, detail, memory)
+                known = memory.termination or Termination(
+                    cluster_id=cluster.id, stage=Stage.REQUESTED, at=now
+                )
+                skipped = self._skipped(known, policy, step, detail)
+                self._notify(policy, cluster, told, skipped, step, detail)
                 return step
-            case Terminate(findings=told):
+            case Terminate():
                 return self._end(request, cluster, decision, memory, policy)
 
     def _wait(self, request: RequestEnforcement, ends: Sequence[datetime], now: datetime) -> None:
         """Come back at the end of the grace, if that is soon: clocks differ a little."""
         seconds = min((ceil((end - now).total_seconds()) for end in ends), default=0)
-        if 0 < seconds <= VERIFY_SECONDS:
+        if 0 < seconds <= VERIFY.total_seconds():
             self.queue.send(request, seconds)
+
+    def _skipped(
+        self, known: Termination, policy: Policy, step: NextStep, detail: str
+    ) -> Termination:
+        """Account for a termination that is not to be, as things are."""
+        return self._account(
+            known,
+            stage=Stage.SKIPPED,
+            reason=str(step),
+            detail=detail,
+            policy_version=policy.version,
+        )
 
     def _end(
         self,
@@ -157,35 +212,82 @@ class Enforce:
         memory: Memory,
         policy: Policy,
     ) -> NextStep:
-        """Write down that the cluster is being ended, end it, and have that looked at later.
+        """Write down that EMR is being called, call it, and write down what it answered.
 
-        Written down first: whoever hears of its end has to know whose doing it was.
+        Written down first: whoever hears of the cluster's end has to know whose doing it was.
         """
-        entries = [memory.entries[finding.rule_id] for finding in decision.findings]
-        now = self.clock()
-        self._note(entries, lambda entry: replace(entry, terminated_at=now))
-        step, detail = self._terminate(cluster, decision)
+        owner, now = uuid4().hex, self.clock()
+        known = memory.termination or Termination(
+            cluster_id=cluster.id, stage=Stage.REQUESTED, at=now
+        )
+        if known.called_by_another(owner, now):
+            message = f"another invocation is terminating {cluster.id}"
+            raise TerminationInProgressError(message)
+        rules = tuple(finding.rule_id for finding in decision.findings)
+        try:
+            calling = self._write(
+                known, stage=Stage.CALLING, rules=rules, owner=owner, policy_version=policy.version
+            )
+        except LedgerConflictError as error:
+            message = f"the termination of {cluster.id} was written to by somebody else"
+            raise TerminationInProgressError(message) from error
+        try:
+            self._terminate(cluster.id, lift_protection=decision.lift_protection)
+        except ClusterNotFoundError as error:
+            self._account(calling, stage=Stage.SKIPPED, reason=str(NextStep.CLUSTER_ENDED))
+            record_enforcement(cluster.arn, NextStep.CLUSTER_ENDED, str(error))
+            return NextStep.CLUSTER_ENDED
+        except TerminationRefusedError as error:
+            self._failed(policy, cluster, decision.findings, calling, str(error))
+            return NextStep.TERMINATION_REFUSED
+        except TerminationNotAcceptedError as error:
+            calls = calling.calls + 1
+            if calls < CALLS:
+                self._account(calling, stage=Stage.REQUESTED, calls=calls)
+            else:
+                self._failed(policy, cluster, decision.findings, calling, f"{error}, {calls} times")
+            raise
+        self._accepted(request, calling)
+        detail = "Its termination protection was lifted." if decision.lift_protection else ""
+        record_enforcement(cluster.arn, NextStep.TERMINATION_STARTED, detail)
+        return NextStep.TERMINATION_STARTED
+
+    def _accepted(self, request: RequestEnforcement, calling: Termination) -> None:
+        """Write down that EMR accepted, and have it verified once."""
+        self._account(calling, stage=Stage.ACCEPTED, calls=0)
+        self.queue.send(replace(request, verify=True), int(VERIFY.total_seconds()))
+
+    def _failed(
+        self,
+        policy: Policy,
+        cluster: Cluster,
+        findings: tuple[Finding, ...],
+        calling: Termination,
+        detail: str,
+    ) -> None:
+        """Account for a termination that failed, and notify of it, once a cause."""
+        step = NextStep.TERMINATION_REFUSED
         record_enforcement(cluster.arn, step, detail)
-        if step is NextStep.TERMINATION_STARTED:
-            self.queue.send(replace(request, verify=True), VERIFY_SECONDS)
-        else:
-            self._note(self._fresh(entries), lambda entry: replace(entry, terminated_at=None))
-        if step is NextStep.TERMINATION_REFUSED:
-            self._tell(policy, cluster, decision.findings, step, detail)
-        return step
+        failed = self._account(
+            calling, stage=Stage.FAILED, reason=str(step), detail=detail, calls=0
+        )
+        self._notify(policy, cluster, findings, failed, step, detail)
 
-    def _not_ours(self, entries: Iterable[Entry]) -> None:
-        """Forget a termination that was written down and never begun: it is not to be claimed."""
-        begun = [entry for entry in entries if entry.terminated_at]
-        self._note(begun, lambda entry: replace(entry, terminated_at=None))
+    def _account(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
+        """Go on from a stage, whatever others have noted beside it; never back from an end."""
+        now = self.clock()
 
-    def _fresh(self, entries: Sequence[Entry]) -> list[Entry]:
-        known = self.ledger.read(entries[0].finding.cluster_id).entries
-        return [known[entry.finding.rule_id] for entry in entries]
+        def changed(current: Termination | None) -> Termination:
+            base = current or known
+            if base.stage is Stage.DONE:
+                return base
+            return replace(base, at=now, **changes)
 
-    def _note(self, entries: Iterable[Entry], change: Callable[[Entry], Entry]) -> None:
-        for entry in entries:
-            note(self.ledger, entry, change)
+        return account(self.ledger, known.cluster_id, changed)
+
+    def _write(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
+        """Go on from a stage only if nobody else has."""
+        return self.ledger.write_termination(replace(known, at=self.clock(), **changes))
 
     def _record(
         self,
@@ -210,13 +312,15 @@ class Enforce:
         )
 
     def _judge(
-        self, cluster: Cluster, policy: Policy, request: RequestEnforcement
+        self, cluster: Cluster, policy: Policy, request: RequestEnforcement, memory: Memory
     ) -> tuple[Finding, ...]:
         """Judge by the rules that the policy would end a cluster for, and no others."""
         enforced = policy.enforcement.rules
         rules = [rule for rule in in_force(CLUSTER_RULES, policy) if rule.id in enforced]
         judging = Judging(self.clock(), self.runbook)
         facts = self.read_facts.under(policy, rules)(cluster)
+        worked = memory.known is not None and memory.known.log_key_worked
+        facts = replace(facts, log_key_worked=worked)
         findings = judge_cluster(facts, rules, judging)
         objects = list(self._objects(cluster, request, policy))
         if objects:
@@ -239,18 +343,12 @@ class Enforce:
             if facts is not None and facts.cluster_id == cluster.id:
                 yield facts
 
-    def _terminate(self, cluster: Cluster, decision: Terminate) -> tuple[NextStep, str]:
+    def _terminate(self, cluster_id: str, *, lift_protection: bool) -> None:
         """Terminate one cluster; restore the protection that was lifted for it if that fails."""
-        try:
-            if not decision.lift_protection:
-                self.clusters.terminate(cluster.id)
-                return NextStep.TERMINATION_STARTED, ""
-            self._terminate_protected(cluster.id)
-        except ClusterNotFoundError as error:
-            return NextStep.CLUSTER_ENDED, str(error)
-        except TerminationRefusedError as error:
-            return NextStep.TERMINATION_REFUSED, str(error)
-        return NextStep.TERMINATION_STARTED, "Its termination protection was lifted."
+        if lift_protection:
+            self._terminate_protected(cluster_id)
+        else:
+            self.clusters.terminate(cluster_id)
 
     def _terminate_protected(self, cluster_id: str) -> None:
         """Lift and terminate. A lift that seems to fail may have worked: it is undone as well."""
@@ -269,32 +367,20 @@ class Enforce:
                 raise TerminationRefusedError(message) from error
             raise
 
-    def _tell_once(  # noqa: PLR0913, PLR0917 - the parts of an alert
+    def _notify(  # noqa: PLR0913, PLR0917 - the parts of an alert
         self,
         policy: Policy,
         cluster: Cluster,
         findings: tuple[Finding, ...],
+        account_: Termination,
         step: NextStep,
         detail: str,
-        memory: Memory,
     ) -> None:
-        """Tell that the cluster was spared, unless people heard just that of each finding."""
-        about = {finding.rule_id for finding in findings}
-        open_entries = [e for e in memory.entries.values() if e.open]
-        entries = [e for e in open_entries if e.finding.rule_id in about] or open_entries
-        if entries and all(entry.spared == step for entry in entries):
+        """Notify of a step of a termination, unless people were notified of just that."""
+        cause = detail if step is NextStep.TERMINATION_REFUSED else ""
+        if account_.was_notified(step, cause):
             return
-        self._tell(policy, cluster, findings, step, detail)
-        self._note(entries, lambda entry: replace(entry, spared=str(step)))
-
-    def _tell(
-        self,
-        policy: Policy,
-        cluster: Cluster,
-        findings: tuple[Finding, ...],
-        step: NextStep,
-        detail: str,
-    ) -> None:
+        key = "\n".join((account_.cluster_id, step, cause, *sorted(f.id for f in findings)))
         self.alerts.publish(
             Alert(
                 _KINDS[step],
@@ -306,9 +392,54 @@ class Enforce:
                 detail,
                 expired_exemptions(findings, cluster, policy, self.clock()),
                 cluster.tags,
+                id=alert_id(key, *account_.notified),
             )
         )
         record_alert(_KINDS[step])
+        account(
+            self.ledger,
+            account_.cluster_id,
+            lambda current: (current or account_).with_notified(step, cause),
+        )
+
+
+def _as_recorded(finding: Finding, memory: Memory, now: datetime, policy: Policy) -> Finding:
+    """Take what the record knows into account: how long a fact has lasted, and what is over."""
+    entry = memory.entries.get(finding.rule_id)
+    if entry is None or not entry.open:
+        return finding
+    lasted = settled(finding, entry.transient_since, now, policy.enforcement)
+    return replace(lasted, over=lasted.over or not replace(entry, finding=lasted).ongoing(now))
+
+
+def _unless_unread(
+    decision: Terminate | Spare,
+    findings: Iterable[Finding],
+    entries: Iterable[Entry],
+    policy: Policy,
+) -> Terminate | Spare:
+    """Say that a fact could not be read again, where that is why nothing grounds a termination.
+
+    Raises:
+        NotReadableError: It may be read in a moment: to be tried again.
+
+    """
+    if not isinstance(decision, Spare) or (
+        decision.reason is not NextStep.SPARED_NO_LONGER_CALLED_FOR
+    ):
+        return decision
+    grounding = {finding.rule_id for finding in grounds((e.finding for e in entries), policy)}
+    unread = [
+        finding
+        for finding in findings
+        if finding.rule_id in grounding and finding.compliance is Compliance.INSUFFICIENT_DATA
+    ]
+    for finding in unread:
+        if finding.once_lasting is Compliance.INSUFFICIENT_DATA:
+            raise NotReadableError(finding.summary)
+    if not unread or not policy.enforcement.allowed:
+        return decision
+    return Spare(NextStep.SPARED_IN_DOUBT, tuple(unread), unread[0].summary)
 
 
 def _in_words(decision: Terminate | Spare) -> str:

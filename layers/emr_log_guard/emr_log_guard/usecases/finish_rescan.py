@@ -22,6 +22,7 @@ from emr_log_guard.domain.rescan import (
     ShardFailed,
 )
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
+from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.observability import record_rescan
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
 from emr_log_guard.usecases.ports import Ledger, OpenFindings, PolicyInForce
@@ -169,7 +170,11 @@ class FinishRescan:
             sightings += _good(memory.entries, seen.bad, rescan.started)
         if sightings:
             known = memory.known.cluster if memory.known else None
-            self.keep(Judgement(cluster_id, known, sightings), policy, memory)
+            judgement = Judgement(cluster_id, known, sightings)
+            try:
+                self.keep(judgement, policy, memory)
+            except StalePolicyError:
+                self.keep(judgement, self.policy(afresh=True))
 
     def _standing(self, memory: RescanMemory, attention: Iterable[str]) -> Iterator[Finding]:
         """Read what stands: the index may be a second late, the clusters themselves are not."""

@@ -1,8 +1,10 @@
 """Between judging and telling: the ledger knows what is new, and who is about to tell of it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from time import sleep
 from uuid import uuid4
 
@@ -10,7 +12,9 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.decide import (
     Action,
     Alert,
+    AlertKind,
     CallOffEnforcement,
+    NextStep,
     RequestEnforcement,
     ScheduleEnforcement,
 )
@@ -18,6 +22,7 @@ from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.ledger import (
     RETENTION,
+    Claim,
     Entry,
     Known,
     Memory,
@@ -29,7 +34,13 @@ from emr_log_guard.domain.ledger import (
 )
 from emr_log_guard.domain.news import News, news, told_of
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.errors import AlertUnderWayError, LedgerConflictError
+from emr_log_guard.domain.termination import Stage, Termination
+from emr_log_guard.errors import (
+    AlertNotAcceptedError,
+    AlertUnderWayError,
+    LedgerConflictError,
+    StalePolicyError,
+)
 from emr_log_guard.observability import logger, record_actions
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.in_force import in_force
@@ -90,6 +101,8 @@ class KeepLedger:
             AlertUnderWayError: Something is owed that another invocation is about to tell; to be
                 tried again, for it may have died.
             LedgerConflictError: Too many others wrote at once; to be tried again.
+            StalePolicyError: A policy that was stored later has decided about the cluster; to be
+                evaluated again under the policy as it is now.
 
         """
         owner = uuid4().hex
@@ -97,6 +110,9 @@ class KeepLedger:
         for _ in range(ATTEMPTS):
             held = memory if memory is not None else self.ledger.read(judged.cluster_id)
             memory = None
+            if held.decided_under_newer(policy):
+                message = f"a newer policy than version {policy.version} decided about the cluster"
+                raise StalePolicyError(message)
             try:
                 fresh = self._enter(judged, policy, held, owner, written)
                 break
@@ -107,9 +123,13 @@ class KeepLedger:
             raise LedgerConflictError(message)
         if fresh.actions:
             self._record(judged, fresh, policy, owner)
-        self.act(fresh.actions)
+        alerts = [action for action in fresh.actions if isinstance(action, Alert)]
+        others = [action for action in fresh.actions if not isinstance(action, Alert)]
+        self._tell(judged.cluster_id, fresh, alerts, policy, owner)
+        announced = {finding.rule_id for alert in alerts for finding in alert.findings}
+        for action in others:
+            self._hand_on(judged.cluster_id, action, fresh, policy, announced)
         record_actions(fresh.actions, self.clock() - judged.since if judged.since else None)
-        self._write_down(fresh, policy, owner)
         if fresh.theirs and self._still_claimed(judged.cluster_id, fresh.theirs, owner):
             message = f"another invocation is about to tell of {', '.join(sorted(fresh.theirs))}"
             raise AlertUnderWayError(message)
@@ -123,12 +143,12 @@ class KeepLedger:
         self._remember(judged, memory, now)
         # What was written before somebody forestalled the rest must not be counted twice.
         after = _entered(before, judged, policy, written, now)
-        fresh = news(after, judged.cluster, policy, now, owner)
+        fresh = news(after, judged.cluster, policy, now, owner, memory.termination)
         entries = dict(fresh.entries)
         for rule_id, entry in fresh.entries.items():
             known = before.get(rule_id)
             if worth_writing(known, entry):
-                entries[rule_id] = self.ledger.write(entry)
+                entries[rule_id] = self.ledger.write(_under(entry, policy))
                 written.add(rule_id)
                 _log(known, entry)
         return replace(fresh, entries=entries)
@@ -170,31 +190,180 @@ class KeepLedger:
                 return False
         return True
 
-    def _write_down(self, fresh: News, policy: Policy, owner: str) -> None:
-        """Write down what was told and asked for."""
-        now = self.clock()
-        told, asked = fresh.told, fresh.asked(policy)
-        for rule_id in sorted(told | asked):
-            entry = fresh.entries[rule_id]
-            self._note(entry, now, owner, told=rule_id in told, asked=rule_id in asked)
+    def _tell(
+        self, cluster_id: str, fresh: News, alerts: Sequence[Alert], policy: Policy, owner: str
+    ) -> None:
+        """Publish alerts, and write down at once which of them were accepted.
 
-    def _note(self, entry: Entry, now: datetime, owner: str, *, told: bool, asked: bool) -> None:
+        What was refused is given back, so that the next try need not wait. Where SNS did not answer
+        it may have accepted: then it is left for CLAIM to whoever is trying.
+        """
+        accepted: defaultdict[str, list[AlertKind]] = defaultdict(list)
+        try:
+            for alert in alerts:
+                self.act.publish(alert)
+                for finding in alert.findings:
+                    accepted[finding.rule_id].append(alert.kind)
+        except AlertNotAcceptedError:
+            for rule_id, former in fresh.former_claims.items():
+                if rule_id not in accepted:
+                    given_back = partial(_released, owner=owner, former=former)
+                    note(self.ledger, fresh.entries[rule_id], given_back)
+            raise
+        finally:
+            now = self.clock()
+            for rule_id, kinds in accepted.items():
+                self._note(fresh.entries[rule_id], kinds, policy, now, owner)
+        ours = fresh.termination
+        if ours is not None and any(a.kind is AlertKind.ENFORCEMENT_DONE for a in alerts):
+            account(self.ledger, cluster_id, lambda now_: replace(now_ or ours, stage=Stage.DONE))
+
+    def _note(
+        self,
+        entry: Entry,
+        kinds: Sequence[AlertKind],
+        policy: Policy,
+        now: datetime,
+        owner: str,
+    ) -> None:
         """Note what was told of an entry, whatever others have made of it since."""
-        word = told_of(entry, now)
+        word = told_of(entry, kinds, now)
 
         def noted(current: Entry) -> Entry:
-            if told:
-                mine = current.claim is not None and current.claim.owner == owner
-                current = replace(
-                    current,
-                    told=word.told,
-                    terminated_at=word.terminated_at,
-                    ever_told=True,
-                    claim=None if mine else current.claim,
-                )
-            return replace(current, requested_at=now) if asked else current
+            return replace(
+                _released(current, owner),
+                told=word.told,
+                ever_told=True,
+                pending_since=None,
+                decided_under=_under(current, policy).decided_under,
+            )
 
         note(self.ledger, entry, noted)
+
+    def _hand_on(
+        self,
+        cluster_id: str,
+        action: RequestEnforcement | ScheduleEnforcement | CallOffEnforcement,
+        fresh: News,
+        policy: Policy,
+        announced: Collection[str],
+    ) -> None:
+        """Request, schedule or cancel a termination; a schedule is written down before it stands.
+
+        Who dies on the way leaves an account from which the next check goes on.
+        """
+        now = self.clock()
+        begun = Termination(
+            cluster_id=cluster_id,
+            stage=Stage.SCHEDULING,
+            at=now,
+            rules=fresh.grounds,
+            policy_version=policy.version,
+        )
+        anew = any(rule_id in announced for rule_id in fresh.grounds)
+        match action:
+            case RequestEnforcement(verify=True):
+                self.act.hand_on(action)
+            case RequestEnforcement():
+                if fresh.termination is not None and fresh.termination.scheduled:
+                    self.act.hand_on(CallOffEnforcement(action.cluster_arn))
+                self.act.hand_on(action)
+                account(self.ledger, cluster_id, lambda now_: _requested(now_, begun, anew=anew))
+            case ScheduleEnforcement(at=at):
+                intent = replace(begun, due=at)
+                account(self.ledger, cluster_id, lambda now_: _scheduling(now_, intent, anew=anew))
+                self.act.hand_on(action)
+                stands = account(self.ledger, cluster_id, lambda now_: _scheduled(now_, intent))
+                if not stands.scheduled and not stands.under_way:  # cancelled meanwhile
+                    self.act.hand_on(CallOffEnforcement(action.request.cluster_arn))
+            case CallOffEnforcement():
+                self.act.hand_on(action)
+                account(self.ledger, cluster_id, lambda now_: _cancelled(now_, begun))
+
+
+def _under(entry: Entry, policy: Policy) -> Entry:
+    """Note under which policy an entry was decided."""
+    if policy.stored_at is None:
+        return entry
+    stored_at = max(policy.stored_at, entry.decided_under or policy.stored_at)
+    return replace(entry, decided_under=stored_at)
+
+
+def _released(entry: Entry, owner: str, former: Claim | None = None) -> Entry:
+    """Give back what its owner took upon itself."""
+    mine = entry.claim is not None and entry.claim.owner == owner
+    return replace(entry, claim=former) if mine else entry
+
+
+def _requested(current: Termination | None, begun: Termination, *, anew: bool) -> Termination:
+    if current is not None and (current.under_way or current.stage is Stage.DONE):
+        return current  # `enforce` was quicker
+    return _next(current, begun, Stage.REQUESTED, anew=anew)
+
+
+def _scheduling(current: Termination | None, begun: Termination, *, anew: bool) -> Termination:
+    if current is not None and current.under_way:
+        return current
+    return replace(_next(current, begun, Stage.SCHEDULING, anew=anew), due=begun.due)
+
+
+def _scheduled(current: Termination | None, intent: Termination) -> Termination:
+    """Note that the schedule exists, unless others went on since it was written down."""
+    standing = intent if current is None else current
+    if standing.stage is not Stage.SCHEDULING or standing.due != intent.due:
+        return standing
+    return replace(standing, stage=Stage.SCHEDULED)
+
+
+def _cancelled(current: Termination | None, begun: Termination) -> Termination:
+    if current is not None and not current.scheduled:
+        return current
+    cancelled = _next(current, begun, Stage.SKIPPED)
+    return replace(cancelled, reason=str(NextStep.TERMINATION_CALLED_OFF), policy_version=None)
+
+
+def _next(
+    current: Termination | None, begun: Termination, stage: Stage, *, anew: bool = False
+) -> Termination:
+    """Go on to a stage; what people were notified of is kept unless it was announced anew."""
+    if current is None:
+        return replace(begun, stage=stage)
+    return replace(
+        current,
+        stage=stage,
+        at=begun.at,
+        rules=begun.rules or current.rules,
+        due=None,
+        reason="",
+        detail="",
+        policy_version=begun.policy_version,
+        notified=() if anew else current.notified,
+    )
+
+
+def account(
+    ledger: Ledger, cluster_id: str, change: Callable[[Termination | None], Termination]
+) -> Termination:
+    """Change the account of a cluster's termination, whatever others have made of it since.
+
+    Returns:
+        The account as it stands now.
+
+    Raises:
+        LedgerConflictError: Too many others wrote at once.
+
+    """
+    for _ in range(ATTEMPTS):
+        current = ledger.read(cluster_id).termination
+        changed = change(current)
+        if changed == current:
+            return changed
+        try:
+            return ledger.write_termination(changed)
+        except LedgerConflictError:
+            continue
+    message = f"the account of the termination of {cluster_id} could not be written"
+    raise LedgerConflictError(message)
 
 
 def note(ledger: Ledger, entry: Entry, change: Callable[[Entry], Entry]) -> None:
@@ -229,7 +398,7 @@ def _entered(
     after = dict(before)
     for seen in judged.sightings:
         rule_id = seen.finding.rule_id
-        entry = None if rule_id in written else enter(after.get(rule_id), seen)
+        entry = None if rule_id in written else enter(after.get(rule_id), seen, policy.enforcement)
         if entry is not None:
             after[rule_id] = entry
     judged_by = {rule.id for rule in in_force(ALL_RULES, policy)}

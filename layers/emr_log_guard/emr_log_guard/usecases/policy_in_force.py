@@ -13,6 +13,7 @@ def policy_of(stored: StoredPolicy | UnreadablePolicy, *, allowed: bool) -> Poli
     if isinstance(stored, UnreadablePolicy):
         return STRICT
     try:
-        return replace(parse_policy(stored.text, allowed=allowed), version=stored.version)
+        policy = parse_policy(stored.text, allowed=allowed)
+        return replace(policy, version=stored.version, stored_at=stored.stored_at)
     except InvalidPolicyError:
         return STRICT

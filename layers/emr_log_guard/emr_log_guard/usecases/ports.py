@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from emr_log_guard.domain.clusters import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from emr_log_guard.domain.notice import Notice
     from emr_log_guard.domain.policy import Policy
     from emr_log_guard.domain.policy_problem import PolicyProblem
+    from emr_log_guard.domain.termination import Termination
     from emr_log_guard.domain.unresolved import Unresolved
     from emr_log_guard.events.log_objects import LogObjectHint
 
@@ -169,6 +171,8 @@ class StoredPolicy:
 
     text: str
     version: int
+    stored_at: datetime | None = None
+    """When that version was stored, UTC: a parameter that is deleted counts from 1 again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,25 @@ class PolicyParameter(Protocol):
 
     def read(self) -> StoredPolicy | UnreadablePolicy:
         """Read the document."""
+        ...
+
+
+class PolicyHistory(Protocol):
+    """Remembers the last valid policy, and which problems people were notified of."""
+
+    def keep(self, stored: StoredPolicy) -> None:
+        """Keep a valid document, unless one that was stored later is kept."""
+        ...
+
+    def last_valid(self) -> StoredPolicy | None:
+        """Give the last valid document; None when there never was one."""
+        ...
+
+    def once(self, problem: str) -> AbstractContextManager[bool]:
+        """Say whether the caller is the one to notify of a problem.
+
+        What the block does counts as notified when it ends, and not when it raises.
+        """
         ...
 
 
@@ -237,6 +260,10 @@ class Ledger(Protocol):
         """Write an entry as it was read and changed, or raise LedgerConflictError."""
         ...
 
+    def write_termination(self, termination: Termination) -> Termination:
+        """Write where a termination stands, or raise LedgerConflictError."""
+        ...
+
     def remember(self, known: Known, before: Known | None) -> None:
         """Write what is known of a cluster now, or raise LedgerConflictError."""
         ...
@@ -283,6 +310,10 @@ class OpenFindings(Protocol):
 
     def open_entries(self) -> Iterable[Entry]:
         """Read every open finding, by cluster."""
+        ...
+
+    def indexed_entries(self) -> Iterable[Entry]:
+        """Read every finding that is open, or of which a notification is pending."""
         ...
 
 

@@ -4,11 +4,18 @@ A cluster that runs for weeks may send no event in all that time, and events may
 deadlines under a changed policy, and what was put right unseen would wait for ever.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from emr_log_guard.domain.ledger import OWED_LATE, Entry
 from emr_log_guard.events.log_objects import LogObjectHint
-from emr_log_guard.observability import logger, record_open
+from emr_log_guard.events.review import ReviewRequest
+from emr_log_guard.observability import logger, record_open, record_pending
 from emr_log_guard.usecases.ports import LogObjectQueue, OpenFindings, Rechecks
+
+_LATE_REQUESTS = timedelta(hours=1)
+"""How long a termination that is due is watched: later ones wait for the hourly review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +25,22 @@ class ReviewFindings:
     findings: OpenFindings
     rechecks: Rechecks
     objects: LogObjectQueue
+    clock: Callable[[], datetime]
 
-    def __call__(self) -> dict[str, int]:
-        """Ask for a check of each cluster, and of each known bad log object.
+    def __call__(self, request: ReviewRequest = ReviewRequest()) -> dict[str, int]:  # noqa: B008
+        """Ask for a check of each cluster, and of each known bad log object, or of what is late.
 
         Returns:
             How many of each.
 
         """
+        return self._late() if request.review == "late" else self._all()
+
+    def _all(self) -> dict[str, int]:
         clusters: dict[str, None] = {}
         hints: dict[LogObjectHint, None] = {}
-        entries = tuple(self.findings.open_entries())
-        record_open(entry.finding for entry in entries)
+        entries = tuple(self.findings.indexed_entries())
+        record_open(entry.finding for entry in entries if entry.open)
         for entry in entries:
             finding = entry.finding
             clusters[finding.cluster_id] = None
@@ -41,3 +52,24 @@ class ReviewFindings:
         self.rechecks.request(clusters)
         logger.info("open findings reviewed", clusters=len(clusters), log_objects=len(hints))
         return {"clusters": len(clusters), "log_objects": len(hints)}
+
+    def _late(self) -> dict[str, int]:
+        """Measure how many notifications are pending for too long; have what is late checked."""
+        now = self.clock()
+        entries = tuple(self.findings.indexed_entries())
+        pending = sum(entry.pending_for_long(now) for entry in entries)
+        clusters = dict.fromkeys(e.finding.cluster_id for e in entries if _late(e, now))
+        record_pending(pending)
+        self.rechecks.request(clusters)
+        logger.info("late notifications reviewed", pending=pending, clusters=len(clusters))
+        return {"clusters": len(clusters), "log_objects": 0}
+
+
+def _late(entry: Entry, now: datetime) -> bool:
+    """Say whether a check is due: of a notification, a fact that has lasted, or a termination."""
+    if entry.pending_for_long(now):
+        return True
+    if entry.open and entry.told is None and entry.transient_since is not None:
+        return not entry.transient_and_young(now)
+    deadline = entry.told.deadline if entry.told else None
+    return deadline is not None and OWED_LATE <= now - deadline < _LATE_REQUESTS

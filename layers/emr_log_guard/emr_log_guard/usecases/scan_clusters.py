@@ -124,5 +124,5 @@ class ScanClusters:
         ended = replace(memory.known.cluster, state="TERMINATED")
         known = replace(memory.known, cluster=ended)
         judgement = Judgement(cluster_id, ended, known=known, over=True)
-        self.keep(judgement, self.check.policy(), memory)
+        self.keep(judgement, self.check.policy(afresh=True), memory)
         return _Result(cluster_id, ended.state, (), described=True)
