@@ -375,7 +375,10 @@ def test_only_a_condition_that_is_not_known_has_a_roles_policies_read(aws: Stubb
 def approve(aws: StubbedAws, *keys: str) -> None:
     """Store a policy that approves these keys."""
     text = json.dumps(POLICY | {"approved_keys": keys})
-    aws.answer("GetParameter", {"Parameter": {"Name": "policy", "Value": text, "Version": 2, "LastModifiedDate": NOW}})
+    aws.answer(
+        "GetParameter",
+        {"Parameter": {"Name": "policy", "Value": text, "Version": 2, "LastModifiedDate": NOW}},
+    )
 
 
 def test_a_cluster_with_a_listed_key_costs_no_question_about_the_list(aws: StubbedAws) -> None:

@@ -123,9 +123,7 @@ def a_request_for_a_protected_cluster(aws: StubbedAws) -> None:
     a_bad_cluster(aws)
     aws.answer(
         "DescribeCluster",
-        lambda asked: describe_cluster(
-            asked, LogEncryptionKmsKeyId="", TerminationProtected=True
-        ),
+        lambda asked: describe_cluster(asked, LogEncryptionKmsKeyId="", TerminationProtected=True),
     )
     invoke(load("enforce"), an_event("sqs-enforcement-request"))
 
