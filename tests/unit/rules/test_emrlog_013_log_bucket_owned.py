@@ -32,7 +32,8 @@ DEFAULT = "aws-logs-111122223333-eu-west-1"
 STRANGERS = BucketOwnership(None, REGION)
 FORBIDDEN = Unresolved("s3:HeadBucket on elsewhere answered 403 whoever was expected to own it")
 THROTTLED = Unresolved("s3:HeadBucket on elsewhere answered SlowDown", transient=True)
-STEP = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/logs/"), KEY)
+STEP_WORKLOAD = Step("s-1", "load", "s3://elsewhere/logs/")
+STEP = WorkloadFacts(STEP_WORKLOAD, KEY)
 SESSION = WorkloadFacts(Session("is-1", "ide", "s3://elsewhere/logs/"), KEY)
 
 
@@ -95,7 +96,7 @@ def test_a_strangers_bucket_of_a_step_or_session_does_not_comply() -> None:
 
 
 def test_a_strangers_bucket_of_a_step_that_is_finished_is_past() -> None:
-    finished = replace(STEP, workload=replace(STEP.workload, state=StepState.COMPLETED))
+    finished = replace(STEP, workload=replace(STEP_WORKLOAD, state=StepState.COMPLETED))
     facts = replace(elsewhere(STRANGERS), steps=(finished,))
 
     outcome = RULE.check(facts)
@@ -105,7 +106,7 @@ def test_a_strangers_bucket_of_a_step_that_is_finished_is_past() -> None:
 
 
 def test_a_step_that_never_ran_logged_nowhere() -> None:
-    cancelled = replace(STEP, workload=replace(STEP.workload, state=StepState.CANCELLED))
+    cancelled = replace(STEP, workload=replace(STEP_WORKLOAD, state=StepState.CANCELLED))
 
     outcome = RULE.check(replace(elsewhere(STRANGERS), steps=(cancelled,)))
 

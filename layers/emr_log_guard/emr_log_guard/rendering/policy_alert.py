@@ -10,8 +10,8 @@ from emr_log_guard.rendering.escape import ascii_line, plain
 
 _LIMIT = 99
 _NEXT = (
-    "The last valid policy is used to evaluate and to alert, and nothing is terminated. Where there "
-    "never was one, every rule is on, and exemptions and approved keys are not known."
+    "The last valid policy is used to evaluate and to alert, and nothing is terminated. "
+    "Without one, every rule is on, and exemptions and approved keys are not known."
 )
 
 
