@@ -642,6 +642,22 @@ def test_a_known_bad_object_that_is_still_bad_changes_nothing(world: World) -> N
     assert "PutItem" not in world.table.counts
 
 
+def test_a_bad_object_of_a_terminated_cluster_announces_no_termination(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.policy = OBJECTS_ENFORCED
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.check()
+    running = world.clusters.known[CLUSTER_ID]
+    world.clusters.known[CLUSTER_ID] = replace(running, state="TERMINATED")
+    world.check()
+    world.clusters.known[CLUSTER_ID] = running  # as a warm environment has it cached
+    world.alerts.published.clear()
+    world.passes(minutes=2)
+
+    assert check(world, *again(key)) == []
+
+
 def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"

@@ -224,7 +224,7 @@ def _decide(
     """Decide as if nobody knew anything; what is transient and young is left out."""
     standing = [entry for entry in entries if entry.open and not entry.transient_and_young(now)]
     findings = [
-        replace(entry.finding, status=Status.OPEN, over=not entry.ongoing(now))
+        replace(entry.finding, status=Status.OPEN, over=entry.final or not entry.ongoing(now))
         for entry in standing
     ]
     grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in standing}
