@@ -727,3 +727,24 @@ def test_an_object_that_is_looked_at_again_and_is_no_log_at_all_is_let_be(world:
     check(world, *again("elsewhere/a"))
 
     assert world.table.counts == {}
+
+
+def test_a_cluster_that_is_remembered_as_running_and_is_gone_is_not_announced_again(
+    world: World,
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.check()
+    running = world.clusters.known[CLUSTER_ID]
+    world.clusters.known = {CLUSTER_ID: replace(running, state="TERMINATED")}
+    world.check()
+    world.alerts.published.clear()
+    world.queue.sent.clear()
+
+    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment remembers it
+    check(world, *again(key), created(f"emr/{CLUSTER_ID}/b"))
+
+    assert world.kinds == []
+    assert world.queue.sent == []

@@ -18,7 +18,9 @@ from emr_log_guard.domain.keys import (
 from emr_log_guard.domain.unresolved import Unresolved
 
 _LAUNCHING = frozenset({"STARTING", "BOOTSTRAPPING"})
-_GONE = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
+GONE = "TERMINATED"
+"""The state of a cluster that is known to be gone, where it was not read which of the two it is."""
+_GONE = frozenset({GONE, "TERMINATED_WITH_ERRORS"})
 _ENDED = _GONE | {"TERMINATING"}
 
 LOG_TYPES = ("system-logs", "application-logs", "persistent-ui-logs")

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 from uuid import UUID, uuid5
 
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import GONE, Cluster
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import (
     Action,
@@ -72,13 +72,16 @@ def news(  # noqa: PLR0913, PLR0917 - what is, what was done, and who asks
 
     Args:
         entries: All that is remembered of the cluster, by rule id, the newest judgement entered.
-        cluster: The cluster as last read; None when EMR does not know it here.
+        cluster: The cluster as last read, be it long ago: what the entries know of its end counts.
+            None when EMR does not know it here.
         policy: What security wants.
         now: The present moment, UTC.
         owner: Who is about to tell.
         termination: Where the cluster's termination stands; None when there never was one.
 
     """
+    if cluster is not None and any(entry.final for entry in entries.values()):
+        cluster = cluster if cluster.gone else replace(cluster, state=GONE)
     decided = _decide(entries.values(), cluster, policy, now)
     shown = {
         f.rule_id: f for action in decided if isinstance(action, Alert) for f in action.findings
