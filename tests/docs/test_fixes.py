@@ -7,6 +7,7 @@ import pytest
 
 from emr_log_guard.domain.clusters import (
     LOG_TYPES,
+    BucketOwnership,
     ClusterFacts,
     LogBucket,
     Session,
@@ -27,8 +28,10 @@ from tests.docs.programs import problems
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
+    KEY,
     NO_SUCH_KEY,
     OTHER_REGION,
+    REGION,
     a_cluster,
     a_key,
     a_log_object,
@@ -98,6 +101,20 @@ def cluster_faults() -> list[ClusterFacts]:
             )
         ),
         cluster_facts(key_rotation=False),
+        *_in_the_buckets_of_a_stranger(),
+    ]
+
+
+def _in_the_buckets_of_a_stranger() -> list[ClusterFacts]:
+    stranger = BucketOwnership(None, REGION)
+    own = (Step("s-1", "load", "s3://elsewhere/"), Session("is-1", "ide", "s3://elsewhere/"))
+    return [
+        cluster_facts(log_buckets=(LogBucket("example-logs", ownership=stranger),)),
+        cluster_facts(
+            log_buckets=(LogBucket("elsewhere", ownership=stranger),),
+            steps=(WorkloadFacts(own[0], KEY),),
+            sessions=(WorkloadFacts(own[1], KEY),),
+        ),
     ]
 
 
