@@ -38,6 +38,9 @@ class FakeTable:
                 assert request["ConsistentRead"], "what was just written may be missing"
                 start = wanted[":arn"]
                 found = [k for k in self.items if k[0] == wanted[":pk"] and k[1].startswith(start)]
+            case "pk = :pk AND sk = :sk":
+                assert request["ConsistentRead"], "what was just written may be missing"
+                found = [k for k in self.items if k == (wanted[":pk"], wanted[":sk"])]
             case "pk = :pk":
                 assert request["ConsistentRead"], "what was just written may be missing"
                 found = [k for k in self.items if k[0] == wanted[":pk"]]

@@ -10,12 +10,18 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoRescanClaim, LedgeredClusters
+from emr_log_guard.adapters.dynamodb import (
+    DynamoLedger,
+    DynamoPolicyHistory,
+    DynamoRescanClaim,
+    LedgeredClusters,
+)
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.ledger import Claim, Entry, Kind, Known, Told
 from emr_log_guard.errors import ClusterNotFoundError, LedgerConflictError
+from emr_log_guard.usecases.ports import StoredPolicy
 from tests.template.stack import Stack
 from tests.unit.builders import ANOTHER_KEY, CLUSTER_ID, KEY, NOW, a_cluster, a_finding
 from tests.unit.fake_table import FakeTable
@@ -245,3 +251,24 @@ def test_a_claim_that_cannot_be_written_flies() -> None:
 
     with pytest.raises(ClientError):
         DynamoRescanClaim(table, "findings").take("a")
+
+
+def test_the_last_valid_policy_is_kept_and_an_earlier_one_never_replaces_it(client: Any) -> None:  # noqa: ANN401
+    history = DynamoPolicyHistory(client, "findings", lambda: NOW)
+    assert history.last_valid() is None
+
+    newer = StoredPolicy('{"mode": "enforce"}', 2, NOW)
+    history.keep(newer)
+    history.keep(StoredPolicy("{}", 1, NOW - timedelta(hours=1)))
+
+    assert history.last_valid() == newer
+
+
+def test_a_problem_of_the_policy_is_notified_once(client: Any) -> None:  # noqa: ANN401
+    history = DynamoPolicyHistory(client, "findings", lambda: NOW)
+    seen = []
+    for problem in ("version 3", "version 3", "version 4"):
+        with history.once(problem) as first:
+            seen.append(first)
+
+    assert seen == [True, False, True]

@@ -335,9 +335,14 @@ class DynamoPolicyHistory:
             )
 
     def last_valid(self) -> StoredPolicy | None:
-        """Give the last valid document: one consistent GetItem."""
-        answer = self._client.get_item(TableName=self._table, Key=_POLICY, ConsistentRead=True)
-        item = answer.get("Item")
+        """Give the last valid document: one consistent Query, for whoever may not GetItem."""
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk = :sk",
+            ExpressionAttributeValues={":pk": _POLICY["pk"], ":sk": _POLICY["sk"]},
+            ConsistentRead=True,
+        )
+        item = next(iter(answer["Items"]), None)
         if item is None:
             return None
         stored_at = item["stored_at"]["S"]
