@@ -103,6 +103,11 @@ def test_what_only_looks_like_a_living_cluster_is_not_checked(near_miss: dict[st
     assert not cluster_rule(near_miss)
 
 
+@pytest.mark.parametrize("state", ["pending", "cancelled"])
+def test_the_cluster_of_a_step_that_may_run_or_never_will_is_checked(state: str) -> None:
+    assert matches("StepStatusChangeRule", event(f"emr-step-status-change-{state}"), {})
+
+
 @pytest.mark.parametrize("name", [LOG, f"{LOG}-unversioned"])
 def test_a_log_object_is_checked(name: str) -> None:
     assert log_rule(event(name))
