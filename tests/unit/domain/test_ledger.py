@@ -8,14 +8,18 @@ from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.ledger import (
     CLAIM,
     OBJECTS,
+    OWED_LATE,
     QUIET,
     RETENTION,
     SKEW,
+    STILL_WRITTEN,
+    TRANSIENT_QUIET,
     Claim,
     Entry,
     Extent,
     Kind,
     Known,
+    Memory,
     Sighting,
     Told,
     Transition,
@@ -25,7 +29,7 @@ from emr_log_guard.domain.ledger import (
     worth_writing,
 )
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.policy import Enforcement
+from emr_log_guard.domain.policy import Enforcement, Policy
 from tests.unit.builders import NOW, a_cluster, a_finding
 
 BAD, DOUBT = Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA
@@ -377,3 +381,150 @@ def test_a_rescan_of_an_ended_clusters_logs_prolongs_their_memory() -> None:
 
     assert again is not None
     assert again.expires == NOW + MINUTE + RETENTION
+
+
+ENFORCEMENT = Enforcement()
+LASTED = ENFORCEMENT.transient
+
+
+def evaluated(
+    entry: Entry | None,
+    after: timedelta,
+    compliance: Compliance = BAD,
+    *,
+    once_lasting: Compliance | None = None,
+    over: bool = False,
+) -> Entry:
+    """Enter what a rule made of the facts some time after NOW."""
+    at = NOW + after
+    finding = replace(found(compliance, at=at), once_lasting=once_lasting, over=over)
+    later = enter(entry, Sighting(finding, Kind.CLUSTER, at), ENFORCEMENT)
+    assert later is not None
+    return later
+
+
+def transient(entry: Entry | None, after: timedelta = timedelta(0)) -> Entry:
+    return evaluated(entry, after, DOUBT, once_lasting=BAD)
+
+
+def test_a_transient_fact_is_no_proof_until_it_has_lasted() -> None:
+    young = transient(transient(None), LASTED - SECOND)
+    assert young.finding.compliance is DOUBT
+    assert young.transient_since == NOW
+
+    old = transient(young, LASTED)
+    assert old.finding.compliance is BAD
+    assert old.opened_at == NOW + LASTED  # grace begins with the proof
+
+
+def test_grace_that_began_with_the_proof_does_not_begin_again() -> None:
+    old = transient(transient(None), LASTED)
+
+    assert transient(old, LASTED + timedelta(hours=1)).opened_at == NOW + LASTED
+
+
+def test_proof_of_another_kind_ends_what_was_transient_and_begins_grace() -> None:
+    proven = evaluated(transient(None), timedelta(minutes=2))
+
+    assert proven.transient_since is None
+    assert proven.opened_at == NOW + timedelta(minutes=2)
+
+
+def test_what_was_proven_without_it_does_not_become_transient() -> None:
+    proven = evaluated(None, timedelta(0))
+
+    again = transient(proven, timedelta(hours=1))
+
+    assert again.finding.compliance is BAD
+    assert again.transient_since is None
+    assert again.opened_at == NOW
+
+
+def test_a_transient_fact_that_was_cleared_has_its_time_anew() -> None:
+    cleared = evaluated(transient(None), timedelta(minutes=20), GOOD)
+    assert not cleared.open
+
+    again = transient(cleared, LASTED)
+
+    assert again.finding.compliance is DOUBT
+    assert again.transient_since == NOW + LASTED
+
+
+def test_an_older_evaluation_of_a_transient_fact_changes_nothing() -> None:
+    old = transient(transient(None), LASTED)
+
+    assert transient(old, LASTED / 2).transient_since == NOW
+    assert transient(old, LASTED / 2).finding.compliance is BAD
+
+
+def test_a_young_transient_fact_alerts_nobody() -> None:
+    entry = transient(None)
+
+    assert entry.transient_and_young(NOW + TRANSIENT_QUIET - SECOND)
+    assert not entry.transient_and_young(NOW + TRANSIENT_QUIET)
+    assert not evaluated(None, timedelta(0)).transient_and_young(NOW)
+
+
+def test_what_was_over_and_is_not_any_more_has_its_grace_anew() -> None:
+    over = evaluated(None, timedelta(0), over=True)
+    assert not over.ongoing(NOW)
+
+    again = evaluated(over, timedelta(hours=9))
+
+    assert again.ongoing(NOW + timedelta(hours=9))
+    assert again.opened_at == NOW + timedelta(hours=9)
+
+
+def test_what_is_over_once_more_keeps_its_grace() -> None:
+    over = evaluated(evaluated(None, timedelta(0)), timedelta(hours=1), over=True)
+
+    assert over.opened_at == NOW
+    assert not over.ongoing(NOW + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("newest", "ongoing"),
+    [(timedelta(0), False), (SECOND, True), (None, False)],
+    ids=["an hour ago", "just under an hour ago", "not known"],
+)
+def test_bad_log_objects_are_ongoing_for_an_hour_after_the_newest_was_written(
+    newest: timedelta | None, *, ongoing: bool
+) -> None:
+    entry = replace(
+        an_entry(kind=Kind.LOG_OBJECTS), newest=None if newest is None else NOW + newest
+    )
+
+    assert entry.ongoing(NOW + STILL_WRITTEN) is ongoing
+
+
+def test_the_newest_of_the_bad_log_objects_counts_in_whatever_order_they_are_seen() -> None:
+    entry: Entry | None = None
+    for minutes in (5, 9, 1):
+        at = NOW + timedelta(minutes=10)
+        bad = (ObjectVersion("logs", f"{minutes}"),)
+        written = NOW + timedelta(minutes=minutes)
+        entry = enter(entry, Sighting(found(at=at), Kind.LOG_OBJECTS, at, bad=bad, newest=written))
+
+    assert entry is not None
+    assert entry.newest == NOW + timedelta(minutes=9)
+
+
+def test_a_notification_is_late_after_five_minutes() -> None:
+    entry = replace(an_entry(), pending_since=NOW)
+
+    assert entry.pending_for_long(NOW + OWED_LATE)
+    assert not entry.pending_for_long(NOW + OWED_LATE - SECOND)
+    assert not an_entry().pending_for_long(NOW + OWED_LATE)
+
+
+@pytest.mark.parametrize(
+    ("decided", "stored", "newer"),
+    [(1, 0, True), (0, 0, False), (0, 1, False), (None, 0, False), (1, None, False)],
+)
+def test_a_policy_is_stale_where_one_that_was_stored_later_has_decided(
+    decided: int | None, stored: int | None, *, newer: bool
+) -> None:
+    entry = replace(an_entry(), decided_under=None if decided is None else NOW + decided * SECOND)
+    policy = Policy(stored_at=None if stored is None else NOW + stored * SECOND)
+
+    assert Memory({"EMRLOG-002": entry}).decided_under_newer(policy) is newer

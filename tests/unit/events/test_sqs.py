@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.sqs import each_body
+from emr_log_guard.events.sqs import each_body, each_body_then
 
 
 def a_batch(*bodies: str) -> dict[str, object]:
@@ -62,3 +62,16 @@ def test_one_batch_does_not_remember_the_failures_of_another() -> None:
 def test_what_is_no_batch_is_refused(event: object) -> None:
     with pytest.raises(InvalidEventError, match="not Batch"):
         each_body(event, shout)
+
+
+def test_what_came_of_the_messages_together_is_delivered_again_where_it_is_not_finished() -> None:
+    finished: list[list[str]] = []
+
+    def finish(results: list[str]) -> list[str]:
+        finished.append(results)
+        return [result for result in results if result == "B"]
+
+    answer = each_body_then(a_batch("a", "bad", "b"), shout, finish)
+
+    assert finished == [["A", "B"]]
+    assert answer == failed("m1", "m2")

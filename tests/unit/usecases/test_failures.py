@@ -1,0 +1,871 @@
+"""What AWS's failures, races and repeated deliveries must not do: the smallest case of each."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.decide import Alert, NextStep, RequestEnforcement, ScheduleEnforcement
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.ledger import CLAIM, OWED_LATE, STILL_WRITTEN, TRANSIENT_QUIET, Known
+from emr_log_guard.domain.policy import Enforcement, Policy
+from emr_log_guard.domain.termination import CALL, REQUEST_AGAIN, VERIFY, Stage, Termination
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import (
+    AlertNotAcceptedError,
+    AlertUnderWayError,
+    LedgerConflictError,
+    NotReadableError,
+    StalePolicyError,
+    TerminationInProgressError,
+    TerminationNotAcceptedError,
+    TerminationRefusedError,
+)
+from emr_log_guard.events.emr import ClusterHint
+from emr_log_guard.events.log_objects import LogObjectHint
+from emr_log_guard.events.review import ReviewRequest
+from emr_log_guard.observability import metrics
+from emr_log_guard.usecases.keep_ledger import ATTEMPTS, Judgement
+from emr_log_guard.usecases.review_findings import ReviewFindings
+from tests.unit.builders import (
+    ACCOUNT,
+    CLUSTER_ID,
+    KEY,
+    NOW,
+    REGION,
+    a_cluster,
+    a_key,
+    a_log_object,
+    a_policy,
+    an_exemption,
+    encrypted,
+)
+from tests.unit.fakes import FakeAlerts, FakeRechecks, FakeSchedules
+from tests.unit.usecases.world import World
+
+NO_KEY = a_cluster(log_key_identifier=None)
+REQUEST = RequestEnforcement(NO_KEY.arn)
+VERIFICATION = replace(REQUEST, verify=True)
+TERMINATE = f"terminate {CLUSTER_ID}"
+REFUSED = AlertNotAcceptedError("sns:Publish answered InternalError")
+TIMED_OUT = TimeoutError("SNS did not answer")
+BUSY = TerminationNotAcceptedError(
+    "elasticmapreduce:TerminateJobFlows answered InternalServerError"
+)
+SCHEDULER_AWAY = ConnectionError("Scheduler is away")
+GRACE = timedelta(hours=1)
+
+
+@pytest.fixture
+def bad(world: World) -> World:
+    """A running cluster without a key, to be terminated at once."""
+    seen(world, NO_KEY)
+    return world
+
+
+def seen(world: World, cluster: Cluster, state: str | None = None) -> None:
+    """Have EMR describe the cluster so from now on."""
+    world.clusters.known = {CLUSTER_ID: replace(cluster, state=state or cluster.state)}
+
+
+def stage(world: World) -> Stage:
+    assert world.termination is not None
+    return world.termination.stage
+
+
+def rules_of(alert: Alert) -> list[str]:
+    return [finding.rule_id for finding in alert.findings]
+
+
+def created(key: str) -> str:
+    """Write the event that S3 sends when an object was created."""
+    return json.dumps(
+        {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "account": ACCOUNT,
+            "region": REGION,
+            "detail": {"bucket": {"name": "example-logs"}, "object": {"key": key}},
+        }
+    )
+
+
+class Unanswered(FakeAlerts):
+    """SNS, which accepts and answers too late."""
+
+    def publish(self, alert: Alert) -> None:
+        super().publish(alert)
+        raise TIMED_OUT
+
+
+# Clusters that are known, and were never evaluated
+
+
+def test_a_cluster_that_ended_known_only_from_a_log_object_is_evaluated_and_alerted(
+    bad: World,
+) -> None:
+    bad.ledger.remember(Known(NO_KEY), None)
+    seen(bad, NO_KEY, "TERMINATED")
+
+    bad.check()
+
+    assert bad.kinds == ["finding.opened"]
+    assert bad.entries["EMRLOG-002"].finding.compliance is Compliance.NON_COMPLIANT
+
+
+# Policies
+
+
+def stored(policy: Policy, seconds: float, version: int) -> Policy:
+    return replace(policy, stored_at=NOW + timedelta(seconds=seconds), version=version)
+
+
+def test_an_environment_with_an_older_policy_reads_it_again_and_announces_nothing_twice(
+    bad: World,
+) -> None:
+    older, newer = stored(a_policy(Mode.ALERT), 0, 1), stored(a_policy(grace=GRACE), 60, 2)
+    bad.policy = older
+    bad.check()
+    bad.policy = newer
+    bad.check()
+    changed = [*bad.kinds]
+
+    policies = {False: older, True: newer}  # what is remembered, and what is read anew
+    asked: list[bool] = []
+
+    def remembered(*, afresh: bool = False) -> Policy:
+        asked.append(afresh)
+        return policies[afresh]
+
+    replace(bad.check_cluster, policy=remembered)(ClusterHint(CLUSTER_ID))
+
+    assert asked == [False, True]
+    assert bad.kinds == changed == ["finding.opened", "enforcement.scheduled"]
+    assert bad.schedules.standing
+
+
+def test_a_policy_that_was_overtaken_while_the_cluster_was_read_is_read_again(bad: World) -> None:
+    older, newer = stored(a_policy(Mode.ALERT), 0, 1), stored(a_policy(grace=GRACE), 60, 2)
+    bad.policy = newer
+    bad.check()
+    bad.policy = older
+    overtaken = bad.entries["EMRLOG-002"]
+    bad.ledger.write(replace(overtaken, decided_under=None))
+    policies = iter((older, newer))
+
+    def others_decide() -> None:
+        bad.ledger.write(replace(bad.entries["EMRLOG-002"], decided_under=newer.stored_at))
+
+    bad.passes(minutes=10)  # long enough for the finding to be written again
+    bad.table.before_put = [others_decide]
+    check = replace(bad.check_cluster, policy=lambda **_: next(policies))
+
+    check(ClusterHint(CLUSTER_ID))
+
+    assert bad.kinds == ["finding.opened", "enforcement.scheduled"]
+
+
+def test_whoever_decides_under_an_older_policy_is_refused(bad: World) -> None:
+    bad.policy = stored(a_policy(), 60, 2)
+    bad.check()
+
+    with pytest.raises(StalePolicyError, match="a newer policy than version 1"):
+        bad.keep(Judgement(CLUSTER_ID, NO_KEY), stored(a_policy(Mode.ALERT), 0, 1))
+
+
+def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: World) -> None:
+    older, newer = stored(a_policy(Mode.OBSERVE), 0, 1), stored(a_policy(Mode.ALERT), 60, 2)
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: encrypted("AES256")}
+    world.policy = newer
+    seen(world, NO_KEY)
+    world.check()
+    check = replace(world.check_log_objects, policy=lambda *, afresh=False: [older, newer][afresh])
+
+    assert check.judge([check.read(created(key))]) == ()
+
+    assert rules_of(world.alerts.published[-1]) == ["EMRLOG-101"]
+
+
+# Terminations: who did it, and what was notified of it
+
+
+def test_the_clusters_end_is_the_guards_though_the_write_after_the_call_comes_late(
+    bad: World,
+) -> None:
+    bad.check()
+    announced = bad.entries["EMRLOG-002"]
+    bad.enforce(REQUEST)
+    bad.ledger.write(announced)  # by a check that was about to write for three seconds
+    seen(bad, NO_KEY, "TERMINATED")
+
+    bad.check()
+    bad.check()
+
+    assert bad.kinds == ["finding.opened", "enforcement.done"]
+
+
+def test_who_died_after_emr_accepted_still_has_the_end_notified_as_the_guards(bad: World) -> None:
+    bad.check()
+    bad.clusters.failures["terminate"] = ConnectionError("died")
+    with pytest.raises(ConnectionError, match="died"):
+        bad.enforce(REQUEST)
+    assert stage(bad) is Stage.CALLING
+    seen(bad, NO_KEY, "TERMINATED")
+
+    bad.check()
+
+    assert bad.kinds == ["finding.opened", "enforcement.done"]
+
+
+def test_five_calls_that_emr_fails_are_one_failure_and_the_owners_deed_is_not_the_guards(
+    bad: World,
+) -> None:
+    bad.check()
+    bad.clusters.failures["terminate"] = BUSY
+    failures = []
+    for _ in range(7):
+        with pytest.raises(TerminationNotAcceptedError):
+            bad.enforce(REQUEST)
+        failures.append(bad.kinds.count("enforcement.failed"))
+        bad.passes(seconds=30)
+
+    assert failures == [0, 0, 0, 0, 1, 1, 1]
+    assert bad.alerts.published[-1].detail == f"{BUSY}, 5 times"
+
+    seen(bad, NO_KEY, "TERMINATED")
+    bad.check()
+
+    assert bad.kinds[-1] == "finding.resolved"
+    assert "enforcement.done" not in bad.kinds
+
+
+def test_a_refusal_is_notified_once_however_often_the_request_is_delivered(bad: World) -> None:
+    bad.check()
+    bad.clusters.failures["terminate"] = TerminationRefusedError("answered AccessDenied")
+
+    for _ in range(5):
+        assert bad.enforce(REQUEST) is NextStep.TERMINATION_REFUSED
+
+    assert bad.kinds == ["finding.opened", "enforcement.failed"]
+    assert stage(bad) is Stage.FAILED
+
+
+def test_another_refusal_is_notified_too(bad: World) -> None:
+    bad.check()
+    for reason in ("answered AccessDenied", "answered ValidationException"):
+        bad.clusters.failures["terminate"] = TerminationRefusedError(reason)
+        bad.enforce(REQUEST)
+
+    assert [alert.detail for alert in bad.alerts.published[1:]] == [
+        "answered AccessDenied",
+        "answered ValidationException",
+    ]
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_a_termination_is_verified_once_and_notified_once_as_still_running(
+    bad: World, *, died: bool
+) -> None:
+    bad.check()
+    if died:
+        bad.clusters.failures["terminate"] = ConnectionError("died")
+        with pytest.raises(ConnectionError, match="died"):
+            bad.enforce(REQUEST)
+    else:
+        bad.enforce(REQUEST)
+    bad.queue.sent = [sent for sent in bad.queue.sent if sent.verify]
+    seen(bad, NO_KEY, "TERMINATING")
+
+    for _ in range(5):
+        bad.enforce(REQUEST)
+    assert bad.queue.sent == [VERIFICATION]
+
+    bad.passes(minutes=15)
+    for _ in range(5):
+        assert bad.enforce(VERIFICATION) is NextStep.STILL_RUNNING
+
+    assert bad.kinds == ["finding.opened", "enforcement.failed"]
+
+
+def test_a_termination_that_is_being_called_is_left_to_whoever_calls(bad: World) -> None:
+    bad.check()
+    bad.clusters.failures["terminate"] = ConnectionError("died")
+    with pytest.raises(ConnectionError, match="died"):
+        bad.enforce(REQUEST)
+    del bad.clusters.failures["terminate"]
+
+    with pytest.raises(TerminationInProgressError):
+        bad.enforce(REQUEST)
+    assert bad.journal.count(TERMINATE) == 1
+
+    bad.now += CALL
+    assert bad.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+    assert bad.journal.count(TERMINATE) == 2
+
+
+def test_of_two_who_are_about_to_call_only_the_first_does(bad: World) -> None:
+    bad.check()
+
+    def first() -> None:
+        assert bad.termination is not None
+        bad.ledger.write_termination(replace(bad.termination, stage=Stage.CALLING))
+
+    bad.table.before_put = [first, lambda: None]  # after the decision was recorded
+
+    with pytest.raises(TerminationInProgressError, match="written to by somebody else"):
+        bad.enforce(REQUEST)
+
+    assert TERMINATE not in bad.journal
+
+
+def test_a_cluster_that_is_being_terminated_is_not_announced_as_skipped(bad: World) -> None:
+    bad.check()
+    bad.enforce(REQUEST)
+    for state in ("TERMINATING", "TERMINATING", "TERMINATED"):
+        seen(bad, NO_KEY, state)
+        for _ in range(5):
+            bad.check()
+            bad.enforce(REQUEST)
+        bad.passes(minutes=1)
+
+    assert bad.kinds == ["finding.opened", "enforcement.done"]
+
+
+def test_what_was_done_is_not_undone_by_whoever_writes_last(bad: World) -> None:
+    bad.check()
+    done = Termination(cluster_id=CLUSTER_ID, stage=Stage.DONE, at=NOW)
+
+    class Quick(type(bad.clusters)):  # type: ignore[misc]
+        def terminate(self, cluster_id: str) -> None:
+            super().terminate(cluster_id)
+            assert bad.termination is not None
+            bad.ledger.write_termination(replace(done, version=bad.termination.version))
+
+    bad.clusters = Quick(NO_KEY, journal=bad.journal)
+
+    assert bad.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+
+    assert stage(bad) is Stage.DONE
+
+
+@pytest.mark.parametrize(
+    ("transient", "error"), [(True, NotReadableError), (False, None)], ids=["passing", "lasting"]
+)
+def test_a_key_that_cannot_be_read_again_ends_no_cluster_and_cancels_nothing(
+    world: World, error: type[Exception] | None, *, transient: bool
+) -> None:
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+    world.check()
+    world.keys.facts = {KEY.arn: Unresolved("kms:DescribeKey answered Throttling", transient)}
+
+    if error:
+        with pytest.raises(error):
+            world.enforce(REQUEST)
+        assert world.kinds == ["finding.opened"]
+        assert stage(world) is Stage.REQUESTED
+    else:
+        assert world.enforce(REQUEST) is NextStep.SPARED_IN_DOUBT
+        assert world.kinds == ["finding.opened", "enforcement.skipped"]
+    assert TERMINATE not in world.journal
+
+
+# Notifications
+
+
+def test_where_sns_did_not_answer_the_notification_is_left_alone_and_then_has_the_same_id(
+    bad: World,
+) -> None:
+    bad.alerts = Unanswered(bad.journal)
+    with pytest.raises(TimeoutError):
+        bad.check()
+
+    with pytest.raises(AlertUnderWayError):
+        bad.check()
+    assert bad.kinds == ["finding.opened"]
+
+    bad.now += CLAIM
+    with pytest.raises(TimeoutError):
+        bad.check()
+
+    first, second = bad.alerts.published
+    assert first.id == second.id != ""
+
+
+def test_where_sns_refused_the_next_try_notifies_at_once(bad: World) -> None:
+    bad.alerts.failure = REFUSED
+    with pytest.raises(AlertNotAcceptedError):
+        bad.check()
+    assert bad.entries["EMRLOG-002"].claim is None
+    bad.alerts.failure = None
+
+    bad.check()
+
+    assert bad.kinds == ["finding.opened"]
+
+
+def test_of_two_notifications_only_the_one_that_was_refused_is_repeated(bad: World) -> None:
+    bad.policy = a_policy(grace=GRACE)
+
+    class Second(FakeAlerts):
+        def publish(self, alert: Alert) -> None:
+            if self.published:
+                raise REFUSED
+            super().publish(alert)
+
+    bad.alerts = Second(bad.journal)
+    with pytest.raises(AlertNotAcceptedError):
+        bad.check()
+    first = bad.alerts.published[0]
+    bad.alerts = FakeAlerts(bad.journal)
+    bad.check()
+
+    assert (first.kind, *bad.kinds) == ("finding.opened", "enforcement.scheduled")
+
+
+def test_other_notifications_have_other_ids(bad: World) -> None:
+    bad.check()
+    bad.passes(days=2)
+    bad.check()
+    bad.passes(days=2)
+    bad.check()
+
+    assert len({alert.id for alert in bad.alerts.published}) == len(bad.alerts.published) == 3
+
+
+def test_a_batch_gives_back_the_objects_of_the_cluster_that_failed_and_no_others(
+    world: World,
+) -> None:
+    other = a_cluster(id="j-3BYYYYYYHBQMG", arn=NO_KEY.arn.replace(CLUSTER_ID, "j-3BYYYYYYHBQMG"))
+    world.clusters.known = {CLUSTER_ID: NO_KEY, other.id: other}
+    world.policy = a_policy(Mode.ALERT)
+    keys = [f"emr/{CLUSTER_ID}/a", f"emr/{other.id}/b", f"emr/{CLUSTER_ID}/c"]
+    world.objects.heads = dict.fromkeys(keys, encrypted("AES256"))
+
+    class OneFails(FakeAlerts):
+        def publish(self, alert: Alert) -> None:
+            if alert.cluster_arn == NO_KEY.arn:
+                raise REFUSED
+            super().publish(alert)
+
+    world.alerts = OneFails(world.journal)
+    check = world.check_log_objects
+
+    failed = check.judge([check.read(created(key)) for key in keys])
+
+    assert [read.hint.version.key for read in failed] == [keys[0], keys[2]]
+    assert [alert.cluster_arn for alert in world.alerts.published] == [other.arn]
+
+
+def test_a_schedule_that_fails_is_made_later_and_its_alerts_are_not_repeated(bad: World) -> None:
+    class Down(FakeSchedules):
+        def put(self, schedule: ScheduleEnforcement) -> None:
+            super().put(schedule)
+            raise SCHEDULER_AWAY
+
+    bad.policy = a_policy(grace=GRACE)
+    bad.schedules = Down()
+    for _ in range(3):
+        with pytest.raises(ConnectionError, match="Scheduler is away"):
+            bad.check()
+    assert stage(bad) is Stage.SCHEDULING
+    bad.schedules = FakeSchedules(bad.journal)
+
+    bad.check()
+    bad.check()
+
+    assert bad.journal == [
+        "publish finding.opened",
+        "publish enforcement.scheduled",
+        "schedule",
+    ]
+    assert stage(bad) is Stage.SCHEDULED
+
+
+def test_a_schedule_that_was_cancelled_while_it_was_made_is_removed(bad: World) -> None:
+    class Slow(FakeSchedules):
+        def put(self, schedule: ScheduleEnforcement) -> None:
+            super().put(schedule)
+            assert bad.termination is not None
+            bad.ledger.write_termination(replace(bad.termination, stage=Stage.SKIPPED))
+
+    bad.policy = a_policy(grace=GRACE)
+    bad.schedules = Slow(bad.journal)
+
+    bad.check()
+
+    assert bad.schedules.standing == {}
+    assert bad.journal[-2:] == ["schedule", "call off"]
+
+
+def test_no_cluster_is_terminated_before_its_notification_was_accepted(bad: World) -> None:
+    bad.alerts.failure = REFUSED
+    with pytest.raises(AlertNotAcceptedError):
+        bad.check()
+
+    assert bad.enforce(REQUEST) is NextStep.SPARED_NOT_NOTIFIED
+    assert TERMINATE not in bad.journal
+    assert bad.rechecks.asked == [CLUSTER_ID]
+
+    bad.alerts.failure = None
+    bad.check()
+    assert bad.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+    assert bad.kinds == ["finding.opened"]
+
+
+def test_nobody_requests_a_termination_whose_notification_another_one_is_about_to_send(
+    bad: World,
+) -> None:
+    bad.alerts.failure = TIMED_OUT
+    with pytest.raises(TimeoutError):
+        bad.check()
+    bad.alerts.failure = None
+
+    for _ in range(2):
+        with pytest.raises(AlertUnderWayError):
+            bad.check()
+
+    assert bad.queue.sent == []
+
+
+def test_whoever_waits_for_anothers_notification_goes_on_once_it_was_accepted(bad: World) -> None:
+    bad.alerts.failure = TIMED_OUT
+    with pytest.raises(TimeoutError):
+        bad.check()
+    waited: list[float] = []
+
+    def accepted(seconds: float) -> None:
+        waited.append(seconds)
+        bad.ledger.write(replace(bad.entries["EMRLOG-002"], claim=None))
+
+    keep = replace(bad.keep, wait=accepted)
+    replace(bad.check_cluster, keep=keep)(ClusterHint(CLUSTER_ID))
+
+    assert waited == [1]
+
+
+def test_a_request_that_was_answered_with_a_skip_does_not_block_the_next_policy(
+    bad: World,
+) -> None:
+    bad.policy = stored(a_policy(), 0, 1)
+    bad.check()
+    bad.policy = stored(a_policy(Mode.ALERT), 10, 2)
+    assert bad.enforce(REQUEST) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    bad.check()
+    bad.passes(minutes=1)
+    bad.policy = stored(a_policy(), 60, 3)
+
+    bad.check()
+
+    assert bad.kinds == ["finding.opened", "enforcement.skipped", "enforcement.scheduled"]
+    assert bad.queue.sent == [REQUEST, REQUEST]
+    assert bad.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+
+
+def test_the_same_policy_asks_again_for_what_it_skipped_only_after_a_while(bad: World) -> None:
+    protected = replace(NO_KEY, termination_protected=True)
+    seen(bad, protected)
+    bad.check()
+    bad.enforce(REQUEST)
+    bad.check()
+    assert bad.queue.sent == [REQUEST]
+
+    bad.now += REQUEST_AGAIN
+    bad.check()
+
+    assert bad.queue.sent == [REQUEST, REQUEST]
+
+
+class Nowhere:
+    def recheck(self, hint: LogObjectHint) -> None:
+        raise AssertionError(hint)
+
+
+def review_late(world: World) -> tuple[dict[str, int], list[str], float]:
+    """Review what is late: what came of it, what was asked for, and the metric."""
+    metrics.clear_metrics()
+    rechecks = FakeRechecks()
+    review = ReviewFindings(world.ledger, rechecks, Nowhere(), world.clock)
+    answer = review(ReviewRequest("late"))
+    return answer, rechecks.asked, metrics.metric_set["NotificationsPending"]["Value"][0]
+
+
+def test_a_notification_that_is_pending_for_long_is_measured_and_its_cluster_checked(
+    bad: World,
+) -> None:
+    bad.alerts.failure = TIMED_OUT
+    with pytest.raises(TimeoutError):
+        bad.check()
+    bad.passes(seconds=OWED_LATE.total_seconds() - 1)
+    assert review_late(bad) == ({"clusters": 0, "log_objects": 0}, [], 0)
+
+    bad.passes(seconds=1)
+    assert review_late(bad) == ({"clusters": 1, "log_objects": 0}, [CLUSTER_ID], 1)
+
+    bad.alerts.failure = None
+    bad.check()
+    bad.passes(minutes=1)
+    assert bad.entries["EMRLOG-002"].pending_since is None
+    assert review_late(bad)[2] == 0
+
+
+def test_a_resolution_that_nobody_was_notified_of_is_pending_too(bad: World) -> None:
+    bad.check()
+    seen(bad, a_cluster())
+    bad.passes(minutes=1)
+    bad.alerts.failure = TIMED_OUT
+    with pytest.raises(TimeoutError):
+        bad.check()
+    bad.now += OWED_LATE
+
+    assert review_late(bad)[1:] == ([CLUSTER_ID], 1)
+
+
+@pytest.mark.parametrize(
+    ("late", "asked"),
+    [(timedelta(minutes=4), []), (OWED_LATE, [CLUSTER_ID]), (timedelta(hours=2), [])],
+)
+def test_a_termination_that_is_due_and_not_done_has_its_cluster_checked(
+    bad: World, late: timedelta, asked: list[str]
+) -> None:
+    bad.policy = a_policy(grace=GRACE)
+    bad.check()
+    bad.now += GRACE + late
+
+    assert review_late(bad)[1:] == (asked, 0)
+
+
+# Facts that AWS documents as transient
+
+
+@pytest.fixture
+def unknown_key(world: World) -> World:
+    """A running cluster whose key KMS does not know, or not yet."""
+    world.keys.facts = {}
+    world.policy = a_policy(grace=GRACE)
+    return world
+
+
+def test_a_key_that_appears_within_minutes_alerts_nobody(unknown_key: World) -> None:
+    world = unknown_key
+    world.check()
+    world.passes(seconds=TRANSIENT_QUIET.total_seconds() - 1)
+    world.check()
+    world.keys.facts = {KEY.arn: KEY}
+    world.passes(minutes=1)
+    world.check()
+
+    assert world.kinds == []
+    assert not world.entries["EMRLOG-005"].open
+
+
+def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time(
+    unknown_key: World,
+) -> None:
+    world = unknown_key
+    assert world.policy.enforcement.transient == timedelta(minutes=30)
+    world.check()
+    assert world.kinds == []
+
+    world.now += TRANSIENT_QUIET
+    assert review_late(world)[1] == [CLUSTER_ID]
+    world.check()
+    assert compliances(world) == ["INSUFFICIENT_DATA"]
+
+    world.now = NOW + timedelta(minutes=29)
+    world.check()
+    assert world.enforce(REQUEST) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert compliances(world) == ["INSUFFICIENT_DATA"]
+
+    world.now = proven = NOW + timedelta(minutes=30)
+    world.check()
+    assert world.kinds == ["finding.opened", "finding.opened", "enforcement.scheduled"]
+    assert compliances(world)[1:] == ["NON_COMPLIANT"] * 2
+    assert world.schedules.standing[NO_KEY.arn].at == proven + GRACE
+
+    world.now = proven + GRACE - timedelta(seconds=1)
+    assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
+    assert TERMINATE not in world.journal
+
+    world.passes(seconds=1)
+    assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+
+
+def compliances(world: World) -> list[str]:
+    return [f.compliance for a in world.alerts.published for f in a.findings]
+
+
+def test_a_key_that_was_known_in_between_has_its_time_anew(unknown_key: World) -> None:
+    world = unknown_key
+    for known in (False, True, False):
+        world.keys.facts = {KEY.arn: KEY} if known else {}
+        world.check()
+        world.passes(minutes=20)
+
+    world.check()
+
+    assert world.entries["EMRLOG-005"].finding.compliance is Compliance.INSUFFICIENT_DATA
+
+
+# Log objects that are no longer written
+
+
+OBJECTS_ENFORCED = Policy(
+    Mode.ENFORCE,
+    enforcement=Enforcement(frozenset({"EMRLOG-101"}), allowed=True, grace_running=timedelta(0)),
+)
+
+
+@pytest.mark.parametrize(
+    ("age", "requested"), [(STILL_WRITTEN - timedelta(seconds=1), True), (STILL_WRITTEN, False)]
+)
+def test_only_a_log_object_that_was_written_within_the_hour_is_a_ground(
+    world: World, age: timedelta, *, requested: bool
+) -> None:
+    seen(world, NO_KEY)
+    world.policy = OBJECTS_ENFORCED
+    key = a_log_object().key
+    world.objects.heads = {key: encrypted("AES256")}
+    world.now += age
+    check = world.check_log_objects
+
+    check.judge([check.read(created(key))])
+
+    assert world.kinds == ["finding.opened"]
+    assert bool(world.queue.sent) is requested
+    assert world.entries["EMRLOG-101"].newest == NOW
+
+
+def test_a_log_object_that_has_grown_old_by_the_time_ends_no_cluster(world: World) -> None:
+    seen(world, NO_KEY)
+    world.policy = OBJECTS_ENFORCED
+    key = a_log_object().key
+    world.objects.heads = {key: encrypted("AES256")}
+    check = world.check_log_objects
+    check.judge([check.read(created(key))])
+    (request,) = world.queue.sent
+    world.now += STILL_WRITTEN
+
+    assert world.enforce(request) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert TERMINATE not in world.journal
+
+
+def test_a_missed_verification_is_asked_for_again_until_the_cluster_is_gone(bad: World) -> None:
+    bad.check()
+    bad.enforce(REQUEST)
+    bad.queue.sent.clear()
+    seen(bad, NO_KEY, "TERMINATING")
+    bad.now += VERIFY
+    bad.check()
+    assert bad.queue.sent == []
+
+    bad.now += REQUEST_AGAIN
+    bad.check()
+
+    assert bad.queue.sent == [VERIFICATION]
+
+
+# Others that write at the same time
+
+
+class Forestalled(DynamoLedger):
+    """A ledger in which somebody else always, or once, writes just before."""
+
+    def __init__(self, world: World, *, stage: Stage, times: int) -> None:
+        super().__init__(world.table, "findings")
+        self.at = world.now
+        self.stage = stage
+        self.times = times
+
+    def write_termination(self, termination: Termination) -> Termination:
+        if self.times:
+            self.times -= 1
+            known = self.read(CLUSTER_ID).termination
+            theirs = known or Termination(cluster_id=CLUSTER_ID, stage=self.stage, at=self.at)
+            super().write_termination(replace(theirs, stage=self.stage))
+        return super().write_termination(termination)
+
+
+@pytest.mark.parametrize("theirs", [Stage.CALLING, Stage.ACCEPTED, Stage.DONE])
+def test_a_request_does_not_hide_that_enforce_was_quicker(bad: World, theirs: Stage) -> None:
+    bad.ledger = Forestalled(bad, stage=theirs, times=1)
+
+    bad.check()
+
+    assert bad.queue.sent == [REQUEST]
+    assert stage(bad) is theirs
+
+
+@pytest.mark.parametrize("theirs", [Stage.CALLING, Stage.ACCEPTED])
+def test_a_schedule_does_not_hide_that_the_cluster_is_being_terminated(
+    bad: World, theirs: Stage
+) -> None:
+    bad.policy = a_policy(grace=GRACE)
+    bad.ledger = Forestalled(bad, stage=theirs, times=1)
+
+    bad.check()
+
+    assert stage(bad) is theirs
+
+
+def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: World) -> None:
+    bad.policy = a_policy(grace=GRACE)
+    bad.check()
+    seen(bad, a_cluster())
+    bad.passes(minutes=1)
+    bad.ledger = Forestalled(bad, stage=Stage.CALLING, times=1)
+
+    bad.check()
+
+    assert bad.journal[-1] == "call off"
+    assert stage(bad) is Stage.CALLING
+
+
+def test_an_account_that_others_always_write_first_is_tried_again_by_the_event(
+    bad: World,
+) -> None:
+    bad.ledger = Forestalled(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
+
+    with pytest.raises(LedgerConflictError, match="the account of the termination"):
+        bad.check()
+
+
+def test_what_became_of_a_notification_that_others_always_write_first_is_an_error(
+    bad: World,
+) -> None:
+    class Busy(FakeAlerts):
+        def publish(self, alert: Alert) -> None:
+            super().publish(alert)
+            bad.table.before_put = [others] * (2 * ATTEMPTS)
+
+    def others() -> None:
+        """Write the finding just before, unless that is what is being written."""
+        rest, bad.table.before_put = bad.table.before_put, []
+        bad.ledger.write(bad.entries["EMRLOG-002"])
+        bad.table.before_put = rest
+
+    bad.alerts = Busy(bad.journal)
+
+    with pytest.raises(LedgerConflictError, match="what became of"):
+        bad.check()
+
+
+def test_an_exempt_cluster_has_its_termination_cancelled_and_says_so_in_the_history(
+    bad: World,
+) -> None:
+    bad.policy = a_policy(grace=GRACE)
+    bad.check()
+    bad.passes(minutes=1)
+    bad.policy = a_policy(grace=GRACE, exemptions=(an_exemption(),))
+
+    bad.check()
+
+    decisions = [decision.decided for decision in bad.ledger.history(CLUSTER_ID)]
+    assert decisions[-1][-1] == "call its termination off"
+    assert bad.entries["EMRLOG-002"].finding.status is Status.EXEMPT
+    assert stage(bad) is Stage.SKIPPED
