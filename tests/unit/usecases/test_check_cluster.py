@@ -915,3 +915,35 @@ def test_whoever_asks_because_of_a_change_gets_what_is_true_now(
     world.check_cluster(ClusterHint(CLUSTER_ID, afresh=afresh))
 
     assert world.policy_asked == [afresh]
+
+
+def test_a_request_that_could_not_be_sent_is_made_by_the_next_check(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    send = world.queue.send
+
+    def fails(*_: object) -> None:
+        raise ConnectionError
+
+    world.queue.send = fails  # type: ignore[method-assign,assignment]
+    with pytest.raises(ConnectionError):
+        world.check()
+    world.queue.send = send  # type: ignore[method-assign]
+    world.check()
+
+    assert world.journal == SENT
+
+
+def test_an_answer_to_a_request_is_not_overwritten_by_whoever_asked(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: replace(NO_KEY, termination_protected=True)}
+    send = world.queue.send
+
+    def at_once(request: RequestEnforcement, delay_seconds: int = 0) -> None:
+        send(request, delay_seconds)
+        world.enforce(request)
+
+    world.queue.send = at_once  # type: ignore[method-assign]
+    for _ in range(3):
+        world.check()
+        world.passes(minutes=11)
+
+    assert world.kinds == ["finding.opened", "enforcement.skipped"]

@@ -748,3 +748,24 @@ def test_a_cluster_that_is_remembered_as_running_and_is_gone_is_not_announced_ag
 
     assert world.kinds == []
     assert world.queue.sent == []
+
+
+def test_log_objects_of_a_cluster_that_is_first_evaluated_when_it_is_gone_announce_nothing(
+    world: World,
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    running = world.clusters.known[CLUSTER_ID]
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.clusters.known = {CLUSTER_ID: replace(running, state="TERMINATED")}
+    world.check()
+    world.alerts.published.clear()
+
+    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment remembers it
+    other = f"emr/{CLUSTER_ID}/b"
+    world.objects.heads = {key: SSE_S3, other: encrypted("aws:kms", ANOTHER_KEY.arn)}
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    check(world, *again(key), created(other))
+
+    assert [alert.next_step for alert in world.alerts.published] == [NextStep.CLUSTER_ENDED]

@@ -60,7 +60,7 @@ def an_entry(rule_id: str = "EMRLOG-002", **changes: Any) -> Entry:  # noqa: ANN
 @pytest.fixture(autouse=True)
 def bad_cluster(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: BAD}
-    world.ledger.remember(Known(BAD), None)
+    world.ledger.remember(Known(BAD, evaluated=True), None)
     for rule_id in ("EMRLOG-002", "EMRLOG-101"):
         world.ledger.write(an_entry(rule_id))
 
@@ -536,3 +536,32 @@ def test_security_hub_is_not_asked_about_what_is_spared_anyway(world: World) -> 
 
     assert world.enforce(REQUEST) is NextStep.SPARED_PROTECTED
     assert world.suppressions.asked == []
+
+
+def test_two_checks_that_see_the_end_at_once_notify_of_it_once(world: World) -> None:
+    world.enforce(REQUEST)
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
+    world.check()
+    (done,) = world.alerts.published
+    assert world.termination is not None
+    # The other one read the account before this one wrote that it is done.
+    world.ledger.write_termination(replace(world.termination, stage=Stage.ACCEPTED))
+    world.check()
+
+    assert world.alerts.published == [done]
+
+
+def test_who_was_notified_of_a_skip_is_not_notified_that_it_is_cancelled(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: PROTECTED}
+    world.enforce(REQUEST)
+    world.policy = a_policy(Mode.ALERT)
+    world.check()
+    assert world.kinds == ["enforcement.skipped"]
+
+    # Enforced again, it is announced again before anything happens.
+    world.clusters.known = {CLUSTER_ID: BAD}
+    world.policy = a_policy()
+    world.check()
+
+    assert world.kinds == ["enforcement.skipped", "enforcement.scheduled"]
+    assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED

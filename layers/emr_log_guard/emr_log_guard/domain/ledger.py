@@ -119,6 +119,8 @@ class Entry:
     against it."""
     ever_told: bool = False
     """Whether people ever heard of it: what they hear of again was reopened."""
+    end_notified: bool = False
+    """Whether people were notified that the guard terminated the cluster because of it."""
     final: bool = False
     """Whether the cluster ended: what is resolved then never opens again."""
     expires: datetime | None = None

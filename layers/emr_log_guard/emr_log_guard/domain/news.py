@@ -90,7 +90,7 @@ def news(  # noqa: PLR0913, PLR0917 - what is, what was done, and who asks
         rule_id: replace(
             entry,
             finding=_stored(entry, shown.get(rule_id), cluster, policy, now),
-            told=_unsaid(entry, policy),
+            told=_unsaid(entry, shown.get(rule_id), policy, termination),
         )
         for rule_id, entry in entries.items()
     }
@@ -156,7 +156,7 @@ def owed(  # noqa: PLR0913 - what is, what was told, and who ended the cluster
 
     """
     told = entry.told
-    if ours and entry.final:
+    if ours and entry.final and not entry.end_notified:
         return (AlertKind.ENFORCEMENT_DONE,)
     if not entry.open:
         # Who claimed to tell may have told before it died: better a word too much.
@@ -201,7 +201,14 @@ def told_of(entry: Entry, kinds: Iterable[AlertKind], now: datetime) -> Entry:
             entry.finding.compliance if known is None or kinds & {*_STANDING} else known.compliance,
             deadline if announced else (known.deadline if known else None),
         )
-    return replace(entry, told=told, ever_told=True, claim=None, pending_since=None)
+    return replace(
+        entry,
+        told=told,
+        ever_told=True,
+        end_notified=entry.end_notified or AlertKind.ENFORCEMENT_DONE in kinds,
+        claim=None,
+        pending_since=None,
+    )
 
 
 def alert_id(*parts: str) -> str:
@@ -227,7 +234,7 @@ def _decide(
     """Decide as if nobody knew anything; what is transient and young is left out."""
     standing = [entry for entry in entries if entry.open and not entry.transient_and_young(now)]
     findings = [
-        replace(entry.finding, status=Status.OPEN, over=entry.final or not entry.ongoing(now))
+        replace(entry.finding, status=Status.OPEN, over=not entry.ongoing(now))
         for entry in standing
     ]
     grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in standing}
@@ -261,12 +268,22 @@ def _silent(entry: Entry, policy: Policy) -> bool:
     return policy.mode_of(entry.finding.rule_id) is Mode.OBSERVE
 
 
-def _unsaid(entry: Entry, policy: Policy) -> Told | None:
-    """Forget without a word what was told, where nobody is to hear, or need hear, of it."""
+def _unsaid(
+    entry: Entry, shown: Finding | None, policy: Policy, termination: Termination | None
+) -> Told | None:
+    """Forget without a word what was told, where nobody is to hear, or need hear, of it.
+
+    Whoever was notified that a termination was skipped need not hear that it is cancelled.
+    """
     told = entry.told
-    if told is None or not (_silent(entry, policy) or (entry.open and entry.final)):
-        return told
-    return replace(told, deadline=None) if entry.open else None
+    if told is None:
+        return None
+    if _silent(entry, policy) or (entry.open and entry.final):
+        return replace(told, deadline=None) if entry.open else None
+    skipped = termination is not None and termination.skip_notified and not policy.suspended
+    if skipped and entry.open and (shown is None or shown.deadline is None):
+        return replace(told, deadline=None)
+    return told
 
 
 def _standing(
@@ -365,6 +382,9 @@ def _call_off(
     """Remove the schedule where one may stand, also when it is due: it may fire a minute late."""
     if cluster is not None and cluster.ended and not cluster.gone:
         return
-    if termination is not None and termination.scheduled:
+    over = cluster is not None and cluster.gone
+    if termination is not None and (
+        termination.scheduled or (over and termination.due is not None)
+    ):
         arns = [entry.finding.cluster_arn for entry in entries.values()]
         yield CallOffEnforcement(cluster.arn if cluster else arns[0])

@@ -71,6 +71,8 @@ class Termination:
     """How many calls failed in a row."""
     policy_version: int | None = None
     """The version of the policy that it was decided under."""
+    answered: bool = False
+    """Whether `enforce` skipped it: the same policy would only lead to the same answer."""
     owner: str = ""
     """Who calls EMR."""
     expires: datetime | None = None
@@ -87,6 +89,11 @@ class Termination:
     def scheduled(self) -> bool:
         """Whether a schedule exists, or may exist."""
         return self.stage in (Stage.SCHEDULING, Stage.SCHEDULED)
+
+    @property
+    def skip_notified(self) -> bool:
+        """Whether it was skipped, and people were notified why."""
+        return self.stage is Stage.SKIPPED and self.was_notified(self.reason)
 
     def called_by_another(self, owner: str, now: datetime) -> bool:
         """Whether somebody else is calling EMR right now."""
@@ -118,7 +125,8 @@ class Termination:
             case Stage.REQUESTED | Stage.FAILED:
                 return not recent
             case Stage.SKIPPED:
-                return not (recent and self.policy_version == policy_version)
+                same = self.answered and self.policy_version == policy_version
+                return not (recent and same)
             case _:
                 return True
 

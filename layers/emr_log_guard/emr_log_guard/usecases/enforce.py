@@ -180,7 +180,8 @@ class Enforce:
                 known = memory.termination or Termination(
                     cluster_id=cluster.id, stage=Stage.REQUESTED, at=now
                 )
-                skipped = self._skipped(known, policy, step, detail)
+                waits = known.scheduled and known.due is not None and known.due > now
+                skipped = known if waits else self._skipped(known, policy, step, detail)
                 self._notify(policy, cluster, told, skipped, step, detail)
                 return step
             case Terminate():
@@ -202,6 +203,7 @@ class Enforce:
             reason=str(step),
             detail=detail,
             policy_version=policy.version,
+            answered=True,
         )
 
     def _end(

@@ -24,6 +24,7 @@ from emr_log_guard.domain.ledger import (
     RETENTION,
     Claim,
     Entry,
+    Kind,
     Known,
     Memory,
     Sighting,
@@ -142,8 +143,9 @@ class KeepLedger:
         before, now = memory.entries, self.clock()
         self._remember(judged, memory, now)
         # What was written before somebody forestalled the rest must not be counted twice.
-        after = _entered(before, judged, policy, written, now)
-        fresh = news(after, judged.cluster, policy, now, owner, memory.termination)
+        cluster = _as_known(judged.cluster, memory.known)
+        after = _entered(before, replace(judged, cluster=cluster), policy, written, now)
+        fresh = news(after, cluster, policy, now, owner, memory.termination)
         entries = dict(fresh.entries)
         for rule_id, entry in fresh.entries.items():
             known = before.get(rule_id)
@@ -234,6 +236,7 @@ class KeepLedger:
                 _released(current, owner),
                 told=word.told,
                 ever_told=True,
+                end_notified=word.end_notified,
                 pending_since=None,
                 decided_under=_under(current, policy).decided_under,
             )
@@ -248,7 +251,7 @@ class KeepLedger:
         policy: Policy,
         announced: Collection[str],
     ) -> None:
-        """Request, schedule or cancel a termination; a schedule is written down before it stands.
+        """Request, schedule or cancel a termination; what begins is written down before it does.
 
         Who dies on the way leaves an account from which the next check goes on.
         """
@@ -267,8 +270,14 @@ class KeepLedger:
             case RequestEnforcement():
                 if fresh.termination is not None and fresh.termination.scheduled:
                     self.act.hand_on(CallOffEnforcement(action.cluster_arn))
-                self.act.hand_on(action)
                 account(self.ledger, cluster_id, lambda now_: _requested(now_, begun, anew=anew))
+                sent = False
+                try:
+                    self.act.hand_on(action)
+                    sent = True
+                finally:
+                    if not sent:  # so it does not keep the next check from asking
+                        account(self.ledger, cluster_id, lambda now_: _unsent(now_, begun))
             case ScheduleEnforcement(at=at):
                 intent = replace(begun, due=at)
                 account(self.ledger, cluster_id, lambda now_: _scheduling(now_, intent, anew=anew))
@@ -301,6 +310,13 @@ def _requested(current: Termination | None, begun: Termination, *, anew: bool) -
     return _next(current, begun, Stage.REQUESTED, anew=anew)
 
 
+def _unsent(current: Termination | None, begun: Termination) -> Termination:
+    standing = begun if current is None else current
+    if standing.stage is not Stage.REQUESTED or standing.at != begun.at:
+        return standing
+    return replace(standing, stage=Stage.SKIPPED)
+
+
 def _scheduling(current: Termination | None, begun: Termination, *, anew: bool) -> Termination:
     if current is not None and current.under_way:
         return current
@@ -317,9 +333,9 @@ def _scheduled(current: Termination | None, intent: Termination) -> Termination:
 
 def _cancelled(current: Termination | None, begun: Termination) -> Termination:
     if current is not None and not current.scheduled:
-        return current
+        return replace(current, due=None)
     cancelled = _next(current, begun, Stage.SKIPPED)
-    return replace(cancelled, reason=str(NextStep.TERMINATION_CALLED_OFF), policy_version=None)
+    return replace(cancelled, reason=str(NextStep.TERMINATION_CALLED_OFF))
 
 
 def _next(
@@ -337,6 +353,7 @@ def _next(
         reason="",
         detail="",
         policy_version=begun.policy_version,
+        answered=False,
         notified=() if anew else current.notified,
     )
 
@@ -401,9 +418,18 @@ def _entered(
         entry = None if rule_id in written else enter(after.get(rule_id), seen, policy.enforcement)
         if entry is not None:
             after[rule_id] = entry
+    if judged.cluster is not None and judged.cluster.gone:
+        after |= {r: ended(e, now) for r, e in after.items() if e.kind is Kind.LOG_OBJECTS}
     judged_by = {rule.id for rule in in_force(ALL_RULES, policy)}
     switched_off = [e for rule_id, e in after.items() if e.open and rule_id not in judged_by]
     return after | {each.finding.rule_id: _switched_off(each, now) for each in switched_off}
+
+
+def _as_known(cluster: Cluster | None, known: Known | None) -> Cluster | None:
+    """Take a cluster that is remembered as running for gone where the record knows of its end."""
+    if cluster is None or known is None or not known.cluster.gone:
+        return cluster
+    return replace(cluster, state=known.cluster.state)
 
 
 def _switched_off(entry: Entry, now: datetime) -> Entry:
