@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -57,12 +58,18 @@ def test_only_a_call_is_anothers_and_only_while_it_may_take(stage: Stage) -> Non
 def test_what_was_asked_for_is_asked_for_again_only_after_a_while(
     stage: Stage, after: timedelta
 ) -> None:
-    assert not at(stage).may_be_requested(NOW + after - SECOND, 3)
-    assert at(stage).may_be_requested(NOW + after, 3)
+    asked = replace(at(stage), answered=stage is Stage.SKIPPED)
+
+    assert not asked.may_be_requested(NOW + after - SECOND, 3)
+    assert asked.may_be_requested(NOW + after, 3)
 
 
 def test_what_was_skipped_is_asked_for_at_once_under_another_policy() -> None:
-    assert at(Stage.SKIPPED).may_be_requested(NOW, 4)
+    assert replace(at(Stage.SKIPPED), answered=True).may_be_requested(NOW, 4)
+
+
+def test_what_was_cancelled_without_an_answer_is_asked_for_at_once() -> None:
+    assert at(Stage.SKIPPED).may_be_requested(NOW, 3)
 
 
 @pytest.mark.parametrize("policy_version", [3, 4])
