@@ -696,6 +696,21 @@ def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
 
+def test_a_proof_that_terminates_at_once_is_one_notification(unknown_key: World) -> None:
+    world = unknown_key
+    world.policy = a_policy(grace=timedelta(0))
+    world.check()
+    world.now += TRANSIENT_QUIET
+    world.check()
+
+    world.now = NOW + timedelta(minutes=30)
+    world.check()
+
+    assert world.kinds == ["finding.opened", "finding.opened"]
+    assert world.alerts.published[1].next_step is NextStep.TERMINATION_REQUESTED
+    assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+
+
 def compliances(world: World) -> list[str]:
     return [f.compliance for a in world.alerts.published for f in a.findings]
 

@@ -177,7 +177,7 @@ def owed(  # noqa: PLR0913 - what is, what was told, and who ended the cluster
         kinds.append(AlertKind.FINDING_OPENED)  # what was in doubt is proven now
     elif now - told.at >= policy.alerts.remind_every:
         kinds.append(AlertKind.FINDING_REMINDER)
-    if shown.deadline and shown.deadline != deadline and (told or shown.deadline > now):
+    if shown.deadline and shown.deadline != deadline and (shown.deadline > now or not kinds):
         kinds.append(AlertKind.ENFORCEMENT_SCHEDULED)
     return tuple(kinds)
 
