@@ -7,7 +7,7 @@ import pytest
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.ledger import Entry, Kind, Known, Told
 from emr_log_guard.domain.policy import Enforcement, Policy, TerminationProtection
 from emr_log_guard.domain.termination import Stage
@@ -23,6 +23,7 @@ from tests.unit.builders import (
     UNREADABLE,
     a_cluster,
     a_finding,
+    a_key,
     a_log_object,
     a_policy,
     an_exemption,
@@ -565,3 +566,26 @@ def test_who_was_notified_of_a_skip_is_not_notified_that_it_is_cancelled(world: 
 
     assert world.kinds == ["enforcement.skipped", "enforcement.scheduled"]
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
+
+
+def test_a_key_that_worked_and_was_disabled_terminates_where_the_policy_lists_its_rule(
+    world: World,
+) -> None:
+    world.table.items.clear()
+    good = a_cluster()
+    world.clusters.known = {CLUSTER_ID: good}
+    world.policy = Policy(
+        Mode.ENFORCE,
+        enforcement=Enforcement(
+            frozenset({"EMRLOG-201"}), allowed=True, grace_running=timedelta(0)
+        ),
+    )
+    world.check()
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+    world.passes(minutes=1)
+    world.check()
+    [request] = world.queue.sent
+
+    assert world.enforce(request) is NextStep.TERMINATION_STARTED
+    assert world.termination is not None
+    assert world.termination.rules == ("EMRLOG-201",)
