@@ -434,7 +434,7 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
 
     assert answer["actions"] == ["Alert", "RequestEnforcement"]
     assert aws.counts == {
-        "GetParameter": 1,
+        "GetParameter": 2,  # again before the termination is announced
         "DescribeCluster": 1,
         "ListSteps": 1,
         "GetBucketNotificationConfiguration": 1,

@@ -947,3 +947,19 @@ def test_an_answer_to_a_request_is_not_overwritten_by_whoever_asked(world: World
         world.passes(minutes=11)
 
     assert world.kinds == ["finding.opened", "enforcement.skipped"]
+
+
+def test_a_policy_that_was_changed_a_moment_ago_announces_no_termination(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    enforce = world.policy
+    world.policy = replace(enforce, mode=Mode.ALERT, version=2)
+    remembered = [enforce]
+    check = replace(
+        world.check_cluster,
+        policy=lambda *, afresh=False: world.policy if afresh else remembered[0],
+    )
+
+    check(ClusterHint(CLUSTER_ID))
+
+    assert [alert.next_step for alert in world.alerts.published] == [NextStep.NOTHING_IN_ALERT_MODE]
+    assert world.queue.sent == []

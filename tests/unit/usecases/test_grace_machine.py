@@ -266,7 +266,7 @@ class Guarding(RuleBasedStateMachine):
         """One may be left when the deadline is over: it fires, if it has not yet, and is gone."""
         entry = self.world.entries.get(RULE)
         told = entry.told.deadline if entry and entry.told else None
-        if self.checked and self.state != "TERMINATED":
+        if self.checked and self.state not in ("TERMINATING", "TERMINATED"):
             for schedule in self.world.schedules.standing.values():
                 assert told is not None
                 assert schedule.at >= told or told <= self.world.now

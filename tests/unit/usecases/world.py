@@ -78,6 +78,11 @@ class World:
         self.policy_asked.append(afresh)
         return self.policy
 
+    def policy_now(self, *, afresh: bool = False) -> Policy:
+        """Give the policy as it is stored."""
+        assert afresh
+        return self.policy
+
     @property
     def entries(self) -> Mapping[str, Entry]:
         return self.ledger.read(CLUSTER_ID).entries
@@ -93,7 +98,7 @@ class World:
     @property
     def keep(self) -> KeepLedger:
         act = Act(self.alerts, Enforcers(self.queue, self.schedules))
-        return KeepLedger(self.ledger, act, self.clock, "check_cluster", self.wait)
+        return KeepLedger(self.ledger, act, self.clock, "check_cluster", self.wait, self.policy_now)
 
     @property
     def read_object(self) -> ReadLogObject:

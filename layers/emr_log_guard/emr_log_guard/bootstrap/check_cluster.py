@@ -16,6 +16,7 @@ from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.keep_ledger import KeepLedger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
@@ -25,12 +26,17 @@ def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
-    keep = keep_ledger(settings, env, "check_cluster")
-    return cluster_check(settings, clusters, S3Buckets(clients.s3()), keep)
+    policy = current_policy(settings)
+    keep = keep_ledger(settings, env, "check_cluster", policy)
+    return cluster_check(settings, clusters, S3Buckets(clients.s3()), keep, policy)
 
 
 def cluster_check(
-    settings: Settings, clusters: EmrClusters, buckets: S3Buckets, keep: KeepLedger
+    settings: Settings,
+    clusters: EmrClusters,
+    buckets: S3Buckets,
+    keep: KeepLedger,
+    policy: CurrentPolicy,
 ) -> CheckCluster:
     """Wire the cluster check to whoever reads clusters and buckets, and keeps the ledger."""
     afresh = ReadClusterFacts(
@@ -53,7 +59,7 @@ def cluster_check(
             bucket_owners=remembered,
         ),
         read_afresh=afresh,
-        policy=current_policy(settings),
+        policy=policy,
         ledger=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         keep=keep,
         clock=utc_now,

@@ -27,6 +27,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the log-object check."""
     settings = Settings.from_env(env)
     clusters = EmrClusters(clients.emr())
+    policy = current_policy(settings)
     ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
     return CheckLogObjects(
         read_object=ReadLogObject(
@@ -39,9 +40,9 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
                 clients.dynamodb(), settings.findings_table_name
             ),
         ),
-        policy=current_policy(settings),
+        policy=policy,
         ledger=ledger,
-        keep=keep_ledger(settings, env, "check_log_objects"),
+        keep=keep_ledger(settings, env, "check_log_objects", policy),
         clock=utc_now,
         runbook=settings.runbook,
     )

@@ -17,11 +17,12 @@ from emr_log_guard.usecases.finish_rescan import FinishRescan
 def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
     """Wire the end of a re-scan."""
     settings = Settings.from_env(env)
+    policy = current_policy(settings)
     return FinishRescan(
         results=S3RescanResults(clients.s3(), required(env, "REPORTS_BUCKET_NAME")),
         ledger=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
-        keep=keep_ledger(settings, env, "finish_rescan"),
-        policy=current_policy(settings),
+        keep=keep_ledger(settings, env, "finish_rescan", policy),
+        policy=policy,
         alerts=SnsRescanAlerts(clients.sns(), settings.alerts_topic_arn),
         clock=utc_now,
         checked_buckets=settings.log_buckets,

@@ -30,13 +30,16 @@ def policy_history(settings: Settings) -> DynamoPolicyHistory:
     return DynamoPolicyHistory(clients.dynamodb(), settings.findings_table_name, utc_now)
 
 
-def keep_ledger(settings: Settings, env: Mapping[str, str], by: str) -> KeepLedger:
+def keep_ledger(
+    settings: Settings, env: Mapping[str, str], by: str, policy: CurrentPolicy
+) -> KeepLedger:
     """Wire what a function enters and tells."""
     return KeepLedger(
         DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         Act(SnsAlerts(clients.sns, settings.alerts_topic_arn), _enforcers(settings, env)),
         utc_now,
         by,
+        policy=policy,
     )
 
 

@@ -117,6 +117,8 @@ class Entry:
     decided_under: datetime | None = None
     """When the policy was stored under which it was last decided, UTC: an older one never decides
     against it."""
+    notifications: int = 0
+    """How many notifications of it were accepted: each has an id of its own by that."""
     ever_told: bool = False
     """Whether people ever heard of it: what they hear of again was reopened."""
     end_notified: bool = False

@@ -204,6 +204,7 @@ def told_of(entry: Entry, kinds: Iterable[AlertKind], now: datetime) -> Entry:
     return replace(
         entry,
         told=told,
+        notifications=entry.notifications + 1,
         ever_told=True,
         end_notified=entry.end_notified or AlertKind.ENFORCEMENT_DONE in kinds,
         claim=None,
@@ -221,10 +222,7 @@ def _alert_id(alert: Alert, entries: Mapping[str, Entry]) -> str:
     parts = [str(alert.kind)]
     for finding in sorted(alert.findings, key=lambda f: f.id):
         entry = entries[finding.rule_id]
-        before = entry.told.at.isoformat() if entry.told else ""
-        parts += (finding.id, entry.opened_at.isoformat(), finding.compliance, before)
-        if alert.kind is AlertKind.ENFORCEMENT_SCHEDULED:
-            parts.append(str(finding.deadline))
+        parts += (finding.id, entry.opened_at.isoformat(), str(entry.notifications))
     return alert_id(*parts)
 
 

@@ -46,7 +46,7 @@ from emr_log_guard.observability import logger, record_actions
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.usecases.act import Act
-from emr_log_guard.usecases.ports import Ledger
+from emr_log_guard.usecases.ports import Ledger, PolicyInForce
 
 ATTEMPTS = 12
 """How often a write that somebody else forestalled is made again from what they wrote."""
@@ -84,6 +84,8 @@ class KeepLedger:
     by: str
     """The function whose decisions these are."""
     wait: Callable[[float], None] = sleep
+    policy: PolicyInForce | None = None
+    """Read again before a termination is announced; None where none can be."""
 
     def __call__(
         self, judged: Judgement, policy: Policy, memory: Memory | None = None
@@ -102,8 +104,8 @@ class KeepLedger:
             AlertUnderWayError: Something is owed that another invocation is about to tell; to be
                 tried again, for it may have died.
             LedgerConflictError: Too many others wrote at once; to be tried again.
-            StalePolicyError: A policy that was stored later has decided about the cluster; to be
-                evaluated again under the policy as it is now.
+            StalePolicyError: A policy that was stored later has decided about the cluster, or would
+                decide about its termination; to be evaluated again under the policy as it is now.
 
         """
         owner = uuid4().hex
@@ -146,6 +148,7 @@ class KeepLedger:
         cluster = _as_known(judged.cluster, memory.known)
         after = _entered(before, replace(judged, cluster=cluster), policy, written, now)
         fresh = news(after, cluster, policy, now, owner, memory.termination)
+        self._is_current(policy, fresh)
         entries = dict(fresh.entries)
         for rule_id, entry in fresh.entries.items():
             known = before.get(rule_id)
@@ -154,6 +157,15 @@ class KeepLedger:
                 written.add(rule_id)
                 _log(known, entry)
         return replace(fresh, entries=entries)
+
+    def _is_current(self, policy: Policy, fresh: News) -> None:
+        """See that no policy that was read a moment ago announces a termination."""
+        announced = any(
+            isinstance(a, RequestEnforcement | ScheduleEnforcement) for a in fresh.actions
+        )
+        if announced and self.policy is not None and self.policy(afresh=True) != policy:
+            message = f"the policy has changed since version {policy.version} was read"
+            raise StalePolicyError(message)
 
     def _remember(self, judged: Judgement, memory: Memory, now: datetime) -> None:
         if judged.known is None:
@@ -235,6 +247,7 @@ class KeepLedger:
             return replace(
                 _released(current, owner),
                 told=word.told,
+                notifications=max(current.notifications, word.notifications),
                 ever_told=True,
                 end_notified=word.end_notified,
                 pending_since=None,
