@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from emr_log_guard.adapters.dynamodb import DynamoLedger
-from emr_log_guard.domain.ledger import Entry, Kind
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.ledger import Entry, Kind, Told
 from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox import EmrPace, Sandbox
 from sandbox.demo.scenes import Keys
@@ -62,6 +63,15 @@ class Deployed:
         )
         return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
 
+    def recheck(self, cluster_id: str) -> dict[str, Any]:
+        """Have a cluster checked, with everything read again, and wait for the summary."""
+        detail = {"stack": DEFAULT_STACK, "cluster_id": cluster_id}
+        event = {"source": "emr-log-guard", "detail-type": "Recheck Requested", "detail": detail}
+        summary, error = self.invoke("CheckClusterFunction", event)
+        assert error is None
+        checked: dict[str, Any] = summary
+        return checked
+
     def check(self, cluster_id: str) -> str | None:
         """Have a cluster checked: the kind of the error, if it failed."""
         return self.invoke("CheckClusterFunction", cluster_event(cluster_id))[1]
@@ -72,11 +82,16 @@ class Deployed:
         return DynamoLedger(self.account.client("dynamodb"), self.outputs["FindingsTableName"])
 
     def opened_long_ago(
-        self, cluster_id: str, *rule_ids: str, objects: tuple[ObjectVersion, ...] = ()
+        self,
+        cluster_id: str,
+        *rule_ids: str,
+        objects: tuple[ObjectVersion, ...] = (),
+        notified: bool = False,
     ) -> None:
-        """Have findings of a cluster that nobody was told of and whose grace is over."""
+        """Have findings of a cluster whose grace is over, of which people were notified or not."""
         arn = self.cluster_arn(cluster_id)
         before = datetime.now(UTC) - timedelta(hours=2)
+        told = Told(before, Compliance.NON_COMPLIANT, before) if notified else None
         for rule_id in rule_ids:
             finding = a_finding(rule_id, cluster_id=cluster_id, id=f"{arn}#{rule_id}")
             self.ledger.write(
@@ -86,6 +101,9 @@ class Deployed:
                     opened_at=before,
                     judged_at=before,
                     objects=objects,
+                    newest=datetime.now(UTC) if rule_id > "EMRLOG-1" else None,
+                    told=told,
+                    ever_told=notified,
                 )
             )
 

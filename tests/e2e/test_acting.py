@@ -20,6 +20,8 @@ pytestmark = pytest.mark.xdist_group("acting")
 
 type Eventually = Callable[..., Any]
 PROTECTED = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
+FIRST = [{"itemIdentifier": "m0"}]
+"""The batch's first message, to be delivered again."""
 
 
 def done(stack: Deployed, cluster_id: str) -> list[dict[str, Any]]:
@@ -81,21 +83,19 @@ def test_what_the_policy_does_not_list_is_told_and_left_running(
     assert acting.estate.state_of(cluster_id) == "STARTING"
 
 
-def test_a_request_for_a_good_cluster_ends_nothing_and_says_so(acting: Deployed) -> None:
+def test_a_request_for_a_good_cluster_terminates_nothing_and_has_it_checked(
+    acting: Deployed, eventually: Eventually
+) -> None:
     cluster_id = acting.estate.launch("framed", LogEncryptionKmsKeyId=acting.keys.approved)
-    request = {
-        "schema": "emr-log-guard/enforcement/1",
-        "cluster_arn": acting.cluster_arn(cluster_id),
-    }
+    eventually(lambda: acting.checked_twice(cluster_id))
+    before = len(acting.verdicts(cluster_id))
 
-    assert acting.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+    requested_end(acting, cluster_id)
 
+    verdicts = eventually(lambda: acting.verdicts(cluster_id)[before:])
+    assert set(verdicts) == {"COMPLIANT"}
     assert acting.estate.state_of(cluster_id) == "STARTING"
-    [alert] = acting.inbox.about(cluster_id)
-    assert (alert["kind"], alert["next_step"]) == (
-        "enforcement.skipped",
-        "spared_no_longer_called_for",
-    )
+    assert not acting.inbox.about(cluster_id)
 
 
 def test_a_request_for_an_ended_cluster_is_a_success(
@@ -228,9 +228,14 @@ def stored_policy(stack: Deployed) -> dict[str, Any]:
 
 def requested_end(stack: Deployed, cluster_id: str) -> None:
     """Ask `enforce` for a cluster's end, as a check had done before the policy changed."""
+    assert requested(stack, cluster_id) == ({"batchItemFailures": []}, None)
+
+
+def requested(stack: Deployed, cluster_id: str) -> tuple[Any, str | None]:
+    """Ask `enforce` for a cluster's termination: its answer, and the kind of its error."""
     schema = "emr-log-guard/enforcement/1"
     request = {"schema": schema, "cluster_arn": stack.cluster_arn(cluster_id)}
-    assert stack.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+    return stack.invoke("EnforceFunction", batch(request))
 
 
 def test_the_policy_that_the_template_writes_has_the_stacks_parameters(acting: Deployed) -> None:
@@ -253,28 +258,28 @@ def test_a_policy_that_only_observes_silences_and_stops(
 
         requested_end(acting, cluster_id)  # it reads the policy afresh each time
 
-        [alert] = acting.inbox.about(cluster_id)
-        assert (alert["kind"], alert["findings"]) == ("enforcement.skipped", [])
+        assert not acting.inbox.about(cluster_id)
         assert acting.estate.state_of(cluster_id) == "STARTING"
 
 
-def test_an_invalid_policy_is_told_and_terminates_nothing(
+def test_while_the_policy_is_invalid_the_last_valid_one_alerts_and_nothing_is_terminated(
     acting: Deployed, eventually: Eventually
 ) -> None:
+    good = acting.estate.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
+    assert acting.check(good) is None
     with acting.policy('{"mode": "enforce", "exemption": []}'):
         cluster_id = acting.estate.launch("while-invalid")
-        [told, *_] = eventually(lambda: acting.inbox.about(cluster_id))
-        requested_end(acting, cluster_id)
+        [told] = eventually(lambda: acting.inbox.about(cluster_id))
+        assert requested(acting, cluster_id) == ({"batchItemFailures": FIRST}, None)
 
-        assert told["next_step"] == "nothing_in_alert_mode"
+        assert [finding["rule_id"] for finding in told["findings"]] == ["EMRLOG-002"]
+        assert told["next_step"] == "nothing_without_policy"
         assert acting.estate.state_of(cluster_id) == "STARTING"
-        invalid = [a for a in acting.inbox.alerts if a["kind"] == "policy.invalid"]
-        assert {tuple(alert["problems"]) for alert in invalid} == {
-            ("exemption: no such field; correct its name, or remove it",)
-        }
+        [invalid] = [a for a in acting.inbox.alerts if a["kind"] == "policy.invalid"]
+        assert invalid["problems"] == ["exemption: no such field; correct its name, or remove it"]
 
 
-def test_an_exemption_spares_a_cluster_and_keeps_everybody_quiet(
+def test_an_exemption_saves_a_cluster_and_keeps_everybody_quiet(
     acting: Deployed, eventually: Eventually
 ) -> None:
     exemption = {
@@ -291,9 +296,7 @@ def test_an_exemption_spares_a_cluster_and_keeps_everybody_quiet(
 
         requested_end(acting, cluster_id)
 
-        [alert] = acting.inbox.about(cluster_id)
-        assert alert["kind"] == "enforcement.skipped"
-        assert alert["findings"][0]["status"] == "EXEMPT"
+        assert not acting.inbox.about(cluster_id)
         assert acting.estate.state_of(cluster_id) == "STARTING"
 
 
