@@ -23,6 +23,7 @@ READING: Statement = {
         "iam:SimulatePrincipalPolicy",
         "kms:DescribeKey",
         "kms:GetKeyPolicy",
+        "s3:ListBucket",  # for HeadBucket: whose the log bucket is
     ],
     "Resource": "*",
 }
