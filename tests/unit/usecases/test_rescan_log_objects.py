@@ -162,6 +162,21 @@ def test_a_deep_run_knows_how_many_there_are_and_when_none_is_left(rescans: Resc
     assert rescans.world.kinds == ["finding.opened", "finding.resolved"]
 
 
+def test_when_the_newest_bad_object_was_written_is_known(rescans: Rescans) -> None:
+    """A termination prevents something only while bad logs are still written."""
+    for minutes in (90, 10, 50):
+        rescans.folders.put(
+            f"{HOME}node/bad-{minutes}.gz", NOW - timedelta(minutes=minutes), SSE_S3
+        )
+
+    rescans.run(LOGS)
+
+    entry = rescans.world.entries["EMRLOG-101"]
+    assert entry.newest == NOW - timedelta(minutes=10)
+    assert entry.ongoing(NOW)
+    assert not entry.ongoing(NOW + timedelta(hours=1))
+
+
 def test_a_deep_run_that_did_not_see_all_resolves_nothing(rescans: Rescans) -> None:
     bad = f"{HOME}node/bad.gz"
     rescans.folders.put(bad, NOW, SSE_S3)

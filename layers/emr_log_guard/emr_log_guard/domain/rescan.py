@@ -107,6 +107,8 @@ class BadObjects:
 
     finding: Finding
     objects: tuple[ObjectVersion, ...] = ()
+    newest: datetime | None = None
+    """When the newest of all was written, UTC; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -212,6 +212,7 @@ def _sighting(found: list[BadObjects], at: datetime, extent: Extent) -> Sighting
         Kind.LOG_OBJECTS,
         at,
         bad=tuple(dict.fromkeys(objects))[:OBJECTS],
+        newest=max((each.newest for each in parts if each.newest), default=None),
         extent=extent,
     )
 

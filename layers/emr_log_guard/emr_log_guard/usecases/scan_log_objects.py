@@ -31,7 +31,7 @@ from emr_log_guard.usecases.ports import (
     Steps,
 )
 from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
-from emr_log_guard.usecases.rescan_ports import LogFolders
+from emr_log_guard.usecases.rescan_ports import ListedObject, LogFolders
 
 SECONDS = 600
 """How long one invocation goes on before it leaves the rest to another."""
@@ -86,11 +86,12 @@ class ScanLogObjects:
             self.approved_targets,
         ).under(policy)
 
-        def one(version: ObjectVersion) -> LogObjectFacts | None:
+        def one(listed: ListedObject) -> LogObjectFacts | None:
             try:
-                return read(version)
+                facts = read(listed.version)
             except ObjectNotFoundError:  # deleted since it was listed
                 return None
+            return facts and _dated(facts, listed.modified)
 
         with ThreadPoolExecutor(self.threads, "object") as pool:
             facts = at_once(found, one, pool, 2 * self.threads)
@@ -107,7 +108,11 @@ class ScanLogObjects:
             listed=listing.count,
             log_objects=tally.counts,
             bad=tuple(
-                BadObjects(each, tuple(tally.objects[each.rule_id, each.compliance]))
+                BadObjects(
+                    each,
+                    tuple(tally.objects[each.rule_id, each.compliance]),
+                    tally.newest.get((each.rule_id, each.compliance)),
+                )
                 for each in findings
                 if each.needs_attention
             ),
@@ -120,7 +125,7 @@ class ScanLogObjects:
         except ClusterNotFoundError:
             return None
 
-    def _found(self, listing: "_Listing", deep: bool) -> Iterator[ObjectVersion]:  # noqa: FBT001
+    def _found(self, listing: "_Listing", deep: bool) -> Iterator[ListedObject]:  # noqa: FBT001
         """List what is to be read; stop between two keys when it has taken long enough."""
         begun, folder = self.timer(), listing.folder
         for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
@@ -131,7 +136,7 @@ class ScanLogObjects:
             listing.key = key
             listing.count += 1
             if folder.since is None or listed.modified >= folder.since:
-                yield listed.version
+                yield listed
 
 
 @dataclass(slots=True)
@@ -156,6 +161,8 @@ class _Tally:
     objects: defaultdict[tuple[str, Compliance], list[ObjectVersion]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    newest: dict[tuple[str, Compliance], datetime] = field(default_factory=dict)
+    """When the newest of them all was written, where that is known."""
 
     def add(self, facts: LogObjectFacts) -> LogObjectFacts:
         outcomes = {rule.id: rule.check(facts) for rule in self.rules}
@@ -166,11 +173,14 @@ class _Tally:
         return facts
 
     def _tell(self, facts: LogObjectFacts, rules: dict[str, Compliance], worst: Compliance) -> None:
+        known = facts.encryption if isinstance(facts.encryption, Encryption) else None
         for rule_id, compliance in rules.items():
             named = self.objects[rule_id, compliance]
             if len(named) < OBJECTS:
                 named.append(facts.version)
-        known = facts.encryption if isinstance(facts.encryption, Encryption) else None
+            if known is not None and known.written_at is not None:
+                before = self.newest.get((rule_id, compliance), known.written_at)
+                self.newest[rule_id, compliance] = max(before, known.written_at)
         self.tell(
             {
                 "cluster_id": facts.cluster_id,
@@ -186,6 +196,14 @@ class _Tally:
                 "rules": rules,
             }
         )
+
+
+def _dated(facts: LogObjectFacts, modified: datetime) -> LogObjectFacts:
+    """Note when an object was written, as the listing says."""
+    known = facts.encryption
+    if not isinstance(known, Encryption):
+        return facts
+    return replace(facts, encryption=replace(known, written_at=modified))
 
 
 def _placed(folder: Folder, cluster: Cluster | None) -> Folder:
