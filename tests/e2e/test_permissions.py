@@ -12,6 +12,7 @@ import pytest
 
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.termination import Stage, Termination
 from sandbox.polling import wait_for
 from sandbox.running import ACCOUNT_ID
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
@@ -261,9 +262,11 @@ def review_findings(stack: Deployed) -> object:
 
 
 def check_log_of_step(stack: Deployed) -> Iterator[object]:
-    """Have a log object checked that only its step explains."""
-    key = stack.estate.make_key(f"key-{next(fresh)}")
-    cluster_id = launch_with_step(stack, key, LogUri="s3://plain-logs/")
+    """Have a log object checked that only its step explains: its key is approved."""
+    key, clusters = stack.keys.approved, stack.estate.make_key(f"key-{next(fresh)}")
+    cluster_id = launch_with_step(
+        stack, key, LogUri="s3://plain-logs/", LogEncryptionKmsKeyId=clusters
+    )
     [step] = stack.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
     log = f"{cluster_id}/steps/{step['Id']}/stderr.gz"
     stack.account.client("s3").put_object(
@@ -274,15 +277,14 @@ def check_log_of_step(stack: Deployed) -> Iterator[object]:
 
 
 def launch_with_step(stack: Deployed, key: str, **settings: Any) -> str:  # noqa: ANN401
-    """Launch a good cluster with a step whose logs get a key that nobody approved."""
+    """Launch a good cluster with a step whose logs get a key of their own."""
     step = {
         "Name": "own-key",
         "HadoopJarStep": {"Jar": "command-runner.jar"},
         "StepMonitoringConfiguration": {"S3MonitoringConfiguration": {"EncryptionKeyArn": key}},
     }
-    return stack.estate.launch(
-        "step", LogEncryptionKmsKeyId=stack.keys.approved, Steps=[step], **settings
-    )
+    good = {"LogEncryptionKmsKeyId": stack.keys.approved}
+    return stack.estate.launch("step", Steps=[step], **(good | settings))
 
 
 def enforce(stack: Deployed) -> object:
@@ -311,7 +313,8 @@ def enforce(stack: Deployed) -> object:
     seen = []
     for cluster_id, logs in clusters.items():
         if cluster_id != unopened:
-            stack.opened_long_ago(cluster_id, "EMRLOG-002", "EMRLOG-008", "EMRLOG-101")
+            rules = ("EMRLOG-002", "EMRLOG-008", "EMRLOG-101")
+            stack.opened_long_ago(cluster_id, *rules, notified=True)
         request = {
             "schema": "emr-log-guard/enforcement/1",
             "cluster_arn": stack.cluster_arn(cluster_id),
@@ -320,7 +323,27 @@ def enforce(stack: Deployed) -> object:
         result = stack.invoke("EnforceFunction", batch(request))
         ended = stack.estate.state_of(cluster_id) in ("TERMINATING", "TERMINATED")
         seen.append((result, ended, told(stack, cluster_id, *OUTCOMES)))
-    return seen
+    return [*seen, verify(stack)]
+
+
+def verify(stack: Deployed) -> object:
+    """Ask what became of a termination that EMR accepted and that has not ended the cluster."""
+    cluster_id = stack.estate.launch("bad")
+    stack.opened_long_ago(cluster_id, "EMRLOG-002", notified=True)
+    accepted = Termination(
+        cluster_id=cluster_id,
+        stage=Stage.ACCEPTED,
+        at=datetime.now(UTC),
+        rules=("EMRLOG-002",),
+    )
+    stack.ledger.write_termination(accepted)
+    request = {
+        "schema": "emr-log-guard/enforcement/1",
+        "cluster_arn": stack.cluster_arn(cluster_id),
+        "verify": True,
+    }
+    result = stack.invoke("EnforceFunction", batch(request))
+    return result, False, told(stack, cluster_id, *OUTCOMES)
 
 
 def a_run(stack: Deployed, **more: object) -> dict[str, object]:
@@ -539,10 +562,11 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
     (answer, found, *_), (alerts, scheduled), (_, _, objects, *_), (_, _, versions, *_) = usual[
         "ScanShardFunction"
     ][:4]
-    assert (answer, scheduled, objects) == ({}, True, [])
+    assert (answer, scheduled) == ({}, True)
+    assert [each["EMRLOG-103"] for each in objects] == ["NON_COMPLIANT"]  # nobody approved its key
     assert set(found) == {("EMRLOG-006", "NON_COMPLIANT"), ("EMRLOG-002", "NON_COMPLIANT")}
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
-    assert [each["EMRLOG-101"] for each in versions] == ["NON_COMPLIANT"]
+    assert sorted(each["EMRLOG-101"] for each in versions) == ["COMPLIANT", "NON_COMPLIANT"]
     finished = usual["FinishRescanFunction"]
     assert (finished[0], finished[2]) == ((None, 3, 0, 0), [True, True])
     assert (finished[3], finished[5]) == ((None, 0, 1, 0), [False, True])
@@ -551,6 +575,10 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
         False,  # the good one, on which there may be sessions
         *(True, False, True, False),
         False,  # the one that a check has to open first
+        False,  # the one that EMR does not terminate
+    ]
+    assert usual["EnforceFunction"][-1][2] == [
+        ("enforcement.failed", "still_running", [("EMRLOG-002", "NON_COMPLIANT")])
     ]
 
 
