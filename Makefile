@@ -6,6 +6,8 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PYTEST_ARGS ?= -n 2 --dist loadgroup
+# How many histories `make prove` takes each state machine and fuzzer through.
+HISTORIES ?= 100000
 # Which faults `make chaos` injects, all unless named; how many at once; how much sooner is retried.
 ROWS ?=
 JOBS ?= 2
@@ -97,6 +99,10 @@ bench: setup .venv/bench/.synced ## measure audit beside Cloud Custodian, and wr
 .PHONY: chaos
 chaos: setup ## inject faults of AWS into the stack and compare (half an hour; ROWS='none sns-down' for some)
 	@.venv/dev/bin/python -m sandbox.chaos --jobs $(JOBS) --scale $(SCALE) $(ROWS)
+
+.PHONY: prove
+prove: setup ## take the state machines and fuzzers through HISTORIES=100000 histories each (hours)
+	@.venv/dev/bin/python -m tests.prove --histories $(HISTORIES)
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes

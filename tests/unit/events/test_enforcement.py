@@ -69,7 +69,7 @@ def test_a_mistaken_request_is_refused_by_the_name_of_its_field(body: str, field
         parse_enforcement_request(body)
 
 
-@pytest.mark.parametrize("body", ["", "null", "[]", "j-2AXXXXXXGAPLF", "{"])
+@pytest.mark.parametrize("body", ["", "null", "[]", "j-2AXXXXXXGAPLF", "{", "\ud800"])
 def test_what_is_no_request_is_refused(body: str) -> None:
     with pytest.raises(InvalidEventError, match="not EnforcementRequest"):
         parse_enforcement_request(body)

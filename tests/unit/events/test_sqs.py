@@ -75,3 +75,15 @@ def test_what_came_of_the_messages_together_is_delivered_again_where_it_is_not_f
 
     assert finished == [["A", "B"]]
     assert answer == failed("m1", "m2")
+
+
+@pytest.mark.parametrize("record", [{"body": "a"}, {"messageId": "m0"}, {"dynamodb": {}}, "a"])
+def test_what_is_no_message_of_sqs_is_refused_before_anything_is_handled(record: object) -> None:
+    batch = {"Records": [*a_batch("a")["Records"], record]}  # type: ignore[misc]
+
+    with pytest.raises(InvalidEventError, match=r"not Batch: .*Records\[1\]"):
+        each_body(batch, shout)
+
+
+def test_a_body_that_is_no_text_fails_alone() -> None:
+    assert each_body(a_batch("a", "\ud800"), lambda body: body.encode()) == ([b"a"], failed("m1"))

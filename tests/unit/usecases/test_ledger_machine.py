@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -13,6 +12,7 @@ from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, Sightin
 from emr_log_guard.domain.news import owed
 from emr_log_guard.errors import AlertNotAcceptedError, AlertUnderWayError
 from emr_log_guard.usecases.keep_ledger import Judgement
+from tests.histories import histories
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, a_policy
 from tests.unit.usecases.world import World
 
@@ -161,5 +161,5 @@ class Ledger(RuleBasedStateMachine):
             assert self.told[-1][1].kind == "finding.resolved"
 
 
-Ledger.TestCase.settings = settings(max_examples=150, stateful_step_count=25)
+Ledger.TestCase.settings = histories(150, 25)
 TestLedger = Ledger.TestCase

@@ -15,12 +15,13 @@ def convert[T](value: Any, shape: type[T]) -> T:  # noqa: ANN401 - what arrives 
     """Read a value of the given shape.
 
     Raises:
-        InvalidEventError: It has another shape; the message names the field.
+        InvalidEventError: It has another shape, or text that is none: half of a surrogate pair. The
+            message names the field.
 
     """
     try:
         return msgspec.convert(value, shape)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         message = f"not {shape.__name__}: {error}"
         raise InvalidEventError(message) from error
 
@@ -29,11 +30,12 @@ def decode[T](text: str, shape: type[T]) -> T:
     """Read JSON of the given shape.
 
     Raises:
-        InvalidEventError: It is no JSON, or has another shape; the message names the field.
+        InvalidEventError: It is no JSON, has another shape, or text that is none: half of a
+            surrogate pair. The message names the field.
 
     """
     try:
         return msgspec.json.decode(text, type=shape)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         message = f"not {shape.__name__}: {error}"
         raise InvalidEventError(message) from error

@@ -15,10 +15,18 @@ from emr_log_guard.events.parsing import convert
 from emr_log_guard.observability import logger
 
 
+class Message(msgspec.Struct, frozen=True, rename="camel"):
+    """What has to be known of a message to take it, or to have it delivered again."""
+
+    message_id: str
+    body: Any
+    """Text; what is wrong with it concerns its own message alone."""
+
+
 class Batch(msgspec.Struct, frozen=True, rename="pascal"):
     """What SQS invokes a function with."""
 
-    records: list[dict[str, Any]]
+    records: tuple[Message, ...]
 
 
 def each_body[T](
@@ -77,7 +85,8 @@ def _each_record[T](
             logger.exception("message failed", message_id=record.message_id)
             raise
 
-    records = convert(event, Batch).records
+    convert(event, Batch)
+    records: list[dict[str, Any]] = event["Records"]
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     with processor(records, handle_record) as batch:
         handled = batch.process()
