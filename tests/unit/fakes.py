@@ -13,6 +13,7 @@ from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecisi
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.notice import Notice
+from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, ShardFailed
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.domain.unresolved import Unresolved
@@ -302,8 +303,15 @@ class FakeAlerts:
     def __init__(self, journal: Journal | None = None) -> None:
         self.published: list[Alert] = []
         self.rescans: list[RescanReport] = []
+        self.policy_problems: list[PolicyProblem] = []
         self.journal: Journal = [] if journal is None else journal
         self.failure: Exception | None = None
+
+    def policy_invalid(self, problem: PolicyProblem) -> None:
+        self.journal.append("policy invalid")
+        if self.failure:
+            raise self.failure
+        self.policy_problems.append(problem)
 
     def rescan_done(self, report: RescanReport) -> None:
         self.journal.append("rescan done")

@@ -155,6 +155,12 @@ INVALID = PolicyProblem("/emr-log-guard/prod/policy", 7, ("mode: write one of â€
 UNREADABLE = PolicyProblem(
     "/emr-log-guard/prod/policy", None, ("ssm:GetParameter answered AccessDeniedException",)
 )
+MISSING_KEY = PolicyProblem(
+    "/emr-log-guard/prod/policy",
+    7,
+    ("approved_keys[1]: alias/logs does not exist (KMS answered NotFoundException); correct it",),
+    in_force=True,
+)
 PLACE = {"account": ACCOUNT, "region": REGION}
 _DIFFERENCE = REPORT.difference
 RESCAN = RescanDone(
@@ -172,6 +178,7 @@ PUBLISHED: Mapping[str, Published] = {
     **{name: Published(alert, alert_messages(alert)) for name, alert in ALERTS.items()},
     "policy-invalid": Published(INVALID, policy_messages(INVALID, PLACE)),
     "policy-unreadable": Published(UNREADABLE, policy_messages(UNREADABLE, PLACE)),
+    "policy-missing-key": Published(MISSING_KEY, policy_messages(MISSING_KEY, PLACE)),
     "rescan": Published(RESCAN, rescan_messages(REPORT)),
 }
 PLAIN = Notice(subject="[HIGH] something new", text="[HIGH] something new\n\nmore of it\n")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
-from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoPolicyHistory
 from emr_log_guard.domain.ledger import Entry
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import Termination
@@ -15,6 +15,7 @@ from emr_log_guard.usecases.check_cluster import CheckCluster, ClusterChecked
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.enforce import Enforce
 from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
@@ -107,6 +108,11 @@ class World:
         )
 
     @property
+    def notify_missing_keys(self) -> NotifyMissingKeys:
+        history = DynamoPolicyHistory(self.table, "findings", self.clock)
+        return NotifyMissingKeys("/emr-log-guard/test/policy", history, self.alerts, self.clock)
+
+    @property
     def check_cluster(self) -> CheckCluster:
         read_facts = ReadClusterFacts(
             self.keys,
@@ -125,6 +131,7 @@ class World:
             policy=self.current_policy,
             ledger=self.ledger,
             keep=self.keep,
+            notify_missing_keys=self.notify_missing_keys,
             clock=self.clock,
             runbook=runbook,
         )

@@ -9,7 +9,8 @@
 | a cluster's id | `history#<time>#<invocation>` | a decision |
 | `keys` | `<ARN>#<cluster id>` | that its logs use the key, or name it by the alias |
 | `policy` | `last_valid` | the last valid policy document |
-| `policy` | `problem` | which problem of the policy people were last notified of |
+| `policy` | `problem#policy` | which problem of the policy people were last notified of |
+| `policy` | `problem#key#<identifier>` | that people were notified of a missing key |
 | `rescan` | `claim` | which execution re-scans |
 
 One Query reads all that is remembered of a cluster. Every write of an entry or a cluster names the
@@ -49,7 +50,7 @@ _BATCH = 100
 _NOTIFYING = timedelta(minutes=1)
 _NOTIFY_AGAIN = timedelta(days=1)
 _POLICY: "Item" = {"pk": {"S": "policy"}, "sk": {"S": "last_valid"}}
-_PROBLEM: "Item" = {"pk": {"S": "policy"}, "sk": {"S": "problem"}}
+_PROBLEM = "problem#"
 _CLUSTER = "cluster"
 _ENFORCEMENT = "enforcement"
 _FINDING = "finding#"
@@ -309,7 +310,7 @@ class DynamoLedger:
 
 
 class DynamoPolicyHistory:
-    """The last valid policy, and the problem that people were last notified of: two items."""
+    """The last valid policy, and the problems that people were last notified of: an item each."""
 
     def __init__(self, client: DynamoClient, table: str, clock: Callable[[], datetime]) -> None:
         """Keep them in this table."""
@@ -353,19 +354,21 @@ class DynamoPolicyHistory:
         )
 
     @contextmanager
-    def once(self, problem: str) -> Iterator[bool]:
+    def once(self, problem: str, about: str = "policy") -> Iterator[bool]:
         """Say whether the caller is the one to notify of a problem: one or two PutItems.
 
         Whoever says so first has a minute; if it dies, the next one does. The same problem may be
         notified of again after a day.
         """
         now = self._clock()
-        first = self._mark(problem, now, now + _NOTIFYING)
+        first = self._mark(about, problem, now, now + _NOTIFYING)
         yield first
         if first:
-            self._mark(problem, now, now + _NOTIFY_AGAIN, own=True)
+            self._mark(about, problem, now, now + _NOTIFY_AGAIN, own=True)
 
-    def _mark(self, problem: str, now: datetime, until: datetime, *, own: bool = False) -> bool:
+    def _mark(
+        self, about: str, problem: str, now: datetime, until: datetime, *, own: bool = False
+    ) -> bool:
         request: dict[str, Any] = {}
         if not own:
             request = {
@@ -377,7 +380,13 @@ class DynamoPolicyHistory:
                     ":now": {"S": _moment(now)},
                 },
             }
-        item: Item = {**_PROBLEM, "problem": {"S": problem}, "until": {"S": _moment(until)}}
+        item: Item = {
+            "pk": _POLICY["pk"],
+            "sk": {"S": f"{_PROBLEM}{about}"},
+            "problem": {"S": problem},
+            "until": {"S": _moment(until)},
+            **_expiry(until),
+        }
         with _lost_race() as race:
             self._client.put_item(TableName=self._table, Item=item, **request)
         return not race

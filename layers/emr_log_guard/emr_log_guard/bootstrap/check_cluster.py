@@ -11,13 +11,15 @@ from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import RememberedBuckets, RememberedKeys, RememberedRoles
 from emr_log_guard.adapters.s3 import S3Buckets
+from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
+from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, policy_history
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
 
@@ -62,6 +64,12 @@ def cluster_check(
         policy=policy,
         ledger=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         keep=keep,
+        notify_missing_keys=NotifyMissingKeys(
+            settings.policy_parameter_name,
+            policy_history(settings),
+            SnsAlerts(clients.sns, settings.alerts_topic_arn),
+            utc_now,
+        ),
         clock=utc_now,
         runbook=settings.runbook,
     )

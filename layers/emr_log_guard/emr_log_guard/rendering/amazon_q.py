@@ -177,7 +177,7 @@ def _next_steps(notice: Notice) -> Iterator[str]:
                 where = url if _HARMLESS_URL.match(url) else _code(url)
                 yield f"Runbook of {finding.rule_id}: {where}"
         case PolicyProblem() as problem:
-            yield policy_next()
+            yield policy_next(problem)
             yield from (code_span(each) for each in policy_fix(problem) if each[0] != "#")
         case _:
             yield "See the report."

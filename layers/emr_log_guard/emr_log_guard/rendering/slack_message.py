@@ -160,7 +160,7 @@ def _about_policy(problem: PolicyProblem, notice: Notice) -> Iterator[Block]:
     lines = [shortened(each, _NAME) for each in wrong] + ([f"and {left} more"] if left else [])
     yield RichTextBlock(elements=[_line([_bold("What is wrong")]), _code("\n".join(lines)[:_TEXT])])
     yield SectionBlock(
-        text=MarkdownTextObject(text=f"*What happens next*\n{policy_next()}", verbatim=True)
+        text=MarkdownTextObject(text=f"*What happens next*\n{policy_next(problem)}", verbatim=True)
     )
     yield RichTextBlock(elements=[_line([_bold("Fix")]), _code("\n".join(policy_fix(problem)))])
 

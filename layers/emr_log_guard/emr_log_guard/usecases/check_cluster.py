@@ -1,9 +1,10 @@
 """Check a cluster: read it, judge it, decide, act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from emr_log_guard.domain.approved_keys import missing_approved_keys
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding, overall_of
@@ -17,6 +18,7 @@ from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.in_force import in_force
 from emr_log_guard.rules.judge import Judging, judge_cluster
 from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.ports import Clusters, Ledger, PolicyInForce
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
@@ -58,6 +60,7 @@ class CheckCluster:
     policy: PolicyInForce
     ledger: Ledger
     keep: KeepLedger
+    notify_missing_keys: NotifyMissingKeys
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -85,14 +88,16 @@ class CheckCluster:
         known = Known(self.clusters.describe(hint.cluster_id), hint.launched_by)
         if known.cluster.gone and memory.known is not None and memory.known.evaluated:
             judgement = Judgement(hint.cluster_id, known.cluster, known=known, over=True)
+            missing: Mapping[str, str] = {}
         else:
             known = known.merged_into(memory.known)
-            judgement = self._judge(known, policy, now, afresh=hint.afresh)
+            judgement, missing = self._judge(known, policy, now, afresh=hint.afresh)
         judgement = replace(judgement, since=hint.at)
         judged = (sighting.finding for sighting in judgement.sightings)
         findings = exempted(judged, known.cluster, policy, now)
         record_findings("cluster checked", hint.cluster_id, findings)
         actions = self.keep(judgement, policy, memory)
+        self.notify_missing_keys(policy, missing)
         return ClusterChecked(
             hint.cluster_id,
             known.cluster.state,
@@ -100,13 +105,16 @@ class CheckCluster:
             tuple(type(action).__name__ for action in actions),
         )
 
-    def _judge(self, known: Known, policy: Policy, now: datetime, *, afresh: bool) -> Judgement:
+    def _judge(
+        self, known: Known, policy: Policy, now: datetime, *, afresh: bool
+    ) -> tuple[Judgement, Mapping[str, str]]:
+        """Judge a cluster; name the approved keys that do not exist, too."""
         cluster = known.cluster
         rules = in_force(CLUSTER_RULES, policy)
         read = self.read_afresh if afresh else self.read_facts
         facts = replace(read.under(policy, rules)(cluster), log_key_worked=known.log_key_worked)
         findings = judge_cluster(facts, rules, Judging(now, self.runbook, known.launched_by))
-        return Judgement(
+        judgement = Judgement(
             cluster.id,
             cluster,
             tuple(
@@ -120,3 +128,4 @@ class CheckCluster:
                 evaluated=True,
             ),
         )
+        return judgement, missing_approved_keys(facts.approved_keys)

@@ -161,7 +161,7 @@ class PolicyAlerts(Protocol):
     """Tells people about the policy itself."""
 
     def policy_invalid(self, problem: PolicyProblem) -> None:
-        """Say that the stored policy cannot be gone by."""
+        """Say what is wrong with the stored policy."""
         ...
 
 
@@ -205,8 +205,10 @@ class PolicyHistory(Protocol):
         """Give the last valid document; None when there never was one."""
         ...
 
-    def once(self, problem: str) -> AbstractContextManager[bool]:
+    def once(self, problem: str, about: str = "policy") -> AbstractContextManager[bool]:
         """Say whether the caller is the one to notify of a problem.
+
+        Of what it is about, only the last problem is remembered.
 
         What the block does counts as notified when it ends, and not when it raises.
         """
