@@ -12,7 +12,6 @@ from emr_log_guard.domain.findings import (
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.premises import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
@@ -35,7 +34,7 @@ def check(facts: LogObjectFacts) -> Outcome:
             return insufficient_data(f"S3 names no key for {facts.version}")
         case KeyNotFound(reason=reason):
             return insufficient_data(f"whose key {facts.version} has is unknown: {reason}")
-        case Unresolved() as unread:
+        case unread:
             reason = f"whose key {facts.version} has is unknown: {unread.reason}"
             return undetermined(replace(unread, reason=reason))
 
