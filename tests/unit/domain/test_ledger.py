@@ -528,3 +528,14 @@ def test_a_policy_is_stale_where_one_that_was_stored_later_has_decided(
     policy = Policy(stored_at=None if stored is None else NOW + stored * SECOND)
 
     assert Memory({"EMRLOG-002": entry}).decided_under_newer(policy) is newer
+
+
+def test_what_could_not_be_read_for_long_proves_nothing_when_it_is_read_at_last() -> None:
+    unread = evaluated(None, timedelta(0), DOUBT, once_lasting=DOUBT)
+    violated = transient(unread, LASTED)
+    assert violated.finding.compliance is DOUBT
+    assert violated.transient_since == NOW + LASTED
+
+    # An unread fact in between does not start it anew.
+    again = evaluated(violated, LASTED + timedelta(minutes=10), DOUBT, once_lasting=DOUBT)
+    assert transient(again, 2 * LASTED).finding.compliance is BAD

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
 from emr_log_guard.domain.findings import Status
@@ -589,3 +590,18 @@ def test_a_key_that_worked_and_was_disabled_terminates_where_the_policy_lists_it
     assert world.enforce(request) is NextStep.TERMINATION_STARTED
     assert world.termination is not None
     assert world.termination.rules == ("EMRLOG-201",)
+
+
+@pytest.mark.parametrize("cluster", [a_cluster(), PROTECTED])
+def test_what_emr_accepted_is_not_taken_back_by_what_is_decided_later(
+    world: World, cluster: Cluster
+) -> None:
+    world.enforce(REQUEST)
+    world.clusters.known = {CLUSTER_ID: cluster}  # EMR's answer lags behind
+
+    world.enforce(REQUEST)
+    assert stage(world) is Stage.ACCEPTED
+
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
+    world.check()
+    assert world.kinds == ["enforcement.done"]

@@ -112,6 +112,8 @@ class Entry:
     claim: Claim | None = None
     transient_since: datetime | None = None
     """Since when it rests on a transient fact, without a break, UTC; None where it does not."""
+    transient_violation: bool = False
+    """Whether that fact was ever read, and is wrong: what was only unread proves nothing."""
     pending_since: datetime | None = None
     """Since when a notification of it is pending, UTC; None when there is none."""
     decided_under: datetime | None = None
@@ -300,14 +302,25 @@ def _entered(entry: Entry | None, seen: Sighting, enforcement: Enforcement) -> E
             return entered  # what was proven without it does not become transient
         if entry.finding.compliance is not Compliance.NON_COMPLIANT:  # grace begins with the proof
             entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
-    return replace(entered, transient_since=since)
+    known = entry is not None and entry.open and entry.transient_violation
+    violation = since is not None and (
+        known or seen.finding.once_lasting is Compliance.NON_COMPLIANT
+    )
+    return replace(entered, transient_since=since, transient_violation=violation)
 
 
 def _transient_since(entry: Entry | None, seen: Sighting) -> datetime | None:
-    """Say since when a finding has rested on a transient fact without a break."""
+    """Say since when a finding has rested on a transient fact without a break.
+
+    A violation lasts from when it was first read, however long it could not be read before.
+    """
     if seen.finding.once_lasting is None:
         return None
-    return (entry.transient_since if entry is not None and entry.open else None) or seen.at
+    known = entry.transient_since if entry is not None and entry.open else None
+    if entry is None or known is None:
+        return seen.at
+    begins = seen.finding.once_lasting is Compliance.NON_COMPLIANT and not entry.transient_violation
+    return seen.at if begins else known
 
 
 def _attention(entry: Entry | None, seen: Sighting) -> Entry:

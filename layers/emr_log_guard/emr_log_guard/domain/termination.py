@@ -86,6 +86,11 @@ class Termination:
         return self.stage in _UNDER_WAY
 
     @property
+    def accepted(self) -> bool:
+        """Whether EMR accepted the call: nothing that is decided later takes that back."""
+        return self.stage in (Stage.ACCEPTED, Stage.OVERDUE)
+
+    @property
     def scheduled(self) -> bool:
         """Whether a schedule exists, or may exist."""
         return self.stage in (Stage.SCHEDULING, Stage.SCHEDULED)

@@ -171,8 +171,9 @@ class Enforce:
                 # A check notifies of what is resolved, exempt or cancelled, and cancels a schedule.
                 self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, f"The cluster is {cluster.state}.")
-                if memory.termination is not None and not memory.termination.scheduled:
-                    self._skipped(memory.termination, policy, step, "")
+                known = memory.termination
+                if known is not None and not (known.scheduled or known.accepted):
+                    self._skipped(known, policy, step, "")
                 return step
             case Spare(reason=step, findings=told, detail=detail):
                 detail = detail or f"The cluster is {cluster.state}."
@@ -180,6 +181,8 @@ class Enforce:
                 known = memory.termination or Termination(
                     cluster_id=cluster.id, stage=Stage.REQUESTED, at=now
                 )
+                if known.accepted:  # whatever is decided now, EMR terminates it
+                    return step
                 waits = known.scheduled and known.due is not None and known.due > now
                 skipped = known if waits else self._skipped(known, policy, step, detail)
                 self._notify(policy, cluster, told, skipped, step, detail)
@@ -410,7 +413,8 @@ def _as_recorded(finding: Finding, memory: Memory, now: datetime, policy: Policy
     entry = memory.entries.get(finding.rule_id)
     if entry is None or not entry.open:
         return finding
-    lasted = settled(finding, entry.transient_since, now, policy.enforcement)
+    since = entry.transient_since if entry.transient_violation else None
+    lasted = settled(finding, since, now, policy.enforcement)
     return replace(lasted, over=lasted.over or not replace(entry, finding=lasted).ongoing(now))
 
 
