@@ -101,7 +101,7 @@ def compare(
         unique, again = distinct(about)
         repeated += [Discrepancy(cluster_id, str(each)) for each in again]
         seen = Counter(notice for each in unique for notice in each.notices)
-        missing = (right.required | _in_time(right, unique)) - seen.keys()
+        missing = (right.required | _in_time(right, about)) - seen.keys()
         lost += [
             Discrepancy(cluster_id, f"{kind} {rule} of {right.cluster}")
             for kind, rule in sorted(missing)
@@ -148,11 +148,17 @@ def surplus(delivered: Iterable[Delivered]) -> list[Delivered]:
 
 
 def _in_time(right: Expectation, delivered: Iterable[Delivered]) -> frozenset[Notice]:
-    """Name what is required as well, for people were notified of its rule within the grace."""
+    """Name what is required as well, for people were notified of its rule within the grace.
+
+    A notification counts from its last delivery: what is delivered again was on no record before,
+    since whoever delivered it died.
+    """
+    opened = [each for each in delivered if each.kind == OPENED]
+    late = {each.id for each in opened if each.id is not None and each.at >= GRACE_SECONDS}
     early = {
         rule
-        for each in delivered
-        if each.kind == OPENED and each.at < GRACE_SECONDS
+        for each in opened
+        if each.at < GRACE_SECONDS and each.id not in late
         for rule in each.rules
     }
     return frozenset((kind, rule) for kind, rule in right.overtaken if rule in early)

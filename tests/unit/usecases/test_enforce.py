@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -605,3 +606,19 @@ def test_what_emr_accepted_is_not_taken_back_by_what_is_decided_later(
     world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
     world.check()
     assert world.kinds == ["enforcement.done"]
+
+
+@pytest.mark.parametrize("error", [REFUSED, TRANSIENT])
+def test_what_emr_accepted_once_is_the_guards_though_it_refuses_another_call(
+    world: World, error: Exception
+) -> None:
+    world.enforce(REQUEST)
+    world.clusters.failures["terminate"] = error  # EMR's answer lags behind
+    for _ in range(6):
+        with suppress(TerminationNotAcceptedError):
+            world.enforce(REQUEST)
+
+    world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
+    world.check()
+
+    assert world.kinds == ["enforcement.failed", "enforcement.done"]

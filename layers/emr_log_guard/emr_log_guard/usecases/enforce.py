@@ -243,14 +243,16 @@ class Enforce:
             record_enforcement(cluster.arn, NextStep.CLUSTER_ENDED, str(error))
             return NextStep.CLUSTER_ENDED
         except TerminationRefusedError as error:
-            self._failed(policy, cluster, decision.findings, calling, str(error))
+            self._failed(policy, cluster, decision.findings, known, str(error))
             return NextStep.TERMINATION_REFUSED
         except TerminationNotAcceptedError as error:
             calls = calling.calls + 1
             if calls < CALLS:
-                self._account(calling, stage=Stage.REQUESTED, calls=calls)
+                stage = Stage.OVERDUE if known.accepted else Stage.REQUESTED
+                self._account(calling, stage=stage, calls=calls)
             else:
-                self._failed(policy, cluster, decision.findings, calling, f"{error}, {calls} times")
+                detail = f"{error}, {calls} times"
+                self._failed(policy, cluster, decision.findings, known, detail)
             raise
         self._accepted(request, calling)
         detail = "Its termination protection was lifted." if decision.lift_protection else ""
@@ -267,15 +269,17 @@ class Enforce:
         policy: Policy,
         cluster: Cluster,
         findings: tuple[Finding, ...],
-        calling: Termination,
+        known: Termination,
         detail: str,
     ) -> None:
-        """Account for a termination that failed, and notify of it, once a cause."""
+        """Account for a termination that failed, and notify of it, once a cause.
+
+        What EMR accepted before stays accepted, though it refuses another call.
+        """
         step = NextStep.TERMINATION_REFUSED
         record_enforcement(cluster.arn, step, detail)
-        failed = self._account(
-            calling, stage=Stage.FAILED, reason=str(step), detail=detail, calls=0
-        )
+        stage = Stage.OVERDUE if known.accepted else Stage.FAILED
+        failed = self._account(known, stage=stage, reason=str(step), detail=detail, calls=0)
         self._notify(policy, cluster, findings, failed, step, detail)
 
     def _account(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
