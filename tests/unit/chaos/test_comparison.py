@@ -88,6 +88,9 @@ def test_what_the_grace_overtook_is_lost_only_where_people_knew_in_time() -> Non
         return len(compare(right, Observed(delivered, over=("j-1",))).lost)
 
     assert (lost(59), lost(61)) == (1, 0)
+    # Delivered again with the same id: whoever delivered it first died before it was on record.
+    first, again = (replace(OPENED, at=at, id="same") for at in (59, 200))
+    assert not compare(right, Observed((first, again, DONE), over=("j-1",))).lost
     announced = replace(OPENED, kind="enforcement.scheduled")
     assert compare(right, Observed((OPENED, announced, DONE), over=("j-1",))).clean
 
