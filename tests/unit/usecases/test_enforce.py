@@ -622,3 +622,15 @@ def test_what_emr_accepted_once_is_the_guards_though_it_refuses_another_call(
     world.check()
 
     assert world.kinds == ["enforcement.failed", "enforcement.done"]
+
+
+def test_who_was_notified_that_a_fact_could_not_be_read_was_not_notified_of_the_violation(
+    world: World,
+) -> None:
+    entry = world.entries["EMRLOG-002"]
+    world.ledger.write(replace(entry, told=Told(NOW, Compliance.INSUFFICIENT_DATA)))
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_NOT_NOTIFIED
+
+    assert world.journal == []
+    assert world.rechecks.asked == [CLUSTER_ID]

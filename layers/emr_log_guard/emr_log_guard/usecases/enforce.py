@@ -148,7 +148,11 @@ class Enforce:
         )
         entries = [entry for entry in memory.entries.values() if entry.open]
         grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in entries}
-        notified = {e.finding.id for e in entries if e.told is not None}
+        notified = {
+            entry.finding.id
+            for entry in entries
+            if entry.told is not None and entry.told.compliance is Compliance.NON_COMPLIANT
+        }
         decision = decide_enforcement(findings, cluster, policy, now, grace_ends, notified)
         decision = _unless_unread(decision, findings, entries, policy)
         if isinstance(decision, Terminate) and self.suppressions is not None:
