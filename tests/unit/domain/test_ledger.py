@@ -539,3 +539,11 @@ def test_what_could_not_be_read_for_long_proves_nothing_when_it_is_read_at_last(
     # An unread fact in between does not start it anew.
     again = evaluated(violated, LASTED + timedelta(minutes=10), DOUBT, once_lasting=DOUBT)
     assert transient(again, 2 * LASTED).finding.compliance is BAD
+
+
+def test_grace_begins_with_the_proof_of_what_could_not_be_determined_before() -> None:
+    unread = evaluated(None, timedelta(0), DOUBT)
+    proven = evaluated(unread, timedelta(minutes=15))
+
+    assert (proven.finding.compliance, proven.opened_at) == (BAD, NOW + timedelta(minutes=15))
+    assert evaluated(proven, timedelta(minutes=30)).opened_at == proven.opened_at

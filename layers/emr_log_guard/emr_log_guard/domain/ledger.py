@@ -298,10 +298,10 @@ def _entered(entry: Entry | None, seen: Sighting, enforcement: Enforcement) -> E
         # Only now is there something to prevent: grace begins with that.
         entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
     if entry is not None and entry.open and proven:
-        if entry.transient_since is None:
-            return entered  # what was proven without it does not become transient
         if entry.finding.compliance is not Compliance.NON_COMPLIANT:  # grace begins with the proof
             entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
+        elif entry.transient_since is None:
+            return entered  # what was proven without it does not become transient
     known = entry is not None and entry.open and entry.transient_violation
     violation = since is not None and (
         known or seen.finding.once_lasting is Compliance.NON_COMPLIANT
