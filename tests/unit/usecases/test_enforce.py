@@ -624,11 +624,19 @@ def test_what_emr_accepted_once_is_the_guards_though_it_refuses_another_call(
     assert world.kinds == ["enforcement.failed", "enforcement.done"]
 
 
-def test_who_was_notified_that_a_fact_could_not_be_read_was_not_notified_of_the_violation(
-    world: World,
-) -> None:
+@pytest.mark.parametrize(
+    "known",
+    [
+        None,
+        Told(NOW, Compliance.INSUFFICIENT_DATA),
+        Told(NOW, Compliance.NON_COMPLIANT),
+        Told(NOW, Compliance.NON_COMPLIANT, NOW + timedelta(minutes=5)),
+    ],
+    ids=["of nothing", "that it is unread", "of the violation alone", "of a later termination"],
+)
+def test_nothing_is_terminated_before_that_was_announced(world: World, known: Told | None) -> None:
     entry = world.entries["EMRLOG-002"]
-    world.ledger.write(replace(entry, told=Told(NOW, Compliance.INSUFFICIENT_DATA)))
+    world.ledger.write(replace(entry, told=known))
 
     assert world.enforce(REQUEST) is NextStep.SPARED_NOT_NOTIFIED
 

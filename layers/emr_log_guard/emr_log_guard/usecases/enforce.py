@@ -148,11 +148,7 @@ class Enforce:
         )
         entries = [entry for entry in memory.entries.values() if entry.open]
         grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in entries}
-        notified = {
-            entry.finding.id
-            for entry in entries
-            if entry.told is not None and entry.told.compliance is Compliance.NON_COMPLIANT
-        }
+        notified = {entry.finding.id for entry in entries if _announced(entry, now)}
         decision = decide_enforcement(findings, cluster, policy, now, grace_ends, notified)
         decision = _unless_unread(decision, findings, entries, policy)
         if isinstance(decision, Terminate) and self.suppressions is not None:
@@ -414,6 +410,17 @@ class Enforce:
             account_.cluster_id,
             lambda current: (current or account_).with_notified(step, cause),
         )
+
+
+def _announced(entry: Entry, now: datetime) -> bool:
+    """Say whether people were notified of this violation, and that it terminates by now."""
+    told = entry.told
+    return (
+        told is not None
+        and told.compliance is Compliance.NON_COMPLIANT
+        and told.deadline is not None
+        and told.deadline <= now
+    )
 
 
 def _as_recorded(finding: Finding, memory: Memory, now: datetime, policy: Policy) -> Finding:
