@@ -122,7 +122,7 @@ class Enforce:
         step, detail = NextStep.STILL_RUNNING, f"The cluster is {cluster.state}."
         record_enforcement(cluster.arn, step, detail)
         ours = memory.termination
-        if ours is not None and ours.stage in (Stage.ACCEPTED, Stage.OVERDUE):
+        if ours is not None and ours.accepted:
             overdue = self._account(ours, stage=Stage.OVERDUE)
             findings = tuple(
                 entry.finding for rule_id, entry in memory.entries.items() if rule_id in ours.rules
