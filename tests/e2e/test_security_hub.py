@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.ledger import Told
 from emr_log_guard.usecases.keep_ledger import note
 from tests.e2e.deployed import Deployed, batch, deployed
 from tests.security_hub import SecurityHub
@@ -67,11 +69,16 @@ def policy(stack: Deployed, **changes: object) -> Iterator[None]:
 
 
 def enforce_now(stack: Deployed, cluster_id: str) -> object:
-    """Have the grace be over, and `enforce` asked."""
+    """Have the grace be over that was announced, and `enforce` asked."""
     [entry] = stack.ledger.read(cluster_id).entries.values()
     before = datetime.now(UTC) - timedelta(hours=2)
+    announced = Told(before, Compliance.NON_COMPLIANT, before)
     # The guard may be writing, too.
-    note(stack.ledger, entry, lambda current: replace(current, opened_at=before))
+    note(
+        stack.ledger,
+        entry,
+        lambda current: replace(current, opened_at=before, told=announced),
+    )
     arn = stack.cluster_arn(cluster_id)
     request = {"schema": "emr-log-guard/enforcement/1", "cluster_arn": arn}
     return stack.invoke("EnforceFunction", batch(request))
