@@ -21,7 +21,7 @@ UV := $(or $(shell command -v uv),.venv/uv/bin/uv)
 
 # dev checks and tests; the others pin other versions of botocore, so they keep to themselves.
 ENVIRONMENTS := .venv/dev/.synced .venv/sam/.synced .venv/sandbox/.synced
-SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks docs/generator tests layers/*/*.py
+SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks tools tests layers/*/*.py
 
 # The layers' build takes python3.13 and uv from PATH, and so does whatever calls `sam` in tests.
 export PATH := $(CURDIR)/.venv/dev/bin:$(PATH)
@@ -71,7 +71,7 @@ typecheck: .venv/dev/.synced
 
 .PHONY: template
 template: .venv/dev/.synced .venv/sam/.synced .venv/checkov/.synced
-	@.venv/dev/bin/cfn-lint template.yaml docs/many-accounts/hub.yaml
+	@.venv/dev/bin/cfn-lint template.yaml tools/many_accounts/hub.yaml
 	@.venv/checkov/bin/checkov --config-file .checkov.yaml
 	@.venv/sam/bin/sam validate --lint --region us-east-1
 
@@ -82,7 +82,7 @@ format: .venv/dev/.synced ## format the code and fix what can be fixed
 
 .PHONY: docs
 docs: .venv/dev/.synced ## write the pages that are made from the code: docs/rules.md and others
-	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/python -m docs.generator
+	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/python -m tools.docs
 
 .PHONY: build
 build: setup ## build the stack into .aws-sam

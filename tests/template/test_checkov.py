@@ -26,7 +26,7 @@ def test_every_check_that_is_left_out_has_its_reason_and_no_other() -> None:
 def test_both_templates_are_checked_by_make_check_and_nobody_is_asked() -> None:
     makefile = (ROOT / "Makefile").read_text()
 
-    assert CONFIGURATION["file"] == ["template.yaml", "docs/many-accounts/hub.yaml"]
+    assert CONFIGURATION["file"] == ["template.yaml", "tools/many_accounts/hub.yaml"]
     assert all((ROOT / name).is_file() for name in CONFIGURATION["file"])
     assert CONFIGURATION["skip-download"] is True
     assert ".venv/checkov/bin/checkov --config-file .checkov.yaml" in makefile

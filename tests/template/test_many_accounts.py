@@ -13,8 +13,8 @@ from moto.events.models import EventPattern
 from emr_log_guard.rendering.bus_events import ENFORCEMENT_EVENTS, FINDING_EVENTS
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
-HUB = ROOT / "docs" / "many-accounts" / "hub.yaml"
-STACKSET = ROOT / "docs" / "many-accounts" / "stackset.py"
+HUB = ROOT / "tools" / "many_accounts" / "hub.yaml"
+STACKSET = ROOT / "tools" / "many_accounts" / "stackset.py"
 PREFIX = "amzn-s3-demo-emr-log-guard"
 LAYER = r"(?<=Layer)[0-9a-f]{10}"
 ARTIFACTS = ("CodeUri", "ContentUri", "DefinitionUri")

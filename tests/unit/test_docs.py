@@ -9,10 +9,10 @@ from urllib.parse import unquote
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from docs.generator.pages import PAGES as GENERATED
 from emr_log_guard.domain.decide import AlertKind, NextStep
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
+from tools.docs.pages import PAGES as GENERATED
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs" / "runbooks"

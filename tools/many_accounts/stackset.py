@@ -7,7 +7,7 @@ bucket of its own Region: a bucket's name ends with its Region's, and the templa
 translator writes ARNs of managed policies, which differ between partitions (AWS, China, GovCloud):
 the template is for all Regions of the one partition that REGION is in.
 
-    .venv/sam/bin/python docs/many-accounts/stackset.py PACKAGED BUCKET_PREFIX REGION > MEMBERS
+    .venv/sam/bin/python tools/many_accounts/stackset.py PACKAGED BUCKET_PREFIX REGION > MEMBERS
 """
 
 import json
@@ -17,9 +17,12 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
+# Both are in the SAM CLI's environment alone.
+from samcli.yamlhelper import yaml_parse  # type: ignore[import-not-found]
+from samtranslator.translator.managed_policy_translator import (  # type: ignore[import-not-found]
+    ManagedPolicyLoader,
+)
+from samtranslator.translator.transform import transform  # type: ignore[import-not-found]
 
 ARTIFACTS = ("CodeUri", "ContentUri", "DefinitionUri")
 BUCKETS = {
@@ -33,7 +36,7 @@ LARGEST = 1024 * 1024
 """Bytes that a template in S3 may have."""
 
 
-class NoManagedPolicies(ManagedPolicyLoader):
+class NoManagedPolicies(ManagedPolicyLoader):  # type: ignore[misc]
     """Asks AWS for nothing: the template names no managed policy but SAM's own by their ARNs."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Writes the pages: `python -m docs.generator`."""
+"""Writes the pages: `python -m tools.docs`."""
 
 import sys
 
-from docs.generator.pages import PAGES, ROOT
+from tools.docs.pages import PAGES, ROOT
 
 
 def main() -> None:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from docs.generator.markdown import page, table
-from docs.generator.template import Template
 from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.policy import DEFAULT_ENFORCED_RULES
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
+from tools.docs.markdown import page, table
+from tools.docs.template import Template
 
 _HEAD = """\
 A result is `COMPLIANT`, `NON_COMPLIANT`, `NOT_APPLICABLE` (what the rule applies to is not there,

@@ -18,9 +18,9 @@ from msgspec.inspect import (
     type_info,
 )
 
-from docs.generator.markdown import code, codes, page, sentence, table
-from docs.generator.template import Template
 from emr_log_guard.policy_document import PolicyDocument
+from tools.docs.markdown import code, codes, page, sentence, table
+from tools.docs.template import Template
 
 _PARAMETERS = """\
 Of the stack, given to `sam deploy`. `Mode`, `ApprovedKeys`, `EnforcementRules`, the graces and

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from docs.generator.markdown import code, page, sentence, table
-from docs.generator.template import Template
 from emr_log_guard.observability import Metric
+from tools.docs.markdown import code, page, sentence, table
+from tools.docs.template import Template
 
 _RUNBOOK = re.compile(r" Runbook: docs/(runbooks/\S+)$")
 

@@ -7,9 +7,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from docs.generator.markdown import page, table
 from emr_log_guard.cli.app import app
 from emr_log_guard.cli.audit import audit_parser
+from tools.docs.markdown import page, table
 
 _NAME = "emr-log-guard"
 _HEAD = """\

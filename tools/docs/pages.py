@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generator.command import command_page
-from docs.generator.configuration import configuration_page
-from docs.generator.monitoring import monitoring_page
-from docs.generator.rules import rules_page
-from docs.generator.template import Template
 from emr_log_guard.policy_document import policy_schema, pretty
+from tools.docs.command import command_page
+from tools.docs.configuration import configuration_page
+from tools.docs.monitoring import monitoring_page
+from tools.docs.rules import rules_page
+from tools.docs.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -1,0 +1,1 @@
+"""What is run from a checkout: it makes pages and templates, and is not deployed."""
