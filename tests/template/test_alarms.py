@@ -11,6 +11,8 @@ ALARMS = WHOLE.of_type("AWS::CloudWatch::Alarm")
 OPERATIONS = [{"Ref": "OperationsTopic"}]
 SILENCE = {"GuardSilentAlarm", "RescanOverdueAlarm"}
 """The alarms that nothing raises but that nothing is heard."""
+TASKS = {"PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction"}
+"""The state machine retries its tasks: what fails then is a failed or incomplete re-scan."""
 
 
 def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -67,7 +69,7 @@ def test_what_is_only_sent_when_something_is_wrong_adds_up_and_may_come_late() -
     """Alarms on DynamoDB's metrics would else never end: they ignore what is missing."""
     on_many = {name: alarm for name, alarm in ALARMS.items() if "Metrics" in alarm}
 
-    assert "LedgerThrottledAlarm" in on_many
+    assert "LedgerFailedAlarm" in on_many
     for alarm in on_many.values():
         [expression] = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
         assert expression == "SUM(FILL(METRICS(), 0))"
@@ -102,6 +104,43 @@ def test_a_lost_failure_of_any_function_is_told() -> None:
     assert watches == {
         f"<{name}>" for name, function in WHOLE.functions.items() if "EventInvokeConfig" in function
     }
+
+
+def alarms_on(metric: str, **dimensions: str) -> list[str]:
+    """Name the alarms that watch a metric with these dimensions."""
+    return [
+        name
+        for name, alarm in ALARMS.items()
+        if (metric, dimensions) in [(found, named) for _, found, named in watched(alarm)]
+    ]
+
+
+@pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
+def test_operations_is_notified_of_a_function_that_is_throttled(function: str) -> None:
+    assert alarms_on("Throttles", FunctionName=f"<{function}>") == ["ThrottledAlarm"]
+
+
+@pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
+def test_operations_is_notified_of_a_function_that_fails_by_what_it_means(function: str) -> None:
+    """What is imported into Security Hub is retried for hours, so only what is late is an alarm."""
+    late = function == "ImportFindingsFunction"
+    found = alarms_on("IteratorAge" if late else "Errors", FunctionName=f"<{function}>")
+
+    by_meaning = {
+        "EmitEventsFunction": "DeliveryFailedAlarm",
+        "EnforceFunction": "EnforcementFailedAlarm",
+        "ImportFindingsFunction": "SecurityHubLateAlarm",
+        "NotifyAmazonQFunction": "DeliveryFailedAlarm",
+        "NotifySlackFunction": "DeliveryFailedAlarm",
+    }
+    assert found == [by_meaning.get(function, "ChecksFailedAlarm")]
+    name = WHOLE.functions[function]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert name in ALARMS[found[0]]["AlarmDescription"]
+
+
+@pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut"])
+def test_operations_is_notified_of_a_rescan_that_failed(metric: str) -> None:
+    assert alarms_on(metric, StateMachineArn="<RescanStateMachine>") == ["RescanFailedAlarm"]
 
 
 @pytest.mark.parametrize(

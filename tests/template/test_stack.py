@@ -141,15 +141,6 @@ def test_what_a_function_cannot_do_is_kept(function: str) -> None:
     assert kept == [DEAD_LETTERS]
 
 
-@pytest.mark.parametrize("function", WHOLE.functions)
-@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
-def test_people_are_told_when_a_function_is_in_trouble(function: str, metric: str) -> None:
-    (alarm,) = alarms(metric, "FunctionName", {"Ref": function})
-
-    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
-    assert alarm["TreatMissingData"] == "notBreaching"
-
-
 @pytest.mark.parametrize(
     ("queue", "metric"),
     [
@@ -211,13 +202,6 @@ def test_the_reports_are_encrypted_private_kept_and_not_for_ever() -> None:
     [deny] = policy["PolicyDocument"]["Statement"]
     assert (deny["Effect"], deny["Action"]) == ("Deny", "s3:*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
-@pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut"])
-def test_people_are_told_when_a_rescan_is_not_made(metric: str) -> None:
-    (alarm,) = alarms(metric, "StateMachineArn", {"Ref": "RescanStateMachine"})
-
-    assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
 
 
 def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> None:
