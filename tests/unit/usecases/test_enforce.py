@@ -239,6 +239,30 @@ def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
     assert "enforcement.done" not in world.kinds
 
 
+@pytest.mark.parametrize("change", [a_policy(Mode.ALERT), PROTECTED])
+def test_no_termination_is_notified_as_skipped_while_emr_may_have_accepted_the_call(
+    world: World, change: Policy | Cluster
+) -> None:
+    world.clusters.failures["terminate"] = TRANSIENT
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
+        world.enforce(REQUEST)
+    if isinstance(change, Policy):
+        world.policy = change
+    else:
+        world.clusters.known = {CLUSTER_ID: change}
+    world.queue.sent.clear()
+
+    world.enforce(REQUEST)
+    world.check()
+    assert "enforcement.skipped" not in world.kinds
+    assert [*world.queue.sent] == [REQUEST]  # to be evaluated again once that is known
+
+    world.passes(minutes=15)
+    world.enforce(REQUEST)
+    world.check()
+    assert world.kinds.count("enforcement.skipped") == 1
+
+
 def test_a_finding_that_is_resolved_is_no_termination_that_is_done(world: World) -> None:
     world.check()
     world.clusters.failures["terminate"] = TRANSIENT

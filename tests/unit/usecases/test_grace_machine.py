@@ -30,7 +30,7 @@ from emr_log_guard.domain.policy import (
     RuleSettings,
     TerminationProtection,
 )
-from emr_log_guard.domain.termination import CALLS
+from emr_log_guard.domain.termination import CALLS, VERIFY
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     AlertNotAcceptedError,
@@ -234,6 +234,7 @@ class Guarding(RuleBasedStateMachine):
         self.checked = False
         self.ended = False
         """Whether EMR accepted the guard's call."""
+        self.ended_at = NOW
         self.called = False
         """Whether the guard called, and cannot know whether EMR accepted."""
         self.unsure = False
@@ -395,9 +396,9 @@ class Guarding(RuleBasedStateMachine):
             self.called = False
             message = "EMR answered InternalServerException"
             raise TerminationNotAcceptedError(message)
-        if not self.lagging:
-            self.change(state="TERMINATING")
-        self.ended = True
+        if not self.ended:
+            self.ended, self.ended_at = True, now
+        self.emr_catches_up()
         if self.emr == "fails, but accepted":
             self.unsure = True
             message = "EMR did not answer in time"
@@ -470,13 +471,13 @@ class Guarding(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 60, 299, 600, 1800, 7200, 14_400]))
     def time_passes(self, seconds: int) -> None:
-        self.world.passes(seconds=seconds)
+        self.passes(seconds)
 
     @rule()
     def an_hour_passes(self) -> None:
         """What AWS does by itself goes on, and the review has open findings checked."""
         for _ in range(4):
-            self.world.passes(minutes=15)
+            self.passes(15 * 60)
             self.what_was_asked_for_arrives()
         self.check()
 
@@ -494,8 +495,14 @@ class Guarding(RuleBasedStateMachine):
         self.emr_catches_up()
 
     def emr_catches_up(self) -> None:
-        if self.ended and not self.lagging and not self.cluster.ended:
+        """EMR shows what it accepted at once, or later, but not later than it is given time."""
+        shown = not self.lagging or self.world.now >= self.ended_at + VERIFY
+        if self.ended and shown and not self.cluster.ended:
             self.change(state="TERMINATING")
+
+    def passes(self, seconds: float) -> None:
+        self.world.passes(seconds=seconds)
+        self.emr_catches_up()
 
     def deliver(self, request: RequestEnforcement) -> None:
         """Hand a request over; what fails is delivered again after a while."""

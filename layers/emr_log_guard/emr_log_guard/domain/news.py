@@ -94,7 +94,10 @@ def news(  # noqa: PLR0913, PLR0917 - what is, what was done, and who asks
         )
         for rule_id, entry in entries.items()
     }
-    ending = (cluster is not None and cluster.ended) or bool(termination and termination.under_way)
+    under_way = termination is not None and (
+        termination.under_way or termination.may_be_accepted(now)
+    )
+    ending = under_way or (cluster is not None and cluster.ended)
     due = {
         rule_id: kinds
         for rule_id, entry in marked.items()
@@ -152,7 +155,8 @@ def owed(  # noqa: PLR0913 - what is, what was told, and who ended the cluster
         policy: What security wants.
         now: The present moment, UTC.
         ours: Whether the guard has the cluster terminated because of this finding.
-        ending: Whether the cluster is terminating, whoever wanted it: then nothing is cancelled.
+        ending: Whether the cluster is terminating, whoever wanted it, or EMR may have accepted
+            that it is: then nothing is cancelled.
 
     """
     told = entry.told

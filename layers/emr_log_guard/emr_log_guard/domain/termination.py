@@ -69,6 +69,8 @@ class Termination:
     detail: none of it is repeated."""
     calls: int = 0
     """How many calls failed in a row."""
+    unanswered_at: datetime | None = None
+    """When EMR last did not answer a call, UTC: it may have accepted it all the same."""
     policy_version: int | None = None
     """The version of the policy that it was decided under."""
     answered: bool = False
@@ -89,6 +91,17 @@ class Termination:
     def accepted(self) -> bool:
         """Whether EMR accepted the call: nothing that is decided later takes that back."""
         return self.stage in (Stage.ACCEPTED, Stage.OVERDUE)
+
+    def may_be_accepted(self, now: datetime) -> bool:
+        """Whether EMR accepted a call, or may have and not shown it yet.
+
+        EMR's reads are eventually consistent: a cluster whose termination it accepted without an
+        answer may be RUNNING for a while. VERIFY is as long as that is taken to be possible.
+        """
+        if self.stage is Stage.CALLING:
+            return now < self.at + VERIFY
+        unanswered = self.unanswered_at is not None and now < self.unanswered_at + VERIFY
+        return self.accepted or unanswered
 
     @property
     def scheduled(self) -> bool:

@@ -155,46 +155,65 @@ class Enforce:
             ids = [finding.id for finding in decision.findings]
             decision = unless_suppressed(decision, self.suppressions.suppressed(ids))
         self._record(decision, findings, cluster, policy)
+        if isinstance(decision, Terminate):
+            return self._end(request, cluster, decision, memory, policy)
+        if decision.reason is NextStep.SPARED_IN_GRACE:
+            self._wait(request, [end for end in grace_ends.values() if end > now], now)
+            if any(finding.id not in grace_ends for finding in decision.findings):
+                # Nobody was told, and no time runs: a check opens it, and asks again in time.
+                self.rechecks.request((cluster.id,))
+            record_enforcement(cluster.arn, decision.reason, "its time is not over")
+            return decision.reason
+        return self._not_now(request, cluster, decision, memory, policy)
+
+    def _not_now(
+        self,
+        request: RequestEnforcement,
+        cluster: Cluster,
+        decision: Spare,
+        memory: Memory,
+        policy: Policy,
+    ) -> NextStep:
+        """Leave the cluster alone, and see that people are notified of it where that is due."""
+        step, now = decision.reason, self.clock()
+        known = memory.termination
         match decision:
-            case Spare(reason=NextStep.SPARED_IN_GRACE as step, findings=reasons):
-                self._wait(request, [end for end in grace_ends.values() if end > now], now)
-                if any(finding.id not in grace_ends for finding in reasons):
-                    # Nobody was told, and no time runs: a check opens it, and asks again in time.
-                    self.rechecks.request((cluster.id,))
-                record_enforcement(cluster.arn, step, "its time is not over")
-                return step
-            case Spare(reason=NextStep.SPARED_NOT_NOTIFIED as step):
+            case Spare(reason=NextStep.SPARED_NOT_NOTIFIED):
                 self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, "no notification was accepted yet")
-                return step
-            case Spare(reason=NextStep.SPARED_NO_LONGER_CALLED_FOR as step):
+            case Spare(reason=NextStep.SPARED_NO_LONGER_CALLED_FOR):
                 # A check notifies of what is resolved, exempt or cancelled, and cancels a schedule.
                 self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, f"The cluster is {cluster.state}.")
-                known = memory.termination
-                if known is not None and not (known.scheduled or known.accepted):
+                if known is None or self._may_be_accepted(request, known, now):
+                    return step
+                if not known.scheduled:
                     self._skipped(known, policy, step, "")
-                return step
-            case Spare(reason=step, findings=told, detail=detail):
+            case Spare(findings=told, detail=detail):
                 detail = detail or f"The cluster is {cluster.state}."
                 record_enforcement(cluster.arn, step, detail)
-                known = memory.termination or Termination(
-                    cluster_id=cluster.id, stage=Stage.REQUESTED, at=now
-                )
-                if known.accepted:  # whatever is decided now, EMR terminates it
+                known = known or Termination(cluster_id=cluster.id, stage=Stage.REQUESTED, at=now)
+                if self._may_be_accepted(request, known, now):
                     return step
                 waits = known.scheduled and known.due is not None and known.due > now
                 skipped = known if waits else self._skipped(known, policy, step, detail)
                 self._notify(policy, cluster, told, skipped, step, detail)
-                return step
-            case Terminate():
-                return self._end(request, cluster, decision, memory, policy)
+        return step
 
     def _wait(self, request: RequestEnforcement, ends: Sequence[datetime], now: datetime) -> None:
         """Come back at the end of the grace, if that is soon: clocks differ a little."""
         seconds = min((ceil((end - now).total_seconds()) for end in ends), default=0)
         if 0 < seconds <= VERIFY.total_seconds():
             self.queue.send(request, seconds)
+
+    def _may_be_accepted(
+        self, request: RequestEnforcement, known: Termination, now: datetime
+    ) -> bool:
+        """Say whether EMR terminates it whatever is decided now; come back if that is not known."""
+        possible = known.may_be_accepted(now)
+        if possible and not known.accepted:
+            self.queue.send(request, int(VERIFY.total_seconds()))
+        return possible
 
     def _skipped(
         self, known: Termination, policy: Policy, step: NextStep, detail: str
@@ -246,13 +265,12 @@ class Enforce:
             self._failed(policy, cluster, decision.findings, known, str(error))
             return NextStep.TERMINATION_REFUSED
         except TerminationNotAcceptedError as error:
-            calls = calling.calls + 1
-            if calls < CALLS:
-                stage = Stage.OVERDUE if known.accepted else Stage.REQUESTED
-                self._account(calling, stage=stage, calls=calls)
-            else:
+            calls, unanswered_at = calling.calls + 1, self.clock()
+            stage = Stage.OVERDUE if known.accepted else Stage.REQUESTED
+            noted = self._account(calling, stage=stage, calls=calls, unanswered_at=unanswered_at)
+            if calls >= CALLS:
                 detail = f"{error}, {calls} times"
-                self._failed(policy, cluster, decision.findings, known, detail)
+                self._failed(policy, cluster, decision.findings, noted, detail)
             raise
         self._accepted(request, calling)
         detail = "Its termination protection was lifted." if decision.lift_protection else ""
