@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.running import ACCOUNT_ID, Sandbox
+from sandbox.running import ACCOUNT_ID, Sandbox, root_user
 
 OTHER_REGION = "us-west-2"
+OTHER_ACCOUNT = "444455556666"
 LOG_BUCKET = "analytics-emr-logs"
+OTHER_ACCOUNTS_BUCKET = "partner-emr-logs"
 LOG_URI = f"s3://{LOG_BUCKET}/clusters/"
 SERVICE_ROLE = "EMR_DefaultRole"
 NODES_ROLE = "EMR_EC2_DefaultRole"
@@ -75,14 +77,22 @@ class Estate:
         """Schedule a key's deletion."""
         self._kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
 
-    def make_log_bucket(self, name: str = LOG_BUCKET) -> None:
-        """Make a bucket that sends its events to EventBridge."""
+    def make_log_bucket(self, name: str = LOG_BUCKET, *, owner: str = ACCOUNT_ID) -> None:
+        """Make a bucket that sends its events to EventBridge.
+
+        Args:
+            name: the bucket's.
+            owner: the account that owns it. Another one lets this one log to it, and look at it.
+        """
+        s3 = self.account.client("s3", **root_user(owner))
         region = self.account.region
         elsewhere: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        self._s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else elsewhere))
-        self._s3.put_bucket_notification_configuration(
+        s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else elsewhere))
+        s3.put_bucket_notification_configuration(
             Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
+        if owner != ACCOUNT_ID:
+            s3.put_bucket_policy(Bucket=name, Policy=_document(*_shared(name)))
 
     def launch(self, name: str, **settings: Any) -> str:  # noqa: ANN401 - RunJobFlow's own
         """Step 3: launch a cluster that logs to the bucket unless told otherwise; return its id.
@@ -139,6 +149,23 @@ class Estate:
         if service == "ec2":
             iam.create_instance_profile(InstanceProfileName=name)
             iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+
+def _shared(bucket: str) -> list[dict[str, object]]:
+    """Let this account log to another account's bucket, and read what is in it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-walkthroughs-managing-access-example2.html
+    """
+    arn = f"arn:aws:s3:::{bucket}"
+    allowed = {
+        arn: ["s3:ListBucket", "s3:GetBucketNotification"],
+        f"{arn}/*": ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"],
+    }
+    principal = {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}
+    return [
+        {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": resource}
+        for resource, actions in allowed.items()
+    ]
 
 
 def _document(*statements: Mapping[str, object]) -> str:

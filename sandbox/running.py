@@ -283,6 +283,11 @@ class Sandbox:
         raise SandboxError(message)
 
 
+def root_user(account: str) -> dict[str, str]:
+    """Name an account's root user for `Sandbox.client`: any twelve digits are an account here."""
+    return {"aws_access_key_id": account, "aws_secret_access_key": account}
+
+
 def _listening(port: int | None) -> socket.socket:
     try:
         return socket.create_server((HOST, port or 0), backlog=128)

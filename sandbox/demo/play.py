@@ -16,7 +16,7 @@ from rich.text import Text
 from sandbox import EmrPace, Sandbox, deployment
 from sandbox.demo.board import Row, board
 from sandbox.demo.scenes import GONE_WRONG, Keys
-from sandbox.estate import LOG_BUCKET, Estate
+from sandbox.estate import LOG_BUCKET, OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Estate
 from sandbox.inbox import AlertMessage, Inbox
 from sandbox.journal import Journal
 from sandbox.polling import wait_for
@@ -195,6 +195,7 @@ def _get_it_wrong(demo: Demo) -> None:
         "2. Gone wrong: each way to get a step wrong",
         "A cluster each, launched now. The guard runs in mode alert: it tells, and ends nothing.",
     )
+    demo.estate.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
     clusters = {
         scene.launch(demo.estate, demo.keys): Row(scene.title, scene.name, scene.rule or "")
         for scene in GONE_WRONG

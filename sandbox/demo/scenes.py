@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.estate import NODES_ROLE_WITHOUT_KEY, OTHER_REGION, Estate
+from sandbox.estate import NODES_ROLE_WITHOUT_KEY, OTHER_ACCOUNTS_BUCKET, OTHER_REGION, Estate
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,12 @@ GONE_WRONG = (
         "new-profile",
         "EMRLOG-007",
         lambda _: {"JobFlowRole": NODES_ROLE_WITHOUT_KEY},
+    ),
+    Scene(
+        "a log bucket of another account",
+        "copied-from-partner",
+        "EMRLOG-013",
+        lambda _: {"LogUri": f"s3://{OTHER_ACCOUNTS_BUCKET}/clusters/"},
     ),
     Scene("a log object in SSE-S3", "log-sse-s3", "EMRLOG-101", log=lambda _: {}),
     Scene("a log object with aws/s3", "log-aws-key", "EMRLOG-102", log=lambda keys: keys.encrypt()),

@@ -14,7 +14,7 @@ from emr_log_guard.domain.ledger import Entry, Kind, Told
 from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox import EmrPace, Sandbox
 from sandbox.demo.scenes import Keys
-from sandbox.estate import Estate
+from sandbox.estate import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Estate
 from sandbox.inbox import Inbox
 from sandbox.journal import Journal
 from sandbox.running import DEFAULT_STACK
@@ -266,6 +266,7 @@ def deployed(
         estate.make_roles()
         estate.make_role_without_key()
         estate.make_log_bucket()
+        estate.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
         outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
         inbox = Inbox(account, outputs["AlertsTopicArn"])
         yield Deployed(account, estate, keys, inbox, Journal(account), outputs)

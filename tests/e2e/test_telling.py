@@ -10,6 +10,7 @@ import pytest
 
 from emr_log_guard.domain.ledger import SKEW
 from sandbox.demo.scenes import GONE_WRONG, Scene
+from sandbox.estate import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET
 from sandbox.running import DEFAULT_STACK
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.template.stack import ROOT
@@ -48,6 +49,52 @@ def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
     logs = eventually(lambda: judged_logs(telling, cluster_id, 3))
     assert {entry["compliance"] for entry in logs} == {"COMPLIANT"}
     assert not telling.inbox.about(cluster_id)
+
+
+def test_a_log_bucket_of_another_account_is_compliant_where_the_policy_lists_its_owner(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    ssm, name = telling.account.client("ssm"), telling.outputs["PolicyParameterName"]
+    policy = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+
+    with telling.policy(json.dumps(policy | {"log_bucket_owners": [OTHER_ACCOUNT]})):
+        telling.forget("CheckLogObjectsFunction")
+        cluster_id = launch_to_partner(telling)
+
+        assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
+        assert check_partners_log(telling, cluster_id) == "COMPLIANT"
+        assert telling.recheck(cluster_id)["rules"]["EMRLOG-013"] == "COMPLIANT"
+        assert not telling.inbox.about(cluster_id)
+    telling.forget("CheckLogObjectsFunction")
+
+
+def test_a_log_in_a_bucket_of_another_account_is_not_read_unless_the_policy_lists_its_owner(
+    telling: Deployed,
+) -> None:
+    cluster_id = launch_to_partner(telling)
+
+    assert check_partners_log(telling, cluster_id) == "INSUFFICIENT_DATA"
+    assert telling.recheck(cluster_id)["rules"]["EMRLOG-013"] == "NON_COMPLIANT"
+
+
+def launch_to_partner(stack: Deployed) -> str:
+    """Launch a cluster that is compliant but for the owner of its log bucket."""
+    return stack.estate.launch(
+        "partner",
+        LogUri=f"s3://{OTHER_ACCOUNTS_BUCKET}/clusters/",
+        LogEncryptionKmsKeyId=stack.keys.approved,
+    )
+
+
+def check_partners_log(stack: Deployed, cluster_id: str) -> str:
+    """Check a good log in the other account's bucket, whose events go to that account."""
+    good = stack.keys.encrypt(stack.keys.approved)
+    key = stack.estate.write_log(cluster_id, "node/log.gz", good, bucket=OTHER_ACCOUNTS_BUCKET)
+    event = batch(object_event(OTHER_ACCOUNTS_BUCKET, key))
+    assert stack.invoke("CheckLogObjectsFunction", event) == ({"batchItemFailures": []}, None)
+    [entry] = judged_logs(stack, cluster_id, 1)
+    compliance: str = entry["compliance"]
+    return compliance
 
 
 @pytest.mark.parametrize("policy", ["AmazonElasticMapReduceRole", "AmazonEMRServicePolicy_v2"])

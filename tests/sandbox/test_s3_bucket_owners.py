@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.estate import OTHER_ACCOUNT, Estate
+from sandbox.running import root_user
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox import Sandbox
 
-STRANGER = "444455556666"
+STRANGER = OTHER_ACCOUNT
 
 
 def test_the_owner_is_confirmed(sandbox: Sandbox, bucket: str) -> None:
@@ -62,4 +65,32 @@ def test_who_may_not_list_a_bucket_is_refused_as_if_it_were_anothers(
     for owner in ({}, {"ExpectedBucketOwner": account}):
         with pytest.raises(ClientError) as caught:
             s3.head_bucket(Bucket=bucket, **owner)
+        assert caught.value.response["Error"]["Code"] == "403"
+
+
+def test_another_accounts_bucket_is_used_as_far_as_its_owner_allows(
+    sandbox: Sandbox, role: Callable[..., dict[str, str]]
+) -> None:
+    Estate(sandbox).make_log_bucket("shared-logs", owner=STRANGER)
+    account = sandbox.client("sts").get_caller_identity()["Account"]
+    listing = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    s3 = sandbox.client("s3", **role(listing))
+
+    for allowed in ({}, {"ExpectedBucketOwner": STRANGER}):
+        assert s3.head_bucket(Bucket="shared-logs", **allowed)["BucketRegion"]
+    with pytest.raises(ClientError) as caught:
+        s3.head_bucket(Bucket="shared-logs", ExpectedBucketOwner=account)
+    assert caught.value.response["Error"]["Code"] == "403"
+    # The owner's permission is not enough: the caller's own account has to grant it, too.
+    with pytest.raises(ClientError) as caught:
+        s3.get_bucket_notification_configuration(Bucket="shared-logs")
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+
+
+def test_another_accounts_bucket_is_closed_unless_its_owner_opens_it(sandbox: Sandbox) -> None:
+    sandbox.client("s3", **root_user(STRANGER)).create_bucket(Bucket="closed-logs")
+
+    for owner in ({}, {"ExpectedBucketOwner": STRANGER}):
+        with pytest.raises(ClientError) as caught:
+            sandbox.client("s3").head_bucket(Bucket="closed-logs", **owner)
         assert caught.value.response["Error"]["Code"] == "403"
