@@ -11,7 +11,7 @@ from botocore.compat import HTTPHeaders
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.rules import CLUSTER_RULES
-from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.evaluation import enabled_rules
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from tests.unit.builders import CLUSTER_ID, a_cluster, a_key
 from tests.unit.fakes import FakeKeys
@@ -43,7 +43,7 @@ def results(**settings: Any) -> dict[str, str]:  # noqa: ANN401 - as EMR answers
 
     client.meta.events.register_first("before-call.emr.DescribeCluster", respond)
     cluster = EmrClusters(client).describe(CLUSTER_ID)
-    rules = in_force(CLUSTER_RULES, POLICY)
+    rules = enabled_rules(CLUSTER_RULES, POLICY)
     keys = FakeKeys()
     keys.facts = {KEY.arn: KEY}
     facts = ReadClusterFacts(keys)(cluster)

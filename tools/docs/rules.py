@@ -49,7 +49,7 @@ def _section(rule: Rule[Any], template: Template) -> str:
 def _lines(rule: Rule[Any], template: Template) -> Iterator[str]:
     yield f"- **Severity**: {rule.severity}; by default {_default(rule)}"
     yield f"- **Non-compliant when** {rule.violation}."
-    yield f"- **Applies when** {rule.premise or 'there is a cluster or a log object at all'}."
+    yield f"- **Applies when** {rule.precondition or 'there is a cluster or a log object at all'}."
     yield f"- **Why**: {rule.why}"
     yield f"- **Fix**: {_first_line(rule.remediation.__doc__)}"
     yield f"- **Terminates**: {_terminates(rule)}; {_parameter(rule, template)}"

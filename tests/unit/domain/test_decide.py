@@ -15,8 +15,8 @@ from emr_log_guard.domain.decide import (
     Spare,
     Terminate,
     decide,
+    enforceable_findings,
     exempted,
-    grounds,
     unless_suppressed,
 )
 from emr_log_guard.domain.findings import Finding, Status
@@ -290,7 +290,7 @@ def test_grounds_are_proven_open_high_and_listed() -> None:
         replace(ground, rule_id="EMRLOG-007"),
     ]
 
-    assert grounds([*others, ground], ENFORCE) == (ground,)
+    assert enforceable_findings([*others, ground], ENFORCE) == (ground,)
 
 
 def test_enforcement_terminates_for_what_is_proven_high_and_listed() -> None:

@@ -20,7 +20,7 @@ from emr_log_guard.domain.ledger import (
     Kind,
     Known,
     Memory,
-    Sighting,
+    RuleResult,
     Told,
     Transition,
     ended,
@@ -42,14 +42,14 @@ def found(compliance: Compliance = BAD, *, at: datetime = NOW, count: int = 1) -
 
 
 def an_entry(compliance: Compliance = BAD, kind: Kind = Kind.CLUSTER) -> Entry:
-    entry = enter(None, Sighting(found(compliance), kind, NOW))
+    entry = enter(None, RuleResult(found(compliance), kind, NOW))
     assert entry is not None
     return entry
 
 
 def entered(entry: Entry, compliance: Compliance, after: timedelta) -> Entry:
     at = NOW + after
-    later = enter(entry, Sighting(found(compliance, at=at), entry.kind, at))
+    later = enter(entry, RuleResult(found(compliance, at=at), entry.kind, at))
     assert later is not None
     return later
 
@@ -60,7 +60,7 @@ def resolved(entry: Entry | None = None) -> Entry:
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
 def test_what_never_was_wrong_is_not_remembered(compliance: Compliance) -> None:
-    assert enter(None, Sighting(found(compliance), Kind.CLUSTER, NOW)) is None
+    assert enter(None, RuleResult(found(compliance), Kind.CLUSTER, NOW)) is None
     assert transition(None, None) is None
 
 
@@ -152,14 +152,14 @@ def version(name: str) -> ObjectVersion:
     return ObjectVersion("example-logs", name)
 
 
-def batch(compliance: Compliance, *names: str, cleared: str = "") -> Sighting:
+def batch(compliance: Compliance, *names: str, cleared: str = "") -> RuleResult:
     evidence: Evidence = {"samples": names}
     finding = replace(found(compliance, count=len(names)), evidence=evidence)
     again = frozenset({version(cleared)} if cleared else ())
-    return Sighting(finding, Kind.LOG_OBJECTS, NOW, bad=tuple(map(version, names)), cleared=again)
+    return RuleResult(finding, Kind.LOG_OBJECTS, NOW, bad=tuple(map(version, names)), cleared=again)
 
 
-def objects(*batches: Sighting) -> Entry:
+def objects(*batches: RuleResult) -> Entry:
     entry = None
     for each in batches:
         entry = enter(entry, each)
@@ -195,7 +195,7 @@ def test_bad_objects_are_resolved_when_each_is_good_or_gone() -> None:
     assert (unnamed.open, unnamed.finding.occurrences, unnamed.objects) == (True, 1, ())
 
 
-def entered_again(entry: Entry, seen: Sighting) -> Entry:
+def entered_again(entry: Entry, seen: RuleResult) -> Entry:
     after = enter(entry, seen)
     assert after is not None
     return after
@@ -267,7 +267,7 @@ def test_who_launched_it_stays_known_whichever_event_comes_first(*, knows_first:
     entry = None
 
     for finding in asked if knows_first else reversed(asked):
-        entry = enter(entry, Sighting(finding, Kind.CLUSTER, NOW))
+        entry = enter(entry, RuleResult(finding, Kind.CLUSTER, NOW))
 
     assert entry is not None
     assert entry.finding.launched_by == knowing.launched_by
@@ -303,10 +303,10 @@ def bad_objects(
     extent: Extent = Extent.MORE,
     at: datetime = NOW,
     count: int | None = None,
-) -> Sighting:
+) -> RuleResult:
     seen = found(compliance, at=at, count=len(objects) if count is None else count)
     evidence: Evidence = {"samples": tuple(map(str, objects))}
-    return Sighting(
+    return RuleResult(
         replace(seen, evidence=evidence), Kind.LOG_OBJECTS, at, bad=objects, extent=extent
     )
 
@@ -398,7 +398,7 @@ def evaluated(
     """Enter what a rule made of the facts some time after NOW."""
     at = NOW + after
     finding = replace(found(compliance, at=at), once_lasting=once_lasting, over=over)
-    later = enter(entry, Sighting(finding, Kind.CLUSTER, at), ENFORCEMENT)
+    later = enter(entry, RuleResult(finding, Kind.CLUSTER, at), ENFORCEMENT)
     assert later is not None
     return later
 
@@ -503,7 +503,9 @@ def test_the_newest_of_the_bad_log_objects_counts_in_whatever_order_they_are_see
         at = NOW + timedelta(minutes=10)
         bad = (ObjectVersion("logs", f"{minutes}"),)
         written = NOW + timedelta(minutes=minutes)
-        entry = enter(entry, Sighting(found(at=at), Kind.LOG_OBJECTS, at, bad=bad, newest=written))
+        entry = enter(
+            entry, RuleResult(found(at=at), Kind.LOG_OBJECTS, at, bad=bad, newest=written)
+        )
 
     assert entry is not None
     assert entry.newest == NOW + timedelta(minutes=9)

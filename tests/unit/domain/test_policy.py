@@ -13,7 +13,7 @@ from emr_log_guard.domain.policy import (
     TerminationProtection,
 )
 from emr_log_guard.rules import CLUSTER_RULES
-from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.evaluation import enabled_rules
 from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, an_exemption
 
 ID = "j-2AXXXXXXGAPLF"
@@ -134,10 +134,10 @@ def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
 
 @pytest.mark.parametrize(("own", "on"), [(None, True), (True, True), (False, False)])
 def test_a_rule_is_on_unless_the_policy_says_otherwise(*, own: bool | None, on: bool) -> None:
-    first, *others = in_force(CLUSTER_RULES, Policy())
+    first, *others = enabled_rules(CLUSTER_RULES, Policy())
     policy = Policy(rules={first.id: RuleSettings(enabled=own)})
 
-    assert in_force(CLUSTER_RULES, policy) == ((first,) if on else ()) + tuple(others)
+    assert enabled_rules(CLUSTER_RULES, policy) == ((first,) if on else ()) + tuple(others)
 
 
 def test_a_rule_that_is_off_is_on_when_the_policy_says_so() -> None:
@@ -145,14 +145,16 @@ def test_a_rule_that_is_off_is_on_when_the_policy_says_so() -> None:
     policy = Policy(rules={rule.id: RuleSettings(enabled=True) for rule in off})
 
     assert off
-    assert [rule.id for rule in in_force(CLUSTER_RULES, policy)] == [r.id for r in CLUSTER_RULES]
+    assert [rule.id for rule in enabled_rules(CLUSTER_RULES, policy)] == [
+        r.id for r in CLUSTER_RULES
+    ]
 
 
 def test_a_rule_is_as_grave_as_the_policy_says() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.CRITICAL)})
 
-    severities = [rule.severity for rule in in_force(CLUSTER_RULES, policy)]
-    usual = [rule.severity for rule in in_force(CLUSTER_RULES, Policy())]
+    severities = [rule.severity for rule in enabled_rules(CLUSTER_RULES, policy)]
+    usual = [rule.severity for rule in enabled_rules(CLUSTER_RULES, Policy())]
 
     assert severities == [Severity.CRITICAL, *usual[1:]]
 

@@ -13,7 +13,7 @@ from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.keys import KeyManager, KeyState
 from emr_log_guard.domain.policy import TerminationProtection
 from emr_log_guard.rules.emrlog_101_log_object_kms_encrypted import RULE as RULE_101
-from emr_log_guard.rules.premises import KMS_ALGORITHMS
+from emr_log_guard.rules.preconditions import KMS_ALGORITHMS
 from tests.unit.builders import a_cluster, encrypted, log_object_facts
 
 

@@ -20,7 +20,7 @@ from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.evaluation import enabled_rules
 from emr_log_guard.rules.rule import Rule
 from tests.unit.builders import (
     ANOTHER_KEY,
@@ -104,7 +104,7 @@ def test_every_rule_says_in_part_of_a_sentence_when_it_applies_and_is_broken(
 ) -> None:
     assert rule.violation
     assert not rule.violation.endswith(".")
-    assert not rule.premise.endswith(".")
+    assert not rule.precondition.endswith(".")
 
 
 def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list[str]:
@@ -112,7 +112,8 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
     results: Iterable[tuple[str, Compliance]]
     if isinstance(facts, ClusterFacts):
         results = [
-            (rule.id, rule.check(facts).compliance) for rule in in_force(CLUSTER_RULES, Policy())
+            (rule.id, rule.check(facts).compliance)
+            for rule in enabled_rules(CLUSTER_RULES, Policy())
         ]
     else:
         results = [(rule.id, rule.check(facts).compliance) for rule in LOG_OBJECT_RULES]
@@ -295,7 +296,7 @@ def test_where_everything_is_in_order_every_rule_is_kept(
     facts: ClusterFacts | LogObjectFacts,
 ) -> None:
     ids = (
-        [rule.id for rule in in_force(CLUSTER_RULES, Policy())]
+        [rule.id for rule in enabled_rules(CLUSTER_RULES, Policy())]
         if isinstance(facts, ClusterFacts)
         else None
     )
@@ -321,10 +322,10 @@ def test_an_object_whose_head_cannot_be_read_is_one_doubt() -> None:
 
 
 def test_what_is_off_by_default_is_judged_by_nobody() -> None:
-    off = [rule.id for rule in CLUSTER_RULES if rule not in in_force(CLUSTER_RULES, Policy())]
+    off = [rule.id for rule in CLUSTER_RULES if rule not in enabled_rules(CLUSTER_RULES, Policy())]
 
     assert off == ["EMRLOG-011", "EMRLOG-012"]
-    assert in_force(LOG_OBJECT_RULES, Policy()) == LOG_OBJECT_RULES
+    assert enabled_rules(LOG_OBJECT_RULES, Policy()) == LOG_OBJECT_RULES
 
 
 def test_what_is_about_the_deployed_stack_says_so() -> None:

@@ -10,7 +10,7 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.emrlog_006_log_key_approved import RULE as RULE_006
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
-from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject, evaluate_log_objects
 from tests.unit.builders import (
     ACCOUNT,
     ANOTHER_KEY,
@@ -150,7 +150,9 @@ def of_object(world: World, key_arn: str) -> Finding:
     world.objects.heads = {version.key: encrypted("aws:kms", key_arn)}
     facts = world.read_object.under(world.policy)(version)
     assert facts is not None
-    (finding,) = judge_log_objects(Subject.of(a_cluster()), [facts], [RULE_103], Judging(NOW, str))
+    (finding,) = evaluate_log_objects(
+        Subject.of(a_cluster()), [facts], [RULE_103], EvaluationContext(NOW, str)
+    )
     return finding
 
 

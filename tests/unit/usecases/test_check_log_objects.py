@@ -17,7 +17,7 @@ from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 from emr_log_guard.observability import metrics, record_open
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
-from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject, evaluate_log_objects
 from emr_log_guard.usecases.review_findings import ReviewFindings
 from tests.unit.builders import (
     ACCOUNT,
@@ -366,8 +366,8 @@ def carrying(world: World, key: str, kms_key: KmsKey, *, bucket: str = "example-
     read = world.check_log_objects.read(created(key, bucket=bucket))
     assert read is not None
     assert read.facts is not None
-    judging = Judging(NOW, str)
-    (finding,) = judge_log_objects(Subject.of(a_cluster()), [read.facts], [RULE_103], judging)
+    context = EvaluationContext(NOW, str)
+    (finding,) = evaluate_log_objects(Subject.of(a_cluster()), [read.facts], [RULE_103], context)
     return finding
 
 

@@ -30,7 +30,7 @@ from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.events.log_objects import LogObjectHint
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import metrics
-from emr_log_guard.usecases.keep_ledger import ATTEMPTS, Judgement
+from emr_log_guard.usecases.keep_ledger import ATTEMPTS, CheckResult
 from emr_log_guard.usecases.review_findings import ReviewFindings
 from tests.unit.builders import (
     ACCOUNT,
@@ -175,7 +175,7 @@ def test_whoever_decides_under_an_older_policy_is_refused(bad: World) -> None:
     bad.check()
 
     with pytest.raises(StalePolicyError, match="a newer policy than version 1"):
-        bad.keep(Judgement(CLUSTER_ID, NO_KEY), stored(a_policy(Mode.ALERT), 0, 1))
+        bad.keep(CheckResult(CLUSTER_ID, NO_KEY), stored(a_policy(Mode.ALERT), 0, 1))
 
 
 def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: World) -> None:

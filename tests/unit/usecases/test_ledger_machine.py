@@ -8,10 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert
-from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, Sighting
+from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, RuleResult
 from emr_log_guard.domain.news import owed
 from emr_log_guard.errors import AlertNotAcceptedError, AlertUnderWayError
-from emr_log_guard.usecases.keep_ledger import Judgement
+from emr_log_guard.usecases.keep_ledger import CheckResult
 from tests.histories import histories
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, a_policy
 from tests.unit.usecases.world import World
@@ -77,8 +77,8 @@ class Ledger(RuleBasedStateMachine):
         finding = a_finding(compliance=verdict)
         cluster = a_cluster(state=state)
         over = cluster.gone
-        sightings = () if over else (Sighting(finding, Kind.CLUSTER, at),)
-        judgement = Judgement(CLUSTER_ID, cluster, sightings, over=over)
+        sightings = () if over else (RuleResult(finding, Kind.CLUSTER, at),)
+        judgement = CheckResult(CLUSTER_ID, cluster, sightings, over=over)
         # Lambda tries again: any later check may be that.
         with suppress(AlertUnderWayError, AlertNotAcceptedError, CrashError):
             self.world.keep(judgement, self.world.policy)

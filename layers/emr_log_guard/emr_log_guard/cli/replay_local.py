@@ -1,4 +1,4 @@
-"""Judging an event here, with the caller's credentials: nothing is deployed, told or done."""
+"""Evaluating an event here, with the caller's credentials: nothing is deployed, told or done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from emr_log_guard.errors import ClusterNotFoundError, ObjectNotFoundError
 from emr_log_guard.events.log_objects import LogObjectHint
 from emr_log_guard.events.replay import ForCheckCluster, ForCheckLogObjects
 from emr_log_guard.rendering.findings_text import findings_text
-from emr_log_guard.rules.judge import Judging
-from emr_log_guard.usecases.judge_now import judge_cluster_now, judge_log_object_now
+from emr_log_guard.rules.evaluation import EvaluationContext
+from emr_log_guard.usecases.evaluate import evaluate_cluster_now, evaluate_log_object_now
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
@@ -69,21 +69,21 @@ def judge_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -> in
 def _findings(
     here: Here, what: ForCheckCluster | ForCheckLogObjects, policy: Policy
 ) -> Iterator[tuple[Finding, ...]]:
-    judging = Judging(datetime.now(UTC), runbook)
+    context = EvaluationContext(datetime.now(UTC), runbook)
     if isinstance(what, ForCheckLogObjects):
         for hint in what.hints:
-            yield from _of_object(here, hint, policy, judging)
+            yield from _of_object(here, hint, policy, context)
         return
     cluster = here.clusters.describe(what.hint.cluster_id)
-    judging = Judging(judging.now, runbook, what.hint.launched_by)
+    context = EvaluationContext(context.now, runbook, what.hint.launched_by)
     read_facts = ReadClusterFacts(
         here.keys, roles=here.roles, workloads=here.clusters, bucket_owners=here.buckets
     )
-    yield judge_cluster_now(cluster, read_facts, policy, judging)
+    yield evaluate_cluster_now(cluster, read_facts, policy, context)
 
 
 def _of_object(
-    here: Here, hint: LogObjectHint, policy: Policy, judging: Judging
+    here: Here, hint: LogObjectHint, policy: Policy, context: EvaluationContext
 ) -> Iterator[tuple[Finding, ...]]:
     try:
         read = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)
@@ -95,4 +95,4 @@ def _of_object(
         typer.echo(f"{hint.version} is no cluster's log.")
         return
     typer.echo(f"{hint.version}")
-    yield judge_log_object_now(facts, hint.account, hint.region, policy, judging)
+    yield evaluate_log_object_now(facts, hint.account, hint.region, policy, context)

@@ -174,7 +174,7 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
         )
     )
     next_step = _next_step(found, cluster, policy)
-    due = grounds(found, policy) if next_step is NextStep.TERMINATION_REQUESTED else ()
+    due = enforceable_findings(found, policy) if next_step is NextStep.TERMINATION_REQUESTED else ()
     deadline = min((grace_ends[finding.id] for finding in due), default=now)
     if deadline > now:
         next_step = NextStep.TERMINATION_SCHEDULED
@@ -230,7 +230,7 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
 
     """
     standing = exempted(findings, cluster, policy, now)
-    reasons = grounds(standing, policy)
+    reasons = enforceable_findings(standing, policy)
     told = tuple(
         finding
         for finding in standing
@@ -270,7 +270,7 @@ def unless_suppressed(
     return replace(decision, findings=left)
 
 
-def grounds(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
+def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
     """Name the findings for which the policy would have a cluster terminated.
 
     What is only about what is over is evidence: terminating would prevent nothing.
@@ -305,7 +305,7 @@ def _next_step(found: tuple[Finding, ...], cluster: Cluster | None, policy: Poli
         return NextStep.CLUSTER_ENDED
     if policy.strongest_mode(finding.rule_id for finding in found) is not Mode.ENFORCE:
         return NextStep.NOTHING_IN_ALERT_MODE
-    if cluster is None or not grounds(found, policy):
+    if cluster is None or not enforceable_findings(found, policy):
         return NextStep.NOTHING_ENFORCED
     if policy.suspended:
         return NextStep.NOTHING_WITHOUT_POLICY

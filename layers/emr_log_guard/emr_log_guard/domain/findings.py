@@ -42,7 +42,7 @@ def non_compliant(summary: str) -> Outcome:
 
 
 def not_applicable(summary: str) -> Outcome:
-    """Say that the rule's premise is missing; another rule reports the cause, if there is one."""
+    """Say that the rule does not apply; another rule reports the cause, if there is one."""
     return Outcome(Compliance.NOT_APPLICABLE, summary)
 
 

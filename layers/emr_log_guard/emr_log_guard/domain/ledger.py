@@ -226,7 +226,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class RuleResult:
     """One rule's judgement, to be entered into the ledger."""
 
     finding: Finding
@@ -263,7 +263,7 @@ def settled(
 
 
 def enter(
-    entry: Entry | None, seen: Sighting, enforcement: Enforcement = _DEFAULTS
+    entry: Entry | None, seen: RuleResult, enforcement: Enforcement = _DEFAULTS
 ) -> Entry | None:
     """Enter a judgement into what is remembered of its finding.
 
@@ -284,7 +284,7 @@ def enter(
     return entered if newest == entered.newest else replace(entered, newest=newest)
 
 
-def _entered(entry: Entry | None, seen: Sighting, enforcement: Enforcement) -> Entry | None:
+def _entered(entry: Entry | None, seen: RuleResult, enforcement: Enforcement) -> Entry | None:
     since = _transient_since(entry, seen)
     found = settled(seen.finding, since, seen.at, enforcement)
     seen = replace(seen, finding=found)
@@ -309,7 +309,7 @@ def _entered(entry: Entry | None, seen: Sighting, enforcement: Enforcement) -> E
     return replace(entered, transient_since=since, transient_violation=violation)
 
 
-def _transient_since(entry: Entry | None, seen: Sighting) -> datetime | None:
+def _transient_since(entry: Entry | None, seen: RuleResult) -> datetime | None:
     """Say since when a finding has rested on a transient fact without a break.
 
     A violation lasts from when it was first read, however long it could not be read before.
@@ -323,7 +323,7 @@ def _transient_since(entry: Entry | None, seen: Sighting) -> datetime | None:
     return seen.at if begins else known
 
 
-def _attention(entry: Entry | None, seen: Sighting) -> Entry:
+def _attention(entry: Entry | None, seen: RuleResult) -> Entry:
     """Enter what needs attention."""
     found = seen.finding
     if entry is None:
@@ -383,7 +383,7 @@ def worth_writing(before: Entry | None, after: Entry) -> bool:
     return after != only_seen_again
 
 
-def _cleared(entry: Entry, seen: Sighting) -> Entry:
+def _cleared(entry: Entry, seen: RuleResult) -> Entry:
     if not entry.open:
         return entry
     if entry.kind is Kind.LOG_OBJECTS:
@@ -393,7 +393,7 @@ def _cleared(entry: Entry, seen: Sighting) -> Entry:
     return _resolved(replace(entry, expires=seen.at + RETENTION), seen.at)
 
 
-def _without(entry: Entry, seen: Sighting) -> Entry:
+def _without(entry: Entry, seen: RuleResult) -> Entry:
     """Take objects out that are good or gone; when none is left, the finding is resolved."""
     if _all_there_are(entry, seen):
         return _resolved(replace(entry, objects=(), expires=seen.at + RETENTION), seen.at)
@@ -414,7 +414,7 @@ def _resolved(entry: Entry, at: datetime) -> Entry:
     )
 
 
-def _reopened(entry: Entry, seen: Sighting) -> Entry:
+def _reopened(entry: Entry, seen: RuleResult) -> Entry:
     if (entry.final and entry.kind is Kind.CLUSTER) or seen.at < entry.judged_at - SKEW:
         return entry
     return replace(
@@ -431,7 +431,7 @@ def _reopened(entry: Entry, seen: Sighting) -> Entry:
     )
 
 
-def _seen_again(entry: Entry, seen: Sighting) -> Entry:
+def _seen_again(entry: Entry, seen: RuleResult) -> Entry:
     proven = entry.finding.compliance is not Compliance.NON_COMPLIANT and (
         seen.finding.compliance is Compliance.NON_COMPLIANT
     )
@@ -444,7 +444,7 @@ def _seen_again(entry: Entry, seen: Sighting) -> Entry:
     )
 
 
-def _added(entry: Entry, seen: Sighting) -> Entry:
+def _added(entry: Entry, seen: RuleResult) -> Entry:
     """Add a batch of objects; those in doubt add nothing to those that are proven bad."""
     if seen.extent is not Extent.MORE:
         return _recounted(entry, seen)
@@ -472,7 +472,7 @@ def _added(entry: Entry, seen: Sighting) -> Entry:
     )
 
 
-def _recounted(entry: Entry, seen: Sighting) -> Entry:
+def _recounted(entry: Entry, seen: RuleResult) -> Entry:
     """Count objects of which some were counted before, or all that there are."""
     found, known = seen.finding, entry.finding
     same = found.compliance is known.compliance
@@ -493,7 +493,7 @@ def _recounted(entry: Entry, seen: Sighting) -> Entry:
     )
 
 
-def _all_there_are(entry: Entry, seen: Sighting) -> bool:
+def _all_there_are(entry: Entry, seen: RuleResult) -> bool:
     """Say whether a judgement speaks for all objects: nothing was entered since they were read."""
     return seen.extent is Extent.ALL and entry.judged_at <= seen.at
 

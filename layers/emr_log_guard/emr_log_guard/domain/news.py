@@ -21,8 +21,8 @@ from emr_log_guard.domain.decide import (
     RequestEnforcement,
     ScheduleEnforcement,
     decide,
+    enforceable_findings,
     exempted,
-    grounds,
 )
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.ledger import CLAIM, Claim, Entry, Told
@@ -240,8 +240,8 @@ def _decide(
         for entry in standing
     ]
     grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in standing}
-    lethal = {finding.rule_id for finding in grounds(findings, policy)}
-    objects = chain.from_iterable(e.objects for e in standing if e.finding.rule_id in lethal)
+    enforceable = {finding.rule_id for finding in enforceable_findings(findings, policy)}
+    objects = chain.from_iterable(e.objects for e in standing if e.finding.rule_id in enforceable)
     return decide(
         findings,
         cluster,

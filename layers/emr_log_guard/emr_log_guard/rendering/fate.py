@@ -6,7 +6,7 @@ from datetime import datetime
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.decide import exempted, grounds
+from emr_log_guard.domain.decide import enforceable_findings, exempted
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.ledger import Entry
 from emr_log_guard.domain.policy import Policy
@@ -39,7 +39,7 @@ def fate(entry: Entry, cluster: Cluster | None, policy: Policy, now: datetime) -
     mode = policy.mode_of(finding.rule_id)
     if mode is Mode.OBSERVE:
         return "recorded only"
-    if not grounds((finding,), policy) or not policy.enforcement.allowed:
+    if not enforceable_findings((finding,), policy) or not policy.enforcement.allowed:
         return "told, and the cluster is let be"
     ends = entry.grace_ends(policy.enforcement)
     when = "now" if ends <= now else f"at {ends:%Y-%m-%d %H:%M:%S} UTC"

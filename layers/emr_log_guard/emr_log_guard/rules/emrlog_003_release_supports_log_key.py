@@ -7,7 +7,7 @@ from emr_log_guard.domain.releases import Release, parse_release_label
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_006_log_key_approved as approved
-from emr_log_guard.rules.premises import named_key
+from emr_log_guard.rules.preconditions import named_key
 from emr_log_guard.rules.remediation import relaunch, supported_release
 from emr_log_guard.rules.rule import Rule
 
@@ -20,9 +20,9 @@ def check(facts: ClusterFacts) -> Outcome:
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
-    premise = named_key(facts)
-    if isinstance(premise, Outcome):
-        return premise
+    precondition = named_key(facts)
+    if isinstance(precondition, Outcome):
+        return precondition
     cluster = facts.cluster
     if cluster.release_label is None:
         if cluster.ami_version is None:
@@ -54,7 +54,7 @@ RULE = Rule(
     name="release-supports-log-key",
     severity=Severity.HIGH,
     violation="it names a key, and its release is below 5.30.0, or 6.0.0, or an AMI version",
-    premise="logs are archived, and a log key is configured",
+    precondition="logs are archived, and a log key is configured",
     why="Such a release accepts the key and writes the logs without it: they only look protected.",
     check=check,
     remediation=remediation,

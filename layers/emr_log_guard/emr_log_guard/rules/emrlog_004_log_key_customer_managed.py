@@ -11,7 +11,7 @@ from emr_log_guard.domain.findings import (
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.premises import named_key
+from emr_log_guard.rules.preconditions import named_key
 from emr_log_guard.rules.remediation import relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -39,7 +39,7 @@ RULE = Rule(
     name="log-key-customer-managed",
     severity=Severity.HIGH,
     violation="the key is managed by AWS",
-    premise="the configured log key exists",
+    precondition="the configured log key exists",
     why="Nobody can restrict, audit or revoke an AWS-managed key; EMR does not support one here.",
     check=check,
     remediation=relaunch,

@@ -20,7 +20,7 @@ from emr_log_guard.domain.keys import (
     KmsKey,
 )
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.premises import named_key
+from emr_log_guard.rules.preconditions import named_key
 from emr_log_guard.rules.remediation import make_usable, relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -125,7 +125,7 @@ RULE = Rule(
     severity=Severity.HIGH,
     violation="the key does not exist, does not encrypt now, is not a symmetric encryption key, "
     "or is in another Region",
-    premise="the log key is not AWS-managed; one that worked and was lost is EMRLOG-201's",
+    precondition="the log key is not AWS-managed; one that worked and was lost is EMRLOG-201's",
     why="EMR cannot encrypt with such a key: logs go missing, or are not protected as intended.",
     check=check,
     remediation=remediation,

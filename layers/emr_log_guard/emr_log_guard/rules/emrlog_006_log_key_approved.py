@@ -6,7 +6,7 @@ from emr_log_guard.domain.findings import Outcome, not_applicable
 from emr_log_guard.domain.keys import certain_arn
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.approval import approval
-from emr_log_guard.rules.premises import customer_key, named_key
+from emr_log_guard.rules.preconditions import customer_key, named_key
 from emr_log_guard.rules.remediation import relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -34,7 +34,7 @@ RULE = Rule(
     name="log-key-approved",
     severity=Severity.HIGH,
     violation="the policy approves keys, and this is none of them",
-    premise="the policy approves keys, and the log key is a customer-managed one that exists",
+    precondition="the policy approves keys, and the log key is a customer-managed one that exists",
     why="Whoever controls an unapproved key decides who reads the logs and how long they last.",
     check=check,
     remediation=relaunch,

@@ -13,7 +13,7 @@ from emr_log_guard.domain.findings import (
 from emr_log_guard.domain.key_access import RoleKeyAccess
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
-from emr_log_guard.rules.premises import customer_key
+from emr_log_guard.rules.preconditions import customer_key
 from emr_log_guard.rules.remediation import grant_key, relaunch, what_it_needs
 from emr_log_guard.rules.rule import Rule
 
@@ -67,7 +67,7 @@ RULE = Rule(
     severity=Severity.MEDIUM,
     violation="the service role may not `kms:DescribeKey`, or the instance profile's role may not "
     "`kms:GenerateDataKey`, on the key",
-    premise="the log key is customer-managed and usable",
+    precondition="the log key is customer-managed and usable",
     why="Without these rights the logs silently go missing.",
     check=check,
     remediation=remediation,

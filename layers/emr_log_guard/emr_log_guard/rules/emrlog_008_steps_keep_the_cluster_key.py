@@ -15,7 +15,7 @@ from emr_log_guard.rules import emrlog_002_log_key_configured as configured
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_006_log_key_approved as approved
-from emr_log_guard.rules.premises import logging_with
+from emr_log_guard.rules.preconditions import logging_with
 from emr_log_guard.rules.remediation import on_cluster, right_key, terminate_sessions
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.rules.several import Result, most_severe
@@ -189,7 +189,7 @@ RULE = Rule(
     severity=Severity.HIGH,
     violation="a step or an active Spark Connect session has log settings of its own, and its "
     "logs' key fails 002, 004, 005 or 006; of a finished step the key's state is not asked",
-    premise="a step that ran or may run, or a session, has log settings of its own",
+    precondition="a step that ran or may run, or a session, has log settings of its own",
     why="A step or session can send its logs past the cluster's key, however well chosen that is.",
     check=check,
     remediation=remediation,

@@ -83,7 +83,7 @@ RULE = Rule(
     severity=Severity.LOW,
     violation="a bucket that logs go to sends no events to EventBridge, or is none of "
     "`LogBuckets`: its objects are not checked",
-    premise="logs are archived",
+    precondition="logs are archived",
     why="Nobody looks at the log objects of such a bucket: a badly encrypted one stays unseen.",
     check=check,
     remediation=remediation,

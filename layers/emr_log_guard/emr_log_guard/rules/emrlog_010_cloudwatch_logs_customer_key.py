@@ -11,7 +11,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_004_log_key_customer_managed as customer_managed
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_006_log_key_approved as approved
-from emr_log_guard.rules.premises import logging_with
+from emr_log_guard.rules.preconditions import logging_with
 from emr_log_guard.rules.remediation import (
     make_usable,
     relaunch,
@@ -136,7 +136,7 @@ RULE = Rule(
     severity=Severity.MEDIUM,
     violation="the cluster or an active Spark Connect session sends logs to CloudWatch, and names "
     "no key for them or one that fails 004, 005 or 006",
-    premise="the cluster or a session sends logs to CloudWatch",
+    precondition="the cluster or a session sends logs to CloudWatch",
     why="The same logs lie in CloudWatch, where no key policy of the customer's protects them.",
     check=check,
     remediation=remediation,

@@ -16,7 +16,7 @@ from emr_log_guard.domain.findings import (
 from emr_log_guard.domain.keys import KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
-from emr_log_guard.rules.premises import customer_key
+from emr_log_guard.rules.preconditions import customer_key
 from emr_log_guard.rules.remediation import relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -81,7 +81,7 @@ RULE = Rule(
     name="log-key-rotation-enabled",
     severity=Severity.LOW,
     violation="KMS could rotate the key by itself, and does not",
-    premise="the log key is customer-managed and usable, and its key material is KMS's own",
+    precondition="the log key is customer-managed and usable, and its key material is KMS's own",
     why="The longer one key material is in use, the more logs are lost to whoever gets hold of it.",
     check=check,
     remediation=remediation,

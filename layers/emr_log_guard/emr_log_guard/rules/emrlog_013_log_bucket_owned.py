@@ -153,7 +153,7 @@ RULE = Rule(
     severity=Severity.HIGH,
     violation="a bucket that logs go to belongs to an account that is neither the cluster's nor in "
     "`log_bucket_owners`",
-    premise="logs are archived",
+    precondition="logs are archived",
     why="Whoever owns the bucket reads the logs, and can keep or delete them.",
     check=check,
     remediation=remediation,

@@ -10,7 +10,7 @@ from emr_log_guard.domain.findings import (
 )
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.premises import KMS_ALGORITHMS
+from emr_log_guard.rules.preconditions import KMS_ALGORITHMS
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
 

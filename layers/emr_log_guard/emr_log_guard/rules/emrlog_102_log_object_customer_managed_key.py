@@ -12,7 +12,7 @@ from emr_log_guard.domain.findings import (
 )
 from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.rules.premises import kms_encryption
+from emr_log_guard.rules.preconditions import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
 
@@ -44,7 +44,7 @@ RULE = Rule(
     name="log-object-customer-managed-key",
     severity=Severity.HIGH,
     violation="it is under an AWS-managed KMS key",
-    premise="the object is encrypted by KMS",
+    precondition="the object is encrypted by KMS",
     why="Nobody can restrict, audit or revoke the AWS-managed key that this log is encrypted with.",
     check=check,
     remediation=reencrypt,

@@ -13,7 +13,7 @@ from emr_log_guard.domain.keys import KeyManager, KeyNotFound, KmsKey, certain_a
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.approval import approval
-from emr_log_guard.rules.premises import kms_encryption
+from emr_log_guard.rules.preconditions import kms_encryption
 from emr_log_guard.rules.remediation import reencrypt
 from emr_log_guard.rules.rule import Rule
 
@@ -96,8 +96,8 @@ RULE = Rule(
     severity=Severity.HIGH,
     violation="it is under another customer-managed key than its step, or else its cluster, names, "
     "or under one that the policy does not approve",
-    premise="the object is under a customer-managed key, and its cluster or step names a key that "
-    "exists, or the policy approves keys",
+    precondition="the object is under a customer-managed key, and its cluster or step names a "
+    "key that exists, or the policy approves keys",
     why="This log is under the control of somebody else's key than the one meant for it.",
     check=check,
     remediation=reencrypt,

@@ -52,7 +52,7 @@ RULE = Rule(
     severity=Severity.CRITICAL,
     violation="a key that worked for the cluster was disabled, scheduled for deletion, or lost "
     "its key material",
-    premise="the log key was seen to work for this cluster",
+    precondition="the log key was seen to work for this cluster",
     why="Without it EMR writes no more logs, and nobody reads those that are there.",
     check=check,
     remediation=remediation,

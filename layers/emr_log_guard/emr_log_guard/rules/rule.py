@@ -22,7 +22,7 @@ class Rule[Facts]:
     check: Callable[[Facts], Outcome]
     remediation: Callable[[Facts], str]
     """What to run, a command a line."""
-    premise: str = ""
+    precondition: str = ""
     """What has to be so for it to apply; empty when it always does."""
     enabled: bool = True
     """Whether it is judged by unless the policy says otherwise."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport
 from emr_log_guard.errors import AuditStoppedError, NotReadableError
-from emr_log_guard.rules.judge import Judging
+from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.audit_place import AuditPlace, PlaceAccess
 from emr_log_guard.usecases.audit_scope import AuditScope
 from emr_log_guard.usecases.ports import Progress
@@ -59,7 +59,7 @@ class Audit:
         interrupted = False
         pool = ThreadPoolExecutor(_PLACES, "place")
         try:
-            self._audit(pool, Judging(started, self.runbook))
+            self._audit(pool, EvaluationContext(started, self.runbook))
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -67,7 +67,7 @@ class Audit:
             pool.shutdown(wait=False, cancel_futures=True)
         return self._report(started, interrupted=interrupted)
 
-    def _audit(self, pool: ThreadPoolExecutor, judging: Judging) -> None:
+    def _audit(self, pool: ThreadPoolExecutor, context: EvaluationContext) -> None:
         roles = tuple(dict.fromkeys(self.scope.role_arns))
         opened = [(role, pool.submit(self._open, role)) for role in roles]
         jobs: list[Future[None]] = []
@@ -77,7 +77,7 @@ class Audit:
                 place = AuditedPlace(region, role)
                 self._note(place)
                 if account is not None:
-                    jobs.append(pool.submit(self._audit_place, account, place, judging))
+                    jobs.append(pool.submit(self._audit_place, account, place, context))
         for job in jobs:
             job.result()
 
@@ -91,13 +91,15 @@ class Audit:
                 self._note(AuditedPlace(region, role, problem=str(error)))
         return None, ()
 
-    def _audit_place(self, account: Account, place: AuditedPlace, judging: Judging) -> None:
+    def _audit_place(
+        self, account: Account, place: AuditedPlace, context: EvaluationContext
+    ) -> None:
         try:
             access = account.place(place.region)
         except NotReadableError as error:
             self._note(replace(place, problem=str(error)))
             return
-        audit = AuditPlace(access, self.scope, judging, self.progress, self.stopped)
+        audit = AuditPlace(access, self.scope, context, self.progress, self.stopped)
         try:
             audit(place, self._note, self._add)
             known = self._places[place.role_arn, place.region]

@@ -12,7 +12,7 @@ from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
-from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject, evaluate_log_objects
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import AuditScope
 from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
@@ -42,7 +42,7 @@ class AuditLogObjects:
     pool: ThreadPoolExecutor
     progress: Progress
 
-    def __call__(self, cluster: Cluster, judging: Judging) -> LogObjectsAudited:
+    def __call__(self, cluster: Cluster, context: EvaluationContext) -> LogObjectsAudited:
         """Judge the objects below the cluster's folder."""
         if cluster.log_uri is None:
             return LogObjectsAudited()
@@ -73,7 +73,9 @@ class AuditLogObjects:
             except NotReadableError as error:
                 unresolved.append(str(error))
 
-        findings = judge_log_objects(Subject.of(cluster), facts(), self.scope.object_rules, judging)
+        findings = evaluate_log_objects(
+            Subject.of(cluster), facts(), self.scope.object_rules, context
+        )
         return LogObjectsAudited(findings, count, tuple(unresolved), listed)
 
     def _sampled(self, versions: Iterable[ObjectVersion]) -> Iterable[ObjectVersion]:

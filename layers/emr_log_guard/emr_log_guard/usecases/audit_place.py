@@ -12,7 +12,7 @@ from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.keys import KeyFact, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError, NotReadableError
-from emr_log_guard.rules.judge import Judging, judge_cluster
+from emr_log_guard.rules.evaluation import EvaluationContext, evaluate_cluster
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.audit_log_objects import AuditLogObjects, LogObjectsAudited
 from emr_log_guard.usecases.audit_scope import AuditScope
@@ -41,7 +41,7 @@ class AuditPlace:
 
     access: PlaceAccess
     scope: AuditScope
-    judging: Judging
+    context: EvaluationContext
     progress: Progress
     stopped: Event
 
@@ -128,12 +128,12 @@ class _OneCluster:
             return AuditedCluster(summary, unresolved=(reason,))
         if isinstance(read, Unresolved):
             return AuditedCluster(summary, unresolved=(read.reason,))
-        judging, scope = self.place.judging, self.place.scope
-        findings = judge_cluster(self.read_facts(read), self.rules, judging)
+        context, scope = self.place.context, self.place.scope
+        findings = evaluate_cluster(self.read_facts(read), self.rules, context)
         logs = self._log_objects(read)
         return AuditedCluster(
             replace(summary, state=read.state),
-            tuple(exempted((*findings, *logs.findings), read, scope.policy, judging.now)),
+            tuple(exempted((*findings, *logs.findings), read, scope.policy, context.now)),
             logs.unresolved,
             logs.count,
             logs.listed,
@@ -151,7 +151,7 @@ class _OneCluster:
             self.object_pool,
             place.progress,
         )
-        return audit(cluster, place.judging)
+        return audit(cluster, place.context)
 
 
 class _UnaskedKeys:

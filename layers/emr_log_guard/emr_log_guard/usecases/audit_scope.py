@@ -10,7 +10,7 @@ from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.evaluation import enabled_rules
 from emr_log_guard.rules.rule import Rule
 
 ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
@@ -75,7 +75,7 @@ class AuditScope:
     def _asked[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
         return tuple(
             rule
-            for rule in in_force(rules, self.policy)
+            for rule in enabled_rules(rules, self.policy)
             if not rule.deployed_only and not self._left_out(rule.id)
         )
 

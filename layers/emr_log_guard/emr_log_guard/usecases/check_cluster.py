@@ -8,16 +8,15 @@ from emr_log_guard.domain.approved_keys import missing_approved_keys
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding, overall_of
-from emr_log_guard.domain.ledger import Kind, Known, Sighting
+from emr_log_guard.domain.ledger import Kind, Known, RuleResult
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import Judging, judge_cluster
-from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.rules.evaluation import EvaluationContext, enabled_rules, evaluate_cluster
+from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.ports import Clusters, Ledger, PolicyInForce
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -87,7 +86,7 @@ class CheckCluster:
             policy = self.policy(afresh=True)
         known = Known(self.clusters.describe(hint.cluster_id), hint.launched_by)
         if known.cluster.gone and memory.known is not None and memory.known.evaluated:
-            judgement = Judgement(hint.cluster_id, known.cluster, known=known, over=True)
+            judgement = CheckResult(hint.cluster_id, known.cluster, known=known, over=True)
             missing: Mapping[str, str] = {}
         else:
             known = known.merged_into(memory.known)
@@ -107,18 +106,20 @@ class CheckCluster:
 
     def _judge(
         self, known: Known, policy: Policy, now: datetime, *, afresh: bool
-    ) -> tuple[Judgement, Mapping[str, str]]:
+    ) -> tuple[CheckResult, Mapping[str, str]]:
         """Judge a cluster; name the approved keys that do not exist, too."""
         cluster = known.cluster
-        rules = in_force(CLUSTER_RULES, policy)
+        rules = enabled_rules(CLUSTER_RULES, policy)
         read = self.read_afresh if afresh else self.read_facts
         facts = replace(read.under(policy, rules)(cluster), log_key_worked=known.log_key_worked)
-        findings = judge_cluster(facts, rules, Judging(now, self.runbook, known.launched_by))
-        judgement = Judgement(
+        findings = evaluate_cluster(
+            facts, rules, EvaluationContext(now, self.runbook, known.launched_by)
+        )
+        judgement = CheckResult(
             cluster.id,
             cluster,
             tuple(
-                Sighting(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
+                RuleResult(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
                 for finding in findings
             ),
             replace(

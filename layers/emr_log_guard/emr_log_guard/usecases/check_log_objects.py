@@ -9,17 +9,21 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.ledger import Kind, Memory, Sighting
+from emr_log_guard.domain.ledger import Kind, Memory, RuleResult
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError, StalePolicyError
 from emr_log_guard.events.log_objects import LogObjectHint, parse_log_object_hint
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules import LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.rules.evaluation import (
+    EvaluationContext,
+    Subject,
+    enabled_rules,
+    evaluate_log_objects,
+)
 from emr_log_guard.rules.rule import Rule
-from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.ports import Ledger, PolicyInForce
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
@@ -102,7 +106,7 @@ class CheckLogObjects:
     ) -> None:
         """Judge one cluster's objects; the ledger is asked only where there is something to it."""
         now = self.clock()
-        rules = in_force(LOG_OBJECT_RULES, policy)
+        rules = enabled_rules(LOG_OBJECT_RULES, policy)
         facts = [read.facts for read in reads if read.facts]
         again = frozenset(
             read.hint.version for read in reads if read.hint.again_for or read.hint.reencrypted
@@ -111,7 +115,9 @@ class CheckLogObjects:
         cluster: Cluster | None = None
         if facts:
             subject = _subject(cluster_id, facts[0], reads[0].hint)
-            findings = judge_log_objects(subject, facts, rules, Judging(now, self.runbook))
+            findings = evaluate_log_objects(
+                subject, facts, rules, EvaluationContext(now, self.runbook)
+            )
             cluster = facts[0].cluster if isinstance(facts[0].cluster, Cluster) else None
             told = exempted(findings, cluster, policy, now)
             record_findings("log objects checked", cluster_id, told, objects=len(facts))
@@ -122,7 +128,7 @@ class CheckLogObjects:
         if not facts and memory.known:
             cluster = memory.known.cluster
         since = min((read.hint.at for read in reads if read.hint.at), default=None)
-        self.keep(Judgement(cluster_id, cluster, sightings, since=since), policy, memory)
+        self.keep(CheckResult(cluster_id, cluster, sightings, since=since), policy, memory)
 
 
 def _sightings(
@@ -131,7 +137,7 @@ def _sightings(
     again: frozenset[ObjectVersion],
     rules: Sequence[Rule[LogObjectFacts]],
     now: datetime,
-) -> Iterator[Sighting]:
+) -> Iterator[RuleResult]:
     """Say of each rule which objects it is about, and which are good again."""
     outcomes = {
         rule.id: {each.version: rule.check(each).compliance for each in facts} for rule in rules
@@ -154,7 +160,7 @@ def _sightings(
         )
         broken = {v for v, compliance in of_rule.items() if compliance is Compliance.NON_COMPLIANT}
         newest = max((written[v] for v in concerned if v in written), default=None)
-        yield Sighting(
+        yield RuleResult(
             finding,
             Kind.LOG_OBJECTS,
             now,

@@ -18,9 +18,9 @@ from emr_log_guard.domain.decide import (
     Spare,
     Terminate,
     decide_enforcement,
+    enforceable_findings,
     exempted,
     expired_exemptions,
-    grounds,
     unless_suppressed,
 )
 from emr_log_guard.domain.decisions import Decision, grounds_of
@@ -42,9 +42,14 @@ from emr_log_guard.errors import (
 )
 from emr_log_guard.observability import logger, record_alert, record_enforcement
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
-from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger, account
+from emr_log_guard.rules.evaluation import (
+    EvaluationContext,
+    Subject,
+    enabled_rules,
+    evaluate_cluster,
+    evaluate_log_objects,
+)
+from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger, account
 from emr_log_guard.usecases.ports import (
     Alerts,
     EnforcementQueue,
@@ -105,7 +110,7 @@ class Enforce:
             return NextStep.CLUSTER_ENDED
         memory = self.ledger.read(cluster_id)
         if cluster.gone:
-            self.keep(Judgement(cluster_id, cluster, over=True), policy, memory)
+            self.keep(CheckResult(cluster_id, cluster, over=True), policy, memory)
             record_enforcement(cluster.arn, NextStep.CLUSTER_ENDED, f"it is {cluster.state}")
             return NextStep.CLUSTER_ENDED
         if request.verify:
@@ -343,18 +348,18 @@ class Enforce:
     ) -> tuple[Finding, ...]:
         """Judge by the rules that the policy would end a cluster for, and no others."""
         enforced = policy.enforcement.rules
-        rules = [rule for rule in in_force(CLUSTER_RULES, policy) if rule.id in enforced]
-        judging = Judging(self.clock(), self.runbook)
+        rules = [rule for rule in enabled_rules(CLUSTER_RULES, policy) if rule.id in enforced]
+        context = EvaluationContext(self.clock(), self.runbook)
         facts = self.read_facts.under(policy, rules)(cluster)
         worked = memory.known is not None and memory.known.log_key_worked
         facts = replace(facts, log_key_worked=worked)
-        findings = judge_cluster(facts, rules, judging)
+        findings = evaluate_cluster(facts, rules, context)
         objects = list(self._objects(cluster, request, policy))
         if objects:
             about_objects = [
-                rule for rule in in_force(LOG_OBJECT_RULES, policy) if rule.id in enforced
+                rule for rule in enabled_rules(LOG_OBJECT_RULES, policy) if rule.id in enforced
             ]
-            findings += judge_log_objects(Subject.of(cluster), objects, about_objects, judging)
+            findings += evaluate_log_objects(Subject.of(cluster), objects, about_objects, context)
         return findings
 
     def _objects(
@@ -467,7 +472,9 @@ def _unless_unread(
         decision.reason is not NextStep.SPARED_NO_LONGER_CALLED_FOR
     ):
         return decision
-    grounding = {finding.rule_id for finding in grounds((e.finding for e in entries), policy)}
+    grounding = {
+        finding.rule_id for finding in enforceable_findings((e.finding for e in entries), policy)
+    }
     unread = [
         finding
         for finding in findings

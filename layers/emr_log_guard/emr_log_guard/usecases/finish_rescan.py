@@ -9,7 +9,7 @@ from typing import Protocol
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.large_buckets import advice_on
-from emr_log_guard.domain.ledger import OBJECTS, SAMPLES, Entry, Extent, Kind, Sighting
+from emr_log_guard.domain.ledger import OBJECTS, SAMPLES, Entry, Extent, Kind, RuleResult
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import (
     BadObjects,
@@ -24,7 +24,7 @@ from emr_log_guard.domain.rescan import (
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.observability import record_rescan
-from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.ports import Ledger, OpenFindings, PolicyInForce
 from emr_log_guard.usecases.rescan_coverage import covered, unjudged
 from emr_log_guard.usecases.rescan_ports import RescanAlerts, RescanResults
@@ -170,7 +170,7 @@ class FinishRescan:
             sightings += _good(memory.entries, seen.bad, rescan.started)
         if sightings:
             known = memory.known.cluster if memory.known else None
-            judgement = Judgement(cluster_id, known, sightings)
+            judgement = CheckResult(cluster_id, known, sightings)
             try:
                 self.keep(judgement, policy, memory)
             except StalePolicyError:
@@ -195,7 +195,7 @@ def _cluster_id(finding_id: str) -> str:
     return finding_id.rpartition("#")[0].rpartition("/")[2]
 
 
-def _sighting(found: list[BadObjects], at: datetime, extent: Extent) -> Sighting:
+def _sighting(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult:
     """Put together what the shards say of one rule: what is proven goes before doubt."""
     proven = [each for each in found if each.finding.compliance is Compliance.NON_COMPLIANT]
     parts = proven or found
@@ -203,7 +203,7 @@ def _sighting(found: list[BadObjects], at: datetime, extent: Extent) -> Sighting
     samples = (each.finding.evidence.get("samples") for each in parts)
     named = (name for each in samples if isinstance(each, (list, tuple)) for name in each)
     objects = (version for each in parts for version in each.objects)
-    return Sighting(
+    return RuleResult(
         replace(
             first,
             occurrences=sum(each.finding.occurrences for each in parts),
@@ -219,12 +219,12 @@ def _sighting(found: list[BadObjects], at: datetime, extent: Extent) -> Sighting
 
 def _good(
     entries: Mapping[str, Entry], bad: Mapping[str, object], at: datetime
-) -> Iterator[Sighting]:
+) -> Iterator[RuleResult]:
     """Say of the rules that were broken once that no object breaks them any more."""
     for rule_id, entry in entries.items():
         if entry.kind is Kind.LOG_OBJECTS and entry.open and rule_id not in bad:
             finding = replace(entry.finding, compliance=Compliance.COMPLIANT)
-            yield Sighting(finding, Kind.LOG_OBJECTS, at, extent=Extent.ALL)
+            yield RuleResult(finding, Kind.LOG_OBJECTS, at, extent=Extent.ALL)
 
 
 def _remembered(

@@ -1,4 +1,4 @@
-"""Between judging and telling: the ledger knows what is new, and who is about to tell of it."""
+"""Between evaluating and notifying: what is new, and who notifies of it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,7 +27,7 @@ from emr_log_guard.domain.ledger import (
     Kind,
     Known,
     Memory,
-    Sighting,
+    RuleResult,
     ended,
     enter,
     transition,
@@ -44,7 +44,7 @@ from emr_log_guard.errors import (
 )
 from emr_log_guard.observability import logger, record_actions
 from emr_log_guard.rules import ALL_RULES
-from emr_log_guard.rules.in_force import in_force
+from emr_log_guard.rules.evaluation import enabled_rules
 from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.ports import Ledger, PolicyInForce
 
@@ -55,13 +55,13 @@ WAITS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class CheckResult:
     """All that one check found out about one cluster."""
 
     cluster_id: str
     cluster: Cluster | None
     """As it was just read, or as it is remembered; None when EMR does not know it here."""
-    sightings: Sequence[Sighting] = ()
+    sightings: Sequence[RuleResult] = ()
     known: Known | None = None
     """What there is to remember of the cluster; None when nothing new was read of it."""
     over: bool = False
@@ -88,7 +88,7 @@ class KeepLedger:
     """Read again before a termination is announced; None where none can be."""
 
     def __call__(
-        self, judged: Judgement, policy: Policy, memory: Memory | None = None
+        self, judged: CheckResult, policy: Policy, memory: Memory | None = None
     ) -> tuple[Action, ...]:
         """Enter a judgement, tell, and have the cluster ended, now or later, where that is due.
 
@@ -139,7 +139,7 @@ class KeepLedger:
         return fresh.actions
 
     def _enter(
-        self, judged: Judgement, policy: Policy, memory: Memory, owner: str, written: set[str]
+        self, judged: CheckResult, policy: Policy, memory: Memory, owner: str, written: set[str]
     ) -> News:
         """Write down what changed, claims included."""
         before, now = memory.entries, self.clock()
@@ -167,7 +167,7 @@ class KeepLedger:
             message = f"the policy has changed since version {policy.version} was read"
             raise StalePolicyError(message)
 
-    def _remember(self, judged: Judgement, memory: Memory, now: datetime) -> None:
+    def _remember(self, judged: CheckResult, memory: Memory, now: datetime) -> None:
         if judged.known is None:
             return
         known = judged.known.merged_into(memory.known)
@@ -176,7 +176,7 @@ class KeepLedger:
         if known.says_more_than(memory.known):
             self.ledger.remember(known, memory.known)
 
-    def _record(self, judged: Judgement, fresh: News, policy: Policy, owner: str) -> None:
+    def _record(self, judged: CheckResult, fresh: News, policy: Policy, owner: str) -> None:
         """Write down the decision before it is acted on."""
         standing = [entry.finding for entry in fresh.entries.values() if entry.open]
         told = [f for a in fresh.actions if isinstance(a, Alert) for f in a.findings]
@@ -417,7 +417,7 @@ def note(ledger: Ledger, entry: Entry, change: Callable[[Entry], Entry]) -> None
 
 def _entered(
     before: Mapping[str, Entry],
-    judged: Judgement,
+    judged: CheckResult,
     policy: Policy,
     written: Collection[str],
     now: datetime,
@@ -433,7 +433,7 @@ def _entered(
             after[rule_id] = entry
     if judged.cluster is not None and judged.cluster.gone:
         after |= {r: ended(e, now) for r, e in after.items() if e.kind is Kind.LOG_OBJECTS}
-    judged_by = {rule.id for rule in in_force(ALL_RULES, policy)}
+    judged_by = {rule.id for rule in enabled_rules(ALL_RULES, policy)}
     switched_off = [e for rule_id, e in after.items() if e.open and rule_id not in judged_by]
     return after | {each.finding.rule_id: _switched_off(each, now) for each in switched_off}
 

@@ -49,7 +49,7 @@ _ABOUT_SESSIONS = frozenset({cloudwatch_key.RULE.id, retained_logs.RULE.id})
 
 @dataclass(frozen=True, slots=True)
 class ReadClusterFacts:
-    """Reads what the rules need of a cluster, and nothing that a missing premise makes idle."""
+    """Reads what the rules need of a cluster, and none of what cannot matter."""
 
     keys: Keys
     approved_keys: tuple[str, ...] = ()

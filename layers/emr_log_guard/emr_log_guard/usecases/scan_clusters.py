@@ -20,10 +20,9 @@ from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
 from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
 from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sends_events
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import Judging, judge_cluster
+from emr_log_guard.rules.evaluation import EvaluationContext, enabled_rules, evaluate_cluster
 from emr_log_guard.usecases.check_cluster import CheckCluster
-from emr_log_guard.usecases.keep_ledger import Judgement, KeepLedger
+from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.ports import Ledger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.rescan_ports import KnownClusters
@@ -99,14 +98,14 @@ class ScanClusters:
     def _by_memory(self, known: Known) -> tuple[Finding, ...]:
         """Judge by settings that cannot have changed, and by keys as they are now."""
         policy = self.check.policy()
-        rules = [rule for rule in in_force(CLUSTER_RULES, policy) if rule.id not in ASK_MORE]
+        rules = [rule for rule in enabled_rules(CLUSTER_RULES, policy) if rule.id not in ASK_MORE]
         # Its steps would cost a ListSteps each: EMRLOG-013 is about its own bucket alone here.
         read_facts = replace(self.read_facts.under(policy, rules), workloads=None)
         facts = read_facts(known.cluster)
-        return judge_cluster(
+        return evaluate_cluster(
             replace(facts, log_key_worked=known.log_key_worked),
             rules,
-            Judging(self.clock(), self.runbook, known.launched_by),
+            EvaluationContext(self.clock(), self.runbook, known.launched_by),
         )
 
     def _afresh(self, cluster_id: str) -> _Result:
@@ -123,6 +122,6 @@ class ScanClusters:
             return _Result(cluster_id, None, (), described=True)
         ended = replace(memory.known.cluster, state="TERMINATED")
         known = replace(memory.known, cluster=ended)
-        judgement = Judgement(cluster_id, ended, known=known, over=True)
+        judgement = CheckResult(cluster_id, ended, known=known, over=True)
         self.keep(judgement, self.check.policy(afresh=True), memory)
         return _Result(cluster_id, ended.state, (), described=True)

@@ -17,8 +17,12 @@ from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, Shard
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
 from emr_log_guard.rules import LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import Judging, Subject, judge_log_objects
+from emr_log_guard.rules.evaluation import (
+    EvaluationContext,
+    Subject,
+    enabled_rules,
+    evaluate_log_objects,
+)
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
@@ -72,7 +76,7 @@ class ScanLogObjects:
         if folder.bucket is None or not is_checked(folder.bucket, self.checked_buckets):
             return ShardDone(shard=shard.id)
         policy = self.policy()
-        rules = in_force(LOG_OBJECT_RULES, policy)
+        rules = enabled_rules(LOG_OBJECT_RULES, policy)
         owner = cluster.bucket_owner(policy.log_bucket_owners) if cluster else None
         listing = _Listing(replace(folder, after=after or folder.after), owner)
         tally = _Tally(rules, tell)
@@ -96,11 +100,11 @@ class ScanLogObjects:
         with ThreadPoolExecutor(self.threads, "object") as pool:
             facts = at_once(found, one, pool, 2 * self.threads)
             ours = (each for each in facts if each and each.cluster_id == folder.cluster_id)
-            findings = judge_log_objects(
+            findings = evaluate_log_objects(
                 _subject(rescan, folder.cluster_id, cluster),
                 map(tally.add, ours),
                 rules,
-                Judging(self.clock(), self.runbook),
+                EvaluationContext(self.clock(), self.runbook),
             )
         return ShardDone(
             shard=shard.id,

@@ -19,6 +19,7 @@ from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
 from emr_log_guard.domain.keys import KmsKey
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.rule import Rule
 
@@ -26,6 +27,13 @@ type _Judged = tuple[LogObjectFacts, Outcome]
 
 SAMPLES = 5
 """How many objects a finding names: enough to see the pattern, and it fits into any alert."""
+
+
+def enabled_rules[Facts](rules: Iterable[Rule[Facts]], policy: Policy) -> tuple[Rule[Facts], ...]:
+    """Leave out the rules that the policy disables, and take its severities for the others."""
+    return tuple(
+        replace(rule, severity=policy.severity_of(rule)) for rule in rules if policy.enabled(rule)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class EvaluationContext:
     """What every finding of one check shares."""
 
     now: datetime
@@ -62,8 +70,8 @@ class Judging:
     """The ARN of who launched the cluster, if that is known."""
 
 
-def judge_cluster(
-    facts: ClusterFacts, rules: Iterable[Rule[ClusterFacts]], judging: Judging
+def evaluate_cluster(
+    facts: ClusterFacts, rules: Iterable[Rule[ClusterFacts]], context: EvaluationContext
 ) -> tuple[Finding, ...]:
     """Judge a cluster by each rule.
 
@@ -77,15 +85,15 @@ def judge_cluster(
     for rule in rules:
         outcome = rule.check(facts)
         fix = rule.remediation(facts) if outcome.broken else ""
-        findings.append(_finding(rule, subject, judging, outcome, evidence=evidence, fix=fix))
+        findings.append(_finding(rule, subject, context, outcome, evidence=evidence, fix=fix))
     return tuple(findings)
 
 
-def judge_log_objects(
+def evaluate_log_objects(
     subject: Subject,
     objects: Iterable[LogObjectFacts],
     rules: Iterable[Rule[LogObjectFacts]],
-    judging: Judging,
+    context: EvaluationContext,
 ) -> tuple[Finding, ...]:
     """Judge log objects of one cluster by each rule, in one pass: there may be millions.
 
@@ -109,7 +117,7 @@ def judge_log_objects(
         finding = _finding(
             tally.rule,
             subject,
-            judging,
+            context,
             _and_more(outcome, count - 1),
             evidence=_object_evidence(concerned, tally.counts),
             fix=f"# For each of the {count} objects:\n{fix}" if fix and count > 1 else fix,
@@ -137,7 +145,7 @@ class _Tally:
 def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
     rule: Rule[Facts],
     subject: Subject,
-    judging: Judging,
+    context: EvaluationContext,
     outcome: Outcome,
     *,
     evidence: Evidence,
@@ -155,15 +163,15 @@ def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
         cluster_id=subject.id,
         cluster_name=subject.name,
         cluster_arn=subject.arn,
-        launched_by=judging.launched_by,
+        launched_by=context.launched_by,
         summary=outcome.summary,
         evidence=evidence,
         remediation=fix,
-        first_seen=judging.now,
-        last_seen=judging.now,
+        first_seen=context.now,
+        last_seen=context.now,
         occurrences=1,
         deadline=None,
-        runbook=judging.runbook(rule.id),
+        runbook=context.runbook(rule.id),
         once_lasting=outcome.once_lasting,
         over=outcome.over,
     )

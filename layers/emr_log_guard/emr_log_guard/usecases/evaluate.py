@@ -1,4 +1,4 @@
-"""Judging without acting: what the guard would find now. Nothing is told, kept or done."""
+"""Evaluating without acting: what the guard would find now. Nothing is told, kept or done."""
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.decide import exempted
@@ -6,25 +6,30 @@ from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import Judging, Subject, judge_cluster, judge_log_objects
+from emr_log_guard.rules.evaluation import (
+    EvaluationContext,
+    Subject,
+    enabled_rules,
+    evaluate_cluster,
+    evaluate_log_objects,
+)
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
 
-def judge_cluster_now(
-    cluster: Cluster, read_facts: ReadClusterFacts, policy: Policy, judging: Judging
+def evaluate_cluster_now(
+    cluster: Cluster, read_facts: ReadClusterFacts, policy: Policy, context: EvaluationContext
 ) -> tuple[Finding, ...]:
     """Judge a cluster by the rules in force, as far as they are not about a deployed guard.
 
     Findings that the policy exempts are marked so.
     """
-    rules = [rule for rule in in_force(CLUSTER_RULES, policy) if not rule.deployed_only]
+    rules = [rule for rule in enabled_rules(CLUSTER_RULES, policy) if not rule.deployed_only]
     facts = read_facts.under(policy, rules)(cluster)
-    return exempted(judge_cluster(facts, rules, judging), cluster, policy, judging.now)
+    return exempted(evaluate_cluster(facts, rules, context), cluster, policy, context.now)
 
 
-def judge_log_object_now(
-    facts: LogObjectFacts, account: str, region: str, policy: Policy, judging: Judging
+def evaluate_log_object_now(
+    facts: LogObjectFacts, account: str, region: str, policy: Policy, context: EvaluationContext
 ) -> tuple[Finding, ...]:
     """Judge a log object by the rules in force; findings that the policy exempts are marked so.
 
@@ -33,7 +38,7 @@ def judge_log_object_now(
     """
     cluster = facts.cluster if isinstance(facts.cluster, Cluster) else None
     subject = Subject.of(cluster) if cluster else Subject.unknown(facts.cluster_id, account, region)
-    rules = in_force(LOG_OBJECT_RULES, policy)
+    rules = enabled_rules(LOG_OBJECT_RULES, policy)
     return exempted(
-        judge_log_objects(subject, [facts], rules, judging), cluster, policy, judging.now
+        evaluate_log_objects(subject, [facts], rules, context), cluster, policy, context.now
     )

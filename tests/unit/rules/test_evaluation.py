@@ -10,13 +10,13 @@ from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.in_force import in_force
-from emr_log_guard.rules.judge import (
+from emr_log_guard.rules.evaluation import (
     SAMPLES,
-    Judging,
+    EvaluationContext,
     Subject,
-    judge_cluster,
-    judge_log_objects,
+    enabled_rules,
+    evaluate_cluster,
+    evaluate_log_objects,
 )
 from tests.unit.builders import (
     ACCOUNT,
@@ -33,7 +33,7 @@ from tests.unit.builders import (
     log_object_facts,
 )
 
-JUDGING = Judging(NOW, lambda rule_id: f"https://example.com/{rule_id}")
+CONTEXT = EvaluationContext(NOW, lambda rule_id: f"https://example.com/{rule_id}")
 SUBJECT = Subject.of(a_cluster())
 RULE_101 = LOG_OBJECT_RULES[:1]
 HEAD_REFUSED = Unresolved("s3:HeadObject answered 403")
@@ -48,7 +48,7 @@ def in_sse_s3(number: int) -> LogObjectFacts:
 
 
 def of_101(objects: Sequence[LogObjectFacts]) -> Finding:
-    (finding,) = judge_log_objects(SUBJECT, objects, RULE_101, JUDGING)
+    (finding,) = evaluate_log_objects(SUBJECT, objects, RULE_101, CONTEXT)
     return finding
 
 
@@ -58,18 +58,18 @@ def test_a_subject_is_the_cluster_as_emr_tells_of_it() -> None:
     )
 
 
-def test_a_cluster_is_judged_by_every_rule_in_their_order() -> None:
-    findings = judge_cluster(cluster_facts(), in_force(CLUSTER_RULES, Policy()), JUDGING)
+def test_a_cluster_is_evaluated_by_every_rule_in_their_order() -> None:
+    findings = evaluate_cluster(cluster_facts(), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT)
 
     assert [finding.rule_id for finding in findings] == [
-        rule.id for rule in in_force(CLUSTER_RULES, Policy())
+        rule.id for rule in enabled_rules(CLUSTER_RULES, Policy())
     ]
-    assert judge_cluster(cluster_facts(), (), JUDGING) == ()
+    assert evaluate_cluster(cluster_facts(), (), CONTEXT) == ()
 
 
 def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
-    finding = judge_cluster(
-        cluster_facts(log_key=None), in_force(CLUSTER_RULES, Policy()), JUDGING
+    finding = evaluate_cluster(
+        cluster_facts(log_key=None), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
     )[1]
 
     assert finding == Finding(
@@ -103,11 +103,11 @@ def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
 
 
 def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
-    findings = judge_cluster(
-        cluster_facts(log_key=UNREADABLE), in_force(CLUSTER_RULES, Policy()), JUDGING
+    findings = evaluate_cluster(
+        cluster_facts(log_key=UNREADABLE), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
     )
-    broken = judge_cluster(
-        cluster_facts(log_key=NO_SUCH_KEY), in_force(CLUSTER_RULES, Policy()), JUDGING
+    broken = evaluate_cluster(
+        cluster_facts(log_key=NO_SUCH_KEY), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
     )
 
     assert not [finding for finding in findings if finding.remediation]
@@ -115,7 +115,7 @@ def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
 
 
 def test_the_evidence_names_the_key_as_kms_tells_of_it() -> None:
-    finding = judge_cluster(cluster_facts(), in_force(CLUSTER_RULES, Policy()), JUDGING)[0]
+    finding = evaluate_cluster(cluster_facts(), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT)[0]
 
     assert finding.evidence["key_arn"] == KEY.arn
     assert finding.evidence["key_manager"] == "CUSTOMER"
@@ -127,7 +127,9 @@ def test_the_evidence_names_the_key_as_kms_tells_of_it() -> None:
 def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
     cluster = a_cluster(release_label=None, ami_version="3.11.0")
 
-    finding = judge_cluster(cluster_facts(cluster), in_force(CLUSTER_RULES, Policy()), JUDGING)[2]
+    finding = evaluate_cluster(
+        cluster_facts(cluster), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
+    )[2]
 
     assert finding.evidence["ami_version"] == "3.11.0"
 
@@ -139,13 +141,13 @@ def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
 def test_the_evidence_names_the_state_of_a_step(state: StepState | None, told: str) -> None:
     step = WorkloadFacts(Step("s-1", "load", "s3://b/", state=state), KEY)
 
-    finding = judge_cluster(cluster_facts(steps=(step,)), CLUSTER_RULES[:1], JUDGING)[0]
+    finding = evaluate_cluster(cluster_facts(steps=(step,)), CLUSTER_RULES[:1], CONTEXT)[0]
 
     assert finding.evidence["steps"] == (told,)
 
 
-def test_log_objects_are_judged_by_every_rule_in_their_order() -> None:
-    findings = judge_log_objects(SUBJECT, [log_object_facts()], LOG_OBJECT_RULES, JUDGING)
+def test_log_objects_are_evaluated_by_every_rule_in_their_order() -> None:
+    findings = evaluate_log_objects(SUBJECT, [log_object_facts()], LOG_OBJECT_RULES, CONTEXT)
 
     assert [finding.rule_id for finding in findings] == [rule.id for rule in LOG_OBJECT_RULES]
     assert {finding.compliance for finding in findings} == {Compliance.COMPLIANT}
@@ -216,7 +218,7 @@ def test_a_log_object_in_doubt_outweighs_the_ones_in_order() -> None:
 def test_findings_about_an_unknown_cluster_name_what_is_known_of_it() -> None:
     subject = replace(SUBJECT, name=None)
 
-    (finding,) = judge_log_objects(subject, [in_sse_s3(1)], RULE_101, JUDGING)
+    (finding,) = evaluate_log_objects(subject, [in_sse_s3(1)], RULE_101, CONTEXT)
 
     assert finding.cluster_name is None
     assert finding.id == f"{SUBJECT.arn}#EMRLOG-101"

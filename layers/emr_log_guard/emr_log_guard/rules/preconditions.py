@@ -1,4 +1,4 @@
-"""Premises that rules share: one root cause, one finding.
+"""Preconditions that rules share: one root cause, one finding.
 
 Each returns the fact that a rule needs or, where it is missing, the outcome to give instead.
 """

@@ -4,8 +4,8 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.judge import Judging
-from emr_log_guard.usecases.judge_now import judge_cluster_now, judge_log_object_now
+from emr_log_guard.rules.evaluation import EvaluationContext
+from emr_log_guard.usecases.evaluate import evaluate_cluster_now, evaluate_log_object_now
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from tests.unit.builders import (
     ACCOUNT,
@@ -19,14 +19,14 @@ from tests.unit.builders import (
 )
 from tests.unit.usecases.world import World, runbook
 
-JUDGING = Judging(NOW, runbook)
+CONTEXT = EvaluationContext(NOW, runbook)
 
 
 def judged(world: World, policy: Policy) -> dict[str, Finding]:
     read_facts = ReadClusterFacts(world.keys, roles=world.roles, workloads=world.clusters)
     read_facts = replace(read_facts, bucket_owners=world.buckets)
     cluster = a_cluster(log_key_identifier=None)
-    found = judge_cluster_now(cluster, read_facts, policy, JUDGING)
+    found = evaluate_cluster_now(cluster, read_facts, policy, CONTEXT)
     return {finding.rule_id: finding for finding in found}
 
 
@@ -57,7 +57,7 @@ def test_an_exemption_is_marked() -> None:
 def test_a_log_object_is_judged() -> None:
     facts = log_object_facts(encryption=encrypted("AES256"))
 
-    findings = judge_log_object_now(facts, "999", "elsewhere", Policy(), JUDGING)
+    findings = evaluate_log_object_now(facts, "999", "elsewhere", Policy(), CONTEXT)
 
     assert {f.rule_id: f.compliance for f in findings}["EMRLOG-101"] is Compliance.NON_COMPLIANT
     assert {f.cluster_arn for f in findings} == {a_cluster().arn}
@@ -67,7 +67,7 @@ def test_an_unknown_cluster_is_that_of_the_objects_account_and_region() -> None:
     unknown = Unresolved("elasticmapreduce:DescribeCluster answered: not valid")
     facts = log_object_facts(encryption=encrypted("AES256"), cluster=unknown, expected_key=unknown)
 
-    findings = judge_log_object_now(facts, ACCOUNT, REGION, Policy(), JUDGING)
+    findings = evaluate_log_object_now(facts, ACCOUNT, REGION, Policy(), CONTEXT)
 
     assert {f.cluster_arn for f in findings} == {a_cluster().arn}
     assert {f.cluster_name for f in findings} == {None}
