@@ -512,7 +512,9 @@ class Guarding(RuleBasedStateMachine):
         policy, self.world.policy = self.world.policy, self.used
         try:
             step = self.world.enforce(request)
-        except (*REFUSED, CrashError):
+        except (*REFUSED, CrashError) as error:
+            if isinstance(error, CrashError) and self.tried:
+                self.called = True  # it died before it could write down what EMR answered
             self.requests.append((again, request))
             return
         finally:
