@@ -3,12 +3,12 @@
 import os
 from typing import Any
 
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from emr_log_guard.bootstrap.check_key import check_key
 from emr_log_guard.events.kms import parse_key_event
 from emr_log_guard.observability import logger, metrics
-
-from aws_lambda_powertools.logging import correlation_paths
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 CHECK_KEY = check_key(os.environ)
 

@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from emr_log_guard.bootstrap.emit_events import emit_events
 from emr_log_guard.events.published_alerts import parse_published_alerts
 from emr_log_guard.observability import logger
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 EMIT_EVENTS = emit_events(os.environ)
 

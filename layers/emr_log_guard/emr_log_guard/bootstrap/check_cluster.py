@@ -12,7 +12,6 @@ from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.memory import RememberedBuckets, RememberedKeys, RememberedRoles
 from emr_log_guard.adapters.s3 import S3Buckets
 from emr_log_guard.adapters.sns import SnsAlerts
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, policy_history
 from emr_log_guard.config import Settings
@@ -23,7 +22,6 @@ from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
 
-@completes_start
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check."""
     settings = Settings.from_env(env)

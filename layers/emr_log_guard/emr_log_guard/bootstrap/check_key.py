@@ -7,13 +7,11 @@ from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.config import required
 from emr_log_guard.usecases.check_key import CheckKey
 from emr_log_guard.usecases.current_policy import CurrentPolicy
 
 
-@completes_start
 def check_key(env: Mapping[str, str]) -> CheckKey:
     """Wire the key check."""
     return CheckKey(

@@ -14,7 +14,6 @@ from emr_log_guard.adapters.memory import (
     RememberedSteps,
 )
 from emr_log_guard.adapters.s3 import S3LogObjects
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings
@@ -22,7 +21,6 @@ from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
 
-@completes_start
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the log-object check."""
     settings = Settings.from_env(env)

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.eventbridge import EventBridgeBus
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.config import required
 from emr_log_guard.usecases.emit_events import EmitEvents
 
 
-@completes_start
 def emit_events(env: Mapping[str, str]) -> EmitEvents:
     """Wire the guard's events."""
     return EmitEvents(EventBridgeBus(clients.events(), required(env, "EVENT_BUS_ARN")))

@@ -14,7 +14,6 @@ from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.parts import policy_history
 from emr_log_guard.config import Settings, required
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from emr_log_guard.adapters.security_hub import SecurityHub
 
 
-@completes_start
 def enforce(env: Mapping[str, str]) -> Enforce:
     """Wire the enforcement."""
     settings = Settings.from_env(env)

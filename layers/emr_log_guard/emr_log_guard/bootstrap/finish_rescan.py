@@ -6,14 +6,12 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.sns_rescans import SnsRescanAlerts
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.finish_rescan import FinishRescan
 
 
-@completes_start
 def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
     """Wire the end of a re-scan."""
     settings = Settings.from_env(env)

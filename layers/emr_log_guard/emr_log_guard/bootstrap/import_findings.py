@@ -6,13 +6,11 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoWords
 from emr_log_guard.adapters.security_hub import SecurityHub
 from emr_log_guard.adapters.sqs import SqsUnimported
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.config import required
 from emr_log_guard.usecases.import_findings import ImportFindings
 
 
-@completes_start
 def import_findings(env: Mapping[str, str]) -> ImportFindings:
     """Wire the import into Security Hub."""
     table = required(env, "FINDINGS_TABLE_NAME")

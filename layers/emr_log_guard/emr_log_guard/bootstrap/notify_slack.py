@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.slack import SlackWebhooks
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.config import required
 from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.notify_slack import NotifySlack
 
 
-@completes_start
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:
     """Wire the Slack notification."""
     # The functions that judge tell of a policy that cannot be gone by.

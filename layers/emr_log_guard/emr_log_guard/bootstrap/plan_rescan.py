@@ -8,14 +8,12 @@ from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.s3_folders import S3Folders
 from emr_log_guard.adapters.step_functions import StepFunctionsExecutions
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.patience import patient_session
 from emr_log_guard.config import log_buckets, required
 from emr_log_guard.usecases.plan_rescan import PlanRescan
 
 
-@completes_start
 def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     """Wire the planning of a re-scan."""
     session, region = patient_session(), required(env, "AWS_DEFAULT_REGION")

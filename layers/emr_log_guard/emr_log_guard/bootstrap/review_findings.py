@@ -6,13 +6,11 @@ from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.config import required
 from emr_log_guard.usecases.review_findings import ReviewFindings
 
 
-@completes_start
 def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     """Wire the review of what is open."""
     return ReviewFindings(

@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters.rescan_results import S3RescanResults
-from emr_log_guard.bootstrap import completes_start
 from emr_log_guard.bootstrap.patience import patient_session
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.scan_shard import ScanShard
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
 
 
-@completes_start
 def scan_shard(env: Mapping[str, str]) -> ScanShard:
     """Wire a re-scan's shard."""
     settings = Settings.from_env(env)
