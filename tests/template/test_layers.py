@@ -1,17 +1,14 @@
-import ast
-import json
+import csv
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from runpy import run_path
-from typing import Any
 
 import pytest
-from botocore import xform_name
-from botocore.loaders import Loader
 
 from tests.template.stack import EVERYTHING, ROOT, Stack
 
@@ -44,66 +41,11 @@ ENVIRONMENT = {
 }
 
 
-BUILD = run_path(str(ROOT / "layers" / "dependencies" / "build.py"))
-OPERATIONS: dict[str, set[str]] = BUILD["OPERATIONS"]
-BY_BOTOCORE: dict[str, set[str]] = BUILD["BY_BOTOCORE"]
+SERVICES: set[str] = run_path(str(ROOT / "layers" / "dependencies" / "build.py"))["SERVICES"]
 
 
 LATER = "scan = getattr(app, 'SCAN_SHARD', None); scan and (scan.clusters(), scan.log_objects())"
 """Has that wired, too, which a function wires at an event."""
-
-
-def wired_adapters() -> set[Path]:
-    """The adapters that the functions' wiring imports, itself or through others."""
-    found: set[Path] = set()
-    ahead = list((PACKAGE / "bootstrap").glob("*.py"))
-    while ahead:
-        for node in ast.walk(ast.parse(ahead.pop().read_text())):
-            if not isinstance(node, ast.ImportFrom) or node.module is None:
-                continue
-            place = PACKAGE.parent.joinpath(*node.module.split("."))
-            modules = {place, *(place / alias.name for alias in node.names)}
-            new = {
-                file
-                for file in (module.with_suffix(".py") for module in modules)
-                if file.parent == PACKAGE / "adapters" and file.is_file()
-            } - found
-            found |= new
-            ahead += new
-    return found
-
-
-def names_in(modules: Iterable[Path]) -> set[str]:
-    """What could be the name of a client's method: attributes, and what paginators are asked."""
-    names = set()
-    for module in modules:
-        for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Attribute):
-                names.add(node.attr)
-            elif (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in ("can_paginate", "get_paginator")
-            ):
-                assert isinstance(node.args[0], ast.Constant), f"{module}:{node.lineno}"
-                names.add(str(node.args[0].value))
-    return names
-
-
-def without_prose(part: object) -> object:
-    def hook(each: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: own
-            for name, own in each.items()
-            if name != "documentation" or not isinstance(own, str)
-        }
-
-    return json.loads(json.dumps(part), object_hook=hook)
-
-
-def named(part: object) -> set[str]:
-    """The shapes that a part of a model refers to."""
-    return set(re.findall(r'"shape": "(\w+)"', json.dumps(part)))
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +85,7 @@ def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: 
 
 
 def test_the_report_is_written_with_nothing_but_the_layers(artifacts: Path) -> None:
-    """Its template, style and script travel along, and Jinja is not trimmed too far."""
+    """Its template, style and script travel along."""
     path = [str(artifacts / layer / "python") for layer in LAYERS]
     write = (
         f"import sys; sys.path[:0] = {path}\n"
@@ -205,92 +147,38 @@ def test_the_layer_has_the_models_of_the_services_in_use_and_no_others(dependenc
     models = dependencies / "botocore" / "data"
 
     assert {folder.name for folder in models.iterdir() if folder.is_dir()} == used
-    assert set(OPERATIONS) == used
-    for service in used:
-        (version,) = (models / service).iterdir()
-        assert {"service-2.json", "endpoint-rule-set-1.json"} <= {
-            file.name for file in version.iterdir()
-        }
+    assert used == SERVICES
 
 
-def test_the_listed_operations_are_those_that_the_functions_call() -> None:
-    """What several services have by one name, all of them keep."""
-    called = {("secretsmanager", "GetSecretValue")}  # by Powertools' get_secret
-    names = names_in(wired_adapters())
-    assert "get_waiter" not in names, "what a waiter calls is not seen here"
-    for service in OPERATIONS:
-        for operation in Loader().load_service_model(service, "service-2")["operations"]:
-            if xform_name(operation) in names:
-                called.add((service, operation))
-    called -= {("kms", "Sign")}  # a request is signed by that name
-
-    listed = {(service, each) for service, those in OPERATIONS.items() for each in those}
-    assert called - listed == set(), "called: add them to OPERATIONS in build.py"
-    assert listed - called == set(), "called no more: take them from OPERATIONS in build.py"
-
-
-def test_the_errors_that_are_caught_are_those_of_operations_that_are_left(
+def test_nothing_is_edited_added_or_left_out_but_unused_services_models(
     dependencies: Path,
 ) -> None:
-    caught = {
-        node.attr
-        for module in wired_adapters()
-        for node in ast.walk(ast.parse(module.read_text()))
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == "exceptions"
-        and "client" in ast.unparse(node.value.value)
+    """The layer holds what the packages' RECORD files list, by their hashes."""
+    listed = {
+        path: algorithm_and_hash
+        for record in dependencies.glob("*.dist-info/RECORD")
+        for path, algorithm_and_hash, _ in csv.reader(record.read_text().splitlines())
     }
-    left = {
-        name
-        for file in (dependencies / "botocore" / "data").glob("*/*/service-2.json")
-        for name in json.loads(file.read_bytes())["shapes"]
+    shipped = {
+        str(file.relative_to(dependencies)): file
+        for file in dependencies.rglob("*")
+        if file.is_file() and file.suffix != ".pyc" and file.name != ".lock"  # which uv leaves
+    }
+    left_out = {path.split("/")[2] for path in listed.keys() - shipped.keys()}
+    added = {
+        path
+        for path in shipped.keys() - listed.keys()
+        if not re.search(r"(aarch64|x86_64).*\.so$", path)
     }
 
-    assert "NoSuchKey" in caught
-    assert caught <= left
-
-
-def test_models_are_botocores_own_without_the_prose(dependencies: Path) -> None:
-    lean = Loader([str(dependencies / "botocore" / "data")], include_default_search_paths=False)
-
-    for service, called in OPERATIONS.items():
-        shipped = lean.load_service_model(service, "service-2")
-        theirs = Loader().load_service_model(service, "service-2")
-
-        assert shipped.keys() == theirs.keys()
-        for part in theirs:
-            if part not in ("operations", "shapes"):
-                assert shipped[part] == theirs[part]
-        for part in ("operations", "shapes"):
-            for name, own in shipped[part].items():
-                assert own == without_prose(theirs[part][name])
-        left = called | BY_BOTOCORE.get(service, set())
-        assert shipped["operations"].keys() == left
-        assert named(shipped["operations"]) | named(shipped["shapes"]) <= shipped["shapes"].keys()
-
-
-def test_all_that_is_no_service_model_is_botocores_own(dependencies: Path) -> None:
-    """Endpoint rules, paginators and partitions, whatever the form that they are kept in."""
-    models = dependencies / "botocore" / "data"
-    lean = Loader([str(models)], include_default_search_paths=False)
-    prefixes = set()
-    for service in OPERATIONS:
-        (version,) = (models / service).iterdir()
-        prefixes.add(lean.load_service_model(service, "service-2")["metadata"]["endpointPrefix"])
-        for kind in ("endpoint-rule-set-1", "paginators-1"):
-            assert lean.load_service_model(service, kind) == Loader().load_service_model(
-                service, kind
-            )
-        assert not list(version.glob("*.gz"))
-    endpoints, theirs = (each.load_data("endpoints") for each in (lean, Loader()))
-    for partition in theirs["partitions"]:
-        partition["services"] = {
-            name: place for name, place in partition["services"].items() if name in prefixes
-        }
-
-    assert endpoints == theirs
-    assert lean.load_data("partitions") == Loader().load_data("partitions")
+    assert all(path.startswith("botocore/data/") for path in listed.keys() - shipped.keys())
+    assert left_out
+    assert not left_out & SERVICES
+    assert not added
+    for path in listed.keys() & shipped.keys():
+        if listed[path]:  # a RECORD does not list its own hash
+            digest = urlsafe_b64encode(sha256(shipped[path].read_bytes()).digest()).rstrip(b"=")
+            assert listed[path] == f"sha256={digest.decode()}", path
 
 
 def test_the_layer_serves_both_processors(dependencies: Path) -> None:

@@ -1,6 +1,13 @@
-import pytest
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+from runpy import run_path
 
-from tests.template.stack import EVERYTHING, Stack
+import pytest
+from botocore import xform_name
+from botocore.loaders import Loader
+
+from tests.template.stack import EVERYTHING, ROOT, Stack
 
 WHOLE = Stack(EVERYTHING)
 LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
@@ -271,3 +278,85 @@ def test_what_schedules_rescans_may_do_nothing_else() -> None:
 def variables(stack: Stack, function: str) -> dict[str, object]:
     found: dict[str, object] = stack.functions[function]["Environment"]["Variables"]
     return found
+
+
+PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
+SERVICES: set[str] = run_path(str(ROOT / "layers" / "dependencies" / "build.py"))["SERVICES"]
+PREFIXES = {"emr": "elasticmapreduce", "stepfunctions": "states"}
+# Where an operation's name is not its action's.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+ACTIONS = {
+    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
+# Asked of IAM for a function, though no adapter calls it.
+BY_AWS = {
+    "dynamodb:DescribeStream",  # Lambda polls the stream, and the queues
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+    "iam:PassRole",  # to the schedule
+    "kms:Decrypt",  # for queues, topics, the table and buckets
+    "kms:GenerateDataKey",
+    "s3:GetObjectVersion",  # HeadObject and GetObject with a version
+    "secretsmanager:GetSecretValue",  # by Powertools' get_secret
+}
+BY_COMMAND = {"ssm:PutParameter"}
+"""Called by an adapter that functions share with the command, which stores policies."""
+
+
+def wired_adapters() -> set[Path]:
+    """The adapters that the functions' wiring imports, itself or through others."""
+    found: set[Path] = set()
+    ahead = list((PACKAGE / "bootstrap").glob("*.py"))
+    while ahead:
+        for node in ast.walk(ast.parse(ahead.pop().read_text())):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            place = PACKAGE.parent.joinpath(*node.module.split("."))
+            modules = {place, *(place / alias.name for alias in node.names)}
+            new = {
+                file
+                for file in (module.with_suffix(".py") for module in modules)
+                if file.parent == PACKAGE / "adapters" and file.is_file()
+            } - found
+            found |= new
+            ahead += new
+    return found
+
+
+def names_in(modules: Iterable[Path]) -> set[str]:
+    """What could be the name of a client's method: attributes, and what paginators are asked."""
+    names = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("can_paginate", "get_paginator")
+            ):
+                assert isinstance(node.args[0], ast.Constant), f"{module}:{node.lineno}"
+                names.add(str(node.args[0].value))
+    return names
+
+
+def test_the_functions_may_do_what_their_adapters_call_and_no_more() -> None:
+    names = names_in(wired_adapters())
+    assert "get_waiter" not in names, "what a waiter calls is not seen here"
+    called = {
+        f"{PREFIXES.get(service, service)}:{operation}"
+        for service in SERVICES
+        for operation in Loader().load_service_model(service, "service-2")["operations"]
+        if xform_name(operation) in names
+    }
+
+    actions = {ACTIONS.get(each, each) for each in called} - BY_COMMAND
+    assert actions == (READS | CHANGES) - BY_AWS

