@@ -32,7 +32,6 @@ def known_clusters() -> Section:
     """Re-scan clusters twice: the second time they are known."""
     with deployed() as stack:
         stack.hear_nothing()
-        Estate(stack.account).make_log_bucket()
         bad = seed_clusters(stack.account, KNOWN)
         time.sleep(SETTLED)
         first, second = (_rescan(stack) for _ in range(2))

@@ -18,6 +18,7 @@ def seed_clusters(account: Sandbox, number: int) -> int:
 
     """
     estate = Estate(account)
+    estate.make_log_bucket()
     roles = estate.make_roles()
     keys = [estate.make_key(f"logs-{place}") for place in range(KEYS)]
     aws_managed = account.client("kms").describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["Arn"]

@@ -1,17 +1,11 @@
 import io
 from datetime import UTC, datetime
-from threading import Event
 
 import boto3
 import pytest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
 
-from emr_log_guard.adapters.call_count import CallCount
-from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets, S3LogObjects
 from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
@@ -292,13 +286,7 @@ def test_an_object_is_read_from_a_bucket_of_its_expected_owner(
 
 @pytest.fixture
 def audited(aws: StubbedAws) -> AuditedLogObjects:
-    quick = QuickHeads(
-        Credentials("testing", "testing"),
-        KeptConnections(Authorities(None)),
-        Pace(Event()),
-        CallCount(),
-    )
-    return AuditedLogObjects(aws.attach(boto3.client("s3")), quick)
+    return AuditedLogObjects(aws.attach(boto3.client("s3")))
 
 
 def test_an_audit_reads_a_head_as_ever(aws: StubbedAws, audited: AuditedLogObjects) -> None:

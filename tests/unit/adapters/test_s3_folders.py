@@ -1,16 +1,10 @@
 from collections.abc import Iterator
-from threading import Event
 from typing import Any
 
 import boto3
 import pytest
-from botocore.credentials import Credentials
 from moto import mock_aws
 
-from emr_log_guard.adapters.call_count import CallCount
-from emr_log_guard.adapters.pace import Pace
-from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
 from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
@@ -20,13 +14,6 @@ from tests.unit.builders import ACCOUNT, REGION
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 HOME = Folder("j-1", "emr-logs", "emr/j-1/")
-
-
-def folders_of(client: Any) -> S3LogFolders:  # noqa: ANN401
-    quick = QuickHeads(
-        Credentials("a", "b"), KeptConnections(Authorities(None)), Pace(Event()), CallCount()
-    )
-    return S3LogFolders(client, quick)
 
 
 @pytest.fixture
@@ -73,7 +60,9 @@ def test_a_range_is_listed_in_s3s_order_without_folder_markers(
 ) -> None:
     folder = Folder("j-1", "emr-logs", "emr/j-1/", after, until)
 
-    assert keys(folders_of(s3), folder, versions=versions) == [f"emr/j-1/{name}" for name in found]
+    assert keys(S3LogFolders(s3), folder, versions=versions) == [
+        f"emr/j-1/{name}" for name in found
+    ]
 
 
 def test_old_versions_are_listed_and_read_by_their_id(s3: Any) -> None:  # noqa: ANN401
@@ -83,7 +72,7 @@ def test_old_versions_are_listed_and_read_by_their_id(s3: Any) -> None:  # noqa:
         Bucket="emr-logs", Key="emr/j-1/a.gz", Body=b"y", ServerSideEncryption="aws:kms"
     )
     s3.delete_object(Bucket="emr-logs", Key="emr/j-1/node/b.gz")
-    folders = folders_of(s3)
+    folders = S3LogFolders(s3)
 
     listed = list(folders.within(HOME, versions=True))
 
@@ -110,7 +99,7 @@ def test_every_page_of_versions_is_read(aws: StubbedAws) -> None:
         page("emr/j-1/b", NextKeyMarker="emr/j-1/b"),
         page("emr/j-1/c"),
     )
-    folders = folders_of(aws.attach(boto3.client("s3")))
+    folders = S3LogFolders(aws.attach(boto3.client("s3")))
 
     assert keys(folders, HOME, versions=True) == ["emr/j-1/a", "emr/j-1/b", "emr/j-1/c"]
     assert [(call["KeyMarker"], call.get("VersionIdMarker")) for _, call in aws.calls] == [
@@ -131,7 +120,7 @@ def test_what_cannot_be_listed_is_said_with_the_call(
     for operation in ("ListObjectsV2", "ListObjectVersions"):
         aws.answer(operation, AwsError("AccessDenied"))
     client = aws.attach(boto3.client("s3"))
-    folders = folders_of(client)
+    folders = S3LogFolders(client)
 
     with pytest.raises(NotReadableError, match=f"^{call} on s3://emr-logs/emr/j-1/ answered"):
         keys(folders, HOME, versions=versions)
@@ -143,7 +132,7 @@ def test_what_cannot_be_listed_is_said_with_the_call(
 
 def test_a_version_that_cannot_be_read_is_unresolved(aws: StubbedAws) -> None:
     aws.answer("HeadObject", AwsError("500", status=500))
-    folders = folders_of(aws.attach(boto3.client("s3")))
+    folders = S3LogFolders(aws.attach(boto3.client("s3")))
 
     for version in (ObjectVersion("emr-logs", "a", "v"), ObjectVersion("emr-logs", "a")):
         assert isinstance(folders.encryption(version), Unresolved)
@@ -164,7 +153,7 @@ def test_a_folder_is_listed_in_a_bucket_of_its_expected_owner(
     versions: bool,
 ) -> None:
     aws.answer(call, page)
-    folders = folders_of(aws.attach(boto3.client("s3")))
+    folders = S3LogFolders(aws.attach(boto3.client("s3")))
 
     assert list(folders.within(HOME, versions=versions, owner=ACCOUNT)) == []
     assert [asked["ExpectedBucketOwner"] for _, asked in aws.calls] == [ACCOUNT]

@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_connection
+from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +18,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from benchmarks.recorded_account import recorded
-from tests.unit.adapters.loopback import served
 
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
@@ -53,6 +53,18 @@ class Account:
 
     def stop(self) -> None:
         self.running.close()
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on loopback; yield the URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture

@@ -362,7 +362,7 @@ def test_certificates_that_cannot_be_read_end_with_2(
     result = run("--objects")
 
     assert result.exit_code == 2
-    assert f"the certificates in {tmp_path}/none.pem cannot be read" in result.stdout
+    assert f"the certificates in {tmp_path}/none.pem cannot be read" in result.stderr
 
 
 def test_a_file_that_cannot_be_written_in_the_end_is_told(aws: StubbedAws, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class AuditedAccount:
 
     def _place(self, region: str) -> PlaceAccess:
         session, scope = self.session, self.scope
-        clusters = EmrClusters(session.emr(region), session.quick_calls(region))
+        clusters = EmrClusters(session.emr(region))
         return PlaceAccess(
             clusters,
             ReadClusterFacts(
@@ -87,9 +87,7 @@ class AuditedAccount:
                 if bucket_owned.RULE.id in scope.rule_ids
                 else None,
             ),
-            AuditedLogObjects(session.s3(region), session.quick_heads(region))
-            if scope.object_rules
-            else None,
+            AuditedLogObjects(session.s3(region)) if scope.object_rules else None,
             RememberedSteps(clusters, retention=WHOLE_RUN),
         )
 

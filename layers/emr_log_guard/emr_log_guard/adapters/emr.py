@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from types_boto3_emr.literals import ClusterStateType, SessionStateType
     from types_boto3_emr.type_defs import ListClustersInputPaginateTypeDef
 
-    from emr_log_guard.adapters.quick_calls import QuickCalls
-
 _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
     "SUBMITTED",
     "STARTING",
@@ -41,10 +39,9 @@ class EmrClusters:
     Errors that a retry may cure fly: the invocation is retried, then dead-lettered.
     """
 
-    def __init__(self, client: "EMRClient", quick: "QuickCalls | None" = None) -> None:
-        """Read and act through this client, and read quickly where it showed the way."""
+    def __init__(self, client: "EMRClient") -> None:
+        """Read and act through this client."""
         self._client = client
-        self._quick = quick
 
     def describe(self, cluster_id: str) -> Cluster:
         """Read a cluster: one DescribeCluster.
@@ -54,10 +51,6 @@ class EmrClusters:
             NotReadableError: The answer does not say which cluster it is, or its state.
 
         """
-        if self._quick:
-            found = self._quick.answer("DescribeCluster", ClusterId=cluster_id)
-            if found is not None:
-                return _cluster(cluster_id, found)
         try:
             answer = self._client.describe_cluster(ClusterId=cluster_id)
         except self._client.exceptions.InvalidRequestException as error:
@@ -112,10 +105,11 @@ class EmrClusters:
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """Read the steps that have log settings of their own: one ListSteps per 50 steps."""
+        pages = self._client.get_paginator("list_steps").paginate(ClusterId=cluster_id)
         try:
             return tuple(
                 _step(step)
-                for page in self._pages_of_steps(cluster_id)
+                for page in pages
                 for step in _listed(page, "Steps")
                 if step.get("LogUri") or step.get("EncryptionKeyArn")
             )
@@ -123,17 +117,6 @@ class EmrClusters:
             return Unresolved(str(error))
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
-
-    def _pages_of_steps(self, cluster_id: str) -> Iterator[Mapping[str, Any]]:
-        asked = {"ClusterId": cluster_id}
-        first = self._quick.answer("ListSteps", **asked) if self._quick else None
-        if first is not None:
-            yield first
-            if not first.get("Marker"):
-                return
-            asked["Marker"] = first["Marker"]
-        pages: Any = self._client.get_paginator("list_steps")  # its type knows of no Marker
-        yield from pages.paginate(**asked)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         """Read the active sessions that have log settings of their own, wherever they log to.

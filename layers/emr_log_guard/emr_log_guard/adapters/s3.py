@@ -16,8 +16,6 @@ from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-    from emr_log_guard.adapters.quick_heads import QuickHeads
-
 
 class BucketOwner(TypedDict, total=False):
     """The part of a request that names the account which has to own the bucket."""
@@ -189,31 +187,24 @@ class S3Buckets:
 class AuditedLogObjects:
     """Log objects as an audit reads them: listed, and what cannot be read is told."""
 
-    def __init__(self, client: "S3Client", quick: "QuickHeads") -> None:
-        """Read through this client, and quickly where one head of a bucket showed the way."""
+    def __init__(self, client: "S3Client") -> None:
+        """Read through this client."""
         self._client = client
         self._objects = S3LogObjects(client)
-        self._quick = quick
 
     def encryption(
         self, version: ObjectVersion, owner: str | None = None
     ) -> Encryption | Unresolved:
-        """Read an object's encryption, as S3LogObjects does; an audit looks at no older versions.
+        """Read the encryption of an object, or of one version of it.
 
         Raises:
-            ObjectNotFoundError: The object is gone.
+            ObjectNotFoundError: It is gone.
 
         """
-        found = self._quick.encryption(version.bucket, version.key, owner)
-        if found is not None:
-            return found
         try:
-            read = self._objects.encryption(version, owner)
+            return self._objects.encryption(version, owner)
         except AWS_ERRORS as error:
             return unresolved("s3:HeadObject", str(version), error)
-        if isinstance(read, Encryption) and read.algorithm != SSE_C:
-            self._quick.learn(version.bucket, version.key)
-        return read
 
     def below(
         self, bucket: str, prefix: str, since: datetime | None, owner: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypedDict
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
-from emr_log_guard.adapters.s3 import AuditedLogObjects, S3LogObjects, owned_by
+from emr_log_guard.adapters.s3 import AuditedLogObjects, owned_by
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.rescan import Folder
@@ -15,8 +15,6 @@ from emr_log_guard.usecases.rescan_ports import ListedObject
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
     from types_boto3_s3 import S3Client
-
-    from emr_log_guard.adapters.quick_heads import QuickHeads
 
 _LIST = "s3:ListBucket"
 _LIST_VERSIONS = "s3:ListBucketVersions"
@@ -56,11 +54,10 @@ class S3Folders:
 class S3LogFolders:
     """Buckets whose log objects the guard may list and read."""
 
-    def __init__(self, client: "S3Client", quick: "QuickHeads") -> None:
-        """Read through this client, and quickly where one head of a bucket showed the way."""
+    def __init__(self, client: "S3Client") -> None:
+        """Read through this client."""
         self._client = client
-        self._current = AuditedLogObjects(client, quick)
-        self._versions = S3LogObjects(client)
+        self._objects = AuditedLogObjects(client)
 
     def encryption(
         self, version: ObjectVersion, owner: str | None = None
@@ -71,12 +68,7 @@ class S3LogFolders:
             ObjectNotFoundError: It is gone.
 
         """
-        if version.version_id is None:
-            return self._current.encryption(version, owner)
-        try:
-            return self._versions.encryption(version, owner)
-        except AWS_ERRORS as error:
-            return unresolved("s3:HeadObject", str(version), error)
+        return self._objects.encryption(version, owner)
 
     def within(
         self, folder: Folder, *, versions: bool, owner: str | None = None

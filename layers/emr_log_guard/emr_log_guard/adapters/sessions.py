@@ -3,21 +3,18 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import InvalidEndpointConfigurationError, NoCredentialsError
-from botocore.httpsession import get_cert_path
+from botocore.exceptions import InvalidConfigError, InvalidEndpointConfigurationError
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.call_count import CallCount
-from emr_log_guard.adapters.pace import Paces
-from emr_log_guard.adapters.quick_calls import QuickCalls
-from emr_log_guard.adapters.quick_heads import QuickHeads
-from emr_log_guard.adapters.quick_way import Authorities, KeptConnections
+from emr_log_guard.adapters.rate_limiter import RateLimiters
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
 
@@ -60,7 +57,6 @@ class AuditSession:
     watch: Watch
     role_arn: str | None = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _paces: dict[tuple[str, str], Paces] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     @classmethod
@@ -68,11 +64,19 @@ class AuditSession:
         """Act as whoever runs the command.
 
         Raises:
-            BotoCoreError: The profile that the environment names does not exist.
+            BotoCoreError: The profile that the environment names does not exist, or the file of
+                certificates cannot be read.
 
         """
         session = botocore.session.Session()
         session.get_scoped_config()
+        certificates = session.get_config_variable("ca_bundle")
+        try:
+            if certificates:
+                Path(certificates).open("rb").close()
+        except OSError as error:
+            message = f"the certificates in {certificates} cannot be read: {error.strerror}"
+            raise InvalidConfigError(error_msg=message) from error
         return cls(session, watch)
 
     def assume(self, role_arn: str) -> "AuditSession":
@@ -129,59 +133,10 @@ class AuditSession:
         """Return what gives the client for KMS in a Region, this one unless told another."""
         return lambda other: self._client("kms", other or region)
 
-    def quick_calls(self, region: str) -> QuickCalls | None:
-        """Return what asks Amazon EMR as the client does, only quicker.
-
-        None without credentials: the client tells of that.
-
-        Raises:
-            NotReadableError: The certificates that the environment names cannot be opened.
-
-        """
-        client, credentials = self.emr(region), self.session.get_credentials()
-        if credentials is None:
-            return None
-        paces = self._paces["emr", region]
-        quick = QuickCalls(credentials, self._connections(), paces, self.watch.calls)
-        quick.watch(client)
-        return quick
-
     def s3(self, region: str) -> "S3Client":
         """Return the client for S3 in a Region."""
         client: S3Client = self._client("s3", region)
         return client
-
-    def quick_heads(self, region: str) -> QuickHeads:
-        """Return what asks for the heads of objects as the client for S3 does, only quicker.
-
-        Raises:
-            BotoCoreError: There are no credentials.
-            NotReadableError: The certificates that the environment names cannot be opened.
-
-        """
-        client = self.s3(region)
-        credentials = self.session.get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
-        pace = self._paces["s3", region].of("HeadObject")
-        quick = QuickHeads(credentials, self._connections(), pace, self.watch.calls)
-        quick.watch(client)
-        return quick
-
-    def _connections(self) -> KeptConnections:
-        """Have connections to whom botocore trusts.
-
-        Raises:
-            NotReadableError: The certificates that the environment names cannot be opened.
-
-        """
-        bundle = self.session.get_config_variable("ca_bundle")
-        certificates = bundle or get_cert_path(verify=True)
-        try:
-            return KeptConnections(Authorities(certificates))
-        except OSError as error:
-            message = f"the certificates in {certificates} cannot be read: {error}"
-            raise NotReadableError(message) from error
 
     def sts(self) -> "STSClient":
         """Return the client for STS."""
@@ -198,12 +153,11 @@ class AuditSession:
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
-                self._paces[service, region] = Paces(self.watch.stopped, self.watch.max_rate)
                 try:
                     client = self.session.create_client(service, region_name=region, config=_CONFIG)
                 except ValueError as error:
                     raise InvalidEndpointConfigurationError(msg=str(error)) from error
                 self.watch.calls.attach(client)
-                self._paces[service, region].attach(client)
+                RateLimiters(self.watch.stopped, self.watch.max_rate).attach(client)
                 self._clients[service, region] = client
             return client

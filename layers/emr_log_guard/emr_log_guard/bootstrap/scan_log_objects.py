@@ -19,7 +19,7 @@ def scan_log_objects(settings: Settings, session: AuditSession, region: str) -> 
     clusters = EmrClusters(session.emr(region))
     ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
     return ScanLogObjects(
-        folders=S3LogFolders(session.s3(region), session.quick_heads(region)),
+        folders=S3LogFolders(session.s3(region)),
         clusters=LedgeredClusters(clusters, ledger),
         keys=RememberedKeys(KmsKeys(clients.kms)),
         steps=RememberedSteps(clusters),

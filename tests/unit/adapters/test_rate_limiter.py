@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.pace import PATIENCE_SECONDS, Pace, Paces
+from emr_log_guard.adapters.rate_limiter import GIVE_UP_AFTER_SECONDS, RateLimiter, RateLimiters
 from emr_log_guard.errors import AuditStoppedError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Seconds that pass when somebody waits."""
+    """Seconds that pass when a call waits."""
 
     def __init__(self) -> None:
         self.seconds = 100.0
@@ -48,7 +48,7 @@ def clock() -> Clock:
 
 
 class Napping(Condition):
-    """Lets the clock go on instead of waiting."""
+    """Advances the clock instead of waiting."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -60,72 +60,72 @@ class Napping(Condition):
         return False
 
 
-def spend(clock: Clock, pace: Pace, api: Api, calls: int) -> tuple[float, int]:
-    """Make calls one after the other; say how long it took, and how many were refused."""
+def spend(clock: Clock, limiter: RateLimiter, api: Api, calls: int) -> tuple[float, int]:
+    """Make calls one after the other; return the seconds and how many were throttled."""
     begun, refused = clock.seconds, 0
     for _ in range(calls):
-        sent = pace.wait()
+        sent = limiter.wait()
         while not api.takes():
             refused += 1
-            assert pace.throttled(sent)
-            sent = pace.wait()
-        pace.accepted()
+            assert limiter.throttled(sent)
+            sent = limiter.wait()
+        limiter.accepted()
     return clock.seconds - begun, refused
 
 
-def test_nobody_waits_before_aws_throttles(clock: Clock) -> None:
-    pace = Pace(Event(), timer=clock, turn=Napping(clock))
+def test_no_call_waits_before_the_first_throttle(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
     for _ in range(1000):
-        pace.wait()
-        pace.accepted()
+        limiter.wait()
+        limiter.accepted()
     assert clock.seconds == 100.0
 
 
 @pytest.mark.parametrize(
     ("burst", "refill", "calls"), [(10, 1, 200), (10, 0.5, 100), (20, 10, 1000), (100, 50, 5000)]
 )
-def test_after_a_throttle_the_quota_is_used_up_without_being_known(
+def test_after_a_throttle_the_rate_follows_the_unknown_quota(
     clock: Clock, burst: float, refill: float, calls: int
 ) -> None:
-    pace = Pace(Event(), timer=clock, turn=Napping(clock))
-    took, refused = spend(clock, pace, Api(clock, burst, refill), calls)
+    limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
+    took, refused = spend(clock, limiter, Api(clock, burst, refill), calls)
 
     assert took <= 1.1 * (calls - burst) / refill
     assert refused < calls / 3
 
 
-def test_no_call_is_faster_than_the_highest_rate(clock: Clock) -> None:
-    pace = Pace(Event(), 5.0, clock, Napping(clock))
+def test_calls_never_exceed_the_highest_rate(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), 5.0, clock, Napping(clock))
     for _ in range(11):
-        pace.wait()
-        pace.accepted()
+        limiter.wait()
+        limiter.accepted()
     assert clock.seconds == pytest.approx(102.0)
 
 
-def test_calls_that_were_in_flight_do_not_lower_the_rate_again(clock: Clock) -> None:
-    pace = Pace(Event(), timer=clock, turn=Napping(clock))
-    sent = [pace.wait() for _ in range(32)]
+def test_throttled_calls_that_were_in_flight_lower_the_rate_once(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
+    sent_at = [limiter.wait() for _ in range(32)]
     clock.seconds += 0.05
-    for moment in sent:
-        pace.throttled(moment)
+    for moment in sent_at:
+        limiter.throttled(moment)
     before = clock.seconds
-    pace.wait()
-    pace.wait()
+    limiter.wait()
+    limiter.wait()
     # 32 calls were sent in the first second: half of that is tried next.
     assert clock.seconds - before == pytest.approx(2 / 16)
 
 
-def test_an_api_that_refuses_everything_is_given_up(clock: Clock) -> None:
-    pace = Pace(Event(), timer=clock, turn=Napping(clock))
-    sent = pace.wait()
+def test_calls_to_an_api_that_throttles_everything_are_given_up(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
+    sent = limiter.wait()
     tries = 0
-    while pace.throttled(sent):
-        sent, tries = pace.wait(), tries + 1
+    while limiter.throttled(sent):
+        sent, tries = limiter.wait(), tries + 1
     assert tries > 3
-    assert clock.seconds - 100 == pytest.approx(PATIENCE_SECONDS, rel=0.25)
+    assert clock.seconds - 100 == pytest.approx(GIVE_UP_AFTER_SECONDS, rel=0.25)
 
 
-def test_who_waits_gives_up_when_the_audit_is_stopped(clock: Clock) -> None:
+def test_a_waiting_call_ends_when_the_audit_is_stopped(clock: Clock) -> None:
     stopped = Event()
 
     class Stopping(Napping):
@@ -133,16 +133,16 @@ def test_who_waits_gives_up_when_the_audit_is_stopped(clock: Clock) -> None:
             stopped.set()
             return super().wait(timeout)
 
-    pace = Pace(stopped, 0.01, clock, Stopping(clock))
-    pace.wait()
+    limiter = RateLimiter(stopped, 0.01, clock, Stopping(clock))
+    limiter.wait()
 
     with pytest.raises(AuditStoppedError):
-        pace.wait()
-    assert clock.seconds - 100 <= 0.1  # of the 100 that its turn is away
+        limiter.wait()
+    assert clock.seconds - 100 <= 0.1  # of the 100 until it may be sent
 
 
 def refusing(client: "EMRClient", codes: list[str]) -> None:
-    """Have these errors answered, one a request, and then an empty list."""
+    """Answer with these errors, one a request, and then with an empty list."""
 
     class Raw:
         def __init__(self, body: bytes) -> None:
@@ -156,7 +156,7 @@ def refusing(client: "EMRClient", codes: list[str]) -> None:
             return AWSResponse(
                 "https://stubbed.invalid", 200, HTTPHeaders(), Raw(b'{"Clusters": []}')
             )
-        body = json.dumps({"__type": codes.pop(0), "message": "told by AWS"}).encode()
+        body = json.dumps({"__type": codes.pop(0), "message": "by AWS"}).encode()
         return AWSResponse("https://stubbed.invalid", 400, HTTPHeaders(), Raw(body))
 
     respond: Callable[..., Any] = send  # what it returns is taken for AWS's answer
@@ -169,8 +169,8 @@ def client() -> "EMRClient":
     return made
 
 
-def test_a_throttled_call_is_sent_again_until_it_is_answered(client: "EMRClient") -> None:
-    Paces(Event()).attach(client)
+def test_a_throttled_call_is_retried_until_it_is_accepted(client: "EMRClient") -> None:
+    RateLimiters(Event()).attach(client)
     codes = ["ThrottlingException"] * 2
     refusing(client, codes)
 
@@ -178,8 +178,8 @@ def test_a_throttled_call_is_sent_again_until_it_is_answered(client: "EMRClient"
     assert codes == []
 
 
-def test_any_other_error_is_told_at_once(client: "EMRClient") -> None:
-    Paces(Event()).attach(client)
+def test_any_other_error_is_raised_without_a_retry(client: "EMRClient") -> None:
+    RateLimiters(Event()).attach(client)
     refusing(client, ["AccessDeniedException"])
 
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -188,7 +188,7 @@ def test_any_other_error_is_told_at_once(client: "EMRClient") -> None:
 
 def test_a_call_is_not_sent_once_the_audit_is_stopped(client: "EMRClient") -> None:
     stopped = Event()
-    Paces(stopped).attach(client)
+    RateLimiters(stopped).attach(client)
     refusing(client, [])
     stopped.set()
 

@@ -1,0 +1,150 @@
+"""Full speed until AWS throttles; from then on, one rate per API that all threads share.
+
+Why not botocore's adaptive mode, with figures: docs/adr/0012-what-an-audit-costs.md
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from threading import Condition, Event
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from emr_log_guard.errors import AuditStoppedError
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+_THROTTLING_CODES = frozenset(
+    {
+        "429",  # the response to a HeadObject has no body, so its code is the status alone
+        "503",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+GIVE_UP_AFTER_SECONDS = 120.0
+"""A throttled call is no longer retried once its API has accepted nothing for this long."""
+_MIN_RATE = 0.2
+"""The smallest refill rate among EMR's quotas, calls a second."""
+_MIN_FIRST_RATE = 2.0
+"""The rate after the first throttle, at least: it may have been the first call of all."""
+_DECREASE = 0.7
+"""The rate is multiplied by this when a call at that rate is throttled."""
+_INCREASE_PER_SECOND = 1.05
+"""The rate is multiplied by this for each second without a throttle."""
+
+type Timer = Callable[[], float]
+"""Seconds that only ever grow."""
+
+
+class RateLimiter:
+    """One API's rate.
+
+    A throttled call costs nothing of a quota, and what is not used stays in it up to its burst. So
+    a rate that swings around the refill uses the quota up without having to know it.
+    """
+
+    def __init__(
+        self,
+        stopped: Event,
+        max_rate: float = math.inf,
+        timer: Timer = monotonic,
+        condition: Condition | None = None,
+    ) -> None:
+        """Begin at the highest rate, calls a second."""
+        self._max_rate = max_rate
+        self._rate = max_rate
+        self._timer = timer
+        self._stopped = stopped
+        self._condition = condition or Condition()
+        self._next_call_at = -math.inf
+        self._sent = 0
+        self._started_at = self._rate_changed_at = self._last_accepted_at = timer()
+
+    def wait(self) -> float:
+        """Wait until this call may be sent; return that moment, for `throttled`.
+
+        Raises:
+            AuditStoppedError: The audit was stopped.
+
+        """
+        with self._condition:
+            while not self._stopped.is_set():
+                now = self._timer()
+                pause = self._next_call_at - now
+                if pause <= 0:
+                    self._next_call_at = now + 1 / self._rate
+                    self._sent += 1
+                    return now
+                # Short waits, so that Ctrl-C is noticed and a higher rate applies at once.
+                self._condition.wait(min(pause, 0.1))
+        raise AuditStoppedError
+
+    def accepted(self) -> None:
+        """Record that AWS did not throttle a call: a rate that was lowered rises again."""
+        with self._condition:
+            now = self._timer()
+            self._last_accepted_at = now
+            if math.isfinite(self._rate):
+                grown = self._rate * _INCREASE_PER_SECOND ** (now - self._rate_changed_at)
+                self._rate = min(grown, self._max_rate)
+                self._rate_changed_at = now
+
+    def throttled(self, sent_at: float) -> bool:
+        """Record that AWS throttled a call sent at that moment; return whether to retry it.
+
+        A call that was sent before the rate was lowered does not lower it again.
+        """
+        with self._condition:
+            now = self._timer()
+            if math.isinf(self._rate):
+                observed = self._sent / max(now - self._started_at, 1.0)
+                self._rate = max(observed / 2, _MIN_FIRST_RATE)
+                self._rate_changed_at = now
+            elif sent_at >= self._rate_changed_at:
+                self._rate = max(self._rate * _DECREASE, min(_MIN_RATE, self._max_rate))
+                self._rate_changed_at = now
+            self._next_call_at = max(self._next_call_at, now + 1 / self._rate)
+            return now - self._last_accepted_at < GIVE_UP_AFTER_SECONDS
+
+
+class RateLimiters:
+    """The rate limiters of a client's APIs."""
+
+    def __init__(self, stopped: Event, max_rate: float = math.inf) -> None:
+        """Allow every API at most this rate, calls a second, until `stopped` is set."""
+        self._by_operation = defaultdict[str, RateLimiter](lambda: RateLimiter(stopped, max_rate))
+
+    def attach(self, client: "BaseClient") -> None:
+        """Limit a client's calls. The wait comes before the request is signed: signatures age."""
+
+        def before_call(model: Any, params: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+            params["context"]["sent_at"] = self._by_operation[model.name].wait()
+
+        def needs_retry(
+            response: tuple[Any, Mapping[str, Any]] | None,
+            operation: Any,  # noqa: ANN401 - botocore's
+            request_dict: Any,  # noqa: ANN401 - botocore's
+            **_: object,
+        ) -> float | None:
+            if response is None:
+                return None
+            limiter, context = self._by_operation[operation.name], request_dict["context"]
+            if str(response[1].get("Error", {}).get("Code")) not in _THROTTLING_CODES:
+                limiter.accepted()
+                return None
+            if not limiter.throttled(context["sent_at"]):
+                return None
+            context["sent_at"] = limiter.wait()
+            return 0.0
+
+        client.meta.events.register_last("before-call.*.*", before_call)
+        respond: Callable[..., Any] = needs_retry  # seconds to wait before the call is sent again
+        client.meta.events.register_first("needs-retry.*.*", respond)
