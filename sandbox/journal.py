@@ -14,15 +14,17 @@ class Journal:
         self._cloudformation = account.client("cloudformation")
         self._stack = stack
 
-    def entries(self, log_group: str, **wanted: object) -> list[dict[str, Any]]:
-        """Name the entries of a log group that carry all of these fields.
+    def entries(self, function: str, **wanted: object) -> list[dict[str, Any]]:
+        """Give the entries of a function that have all of these fields.
 
         Args:
-            log_group: its name in the template, such as `CheckClusterLogs`.
-            wanted: fields of the entry and their values.
+            function: The name of its folder, such as `check_cluster`.
+            wanted: Fields of the entry and their values.
+
         """
+        wanted["service"] = function
         resource = self._cloudformation.describe_stack_resource(
-            StackName=self._stack, LogicalResourceId=log_group
+            StackName=self._stack, LogicalResourceId="FunctionLogs"
         )
         group = resource["StackResourceDetail"]["PhysicalResourceId"]
         entries = []

@@ -181,9 +181,9 @@ def _make_it_right(demo: Demo) -> None:
 
 def _verdict(journal: Journal, cluster_id: str) -> str:
     """Say how the cluster and its log objects were judged; empty until all were."""
-    checked = journal.entries("CheckClusterLogs", message="cluster checked", cluster_id=cluster_id)
+    checked = journal.entries("check_cluster", message="cluster checked", cluster_id=cluster_id)
     logs = journal.entries(
-        "CheckLogObjectsLogs", message="log objects checked", cluster_id=cluster_id
+        "check_log_objects", message="log objects checked", cluster_id=cluster_id
     )
     if not checked or sum(entry["objects"] for entry in logs) < len(LOGS):
         return ""
@@ -216,7 +216,7 @@ def _lose_the_key(demo: Demo) -> None:
     cluster_id = demo.estate.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
     wait_for(
         lambda: demo.journal.entries(
-            "CheckClusterLogs", message="cluster checked", cluster_id=cluster_id
+            "check_cluster", message="cluster checked", cluster_id=cluster_id
         ),
         seconds=SECONDS,
     )
@@ -294,7 +294,7 @@ def _fate(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
     }
     ends = [words[alert["kind"]] for alert in alerts if alert["kind"] in words]
     checked = demo.journal.entries(
-        "CheckClusterLogs", message="cluster checked", cluster_id=cluster_id
+        "check_cluster", message="cluster checked", cluster_id=cluster_id
     )
     if not checked:
         return ""

@@ -233,7 +233,7 @@ class Deployed:
     def verdicts(self, cluster_id: str) -> list[str]:
         """Say how the cluster itself was judged, once an event."""
         entries = self.journal.entries(
-            "CheckClusterLogs", message="cluster checked", cluster_id=cluster_id
+            "check_cluster", message="cluster checked", cluster_id=cluster_id
         )
         return [entry["compliance"] for entry in entries]
 

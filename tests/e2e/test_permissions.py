@@ -477,9 +477,7 @@ def notify_slack(stack: Deployed) -> object:
     ]
     webhooks = [
         entry["webhook"].rpartition(":")[2].rpartition("-")[0]
-        for entry in stack.journal.entries(
-            "NotifySlackLogs", message="alert posted", subject=subject
-        )
+        for entry in stack.journal.entries("notify_slack", message="alert posted", subject=subject)
     ]
     return seen, webhooks
 

@@ -124,7 +124,7 @@ def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
 def judged_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[str, Any]]:
     """What was written down of a cluster's log objects, once so many were judged."""
     entries = stack.journal.entries(
-        "CheckLogObjectsLogs", message="log objects checked", cluster_id=cluster_id
+        "check_log_objects", message="log objects checked", cluster_id=cluster_id
     )
     return entries if sum(entry["objects"] for entry in entries) >= count else []
 

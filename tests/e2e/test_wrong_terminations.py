@@ -115,7 +115,7 @@ def test_the_key_of_a_finished_step_may_be_retired(
         acting.account.client("emr").add_tags(ResourceId=cluster_id, Tags=[finished])
 
         acting.estate.disable_key(key)
-        eventually(lambda: acting.journal.entries("CheckKeyLogs", message="key changed", key=key))
+        eventually(lambda: acting.journal.entries("check_key", message="key changed", key=key))
 
         assert acting.recheck(cluster_id)["rules"]["EMRLOG-008"] == "COMPLIANT"
         requested_end(acting, cluster_id)

@@ -67,6 +67,11 @@ class Stack:
         """The properties of every function, by logical id."""
         return self.of_type("AWS::Serverless::Function")
 
+    def variables(self, function: str) -> dict[str, Any]:
+        """The environment of a function, what all share included."""
+        own: dict[str, Any] = self.functions[function]["Environment"]["Variables"]
+        return {**self.deployed_global("Environment")["Variables"], **own}
+
     def statements(self, function: str) -> Iterator[dict[str, Any]]:
         """The policy statements of a function, actions and resources as lists."""
         for policy in self.functions[function]["Policies"]:

@@ -134,7 +134,7 @@ def test_operations_is_notified_of_a_function_that_fails_by_what_it_means(functi
         "NotifySlackFunction": "DeliveryFailedAlarm",
     }
     assert found == [by_meaning.get(function, "ChecksFailedAlarm")]
-    name = WHOLE.functions[function]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    name = WHOLE.variables(function)["POWERTOOLS_SERVICE_NAME"]
     assert name in ALARMS[found[0]]["AlarmDescription"]
 
 

@@ -314,6 +314,6 @@ def test_two_stacks_of_an_account_do_not_answer_each_other(
     "function", ["CheckKeyFunction", "EnforceFunction", "ReviewFindingsFunction"]
 )
 def test_whoever_asks_for_checks_says_for_which_stack(function: str) -> None:
-    variables = Stack(EVERYTHING).functions[function]["Environment"]["Variables"]
+    variables = Stack(EVERYTHING).variables(function)
 
     assert variables["STACK_NAME"] == {"Ref": "AWS::StackName"}

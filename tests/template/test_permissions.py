@@ -121,9 +121,9 @@ def test_a_check_can_ask_for_an_end_only_where_that_is_allowed(function: str) ->
     url = "ENFORCEMENT_QUEUE_URL"
 
     assert "sqs:SendMessage" in WHOLE.actions(function)
-    assert variables(WHOLE, function)[url] == {"Ref": "EnforcementQueue"}
+    assert WHOLE.variables(function)[url] == {"Ref": "EnforcementQueue"}
     assert "sqs:SendMessage" not in Stack().actions(function)
-    assert not variables(Stack(), function)[url]
+    assert not Stack().variables(function)[url]
 
 
 @pytest.mark.parametrize("stack", [Stack(), WHOLE], ids=["default", "everything"])
@@ -184,7 +184,7 @@ def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
     stack = Stack({"LogBuckets": buckets})
 
     for function in ("CheckClusterFunction", "PlanRescanFunction", "ScanShardFunction"):
-        assert variables(stack, function)["LOG_BUCKETS"] == buckets
+        assert stack.variables(function)["LOG_BUCKETS"] == buckets
 
 
 @pytest.mark.parametrize(
@@ -273,11 +273,6 @@ def test_what_schedules_rescans_may_do_nothing_else() -> None:
         ("states:StartExecution", {"Ref": "RescanStateMachine"}),
         ("sqs:SendMessage", {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}),
     ]
-
-
-def variables(stack: Stack, function: str) -> dict[str, object]:
-    found: dict[str, object] = stack.functions[function]["Environment"]["Variables"]
-    return found
 
 
 PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"

@@ -105,13 +105,14 @@ def test_a_function_has_its_code_and_its_name(function: str) -> None:
     folder = ROOT / properties["CodeUri"]
 
     assert (folder / "app.py").is_file()
-    variables = properties["Environment"]["Variables"]
+    variables = WHOLE.variables(function)
     assert variables["POWERTOOLS_SERVICE_NAME"] == folder.name
 
 
 @pytest.mark.parametrize("function", WHOLE.functions)
 def test_a_function_logs_to_a_group_with_an_end(function: str) -> None:
-    group = WHOLE.functions[function]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert "LoggingConfig" not in WHOLE.functions[function]
+    group = WHOLE.deployed_global("LoggingConfig")["LogGroup"]["Ref"]
 
     assert WHOLE.of_type("AWS::Logs::LogGroup")[group]["RetentionInDays"] == "365"
 
@@ -217,7 +218,7 @@ def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> N
 def test_people_are_told_when_a_webhook_is_of_no_use() -> None:
     (alarm,) = alarms("WebhooksUnusable", "service", "emr-log-guard")
 
-    variables = WHOLE.functions["NotifySlackFunction"]["Environment"]["Variables"]
+    variables = WHOLE.variables("NotifySlackFunction")
     assert variables["POWERTOOLS_SERVICE_NAME"] == "notify_slack"
     assert (
         alarm["Namespace"]
@@ -279,7 +280,7 @@ def test_without_security_hub_there_is_no_stream_and_nobody_to_ask() -> None:
     assert not [name for name in stack.resources if name.startswith("ImportFindings")]
     asked = {action for function in stack.functions for action in stack.actions(function)}
     assert not [action for action in asked if action.startswith("securityhub:")]
-    enforce = stack.functions["EnforceFunction"]["Environment"]["Variables"]
+    enforce = stack.variables("EnforceFunction")
     assert not enforce["SECURITY_HUB_PRODUCT_ARN"]
     table = WHOLE.of_type("AWS::DynamoDB::Table")["FindingsTable"]
     assert table["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
@@ -292,7 +293,7 @@ def test_events_go_to_the_bus_that_was_named_or_to_the_accounts_own(bus: str | N
         "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
     }
 
-    variables = stack.functions["EmitEventsFunction"]["Environment"]["Variables"]
+    variables = stack.variables("EmitEventsFunction")
     assert variables["EVENT_BUS_ARN"] == (bus or default)
     [statement] = stack.statements("EmitEventsFunction")
     assert statement["Resource"] == [bus or default]

@@ -144,7 +144,7 @@ def test_an_alarm_names_its_part_of_a_runbook_which_says_what_to_do(alarm: str) 
     assert anchor in anchors(RUNBOOKS / page)
 
     part = part_of(RUNBOOKS / page, anchor)
-    assert re.search(r"^```console\n(aws|emr-log-guard|function=)", part, re.MULTILINE)
+    assert re.search(r"^```console\n(aws|emr-log-guard|group=)", part, re.MULTILINE)
     for answer in ("Why it matters", "Undo", "Expect"):
         assert f"\n**{answer}.** " in part
 
