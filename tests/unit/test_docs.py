@@ -172,7 +172,7 @@ def test_a_runbook_begins_with_its_rule_and_answers_the_same_questions(rule: Rul
 
 
 def test_what_an_installation_asks_for_are_parameters() -> None:
-    asked = {cells[0].strip("`") for cells in table("install.md", "parameter | answer")}
+    asked = {cells[0].strip("`") for cells in table("install.md", "parameter | value")}
 
     assert asked
     assert asked <= parameters()
