@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
 from typing import Any, cast
@@ -11,7 +11,6 @@ import typer
 from typer.main import get_command
 
 from emr_log_guard.cli.app import app as guard
-from emr_log_guard.cli.audit import audit_parser
 from sandbox.cli import app as sandbox
 from tests.docs import aws_cli
 from tests.docs.pages import ROOT, Command
@@ -61,18 +60,7 @@ def _make(words: Sequence[str], _whole: bool) -> Iterator[str]:  # noqa: FBT001
 
 
 def _guard(words: Sequence[str], whole: bool) -> Iterator[str]:  # noqa: FBT001
-    if tuple(words[:1]) != ("audit",):
-        yield from _typed(guard, words, whole=whole)
-        return
-    said = StringIO()
-    try:
-        with redirect_stderr(said):
-            audit_parser().parse_args(words[1:])
-    except SystemExit as end:
-        message = said.getvalue().strip()
-        # `--format FORMAT` may stand in a sentence.
-        if end.code and (whole or "invalid choice" not in message):
-            yield message.splitlines()[-1]
+    yield from _typed(guard, words, whole=whole)
 
 
 def _python(words: Sequence[str], whole: bool) -> Iterator[str]:  # noqa: FBT001
@@ -93,7 +81,9 @@ def _typed(app: typer.Typer, words: Sequence[str], *, whole: bool) -> Iterator[s
         if not rest and not whole:
             return
         name = rest.pop(0) if rest else ""
-        if name == "--help":
+        if name.startswith("-"):
+            if name not in _options_of(command):
+                yield f"there is no option {name}"
             return
         if name not in commands:
             yield f"there is no command {name!r}: they are {', '.join(commands)}"
@@ -104,10 +94,18 @@ def _typed(app: typer.Typer, words: Sequence[str], *, whole: bool) -> Iterator[s
             command.make_context(command.name, rest)
     except _WRONG_USAGE as error:
         # Whoever only speaks of an option leaves out its value, and other options that are needed.
-        if whole or type(error).__name__ not in {"MissingParameter", "BadOptionUsage"}:
+        left_out = type(error).__name__ in {"MissingParameter", "BadOptionUsage"}
+        # `--format FORMAT` may stand in a sentence.
+        stands_for_a_value = "is not one of" in str(error)
+        if whole or not (left_out or stands_for_a_value):
             yield str(error)
     except typer.Exit:  # --help
         pass
+
+
+def _options_of(command: Any) -> set[str]:  # noqa: ANN401 - Typer keeps its type to itself
+    context = typer.Context(command, help_option_names=["-h", "--help"])
+    return {option for parameter in command.get_params(context) for option in parameter.opts}
 
 
 def _sam(words: Sequence[str], _whole: bool) -> Iterator[str]:  # noqa: FBT001

@@ -9,7 +9,7 @@ from botocore.session import Session
 from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
-from emr_log_guard.cli.audit import FORMATS
+from emr_log_guard.cli.audit import Format
 from emr_log_guard.domain import large_buckets
 from tests.unit.aws_answers import KEY_METADATA
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
@@ -169,7 +169,7 @@ def test_a_role_that_cannot_be_assumed_ends_with_2(aws: StubbedAws) -> None:
     assert f"sts:AssumeRole on {ROLE} answered AccessDenied" in result.stdout
 
 
-@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("output_format", list(Format))
 def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_format: str) -> None:
     aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
     file = tmp_path / "report"
@@ -247,21 +247,24 @@ def test_advice_on_large_buckets_reaches_whoever_reads(
         (["--rule", "EMRLOG-101"], "EMRLOG-101 is about log objects: add --objects"),
         (["--since", "2026-01-01"], "add --objects"),
         (["--sample", "3"], "add --objects"),
-        (["--objects", "--sample", "0"], "--sample: at least 1"),
-        (["--objects", "--sample", "few"], "--sample: invalid"),
-        (["--max-rate", "0"], "--max-rate: at least 0.01"),
-        (["--max-rate", "inf"], "--max-rate: at least 0.01"),
+        (["--objects", "--sample", "0"], "Invalid value for '--sample'"),
+        (["--objects", "--sample", "few"], "Invalid value for '--sample'"),
+        (["--max-rate", "0"], "is not a number of at least 0.01"),
+        (["--max-rate", "inf"], "is not a number of at least 0.01"),
         (["--objects", "--since", "yesterday"], "--since yesterday: write a day"),
         (["--assume-role", "Audit"], "write the role's ARN"),
         (["--assume-role", "arn:aws:iam::111122223333:user/Ada"], "write the role's ARN"),
-        (["--rule", "EMRLOG-002", "--skip-rule", "EMRLOG-002"], "no rule is left"),
+        (["--rule", "EMRLOG-002", "--skip-rule", "EMRLOG-002"], "no rule is left to evaluate"),
         (["--format", "yaml"], "yaml"),
         (["--state", "DEAD"], "DEAD"),
         (["--policy", "gone.json"], "gone.json cannot be read: No such file"),
         (["--policy", "/"], "/ cannot be read: Is a directory"),
-        (["--cluster", ""], "'' is no cluster's id: write one such as j-"),
-        (["--cluster", "nightly-etl"], "'nightly-etl' is no cluster's id"),
-        (["nightly-etl"], "unrecognized arguments: nightly-etl; see"),
+        (["--cluster", ""], "'' is not a cluster id: write one such as j-"),
+        (["--cluster", "nightly-etl"], "'nightly-etl' is not a cluster id"),
+        (
+            ["nightly-etl"],
+            "unexpected extra argument(s) (nightly-etl); see `emr-log-guard audit --help`",
+        ),
     ],
 )
 def test_wrong_usage_ends_with_2(aws: StubbedAws, arguments: list[str], words: str) -> None:
@@ -311,7 +314,7 @@ def test_a_region_that_cannot_be_one_is_told(
 
     for result in (told, set_in_the_environment):
         assert result.exit_code == 2
-        assert "is no Region: write one such as eu-west-1" in result.stderr
+        assert "is not a Region: write one such as eu-west-1" in result.stderr
     assert aws.calls == []
 
 

@@ -1,22 +1,39 @@
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_group
+from typer.testing import CliRunner
 
-from emr_log_guard.cli import audit
+from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.cli.__main__ import main
+from emr_log_guard.cli.app import app
+from emr_log_guard.rendering.version import version
 
 PACKAGE = Path(__file__).resolve().parents[3] / "layers" / "emr_log_guard"
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "emr_log_guard.cli", *arguments],
+        env={"PYTHONPATH": str(PACKAGE), "COLUMNS": "80", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["audit", "--help"], "usage: emr-log-guard audit"),
+        (["audit", "--help"], "Usage: emr-log-guard audit"),
         (["--help"], "Usage: emr-log-guard"),
         (["policy", "--help"], "Usage: emr-log-guard policy"),
     ],
@@ -34,6 +51,57 @@ def test_each_command_is_found(
 
     assert ended.value.code == 0
     assert words in capsys.readouterr().out
+
+
+def test_version_is_printed() -> None:
+    ran = command("--version")
+
+    assert (ran.returncode, ran.stdout) == (0, f"emr-log-guard {version()}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("policy",)])
+def test_without_a_command_the_help_is_printed_as_wrong_usage(arguments: tuple[str, ...]) -> None:
+    ran = command(*arguments)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("Usage: emr-log-guard ")
+
+
+def test_an_unknown_command_is_one_line_that_suggests_the_right_one() -> None:
+    ran = command("audti")
+
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "Error: No such command 'audti'. Did you mean 'audit'?; see `emr-log-guard --help`\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_the_usual_shells(shell: str) -> None:
+    ran = command(_EMR_LOG_GUARD_COMPLETE=f"source_{shell}")
+
+    assert ran.returncode == 0, ran.stderr
+    assert "emr-log-guard" in ran.stdout
+
+
+def sub_commands() -> Iterator[tuple[str, ...]]:
+    for name, found in get_group(app).commands.items():
+        if isinstance(found, TyperGroup):
+            yield from ((name, below) for below in found.commands)
+        else:
+            yield (name,)
+
+
+@pytest.mark.parametrize("arguments", list(sub_commands()), ids=" ".join)
+def test_help_is_complete_and_fits_a_terminal(arguments: tuple[str, ...]) -> None:
+    runner = CliRunner(env={"COLUMNS": "80"})
+    short, long = (runner.invoke(app, [*arguments, option]) for option in ("-h", "--help"))
+
+    assert (short.exit_code, short.stdout) == (0, long.stdout)
+    assert all(len(line) <= 80 for line in short.stdout.splitlines())
+    assert "Exit status: 0" in short.stdout
+    assert f"Examples:\n    emr-log-guard {' '.join(arguments)}" in short.stdout
+    assert not re.search(r"<\w+", short.stdout)  # a value has a name, and not a type of Python
 
 
 def test_a_reader_who_has_seen_enough_is_no_error() -> None:
@@ -70,17 +138,20 @@ def test_what_cannot_be_written_is_no_verdict(redirection: str, reason: str) -> 
     assert ran.stderr == f"Error: standard output cannot be written: {reason}\n"
 
 
-def test_ctrl_c_before_anything_was_read_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: object) -> int:
+def test_ctrl_c_before_anything_was_read_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> AuditSession:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(audit, "audit", interrupted)
+    monkeypatch.setattr(AuditSession, "of_caller", interrupted)
     monkeypatch.setattr(sys, "argv", ["emr-log-guard", "audit"])
 
     with pytest.raises(SystemExit) as ended:
         main()
 
     assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_ctrl_c_is_not_held_up_by_a_call_that_nobody_answers() -> None:
@@ -112,25 +183,3 @@ def test_ctrl_c_is_not_held_up_by_a_call_that_nobody_answers() -> None:
     assert running.returncode == 3
     assert "the audit was interrupted" in stdout
     assert stderr == ""
-
-
-def test_an_audit_imports_nothing_that_it_does_not_use() -> None:
-    """Each of these takes longer to import than a small account takes to read."""
-    code = (
-        "import sys; sys.argv = ['emr-log-guard', 'audit', '--print-iam-policy']\n"
-        "from emr_log_guard.cli.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "print({'typer', 'rich', 'boto3', 'jinja2', 'msgspec', 'aws_lambda_powertools'}"
-        " & sys.modules.keys(), file=sys.stderr)"
-    )
-
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(PACKAGE)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert ran.stderr == "set()\n"

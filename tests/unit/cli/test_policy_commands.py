@@ -138,13 +138,16 @@ def test_set_refuses_when_somebody_was_quicker(aws: StubbedAws, file: Path) -> N
     result = run("policy", "set", str(file), "--yes")
 
     assert result.exit_code == 2
-    assert "changed the stored policy meanwhile" in result.stderr
+    assert "the stored policy was changed meanwhile" in result.stderr
     assert written(aws) == []
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [({"Version": 9}, "somebody else wrote"), (AwsError("AccessDeniedException"), "AccessDenied")],
+    [
+        ({"Version": 9}, "another version was written in between"),
+        (AwsError("AccessDeniedException"), "AccessDenied"),
+    ],
 )
 def test_a_write_that_went_wrong_is_told(
     aws: StubbedAws,
@@ -184,11 +187,11 @@ def test_exempt_adds_to_the_stored_policy(aws: StubbedAws) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([*EXEMPT], "say which clusters"),
+        ([*EXEMPT], "select the clusters"),
         ([*EXEMPT, "--tag", "team"], "--tag: write KEY=VALUE"),
         ([*EXEMPT, "--cluster", "x"], "cluster.id: is not written as it must be"),
         ([*EXEMPT, "--name", "a", "--rule", "EMRLOG-999"], "no rule 'EMRLOG-999'"),
-        ([*EXEMPT, "--name", "a", "--until", "2001-01-01"], "2001-01-01 is over already"),
+        ([*EXEMPT, "--name", "a", "--until", "2001-01-01"], "2001-01-01 is in the past"),
         ([*EXEMPT, "--name", "a", "--until", "soon"], "until: invalid"),
     ],
 )
@@ -270,7 +273,9 @@ def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, fi
 def test_set_says_when_it_cannot_tell_and_goes_on(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), "--yes")
 
-    assert "What would change for open findings is unknown: no stack" in result.stderr
+    assert (
+        "What it would change for open findings could not be determined: no stack" in result.stderr
+    )
     assert len(written(aws)) == 1
 
 
@@ -288,7 +293,7 @@ def test_explain_tells_what_is_known_and_what_was_decided(aws: StubbedAws) -> No
 @pytest.mark.parametrize(
     ("cluster_id", "problem"),
     [
-        ("nightly", "'nightly' is no cluster's id: write one"),
+        ("nightly", "'nightly' is not a cluster id: write one"),
         (CLUSTER_ID, "no stack emr-log-guard"),
     ],
 )

@@ -229,7 +229,7 @@ def test_an_alias_of_another_region_is_found_out_there(aws: StubbedAws) -> None:
         (("--key", "alias/aws/s3"), "--key 'alias/aws/s3' is AWS-managed"),
         (("--key", f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/s3"), "is AWS-managed"),
         (("--key", f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/logs"), "and there are no AWS cred"),
-        (("--key", KEY.arn, "--region", "nowhere"), "'nowhere' is no Region"),
+        (("--key", KEY.arn, "--region", "nowhere"), "'nowhere' is not a Region"),
         (("--key", KEY.arn, "--region", OTHER_REGION), f"in {REGION}, not in {OTHER_REGION} (EMR"),
         (("--key", KEY.arn, "--account", "12"), "--account '12': write twelve digits"),
         (("--key", KEY.arn, "--log-uri", "hdfs:///logs"), "--log-uri 'hdfs:///logs': write s3://"),

@@ -2,13 +2,13 @@ import io
 
 from rich.console import Console
 
-from emr_log_guard.cli.progress import Bar
+from emr_log_guard.cli.progress import AuditProgress
 
 
 def test_the_bar_says_how_far_the_audit_is() -> None:
     shown = io.StringIO()
 
-    with Bar(Console(file=shown, force_terminal=True, width=120)) as bar:
+    with AuditProgress(Console(file=shown, force_terminal=True, width=120)) as bar:
         for _ in range(3):
             bar.listed()
         bar.judged()

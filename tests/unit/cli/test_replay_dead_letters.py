@@ -143,7 +143,7 @@ def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedA
     assert lines[1] == "     failed with: NO_PERMISSIONS: may not"
     assert lines[3] == "     failed with: ClusterNotFoundError: not valid"
     assert lines[5] == "     failed with: not told: see the function's log"
-    assert "Put 5 messages back on their way? [y/N]" in lines[10]
+    assert "Replay 5 messages? [y/N]" in lines[10]
     assert sorted(done(stack)) == [f"release receipt-{number}" for number in range(1, 6)]
 
 
@@ -186,7 +186,7 @@ def test_yes_said_by_hand_will_do(stack: StubbedAws) -> None:
 
     result = run(answer="y\n")
 
-    assert "Put 1 message back" in result.stdout
+    assert "Replay 1 message?" in result.stdout
     assert done(stack) == ["hold receipt-3", "send objects", "delete receipt-3"]
 
 

@@ -252,7 +252,7 @@ def test_without_a_region_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("{", "is not JSON"),
         ("\ufffe", "is not JSON"),
-        ("{}", "is nothing that the guard handles: no field that tells"),
+        ("{}", "is not an event that the stack handles: no field that tells"),
         ('{"detail-type": "Other"}', "$.detail-type"),
     ],
 )
@@ -276,11 +276,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "say what to replay"),
-        (["event.json", "--dead-letters"], "say what to replay"),
-        (["--dead-letters", "--local"], "--local judges one event"),
-        (["event.json", "--policy", "p.json"], "are for --local"),
-        (["event.json", "--parameter", "/p"], "are for --local"),
+        ([], "give EVENT.json or --dead-letters"),
+        (["event.json", "--dead-letters"], "give EVENT.json or --dead-letters"),
+        (["--dead-letters", "--local"], "--local evaluates one event"),
+        (["event.json", "--policy", "p.json"], "need --local"),
+        (["event.json", "--parameter", "/p"], "need --local"),
         ([path("sns-alert"), "--local"], "not this: alert"),
         ([path("sqs-enforcement-request"), "--local"], "not this: request"),
         (
@@ -438,5 +438,5 @@ def test_a_log_object_that_is_gone_or_no_log_is_told(aws: StubbedAws) -> None:
     other = run(path("s3-object-created-other"), "--local")
 
     assert (gone.exit_code, other.exit_code) == (0, 0)
-    assert "is gone: there is nothing to judge." in gone.stdout
-    assert "is no cluster's log." in other.stdout
+    assert "no longer exists." in gone.stdout
+    assert "is not the log of a cluster." in other.stdout

@@ -93,7 +93,7 @@ def test_while_one_runs_no_other_is_started(stack: StubbedAws, arguments: list[s
 
     assert result.exit_code == 2
     assert result.stderr == (
-        f"Error: a re-scan runs already: {EXECUTION}; wait for its end, or stop it\n"
+        f"Error: a re-scan is running: {EXECUTION}; wait until it has finished, or stop it\n"
     )
     assert "StartExecution" not in stack.counts
 
@@ -226,4 +226,4 @@ def test_who_waits_no_longer_is_told_that_it_goes_on(stack: StubbedAws) -> None:
     result = run("--wait")
 
     assert result.exit_code == 130
-    assert f"it goes on: {EXECUTION}" in result.stderr
+    assert f"the re-scan continues: {EXECUTION}" in result.stderr

@@ -9,7 +9,7 @@ from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.ledger import Entry, Kind, Known, Memory, Told
 from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
 from emr_log_guard.rendering.explanation import explanation
-from emr_log_guard.rendering.fate import changed_fates, fate
+from emr_log_guard.rendering.policy_impact import changed_impacts, policy_impact
 from emr_log_guard.rules import ALL_RULES
 from tests.unit.builders import (
     CLUSTER_ID,
@@ -58,27 +58,27 @@ BY_TAG = an_exemption(ClusterMatch(tag={"team": "a"}))
         (a_policy(exemptions=(BY_TAG,)), "exempt until 2026-12-31: moves to emr-7 in June (app"),
     ],
 )
-def test_a_policy_decides_a_findings_fate(policy: Policy, words: str) -> None:
-    assert fate(ENTRY, KNOWN.cluster, policy, NOW).startswith(words)
+def test_impact_of_a_policy_on_a_finding(policy: Policy, words: str) -> None:
+    assert policy_impact(ENTRY, KNOWN.cluster, policy, NOW).startswith(words)
 
 
-def test_what_is_resolved_has_no_fate() -> None:
+def test_what_is_resolved_has_no_impact() -> None:
     resolved = replace(ENTRY, finding=replace(FINDING, status=Status.RESOLVED))
 
-    assert fate(resolved, None, a_policy(), NOW) == "nothing: it is resolved"
+    assert policy_impact(resolved, None, a_policy(), NOW) == "nothing: it is resolved"
 
 
 def test_only_what_a_new_policy_changes_is_told() -> None:
     standing = [(ENTRY, KNOWN.cluster)]
 
-    assert list(changed_fates(standing, a_policy(), a_policy(), NOW)) == []
-    (line,) = changed_fates(standing, a_policy(Mode.ALERT), a_policy(), NOW)
+    assert list(changed_impacts(standing, a_policy(), a_policy(), NOW)) == []
+    (line,) = changed_impacts(standing, a_policy(Mode.ALERT), a_policy(), NOW)
     assert line == (
         f"{CLUSTER_ID} nightly-etl, EMRLOG-002: told, and the cluster is let be -> "
         "told, and the cluster is terminated now"
     )
     nameless = replace(ENTRY, finding=replace(FINDING, cluster_name=None))
-    (line,) = changed_fates([(nameless, None)], a_policy(Mode.ALERT), a_policy(), NOW)
+    (line,) = changed_impacts([(nameless, None)], a_policy(Mode.ALERT), a_policy(), NOW)
     assert line.startswith(f"{CLUSTER_ID}, EMRLOG-002: ")
 
 

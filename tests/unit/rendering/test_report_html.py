@@ -173,7 +173,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
     for text in ("eu-south-1", "cluster j-GONE was not found", "the audit was interrupted"):
         assert text in doubts
     assert "This report is partial" in found["head"]
-    assert "What helps: " in found["coverage"]
+    assert "Hint: " in found["coverage"]
     assert "Everything that was asked could be read." in sections(audit_html(a_report()))["doubts"]
 
 

@@ -1,155 +1,133 @@
-"""The commands and their options."""
+"""The root command: its sub-commands and options, and how their help is laid out."""
 
-import getpass
-import json
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from emr_log_guard.cli import audit as audit_command
-from emr_log_guard.cli.approved import check_approved_keys
-from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.audit import audit
+from emr_log_guard.cli.exempt import exempt
+from emr_log_guard.cli.exit_status import FAILED, ErrorReportingGroup
 from emr_log_guard.cli.explain import explain
-from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
+from emr_log_guard.cli.policy import set_policy, show, validate
 from emr_log_guard.cli.prepare import prepare
 from emr_log_guard.cli.replay import replay
 from emr_log_guard.cli.rescan import rescan
-from emr_log_guard.cli.stored import Place, problems_of, read_file
-from emr_log_guard.policy_document import pretty
+from emr_log_guard.rendering.version import version
 
+_NAME = "emr-log-guard"
+_EVENT = "events/emr-cluster-state-change-starting.json"
+
+# Plain help is wrapped to the terminal and can be piped; rich's boxes break lines at 80 columns.
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
+    name=_NAME,
+    cls=ErrorReportingGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Look at and change what EMR Log Guard does in this account and Region.",
 )
-policy_app = typer.Typer(no_args_is_help=True, help="Show, check and change the policy.")
+policy_app = typer.Typer(rich_markup_mode=None)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if wanted:
+        typer.echo(f"{_NAME} {version()}")
+        raise typer.Exit
+
+
+def _help_without_command(context: typer.Context) -> None:
+    """Print the help of a group, as wrong usage, when no sub-command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(FAILED)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Check that the logs of Amazon EMR clusters are encrypted with an approved KMS key.
+
+    `audit` and `prepare` need nothing deployed. The other commands work with the deployed stack in
+    your account and Region.
+    """
+    _help_without_command(context)
+
+
+@policy_app.callback(invoke_without_command=True)
+def _policy(context: typer.Context) -> None:
+    """Show, check and change the policy."""
+    _help_without_command(context)
+
+
+class SectionedCommand(TyperCommand):
+    """A command whose help groups the options by their panel."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own type
+        """Name arguments as everybody does: FILE, and not {FILE}."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def help_sections(self, ctx: Any) -> Mapping[str, list[tuple[str, str]]]:  # noqa: ANN401
+        """Give the name and the help of each argument and option, by section."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                name, text = record
+                title = getattr(parameter, "rich_help_panel", None) or "Options"
+                if parameter.param_type_name == "argument":
+                    title, name = "Arguments", name.partition(" ")[0]  # no type of Python's
+                sections.setdefault(title, []).append((name, text))
+        return sections
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the sections."""
+        for title, records in self.help_sections(ctx).items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _add(
+    group: typer.Typer, name: str, command: Callable[..., None], *examples: str, parent: str = ""
+) -> None:
+    """Add a sub-command, with examples at the end of its help."""
+    # After a backspace, lines are left as they are.
+    lines = "\n".join(f"  {_NAME} {parent}{name}{f' {each}' if each else ''}" for each in examples)
+    group.command(name, cls=SectionedCommand, epilog=f"\b\nExamples:\n{lines}")(command)
+
+
+_add(
+    app,
+    "audit",
+    audit,
+    "",
+    "--all-regions --objects --since 2026-03-01",
+    "--region eu-west-1 --format html --output audit.html",
+)
+_add(
+    app,
+    "prepare",
+    prepare,
+    "--key alias/emr-logs --service-role EMR_DefaultRole \\\n"
+    "      --instance-profile EMR_EC2_DefaultRole --log-uri s3://amzn-s3-demo-logs/",
+)
+_add(app, "explain", explain, "j-2AXXXXXXGAPLF")
+_add(app, "rescan", rescan, "--wait", "--objects --deep")
+_add(app, "replay", replay, _EVENT, f"{_EVENT} --local", "--dead-letters --max 10")
 app.add_typer(policy_app, name="policy")
-app.command()(prepare)
-app.command()(replay)
-app.command()(explain)
-app.command()(rescan)
-
-Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
-Resolve = Annotated[
-    bool, typer.Option("--resolve", help="Also look up each approved key in AWS KMS.")
-]
-AllowUnusableKeys = Annotated[
-    bool,
-    typer.Option(
-        "--allow-unusable-keys",
-        help="Store approved keys, too, that do not exist yet or that no cluster can log with.",
-    ),
-]
-File = Annotated[Path, typer.Argument(help="A policy document, JSON; - for standard input.")]
-
-
-@app.command(
-    add_help_option=False,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+_add(policy_app, "show", show, "> policy.json", parent="policy ")
+_add(policy_app, "validate", validate, "policy.json", "--resolve policy.json", parent="policy ")
+_add(policy_app, "set", set_policy, "policy.json", parent="policy ")
+_add(
+    app,
+    "exempt",
+    exempt,
+    "--name 'legacy-*' --rule EMRLOG-006 \\\n      --until 2026-12-31 --reason 'moves in autumn'",
 )
-def audit(context: typer.Context) -> None:
-    """Judge the clusters of accounts and Regions, with nothing deployed. Only reads."""
-    raise typer.Exit(audit_command.audit(context.args))
-
-
-@policy_app.command()
-def show(stack: Stack = DEFAULT_STACK, parameter: Parameter = None) -> None:
-    """Print the stored policy, ready to be edited and set again.
-
-    Ends with status 0, or with 2 without access and when the policy is invalid: what is wrong is on
-    standard error.
-    """
-    stored = Place.of(stack, parameter).read()
-    problems = problems_of(stored.text)
-    typer.echo(stored.text if problems else pretty(json.loads(stored.text)), nl=False)
-    if problems:
-        fail(*problems)
-
-
-@policy_app.command()
-def validate(file: File, *, resolve: Resolve = False) -> None:
-    """Check a policy document, without touching AWS unless told to.
-
-    Ends with status 0 when the guard would take it, with 2 when not. With --resolve it also ends
-    with 2 when an approved key does not exist, is not customer-managed, enabled and symmetric, or
-    is in another Region than yours; what cannot be read is a warning. This takes kms:DescribeKey.
-    """
-    text = read_file(file)
-    problems = problems_of(text)
-    if problems:
-        fail(*problems)
-    if resolve:
-        check_approved_keys(text, None)
-    typer.echo(f"{file} is valid.")
-
-
-@policy_app.command("set")
-def set_policy(
-    file: File,
-    stack: Stack = DEFAULT_STACK,
-    parameter: Parameter = None,
-    *,
-    yes: Yes = False,
-    allow_unusable_keys: AllowUnusableKeys = False,
-) -> None:
-    """Store a policy: checks it, shows what changes, asks, and writes.
-
-    Refuses approved keys as `policy validate --resolve` does, unless they are allowed; and to write
-    when somebody else changed the stored policy meanwhile. Ends with status 0 when it is stored or
-    says the same already, 1 when you say no, and 2 when it is invalid or refused.
-    """
-    new = read_file(file)
-    if problems := problems_of(new):
-        fail(*problems)
-    place = Place.of(stack, parameter)
-    check_approved_keys(new, place.region, unusable_allowed=allow_unusable_keys)
-    place.replace(place.read(), new, yes=yes)
-
-
-@app.command()
-def exempt(  # noqa: PLR0913 - each is an option
-    *,
-    rule: Annotated[list[str], typer.Option(help="A rule id, or * for all. May be repeated.")],
-    until: Annotated[str, typer.Option(help="The last day on which it holds: 2026-12-31, UTC.")],
-    reason: Annotated[str, typer.Option(help="Why, in one line.")],
-    cluster: Annotated[str | None, typer.Option(help="A cluster's id.")] = None,
-    name: Annotated[str | None, typer.Option(help="A pattern for names, such as legacy-*.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE. May be repeated.")] = None,
-    approved_by: Annotated[str | None, typer.Option(help="Who approved it; else you.")] = None,
-    stack: Stack = DEFAULT_STACK,
-    parameter: Parameter = None,
-    yes: Yes = False,
-) -> None:
-    """Spare clusters from rules until a day: adds an exemption to the stored policy.
-
-    Say which clusters with --cluster, --name or --tag; given together, all of them must match. Ends
-    with status 0 when it is stored, 1 when you say no, and 2 when something is wrong with it.
-    """
-    tags = dict(one.partition("=")[::2] for one in tag or ())
-    if not all("=" in one for one in tag or ()):
-        fail("--tag: write KEY=VALUE")
-    match = {"id": cluster, "name": name, "tag": tags or None}
-    wanted = {key: value for key, value in match.items() if value is not None}
-    if not wanted:
-        fail("say which clusters: --cluster ID, --name PATTERN or --tag KEY=VALUE")
-    exemption = {
-        "cluster": wanted,
-        "rules": rule,
-        "until": until,
-        "reason": reason,
-        "approved_by": approved_by or getpass.getuser(),
-    }
-    if problems := problems_of(json.dumps({"exemptions": [exemption]})):
-        fail(*(problem.removeprefix("exemptions[0].") for problem in problems))
-    if until < datetime.now(UTC).date().isoformat():
-        fail(f"--until: {until} is over already")
-    place = Place.of(stack, parameter)
-    stored = place.read()
-    if problems := problems_of(stored.text):
-        fail("the stored policy is invalid: correct it first", *problems)
-    document = json.loads(stored.text)
-    document.setdefault("exemptions", []).append(exemption)
-    place.replace(stored, json.dumps(document), yes=yes)

@@ -1,153 +1,373 @@
-"""`emr-log-guard audit`: its options, and what becomes of them.
+"""The command `audit`: the clusters of accounts and Regions, evaluated with nothing deployed."""
 
-They are parsed by argparse, and what an audit needs is imported only once it runs: Typer builds a
-validator for every option, which takes longer than reading a small account does.
-"""
-
+import errno
+import json
 import math
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import NoReturn
+from threading import Event
+from typing import Annotated
 
-from emr_log_guard.cli.ending import fail
+import typer
 
-FORMATS = ("table", "json", "csv", "html", "sarif", "ocsf", "asff")
-STATES = (
-    "STARTING",
-    "BOOTSTRAPPING",
-    "RUNNING",
-    "WAITING",
-    "TERMINATING",
-    "TERMINATED",
-    "TERMINATED_WITH_ERRORS",
-)
-"""https://docs.aws.amazon.com/emr/latest/APIReference/API_ClusterStatus.html"""
-
+from emr_log_guard.adapters.audit_account import AuditedAccount
+from emr_log_guard.adapters.audit_permissions import permissions, policy_document
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.call_count import CallCount
+from emr_log_guard.adapters.sessions import AuditSession, Watch
+from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.options import checked_cluster_id, checked_region
+from emr_log_guard.cli.policy_store import read_policy
+from emr_log_guard.cli.progress import AuditProgress
+from emr_log_guard.config import runbook
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.audit import AuditReport
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.audit_asff import audit_asff
+from emr_log_guard.rendering.audit_csv import audit_csv
+from emr_log_guard.rendering.audit_html import audit_html
+from emr_log_guard.rendering.audit_json import audit_json
+from emr_log_guard.rendering.audit_ocsf import audit_ocsf
+from emr_log_guard.rendering.audit_sarif import audit_sarif
+from emr_log_guard.rendering.audit_table import audit_table
+from emr_log_guard.rendering.error_hints import error_hints
+from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rules import ALL_RULES, LOG_OBJECT_RULES
+from emr_log_guard.usecases.audit import Audit
+from emr_log_guard.usecases.audit_scope import ACTIVE, AuditScope
 
 _LEAST_RATE = 0.01
 
 
-class Options(Namespace):
-    """The options, as they were given; lists are empty where an option was not."""
+class Format(StrEnum):
+    """How the report is written."""
 
-    region: list[str]
-    all_regions: bool
-    assume_role: list[str]
-    state: list[str]
-    cluster: list[str]
-    policy: Path | None
-    rule: list[str]
-    skip_rule: list[str]
-    objects: bool
-    since: str | None
-    sample: int | None
-    format: str
-    output: Path | None
-    max_rate: float | None
-    print_iam_policy: bool
-    verbose: bool
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+    SARIF = "sarif"
+    OCSF = "ocsf"
+    ASFF = "asff"
 
 
-def audit(arguments: Sequence[str]) -> int:
-    """Judge the clusters of accounts and Regions, with nothing deployed; return the exit status.
+_RENDERERS: Mapping[Format, Callable[[AuditReport], str | Iterable[str]]] = {
+    Format.TABLE: audit_table,
+    Format.JSON: audit_json,
+    Format.CSV: audit_csv,
+    Format.HTML: audit_html,
+    Format.SARIF: audit_sarif,
+    Format.OCSF: audit_ocsf,
+    Format.ASFF: audit_asff,
+}
 
-    Raises:
-        SystemExit: with status 2 on wrong usage, with 0 after --help.
+
+class State(StrEnum):
+    """A cluster's state.
+
+    https://docs.aws.amazon.com/emr/latest/APIReference/API_ClusterStatus.html
+    """
+
+    STARTING = "STARTING"
+    BOOTSTRAPPING = "BOOTSTRAPPING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
+
+
+def _rate(number: float | None) -> float | None:
+    if number is not None and not _LEAST_RATE <= number < math.inf:
+        message = f"{number} is not a number of at least {_LEAST_RATE}"
+        raise typer.BadParameter(message)
+    return number
+
+
+_SCOPE = "What is audited"
+_RULES = "Rules"
+_LOGS = "Log objects"
+_REPORT = "Report"
+
+
+def audit(  # noqa: PLR0913 - each is an option
+    *,
+    region: Annotated[
+        list[str],
+        typer.Option(
+            metavar="REGION",
+            help="Audit this Region, instead of your default one. Can be repeated.",
+            rich_help_panel=_SCOPE,
+        ),
+    ] = [],  # noqa: B006 - Typer copies it
+    all_regions: Annotated[
+        bool,
+        typer.Option(
+            "--all-regions",
+            help="Audit all Regions that are enabled for the account.",
+            rich_help_panel=_SCOPE,
+        ),
+    ] = False,
+    assume_role: Annotated[
+        list[str],
+        typer.Option(
+            metavar="ARN",
+            help="Audit the account of this role, with the role's permissions. Can be repeated.",
+            rich_help_panel=_SCOPE,
+        ),
+    ] = [],  # noqa: B006
+    state: Annotated[
+        list[State],
+        typer.Option(
+            metavar="STATE",
+            case_sensitive=False,
+            help="Audit clusters in this state, instead of all active ones: "
+            f"{', '.join(State)}. Can be repeated.",
+            rich_help_panel=_SCOPE,
+        ),
+    ] = [],  # noqa: B006
+    cluster: Annotated[
+        list[str],
+        typer.Option(
+            metavar="ID",
+            help="Audit this cluster only, in whatever state it is. Can be repeated.",
+            rich_help_panel=_SCOPE,
+        ),
+    ] = [],  # noqa: B006
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Evaluate against this policy document, JSON; - for standard input.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    rule: Annotated[
+        list[str],
+        typer.Option(
+            metavar="ID",
+            help="Evaluate this rule only. Can be repeated.",
+            rich_help_panel=_RULES,
+        ),
+    ] = [],  # noqa: B006
+    skip_rule: Annotated[
+        list[str],
+        typer.Option(metavar="ID", help="Skip this rule. Can be repeated.", rich_help_panel=_RULES),
+    ] = [],  # noqa: B006
+    objects: Annotated[
+        bool,
+        typer.Option("--objects", help="Check the log objects in S3, too.", rich_help_panel=_LOGS),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Check only objects written since 2026-03-14, or 2026-03-14T15:09Z.",
+            rich_help_panel=_LOGS,
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Check only N objects a cluster, chosen at random.",
+            rich_help_panel=_LOGS,
+        ),
+    ] = None,
+    output_format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            case_sensitive=False,
+            help=f"The format of the report: {', '.join(Format)}.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = Format.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the report to this file, instead of standard output.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", callback=_rate, help="Call each AWS API at most N times a second."
+        ),
+    ] = None,
+    print_iam_policy: Annotated[
+        bool,
+        typer.Option(
+            "--print-iam-policy", help="Print the IAM policy that these options need, and exit."
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print each AWS call to standard error.")
+    ] = False,
+) -> None:
+    """Audit the clusters of accounts and Regions. Nothing needs to be deployed.
+
+    The audit reads, and changes nothing.
+
+    Exit status: 0 when everything is compliant; 1 when something is not; 2 on wrong usage, or when
+    nothing could be read; 3 when nothing is non-compliant, but something could not be determined.
+    """
+    if all_regions and region:
+        fail("give --region or --all-regions, not both")
+    scope = AuditScope(
+        policy=read_policy(policy) if policy else Policy(),
+        regions=None if all_regions else tuple(dict.fromkeys(map(checked_region, region))),
+        role_arns=tuple(assume_role) or (None,),
+        states=tuple(state) or ACTIVE,
+        cluster_ids=tuple(dict.fromkeys(map(checked_cluster_id, cluster))),
+        only=frozenset(rule),
+        skipped=frozenset(skip_rule),
+        objects=objects,
+        since=_moment(since) if since else None,
+        sample=sample,
+    )
+    _check(scope)
+    if print_iam_policy:
+        _write([json.dumps(policy_document(permissions(scope)), indent=2) + "\n"], None)
+        return
+    if output:
+        _check_writable(output)
+    report = _audited(scope, max_rate or math.inf, verbose=verbose)
+    rendered = _RENDERERS[output_format](report)
+    _write([rendered] if isinstance(rendered, str) else rendered, output)
+    _comment(report, shown=output is None and output_format is Format.TABLE)
+    if report.interrupted:
+        _exit_at_once(report.exit_status)
+    raise typer.Exit(report.exit_status)
+
+
+def _check(scope: AuditScope) -> None:
+    """End the command when options contradict each other, or name what does not exist."""
+    known = {rule.id for rule in ALL_RULES}
+    for rule_id in sorted(scope.only | scope.skipped):
+        if rule_id not in known:
+            fail(f"there is no rule {rule_id!r}: the rules are {', '.join(sorted(known))}")
+    about_objects = {rule.id for rule in LOG_OBJECT_RULES} & scope.only
+    if about_objects and not scope.objects:
+        fail(f"{min(about_objects)} is about log objects: add --objects")
+    if not scope.objects and (scope.since or scope.sample):
+        fail("--since and --sample are about log objects: add --objects")
+    for role in filter(None, scope.role_arns):
+        arn = Arn.parse(role)
+        if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
+            fail(f"--assume-role {role}: write the role's ARN, arn:aws:iam::ACCOUNT:role/NAME")
+    if not scope.rule_ids:
+        fail("no rule is left to evaluate")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--since {text}: write a day or a time, 2026-03-14 or 2026-03-14T15:09Z")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _audited(scope: AuditScope, max_rate: float, *, verbose: bool) -> AuditReport:
+    """Audit, with a progress bar on a terminal."""
+    calls = CallCount(_print_line if verbose else None)
+    stopped = Event()
+    try:
+        caller = AuditSession.of_caller(Watch(calls, stopped, max_rate))
+        region = caller.region
+    except AWS_ERRORS as error:  # such as a profile that does not exist
+        fail(str(error))
+    if scope.regions == ():
+        if region is None:
+            fail("no Region: give --region or --all-regions, or set AWS_DEFAULT_REGION")
+        scope = replace(scope, regions=(checked_region(region),))
+    # Lines of calls would tear a bar apart.
+    with AuditProgress(shown=not verbose) as progress:
+        return Audit(
+            open_account=lambda role: AuditedAccount(
+                caller.assume(role) if role else caller, scope
+            ),
+            scope=scope,
+            clock=lambda: datetime.now(UTC),
+            runbook=runbook,
+            api_calls=lambda: calls.counts,
+            progress=progress,
+            stopped=stopped,
+        )()
+
+
+def _comment(report: AuditReport, *, shown: bool) -> None:
+    """Write to standard error what the report does not show here, and what helps.
+
+    Args:
+        report: The report.
+        shown: Whether it is on standard output as a table, which has problems and advice in it.
 
     """
-    options = audit_parser().parse_args(arguments, Options())
-    from emr_log_guard.cli.audit_run import run  # noqa: PLC0415 - see above
-
-    return run(options)
-
-
-class _Parser(ArgumentParser):
-    """Tells wrong usage as everything else that is wrong: in one line, which names the fix."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(f"{message}; see `{self.prog} --help`")
+    if not shown:
+        for problem in report.problems:
+            _print_line(f"Could not be read: {problem}")
+        for line in report.advice:
+            _print_line(f"Advice: {line}")
+    for line in error_hints(report.problems):
+        _print_line(f"Hint: {line}")
 
 
-def audit_parser() -> ArgumentParser:
-    """Make the parser of the options."""
-    parser = _Parser(
-        "emr-log-guard audit",
-        description="Judge the clusters of accounts and Regions. Only reads; nothing is deployed.",
-        epilog="Ends with status 0 when all is compliant, 1 when something is not, 2 on wrong "
-        "usage or when nothing could be read, and 3 when nothing is broken, but something could "
-        "not be determined.",
-        allow_abbrev=False,
-    )
-    where = parser.add_argument_group("what is audited")
-    where.add_argument("--region", action="append", default=[], help="a Region; else your own")
-    where.add_argument("--all-regions", action="store_true", help="all that an account uses")
-    where.add_argument(
-        "--assume-role",
-        action="append",
-        default=[],
-        metavar="ARN",
-        help="a role to read another account as",
-    )
-    where.add_argument(
-        "--state",
-        action="append",
-        default=[],
-        type=str.upper,
-        choices=STATES,
-        help="a cluster's state; else active ones",
-    )
-    where.add_argument(
-        "--cluster",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="a cluster, whatever its state; else all",
-    )
-    rules = parser.add_argument_group("what it is judged by")
-    rules.add_argument("--policy", type=Path, metavar="FILE", help="a policy, JSON; - for stdin")
-    rules.add_argument(
-        "--rule", action="append", default=[], metavar="ID", help="judge by this rule only"
-    )
-    rules.add_argument(
-        "--skip-rule", action="append", default=[], metavar="ID", help="do not judge by this rule"
-    )
-    logs = parser.add_argument_group("log objects")
-    logs.add_argument("--objects", action="store_true", help="check log objects, too")
-    logs.add_argument(
-        "--since", metavar="TIME", help="only those written since 2026-03-14 or 2026-03-14T15:09Z"
-    )
-    logs.add_argument(
-        "--sample", type=_count, metavar="N", help="only so many a cluster, chosen at random"
-    )
-    report = parser.add_argument_group("the report")
-    report.add_argument(
-        "--format", type=str.lower, choices=FORMATS, default="table", help="how it is written"
-    )
-    report.add_argument(
-        "--output", type=Path, metavar="FILE", help="where it is written; else standard output"
-    )
-    parser.add_argument(
-        "--max-rate", type=_rate, metavar="N", help="calls a second of each AWS API, at most"
-    )
-    parser.add_argument(
-        "--print-iam-policy", action="store_true", help="print the permissions it needs, and end"
-    )
-    parser.add_argument("--verbose", action="store_true", help="show each AWS call")
-    return parser
+def _print_line(line: str) -> None:
+    sys.stderr.write(f"{plain(line)}\n")
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        message = "at least 1"
-        raise ArgumentTypeError(message)
-    return number
+def _check_writable(output: Path) -> None:
+    """Fail now, not after minutes of reading. An older report stays until there is a new one."""
+    try:
+        output.open("a").close()
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror}")
 
 
-def _rate(text: str) -> float:
-    number = float(text)
-    if not _LEAST_RATE <= number < math.inf:
-        message = f"at least {_LEAST_RATE}"
-        raise ArgumentTypeError(message)
-    return number
+def _write(parts: Iterable[str], output: Path | None) -> None:
+    """Write UTF-8, whatever the encoding of the terminal or the machine is."""
+    encoded = (part.encode() for part in parts)
+    try:
+        if output is None:
+            _print(encoded)
+        else:
+            with output.open("wb") as file:
+                file.writelines(encoded)
+    except OSError as error:
+        fail(f"{output or 'standard output'} cannot be written: {error.strerror}")
+
+
+def _print(parts: Iterable[bytes]) -> None:
+    """Write to standard output. A reader that has closed its end is not an error.
+
+    Raises:
+        OSError: Standard output cannot be written.
+
+    """
+    if sys.stdout is None:  # it was closed before Python started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # Python flushes what is left once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _exit_at_once(status: int) -> None:
+    """Exit after Ctrl-C without waiting for calls that are not answered."""
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,4 +1,4 @@
-"""The command `explain`: what the guard knows of a cluster, and why it did what it did."""
+"""The command `explain`: what is known about a cluster, and the decisions about it."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,9 +10,8 @@ from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.cli.cluster_id import check_cluster_id
-from emr_log_guard.cli.ending import fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Stack
+from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.options import DEFAULT_STACK, Stack, checked_cluster_id
 from emr_log_guard.errors import NotDeployedError, NotHandedOverError
 from emr_log_guard.rendering.explanation import explanation
 from emr_log_guard.usecases.policy_in_force import policy_of
@@ -20,15 +19,19 @@ from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAME
 
 
 def explain(
-    cluster_id: Annotated[str, typer.Argument(help="A cluster's id, such as j-2AXXXXXXGAPLF.")],
+    cluster_id: Annotated[
+        str, typer.Argument(metavar="CLUSTER_ID", help="A cluster id, such as j-2AXXXXXXGAPLF.")
+    ],
     stack: Stack = DEFAULT_STACK,
 ) -> None:
-    """Say what the guard knows of a cluster, rule by rule, and all that it decided in a year.
+    """Show what is known about a cluster, and every decision about it.
 
-    It reads the ledger and the policy, and judges nothing anew. Ends with status 0, or with 2 when
-    there is no such stack, or no access.
+    That is its findings, rule by rule, and the decisions of the last year, as they are recorded.
+    The cluster is not evaluated again.
+
+    Exit status: 0; or 2 when there is no such stack, or no access.
     """
-    check_cluster_id(cluster_id)
+    checked_cluster_id(cluster_id)
     try:
         deployed = deployed_stack(command_clients.cloudformation(), stack)
         typer.echo(_explanation(cluster_id, deployed), nl=False)

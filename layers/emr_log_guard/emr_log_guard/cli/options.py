@@ -1,12 +1,53 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the checks of what is typed into them."""
 
+import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emr_log_guard.cli.exit_status import fail
+
 DEFAULT_STACK = "emr-log-guard"
 
-Stack = Annotated[str, typer.Option(help="The guard's stack.")]
-Parameter = Annotated[
-    str | None, typer.Option(help="The SSM parameter that holds the policy, instead of --stack.")
+Stack = Annotated[
+    str, typer.Option("--stack", metavar="NAME", help="The CloudFormation stack of EMR Log Guard.")
 ]
+Parameter = Annotated[
+    str | None,
+    typer.Option(
+        "--parameter",
+        metavar="NAME",
+        help="The SSM parameter that holds the policy, instead of the stack's.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+
+_REGION = re.compile(r"[a-z]+(-[a-z0-9]+)+")
+_CLUSTER_ID = re.compile(r"j-[A-Z0-9]+")
+
+
+def checked_region(name: str) -> str:
+    """Return a name that can be a Region's; end the command when it cannot be one."""
+    if not _REGION.fullmatch(name):
+        fail(f"{name!r} is not a Region: write one such as eu-west-1")
+    return name
+
+
+def checked_cluster_id(typed: str) -> str:
+    """Return what can be a cluster's id; end the command when it cannot be one."""
+    if not _CLUSTER_ID.fullmatch(typed):
+        fail(f"{typed!r} is not a cluster id: write one such as j-2AXXXXXXGAPLF")
+    return typed
+
+
+def read_file(file: Path) -> str:
+    """Read a document from a file, or from standard input for `-`."""
+    try:
+        return (
+            typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
+        )
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        fail(f"{file}: {error}")

@@ -1,4 +1,4 @@
-"""The command `prepare`: what a new cluster needs, so that its logs are as they should be."""
+"""The command `prepare`: the policies and settings that a new cluster needs."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from emr_log_guard.cli.ending import fail
-from emr_log_guard.cli.prepare_lookup import Lookup
-from emr_log_guard.cli.prepare_names import (
+from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.options import checked_region
+from emr_log_guard.cli.prepare_inputs import (
+    Lookup,
     account_id,
     cluster_name,
     key_identifier,
     log_location,
     named,
 )
-from emr_log_guard.cli.region import checked_region
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster, ClusterFacts
 from emr_log_guard.domain.compliance import Compliance
@@ -56,43 +56,66 @@ _RENDERED: Mapping[Format, Callable[[Preparation], str]] = {
 
 def prepare(  # noqa: PLR0913 - each is an option
     *,
-    key: Annotated[str, typer.Option(help="The log key: its id or ARN, or an alias or its ARN.")],
-    service_role: Annotated[str, typer.Option(help="The cluster's service role, name or ARN.")],
+    key: Annotated[
+        str, typer.Option(metavar="KEY", help="The log key: key id, key ARN, alias or alias ARN.")
+    ],
+    service_role: Annotated[
+        str, typer.Option(metavar="ROLE", help="The cluster's service role: name or ARN.")
+    ],
     instance_profile: Annotated[
-        str, typer.Option(help="The instance profile of its nodes, name or ARN.")
+        str,
+        typer.Option(metavar="PROFILE", help="The instance profile of its nodes: name or ARN."),
     ],
     log_uri: Annotated[
-        str | None, typer.Option(help="Where its logs go: s3://BUCKET/FOLDER/.")
+        str | None,
+        typer.Option(metavar="URI", help="Where the cluster writes its logs: s3://BUCKET/FOLDER/."),
     ] = None,
     default_encryption: Annotated[
         bool,
         typer.Option(
             "--default-encryption",
-            help="The key is to be the bucket's default: then logs may name no encryption at all.",
+            help="Make the key the bucket's default. Logs may then name no encryption.",
         ),
     ] = False,
-    name: Annotated[str, typer.Option(help="What the cluster is called.")] = "my-cluster",
-    release_label: Annotated[str, typer.Option(help="Its EMR release.")] = LATEST_RELEASE,
-    region: Annotated[str | None, typer.Option(help="Its Region; else the key's.")] = None,
-    account: Annotated[
-        str | None, typer.Option(help="The account of its roles; else theirs, or the key's.")
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="The name of the cluster.")
+    ] = "my-cluster",
+    release_label: Annotated[
+        str, typer.Option(metavar="LABEL", help="The EMR release of the cluster.")
+    ] = LATEST_RELEASE,
+    region: Annotated[
+        str | None,
+        typer.Option(metavar="REGION", help="The Region of the cluster, if not the key's."),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask AWS nothing.")] = False,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The account of its roles, if not theirs or the key's."),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not call AWS.")] = False,
     output_format: Annotated[
-        Format, typer.Option("--format", help="All for people, all as JSON, or one part of it.")
+        Format,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="text (a guide), json, or one part of it: shell, cloudformation or terraform.",
+        ),
     ] = Format.TEXT,
     output: Annotated[
-        Path | None, typer.Option(help="Where it is written; else standard output.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to this file, instead of standard output."),
     ] = None,
 ) -> None:
-    """Print what a new cluster needs, so that its logs are encrypted with your key.
+    """Print the policies and settings that a new cluster needs.
 
-    That is: least-privilege policies for its roles, the same for the key's policy, a bucket policy
-    that refuses logs which are encrypted otherwise, and the cluster itself for the AWS CLI,
-    CloudFormation and Terraform. Nothing is changed. With a key ARN no AWS access is needed; where
-    there are credentials the key is checked and the profile's role is looked up
-    (kms:DescribeKey, iam:GetRole, iam:GetInstanceProfile). Ends with status 0, or with 2 when
-    something is wrong, the key among it; what could not be checked is a warning on standard error.
+    With them, its logs are encrypted with your key: least-privilege policies for its roles and for
+    the key, a bucket policy that denies logs encrypted otherwise, and the cluster itself for the
+    AWS CLI, CloudFormation and Terraform. Nothing is changed.
+
+    With a key ARN no AWS access is needed. With credentials, the key is checked and the roles are
+    looked up (kms:DescribeKey, iam:GetRole, iam:GetInstanceProfile). What could not be checked is
+    a warning on standard error.
+
+    Exit status: 0; or 2 when something is wrong, for example with the key.
     """
     identifier = key_identifier(key)
     service = named("--service-role", "role", service_role)
@@ -118,7 +141,7 @@ def prepare(  # noqa: PLR0913 - each is an option
         location=location,
         default_key=default_encryption,
     )
-    _judge(preparation, fact)
+    _check(preparation, fact)
     for warning in lookup.warnings:
         typer.echo(f"Warning: {plain(warning)}", err=True)
     if output_format is Format.JSON:
@@ -127,7 +150,7 @@ def prepare(  # noqa: PLR0913 - each is an option
         _write(_RENDERED[output_format](preparation), output)
 
 
-def _judge(preparation: Preparation, fact: KeyFact) -> None:
+def _check(preparation: Preparation, fact: KeyFact) -> None:
     """Let the rules themselves say what is wrong with the release or the key."""
     arn = Arn.of(preparation.key_arn)
     resource = f"{preparation.region}:{preparation.account}:cluster/j-NEW"

@@ -1,4 +1,4 @@
-"""How far an audit is: a bar for people who look on, nothing for those who do not."""
+"""Progress bars on standard error: shown on a terminal, and gone when the command ends."""
 
 from types import TracebackType
 from typing import Self
@@ -7,34 +7,44 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 
-class Bar:
-    """A bar on standard error; it is gone when the audit ends."""
+def progress_bar(*columns: TextColumn, console: Console, shown: bool = True) -> Progress:
+    """Make a bar that says how many are done, of how many; nothing unless this is a terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
 
-    def __init__(self, console: Console | None = None) -> None:
-        """Draw on this console, standard error by default."""
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
+
+class AuditProgress:
+    """How far an audit is: clusters evaluated of those found, and log objects checked."""
+
+    def __init__(self, console: Console | None = None, *, shown: bool = True) -> None:
+        """Draw on this console, standard error by default, if anything is to be shown."""
+        self._progress = progress_bar(
             TextColumn("{task.fields[objects]}"),
             console=console or Console(stderr=True),
-            transient=True,
+            shown=shown,
         )
         self._task = self._progress.add_task("clusters", total=0, objects="")
         self._listed = self._objects = 0
 
     def listed(self) -> None:
-        """Say that a cluster was found."""
+        """Count a cluster that was found."""
         self._listed += 1
         self._progress.update(self._task, total=self._listed)
 
     def judged(self) -> None:
-        """Say that a cluster was judged."""
+        """Count a cluster that was evaluated."""
         self._progress.advance(self._task)
 
     def checked_object(self) -> None:
-        """Say that a log object was read."""
+        """Count a log object that was checked."""
         self._objects += 1
         self._progress.update(self._task, objects=f"{self._objects:,} log objects")
 
@@ -49,5 +59,5 @@ class Bar:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take it away."""
+        """Remove the bar."""
         self._progress.stop()

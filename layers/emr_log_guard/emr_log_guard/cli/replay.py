@@ -1,7 +1,10 @@
-"""The command `replay`: an event, or the dead letters, handed to the guard once more."""
+"""The command `replay`: an event or the dead letters, handed to the deployed stack once more."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,20 +13,28 @@ import typer
 from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
-from emr_log_guard.adapters.dead_letters import SqsQueues
+from emr_log_guard.adapters.dead_letters import SqsDeadLetters, SqsQueues
+from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.functions import LambdaFunctions
-from emr_log_guard.cli.ending import fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack
-from emr_log_guard.cli.replay_dead_letters import replay_dead_letters
-from emr_log_guard.cli.replay_local import judge_here
-from emr_log_guard.cli.stored import Place, problems_of, read_file, read_policy
+from emr_log_guard.adapters.iam import IamRoles
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
+from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.options import DEFAULT_STACK, Stack, Yes, read_file
+from emr_log_guard.cli.policy_store import PolicyStore, problems_of, read_policy
+from emr_log_guard.config import runbook
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import (
+    ClusterNotFoundError,
     FunctionFailedError,
     InvalidEventError,
     NotDeployedError,
     NotHandedOverError,
+    ObjectNotFoundError,
 )
+from emr_log_guard.events.log_objects import LogObjectHint
 from emr_log_guard.events.replay import (
     ForCheckCluster,
     ForCheckLogObjects,
@@ -33,53 +44,74 @@ from emr_log_guard.events.replay import (
 )
 from emr_log_guard.policy_document import parse_policy
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.usecases.replay import Replay
+from emr_log_guard.rendering.findings_text import findings_text
+from emr_log_guard.rules.evaluation import EvaluationContext
+from emr_log_guard.usecases.evaluate import evaluate_cluster_now, evaluate_log_object_now
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.replay import DEAD_LETTER_QUEUE, Replay
+from emr_log_guard.usecases.replay_dead_letters import DeadLetter, ReplayDeadLetters
 
 _MANY = 100
+_STATUS = {Compliance.NON_COMPLIANT: 1, Compliance.INSUFFICIENT_DATA: 3}
+"""The exit status of a verdict; 0 for all others."""
 
 
 def replay(  # noqa: PLR0913 - each is an option
     file: Annotated[
-        Path | None, typer.Argument(metavar="EVENT.json", help="An event; - for standard input.")
+        Path | None,
+        typer.Argument(metavar="EVENT.json", help="The event; - for standard input."),
     ] = None,
     *,
     local: Annotated[
-        bool, typer.Option("--local", help="Judge here: nothing deployed is needed, nothing done.")
+        bool,
+        typer.Option(
+            "--local", help="Evaluate here, with your credentials. No stack is needed or changed."
+        ),
     ] = False,
     policy: Annotated[
-        Path | None, typer.Option(help="With --local: judge by this policy document.")
+        Path | None,
+        typer.Option(metavar="FILE", help="With --local: evaluate against this policy document."),
     ] = None,
-    parameter: Parameter = None,
+    parameter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With --local: evaluate against the policy in this SSM parameter."
+        ),
+    ] = None,
     dead_letters: Annotated[
-        bool, typer.Option("--dead-letters", help="Replay what is in the dead-letter queue.")
+        bool,
+        typer.Option("--dead-letters", help="Replay the messages in the dead-letter queue."),
     ] = False,
     maximum: Annotated[
-        int, typer.Option("--max", min=1, help="With --dead-letters: no more than so many.")
+        int,
+        typer.Option("--max", min=1, metavar="N", help="With --dead-letters: at most N messages."),
     ] = _MANY,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     stack: Stack = DEFAULT_STACK,
 ) -> None:
-    """Hand an event to the deployed guard and say what came of it, or judge it here.
+    """Send an event, or the dead letters, to the deployed stack.
 
-    EVENT.json may be any of the events that the guard handles, as EventBridge, SQS or SNS deliver
-    it. With --local the cluster or log object is read with your credentials and judged by the
-    policy's defaults, --policy or --parameter: the status is then 0 when it is compliant, 1 when
-    not, 3 when that could not be determined. Otherwise it is 0, or 1 when the function failed.
-    It is 2 for wrong usage, and without access.
+    EVENT.json is any event that the stack handles, as EventBridge, SQS or SNS deliver it. With
+    --local the cluster or log object is read and evaluated here, against the policy's defaults,
+    --policy or --parameter.
+
+    Exit status: 0; 1 when a function failed, or dead letters remain; 2 on wrong usage, or without
+    access. With --local: 0 when compliant, 1 when not, 3 when it could not be determined.
     """
     if dead_letters == (file is not None):
-        fail("say what to replay: EVENT.json, or --dead-letters")
+        fail("give EVENT.json or --dead-letters")
     if (policy or parameter) and not local:
-        fail("--policy and --parameter are for --local: the deployed guard has its own policy")
+        fail("--policy and --parameter need --local: the deployed stack has its own policy")
     if file is None:
         if local:
-            fail("--local judges one event: give EVENT.json")
-        raise typer.Exit(_told(lambda: replay_dead_letters(_deployed(stack), maximum, yes=yes)))
+            fail("--local evaluates one event: give EVENT.json")
+        raise typer.Exit(_told(lambda: _replay_dead_letters(_deployed(stack), maximum, yes=yes)))
     what = _read(file)
     if local:
         if not isinstance(what, ForCheckCluster | ForCheckLogObjects):
-            fail(f"--local judges clusters and log objects, not this: {what.title}")
-        raise typer.Exit(judge_here(what, _policy(policy, parameter)))
+            fail(f"--local evaluates clusters and log objects, not this: {what.title}")
+        raise typer.Exit(_evaluate_here(what, _policy(policy, parameter)))
     raise typer.Exit(_told(lambda: _replay(what, stack, yes=yes)))
 
 
@@ -92,7 +124,7 @@ def _replay(what: Replayable, stack: str, *, yes: bool) -> int:
 
 
 def _told(run: Callable[[], int]) -> int:
-    """Run, and say in words what went wrong: status 1 when a function failed, 2 for the rest."""
+    """Run; status 1 when a function failed, 2 for every other failure."""
     try:
         return run()
     except FunctionFailedError as error:
@@ -119,18 +151,135 @@ def _read(file: Path) -> Replayable:
     try:
         return parse_replayable(event)
     except InvalidEventError as error:
-        fail(f"{file} is nothing that the guard handles: {error}")
+        fail(f"{file} is not an event that the stack handles: {error}")
 
 
 def _policy(file: Path | None, parameter: str | None) -> Policy:
-    """Read the policy to judge by; without any, its defaults."""
+    """Read the policy to evaluate against; without any, its defaults."""
     if file is not None and parameter is not None:
         fail("give --policy or --parameter, not both")
     if file is not None:
         return read_policy(file)
     if parameter is None:
         return Policy()
-    text = Place.of(DEFAULT_STACK, parameter).read().text
+    text = PolicyStore.of(DEFAULT_STACK, parameter).read().text
     if problems := problems_of(text):
         fail(*problems)
     return parse_policy(text)
+
+
+def _replay_dead_letters(replay: Replay, maximum: int, *, yes: bool) -> int:
+    """Replay up to so many dead letters; return the exit status: 1 if any stays in the queue.
+
+    However this ends, Ctrl-C among the ways, what was not replayed is in the queue as it was.
+    """
+    queue = SqsDeadLetters(clients.sqs(), replay.stack[DEAD_LETTER_QUEUE])
+    held: dict[str, DeadLetter] = {}
+    try:
+        for letter in queue.take(maximum):
+            held[letter.id] = letter
+        letters = sorted(held.values(), key=lambda each: (each.sent, each.id))
+        if not letters:
+            typer.echo(
+                "The dead-letter queue is empty, or another consumer is reading its messages."
+            )
+            return 0
+        for number, letter in enumerate(letters, 1):
+            typer.echo(f"{number:>3}  {letter.sent:%Y-%m-%d %H:%M:%S} UTC  {plain(letter.title)}")
+            typer.echo(f"     failed with: {plain(letter.cause)}")
+        if not yes:
+            typer.confirm(f"Replay {_messages(len(letters))}?", abort=True)
+        put_back = ReplayDeadLetters(queue, replay)
+        done = 0
+        for number, letter in enumerate(letters, 1):
+            outcome = put_back(letter)
+            typer.echo(f"{number:>3}  {plain(letter.title)}: {plain(outcome.words)}")
+            if outcome.done:
+                del held[letter.id]
+                done += 1
+    finally:
+        _release(queue, held)
+    left = len(letters) - done
+    typer.echo(f"{_messages(done)} replayed, {left} left in the queue.")
+    if len(letters) == maximum:
+        typer.echo("There may be more: run the command again, or with a larger --max.")
+    return 1 if left else 0
+
+
+def _release(queue: SqsDeadLetters, held: dict[str, DeadLetter]) -> None:
+    """Show what is held to others again; SQS itself does so a few minutes later."""
+    for letter in held.values():
+        with contextlib.suppress(NotHandedOverError):
+            queue.release(letter)
+
+
+def _messages(count: int) -> str:
+    return f"{count} message" if count == 1 else f"{count} messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What this machine's credentials may read."""
+
+    clusters: EmrClusters
+    keys: KmsKeys
+    roles: IamRoles
+    objects: S3LogObjects
+    buckets: S3Buckets
+
+    @classmethod
+    def now(cls) -> "Here":
+        """Find credentials and a Region."""
+        return cls(
+            EmrClusters(clients.emr()),
+            KmsKeys(clients.kms),
+            IamRoles(clients.iam()),
+            S3LogObjects(clients.s3()),
+            S3Buckets(clients.s3()),
+        )
+
+
+def _evaluate_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -> int:
+    """Evaluate what the event is about, print the findings, and return the exit status."""
+    try:
+        found = list(_findings(Here.now(), what, policy))
+    except (*AWS_ERRORS, ClusterNotFoundError) as error:
+        fail(str(error))
+    verdicts = []
+    for findings in found:
+        compliance = overall_of(findings)
+        typer.echo(findings_text(findings, compliance))
+        verdicts.append(compliance)
+    return _STATUS.get(overall(verdicts), 0)
+
+
+def _findings(
+    here: Here, what: ForCheckCluster | ForCheckLogObjects, policy: Policy
+) -> Iterator[tuple[Finding, ...]]:
+    context = EvaluationContext(datetime.now(UTC), runbook)
+    if isinstance(what, ForCheckLogObjects):
+        for hint in what.hints:
+            yield from _of_object(here, hint, policy, context)
+        return
+    cluster = here.clusters.describe(what.hint.cluster_id)
+    context = EvaluationContext(context.now, runbook, what.hint.launched_by)
+    read_facts = ReadClusterFacts(
+        here.keys, roles=here.roles, workloads=here.clusters, bucket_owners=here.buckets
+    )
+    yield evaluate_cluster_now(cluster, read_facts, policy, context)
+
+
+def _of_object(
+    here: Here, hint: LogObjectHint, policy: Policy, context: EvaluationContext
+) -> Iterator[tuple[Finding, ...]]:
+    try:
+        read = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)
+        facts = read.under(policy)(hint.version)
+    except ObjectNotFoundError:
+        typer.echo(f"{hint.version} no longer exists.")
+        return
+    if facts is None:
+        typer.echo(f"{hint.version} is not the log of a cluster.")
+        return
+    typer.echo(f"{hint.version}")
+    yield evaluate_log_object_now(facts, hint.account, hint.region, policy, context)

@@ -1,18 +1,18 @@
-"""The command `rescan`: has the deployed guard look at everything again."""
+"""The command `rescan`: every cluster and log object, evaluated again by the deployed stack."""
 
 import time
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.rescan_runs import Ended, RescanRuns
-from emr_log_guard.cli.ending import INTERRUPTED, fail
+from emr_log_guard.cli.exit_status import INTERRUPTED, fail
 from emr_log_guard.cli.options import DEFAULT_STACK, Stack
+from emr_log_guard.cli.progress import progress_bar
 from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.rescan import Scope
@@ -29,22 +29,24 @@ _STATUS = {
 
 def rescan(
     *,
-    clusters: Annotated[bool, typer.Option("--clusters", help="Clusters only.")] = False,
-    objects: Annotated[bool, typer.Option("--objects", help="Log objects only.")] = False,
+    clusters: Annotated[bool, typer.Option("--clusters", help="Re-scan clusters only.")] = False,
+    objects: Annotated[bool, typer.Option("--objects", help="Re-scan log objects only.")] = False,
     deep: Annotated[
         bool,
-        typer.Option("--deep", help="Take nothing for known: all objects, old versions included."),
+        typer.Option("--deep", help="Read every object again, old versions included."),
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for the end, and print the report.")
+        bool, typer.Option("--wait", help="Wait until it has finished, and print the report.")
     ] = False,
     stack: Stack = DEFAULT_STACK,
 ) -> None:
-    """Have the deployed guard look at clusters and log objects again, and tell what is new.
+    """Start a re-scan of all clusters and log objects.
 
-    Starts the stack's state machine. With --wait the status is 0 when all is compliant, 1 when
-    something is not, 3 when something could not be determined or looked at. It is 2 for wrong
-    usage, without access, and when the re-scan is refused or fails.
+    The deployed stack evaluates them again and raises alerts for what is new.
+
+    Exit status: 0 when it is started; 2 on wrong usage, without access, and when the re-scan is
+    refused or fails. With --wait: 0 when everything is compliant; 1 when something is not; 3 when
+    something could not be determined or read.
     """
     scope = Scope.ALL
     if clusters is not objects:
@@ -53,34 +55,30 @@ def rescan(
         machine = deployed_stack(command_clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
         runs = RescanRuns(command_clients.states(), clients.s3(), machine)
         if running := runs.running():
-            fail(f"a re-scan runs already: {running}; wait for its end, or stop it")
+            fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
         execution = runs.start(scope=scope, deep=deep)
         typer.echo(f"Started {execution}", err=wait)
         if not wait:
-            typer.echo("Its alert is rescan.done; --wait would have waited for it.")
+            typer.echo(
+                "Its result will be the alert rescan.done; with --wait the command waits for it."
+            )
             return
         ended = _watched(runs, execution)
         if not ended.succeeded:
             fail(f"the re-scan ended without a report: {plain(ended.why)}")
         typer.echo(runs.text(ended.report), nl=False)
-        typer.echo(f"To read it in a browser: aws s3 cp {ended.page} .", err=True)
+        typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
     except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
         fail(str(error))
     raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
 
 
 def _watched(runs: RescanRuns, execution: str) -> Ended:
-    """Wait for the end; on a terminal, show how far it is."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-    )
+    """Wait until it has finished; on a terminal, show its progress."""
     console = Console(stderr=True)
     looking_on = console.is_terminal
     try:
-        with Progress(*columns, console=console, transient=True, disable=not looking_on) as bar:
+        with progress_bar(console=console) as bar:
             task = bar.add_task("shards", total=None)
             while (ended := runs.ended(execution)) is None:
                 if looking_on:
@@ -89,5 +87,5 @@ def _watched(runs: RescanRuns, execution: str) -> Ended:
                 time.sleep(POLL_SECONDS)
             return ended
     except KeyboardInterrupt:
-        typer.echo(f"Not waited for any longer; it goes on: {execution}", err=True)
+        typer.echo(f"No longer waiting; the re-scan continues: {execution}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, ExitStatus
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.rendering.advice import advice
+from emr_log_guard.rendering.error_hints import error_hints
 from emr_log_guard.rendering.report_html import report_html
 from emr_log_guard.rendering.report_page import (
     WORDS,
@@ -66,7 +66,7 @@ def _page(report: AuditReport) -> ReportPage:
         coverage=(_places(report), _calls(report)),
         unjudged=report.unjudged,
         advice=(
-            *(f"What helps: {line}" for line in advice(report.problems)),
+            *(f"Hint: {line}" for line in error_hints(report.problems)),
             *report.advice,
         ),
     )

@@ -7,7 +7,7 @@ from emr_log_guard.domain.decisions import Decision
 from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.rendering.fate import fate
+from emr_log_guard.rendering.policy_impact import policy_impact
 from emr_log_guard.rules import ALL_RULES
 
 
@@ -78,7 +78,7 @@ def _entry(entry: Entry, known: Known | None, policy: Policy, now: datetime) -> 
     yield f"    first seen {_at(finding.first_seen)}, last {_at(finding.last_seen)}"
     if entry.told:
         yield f"    people were told on {_at(entry.told.at)}"
-    yield f"    now: {fate(entry, known.cluster if known else None, policy, now)}"
+    yield f"    now: {policy_impact(entry, known.cluster if known else None, policy, now)}"
 
 
 def _others(memory: Memory, policy: Policy) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a policy makes of an open finding, in plain words, for `explain` and `policy set`."""
+"""What a policy means for an open finding, in words, for `explain` and `policy set`."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,11 +12,11 @@ from emr_log_guard.domain.ledger import Entry
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.escape import plain
 
-type Standing = tuple[Entry, Cluster | None]
-"""An open finding, and what is remembered of its cluster."""
+type OpenFinding = tuple[Entry, Cluster | None]
+"""An open finding, and what is known of its cluster."""
 
 
-def fate(entry: Entry, cluster: Cluster | None, policy: Policy, now: datetime) -> str:
+def policy_impact(entry: Entry, cluster: Cluster | None, policy: Policy, now: datetime) -> str:
     """Say what a policy makes of a finding.
 
     Args:
@@ -46,12 +46,12 @@ def fate(entry: Entry, cluster: Cluster | None, policy: Policy, now: datetime) -
     return f"told, and the cluster is terminated {when}"
 
 
-def changed_fates(
-    standing: Iterable[Standing], old: Policy, new: Policy, now: datetime
+def changed_impacts(
+    findings: Iterable[OpenFinding], old: Policy, new: Policy, now: datetime
 ) -> Iterator[str]:
     """Say of each open finding for which a new policy changes something what that is."""
-    for entry, cluster in standing:
-        before, after = (fate(entry, cluster, policy, now) for policy in (old, new))
+    for entry, cluster in findings:
+        before, after = (policy_impact(entry, cluster, policy, now) for policy in (old, new))
         if before != after:
             finding = entry.finding
             name = f" {plain(finding.cluster_name)}" if finding.cluster_name else ""

@@ -36,7 +36,7 @@ _ADVICE = {
 """By what a call answered."""
 
 
-def advice(problems: Iterable[str]) -> tuple[str, ...]:
+def error_hints(problems: Iterable[str]) -> tuple[str, ...]:
     """Say what helps, each thing once; nothing where a problem speaks for itself."""
     answers = (problem.rpartition(" answered ")[2] for problem in problems)
     return tuple(dict.fromkeys(_ADVICE[answer] for answer in answers if answer in _ADVICE))

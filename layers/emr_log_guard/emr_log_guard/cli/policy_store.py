@@ -1,27 +1,26 @@
-"""The stored policy, read and replaced with care."""
+"""The stored policy: reading it, and replacing it without overwriting another change."""
 
-import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
+from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.cli.effect import show_effect
-from emr_log_guard.cli.ending import fail
+from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.options import read_file
+from emr_log_guard.cli.policy_diff import show_difference, show_impact
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
-from emr_log_guard.policy_document import parse_policy, pretty, stored_form
+from emr_log_guard.policy_document import parse_policy, stored_form
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
-
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the policy is."""
+class PolicyStore:
+    """The parameter that holds the policy."""
 
     parameter: SsmPolicyParameter
     stack: str | None
@@ -30,11 +29,8 @@ class Place:
     """Where that is."""
 
     @classmethod
-    def of(cls, stack: str, parameter: str | None) -> "Place":
+    def of(cls, stack: str, parameter: str | None) -> "PolicyStore":
         """Find it by its own name or by its stack's."""
-        # boto3 and rich are slow to import, and other commands have no use for them.
-        from emr_log_guard.adapters import clients  # noqa: PLC0415
-
         name = parameter or f"/emr-log-guard/{stack}/policy"
         try:
             client = clients.ssm()
@@ -51,44 +47,32 @@ class Place:
         return stored
 
     def replace(self, old: StoredPolicy, new: str, *, yes: bool) -> None:
-        """Show what would change, ask, and write it, if nobody else did meanwhile."""
+        """Show what would change, ask, and write it, unless the policy changed meanwhile."""
         problems = problems_of(new)
         if problems:
             fail(*problems)
         text = stored_form(json.loads(new))
         if problems := problems_of(text):
             fail(*problems)
-        if not _show_difference(old.text, text):
+        if not show_difference(old.text, text):
             typer.echo("Nothing would change: the stored policy says the same.")
             return
         if self.stack:
-            show_effect(self.stack, old, text)
+            show_impact(self.stack, old, text)
         if not yes:
             typer.confirm(f"Write this to {self.parameter.name}?", abort=True)
         if self.read() != old:
-            fail("somebody changed the stored policy meanwhile: nothing was written; try again")
+            fail("the stored policy was changed meanwhile: nothing was written; try again")
         try:
             version = self.parameter.write(text)
         except AWS_ERRORS as error:
             fail(str(error))
         if version != old.version + 1:
             fail(
-                f"version {version} was written, but somebody else wrote between: see "
+                f"version {version} was written, but another version was written in between: see "
                 f"`aws ssm get-parameter-history --name {self.parameter.name}`"
             )
-        typer.echo(f"Version {version} is stored. The guard goes by it within 60 seconds.")
-
-
-def read_file(file: Path) -> str:
-    """Read a document from a file, or from standard input for `-`."""
-    try:
-        return (
-            typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
-        )
-    except OSError as error:
-        fail(f"{file} cannot be read: {error.strerror}")
-    except UnicodeDecodeError as error:
-        fail(f"{file}: {error}")
+        typer.echo(f"Version {version} is stored. It takes effect within 60 seconds.")
 
 
 def read_policy(file: Path) -> Policy:
@@ -106,22 +90,3 @@ def problems_of(text: str) -> tuple[str, ...]:
     except InvalidPolicyError as error:
         return error.problems
     return ()
-
-
-def _show_difference(old: str, new: str) -> bool:
-    from rich.console import Console  # noqa: PLC0415 - see Place.of
-    from rich.text import Text  # noqa: PLC0415 - see Place.of
-
-    try:
-        shown = pretty(json.loads(old))
-    except ValueError:
-        shown = old
-    lines = difflib.unified_diff(
-        shown.splitlines(), pretty(json.loads(new)).splitlines(), "stored", "new", lineterm=""
-    )
-    console = Console(highlight=False, soft_wrap=True)
-    changed = False
-    for line in lines:
-        changed = True
-        console.print(Text(line, style=_COLOURS.get(line[0], "")))
-    return changed

@@ -1,0 +1,75 @@
+"""What a new policy would change, shown before it is stored: its text, and open findings."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from emr_log_guard.adapters import clients, command_clients
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.policy_document import pretty
+from emr_log_guard.rendering.policy_impact import OpenFinding, changed_impacts
+from emr_log_guard.usecases.policy_in_force import policy_of
+from emr_log_guard.usecases.ports import StoredPolicy
+from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE
+
+if TYPE_CHECKING:
+    from emr_log_guard.domain.clusters import Cluster
+
+
+_COLORS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show_difference(old: str, new: str) -> bool:
+    """Print a unified diff of two policy documents; return whether they differ."""
+    try:
+        shown = pretty(json.loads(old))
+    except ValueError:
+        shown = old
+    lines = difflib.unified_diff(
+        shown.splitlines(), pretty(json.loads(new)).splitlines(), "stored", "new", lineterm=""
+    )
+    console = Console(highlight=False, soft_wrap=True)
+    changed = False
+    for line in lines:
+        changed = True
+        console.print(Text(line, style=_COLORS.get(line[0], "")))
+    return changed
+
+
+def show_impact(stack: str, old: StoredPolicy, new: str) -> None:
+    """Print what would change for each open finding, or why that cannot be determined."""
+    try:
+        deployed = deployed_stack(command_clients.cloudformation(), stack)
+        ledger = DynamoLedger(clients.dynamodb(), deployed[FINDINGS_TABLE])
+        findings = tuple(_open_findings(ledger))
+    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
+        typer.echo(
+            f"What it would change for open findings could not be determined: {error}", err=True
+        )
+        return
+    allowed = ENFORCE in deployed.resources
+    before = policy_of(old, allowed=allowed)
+    after = policy_of(StoredPolicy(new, old.version + 1), allowed=allowed)
+    changes = list(changed_impacts(findings, before, after, datetime.now(UTC)))
+    typer.echo(f"Of {len(findings)} open findings it would change {len(changes) or 'none'}.")
+    for change in changes:
+        typer.echo(f"  {change}")
+
+
+def _open_findings(ledger: DynamoLedger) -> Iterator[OpenFinding]:
+    clusters: dict[str, Cluster | None] = {}
+    for entry in ledger.open_entries():
+        cluster_id = entry.finding.cluster_id
+        if cluster_id not in clusters:
+            known = ledger.recall(cluster_id)
+            clusters[cluster_id] = known.cluster if known else None
+        yield entry, clusters[cluster_id]
