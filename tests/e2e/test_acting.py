@@ -185,7 +185,7 @@ def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
     acting.forget("NotifySlackFunction")
 
     assert posted == {"data": "DATA", "lost": "B0", "other": "B0"}
-    told = acting.journal.entries("notify_slack", message="webhook is of no use", secret=lost)
+    told = acting.journal.entries("notify_slack", message="webhook is unusable", secret=lost)
     assert told
 
 

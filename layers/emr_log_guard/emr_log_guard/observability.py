@@ -197,7 +197,7 @@ def record_post(subject: str, webhook: str) -> None:
 
 def record_unusable_webhook(secret_arn: str, reason: str) -> None:
     """Write down that somebody has to mend a webhook or its secret."""
-    logger.error("webhook is of no use", secret=secret_arn, reason=reason)
+    logger.error("webhook is unusable", secret=secret_arn, reason=reason)
     _count(Metric.WEBHOOKS_UNUSABLE)
 
 
