@@ -10,7 +10,7 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.alert_json import alert_attributes, alert_json
 from emr_log_guard.rendering.alert_text import alert_subject
 from emr_log_guard.rules import CLUSTER_RULES
-from emr_log_guard.rules.evaluation import EvaluationContext, evaluate_cluster
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject, cluster_findings
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "events" / "sns-alert.json"
 
@@ -31,11 +31,13 @@ def alert() -> Alert:
         log_uri="s3n://example-logs/emr/",
         release_label="emr-7.12.0",
     )
-    context = EvaluationContext(now, lambda rule_id: f"https://runbooks.example.com/{rule_id}.md")
+    context = EvaluationContext(
+        Policy(), now, lambda rule_id: f"https://runbooks.example.com/{rule_id}.md"
+    )
     owned = BucketOwnership("111122223333", "eu-west-1")
     bucket = LogBucket("example-logs", sends_events=True, ownership=owned)
     facts = ClusterFacts(cluster, log_buckets=(bucket,))
-    findings = evaluate_cluster(facts, CLUSTER_RULES, context)
+    findings = cluster_findings(Subject.of(facts.cluster), facts, CLUSTER_RULES, context)
     [action] = decide(findings, cluster, Policy(), now, {})
     assert isinstance(action, Alert)
     return replace(action, id="5f6c1b0e-8b1e-5d0a-9b3c-3d1f5f1f8a11")

@@ -8,7 +8,7 @@ from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
 from emr_log_guard.rules.emrlog_201_log_key_available import RULE
-from emr_log_guard.rules.evaluation import EvaluationContext, enabled_rules, evaluate_cluster
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject, cluster_findings
 from tests.unit.builders import (
     ANOTHER_KEY,
     AWS_MANAGED,
@@ -40,9 +40,10 @@ def test_a_key_that_worked_and_is_lost_is_reported_here_alone(
     assert (outcome.once_lasting is None) is (state is not KeyState.UNAVAILABLE)
     assert words in outcome.summary
     assert fix in RULE.remediation(facts)
-    context = EvaluationContext(NOW, str)
-    rules = enabled_rules(CLUSTER_RULES, Policy())
-    found = [f.rule_id for f in evaluate_cluster(facts, rules, context) if f.needs_attention]
+    context = EvaluationContext(Policy(), NOW, str)
+    subject, rules = Subject.of(facts.cluster), context.rules(CLUSTER_RULES)
+    findings = cluster_findings(subject, facts, rules, context)
+    found = [finding.rule_id for finding in findings if finding.needs_attention]
     assert found == ["EMRLOG-201"]
 
 

@@ -1,23 +1,25 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from emr_log_guard.domain.clusters import Step, StepState, WorkloadFacts
-from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.findings import Finding, Outcome, Status
+from emr_log_guard.domain.ledger import Kind, RuleResult
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.evaluation import (
     SAMPLES,
     EvaluationContext,
     Subject,
-    enabled_rules,
-    evaluate_cluster,
-    evaluate_log_objects,
+    Tally,
+    cluster_findings,
 )
+from emr_log_guard.rules.rule import Rule
 from tests.unit.builders import (
     ACCOUNT,
     CLUSTER_ID,
@@ -33,7 +35,7 @@ from tests.unit.builders import (
     log_object_facts,
 )
 
-CONTEXT = EvaluationContext(NOW, lambda rule_id: f"https://example.com/{rule_id}")
+CONTEXT = EvaluationContext(Policy(), NOW, lambda rule_id: f"https://example.com/{rule_id}")
 SUBJECT = Subject.of(a_cluster())
 RULE_101 = LOG_OBJECT_RULES[:1]
 HEAD_REFUSED = Unresolved("s3:HeadObject answered 403")
@@ -48,8 +50,20 @@ def in_sse_s3(number: int) -> LogObjectFacts:
 
 
 def of_101(objects: Sequence[LogObjectFacts]) -> Finding:
-    (finding,) = evaluate_log_objects(SUBJECT, objects, RULE_101, CONTEXT)
-    return finding
+    (result,) = results(SUBJECT, objects, RULE_101)
+    return result.finding
+
+
+def results(
+    subject: Subject,
+    objects: Sequence[LogObjectFacts],
+    rules: Sequence[Rule[LogObjectFacts]],
+    named: int = 0,
+) -> tuple[RuleResult, ...]:
+    tally = Tally(rules, named)
+    for facts in objects:
+        tally.add(facts)
+    return tally.results(subject, CONTEXT)
 
 
 def test_a_subject_is_the_cluster_as_emr_tells_of_it() -> None:
@@ -59,17 +73,17 @@ def test_a_subject_is_the_cluster_as_emr_tells_of_it() -> None:
 
 
 def test_a_cluster_is_evaluated_by_every_rule_in_their_order() -> None:
-    findings = evaluate_cluster(cluster_facts(), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT)
+    findings = cluster_findings(SUBJECT, cluster_facts(), CONTEXT.rules(CLUSTER_RULES), CONTEXT)
 
     assert [finding.rule_id for finding in findings] == [
-        rule.id for rule in enabled_rules(CLUSTER_RULES, Policy())
+        rule.id for rule in CONTEXT.rules(CLUSTER_RULES)
     ]
-    assert evaluate_cluster(cluster_facts(), (), CONTEXT) == ()
+    assert cluster_findings(SUBJECT, cluster_facts(), (), CONTEXT) == ()
 
 
 def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
-    finding = evaluate_cluster(
-        cluster_facts(log_key=None), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
+    finding = cluster_findings(
+        SUBJECT, cluster_facts(log_key=None), CONTEXT.rules(CLUSTER_RULES), CONTEXT
     )[1]
 
     assert finding == Finding(
@@ -103,11 +117,11 @@ def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
 
 
 def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
-    findings = evaluate_cluster(
-        cluster_facts(log_key=UNREADABLE), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
+    findings = cluster_findings(
+        SUBJECT, cluster_facts(log_key=UNREADABLE), CONTEXT.rules(CLUSTER_RULES), CONTEXT
     )
-    broken = evaluate_cluster(
-        cluster_facts(log_key=NO_SUCH_KEY), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
+    broken = cluster_findings(
+        SUBJECT, cluster_facts(log_key=NO_SUCH_KEY), CONTEXT.rules(CLUSTER_RULES), CONTEXT
     )
 
     assert not [finding for finding in findings if finding.remediation]
@@ -115,7 +129,7 @@ def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
 
 
 def test_the_evidence_names_the_key_as_kms_tells_of_it() -> None:
-    finding = evaluate_cluster(cluster_facts(), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT)[0]
+    finding = cluster_findings(SUBJECT, cluster_facts(), CONTEXT.rules(CLUSTER_RULES), CONTEXT)[0]
 
     assert finding.evidence["key_arn"] == KEY.arn
     assert finding.evidence["key_manager"] == "CUSTOMER"
@@ -127,8 +141,8 @@ def test_the_evidence_names_the_key_as_kms_tells_of_it() -> None:
 def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
     cluster = a_cluster(release_label=None, ami_version="3.11.0")
 
-    finding = evaluate_cluster(
-        cluster_facts(cluster), enabled_rules(CLUSTER_RULES, Policy()), CONTEXT
+    finding = cluster_findings(
+        SUBJECT, cluster_facts(cluster), CONTEXT.rules(CLUSTER_RULES), CONTEXT
     )[2]
 
     assert finding.evidence["ami_version"] == "3.11.0"
@@ -141,13 +155,13 @@ def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
 def test_the_evidence_names_the_state_of_a_step(state: StepState | None, told: str) -> None:
     step = WorkloadFacts(Step("s-1", "load", "s3://b/", state=state), KEY)
 
-    finding = evaluate_cluster(cluster_facts(steps=(step,)), CLUSTER_RULES[:1], CONTEXT)[0]
+    finding = cluster_findings(SUBJECT, cluster_facts(steps=(step,)), CLUSTER_RULES[:1], CONTEXT)[0]
 
     assert finding.evidence["steps"] == (told,)
 
 
 def test_log_objects_are_evaluated_by_every_rule_in_their_order() -> None:
-    findings = evaluate_log_objects(SUBJECT, [log_object_facts()], LOG_OBJECT_RULES, CONTEXT)
+    findings = [r.finding for r in results(SUBJECT, [log_object_facts()], LOG_OBJECT_RULES)]
 
     assert [finding.rule_id for finding in findings] == [rule.id for rule in LOG_OBJECT_RULES]
     assert {finding.compliance for finding in findings} == {Compliance.COMPLIANT}
@@ -218,7 +232,76 @@ def test_a_log_object_in_doubt_outweighs_the_ones_in_order() -> None:
 def test_findings_about_an_unknown_cluster_name_what_is_known_of_it() -> None:
     subject = replace(SUBJECT, name=None)
 
-    (finding,) = evaluate_log_objects(subject, [in_sse_s3(1)], RULE_101, CONTEXT)
+    (result,) = results(subject, [in_sse_s3(1)], RULE_101)
 
-    assert finding.cluster_name is None
-    assert finding.id == f"{SUBJECT.arn}#EMRLOG-101"
+    assert result.finding.cluster_name is None
+    assert result.finding.id == f"{SUBJECT.arn}#EMRLOG-101"
+
+
+def test_a_rule_that_the_policy_disables_or_that_is_not_selected_is_not_evaluated() -> None:
+    policy = Policy(rules={"EMRLOG-001": RuleSettings(enabled=False)})
+    context = replace(CONTEXT, policy=policy, selects=lambda rule: rule.id < "EMRLOG-004")
+
+    assert [rule.id for rule in context.rules(CLUSTER_RULES)] == ["EMRLOG-002", "EMRLOG-003"]
+
+
+def test_a_rule_has_the_severity_that_the_policy_gives_it() -> None:
+    policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.LOW)})
+
+    rules = replace(CONTEXT, policy=policy).rules(CLUSTER_RULES)
+
+    assert rules[0].severity is Severity.LOW
+    assert rules[1].severity is CLUSTER_RULES[1].severity
+
+
+def test_each_object_is_evaluated_once_by_each_rule() -> None:
+    asked: list[str] = []
+
+    def check(facts: LogObjectFacts) -> Outcome:
+        asked.append(str(facts.version))
+        return RULE_101[0].check(facts)
+
+    tally = Tally([replace(RULE_101[0], check=check)], named=2)
+    outcomes = [tally.add(facts) for facts in (in_sse_s3(1), log_object_facts())]
+    tally.results(SUBJECT, CONTEXT)
+
+    assert len(asked) == 2
+    assert outcomes == [
+        {"EMRLOG-101": Compliance.NON_COMPLIANT},
+        {"EMRLOG-101": Compliance.COMPLIANT},
+    ]
+
+
+def test_a_result_names_as_many_bad_objects_as_asked_for_and_when_the_newest_was_written() -> None:
+    written = [NOW, NOW + timedelta(hours=1), NOW - timedelta(hours=1)]
+    objects = [
+        replace(
+            in_sse_s3(number),
+            encryption=replace(encrypted("AES256"), written_at=at),
+        )
+        for number, at in enumerate(written)
+    ]
+
+    (result,) = results(SUBJECT, [log_object_facts(), *objects], RULE_101, named=2)
+
+    assert result.kind is Kind.LOG_OBJECTS
+    assert result.bad == (objects[0].version, objects[1].version)
+    assert result.newest == NOW + timedelta(hours=1)
+    assert result.finding.occurrences == 3
+
+
+def test_a_result_names_no_object_that_is_compliant() -> None:
+    (result,) = results(SUBJECT, [log_object_facts()], RULE_101, named=2)
+
+    assert result.bad == ()
+
+
+def test_without_objects_there_is_no_result() -> None:
+    assert results(SUBJECT, [], LOG_OBJECT_RULES) == ()
+
+
+def test_a_cluster_that_emr_does_not_know_is_named_by_its_id_account_and_region() -> None:
+    subject = Subject.of_logs(CLUSTER_ID, UNREADABLE, ACCOUNT, REGION)
+
+    assert subject == replace(SUBJECT, name=None)
+    assert Subject.of_logs(CLUSTER_ID, a_cluster(), "999", "elsewhere") == SUBJECT

@@ -10,7 +10,8 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.emrlog_006_log_key_approved import RULE as RULE_006
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
-from emr_log_guard.rules.evaluation import EvaluationContext, Subject, evaluate_log_objects
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from tests.unit.builders import (
     ACCOUNT,
     ANOTHER_KEY,
@@ -150,10 +151,9 @@ def of_object(world: World, key_arn: str) -> Finding:
     world.objects.heads = {version.key: encrypted("aws:kms", key_arn)}
     facts = world.read_object.under(world.policy)(version)
     assert facts is not None
-    (finding,) = evaluate_log_objects(
-        Subject.of(a_cluster()), [facts], [RULE_103], EvaluationContext(NOW, str)
-    )
-    return finding
+    context = EvaluationContext(world.policy, NOW, str, lambda rule: rule == RULE_103)
+    (result,) = evaluate_log_objects(Subject.of(a_cluster()), [facts], context)
+    return result.finding
 
 
 @pytest.mark.parametrize("log_key", [None, ANOTHER_KEY.arn])

@@ -361,6 +361,17 @@ def test_only_what_rules_ask_for_is_read() -> None:
     assert world.roles.asked
 
 
+def test_a_fix_names_the_approved_key_though_no_rule_asks_for_keys() -> None:
+    world = World({REGION: FakeListing(a_cluster(log_key_identifier=None))})
+    policy = Policy(approved_keys=(KEY.arn,))
+
+    report = world.audit(AuditScope(policy, (REGION,), only=frozenset({"EMRLOG-002"})))
+
+    (finding,) = report.clusters[0].findings
+    assert KEY.arn in finding.remediation
+    assert world.keys.asked == []
+
+
 def test_rules_that_are_not_judged_by_are_told_with_the_reason() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(enabled=False)})
     scope = AuditScope(policy, (REGION,), skipped=frozenset({"EMRLOG-008"}))

@@ -17,7 +17,8 @@ from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
 from emr_log_guard.observability import metrics, record_open
 from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
-from emr_log_guard.rules.evaluation import EvaluationContext, Subject, evaluate_log_objects
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.review_findings import ReviewFindings
 from tests.unit.builders import (
     ACCOUNT,
@@ -144,6 +145,17 @@ def test_a_batch_that_is_delivered_again_changes_nothing(world: World) -> None:
 
     assert world.entries == entries
     assert "PutItem" not in world.table.counts
+
+
+def test_an_object_that_a_batch_names_twice_is_counted_once(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+
+    check(world, created(key), created(key))
+
+    entry = world.entries["EMRLOG-101"]
+    assert entry.finding.occurrences == 1
+    assert [version.key for version in entry.objects] == [key]
 
 
 def test_a_batch_of_good_objects_asks_nothing_of_the_ledger(world: World) -> None:
@@ -366,9 +378,9 @@ def carrying(world: World, key: str, kms_key: KmsKey, *, bucket: str = "example-
     read = world.check_log_objects.read(created(key, bucket=bucket))
     assert read is not None
     assert read.facts is not None
-    context = EvaluationContext(NOW, str)
-    (finding,) = evaluate_log_objects(Subject.of(a_cluster()), [read.facts], [RULE_103], context)
-    return finding
+    context = EvaluationContext(world.policy, NOW, str, lambda rule: rule == RULE_103)
+    (result,) = evaluate_log_objects(Subject.of(a_cluster()), [read.facts], context)
+    return result.finding
 
 
 @pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG, NODE_LOG])

@@ -1,43 +1,44 @@
 from dataclasses import replace
 
 from emr_log_guard.domain.compliance import Compliance, Severity
-from emr_log_guard.domain.findings import Finding, Status
-from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
-from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.evaluation import EvaluationContext
-from emr_log_guard.usecases.evaluate import evaluate_cluster_now, evaluate_log_object_now
+from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.ledger import Known
+from emr_log_guard.domain.policy import Policy, RuleSettings
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objects
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from tests.unit.builders import (
-    ACCOUNT,
-    CLUSTER_ID,
+    KEY,
     NOW,
-    REGION,
     a_cluster,
-    an_exemption,
+    a_key,
+    a_log_object,
     encrypted,
     log_object_facts,
 )
 from tests.unit.usecases.world import World, runbook
 
-CONTEXT = EvaluationContext(NOW, runbook)
+NO_KEY = a_cluster(log_key_identifier=None)
+CONTEXT = EvaluationContext(Policy(), NOW, runbook)
 
 
-def judged(world: World, policy: Policy) -> dict[str, Finding]:
-    read_facts = ReadClusterFacts(world.keys, roles=world.roles, workloads=world.clusters)
-    read_facts = replace(read_facts, bucket_owners=world.buckets)
-    cluster = a_cluster(log_key_identifier=None)
-    found = evaluate_cluster_now(cluster, read_facts, policy, CONTEXT)
-    return {finding.rule_id: finding for finding in found}
+def evaluated(world: World, known: Known, context: EvaluationContext) -> dict[str, Finding]:
+    read_facts = ReadClusterFacts(
+        world.keys, roles=world.roles, workloads=world.clusters, bucket_owners=world.buckets
+    )
+    evaluation = evaluate_cluster(known, read_facts, context)
+    return {finding.rule_id: finding for finding in evaluation.findings}
 
 
-def test_a_cluster_is_judged_as_the_policy_says_and_nothing_is_done() -> None:
+def test_a_cluster_is_evaluated_under_the_policy_and_nothing_is_done() -> None:
     world = World()
-    severe = {
+    settings = {
         "EMRLOG-002": RuleSettings(severity=Severity.LOW),
         "EMRLOG-001": RuleSettings(enabled=False),
     }
 
-    found = judged(world, Policy(rules=severe))
+    found = evaluated(world, Known(NO_KEY), replace(CONTEXT, policy=Policy(rules=settings)))
 
     assert "EMRLOG-001" not in found
     assert found["EMRLOG-002"].compliance is Compliance.NON_COMPLIANT
@@ -45,29 +46,54 @@ def test_a_cluster_is_judged_as_the_policy_says_and_nothing_is_done() -> None:
     assert world.journal == []
 
 
-def test_an_exemption_is_marked() -> None:
-    exemption = an_exemption(ClusterMatch(id=CLUSTER_ID), rules=["EMRLOG-002"])
+def test_only_what_the_selected_rules_ask_for_is_read() -> None:
+    world = World()
 
-    found = judged(World(), Policy(exemptions=(exemption,)))
+    found = evaluated(
+        world,
+        Known(a_cluster()),
+        replace(CONTEXT, selects=lambda rule: rule.id == "EMRLOG-005"),
+    )
 
-    assert found["EMRLOG-002"].status is Status.EXEMPT
-    assert found["EMRLOG-001"].status is Status.OPEN
-
-
-def test_a_log_object_is_judged() -> None:
-    facts = log_object_facts(encryption=encrypted("AES256"))
-
-    findings = evaluate_log_object_now(facts, "999", "elsewhere", Policy(), CONTEXT)
-
-    assert {f.rule_id: f.compliance for f in findings}["EMRLOG-101"] is Compliance.NON_COMPLIANT
-    assert {f.cluster_arn for f in findings} == {a_cluster().arn}
+    assert list(found) == ["EMRLOG-005"]
+    assert world.clusters.steps_asked == []
 
 
-def test_an_unknown_cluster_is_that_of_the_objects_account_and_region() -> None:
-    unknown = Unresolved("elasticmapreduce:DescribeCluster answered: not valid")
-    facts = log_object_facts(encryption=encrypted("AES256"), cluster=unknown, expected_key=unknown)
+def test_a_finding_says_who_launched_the_cluster() -> None:
+    found = evaluated(
+        World(), Known(NO_KEY, launched_by="arn:aws:iam::111122223333:user/a"), CONTEXT
+    )
 
-    findings = evaluate_log_object_now(facts, ACCOUNT, REGION, Policy(), CONTEXT)
+    assert {finding.launched_by for finding in found.values()} == {
+        "arn:aws:iam::111122223333:user/a"
+    }
 
-    assert {f.cluster_arn for f in findings} == {a_cluster().arn}
-    assert {f.cluster_name for f in findings} == {None}
+
+def test_a_key_that_was_seen_to_work_is_another_rules_when_it_is_lost() -> None:
+    world = World()
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+
+    found = evaluated(world, Known(a_cluster(), log_key_worked=True), CONTEXT)
+
+    assert found["EMRLOG-201"].compliance is Compliance.NON_COMPLIANT
+    assert found["EMRLOG-005"].compliance is Compliance.NOT_APPLICABLE
+
+
+def test_log_objects_are_evaluated_and_each_is_noted() -> None:
+    good, bad = (
+        log_object_facts(version=a_log_object("good")),
+        log_object_facts(version=a_log_object("bad"), encryption=encrypted("AES256")),
+    )
+    noted: list[tuple[str, Compliance]] = []
+
+    results = evaluate_log_objects(
+        Subject.of(a_cluster()),
+        [good, bad],
+        CONTEXT,
+        named=1,
+        note=lambda facts, outcomes: noted.append((facts.version.key, outcomes["EMRLOG-101"])),
+    )
+
+    assert noted == [("good", Compliance.COMPLIANT), ("bad", Compliance.NON_COMPLIANT)]
+    assert {each.finding.rule_id: each.bad for each in results}["EMRLOG-101"] == (bad.version,)
+    assert evaluate_log_objects(Subject.of(a_cluster()), [], CONTEXT) == ()

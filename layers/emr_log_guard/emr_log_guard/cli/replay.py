@@ -23,8 +23,11 @@ from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import DEFAULT_STACK, Stack, Yes, read_file
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of, read_policy
 from emr_log_guard.config import runbook
+from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding, overall_of
+from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import (
     ClusterNotFoundError,
@@ -45,8 +48,9 @@ from emr_log_guard.events.replay import (
 from emr_log_guard.policy_document import parse_policy
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.findings_text import findings_text
-from emr_log_guard.rules.evaluation import EvaluationContext
-from emr_log_guard.usecases.evaluate import evaluate_cluster_now, evaluate_log_object_now
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.rules.rule import Rule
+from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objects
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 from emr_log_guard.usecases.replay import DEAD_LETTER_QUEUE, Replay
@@ -256,25 +260,26 @@ def _evaluate_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -
 def _findings(
     here: Here, what: ForCheckCluster | ForCheckLogObjects, policy: Policy
 ) -> Iterator[tuple[Finding, ...]]:
-    context = EvaluationContext(datetime.now(UTC), runbook)
+    context = EvaluationContext(policy, datetime.now(UTC), runbook, _undeployed)
     if isinstance(what, ForCheckLogObjects):
         for hint in what.hints:
-            yield from _of_object(here, hint, policy, context)
+            yield from _of_object(here, hint, context)
         return
     cluster = here.clusters.describe(what.hint.cluster_id)
-    context = EvaluationContext(context.now, runbook, what.hint.launched_by)
     read_facts = ReadClusterFacts(
         here.keys, roles=here.roles, workloads=here.clusters, bucket_owners=here.buckets
     )
-    yield evaluate_cluster_now(cluster, read_facts, policy, context)
+    known = Known(cluster, what.hint.launched_by)
+    findings = evaluate_cluster(known, read_facts, context).findings
+    yield exempted(findings, cluster, policy, context.now)
 
 
 def _of_object(
-    here: Here, hint: LogObjectHint, policy: Policy, context: EvaluationContext
+    here: Here, hint: LogObjectHint, context: EvaluationContext
 ) -> Iterator[tuple[Finding, ...]]:
     try:
         read = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)
-        facts = read.under(policy)(hint.version)
+        facts = read.under(context.policy)(hint.version)
     except ObjectNotFoundError:
         typer.echo(f"{hint.version} no longer exists.")
         return
@@ -282,4 +287,13 @@ def _of_object(
         typer.echo(f"{hint.version} is not the log of a cluster.")
         return
     typer.echo(f"{hint.version}")
-    yield evaluate_log_object_now(facts, hint.account, hint.region, policy, context)
+    cluster = facts.cluster if isinstance(facts.cluster, Cluster) else None
+    subject = Subject.of_logs(facts.cluster_id, cluster, hint.account, hint.region)
+    results = evaluate_log_objects(subject, [facts], context)
+    findings = (result.finding for result in results)
+    yield exempted(findings, cluster, context.policy, context.now)
+
+
+def _undeployed(rule: Rule[Any]) -> bool:
+    """Select what is not about the deployed stack: none may be there."""
+    return not rule.deployed_only

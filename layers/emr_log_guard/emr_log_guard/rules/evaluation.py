@@ -1,9 +1,10 @@
 """Facts and rules in, findings out."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from emr_log_guard.domain.arn import Arn, partition_of
 from emr_log_guard.domain.clusters import (
@@ -18,12 +19,13 @@ from emr_log_guard.domain.clusters import (
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
 from emr_log_guard.domain.keys import KmsKey
-from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.ledger import Kind, RuleResult
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.rules.rule import Rule
 
-type _Judged = tuple[LogObjectFacts, Outcome]
+type _Evaluated = tuple[LogObjectFacts, Outcome]
 
 SAMPLES = 5
 """How many objects a finding names: enough to see the pattern, and it fits into any alert."""
@@ -36,6 +38,27 @@ def enabled_rules[Facts](rules: Iterable[Rule[Facts]], policy: Policy) -> tuple[
     )
 
 
+def _all(_: Rule[Any]) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationContext:
+    """What every finding of one check shares."""
+
+    policy: Policy
+    now: datetime
+    """UTC"""
+    runbook: Callable[[str], str]
+    """Says where the runbook of a rule id is."""
+    selects: Callable[[Rule[Any]], bool] = _all
+    """Says which of the enabled rules are evaluated."""
+
+    def rules[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
+        """Return those of the rules that are evaluated, with the policy's severities."""
+        return tuple(filter(self.selects, enabled_rules(rules, self.policy)))
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The cluster that findings are about, known to EMR or not."""
@@ -45,41 +68,47 @@ class Subject:
     account: str
     region: str
     name: str | None = None
+    launched_by: str | None = None
+    """The ARN of who launched the cluster, if that is known."""
 
     @classmethod
-    def of(cls, cluster: Cluster) -> "Subject":
+    def of(cls, cluster: Cluster, launched_by: str | None = None) -> "Subject":
         """Speak of a cluster that EMR knows."""
-        return cls(cluster.id, cluster.arn, cluster.account, cluster.region, cluster.name)
+        return cls(
+            cluster.id, cluster.arn, cluster.account, cluster.region, cluster.name, launched_by
+        )
 
     @classmethod
-    def unknown(cls, cluster_id: str, account: str, region: str) -> "Subject":
-        """Speak of a cluster that only a log object's key names."""
+    def of_logs(
+        cls, cluster_id: str, cluster: Cluster | Unresolved | None, account: str, region: str
+    ) -> "Subject":
+        """Speak of the cluster that a log object's key names.
+
+        Args:
+            cluster_id: The cluster's id, as the key names it.
+            cluster: The cluster, if EMR knows it here.
+            account: The account that it is taken to be of if EMR does not, twelve digits.
+            region: The Region that it is taken to be in.
+
+        """
+        if isinstance(cluster, Cluster):
+            return cls.of(cluster)
         place = Arn(partition_of(region), "elasticmapreduce", region, account, "cluster")
         return cls(cluster_id, f"{place}/{cluster_id}", account, region)
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationContext:
-    """What every finding of one check shares."""
-
-    now: datetime
-    """UTC"""
-    runbook: Callable[[str], str]
-    """Says where the runbook of a rule id is."""
-    launched_by: str | None = None
-    """The ARN of who launched the cluster, if that is known."""
-
-
-def evaluate_cluster(
-    facts: ClusterFacts, rules: Iterable[Rule[ClusterFacts]], context: EvaluationContext
+def cluster_findings(
+    subject: Subject,
+    facts: ClusterFacts,
+    rules: Iterable[Rule[ClusterFacts]],
+    context: EvaluationContext,
 ) -> tuple[Finding, ...]:
-    """Judge a cluster by each rule.
+    """Evaluate a cluster by each rule.
 
     Returns:
         A finding a rule, whatever its compliance, in the rules' order.
 
     """
-    subject = Subject.of(facts.cluster)
     evidence = _cluster_evidence(facts)
     findings = []
     for rule in rules:
@@ -89,57 +118,89 @@ def evaluate_cluster(
     return tuple(findings)
 
 
-def evaluate_log_objects(
-    subject: Subject,
-    objects: Iterable[LogObjectFacts],
-    rules: Iterable[Rule[LogObjectFacts]],
-    context: EvaluationContext,
-) -> tuple[Finding, ...]:
-    """Judge log objects of one cluster by each rule, in one pass: there may be millions.
+@dataclass(slots=True)
+class _Group:
+    """The objects of which a rule says the same."""
 
-    Returns:
-        A finding a rule, with a count and samples of the objects that it is about: the broken
-        ones if there are any, else those that could not be determined. None without objects.
+    count: int = 0
+    samples: list[_Evaluated] = field(default_factory=list)
+    objects: list[ObjectVersion] = field(default_factory=list)
+    newest: datetime | None = None
+    """When the newest of them all was written, UTC; None where that is not known."""
 
-    """
-    tallies = [_Tally(rule) for rule in rules]
-    for facts in objects:
-        for tally in tallies:
-            tally.add(facts)
-    findings = []
-    for tally in tallies:
-        if not tally.counts:
-            continue
-        worst = overall(tally.counts)
-        concerned, count = tally.samples[worst], tally.counts[worst]
-        first, outcome = concerned[0]
-        fix = tally.rule.remediation(first) if worst is Compliance.NON_COMPLIANT else ""
-        finding = _finding(
-            tally.rule,
-            subject,
-            context,
-            _and_more(outcome, count - 1),
-            evidence=_object_evidence(concerned, tally.counts),
-            fix=f"# For each of the {count} objects:\n{fix}" if fix and count > 1 else fix,
+    def add(self, facts: LogObjectFacts, outcome: Outcome, named: int) -> None:
+        self.count += 1
+        if len(self.samples) < SAMPLES:
+            self.samples.append((facts, outcome))
+        if len(self.objects) < named:
+            self.objects.append(facts.version)
+        written = facts.encryption.written_at if isinstance(facts.encryption, Encryption) else None
+        if written is not None:
+            self.newest = max(written, self.newest or written)
+
+
+class Tally:
+    """What rules say of one cluster's log objects, in one pass: there may be millions."""
+
+    def __init__(self, rules: Sequence[Rule[LogObjectFacts]], named: int = 0) -> None:
+        """Count by these rules, and keep the names of so many objects for each result."""
+        self._rules = rules
+        self._named = named
+        self._groups = {rule.id: defaultdict[Compliance, _Group](_Group) for rule in rules}
+
+    def add(self, facts: LogObjectFacts) -> dict[str, Compliance]:
+        """Evaluate one more object.
+
+        Returns:
+            What each rule says of it, by rule id.
+
+        """
+        outcomes = {rule.id: rule.check(facts) for rule in self._rules}
+        for rule_id, outcome in outcomes.items():
+            self._groups[rule_id][outcome.compliance].add(facts, outcome, self._named)
+        return {rule_id: outcome.compliance for rule_id, outcome in outcomes.items()}
+
+    def results(self, subject: Subject, context: EvaluationContext) -> tuple[RuleResult, ...]:
+        """Sum the objects up.
+
+        Returns:
+            A result a rule, with a count and samples of the objects that it is about: the broken
+            ones if there are any, else those that could not be determined. None without objects.
+
+        """
+        return tuple(
+            _object_result(rule, groups, subject, context)
+            for rule in self._rules
+            if (groups := self._groups[rule.id])
         )
-        findings.append(replace(finding, occurrences=count))
-    return tuple(findings)
 
 
-class _Tally:
-    """What a rule said of the objects so far: how many there are of a kind, and the first few."""
-
-    def __init__(self, rule: Rule[LogObjectFacts]) -> None:
-        self.rule = rule
-        self.counts: Counter[Compliance] = Counter()
-        self.samples: defaultdict[Compliance, list[_Judged]] = defaultdict(list)
-
-    def add(self, facts: LogObjectFacts) -> None:
-        outcome = self.rule.check(facts)
-        self.counts[outcome.compliance] += 1
-        samples = self.samples[outcome.compliance]
-        if len(samples) < SAMPLES:
-            samples.append((facts, outcome))
+def _object_result(
+    rule: Rule[LogObjectFacts],
+    groups: Mapping[Compliance, _Group],
+    subject: Subject,
+    context: EvaluationContext,
+) -> RuleResult:
+    worst = overall(groups)
+    group = groups[worst]
+    first, outcome = group.samples[0]
+    fix = rule.remediation(first) if worst is Compliance.NON_COMPLIANT else ""
+    finding = _finding(
+        rule,
+        subject,
+        context,
+        _and_more(outcome, group.count - 1),
+        evidence=_object_evidence(group, groups),
+        fix=f"# For each of the {group.count} objects:\n{fix}" if fix and group.count > 1 else fix,
+    )
+    finding = replace(finding, occurrences=group.count)
+    return RuleResult(
+        finding,
+        Kind.LOG_OBJECTS,
+        context.now,
+        bad=tuple(group.objects) if finding.needs_attention else (),
+        newest=group.newest,
+    )
 
 
 def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
@@ -163,7 +224,7 @@ def _finding[Facts](  # noqa: PLR0913 - each is a part of the finding
         cluster_id=subject.id,
         cluster_name=subject.name,
         cluster_arn=subject.arn,
-        launched_by=context.launched_by,
+        launched_by=subject.launched_by,
         summary=outcome.summary,
         evidence=evidence,
         remediation=fix,
@@ -227,16 +288,16 @@ def _describe(cluster: Cluster, workload: Workload) -> str:
     return f"{workload.id}: {', '.join(known)}"
 
 
-def _object_evidence(concerned: Sequence[_Judged], counts: Mapping[Compliance, int]) -> Evidence:
-    first, compliance = concerned[0][0], concerned[0][1].compliance
+def _object_evidence(group: _Group, groups: Mapping[Compliance, _Group]) -> Evidence:
+    first, _ = group.samples[0]
     encryption = first.encryption if isinstance(first.encryption, Encryption) else None
-    doubtful = counts.get(Compliance.INSUFFICIENT_DATA, 0)
+    unread = groups.get(Compliance.INSUFFICIENT_DATA, _Group())
     return {
-        "samples": tuple(str(facts.version) for facts, _ in concerned),
+        "samples": tuple(str(facts.version) for facts, _ in group.samples),
         "encryption": encryption.algorithm if encryption else None,
         "key": encryption.key_identifier if encryption else None,
         "expected_key": first.expected_key.arn if isinstance(first.expected_key, KmsKey) else None,
-        "undetermined": 0 if compliance is Compliance.INSUFFICIENT_DATA else doubtful,
+        "undetermined": 0 if unread is group else unread.count,
     }
 
 

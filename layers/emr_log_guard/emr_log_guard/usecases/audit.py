@@ -59,7 +59,10 @@ class Audit:
         interrupted = False
         pool = ThreadPoolExecutor(_PLACES, "place")
         try:
-            self._audit(pool, EvaluationContext(started, self.runbook))
+            self._audit(
+                pool,
+                EvaluationContext(self.scope.policy, started, self.runbook, self.scope.selects),
+            )
         except KeyboardInterrupt:
             interrupted = True
         finally:

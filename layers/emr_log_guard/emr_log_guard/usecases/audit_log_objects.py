@@ -12,9 +12,10 @@ from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
-from emr_log_guard.rules.evaluation import EvaluationContext, Subject, evaluate_log_objects
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
 from emr_log_guard.usecases.read_log_object import ReadLogObject, TheCluster
 
@@ -73,9 +74,8 @@ class AuditLogObjects:
             except NotReadableError as error:
                 unresolved.append(str(error))
 
-        findings = evaluate_log_objects(
-            Subject.of(cluster), facts(), self.scope.object_rules, context
-        )
+        results = evaluate_log_objects(Subject.of(cluster), facts(), context)
+        findings = tuple(result.finding for result in results)
         return LogObjectsAudited(findings, count, tuple(unresolved), listed)
 
     def _sampled(self, versions: Iterable[ObjectVersion]) -> Iterable[ObjectVersion]:

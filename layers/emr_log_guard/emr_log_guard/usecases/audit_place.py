@@ -7,15 +7,16 @@ from threading import Event
 
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace
-from emr_log_guard.domain.clusters import Cluster, ClusterFacts, ClusterSummary
+from emr_log_guard.domain.clusters import Cluster, ClusterSummary
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.keys import KeyFact, KmsKey
+from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError, NotReadableError
-from emr_log_guard.rules.evaluation import EvaluationContext, evaluate_cluster
-from emr_log_guard.rules.rule import Rule
+from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.audit_log_objects import AuditLogObjects, LogObjectsAudited
 from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.evaluate import evaluate_cluster
 from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress, Steps
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
@@ -63,7 +64,7 @@ class AuditPlace:
             ThreadPoolExecutor(self.scope.threads, "cluster") as pool,
             ThreadPoolExecutor(self.scope.object_threads, "object") as object_pool,
         ):
-            one = _OneCluster(self, self.read_facts(), self.scope.cluster_rules, object_pool, add)
+            one = _OneCluster(self, self.read_facts(), object_pool, add)
             jobs: list[Future[None]] = []
             try:
                 for summary, cluster in self._found():
@@ -94,12 +95,11 @@ class AuditPlace:
             yield ClusterSummary(cluster.id, cluster.name, cluster.arn, cluster.state), cluster
 
     def read_facts(self) -> ReadClusterFacts:
-        """Read what the rules ask for; not even the key, where none asks for it."""
-        rules = self.scope.cluster_rules
-        read_facts = self.access.read_facts.under(self.scope.policy, rules)
+        """Read not even the key, where no rule asks for it."""
+        read_facts, rules = self.access.read_facts, self.scope.cluster_rules
         if self.scope.objects or {rule.id for rule in rules} - _WITHOUT_THE_KEY:
             return read_facts
-        return replace(read_facts, keys=_UnaskedKeys(), approved_keys=())
+        return replace(read_facts, keys=_UnaskedKeys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,6 @@ class _OneCluster:
 
     place: AuditPlace
     read_facts: ReadClusterFacts
-    rules: tuple[Rule[ClusterFacts], ...]
     object_pool: ThreadPoolExecutor
     add: Callable[[AuditedCluster], None]
 
@@ -129,7 +128,7 @@ class _OneCluster:
         if isinstance(read, Unresolved):
             return AuditedCluster(summary, unresolved=(read.reason,))
         context, scope = self.place.context, self.place.scope
-        findings = evaluate_cluster(self.read_facts(read), self.rules, context)
+        findings = evaluate_cluster(Known(read), self.read_facts, context).findings
         logs = self._log_objects(read)
         return AuditedCluster(
             replace(summary, state=read.state),

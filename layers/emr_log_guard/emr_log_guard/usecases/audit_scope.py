@@ -72,12 +72,12 @@ class AuditScope:
             if rule.id not in judged
         )
 
+    def selects(self, rule: Rule[Any]) -> bool:
+        """Say whether a rule that the policy enables is evaluated."""
+        return not rule.deployed_only and not self._left_out(rule.id)
+
     def _asked[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
-        return tuple(
-            rule
-            for rule in enabled_rules(rules, self.policy)
-            if not rule.deployed_only and not self._left_out(rule.id)
-        )
+        return tuple(filter(self.selects, enabled_rules(rules, self.policy)))
 
     def _left_out(self, rule_id: str) -> bool:
         return rule_id in self.skipped or (bool(self.only) and rule_id not in self.only)

@@ -13,9 +13,9 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import record_findings
-from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
-from emr_log_guard.rules.evaluation import EvaluationContext, enabled_rules, evaluate_cluster
+from emr_log_guard.rules.evaluation import EvaluationContext
+from emr_log_guard.usecases.evaluate import evaluate_cluster
 from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.ports import Clusters, Ledger, PolicyInForce
@@ -109,18 +109,16 @@ class CheckCluster:
     ) -> tuple[CheckResult, Mapping[str, str]]:
         """Judge a cluster; name the approved keys that do not exist, too."""
         cluster = known.cluster
-        rules = enabled_rules(CLUSTER_RULES, policy)
-        read = self.read_afresh if afresh else self.read_facts
-        facts = replace(read.under(policy, rules)(cluster), log_key_worked=known.log_key_worked)
-        findings = evaluate_cluster(
-            facts, rules, EvaluationContext(now, self.runbook, known.launched_by)
-        )
+        read_facts = self.read_afresh if afresh else self.read_facts
+        context = EvaluationContext(policy, now, self.runbook)
+        evaluation = evaluate_cluster(known, read_facts, context)
+        facts = evaluation.facts
         judgement = CheckResult(
             cluster.id,
             cluster,
             tuple(
                 RuleResult(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
-                for finding in findings
+                for finding in evaluation.findings
             ),
             replace(
                 known,

@@ -1,6 +1,6 @@
 """Check a batch of log objects: read each, judge them by cluster, tell once a cluster."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -8,21 +8,14 @@ from itertools import groupby
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
-from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.ledger import Kind, Memory, RuleResult
-from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError, StalePolicyError
 from emr_log_guard.events.log_objects import LogObjectHint, parse_log_object_hint
 from emr_log_guard.observability import logger, record_findings
-from emr_log_guard.rules import LOG_OBJECT_RULES
-from emr_log_guard.rules.evaluation import (
-    EvaluationContext,
-    Subject,
-    enabled_rules,
-    evaluate_log_objects,
-)
-from emr_log_guard.rules.rule import Rule
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.ports import Ledger, PolicyInForce
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -106,78 +99,55 @@ class CheckLogObjects:
     ) -> None:
         """Judge one cluster's objects; the ledger is asked only where there is something to it."""
         now = self.clock()
-        rules = enabled_rules(LOG_OBJECT_RULES, policy)
-        facts = [read.facts for read in reads if read.facts]
+        facts = list({read.facts.version: read.facts for read in reads if read.facts}.values())
         again = frozenset(
             read.hint.version for read in reads if read.hint.again_for or read.hint.reencrypted
         )
-        findings: tuple[Finding, ...] = ()
+        results: tuple[RuleResult, ...] = ()
         cluster: Cluster | None = None
         if facts:
-            subject = _subject(cluster_id, facts[0], reads[0].hint)
-            findings = evaluate_log_objects(
-                subject, facts, rules, EvaluationContext(now, self.runbook)
-            )
             cluster = facts[0].cluster if isinstance(facts[0].cluster, Cluster) else None
-            told = exempted(findings, cluster, policy, now)
-            record_findings("log objects checked", cluster_id, told, objects=len(facts))
-        if not again and not any(finding.needs_attention for finding in findings):
+            hint = reads[0].hint
+            results = _results(
+                Subject.of_logs(cluster_id, cluster, hint.account, hint.region),
+                facts,
+                again,
+                EvaluationContext(policy, now, self.runbook),
+            )
+            findings = exempted((each.finding for each in results), cluster, policy, now)
+            record_findings("log objects checked", cluster_id, findings, objects=len(facts))
+        if not again and not any(each.finding.needs_attention for each in results):
             return
         memory = self.ledger.read(cluster_id)
-        sightings = tuple(_sightings(findings or _remembered(memory), facts, again, rules, now))
+        results = results or tuple(_remembered(memory, again, now))
         if not facts and memory.known:
             cluster = memory.known.cluster
         since = min((read.hint.at for read in reads if read.hint.at), default=None)
-        self.keep(CheckResult(cluster_id, cluster, sightings, since=since), policy, memory)
+        self.keep(CheckResult(cluster_id, cluster, results, since=since), policy, memory)
 
 
-def _sightings(
-    findings: Iterable[Finding],
+def _results(
+    subject: Subject,
     facts: Sequence[LogObjectFacts],
     again: frozenset[ObjectVersion],
-    rules: Sequence[Rule[LogObjectFacts]],
-    now: datetime,
+    context: EvaluationContext,
+) -> tuple[RuleResult, ...]:
+    """Say of each rule which objects it is about, and which are compliant again."""
+    undetermined: set[ObjectVersion] = set()
+
+    def note(each: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
+        if Compliance.INSUFFICIENT_DATA in outcomes.values():
+            undetermined.add(each.version)
+
+    results = evaluate_log_objects(subject, facts, context, named=len(facts), note=note)
+    return tuple(replace(each, cleared=again - {*each.bad} - undetermined) for each in results)
+
+
+def _remembered(
+    memory: Memory, again: frozenset[ObjectVersion], now: datetime
 ) -> Iterator[RuleResult]:
-    """Say of each rule which objects it is about, and which are good again."""
-    outcomes = {
-        rule.id: {each.version: rule.check(each).compliance for each in facts} for rule in rules
-    }
-    doubtful = {
-        version
-        for by_version in outcomes.values()
-        for version, compliance in by_version.items()
-        if compliance is Compliance.INSUFFICIENT_DATA
-    }
-    written = {
-        each.version: each.encryption.written_at
-        for each in facts
-        if isinstance(each.encryption, Encryption) and each.encryption.written_at
-    }
-    for finding in findings:
-        of_rule = outcomes.get(finding.rule_id, {})
-        concerned = tuple(
-            v for v, compliance in of_rule.items() if compliance is finding.compliance
-        )
-        broken = {v for v, compliance in of_rule.items() if compliance is Compliance.NON_COMPLIANT}
-        newest = max((written[v] for v in concerned if v in written), default=None)
-        yield RuleResult(
-            finding,
-            Kind.LOG_OBJECTS,
-            now,
-            bad=concerned if finding.needs_attention else (),
-            newest=newest,
-            cleared=again - broken - doubtful,
-        )
-
-
-def _remembered(memory: Memory) -> Iterator[Finding]:
     """Take the findings that are remembered: all objects to be looked at again are gone."""
     for entry in memory.entries.values():
         if entry.kind is Kind.LOG_OBJECTS:
-            yield replace(entry.finding, compliance=Compliance.NOT_APPLICABLE)
-
-
-def _subject(cluster_id: str, facts: LogObjectFacts, hint: LogObjectHint) -> Subject:
-    if isinstance(facts.cluster, Cluster):
-        return Subject.of(facts.cluster)
-    return Subject.unknown(cluster_id, hint.account, hint.region)
+            finding = replace(entry.finding, compliance=Compliance.NOT_APPLICABLE)
+            yield RuleResult(finding, Kind.LOG_OBJECTS, now, cleared=again)

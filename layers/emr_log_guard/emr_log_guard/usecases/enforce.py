@@ -25,7 +25,7 @@ from emr_log_guard.domain.decide import (
 )
 from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.ledger import Entry, Memory, settled
+from emr_log_guard.domain.ledger import Entry, Known, Memory, settled
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.news import alert_id
 from emr_log_guard.domain.policy import Policy
@@ -41,14 +41,8 @@ from emr_log_guard.errors import (
     TerminationRefusedError,
 )
 from emr_log_guard.observability import logger, record_alert, record_enforcement
-from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.evaluation import (
-    EvaluationContext,
-    Subject,
-    enabled_rules,
-    evaluate_cluster,
-    evaluate_log_objects,
-)
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objects
 from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger, account
 from emr_log_guard.usecases.ports import (
     Alerts,
@@ -348,19 +342,15 @@ class Enforce:
     ) -> tuple[Finding, ...]:
         """Judge by the rules that the policy would end a cluster for, and no others."""
         enforced = policy.enforcement.rules
-        rules = [rule for rule in enabled_rules(CLUSTER_RULES, policy) if rule.id in enforced]
-        context = EvaluationContext(self.clock(), self.runbook)
-        facts = self.read_facts.under(policy, rules)(cluster)
+        context = EvaluationContext(
+            policy, self.clock(), self.runbook, lambda rule: rule.id in enforced
+        )
         worked = memory.known is not None and memory.known.log_key_worked
-        facts = replace(facts, log_key_worked=worked)
-        findings = evaluate_cluster(facts, rules, context)
-        objects = list(self._objects(cluster, request, policy))
-        if objects:
-            about_objects = [
-                rule for rule in enabled_rules(LOG_OBJECT_RULES, policy) if rule.id in enforced
-            ]
-            findings += evaluate_log_objects(Subject.of(cluster), objects, about_objects, context)
-        return findings
+        known = Known(cluster, log_key_worked=worked)
+        findings = evaluate_cluster(known, self.read_facts, context).findings
+        objects = self._objects(cluster, request, policy)
+        about_objects = evaluate_log_objects(Subject.of(cluster), objects, context)
+        return (*findings, *(result.finding for result in about_objects))
 
     def _objects(
         self, cluster: Cluster, request: RequestEnforcement, policy: Policy

@@ -16,12 +16,12 @@ from emr_log_guard.domain.rescan import Shard, ShardDone
 from emr_log_guard.errors import ClusterNotFoundError
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.rendering.alert_json import finding_json
-from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
 from emr_log_guard.rules import emrlog_008_steps_keep_the_cluster_key as steps_keep_key
 from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sends_events
-from emr_log_guard.rules.evaluation import EvaluationContext, enabled_rules, evaluate_cluster
+from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.usecases.evaluate import evaluate_cluster
 from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
 from emr_log_guard.usecases.ports import Ledger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -97,16 +97,12 @@ class ScanClusters:
 
     def _by_memory(self, known: Known) -> tuple[Finding, ...]:
         """Judge by settings that cannot have changed, and by keys as they are now."""
-        policy = self.check.policy()
-        rules = [rule for rule in enabled_rules(CLUSTER_RULES, policy) if rule.id not in ASK_MORE]
-        # Its steps would cost a ListSteps each: EMRLOG-013 is about its own bucket alone here.
-        read_facts = replace(self.read_facts.under(policy, rules), workloads=None)
-        facts = read_facts(known.cluster)
-        return evaluate_cluster(
-            replace(facts, log_key_worked=known.log_key_worked),
-            rules,
-            EvaluationContext(self.clock(), self.runbook, known.launched_by),
+        context = EvaluationContext(
+            self.check.policy(), self.clock(), self.runbook, lambda rule: rule.id not in ASK_MORE
         )
+        # Its steps would cost a ListSteps each: EMRLOG-013 is about its own bucket alone here.
+        read_facts = replace(self.read_facts, workloads=None)
+        return evaluate_cluster(known, read_facts, context).findings
 
     def _afresh(self, cluster_id: str) -> _Result:
         try:

@@ -1,9 +1,9 @@
 """A shard of log objects: listed in S3's order, read by many threads, judged as they come."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
@@ -11,21 +11,15 @@ from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.ledger import OBJECTS
-from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation, is_checked
 from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
-from emr_log_guard.rules import LOG_OBJECT_RULES
-from emr_log_guard.rules.evaluation import (
-    EvaluationContext,
-    Subject,
-    enabled_rules,
-    evaluate_log_objects,
-)
-from emr_log_guard.rules.rule import Rule
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.ports import (
     ApprovedTargets,
     ClusterHistories,
@@ -76,10 +70,9 @@ class ScanLogObjects:
         if folder.bucket is None or not is_checked(folder.bucket, self.checked_buckets):
             return ShardDone(shard=shard.id)
         policy = self.policy()
-        rules = enabled_rules(LOG_OBJECT_RULES, policy)
         owner = cluster.bucket_owner(policy.log_bucket_owners) if cluster else None
         listing = _Listing(replace(folder, after=after or folder.after), owner)
-        tally = _Tally(rules, tell)
+        counts: Counter[str] = Counter()
         found = self._found(listing, rescan.deep)
         read = ReadLogObject(
             TheCluster(folder.cluster_id, cluster),
@@ -90,6 +83,8 @@ class ScanLogObjects:
             self.approved_targets,
         ).under(policy)
 
+        here = Arn.of(rescan.execution)
+
         def one(listed: ListedObject) -> LogObjectFacts | None:
             try:
                 facts = read(listed.version)
@@ -97,28 +92,31 @@ class ScanLogObjects:
                 return None
             return facts and _dated(facts, listed.modified)
 
+        def note(facts: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
+            worst = overall(outcomes.values())
+            counts[worst] += 1
+            if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
+                tell(_line(facts, outcomes, worst))
+
         with ThreadPoolExecutor(self.threads, "object") as pool:
             facts = at_once(found, one, pool, 2 * self.threads)
             ours = (each for each in facts if each and each.cluster_id == folder.cluster_id)
-            findings = evaluate_log_objects(
-                _subject(rescan, folder.cluster_id, cluster),
-                map(tally.add, ours),
-                rules,
-                EvaluationContext(self.clock(), self.runbook),
+            results = evaluate_log_objects(
+                Subject.of_logs(folder.cluster_id, cluster, here.account, here.region),
+                ours,
+                EvaluationContext(policy, self.clock(), self.runbook),
+                named=OBJECTS,
+                note=note,
             )
         return ShardDone(
             shard=shard.id,
             folder=replace(folder, after=after or folder.after),
             listed=listing.count,
-            log_objects=tally.counts,
+            log_objects=counts,
             bad=tuple(
-                BadObjects(
-                    each,
-                    tuple(tally.objects[each.rule_id, each.compliance]),
-                    tally.newest.get((each.rule_id, each.compliance)),
-                )
-                for each in findings
-                if each.needs_attention
+                BadObjects(each.finding, each.bad, each.newest)
+                for each in results
+                if each.finding.needs_attention
             ),
             next_after=listing.next_after,
         )
@@ -155,51 +153,22 @@ class _Listing:
     next_after: str = ""
 
 
-@dataclass(slots=True)
-class _Tally:
-    """How many objects there are of a compliance, and the first bad ones of each rule."""
-
-    rules: Sequence[Rule[LogObjectFacts]]
-    tell: Tell
-    counts: Counter[str] = field(default_factory=Counter)
-    objects: defaultdict[tuple[str, Compliance], list[ObjectVersion]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    newest: dict[tuple[str, Compliance], datetime] = field(default_factory=dict)
-    """When the newest of them all was written, where that is known."""
-
-    def add(self, facts: LogObjectFacts) -> LogObjectFacts:
-        outcomes = {rule.id: rule.check(facts) for rule in self.rules}
-        worst = overall(outcome.compliance for outcome in outcomes.values())
-        self.counts[worst] += 1
-        if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
-            self._tell(facts, {name: each.compliance for name, each in outcomes.items()}, worst)
-        return facts
-
-    def _tell(self, facts: LogObjectFacts, rules: dict[str, Compliance], worst: Compliance) -> None:
-        known = facts.encryption if isinstance(facts.encryption, Encryption) else None
-        for rule_id, compliance in rules.items():
-            named = self.objects[rule_id, compliance]
-            if len(named) < OBJECTS:
-                named.append(facts.version)
-            if known is not None and known.written_at is not None:
-                before = self.newest.get((rule_id, compliance), known.written_at)
-                self.newest[rule_id, compliance] = max(before, known.written_at)
-        self.tell(
-            {
-                "cluster_id": facts.cluster_id,
-                "bucket": facts.version.bucket,
-                "key": facts.version.key,
-                "version_id": facts.version.version_id,
-                "compliance": worst,
-                "encryption": known.algorithm if known else None,
-                "kms_key": known.key_identifier if known else None,
-                "unread": facts.encryption.reason
-                if isinstance(facts.encryption, Unresolved)
-                else None,
-                "rules": rules,
-            }
-        )
+def _line(
+    facts: LogObjectFacts, outcomes: Mapping[str, Compliance], worst: Compliance
+) -> dict[str, object]:
+    """Say of a log object that needs attention what it is and what each rule says."""
+    known = facts.encryption if isinstance(facts.encryption, Encryption) else None
+    return {
+        "cluster_id": facts.cluster_id,
+        "bucket": facts.version.bucket,
+        "key": facts.version.key,
+        "version_id": facts.version.version_id,
+        "compliance": worst,
+        "encryption": known.algorithm if known else None,
+        "kms_key": known.key_identifier if known else None,
+        "unread": facts.encryption.reason if isinstance(facts.encryption, Unresolved) else None,
+        "rules": outcomes,
+    }
 
 
 def _dated(facts: LogObjectFacts, modified: datetime) -> LogObjectFacts:
@@ -219,10 +188,3 @@ def _placed(folder: Folder, cluster: Cluster | None) -> Folder:
         message = f"the log URI {cluster.log_uri!r} of {cluster.id} is not S3's"
         raise NotReadableError(message)
     return replace(folder, bucket=location.bucket, prefix=f"{location.prefix}{cluster.id}/")
-
-
-def _subject(rescan: Rescan, cluster_id: str, cluster: Cluster | None) -> Subject:
-    if cluster is not None:
-        return Subject.of(cluster)
-    here = Arn.of(rescan.execution)
-    return Subject.unknown(cluster_id, here.account, here.region)
