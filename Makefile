@@ -13,6 +13,8 @@ ROWS ?=
 JOBS ?= 2
 SCALE ?= 0.1
 
+RELEASE = emr-log-guard-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
 # Where a Python may be, and the one of them that is 3.13. Empty: uv has to find or fetch one.
 PYTHONS := python3.13 python3 $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13*/bin/python
 PYTHON = $(shell for p in $(PYTHONS); do \
@@ -51,6 +53,10 @@ sandbox: setup ## start an emulated AWS account with the stack in it
 test: setup ## run every test (PYTEST_ARGS='-k name' for some)
 	@.venv/dev/bin/pytest $(PYTEST_ARGS)
 
+.PHONY: unit
+unit: .venv/dev/.synced ## run the unit tests alone, in less than a minute (PYTEST_ARGS='-k name' for some)
+	@.venv/dev/bin/pytest tests/unit $(PYTEST_ARGS)
+
 .PHONY: check
 check: lint typecheck template ## all that CI runs: format, lint, types, imports, template, tests
 	@$(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS) --cov --cov-report term:skip-covered"
@@ -62,6 +68,7 @@ lint: .venv/dev/.synced
 	@.venv/dev/bin/ruff format --check .
 	@.venv/dev/bin/ruff check .
 	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/lint-imports
+	@.venv/dev/bin/zizmor --offline --quiet --no-progress .
 
 # Every handler is a module named `app`, so each is checked in a run of its own.
 .PHONY: typecheck
@@ -80,6 +87,10 @@ format: .venv/dev/.synced ## format the code and fix what can be fixed
 	@.venv/dev/bin/ruff format .
 	@.venv/dev/bin/ruff check --fix .
 
+.PHONY: hooks
+hooks: .venv/dev/.synced ## have git check what changed before each commit
+	@.venv/dev/bin/pre-commit install
+
 .PHONY: docs
 docs: .venv/dev/.synced ## write the pages that are made from the code: docs/rules.md and others
 	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/python -m tools.docs
@@ -91,6 +102,18 @@ build: setup ## build the stack into .aws-sam
 .PHONY: deploy
 deploy: build ## deploy the stack to your AWS account, asking first
 	@.venv/sam/bin/sam deploy
+
+# What is unpacked deploys as a checkout after `make build` does.
+.PHONY: dist
+dist: build .venv/release/.synced ## make what is released, in dist: the built stack, the command, SBOM and checksums
+	@rm -rf build dist && mkdir -p dist/$(RELEASE)/.aws-sam
+	@cp -R LICENSE samconfig.toml statemachines template.yaml dist/$(RELEASE)
+	@cp -R .aws-sam/build dist/$(RELEASE)/.aws-sam
+	@tar -czf dist/$(RELEASE).tar.gz -C dist $(RELEASE) && rm -r dist/$(RELEASE)
+	@.venv/dev/bin/uv build --quiet --wheel --build-constraints requirements/release.txt --require-hashes --out-dir dist
+	@.venv/release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file dist/$(RELEASE).cdx.json requirements/functions.txt
+	@cd dist && sha256sum -- * > SHA256SUMS
 
 .PHONY: bench
 bench: setup .venv/bench/.synced ## measure audit beside Cloud Custodian, and write docs/benchmarks.md (half an hour)
@@ -106,13 +129,13 @@ prove: setup ## take the state machines and fuzzers through HISTORIES=100000 his
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
-	@cd requirements && for name in uv functions dev sandbox sam checkov bench; do \
+	@cd requirements && for name in uv functions dev sandbox sam checkov bench release; do \
 		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.13 --upgrade -q \
 			$$name.in -o $$name.txt; done
 
 .PHONY: clean
 clean: ## remove what was built, and the environments
-	@rm -rf .aws-sam .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .sandbox
+	@rm -rf .aws-sam .venv dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .sandbox
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Byte-compiled at once: nothing starts slowly later, whatever PYTHONDONTWRITEBYTECODE says.

@@ -21,7 +21,7 @@ VARIABLES = set(re.findall(r"^([A-Z_]+) *[:?]?=", MAKEFILE, re.MULTILINE))
 
 ORDINARY = {
     *("cat", "cd", "curl", "date", "echo", "eval", "export", "git", "grep", "head", "jq", "mkdir"),
-    *("pipx", "read", "sleep", "sort", "tail", "uv", "wc"),
+    *("gh", "pipx", "read", "sha256sum", "sleep", "sort", "tail", "tar", "uv", "wc"),
 }
 """Programs that people have, and whose options are not ours to check."""
 
