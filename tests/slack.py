@@ -40,12 +40,6 @@ class Handler(BaseHTTPRequestHandler):
         self.server.paths.append(self.path)
         self.answer()
 
-    def do_GET(self) -> None:
-        """Answer what follows a redirection."""
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"welcome elsewhere")
-
     def answer(self) -> None:
         assert isinstance(self.server, Slack)
         answers = self.server.answers

@@ -4,22 +4,14 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 """
 
 import logging
+import time
 from http import HTTPStatus
-from http.client import HTTPException
 from typing import Any
 
 from aws_lambda_powertools.utilities.parameters import get_secret
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from slack_sdk.http_retry.builtin_handlers import (
-    ConnectionErrorRetryHandler,
-    RateLimitErrorRetryHandler,
-    ServerErrorRetryHandler,
-)
-from slack_sdk.http_retry.request import HttpRequest
-from slack_sdk.http_retry.response import HttpResponse
-from slack_sdk.http_retry.state import RetryState
-from slack_sdk.webhook.client import WebhookClient
-from slack_sdk.webhook.webhook_response import WebhookResponse
+from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from emr_log_guard.domain.notice import Notice
 from emr_log_guard.errors import AlertNotDeliveredError, WebhookUnusableError
@@ -28,11 +20,13 @@ from emr_log_guard.rendering.slack_message import slack_message, slack_text
 
 PATIENCE = 15
 """Seconds that a rate limit is waited for: two webhooks are tried at most, in a function's 60."""
-_TIMEOUT = 5
+_PAUSE = 1
+"""Seconds until a post is repeated that reached no Slack, or met an error of its own."""
 _SECRET_MAX_AGE = 300
 """Seconds until a rotated webhook URL is picked up, unless Slack refuses the old one before."""
-_SILENT = logging.Logger("slack_sdk", level=logging.CRITICAL)  # noqa: LOG001 - nobody else's
-"""The client's own logger would write the URL, which is the secret, at level DEBUG."""
+_HTTP = PoolManager(timeout=5, retries=False)
+# At level DEBUG it would write the URL, which is the secret.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 class SlackWebhooks:
@@ -70,27 +64,6 @@ class _RefusedError(Exception):
         self.url = url
 
 
-class _Patient(RateLimitErrorRetryHandler):
-    """Waits as long as Slack asks for, where the function's time allows for it."""
-
-    def _can_retry(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        limited = super()._can_retry(state=state, request=request, response=response, error=error)
-        return limited and response is not None and _wait(response) <= PATIENCE
-
-
-def _wait(response: HttpResponse) -> float:
-    """Give the seconds of a Retry-After; without end when they are not told."""
-    told = next((v[0] for k, v in response.headers.items() if k.lower() == "retry-after"), "")
-    return int(told) if told.isdecimal() else float("inf")
-
-
 def _url(secret_arn: str, *, afresh: bool = False) -> str:
     try:
         value = get_secret(secret_arn, max_age=_SECRET_MAX_AGE, force_fetch=afresh)
@@ -105,27 +78,50 @@ def _url(secret_arn: str, *, afresh: bool = False) -> str:
 
 
 def _post(url: str, notice: Notice) -> None:
-    answer = _send(url, slack_message(notice))
-    if answer.status_code == HTTPStatus.BAD_REQUEST:
+    status, text = _send(url, slack_message(notice))
+    if status == HTTPStatus.BAD_REQUEST:
         # Slack may not like the blocks: an alert without its looks is better than none.
-        logger.error("slack refused the blocks", subject=notice.subject, answer=answer.body[:200])
-        answer = _send(url, slack_text(notice))
-    said = f"{answer.status_code}: {answer.body[:200]}"
-    if answer.status_code == HTTPStatus.OK and answer.body.strip() == "ok":
+        logger.error("slack refused the blocks", subject=notice.subject, answer=text[:200])
+        status, text = _send(url, slack_text(notice))
+    if status == HTTPStatus.OK and text.strip() == "ok":
         return
-    refused = HTTPStatus.BAD_REQUEST <= answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-    if refused and answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+    said = f"{status}: {text[:200]}"
+    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if refused and status != HTTPStatus.TOO_MANY_REQUESTS:
         raise _RefusedError(url, said)
     message = f"Slack answered {said}"
     raise AlertNotDeliveredError(message)
 
 
-def _send(url: str, body: dict[str, Any]) -> WebhookResponse:
-    handlers = [_Patient(), ServerErrorRetryHandler(), ConnectionErrorRetryHandler()]
-    client = WebhookClient(url, timeout=_TIMEOUT, logger=_SILENT, retry_handlers=handlers)
+def _send(url: str, body: dict[str, Any], *, repeat: bool = True) -> tuple[int, str]:
+    """Post, and repeat it once where that may help; give the status and text of the answer.
+
+    Raises:
+        AlertNotDeliveredError: Slack could not be reached, or did not answer.
+
+    """
+    pause: float = _PAUSE
     try:
-        return client.send_dict(body)
-    except (OSError, HTTPException, UnicodeError, LookupError) as error:
-        # The last two: an answer in no known encoding. None is shown, for it may hold the URL.
-        message = f"Slack could not be reached: {type(error).__name__}"
-        raise AlertNotDeliveredError(message) from None
+        answer = _HTTP.request("POST", url, json=body, redirect=False)
+    except HTTPError as error:
+        if not repeat or isinstance(error, ReadTimeoutError):  # Slack may have posted it
+            # The error itself may hold the URL.
+            message = f"Slack could not be reached: {type(error).__name__}"
+            raise AlertNotDeliveredError(message) from None
+    else:
+        asked = _pause(answer)
+        if not repeat or asked is None:
+            return answer.status, answer.data.decode(errors="replace")
+        pause = asked
+    time.sleep(pause)
+    return _send(url, body, repeat=False)
+
+
+def _pause(answer: BaseHTTPResponse) -> float | None:
+    """Give the seconds after which to repeat a post; None where that is of no use, or too long."""
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        asked = answer.headers.get("Retry-After", "")
+        return int(asked) if asked.isdecimal() and int(asked) <= PATIENCE else None
+    if answer.status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE):
+        return _PAUSE
+    return None

@@ -1,4 +1,4 @@
-"""An alert as a Slack message in blocks, with slack-sdk's models: they check Slack's limits.
+"""An alert as a Slack message in blocks, within Slack's limits.
 
 What users name is only ever in plain_text and rich_text, which Slack shows as it is: nothing in it
 can ping, link or format. mrkdwn is the guard's own words. docs/adr/0014-what-chat-shows.md
@@ -7,22 +7,7 @@ https://docs.slack.dev/reference/block-kit/blocks
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
-
-from slack_sdk.models.blocks import (
-    Block,
-    ContextBlock,
-    DividerBlock,
-    HeaderBlock,
-    MarkdownTextObject,
-    PlainTextObject,
-    RichTextBlock,
-    RichTextElement,
-    RichTextElementParts,
-    RichTextPreformattedElement,
-    RichTextSectionElement,
-    SectionBlock,
-)
+from typing import Any, Final
 
 from emr_log_guard.domain.decide import Alert, NextStep
 from emr_log_guard.domain.findings import Finding, Status
@@ -60,16 +45,19 @@ _NAME = 300
 _SUMMARY = 1_000
 _EVIDENCE = 1_500
 _FIX = 2_900
+_DIVIDER: Final = {"type": "divider"}
 _TOO_LONG = "# Too long for Slack. To see it, run: emr-log-guard explain {cluster}"
-_BOLD = RichTextElementParts.TextStyle(bold=True)
-_ITALIC = RichTextElementParts.TextStyle(italic=True)
 
-type Inline = RichTextElementParts.Text | RichTextElementParts.Link | RichTextElementParts.Date
+type Block = dict[str, Any]
+type RichText = dict[str, Any]
+"""An element of a block of rich text: a line, or text as a command."""
+type Inline = dict[str, Any]
+"""A part of a line."""
 
 
 def slack_message(notice: Notice) -> dict[str, Any]:
     """Write the body that an incoming webhook takes; `text` is for notifications."""
-    return _body(notice) | {"blocks": [block.to_dict() for block in _fitting(notice)]}
+    return _body(notice) | {"blocks": _fitting(notice)}
 
 
 def slack_text(notice: Notice) -> dict[str, Any]:
@@ -107,13 +95,13 @@ def _groups(notice: Notice) -> Iterator[list[Block]]:
     """Write what always fits, then a group for each finding."""
     header = f"{sign(notice)} {plain(notice.subject)}"
     yield [
-        HeaderBlock(text=PlainTextObject(text=header[:_HEADER], emoji=False)),
+        {"type": "header", "text": _plain_text(header[:_HEADER])},
         *_top(notice),
     ]
     if isinstance(notice.about, Alert):
         for place, finding in enumerate(notice.about.findings):
             above = notice.about.findings[:place]
-            yield [DividerBlock(), RichTextBlock(elements=list(_finding(finding, above)))]
+            yield [_DIVIDER, _rich_text(*_finding(finding, above))]
 
 
 def _top(notice: Notice) -> Iterator[Block]:
@@ -123,7 +111,7 @@ def _top(notice: Notice) -> Iterator[Block]:
         case PolicyProblem() as problem:
             yield from _about_policy(problem, notice)
         case _:
-            yield RichTextBlock(elements=[_code(below_headline(notice, _FIX))])
+            yield _rich_text(_code(below_headline(notice, _FIX)))
 
 
 def _about_cluster(alert: Alert, notice: Notice) -> Iterator[Block]:
@@ -145,7 +133,7 @@ def _about_cluster(alert: Alert, notice: Notice) -> Iterator[Block]:
     yield _section(lines)
     deadline = deadline_of(alert)
     words = next_words(alert, _local(deadline) if deadline else "once")
-    yield SectionBlock(text=MarkdownTextObject(text=f"*What happens next*\n{words}", verbatim=True))
+    yield _next(words)
 
 
 def _about_policy(problem: PolicyProblem, notice: Notice) -> Iterator[Block]:
@@ -158,14 +146,12 @@ def _about_policy(problem: PolicyProblem, notice: Notice) -> Iterator[Block]:
         ]
     )
     lines = [shortened(each, _NAME) for each in wrong] + ([f"and {left} more"] if left else [])
-    yield RichTextBlock(elements=[_line([_bold("What is wrong")]), _code("\n".join(lines)[:_TEXT])])
-    yield SectionBlock(
-        text=MarkdownTextObject(text=f"*What happens next*\n{policy_next(problem)}", verbatim=True)
-    )
-    yield RichTextBlock(elements=[_line([_bold("Fix")]), _code("\n".join(policy_fix(problem)))])
+    yield _rich_text(_line([_bold("What is wrong")]), _code("\n".join(lines)[:_TEXT]))
+    yield _next(policy_next(problem))
+    yield _rich_text(_line([_bold("Fix")]), _code("\n".join(policy_fix(problem))))
 
 
-def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichTextElement]:
+def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
     title = f"{verdict(finding)}  {finding.rule_id} {finding.rule_name}"
     resolved = finding.status is Status.RESOLVED
     summary = shortened(finding.summary, _SUMMARY)
@@ -181,7 +167,7 @@ def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichTextEle
     yield _line(list(_foot(finding)))
 
 
-def _grounds(finding: Finding, above: Iterable[Finding]) -> Iterator[RichTextElement]:
+def _grounds(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
     fix = plain(fix_of(finding), keep="\n")
     if len(fix) > _FIX:
         fix = _TOO_LONG.format(cluster=finding.cluster_id)
@@ -203,11 +189,12 @@ def _foot(finding: Finding) -> Iterator[Inline]:
     else:
         yield _text(f"Runbook: {shortened(finding.runbook, _NAME)}")
     yield _text("  ·  first seen ")
-    yield RichTextElementParts.Date(
-        timestamp=int(finding.first_seen.timestamp()),
-        format="{date_short_pretty} {time}",
-        fallback=f"{finding.first_seen:%Y-%m-%d %H:%M} UTC",
-    )
+    yield {
+        "type": "date",
+        "timestamp": int(finding.first_seen.timestamp()),
+        "format": "{date_short_pretty} {time}",
+        "fallback": f"{finding.first_seen:%Y-%m-%d %H:%M} UTC",
+    }
     if finding.occurrences > 1:
         yield _text(f"  ·  {finding.occurrences:,} times")
 
@@ -218,7 +205,7 @@ def _left_out(notice: Notice, shown: int) -> Block:
     command = f"emr-log-guard explain {cluster_id(notice.about)}"
     which = shortened(rule_ids(left), _NAME)
     text = f"Left out here: {len(left)} more ({which}). All of it: {command}"
-    return ContextBlock(elements=[PlainTextObject(text=text, emoji=False)])
+    return {"type": "context", "elements": [_plain_text(text)]}
 
 
 def _last(notice: Notice) -> Iterator[Block]:
@@ -230,15 +217,15 @@ def _last(notice: Notice) -> Iterator[Block]:
         stop = " (to stop every termination, set the policy's mode to alert)" if scheduled else ""
         how = _line([_bold("To exempt it"), _text(f", with a reason and an end{stop}:")])
         command = _code(exempt_command(notice.about, findings))
-        yield DividerBlock()
-        yield RichTextBlock(elements=[how, command])
+        yield _DIVIDER
+        yield _rich_text(how, command)
     since = first_seen(notice.about)
     if since is not None:
         text = (
             f"Follows up on what was first seen {_local(since)}. To find the first message, "
             f"search for {slack(plain(cluster_id(notice.about)))}."
         )
-        yield ContextBlock(elements=[MarkdownTextObject(text=text, verbatim=True)])
+        yield {"type": "context", "elements": [_mrkdwn(text)]}
 
 
 def _place(notice: Notice) -> str:
@@ -258,35 +245,55 @@ def _section(lines: Iterable[list[Inline]]) -> Block:
     """Write lines below each other."""
     first, *others = lines
     inline = first + [each for line in others for each in [_text("\n"), *line]]
-    return RichTextBlock(elements=[_line(inline)])
+    return _rich_text(_line(inline))
 
 
-def _line(inline: list[Inline]) -> RichTextElement:
-    return RichTextSectionElement(elements=inline)
+def _next(words: str) -> Block:
+    return {"type": "section", "text": _mrkdwn(f"*What happens next*\n{words}")}
 
 
-def _code(text: str) -> RichTextElement:
-    return RichTextPreformattedElement(elements=[_text(text or "(blank)")])
+def _rich_text(*elements: RichText) -> Block:
+    return {"type": "rich_text", "elements": list(elements)}
+
+
+def _line(inline: list[Inline]) -> RichText:
+    # Slack refuses a part without text.
+    return {
+        "type": "rich_text_section",
+        "elements": [part for part in inline if part.get("text") != ""],
+    }
+
+
+def _code(text: str) -> RichText:
+    return {"type": "rich_text_preformatted", "elements": [_text(text or "(blank)")]}
 
 
 def _text(text: str) -> Inline:
-    return RichTextElementParts.Text(text=text)
+    return {"type": "text", "text": text}
 
 
 def _bold(text: str) -> Inline:
-    return RichTextElementParts.Text(text=text, style=_BOLD)
+    return _text(text) | {"style": {"bold": True}}
 
 
 def _italic(text: str) -> Inline:
-    return RichTextElementParts.Text(text=text, style=_ITALIC)
+    return _text(text) | {"style": {"italic": True}}
 
 
 def _link(url: str, text: str) -> Inline:
-    return RichTextElementParts.Link(url=url, text=text)
+    return {"type": "link", "url": url, "text": text}
+
+
+def _plain_text(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 def _size(blocks: Iterable[Block]) -> int:
-    return sum(_length(block.to_dict()) for block in blocks)
+    return sum(map(_length, blocks))
 
 
 def _length(value: object) -> int:
