@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from emr_log_guard.domain.decide import NextStep
 from emr_log_guard.domain.termination import (
     CALL,
     REQUEST_AGAIN,
@@ -10,6 +12,11 @@ from emr_log_guard.domain.termination import (
     VERIFY,
     Stage,
     Termination,
+    on_cancelled,
+    on_request,
+    on_request_failed,
+    on_scheduled,
+    on_scheduling,
 )
 from tests.unit.builders import CLUSTER_ID, NOW
 
@@ -106,3 +113,93 @@ def test_a_notification_is_told_from_one_with_another_cause() -> None:
     assert not failed.was_notified("refused", "ValidationException")
     assert not failed.was_notified("refused")
     assert failed.with_notified("refused", "AccessDenied").notified == failed.notified
+
+
+LATER = NOW + timedelta(minutes=5)
+DUE = NOW + timedelta(hours=1)
+BEGUN = Termination(
+    cluster_id=CLUSTER_ID,
+    stage=Stage.SCHEDULING,
+    at=LATER,
+    rules=("EMRLOG-002",),
+    due=DUE,
+    policy_version=4,
+)
+NOTIFIED = ("spared_protected",)
+
+
+def known(stage: Stage) -> Termination:
+    return replace(at(stage), rules=("EMRLOG-001",), due=DUE, reason="why", notified=NOTIFIED)
+
+
+def test_the_first_request_is_noted_as_it_begins() -> None:
+    assert on_request(None, BEGUN, announced=True) == replace(BEGUN, stage=Stage.REQUESTED)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_request_is_noted_unless_enforce_was_quicker(stage: Stage) -> None:
+    noted = on_request(known(stage), BEGUN, announced=False)
+
+    if stage in (*ENDING, Stage.DONE):
+        assert noted == known(stage)
+    else:
+        assert (noted.stage, noted.at, noted.rules) == (Stage.REQUESTED, LATER, BEGUN.rules)
+        assert (noted.due, noted.reason, noted.policy_version) == (None, "", 4)
+        assert noted.owner == "mine"
+
+
+@pytest.mark.parametrize("note", [on_request, on_scheduling])
+def test_what_was_notified_is_forgotten_only_when_it_is_announced_anew(
+    note: Callable[..., Termination],
+) -> None:
+    assert note(known(Stage.SKIPPED), BEGUN, announced=False).notified == NOTIFIED
+    assert note(known(Stage.SKIPPED), BEGUN, announced=True).notified == ()
+
+
+def test_the_rules_that_are_known_are_kept_where_none_is_named() -> None:
+    nameless = replace(BEGUN, rules=())
+
+    assert on_request(known(Stage.SKIPPED), nameless, announced=False).rules == ("EMRLOG-001",)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_only_a_request_of_its_own_is_taken_back(stage: Stage) -> None:
+    mine = replace(known(stage), at=LATER)
+
+    taken_back = replace(mine, stage=Stage.SKIPPED) if stage is Stage.REQUESTED else mine
+    assert on_request_failed(mine, BEGUN) == taken_back
+    assert on_request_failed(known(stage), BEGUN) == known(stage)
+    assert on_request_failed(None, BEGUN) == BEGUN
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_schedule_is_begun_unless_emr_was_called(stage: Stage) -> None:
+    noted = on_scheduling(known(stage), BEGUN, announced=False)
+
+    if stage in ENDING:
+        assert noted == known(stage)
+    else:
+        assert (noted.stage, noted.due, noted.rules) == (Stage.SCHEDULING, DUE, BEGUN.rules)
+    assert on_scheduling(None, BEGUN, announced=True) == BEGUN
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_schedule_exists_unless_others_went_on(stage: Stage) -> None:
+    begun = stage is Stage.SCHEDULING
+
+    assert on_scheduled(known(stage), BEGUN).stage is (Stage.SCHEDULED if begun else stage)
+    assert on_scheduled(replace(known(stage), due=LATER), BEGUN).stage is stage
+    assert on_scheduled(None, BEGUN) == replace(BEGUN, stage=Stage.SCHEDULED)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_only_what_is_scheduled_is_cancelled(stage: Stage) -> None:
+    cancelled = on_cancelled(known(stage), BEGUN)
+
+    assert cancelled.due is None
+    if stage in (Stage.SCHEDULING, Stage.SCHEDULED):
+        assert (cancelled.stage, cancelled.at) == (Stage.SKIPPED, LATER)
+        assert cancelled.reason == NextStep.TERMINATION_CALLED_OFF
+    else:
+        assert cancelled == replace(known(stage), due=None)
+    assert on_cancelled(None, BEGUN).stage is Stage.SKIPPED

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert
 from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, RuleResult
-from emr_log_guard.domain.news import owed
+from emr_log_guard.domain.news import Situation, owed
 from emr_log_guard.errors import AlertNotAcceptedError, AlertUnderWayError
 from emr_log_guard.usecases.keep_ledger import CheckResult
 from tests.histories import histories
@@ -154,7 +154,8 @@ class Ledger(RuleBasedStateMachine):
         self.event(Compliance.NON_COMPLIANT, 0, 1)
         entry = self.world.entries["EMRLOG-002"]
         shown = entry.finding if entry.open else None
-        assert owed(entry, shown, self.world.policy, self.world.now) == ()
+        situation = Situation(self.world.entries, None, self.world.policy, self.world.now)
+        assert owed(entry, shown, situation) == ()
         if self.model.open:
             assert self.told[-1][1].kind != "finding.resolved"
         elif self.told:

@@ -40,6 +40,33 @@ _NAMESPACE = UUID("6a1f6a52-5e0c-5a57-9d3a-2f3b0c8f1f0e")
 
 
 @dataclass(frozen=True, slots=True)
+class Situation:
+    """All that the decision about one cluster rests on."""
+
+    entries: Mapping[str, Entry]
+    """All that is remembered of the cluster, by rule id, the newest results entered."""
+    cluster: Cluster | None
+    """As last read, be it long ago; None when EMR does not know it here."""
+    policy: Policy
+    now: datetime
+    """UTC"""
+    termination: Termination | None = None
+    """Where the cluster's termination stands; None when there never was one."""
+
+    @property
+    def terminating(self) -> bool:
+        """Whether the cluster is terminating, whoever wanted it, or EMR may have accepted it."""
+        ours = self.termination
+        accepted = ours is not None and (ours.under_way or ours.may_be_accepted(self.now))
+        return accepted or (self.cluster is not None and self.cluster.ended)
+
+    def terminated_for(self, rule_id: str) -> bool:
+        """Say whether the guard has the cluster terminated because of this rule's finding."""
+        ours = self.termination
+        return ours is not None and ours.under_way and rule_id in ours.rules
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What is to be written down, told and done about one cluster."""
 
@@ -60,64 +87,40 @@ class News:
         return tuple(sorted(r for r, e in self.entries.items() if e.finding.deadline is not None))
 
 
-def news(  # noqa: PLR0913, PLR0917 - what is, what was done, and who asks
-    entries: Mapping[str, Entry],
-    cluster: Cluster | None,
-    policy: Policy,
-    now: datetime,
-    owner: str,
-    termination: Termination | None = None,
-) -> News:
+def news(situation: Situation, owner: str) -> News:
     """Say what follows from what stands about a cluster, and is not known yet.
 
     Args:
-        entries: All that is remembered of the cluster, by rule id, the newest judgement entered.
-        cluster: The cluster as last read, be it long ago: what the entries know of its end counts.
-            None when EMR does not know it here.
-        policy: What security wants.
-        now: The present moment, UTC.
+        situation: What stands. What the entries know of the cluster's end counts.
         owner: Who is about to tell.
-        termination: Where the cluster's termination stands; None when there never was one.
 
     """
+    entries, cluster, now = situation.entries, situation.cluster, situation.now
     if cluster is not None and any(entry.final for entry in entries.values()):
         cluster = cluster if cluster.gone else replace(cluster, state=GONE)
-    decided = _decide(entries.values(), cluster, policy, now)
+        situation = replace(situation, cluster=cluster)
+    decided = _decide(situation)
     shown = {
         f.rule_id: f for action in decided if isinstance(action, Alert) for f in action.findings
     }
     marked = {
         rule_id: replace(
             entry,
-            finding=_stored(entry, shown.get(rule_id), cluster, policy, now),
-            told=_unsaid(entry, shown.get(rule_id), policy, termination),
+            finding=_stored(entry, shown.get(rule_id), situation),
+            told=_unsaid(entry, shown.get(rule_id), situation),
         )
         for rule_id, entry in entries.items()
     }
-    under_way = termination is not None and (
-        termination.under_way or termination.may_be_accepted(now)
-    )
-    ending = under_way or (cluster is not None and cluster.ended)
+    situation = replace(situation, entries=marked)
     due = {
         rule_id: kinds
         for rule_id, entry in marked.items()
-        if (
-            kinds := owed(
-                entry,
-                shown.get(rule_id),
-                policy,
-                now,
-                ours=termination is not None
-                and termination.under_way
-                and rule_id in termination.rules,
-                ending=ending,
-            )
-        )
+        if (kinds := owed(entry, shown.get(rule_id), situation))
     }
     theirs = frozenset(rule_id for rule_id in due if marked[rule_id].claimed_by_another(owner, now))
     mine = {rule_id: kinds for rule_id, kinds in due.items() if rule_id not in theirs}
     claim = Claim(owner, now + CLAIM)
-    alerts = [*_standing(decided, mine), *_over(marked, mine, cluster, policy)]
+    alerts = [*_standing(decided, mine), *_over(mine, situation)]
     return News(
         entries={
             rule_id: replace(
@@ -129,38 +132,27 @@ def news(  # noqa: PLR0913, PLR0917 - what is, what was done, and who asks
         },
         actions=(
             *(replace(alert, id=_alert_id(alert, marked)) for alert in alerts),
-            *_enforcement(decided, marked, mine, cluster, policy, now, termination),
+            *_enforcement(decided, mine, situation),
         ),
         theirs=theirs,
-        termination=termination,
+        termination=situation.termination,
         former_claims={rule_id: marked[rule_id].claim for rule_id in mine},
     )
 
 
-def owed(  # noqa: PLR0913 - what is, what was told, and who ended the cluster
-    entry: Entry,
-    shown: Finding | None,
-    policy: Policy,
-    now: datetime,
-    *,
-    ours: bool = False,
-    ending: bool = False,
-) -> tuple[AlertKind, ...]:
+def owed(entry: Entry, shown: Finding | None, situation: Situation) -> tuple[AlertKind, ...]:
     """Say what people should hear of a finding; nothing when they know how it stands.
 
     Args:
         entry: What is remembered of it.
         shown: The finding as people are to see it now; None when it is resolved, exempt, or not to
             be shown by the policy.
-        policy: What security wants.
-        now: The present moment, UTC.
-        ours: Whether the guard has the cluster terminated because of this finding.
-        ending: Whether the cluster is terminating, whoever wanted it, or EMR may have accepted
-            that it is: then nothing is cancelled.
+        situation: The policy, the time, and what becomes of the cluster.
 
     """
+    policy, now = situation.policy, situation.now
     told = entry.told
-    if ours and entry.final and not entry.end_notified:
+    if situation.terminated_for(entry.finding.rule_id) and entry.final and not entry.end_notified:
         return (AlertKind.ENFORCEMENT_DONE,)
     if not entry.open:
         # Who claimed to tell may have told before it died: better a word too much.
@@ -168,7 +160,7 @@ def owed(  # noqa: PLR0913 - what is, what was told, and who ended the cluster
         return (AlertKind.FINDING_RESOLVED,) if known else ()
     deadline = told.deadline if told else None
     if deadline is not None and (shown is None or shown.deadline is None):
-        stands = ending or entry.final or policy.suspended
+        stands = situation.terminating or entry.final or policy.suspended
         if not stands:
             return (AlertKind.ENFORCEMENT_SKIPPED,)
     if shown is None:
@@ -230,10 +222,9 @@ def _alert_id(alert: Alert, entries: Mapping[str, Entry]) -> str:
     return alert_id(*parts)
 
 
-def _decide(
-    entries: Iterable[Entry], cluster: Cluster | None, policy: Policy, now: datetime
-) -> tuple[Action, ...]:
+def _decide(situation: Situation) -> tuple[Action, ...]:
     """Decide as if nobody knew anything; what is transient and young is left out."""
+    policy, now, entries = situation.policy, situation.now, situation.entries.values()
     standing = [entry for entry in entries if entry.open and not entry.transient_and_young(now)]
     findings = [
         replace(entry.finding, status=Status.OPEN, over=not entry.ongoing(now))
@@ -244,7 +235,7 @@ def _decide(
     objects = chain.from_iterable(e.objects for e in standing if e.finding.rule_id in enforceable)
     return decide(
         findings,
-        cluster,
+        situation.cluster,
         policy,
         now,
         grace_ends,
@@ -252,16 +243,14 @@ def _decide(
     )
 
 
-def _stored(
-    entry: Entry, shown: Finding | None, cluster: Cluster | None, policy: Policy, now: datetime
-) -> Finding:
+def _stored(entry: Entry, shown: Finding | None, situation: Situation) -> Finding:
     """Mark a finding as exempt or not, and with its deadline, as other tools read it."""
     if not entry.open:
         return entry.finding
     standing = replace(entry.finding, status=Status.OPEN)
-    (marked,) = exempted((standing,), cluster, policy, now)
+    (marked,) = exempted((standing,), situation.cluster, situation.policy, situation.now)
     deadline = shown.deadline if shown else None
-    if policy.suspended and entry.told:
+    if situation.policy.suspended and entry.told:
         deadline = entry.told.deadline
     return replace(entry.finding, status=marked.status, deadline=deadline)
 
@@ -270,14 +259,12 @@ def _silent(entry: Entry, policy: Policy) -> bool:
     return policy.mode_of(entry.finding.rule_id) is Mode.OBSERVE
 
 
-def _unsaid(
-    entry: Entry, shown: Finding | None, policy: Policy, termination: Termination | None
-) -> Told | None:
+def _unsaid(entry: Entry, shown: Finding | None, situation: Situation) -> Told | None:
     """Forget without a word what was told, where nobody is to hear, or need hear, of it.
 
     Whoever was notified that a termination was skipped need not hear that it is cancelled.
     """
-    told = entry.told
+    told, policy, termination = entry.told, situation.policy, situation.termination
     if told is None:
         return None
     if _silent(entry, policy) or (entry.open and entry.final):
@@ -300,13 +287,9 @@ def _standing(
                     yield replace(action, kind=kind, findings=found)
 
 
-def _over(
-    entries: Mapping[str, Entry],
-    mine: Mapping[str, Sequence[AlertKind]],
-    cluster: Cluster | None,
-    policy: Policy,
-) -> Iterable[Alert]:
+def _over(mine: Mapping[str, Sequence[AlertKind]], situation: Situation) -> Iterable[Alert]:
     """Tell of what people need not worry about any more."""
+    entries, cluster = situation.entries, situation.cluster
     for kind, step in _OVER.items():
         found = sorted(
             (entries[rule_id].finding for rule_id, kinds in mine.items() if kind in kinds),
@@ -321,25 +304,21 @@ def _over(
             found[0].cluster_name,
             tuple(found),
             NextStep.CLUSTER_ENDED if ended else step,
-            policy.mode,
+            situation.policy.mode,
             f"The cluster is {cluster.state}." if cluster is not None and ended else "",
             cluster_tags=cluster.tags if cluster else {},
         )
 
 
-def _enforcement(  # noqa: PLR0913, PLR0917 - what is, what was done, and what is news
-    decided: Sequence[Action],
-    entries: Mapping[str, Entry],
-    mine: Mapping[str, Sequence[AlertKind]],
-    cluster: Cluster | None,
-    policy: Policy,
-    now: datetime,
-    termination: Termination | None,
+def _enforcement(
+    decided: Sequence[Action], mine: Mapping[str, Sequence[AlertKind]], situation: Situation
 ) -> Iterable[Action]:
     """Ask for enforcement, schedule it, or call it off, where that is not done already.
 
     Nothing is asked for or scheduled of which no notification was accepted, or is about to be.
     """
+    policy, now, cluster = situation.policy, situation.now, situation.cluster
+    entries, termination = situation.entries, situation.termination
     if policy.suspended:
         return
     if termination and termination.verification_missed(now) and cluster and not cluster.gone:
@@ -365,7 +344,7 @@ def _enforcement(  # noqa: PLR0913, PLR0917 - what is, what was done, and what i
             if notified and not stands and not (termination and termination.under_way):
                 yield wanted
         case _:
-            yield from _call_off(entries, cluster, termination)
+            yield from _call_off(situation)
 
 
 def _knows(entry: Entry) -> bool:
@@ -378,15 +357,14 @@ def _knows(entry: Entry) -> bool:
     )
 
 
-def _call_off(
-    entries: Mapping[str, Entry], cluster: Cluster | None, termination: Termination | None
-) -> Iterable[Action]:
+def _call_off(situation: Situation) -> Iterable[Action]:
     """Remove the schedule where one may stand, also when it is due: it may fire a minute late."""
+    cluster, termination = situation.cluster, situation.termination
     if cluster is not None and cluster.ended and not cluster.gone:
         return
     over = cluster is not None and cluster.gone
     if termination is not None and (
         termination.scheduled or (over and termination.due is not None)
     ):
-        arns = [entry.finding.cluster_arn for entry in entries.values()]
+        arns = [entry.finding.cluster_arn for entry in situation.entries.values()]
         yield CallOffEnforcement(cluster.arn if cluster else arns[0])

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from emr_log_guard.domain.decide import NextStep
+
 REQUEST_AGAIN = timedelta(minutes=10)
 """How long a request that was sent is not repeated."""
 VERIFY = timedelta(minutes=15)
@@ -151,6 +153,80 @@ class Termination:
     def verification_missed(self, now: datetime) -> bool:
         """Whether nobody has verified for too long what became of an accepted termination."""
         return self.stage is Stage.ACCEPTED and now - self.at >= VERIFY + REQUEST_AGAIN
+
+
+def on_request(current: Termination | None, begun: Termination, *, announced: bool) -> Termination:
+    """Note that `enforce` is about to be asked, unless it was quicker.
+
+    Args:
+        current: Where the termination stands; None when there never was one.
+        begun: The termination as it begins now.
+        announced: Whether people are notified of it anew: then they hear of what becomes of it.
+
+    """
+    if current is not None and (current.under_way or current.stage is Stage.DONE):
+        return current
+    return _next(current, begun, Stage.REQUESTED, announced=announced)
+
+
+def on_request_failed(current: Termination | None, begun: Termination) -> Termination:
+    """Note that the request was not sent, so it does not keep the next check from asking."""
+    standing = begun if current is None else current
+    if standing.stage is not Stage.REQUESTED or standing.at != begun.at:
+        return standing
+    return replace(standing, stage=Stage.SKIPPED)
+
+
+def on_scheduling(
+    current: Termination | None, begun: Termination, *, announced: bool
+) -> Termination:
+    """Note that a schedule is about to be made, unless EMR was called meanwhile.
+
+    Args:
+        current: Where the termination stands; None when there never was one.
+        begun: The termination as it begins now, and when it is due.
+        announced: Whether people are notified of it anew: then they hear of what becomes of it.
+
+    """
+    if current is not None and current.under_way:
+        return current
+    return replace(_next(current, begun, Stage.SCHEDULING, announced=announced), due=begun.due)
+
+
+def on_scheduled(current: Termination | None, begun: Termination) -> Termination:
+    """Note that the schedule exists, unless others went on since it was begun."""
+    standing = begun if current is None else current
+    if standing.stage is not Stage.SCHEDULING or standing.due != begun.due:
+        return standing
+    return replace(standing, stage=Stage.SCHEDULED)
+
+
+def on_cancelled(current: Termination | None, begun: Termination) -> Termination:
+    """Note that the schedule was removed; what is not only scheduled goes on."""
+    if current is not None and not current.scheduled:
+        return replace(current, due=None)
+    cancelled = _next(current, begun, Stage.SKIPPED)
+    return replace(cancelled, reason=str(NextStep.TERMINATION_CALLED_OFF))
+
+
+def _next(
+    current: Termination | None, begun: Termination, stage: Stage, *, announced: bool = False
+) -> Termination:
+    """Go on to a stage; what people were notified of is kept unless it is announced anew."""
+    if current is None:
+        return replace(begun, stage=stage)
+    return replace(
+        current,
+        stage=stage,
+        at=begun.at,
+        rules=begun.rules or current.rules,
+        due=None,
+        reason="",
+        detail="",
+        policy_version=begun.policy_version,
+        answered=False,
+        notified=() if announced else current.notified,
+    )
 
 
 def _key(reason: str, detail: str) -> str:

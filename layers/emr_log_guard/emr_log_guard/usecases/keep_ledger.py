@@ -14,7 +14,6 @@ from emr_log_guard.domain.decide import (
     Alert,
     AlertKind,
     CallOffEnforcement,
-    NextStep,
     RequestEnforcement,
     ScheduleEnforcement,
 )
@@ -33,9 +32,17 @@ from emr_log_guard.domain.ledger import (
     transition,
     worth_writing,
 )
-from emr_log_guard.domain.news import News, news, told_of
+from emr_log_guard.domain.news import News, Situation, news, told_of
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.domain.termination import Stage, Termination
+from emr_log_guard.domain.termination import (
+    Stage,
+    Termination,
+    on_cancelled,
+    on_request,
+    on_request_failed,
+    on_scheduled,
+    on_scheduling,
+)
 from emr_log_guard.errors import (
     AlertNotAcceptedError,
     AlertUnderWayError,
@@ -147,7 +154,7 @@ class KeepLedger:
         # What was written before somebody forestalled the rest must not be counted twice.
         cluster = _as_known(judged.cluster, memory.known)
         after = _entered(before, replace(judged, cluster=cluster), policy, written, now)
-        fresh = news(after, cluster, policy, now, owner, memory.termination)
+        fresh = news(Situation(after, cluster, policy, now, memory.termination), owner)
         self._is_current(policy, fresh)
         entries = dict(fresh.entries)
         for rule_id, entry in fresh.entries.items():
@@ -283,24 +290,32 @@ class KeepLedger:
             case RequestEnforcement():
                 if fresh.termination is not None and fresh.termination.scheduled:
                     self.act.hand_on(CallOffEnforcement(action.cluster_arn))
-                account(self.ledger, cluster_id, lambda now_: _requested(now_, begun, anew=anew))
+                account(
+                    self.ledger, cluster_id, lambda now_: on_request(now_, begun, announced=anew)
+                )
                 sent = False
                 try:
                     self.act.hand_on(action)
                     sent = True
                 finally:
                     if not sent:  # so it does not keep the next check from asking
-                        account(self.ledger, cluster_id, lambda now_: _unsent(now_, begun))
+                        account(
+                            self.ledger, cluster_id, lambda now_: on_request_failed(now_, begun)
+                        )
             case ScheduleEnforcement(at=at):
                 intent = replace(begun, due=at)
-                account(self.ledger, cluster_id, lambda now_: _scheduling(now_, intent, anew=anew))
+                account(
+                    self.ledger,
+                    cluster_id,
+                    lambda now_: on_scheduling(now_, intent, announced=anew),
+                )
                 self.act.hand_on(action)
-                stands = account(self.ledger, cluster_id, lambda now_: _scheduled(now_, intent))
+                stands = account(self.ledger, cluster_id, lambda now_: on_scheduled(now_, intent))
                 if not stands.scheduled and not stands.under_way:  # cancelled meanwhile
                     self.act.hand_on(CallOffEnforcement(action.request.cluster_arn))
             case CallOffEnforcement():
                 self.act.hand_on(action)
-                account(self.ledger, cluster_id, lambda now_: _cancelled(now_, begun))
+                account(self.ledger, cluster_id, lambda now_: on_cancelled(now_, begun))
 
 
 def _under(entry: Entry, policy: Policy) -> Entry:
@@ -315,60 +330,6 @@ def _released(entry: Entry, owner: str, former: Claim | None = None) -> Entry:
     """Give back what its owner took upon itself."""
     mine = entry.claim is not None and entry.claim.owner == owner
     return replace(entry, claim=former) if mine else entry
-
-
-def _requested(current: Termination | None, begun: Termination, *, anew: bool) -> Termination:
-    if current is not None and (current.under_way or current.stage is Stage.DONE):
-        return current  # `enforce` was quicker
-    return _next(current, begun, Stage.REQUESTED, anew=anew)
-
-
-def _unsent(current: Termination | None, begun: Termination) -> Termination:
-    standing = begun if current is None else current
-    if standing.stage is not Stage.REQUESTED or standing.at != begun.at:
-        return standing
-    return replace(standing, stage=Stage.SKIPPED)
-
-
-def _scheduling(current: Termination | None, begun: Termination, *, anew: bool) -> Termination:
-    if current is not None and current.under_way:
-        return current
-    return replace(_next(current, begun, Stage.SCHEDULING, anew=anew), due=begun.due)
-
-
-def _scheduled(current: Termination | None, intent: Termination) -> Termination:
-    """Note that the schedule exists, unless others went on since it was written down."""
-    standing = intent if current is None else current
-    if standing.stage is not Stage.SCHEDULING or standing.due != intent.due:
-        return standing
-    return replace(standing, stage=Stage.SCHEDULED)
-
-
-def _cancelled(current: Termination | None, begun: Termination) -> Termination:
-    if current is not None and not current.scheduled:
-        return replace(current, due=None)
-    cancelled = _next(current, begun, Stage.SKIPPED)
-    return replace(cancelled, reason=str(NextStep.TERMINATION_CALLED_OFF))
-
-
-def _next(
-    current: Termination | None, begun: Termination, stage: Stage, *, anew: bool = False
-) -> Termination:
-    """Go on to a stage; what people were notified of is kept unless it was announced anew."""
-    if current is None:
-        return replace(begun, stage=stage)
-    return replace(
-        current,
-        stage=stage,
-        at=begun.at,
-        rules=begun.rules or current.rules,
-        due=None,
-        reason="",
-        detail="",
-        policy_version=begun.policy_version,
-        answered=False,
-        notified=() if anew else current.notified,
-    )
 
 
 def account(
