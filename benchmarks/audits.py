@@ -95,17 +95,17 @@ def clusters(rounds: int) -> Section:
     return Section(
         "Clusters",
         "Every fourth cluster has no log key, every fourth an AWS-managed one, the others one of "
-        f"{KEYS} customer-managed keys: half of them are wrong. Custodian's filter "
-        "`LogEncryptionKmsKeyId: absent` sees the first kind alone. Rules 001 to 006 read what "
+        f"{KEYS} customer-managed keys: half of them are non-compliant. Custodian's filter "
+        "`LogEncryptionKmsKeyId: absent` finds only the first kind. Rules 001 to 006 read what "
         "it reads, and the keys; "
-        "all rules read key policies, roles, steps and log buckets, too. "
-        "The emulated account's own time for its answers is part of the times, most of all of "
-        "Custodian's, which asks one thing after the other. So without latency both are measured "
-        "against a plain server, too (`benchmarks/recorded_account.py`): it has recorded what the "
-        "account answers to them and gives it from memory, while the account is stopped. "
-        f"Medians of {rounds}, the fastest and the slowest in brackets; the start of the process "
-        "is part of it.",
-        ["case", "", "time", "memory", "calls", "found", "times as fast"],
+        "all rules also read key policies, roles, steps and log buckets. "
+        "The times include the response time of the emulated account, which affects "
+        "Custodian most, because it makes one call after the other. So without latency both are "
+        "also measured against a plain server (`benchmarks/recorded_account.py`), which replays "
+        "the account's recorded responses from memory while the account is stopped. "
+        f"Medians of {rounds}, with the fastest and the slowest in brackets; the start of the "
+        "process is included.",
+        ["case", "", "time", "memory", "calls", "found", "speed-up"],
         rows,
     )
 
@@ -155,15 +155,15 @@ def log_objects(rounds: int) -> Section:
         ]
     return Section(
         "Log objects",
-        "Two clusters with a key each; every fourth log is in SSE-S3, every fourth under the "
-        "other cluster's key. "
+        "Two clusters with a key each; every fourth log has SSE-S3, every fourth the other "
+        "cluster's key. "
         "Custodian (`encrypt-keys`, `report-only`) compares with one key for the whole bucket, "
-        "so what it finds is not "
-        "what is wrong; `audit` judges each log by its own cluster's key, and all clusters by "
-        "all rules besides. "
-        "The emulated account needs longer for a HeadObject than either client, so S3 is a plain "
-        "server here (`benchmarks/static_s3.py`), and the rest is the emulated account.",
-        ["case", "", "time", "memory", "calls", "found", "times as fast"],
+        "so its results differ from the actual violations; "
+        "`audit` evaluates each log against its own cluster's key, and also evaluates all rules "
+        "for all clusters. "
+        "The emulated account takes longer for a HeadObject than either client, so S3 is a plain "
+        "server here (`benchmarks/static_s3.py`); everything else is the emulated account.",
+        ["case", "", "time", "memory", "calls", "found", "speed-up"],
         rows,
     )
 
@@ -177,10 +177,9 @@ def quotas() -> Section:
     minimum = UNDER_QUOTAS - BURST
     return Section(
         "Under EMR's quotas",
-        f"DescribeCluster answers {BURST} calls at once and then one a second, so {UNDER_QUOTAS} "
-        "clusters take "
-        f"{minimum} s at the least. Why the limiter is the project's own: "
-        "[ADR 12](adr/0012-what-an-audit-costs.md).",
+        f"DescribeCluster allows a burst of {BURST} calls and then one per second, so "
+        f"{UNDER_QUOTAS} clusters take at least {minimum} s. For the reason why the rate limiter "
+        "is the project's own see [ADR 12](adr/0012-what-an-audit-costs.md).",
         ["case", "time", "above the minimum", "DescribeCluster calls", "clusters not read"],
         [
             [

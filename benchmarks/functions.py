@@ -58,15 +58,15 @@ def cold_starts(stack: Stack, rounds: int) -> Section:
         )
     return Section(
         "Cold starts",
-        "Each function from the layers as built, byte-compiled, on a Python without anything else, "
-        "beside the floor: boto3 and one client from the same layer. First import and "
-        "initialisation alone, then the whole process from the start of Python until it is ready; "
-        "what Python does at its end is left out. Clients are made in this time, too, but for "
-        "those that only some events need: KMS's, one a Region, and those that alert and "
-        "terminate. `scan_shard`, which has a whole processor at any time, makes what one kind of "
-        f"shard needs at the first of that kind. Medians of {rounds}, the floor's of {rounds} for "
+        "Each function from the built layers, byte-compiled, on a Python without other packages, "
+        "compared with the floor: boto3 and one client from the same layer. First import and "
+        "initialisation only, then the whole process from the start of Python until it is ready, "
+        "without its shutdown. The time includes the creation of clients, except for "
+        "those that only some events need: KMS's, one per Region, and those that alert and "
+        "terminate. `scan_shard`, which always has a full processor, creates the clients of one "
+        f"kind of shard at the first shard of that kind. Medians of {rounds}, the floor's of {rounds} for "
         "each function, in turn.",
-        ["function", "import, init", "of the floor", "process", "of the floor"],
+        ["function", "import, init", "relative", "process", "relative"],
         rows,
     )
 
@@ -86,14 +86,14 @@ def imports(stack: Stack, rounds: int) -> Section:
             found[package].append(seconds)
     medians = {package: median(each) for package, each in found.items()}
     large = {package: each for package, each in medians.items() if each >= LEAST}
-    large["all others"] = sum(medians.values()) - sum(large.values())
+    large["others"] = sum(medians.values()) - sum(large.values())
     rows = [
         [package, _ms(each)] for package, each in sorted(large.items(), key=lambda one: -one[1])
     ]
     return Section(
-        "What imports cost",
-        "The start of `check_cluster` by package, each module without those that it imports "
-        f"(`-X importtime`, which slows everything down a little). Medians of {rounds}.",
+        "Import times",
+        "The cold start of `check_cluster` by package, each module without those that it imports "
+        f"(`-X importtime`, which slows imports down a little). Medians of {rounds}.",
         ["package", "time"],
         rows,
     )
@@ -148,12 +148,12 @@ def warm(stack: Stack, rounds: int) -> Section:
             )
     return Section(
         "Warm events",
-        "A handler's time from event to answer without the time its calls took, and the "
-        "processor's time with them. `check_cluster` judges a cluster that is right, "
-        "`check_log_objects` a batch of ten logs in SSE-S3, `enforce` reads everything anew and "
-        "ends nothing, the re-scan's three look at one known cluster, and `notify_slack` and "
-        f"`notify_amazon_q` pass an alert on. Medians of {rounds}.",
-        ["function", "without its calls", "processor"],
+        "A handler's time from event to response without its AWS calls, and its CPU time "
+        "including them. `check_cluster` evaluates a compliant cluster, "
+        "`check_log_objects` a batch of ten logs with SSE-S3, `enforce` re-reads everything and "
+        "terminates nothing, the re-scan's three functions scan one known cluster, and "
+        f"`notify_slack` and `notify_amazon_q` deliver an alert. Medians of {rounds}.",
+        ["function", "without its calls", "CPU time"],
         rows,
     )
 
@@ -171,7 +171,7 @@ def sizes(stack: Stack) -> Section:
         rows.append([layer, _mb(archive.stat().st_size), _mb(unpacked)])
     return Section(
         "Layers",
-        "One archive for both of Lambda's processors, compiled modules included; Lambda takes "
+        "One archive for both of Lambda's architectures, including compiled modules; Lambda allows "
         "250 MB unpacked.",
         ["layer", "zipped", "unpacked"],
         rows,

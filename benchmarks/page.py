@@ -1,4 +1,4 @@
-"""What is measured, as a page for people to read."""
+"""The measurements as a page in Markdown."""
 
 import os
 import platform
@@ -36,8 +36,8 @@ def _head() -> str:
 
 Measured with `{COMMAND}` on {datetime.now(UTC):%Y-%m-%d}: {_processor()},
 {os.cpu_count()} processors, {_memory()}, {platform.system()}, Python {platform.python_version()}.
-Everything runs on one machine, the emulated account included, and what is compared ran in turn in
-one run: the ratios say more than the seconds."""
+Everything runs on one machine, including the emulated account, and the compared programs take turns
+in one run: the ratios are more meaningful than the seconds."""
 
 
 def _processor() -> str:

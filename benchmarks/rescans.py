@@ -56,12 +56,12 @@ def known_clusters() -> Section:
         "Cloud Custodian, each run": custodians,
     }
     return Section(
-        "The same clusters again",
-        f"A deployed stack that hears no events re-scans {KNOWN} clusters, {bad} of them "
-        f"non-compliant, under {KEYS} customer-managed keys and an AWS-managed one, twice, while "
-        "nothing changes. What is known and compliant costs a part of a ListClusters and, once "
-        "for each key, a DescribeKey; what is not compliant is looked at again, so that its end "
-        "is noticed. Calls to EMR and KMS, as the account counted them.",
+        "Re-scans of known clusters",
+        f"A deployed stack that receives no events re-scans {KNOWN} clusters twice, {bad} of them "
+        f"non-compliant, with {KEYS} customer-managed keys and an AWS-managed one, while "
+        "nothing changes. A known compliant cluster costs a part of a ListClusters and, once "
+        "per key, a DescribeKey; a non-compliant one is described again, to detect its "
+        "termination. Calls to EMR and KMS, as counted by the account.",
         ["run", *COUNTED, "others"],
         [
             [name, *(f"{calls[each]}" for each in COUNTED), f"{_others(calls)}"]
@@ -90,19 +90,18 @@ def throughput(stack: Stack) -> Section:
             ]
         )
     return Section(
-        "Log objects a second of one scan_shard",
+        "Log objects per second of one scan_shard",
         "The function's own code from its built layers, against a plain server that shares the "
         "machine's processors. "
-        "The function has 64 threads. On Lambda a processor comes with 1,769 MB of memory, which "
-        "is what it is given; "
-        "with less memory it gets that much less of a processor, and the last column shrinks "
-        "alike.",
+        "The function has 64 threads. Its 1,769 MB of memory give it one processor on Lambda; "
+        "with less memory its share of a processor shrinks, and the last column "
+        "in proportion.",
         [
-            "S3 answers after",
+            "S3 latency",
             "threads",
-            "objects a second",
-            "processor an object",
-            "at one whole processor",
+            "objects per second",
+            "CPU time per object",
+            "per second of CPU time",
         ],
         rows,
     )
@@ -118,9 +117,8 @@ def memory(stack: Stack) -> Section:
         rows.append([f"{number:,}", f"{told['megabytes']:.0f} MB"])
     return Section(
         "Memory of one scan_shard",
-        "What is listed is read and judged as it comes. The most memory that the process held, "
-        "interpreter and layers "
-        "included; every hundredth log is wrong.",
+        "Objects are evaluated while they are listed. Peak memory of the process, including "
+        "interpreter and layers; every hundredth log is non-compliant.",
         ["log objects", "memory"],
         rows,
     )

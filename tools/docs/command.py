@@ -12,8 +12,8 @@ from tools.docs.markdown import page, table
 _NAME = "emr-log-guard"
 _HEAD = """\
 `uv tool install .` or `pipx install .` puts it on your PATH; `emr-log-guard --install-completion`
-adds shell completion. `-h` or `--help` after a sub-command prints what is here. Exit status 2
-stands for wrong usage, or for no access; standard error says why."""
+adds shell completion. `-h` or `--help` after a sub-command prints its part of this page. Exit
+status 2 means wrong usage, or no access; the reason is on standard error."""
 
 
 def command_page() -> str:

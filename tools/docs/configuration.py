@@ -23,18 +23,18 @@ from tools.docs.markdown import code, codes, page, sentence, table
 from tools.docs.template import Template
 
 _PARAMETERS = """\
-Of the stack, given to `sam deploy`. `Mode`, `ApprovedKeys`, `EnforcementRules`, the graces and
-`TerminationProtection` are what the policy begins with: changing one of them later replaces the
-whole policy."""
+Parameters of the stack, for `sam deploy`. `Mode`, `ApprovedKeys`, `EnforcementRules`, the grace
+periods and `TerminationProtection` are the initial values of the policy: changing one of them later
+replaces the whole policy."""
 _POLICY = """\
 JSON in the SSM parameter of output `PolicyParameterName`; its schema is
 [policy.schema.json](policy.schema.json). Every field of the document is optional; unknown ones are
-refused. `emr-log-guard policy validate` says what is wrong with one ([the command](cli.md))."""
-_ENVIRONMENT = "Set by the template, and not to be changed by hand."
+rejected. `emr-log-guard policy validate` reports a document's errors ([the command](cli.md))."""
+_ENVIRONMENT = "The template sets these variables; do not change them by hand."
 
 
 def configuration_page(template: Template) -> str:
-    """Tell of every setting, its default and what it means."""
+    """Describe every setting, its default and its meaning."""
     return page(
         "Configuration",
         "## Parameters",
@@ -49,7 +49,7 @@ def configuration_page(template: Template) -> str:
             ((code(name), sentence(o["Description"])) for name, o in template.outputs.items()),
         ),
         "## Functions",
-        table(("function", "does", "memory", "at most"), _functions(template)),
+        table(("function", "purpose", "memory", "timeout"), _functions(template)),
         "### Environment",
         _ENVIRONMENT,
         table(("variable", "value", "functions"), _variables(template)),
@@ -84,11 +84,11 @@ def _policy_fields() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _fields(struct: StructType, path: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """Tell of each field of a document, and of those below it."""
+    """Describe each field of a document, and those below it."""
     for field in struct.fields:
-        kind, told = _described(field.type)
+        kind, meaning = _described(field.type)
         place = path + field.encode_name
-        yield code(place), _type(kind), _default(field, kind), sentence(told)
+        yield code(place), _type(kind), _default(field, kind), sentence(meaning)
         match kind:
             case StructType():
                 yield from _fields(kind, f"{place}.")
@@ -101,7 +101,7 @@ def _fields(struct: StructType, path: str = "") -> Iterator[tuple[str, str, str,
 
 
 def _described(kind: Type) -> tuple[Type, str]:
-    """Give a field's type and what is said of it; of a structure, that is its own docstring."""
+    """Return a field's type and description; a structure's description is its docstring."""
     match kind:
         case Metadata(type=inner, extra_json_schema=schema):
             there, below = _described(inner)
@@ -117,11 +117,11 @@ def _type(kind: Type) -> str:
         case EnumType(cls=cls):
             return codes(cls)
         case IntType(ge=least, le=most):
-            return f"whole number, {least} to {most}"
+            return f"integer, {least} to {most}"
         case BoolType():
             return "`true`, `false`"
         case DateType():
-            return "day"
+            return "date"
         case VarTupleType(item_type=item):
             return f"list of {_item(item)}"
         case DictType():
@@ -129,13 +129,13 @@ def _type(kind: Type) -> str:
         case StructType():
             return "object"
         case _:
-            return "text"
+            return "string"
 
 
 def _item(kind: Type) -> str:
-    """Name what a list holds: by its description, for that is where its form is told."""
-    there, told = _described(kind)
-    return "objects" if isinstance(there, StructType) else f"texts: {told.rstrip('.')}"
+    """Name what a list holds by its description, which documents its format."""
+    there, meaning = _described(kind)
+    return "objects" if isinstance(there, StructType) else f"strings: {meaning.rstrip('.')}"
 
 
 def _default(field: Field, kind: Type) -> str:

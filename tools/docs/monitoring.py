@@ -18,24 +18,24 @@ def monitoring_page(template: Template) -> str:
     """Make the page."""
     return page(
         "Monitoring",
-        "Whether the guard does what it should. What it finds is told by alerts; these are for who "
-        "runs it. [What it costs](costs.md) counts each.",
+        "How to monitor the guard itself; its findings are in alerts. This page is for the "
+        "operator. [Costs](costs.md) lists the price of each.",
         "## Dashboard",
-        "CloudWatch dashboard `<stack>-<Region>`, unless `Dashboard` is `false`: beside the state "
-        "of all alarms it has these graphs.",
+        "The CloudWatch dashboard `<stack>-<Region>`, unless `Dashboard` is `false`, shows the "
+        "state of all alarms and these graphs.",
         "\n".join(f"- {sentence(title)}" for title in _graphs(template)),
         "## Metrics",
-        "In namespace `EmrLogGuard/<stack>`, all with dimension `service` = `emr-log-guard`. "
-        "Numbers, where nothing else is said.",
+        "The namespace is `EmrLogGuard/<stack>`; all have the dimension `service` = "
+        "`emr-log-guard`. Metrics without a unit are counts.",
         table(
-            ("metric", "what it measures"),
+            ("metric", "meaning"),
             ((code(name), sentence(meaning)) for name, meaning in _metrics()),
         ),
         "## Alarms",
-        "All tell the topic in output `OperationsTopicArn` when they are raised and when it is "
-        "over, and name their runbook.",
+        "All notify the topic in output `OperationsTopicArn` when they go into alarm and when they "
+        "return to OK, and name their runbook.",
         table(
-            ("alarm", "means", "only if", "runbook"),
+            ("alarm", "meaning", "exists if", "runbook"),
             (_alarm(name, text, there) for name, text, there in template.alarms),
         ),
     )

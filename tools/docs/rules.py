@@ -12,19 +12,19 @@ from tools.docs.markdown import page, table
 from tools.docs.template import Template
 
 _HEAD = """\
-A result is `COMPLIANT`, `NON_COMPLIANT`, `NOT_APPLICABLE` (what the rule applies to is not there,
-and another rule reports the cause) or `INSUFFICIENT_DATA` (a fact could not be read: it alerts, and
-it never terminates). The [policy](configuration.md#policy) can switch a rule on or off, change its
-severity, and give it a milder mode."""
+A result is `COMPLIANT`, `NON_COMPLIANT`, `NOT_APPLICABLE` (a precondition of the rule is missing,
+which another rule reports) or `INSUFFICIENT_DATA` (a fact could not be read: it alerts, but
+never terminates a cluster). The [policy](configuration.md#policy) can enable or disable a rule,
+change its severity, and give it a weaker mode."""
 _TERMINATES = """\
-**Terminates** says what mode `enforce` does in a stack with `EnforcementAllowed=true`: a finding
-ends a cluster if it is of severity HIGH or more, its own or the policy's, and of a rule that
-`enforcement.rules` lists."""
+**Terminates** says what `enforce` mode does in a stack with `EnforcementAllowed=true`: a finding
+terminates its cluster if its severity, the rule's own or the policy's, is HIGH or above, and
+`enforcement.rules` lists its rule."""
 _URL = re.compile(r"https://\S+[^\s.]")
 
 
 def rules_page(template: Template) -> str:
-    """Tell of every rule: at a glance, then one by one."""
+    """Describe every rule: in a table, then one by one."""
     glance = table(
         ("id", "name", "severity", "default", "non-compliant when", "terminates"),
         (
@@ -49,7 +49,7 @@ def _section(rule: Rule[Any], template: Template) -> str:
 def _lines(rule: Rule[Any], template: Template) -> Iterator[str]:
     yield f"- **Severity**: {rule.severity}; by default {_default(rule)}"
     yield f"- **Non-compliant when** {rule.violation}."
-    yield f"- **Applies when** {rule.precondition or 'there is a cluster or a log object at all'}."
+    yield f"- **Applies** {f'when {rule.precondition}' if rule.precondition else 'always'}."
     yield f"- **Why**: {rule.why}"
     yield f"- **Fix**: {_first_line(rule.remediation.__doc__)}"
     yield f"- **Terminates**: {_terminates(rule)}; {_parameter(rule, template)}"
