@@ -1,4 +1,4 @@
-"""An AWS account on this machine: MiniStack in a process of its own, corrected where it differs.
+"""An emulated AWS account on this machine: MiniStack in its own process, patched where it differs.
 
 For development only; nothing here is deployed.
 """

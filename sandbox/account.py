@@ -1,7 +1,8 @@
-"""The account's own process: MiniStack, corrected, behind a socket that the starter has bound.
+"""The account's process: patched MiniStack behind a socket that the parent process has bound.
 
-Run by `sandbox.running` with the sandbox's environment: `python -m sandbox.account`. It ends, and
-takes every function's process and every file with it, when it is told to or when its parent ends.
+`sandbox.running` runs it as `python -m sandbox.account`, with the sandbox's environment. On a
+signal, or when its parent terminates, it exits, stops the functions' processes and deletes its
+files.
 """
 
 import asyncio
@@ -23,9 +24,9 @@ PARENT_CHECK_SECONDS = 0.5
 
 
 def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
-    """End this process and all that it started. Its files go too."""
-    # Threads here may still be writing, so a shell removes the files once this end of its pipe
-    # closes, which is when this process is gone.
+    """Exit, stop all child processes, and delete the account's files."""
+    # Threads in this process may still be writing. A shell therefore removes the files, once its
+    # end of the pipe is closed because this process has exited.
     subprocess.Popen(
         ["/bin/sh", "-c", 'read -r _; rm -rf "$0"', os.environ[FOLDER]],
         stdin=subprocess.PIPE,
@@ -35,14 +36,14 @@ def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
 
 
 def leave_with(parent: int) -> None:
-    """Wait until the process that started this one is gone, and follow."""
+    """Wait until the parent process has terminated, then exit."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
     leave()
 
 
 def late(app: Application, seconds: float) -> Application:
-    """Let every answer of an ASGI application take so much longer, as a network does."""
+    """Delay every response of an ASGI application, in seconds, to emulate network latency."""
     if not seconds:
         return app
 
@@ -55,7 +56,7 @@ def late(app: Application, seconds: float) -> Application:
 
 
 def main() -> None:
-    """Serve the account until told to stop."""
+    """Serve the account until a signal arrives."""
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
     if parent := os.environ.get(PARENT):
@@ -65,10 +66,10 @@ def main() -> None:
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{os.environ[SOCKET]}"]
     config.loglevel = "WARNING"
-    # Longer than the time that boto3 keeps an idle connection.
+    # Longer than boto3 keeps an idle connection open.
     config.keep_alive_timeout = 75
     serve = import_module("hypercorn.asyncio").serve
-    # Signals are ours to handle: hypercorn would wait for the connections that are open.
+    # We handle signals ourselves: hypercorn would wait for open connections.
     answered = late(application.app, float(os.environ.get(LATENCY_MS, "0")) / 1000)
     if os.environ.get(FAULTS):
         faults = import_module("sandbox.faults.middleware")

@@ -1,4 +1,4 @@
-"""What an account was asked, for whoever has to count: the functions' own calls among them."""
+"""Record and count the API calls that an account answers, those of its functions included."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -9,10 +9,10 @@ type Application = Callable[..., Awaitable[None]]
 
 
 def noting(app: Application, file: Path) -> Application:
-    """Have an ASGI application write a line for each call that AWS's JSON protocol names.
+    """Make an ASGI application write one line per call that uses AWS's JSON protocol.
 
-    The name is in a header there; the other protocols have it in the body or nowhere.
-    https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+    This protocol names the operation in a header; other protocols name it in the body or not at
+    all. https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
     """
     lines = file.open("a", buffering=1)
 
@@ -32,5 +32,5 @@ def noting(app: Application, file: Path) -> Application:
 
 
 def answered(file: Path) -> Counter[str]:
-    """Count what was answered so far, such as `ElasticMapReduce.DescribeCluster 200`."""
+    """Count the calls so far by operation and status: `ElasticMapReduce.DescribeCluster 200`."""
     return Counter(file.read_text().splitlines())

@@ -1,6 +1,6 @@
 """The command line: `python -m sandbox up | down | status`.
 
-What a shell may evaluate goes to stdout; everything for people goes to stderr.
+Shell assignments go to stdout; messages for the reader go to stderr.
 """
 
 import re
@@ -21,7 +21,7 @@ from sandbox.errors import SandboxError
 from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, EmrPace, Sandbox
 
 app = typer.Typer(
-    help="An AWS account on this machine, with the stack deployed to it.",
+    help="An emulated AWS account on this machine, with the stack deployed to it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,27 +32,29 @@ people = Console(stderr=True, highlight=False)
 @app.command()
 def up(  # noqa: PLR0913 - each is an option of the command
     *,
-    port: Annotated[int, typer.Option(help="Where the account listens.")] = DEFAULT_PORT,
-    detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = DEFAULT_PORT,
+    detach: Annotated[bool, typer.Option("--detach", help="Run in the background.")] = False,
     parameter: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the template.")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A template parameter.")
     ] = None,
     build: Annotated[bool, typer.Option(help="Build the template first.")] = True,
     launch_seconds: Annotated[
-        float, typer.Option(min=0, help="How long a cluster takes to become RUNNING.")
+        float, typer.Option(min=0, help="Seconds until a cluster is RUNNING.")
     ] = EmrPace.launch,
-    step_seconds: Annotated[float, typer.Option(min=0, help="How long a step takes.")] = (
+    step_seconds: Annotated[float, typer.Option(min=0, help="Seconds that a step runs.")] = (
         EmrPace.step
     ),
     end_seconds: Annotated[
-        float, typer.Option(min=0, help="How long a cluster is TERMINATING.")
+        float, typer.Option(min=0, help="Seconds that a cluster is TERMINATING.")
     ] = EmrPace.termination,
     emr_quotas: Annotated[
-        bool, typer.Option("--emr-quotas", help="Throttle EMR's API with its default quotas.")
+        bool, typer.Option("--emr-quotas", help="Throttle EMR's API at its default quotas.")
     ] = False,
-    latency_ms: Annotated[float, typer.Option(min=0, help="Hold each answer back so long.")] = 0,
+    latency_ms: Annotated[
+        float, typer.Option(min=0, help="Delay each response by so many milliseconds.")
+    ] = 0,
 ) -> None:
-    """Start the account, deploy the stack, and print what to export to use it."""
+    """Start the account, deploy the stack, and print the environment variables to use it."""
     try:
         parameters = dict(_pair(given) for given in parameter or [])
         pace = EmrPace(launch_seconds, step_seconds, end_seconds)
@@ -66,7 +68,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
 
 @app.command()
 def down() -> None:
-    """Stop the account. Whatever it held is gone."""
+    """Stop the account. All its data is deleted."""
     sandbox = record.running()
     record.forget()
     if sandbox is None:
@@ -78,10 +80,10 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Say where the account runs and how its stack is. Exits with 1 when none runs."""
+    """Print the account's endpoint and the stack's status. Exit with 1 if no sandbox is running."""
     sandbox = record.running()
     if sandbox is None:
-        people.print("No sandbox is running: `python -m sandbox up` starts one.")
+        people.print("No sandbox is running: start one with `python -m sandbox up`.")
         raise typer.Exit(1)
     people.print(f"endpoint  {sandbox.endpoint}")
     people.print(f"process   {sandbox.pid}")
@@ -90,7 +92,7 @@ def status() -> None:
 
 
 def exports(sandbox: Sandbox, outputs: dict[str, str]) -> list[str]:
-    """The shell lines that make AWS tools use the account, and name the stack's resources."""
+    """Shell lines that point AWS tools at the account and export the stack's outputs."""
     variables = sandbox.environment | {
         f"EMR_LOG_GUARD_{_upper(name)}": value for name, value in sorted(outputs.items())
     }
@@ -101,7 +103,7 @@ def _up(
     start: Callable[..., Sandbox], *, detach: bool, parameters: dict[str, str], build: bool
 ) -> None:
     if (other := record.running()) is not None:
-        message = f"a sandbox runs already at {other.endpoint}: `python -m sandbox down` first"
+        message = f"a sandbox runs at {other.endpoint}: stop it with `python -m sandbox down`"
         raise SandboxError(message)
     signal.signal(signal.SIGTERM, _interrupt)
     record.FOLDER.mkdir(exist_ok=True)
@@ -117,9 +119,9 @@ def _up(
             outputs = sandbox.deploy(parameters)
         sys.stdout.write("\n".join(exports(sandbox, outputs)) + "\n")
         sys.stdout.flush()
-        people.print(f"The account answers at {sandbox.endpoint}; its log is {sandbox.log}")
+        people.print(f"The account is running at {sandbox.endpoint}; its log is {sandbox.log}")
         if not detach:
-            people.print("Ctrl-C stops it.")
+            people.print("Press Ctrl-C to stop it.")
             _stay(sandbox)
         done = detach
     except KeyboardInterrupt:
@@ -133,20 +135,20 @@ def _up(
 def _stay(sandbox: Sandbox) -> None:
     while sandbox.alive():
         time.sleep(0.5)
-    message = f"the account ended by itself:\n{sandbox.logs_tail()}"
+    message = f"the account's process exited unexpectedly:\n{sandbox.logs_tail()}"
     raise SandboxError(message)
 
 
 def _pair(given: str) -> tuple[str, str]:
     name, equals, value = given.partition("=")
     if not (name and equals):
-        message = f"--parameter {given}: write NAME=VALUE"
+        message = f"--parameter {given}: expected NAME=VALUE"
         raise SandboxError(message)
     return name, value
 
 
 def _upper(name: str) -> str:
-    """An output's name as a shell variable: AlertsTopicArn is ALERTS_TOPIC_ARN."""
+    """An output's name as a shell variable: AlertsTopicArn becomes ALERTS_TOPIC_ARN."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
 
 

@@ -1,4 +1,4 @@
-"""The project's template, built and deployed by the SAM CLI as it would be to AWS."""
+"""Builds and deploys the project's template with the SAM CLI, as for AWS."""
 
 import json
 import os
@@ -23,10 +23,10 @@ REACHES_NO_AWS = {
 
 
 def build(template: Path = TEMPLATE, into: Path = BUILT.parent) -> Path:
-    """Build a template for this machine's processor and return the built template.
+    """Build a template for this machine's architecture and return the path of the built template.
 
     Raises:
-        SandboxError: `sam build` failed; the message has its last lines.
+        SandboxError: `sam build` failed; the message contains its last lines.
     """
     _sam(
         ["build", "--cached", "--template", str(template), "--build-dir", str(into),
@@ -42,9 +42,9 @@ def deploy(
     """Deploy a built template with the credentials and the endpoint of `environment`.
 
     Raises:
-        SandboxError: `sam deploy` failed; the message has its last lines.
+        SandboxError: `sam deploy` failed; the message contains its last lines.
     """
-    # In quotes, because SAM splits a bare value at its spaces.
+    # Quoted, because SAM splits an unquoted value at its spaces.
     given = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
     _sam(
         ["deploy", "--template-file", str(built), "--stack-name", stack,
@@ -65,7 +65,7 @@ def _sam(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if not sam.exists():
         message = f"{sam} is missing: run `make setup`"
         raise SandboxError(message)
-    # The layers' build takes uv and python3.13 from PATH.
+    # Building the layers requires uv and python3.13 on PATH.
     tools = [str(ROOT / ".venv" / name / "bin") for name in ("uv", "dev")]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     result = subprocess.run(

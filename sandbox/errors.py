@@ -1,5 +1,5 @@
-"""What can go wrong with the sandbox, told to the person who started it."""
+"""Errors of the sandbox, shown to the developer who started it."""
 
 
 class SandboxError(Exception):
-    """The sandbox could not do what was asked; the message says why and what to do."""
+    """The sandbox could not do what was requested; the message gives the reason and the fix."""

@@ -1,4 +1,4 @@
-"""What data engineers own in the account: roles, keys, a log bucket, clusters and their logs."""
+"""Creates what data engineers own in the account: roles, keys, a log bucket, clusters and logs."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NODES_ROLE_WITHOUT_KEY = "EMR_EC2_NoKmsRole"
 
 
 class Estate:
-    """The seed's steps: roles that may use the log keys, keys, and a bucket that sends events."""
+    """The steps of the seed: roles that may use the log keys, the keys, and a log bucket."""
 
     def __init__(self, account: Sandbox) -> None:
         self.account = account
@@ -26,13 +26,13 @@ class Estate:
         self._kms = account.client("kms")
 
     def make_roles(self, suffix: str = "") -> dict[str, str]:
-        """Step 1: the service role may describe keys, the nodes' role may encrypt with them.
+        """Step 1: create a service role that may describe keys, and a nodes' role that may encrypt.
 
         Args:
-            suffix: what to call them after, for a further pair.
+            suffix: appended to the roles' names, for a further pair.
 
         Returns:
-            The settings of a cluster that runs with them.
+            The RunJobFlow settings of a cluster that uses them.
         """
         keys = f"arn:aws:kms:*:{ACCOUNT_ID}:key/*"
         service, nodes = f"{SERVICE_ROLE}{suffix}", f"{NODES_ROLE}{suffix}"
@@ -47,7 +47,7 @@ class Estate:
         iam.attach_role_policy(RoleName=role, PolicyArn=policy["Policy"]["Arn"])
 
     def attach_conditional_policy(self, role: str) -> None:
-        """Attach what EMR's default policy has: a condition that is about no key."""
+        """Attach the condition of EMR's default policy, which is not about any key."""
         statement = {
             "Effect": "Allow",
             "Action": "iam:CreateServiceLinkedRole",
@@ -59,11 +59,11 @@ class Estate:
         )
 
     def make_role_without_key(self) -> None:
-        """Step 1 gone wrong: a nodes' role that may not use any key."""
+        """Step 1 with a mistake: create a nodes' role that may not use any key."""
         self._make_role(NODES_ROLE_WITHOUT_KEY, "ec2", {"s3:PutObject": "arn:aws:s3:::*/*"})
 
     def make_key(self, alias: str, *, region: str | None = None, **settings: Any) -> str:  # noqa: ANN401
-        """Step 2: make a customer-managed key with an alias; return its ARN."""
+        """Step 2: create a customer-managed key with an alias; return its ARN."""
         kms = self.account.client("kms", region_name=region)
         key: dict[str, str] = kms.create_key(Description=alias, **settings)["KeyMetadata"]
         kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key["KeyId"])
@@ -74,15 +74,16 @@ class Estate:
         self._kms.disable_key(KeyId=arn)
 
     def delete_key(self, arn: str) -> None:
-        """Schedule a key's deletion."""
+        """Schedule a key for deletion."""
         self._kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
 
     def make_log_bucket(self, name: str = LOG_BUCKET, *, owner: str = ACCOUNT_ID) -> None:
-        """Make a bucket that sends its events to EventBridge.
+        """Create a bucket that sends its events to EventBridge.
 
         Args:
-            name: the bucket's.
-            owner: the account that owns it. Another one lets this one log to it, and look at it.
+            name: the bucket's name.
+            owner: the account that owns it. If it is another account, its bucket policy lets this
+            one write logs and read them.
         """
         s3 = self.account.client("s3", **root_user(owner))
         region = self.account.region
@@ -95,11 +96,11 @@ class Estate:
             s3.put_bucket_policy(Bucket=name, Policy=_document(*_shared(name)))
 
     def launch(self, name: str, **settings: Any) -> str:  # noqa: ANN401 - RunJobFlow's own
-        """Step 3: launch a cluster that logs to the bucket unless told otherwise; return its id.
+        """Step 3: launch a cluster that logs to the bucket by default; return its id.
 
         Args:
             name: the cluster's name.
-            settings: RunJobFlow's, laid over the usual ones; None takes a setting away.
+            settings: RunJobFlow parameters that override the defaults; None removes one.
         """
         usual = {
             "ReleaseLabel": "emr-7.12.0",
@@ -115,25 +116,25 @@ class Estate:
     def write_log(
         self, cluster_id: str, name: str, encryption: Mapping[str, str], *, bucket: str = LOG_BUCKET
     ) -> str:
-        """Step 4: write a log as EMR lays them out; return its key.
+        """Step 4: write a log object under the key that EMR would use; return that key.
 
         Args:
-            cluster_id: whose log it is.
-            name: its place below the cluster's folder, such as `node/i-1/daemons.log.gz`.
+            cluster_id: the cluster that the log belongs to.
+            name: the path below the cluster's folder, such as `node/i-1/daemons.log.gz`.
             encryption: PutObject's encryption arguments.
-            bucket: where it goes.
+            bucket: the bucket to write to.
         """
         key = f"clusters/{cluster_id}/{name}"
         self._s3.put_object(Bucket=bucket, Key=key, Body=b"a log line\n", **encryption)
         return key
 
     def state_of(self, cluster_id: str) -> str:
-        """What EMR says of a cluster's state."""
+        """The cluster's state as EMR returns it."""
         state: str = self._emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
         return state
 
     def _make_role(self, name: str, service: str, allowed: Mapping[str, str]) -> None:
-        """Make a role with these actions on these resources, in an instance profile for EC2."""
+        """Create a role with these actions on these resources, and its EC2 instance profile."""
         iam = self.account.client("iam")
         trust = {
             "Effect": "Allow",
@@ -152,7 +153,7 @@ class Estate:
 
 
 def _shared(bucket: str) -> list[dict[str, object]]:
-    """Let this account log to another account's bucket, and read what is in it.
+    """A bucket policy that lets this account write and read logs in another account's bucket.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-walkthroughs-managing-access-example2.html
     """

@@ -1,4 +1,4 @@
-"""A subscriber of the alerts topic, as another tool would be one."""
+"""A subscriber of the alerts topic, as another tool would be."""
 
 import json
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from sandbox.running import Sandbox
 
 type AlertMessage = dict[str, Any]
-"""The JSON of `emr-log-guard/alert/1`."""
+"""The JSON schema `emr-log-guard/alert/1`."""
 
 
 class Inbox:
-    """A queue that gets every alert; what was received is kept in the order of arrival."""
+    """A queue that receives every alert; received alerts are kept in the order of their arrival."""
 
     def __init__(self, account: Sandbox, topic_arn: str, name: str = "security-inbox") -> None:
         """Subscribe a new queue to the topic."""
@@ -37,7 +37,7 @@ class Inbox:
         self.alerts: list[AlertMessage] = []
 
     def receive(self) -> list[AlertMessage]:
-        """Take what has arrived since the last look."""
+        """Receive the alerts that arrived since the last call."""
         arrived: list[AlertMessage] = []
         while messages := self._sqs.receive_message(
             QueueUrl=self._queue, MaxNumberOfMessages=10
@@ -51,7 +51,7 @@ class Inbox:
         return arrived
 
     def about(self, cluster_id: str, kind: str | None = None) -> list[AlertMessage]:
-        """Take what has arrived, and name all alerts about a cluster, of one kind or of all."""
+        """Receive new alerts, and return all alerts about a cluster, optionally of one kind."""
         self.receive()
         return [
             alert

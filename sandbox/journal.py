@@ -1,4 +1,4 @@
-"""What the functions wrote into CloudWatch Logs."""
+"""Reads what the functions logged to CloudWatch Logs."""
 
 import json
 from typing import Any
@@ -15,12 +15,11 @@ class Journal:
         self._stack = stack
 
     def entries(self, function: str, **wanted: object) -> list[dict[str, Any]]:
-        """Give the entries of a function that have all of these fields.
+        """Return the log entries of a function that contain all of these fields.
 
         Args:
             function: The name of its folder, such as `check_cluster`.
-            wanted: Fields of the entry and their values.
-
+            wanted: Field names and their expected values.
         """
         wanted["service"] = function
         resource = self._cloudformation.describe_stack_resource(
@@ -37,7 +36,7 @@ class Journal:
 
 
 def _json(line: str) -> dict[str, Any]:
-    """Read a line; those of the service itself are no JSON."""
+    """Parse a line; lines of the Lambda service itself are not JSON."""
     try:
         entry = json.loads(line)
     except ValueError:

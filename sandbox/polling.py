@@ -1,18 +1,18 @@
-"""Waiting for what comes true after a while."""
+"""Waits for a condition that becomes true after a while."""
 
 import time
 from collections.abc import Callable
 
 POLL_SECONDS = 0.1
 PATIENCE = 240.0
-"""Longer than a Lambda retry takes to come, twice: a slow machine is no failure."""
+"""Twice the delay of a Lambda retry, so that a slow machine does not fail a test."""
 
 
 def wait_for[T](look: Callable[[], T], *, seconds: float = PATIENCE) -> T:
-    """What `look` answers as soon as it is true.
+    """Return the result of `look` as soon as it is truthy.
 
     Raises:
-        TimeoutError: it was not true within `seconds`; the message has the last answer.
+        TimeoutError: it was not truthy within `seconds`; the message contains the last result.
     """
     deadline = time.monotonic() + seconds
     while not (found := look()):

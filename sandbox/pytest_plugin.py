@@ -1,4 +1,4 @@
-"""Fixtures for tests that want an account: `pytest_plugins = ["sandbox.pytest_plugin"]`."""
+"""Fixtures for tests that need an account: `pytest_plugins = ["sandbox.pytest_plugin"]`."""
 
 import fcntl
 import os
@@ -14,20 +14,20 @@ from sandbox.running import EmrPace, Sandbox
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """One account for the whole session, with clusters that live fast."""
+    """One account for the whole session, in which clusters change their state quickly."""
     with Sandbox.start(emr=EmrPace(launch=0.3, step=0.1, termination=0.3)) as account:
         yield account
 
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., object]:
-    """`wait_for`: what a callable answers once it is true, or a failure after a deadline."""
+    """`wait_for`: the result of a callable once it is truthy, or a failure after a deadline."""
     return wait_for
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `sam build` makes of the template, once for all workers: the built template's path."""
+    """The path of the built template; `sam build` runs once for all workers."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""What is remembered of the one sandbox that the command line starts, in `.sandbox/`."""
+"""Stores in `.sandbox/` where the command line's sandbox is running."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ FILE = FOLDER / "account.json"
 
 
 def remember(sandbox: Sandbox) -> None:
-    """Write down where the sandbox runs."""
+    """Store the sandbox's process, port and log."""
     FOLDER.mkdir(exist_ok=True)
     known = {
         "pid": sandbox.pid,
@@ -24,12 +24,12 @@ def remember(sandbox: Sandbox) -> None:
 
 
 def forget() -> None:
-    """Forget it."""
+    """Delete the record."""
     FILE.unlink(missing_ok=True)
 
 
 def running() -> Sandbox | None:
-    """The sandbox that was remembered, if it still runs."""
+    """The recorded sandbox, if it is still running."""
     try:
         known = json.loads(FILE.read_text())
     except FileNotFoundError:

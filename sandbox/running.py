@@ -1,4 +1,4 @@
-"""A running account: started, deployed to, talked to and stopped."""
+"""A running account: start it, deploy to it, call it and stop it."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class EmrPace:
-    """How long the phases of a cluster's life take, in seconds."""
+    """How long the phases of a cluster's life cycle take, in seconds."""
 
     launch: float = 1.0
     step: float = 1.0
@@ -47,9 +47,9 @@ class EmrPace:
 
 
 class Sandbox:
-    """An account in a process of its own, on loopback only; leaving the context stops it.
+    """An account in its own process, on loopback only; leaving the context stops it.
 
-    Credentials are those of the account's root user. IAM is enforced for everyone else.
+    Its credentials are those of the root user. IAM is enforced for all other principals.
     """
 
     def __init__(self, *, port: int, region: str, pid: int, log: Path) -> None:
@@ -74,22 +74,22 @@ class Sandbox:
         retry_seconds: float = 1,
         detach: bool = False,
     ) -> Self:
-        """Start a fresh account and wait until it answers.
+        """Start a new account and wait until it responds.
 
         Args:
-            port: where it listens; None takes any free one.
-            region: the Region of `client` and `deploy`, unless they are told another.
-            emr: how fast clusters live.
-            emr_quotas: throttle EMR's API as an account does whose quotas nobody raised.
-            latency_ms: hold each answer back for so long, as a network does.
-            log: the file for what the account writes; None takes one that ends with it.
+            port: the port to listen on; None chooses a free one.
+            region: the default Region of `client` and `deploy`.
+            emr: how fast clusters change their state.
+            emr_quotas: throttle EMR's API at its default quotas.
+            latency_ms: delay each response by so many milliseconds.
+            log: the file for the account's output; None uses one that is deleted with the account.
             calls: the file for the calls that it answers, as `sandbox.calls` reads them.
-            faults: let `sandbox.faults` be injected, and retry asynchronous invocations.
-            retry_seconds: after how long Lambda first retries one; after twice that, once more.
-            detach: let it live on when this process ends.
+            faults: allow `sandbox.faults` to inject faults, and retry asynchronous invocations.
+            retry_seconds: the delay of Lambda's first retry; the second one takes twice as long.
+            detach: keep it running when this process exits.
 
         Raises:
-            SandboxError: the port is taken, or the account did not start.
+            SandboxError: the port is in use, or the account did not start.
         """
         folder = Path(tempfile.mkdtemp(prefix="emr-log-guard-"))
         try:
@@ -121,7 +121,7 @@ class Sandbox:
         if not python.exists():
             message = f"{python} is missing: run `make setup`"
             raise SandboxError(message)
-        # The socket is bound here and inherited: no other program can take the port meanwhile.
+        # We bind the socket here, and the child inherits it: no other program can take the port.
         with _listening(port) as listener, log.open("wb") as output:
             taken: int = listener.getsockname()[1]
             process = subprocess.Popen(
@@ -141,17 +141,17 @@ class Sandbox:
         return launched
 
     def in_region(self, region: str) -> Self:
-        """The same account, with another Region for `client` and `deploy`."""
+        """The same account, with another default Region for `client` and `deploy`."""
         return type(self)(port=self.port, region=region, pid=self.pid, log=self.log)
 
     @property
     def endpoint(self) -> str:
-        """The URL that answers for every service."""
+        """The URL of all services."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that make AWS tools talk to this settings."""
+        """The environment variables that point AWS tools at this account."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ADMIN,
@@ -160,7 +160,7 @@ class Sandbox:
         }
 
     def client(self, service: str, *, region_name: str | None = None, **credentials: str) -> Any:  # noqa: ANN401
-        """A boto3 client for `service`, the root user's unless other credentials are given."""
+        """A boto3 client for `service`; the root user's credentials are the default."""
         import boto3  # noqa: PLC0415 - the account's own process needs none of it
         from botocore.config import Config  # noqa: PLC0415
 
@@ -175,10 +175,10 @@ class Sandbox:
 
     @staticmethod
     def build() -> None:
-        """Build the project's template for this machine's processor; `deploy` takes it from there.
+        """Build the project's template for this machine's architecture, for `deploy` to use.
 
         Raises:
-            SandboxError: `sam build` failed; the message has its last lines.
+            SandboxError: `sam build` failed; the message contains its last lines.
         """
         deployment.build()
 
@@ -189,12 +189,12 @@ class Sandbox:
         *,
         built: Path = deployment.BUILT,
     ) -> dict[str, str]:
-        """Deploy a built template, the project's by default, and return the stack's outputs.
+        """Deploy a built template, by default the project's, and return the stack's outputs.
 
-        The project's is built first if it never was.
+        The project's template is built first if it was never built.
 
         Raises:
-            SandboxError: `sam` failed; the message has its last lines.
+            SandboxError: `sam` failed; the message contains its last lines.
         """
         if built == deployment.BUILT and not built.exists():
             deployment.build()
@@ -210,24 +210,24 @@ class Sandbox:
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
     def stack_status(self, stack: str = DEFAULT_STACK) -> str | None:
-        """The status of a stack in CloudFormation's words, or None if there is no such stack."""
+        """The stack's status as CloudFormation returns it, or None if there is no such stack."""
         client: CloudFormationClient = self.client("cloudformation")
         stacks = client.list_stacks()["StackSummaries"]
         found = [each["StackStatus"] for each in stacks if each["StackName"] == stack]
         return found[0] if found else None
 
     def logs_tail(self, lines: int = 20) -> str:
-        """The last lines that the account wrote."""
+        """The last lines of the account's output."""
         if not self.log.exists():
             return ""
         with self.log.open(errors="replace") as log:
             return "".join(deque(log, maxlen=lines))
 
     def alive(self) -> bool:
-        """Whether the account's process runs."""
+        """Whether the account's process is running."""
         if self._process is not None:
             return self._process.poll() is None
-        # An ended process that nobody has waited for still has its id, but no socket.
+        # A zombie process still has its id, but no socket.
         try:
             os.kill(self.pid, 0)
             socket.create_connection((HOST, self.port), timeout=STOP_SECONDS).close()
@@ -236,7 +236,7 @@ class Sandbox:
         return True
 
     def stop(self) -> None:
-        """Stop the account and every function's process. Stopped already: nothing."""
+        """Stop the account and every function's process. Has no effect if it is already stopped."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
@@ -248,7 +248,7 @@ class Sandbox:
             self._process.wait()
 
     def __enter__(self) -> Self:
-        """Hand out the account that is running."""
+        """Return the running account."""
         return self
 
     def __exit__(
@@ -257,11 +257,11 @@ class Sandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop it."""
+        """Stop the account."""
         self.stop()
 
     def wait_until_ready(self) -> None:
-        """Return once the account answers.
+        """Return once the account responds.
 
         Raises:
             SandboxError: it did not start.
@@ -279,12 +279,12 @@ class Sandbox:
                     return
             except (OSError, urllib.error.URLError):
                 time.sleep(0.05)
-        message = f"the account did not answer within {READY_SECONDS} s:\n{self.logs_tail()}"
+        message = f"the account did not respond within {READY_SECONDS} s:\n{self.logs_tail()}"
         raise SandboxError(message)
 
 
 def root_user(account: str) -> dict[str, str]:
-    """Name an account's root user for `Sandbox.client`: any twelve digits are an account here."""
+    """Credentials of an account's root user for `Sandbox.client`; any twelve digits will do."""
     return {"aws_access_key_id": account, "aws_secret_access_key": account}
 
 
@@ -292,16 +292,16 @@ def _listening(port: int | None) -> socket.socket:
     try:
         return socket.create_server((HOST, port or 0), backlog=128)
     except OSError as error:
-        message = f"port {port} is taken: stop what listens there, or choose another with --port"
+        message = f"port {port} is in use: free it, or choose another with --port"
         raise SandboxError(message) from error
 
 
 def _environment(port: int, region: str) -> dict[str, str]:
-    """The account's environment, which its functions inherit: no AWS setting of the developer's."""
+    """The environment of the account and its functions, without the developer's AWS settings."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        # Functions start faster when they may write the code that they compile.
+        # Functions start faster if they may write bytecode files.
         if not name.startswith(("AWS_", "PYTHON")) and name != "VIRTUAL_ENV"
     }
     return kept | {
@@ -315,7 +315,7 @@ def _environment(port: int, region: str) -> dict[str, str]:
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": region,
-        "SFN_WAIT_SCALE": "0.02",  # a state machine tries again fifty times sooner
+        "SFN_WAIT_SCALE": "0.02",  # state machines retry fifty times sooner
         "SFTP_ENABLED": "0",
     }
 

@@ -1,28 +1,28 @@
-"""What the starter of an account tells its process, through the environment."""
+"""Settings that the parent passes to the account's process, as environment variables."""
 
 import os
 
 SOCKET = "SANDBOX_SOCKET"
 """The file descriptor of the socket to serve on."""
 FOLDER = "SANDBOX_FOLDER"
-"""The folder of everything that the account writes; removed when it ends."""
+"""The folder for all files of the account; deleted when the account's process exits."""
 PARENT = "SANDBOX_PARENT"
-"""The process to end with, if any."""
+"""The parent process, if the account is to exit with it."""
 
 EMR_LAUNCH_SECONDS = "SANDBOX_EMR_LAUNCH_SECONDS"
 EMR_STEP_SECONDS = "SANDBOX_EMR_STEP_SECONDS"
 EMR_TERMINATION_SECONDS = "SANDBOX_EMR_TERMINATION_SECONDS"
 DEFAULT_SECONDS = 1.0
 EMR_QUOTAS = "SANDBOX_EMR_QUOTAS"
-"""Set where EMR throttles as it does in an account whose quotas nobody raised."""
+"""Set to throttle EMR's API at its default quotas."""
 CALLS = "SANDBOX_CALLS"
-"""The file to note calls in, if they are to be counted."""
+"""The file to record calls in, if they are to be counted."""
 LATENCY_MS = "SANDBOX_LATENCY_MS"
-"""How long each answer is held back, in milliseconds."""
+"""The delay of each response, in milliseconds."""
 FAULTS = "SANDBOX_FAULTS"
-"""Set where faults may be injected, and asynchronous invocations are retried."""
+"""Set to allow injected faults, and to retry asynchronous invocations."""
 
 
 def seconds(variable: str) -> float:
-    """How long a phase of a cluster's life takes."""
+    """The duration of a phase of a cluster's life cycle, from its variable."""
     return float(os.environ.get(variable, DEFAULT_SECONDS))

@@ -1,1 +1,1 @@
-"""Faults of AWS injected into the deployed stack, and what it makes of them: `make chaos`."""
+"""`make chaos`: injects AWS faults into the deployed stack, and verifies what it does."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.chaos`: runs rows, prints the table, and exits with 1 if one is not clean."""
+"""`python -m sandbox.chaos`: runs rows, prints the table, exits with 1 if a row is not clean."""
 
 import queue
 import shutil
@@ -21,16 +21,13 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def main(
-    rows: Annotated[
-        list[str] | None, typer.Argument(help="The rows to run; all of them unless named.")
-    ] = None,
+    rows: Annotated[list[str] | None, typer.Argument(help="The rows to run. Default: all.")] = None,
     *,
-    scale: Annotated[float, typer.Option(help="What to multiply AWS's own retry delays by.")] = 1
-    / 6,
-    jobs: Annotated[int, typer.Option(min=1, help="How many rows to run at once.")] = 2,
-    traces: Annotated[Path, typer.Option(help="The folder for what was not right.")] = FOLDER,
+    scale: Annotated[float, typer.Option(help="Factor for AWS's retry delays.")] = 1 / 6,
+    jobs: Annotated[int, typer.Option(min=1, help="How many rows to run concurrently.")] = 2,
+    traces: Annotated[Path, typer.Option(help="The folder for traces of discrepancies.")] = FOLDER,
 ) -> None:
-    """Inject faults into the deployed stack, and compare what it does with what is right."""
+    """Inject faults into the deployed stack, and compare what it does with what is expected."""
     known = {row.name: row for row in ROWS}
     if unknown := sorted(set(rows or ()) - known.keys()):
         message = f"{', '.join(unknown)}: choose from {', '.join(known)}"
@@ -42,7 +39,7 @@ def main(
     deployment.build()
     results = _run(chosen, scale, min(jobs, len(chosen)), traces)
     console.print(table(results[row.name] for row in chosen if row.name in results))
-    console.print(f"What was not right, and the guard's decisions about it, is in {traces}.")
+    console.print(f"Discrepancies, and the guard's decisions about them, are in {traces}.")
     unfinished = [row.name for row in chosen if row.name not in results]
     if unfinished:
         console.print(f"Not finished: {', '.join(unfinished)}")
@@ -51,7 +48,7 @@ def main(
 
 
 def _run(rows: list[Row], scale: float, jobs: int, traces: Path) -> dict[str, Result]:
-    """Run rows, in so many accounts at once; give their results by name."""
+    """Run rows in several accounts concurrently; return their results by name."""
     waiting: queue.SimpleQueue[Row] = queue.SimpleQueue()
     for row in rows:
         waiting.put(row)
@@ -75,7 +72,7 @@ def _run(rows: list[Row], scale: float, jobs: int, traces: Path) -> dict[str, Re
 
 
 def _try(lab: Lab, row: Row, traces: Path) -> Result:
-    """Run one row, and write down what was not right."""
+    """Run one row, and write the traces of its discrepancies."""
 
     def say(words: str) -> None:
         console.print(f"{time.strftime('%H:%M:%S')}  {row.name}: {words}", markup=False)

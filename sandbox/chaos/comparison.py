@@ -1,4 +1,4 @@
-"""What was alerted and terminated, held against what was to be: pure."""
+"""Compares alerts and terminations with the expected ones. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,9 +10,9 @@ POLICY_INVALID = "policy.invalid"
 OPENED = "finding.opened"
 SCHEDULED = "enforcement.scheduled"
 TEXT = 200
-"""How much of an alert's text tells it from others."""
+"""The number of characters of an alert's text that identify it."""
 GRACE_SECONDS = 60
-"""The grace of the stack that has one."""
+"""The grace period of the stack that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,18 @@ class Delivered:
     rules: tuple[str, ...]
     next_step: str
     id: str | None = None
-    """What tells a repeated delivery from another alert; None where alerts carry none."""
+    """Identifies repeated deliveries of one alert; None if alerts have no id."""
     at: float = 0.0
-    """When it arrived, in seconds since the clusters were launched."""
+    """When it arrived, in seconds since the clusters' launch."""
     text: str = ""
 
     @property
     def notices(self) -> frozenset[Notice]:
-        """Its kind with each of its rules."""
+        """Its kind, paired with each of its rules."""
         return frozenset((self.kind, rule) for rule in self.rules)
 
     def __str__(self) -> str:
-        """Write it in a line."""
+        """The alert as one line."""
         rules = ",".join(self.rules)
         return f"{self.at:6.1f} s  {self.kind} {rules} {self.next_step} {self.id or ''}".rstrip()
 
@@ -46,16 +46,16 @@ class Observed:
 
     delivered: Sequence[Delivered]
     over: Collection[str] = ()
-    """The clusters that were terminated, by id."""
+    """The ids of the terminated clusters."""
     scheduled: Collection[str] = ()
-    """The clusters with a schedule for their termination, by id."""
+    """The ids of the clusters with a termination schedule."""
     dead_letters: Sequence[str] = ()
-    """What each message in the dead-letter queue is."""
+    """A description of each message in the dead-letter queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """One thing that is not as it has to be."""
+    """One difference from what is expected."""
 
     cluster_id: str
     what: str
@@ -63,31 +63,31 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The discrepancies of one trial, by their kind."""
+    """The discrepancies of one trial, by kind."""
 
     lost: tuple[Discrepancy, ...] = ()
     double: tuple[Discrepancy, ...] = ()
     false: tuple[Discrepancy, ...] = ()
     left_over: tuple[Discrepancy, ...] = ()
     repeated: tuple[Discrepancy, ...] = field(default=(), compare=False)
-    """Alerts delivered again with the same id, which subscribers can tell: not held against it."""
+    """Repeated deliveries with the same id: not errors, because subscribers can recognise them."""
 
     @property
     def clean(self) -> bool:
-        """Whether all is as it has to be."""
+        """Whether there are no discrepancies."""
         return not (self.lost or self.double or self.false or self.left_over)
 
 
 def compare(
     expectations: Mapping[str, Expectation], observed: Observed, *, policy_alerts: bool = False
 ) -> Comparison:
-    """Compare what a stack did with what is right.
+    """Compare what a stack did with what is expected.
 
     Args:
-        expectations: What is right, by cluster id.
-        observed: What the stack did; alerts about other clusters do not count.
-        policy_alerts: Whether the policy was invalid for a while, so that this is alerted.
-
+        expectations: The expected outcome, by cluster id.
+        observed: What the stack did; alerts about other clusters are ignored.
+        policy_alerts: Whether the policy was invalid for a time, so that alerts about it are
+        expected.
     """
     lost: list[Discrepancy] = []
     double: list[Discrepancy] = []
@@ -114,7 +114,7 @@ def compare(
             if not each.notices & right_notices or each.notices - right_notices
         ]
         if cluster_id in observed.over and right.terminated is False:
-            false.append(Discrepancy(cluster_id, f"TERMINATED, which is wrong: {right.cluster}"))
+            false.append(Discrepancy(cluster_id, f"TERMINATED, but should not be: {right.cluster}"))
     bad, twice = _about_policy(by_cluster[""], policy_alerts=policy_alerts)
     return Comparison(
         lost=tuple(lost),
@@ -126,7 +126,7 @@ def compare(
 
 
 def distinct(delivered: Iterable[Delivered]) -> tuple[list[Delivered], list[Delivered]]:
-    """Tell first deliveries from those whose id was delivered before."""
+    """Separate first deliveries from repeated ones with the same id."""
     unique: list[Delivered] = []
     again: list[Delivered] = []
     ids: set[str | None] = set()
@@ -137,7 +137,7 @@ def distinct(delivered: Iterable[Delivered]) -> tuple[list[Delivered], list[Deli
 
 
 def surplus(delivered: Iterable[Delivered]) -> list[Delivered]:
-    """Name the alerts that say of each of their rules what was said before."""
+    """Return the alerts that add nothing to earlier ones about the same rules."""
     found = []
     known: set[Notice] = set()
     for each in delivered:
@@ -148,10 +148,10 @@ def surplus(delivered: Iterable[Delivered]) -> list[Delivered]:
 
 
 def _in_time(right: Expectation, delivered: Iterable[Delivered]) -> frozenset[Notice]:
-    """Name what is required as well, for people were notified of its rule within the grace.
+    """Return what is also required because security was notified within the grace period.
 
-    A notification counts from its last delivery: what is delivered again was on no record before,
-    since whoever delivered it died.
+    The last delivery of a notification counts: if it was delivered again, the first delivery was
+    not recorded, because the function that sent it was killed.
     """
     opened = [each for each in delivered if each.kind == OPENED]
     late = {each.id for each in opened if each.id is not None and each.at >= GRACE_SECONDS}
@@ -167,7 +167,7 @@ def _in_time(right: Expectation, delivered: Iterable[Delivered]) -> frozenset[No
 def _about_policy(
     delivered: Sequence[Delivered], *, policy_alerts: bool
 ) -> tuple[list[Discrepancy], list[Discrepancy]]:
-    """Name what was alerted about the policy: without a cause, and again with the same words."""
+    """Return unexpected alerts about the policy, and alerts that repeat an earlier text."""
     unique, _ = distinct(each for each in delivered if each.kind == POLICY_INVALID)
     if not policy_alerts:
         return [Discrepancy("", str(each)) for each in unique], []
@@ -188,7 +188,7 @@ def _left_over(
         yield Discrepancy("", f"dead letter: {letter}")
     for cluster_id, right in expectations.items():
         if right.terminated and cluster_id not in observed.over:
-            yield Discrepancy(cluster_id, f"still alive: {right.cluster}")
+            yield Discrepancy(cluster_id, f"still running: {right.cluster}")
         alerted = any(each.kind == SCHEDULED for each in by_cluster.get(cluster_id, ()))
         if cluster_id in observed.scheduled and not alerted:
-            yield Discrepancy(cluster_id, f"scheduled, and nobody was notified: {right.cluster}")
+            yield Discrepancy(cluster_id, f"scheduled without a notification: {right.cluster}")

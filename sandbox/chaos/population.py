@@ -1,4 +1,4 @@
-"""The clusters of a trial and their log objects: launched, and read back from the account."""
+"""The clusters of a trial and their log objects: launches them and reads them back."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +10,9 @@ from sandbox.chaos.truth import SeenCluster
 from sandbox.estate import Estate
 
 GOOD_OBJECTS = 5
-"""The log objects of a good cluster."""
+"""The number of log objects of a compliant cluster."""
 MIXED_OBJECTS = (True, False, True, False, False)
-"""Which log objects are encrypted as they have to be, of a cluster where not all are."""
+"""For a cluster with non-compliant log objects: which of its log objects are compliant."""
 THREADS = 4
 
 
@@ -27,11 +27,11 @@ class Population:
 
     @property
     def log_uri(self) -> str:
-        """Where the clusters log to."""
+        """The log URI of the clusters."""
         return f"s3://{self.bucket}/clusters/"
 
     def launch(self) -> list[str]:
-        """Launch twenty clusters and write some fifty log objects; give the clusters' ids."""
+        """Launch twenty clusters and write some fifty log objects; return the clusters' ids."""
         wanted: list[tuple[str, dict[str, Any]]] = [
             *((f"good-{n}", {}) for n in range(7)),
             *((f"without-key-{n}", {"LogEncryptionKmsKeyId": None}) for n in range(5)),
@@ -53,7 +53,7 @@ class Population:
         return list(ids.values())
 
     def launch_one(self, name: str, **settings: Any) -> str:  # noqa: ANN401 - RunJobFlow's own
-        """Launch a cluster that is right unless its settings say otherwise; give its id."""
+        """Launch a cluster that is compliant unless its settings say otherwise; return its id."""
         usual = {"LogUri": self.log_uri, "LogEncryptionKmsKeyId": self.approved_key}
         return self.estate.launch(name, **(usual | settings))
 
@@ -63,7 +63,7 @@ class Population:
         self.estate.write_log(cluster_id, place, key if encrypted else {}, bucket=self.bucket)
 
     def seen(self, cluster_ids: Iterable[str]) -> list[SeenCluster]:
-        """Describe clusters as the account's APIs do."""
+        """Describe clusters with the account's APIs."""
         return [self._seen(cluster_id) for cluster_id in cluster_ids]
 
     def _seen(self, cluster_id: str) -> SeenCluster:
@@ -85,14 +85,14 @@ class Population:
         )
 
     def add_steps(self, cluster_ids: Iterable[str]) -> None:
-        """Have ordinary events about clusters: a step each, on those that run."""
+        """Cause ordinary events: add a step to each running cluster."""
         emr = self.estate.account.client("emr")
         for cluster_id in cluster_ids:
             if not self.estate.state_of(cluster_id).startswith("TERMINAT"):
                 emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[STEP])
 
     def terminate(self, cluster_ids: Sequence[str]) -> None:
-        """Terminate clusters as their owner, protected or not."""
+        """Terminate clusters as their owner would, protected or not."""
         emr = self.estate.account.client("emr")
         alive = [
             each for each in cluster_ids if not self.estate.state_of(each).startswith("TERMINAT")

@@ -1,4 +1,4 @@
-"""The table of a run, and the traces of what was not right."""
+"""The table of a run, and the traces of its discrepancies."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ COLUMNS = ("lost", "double", "false", "left_over", "repeated")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one row."""
+    """The result of one row."""
 
     fault: str
     seconds: float
@@ -21,11 +21,11 @@ class Result:
 
     @property
     def clean(self) -> bool:
-        """Whether every stack did what is right."""
+        """Whether no stack has a discrepancy."""
         return all(comparison.clean for comparison in self.comparisons.values())
 
     def cells(self) -> list[str]:
-        """Write the row: the number of discrepancies of each kind, by stack where there are any."""
+        """The cells of the row: the number of discrepancies of each kind, in total and by stack."""
         return [self.fault, *map(self._cell, COLUMNS), f"{self.seconds:.0f} s"]
 
     def _cell(self, column: str) -> str:
@@ -37,7 +37,7 @@ class Result:
         return f"{total} ({parts})" if total else "0"
 
     def traces(self) -> Iterable[tuple[Plan, str, Discrepancy]]:
-        """Name each discrepancy that counts, with its stack and its kind."""
+        """Yield each discrepancy that counts, with its stack and its kind."""
         for plan, comparison in self.comparisons.items():
             for column in COLUMNS[:-1]:
                 for each in getattr(comparison, column):

@@ -1,8 +1,7 @@
-"""The rows of the table: what is wrong, for how long, and what is right all the same.
+"""The rows of the table: the fault, its duration, and the outcome that is expected all the same.
 
-Outages are given in seconds of the trial. Lambda's retries and the queues' visibility
-timeouts are scaled down, so that an outage of 30 s outlasts the last retry as one of several
-minutes does on AWS.
+Outages are given in seconds of the trial. Lambda's retries and the queues' visibility timeouts are
+scaled down, so an outage of 30 s outlasts the last retry, as one of several minutes does on AWS.
 """
 
 import threading
@@ -28,7 +27,7 @@ EDIT_SECONDS = 0.5
 COPIES = 20
 REQUEST_COPIES = 5
 STALE_SECONDS = 2.5
-"""Soon enough after a change of the policy for a warm environment to have the former one."""
+"""Short enough that after a policy change, a warm environment still has the previous policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +35,17 @@ class Row:
     """One row of the table."""
 
     name: str
-    """What selects it, as in `make chaos ROWS=sns-down`."""
+    """The row's name, as in `make chaos ROWS=sns-down`."""
     fault: str
-    """What is wrong, for people."""
+    """A description of the fault."""
     play: Callable[[Trial], None]
     expect: Expect = expected
     policy_alerts: bool = False
-    """Whether the policy is invalid for a while, which has to be alerted."""
+    """Whether the policy is invalid for a time, so that alerts about it are expected."""
 
 
 def during(seconds: float, *faults: Fault) -> Callable[[Trial], None]:
-    """Launch the clusters while these faults are in force for so long."""
+    """Launch the clusters while these faults are active, for so many seconds."""
 
     def play(trial: Trial) -> None:
         with trial.fault(*faults, seconds=seconds):
@@ -56,7 +55,7 @@ def during(seconds: float, *faults: Fault) -> Callable[[Trial], None]:
 
 
 def policy_deleted(trial: Trial) -> None:
-    """Delete the policy before the launches, and write it again 25 s later."""
+    """Delete the policy before the launches, and write it again after 25 s."""
     for stack in trial.stacks:
         stack.delete_policy()
     trial.launch()
@@ -65,7 +64,7 @@ def policy_deleted(trial: Trial) -> None:
 
 
 def policy_edited(trial: Trial) -> None:
-    """Edit the policy fifty times; every other version is invalid, and the last is valid."""
+    """Edit the policy fifty times; every other version is invalid, the last one is valid."""
 
     def edit(stack: ChaosStack) -> None:
         for number in range(1, EDITS + 1):
@@ -83,7 +82,7 @@ def policy_edited(trial: Trial) -> None:
 
 
 def terminations_fail(trial: Trial) -> None:
-    """Answer 500 to every TerminateJobFlows until its retries are used up; then owners do it."""
+    """Let every TerminateJobFlows fail with 500 until its last retry; then owners terminate."""
     for stack in trial.stacks:
         stack.set_visibility("EnforcementQueue", 10)
     fault = Fault("elasticmapreduce", "TerminateJobFlows", status=500, code="InternalFailure")
@@ -101,7 +100,7 @@ def terminations_fail(trial: Trial) -> None:
 
 
 def policy_switched(trial: Trial) -> None:
-    """Alert, then enforce, then alert again, while environments are warm, with events between."""
+    """Switch from alert to enforce and back while environments are warm, with events in between."""
     trial.set_policies(mode="alert", long_grace=True)
     trial.settle()
     trial.launch()
@@ -114,7 +113,7 @@ def policy_switched(trial: Trial) -> None:
 
 
 def _ordinary_events(trial: Trial, name: str) -> None:
-    """Have every cluster send events, and a new one without a key be launched."""
+    """Have every cluster send events, and launch a new one without a key."""
     trial.watch(STALE_SECONDS)
     for stack in trial.stacks:
         stack.population.add_steps(trial.clusters[stack.plan])

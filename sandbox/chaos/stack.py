@@ -1,4 +1,4 @@
-"""A deployed stack of a trial: its policy, its alerts, its queues, and what it remembers."""
+"""A deployed stack of a trial: its policy, alerts, queues and findings table."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from sandbox.inbox import AlertMessage, Inbox
 from sandbox.running import Sandbox
 
 REGIONS = {Plan.ALERT: "us-east-1", Plan.ENFORCE: "us-west-2", Plan.GRACE: "eu-west-1"}
-"""Each stack has a Region of its own, so that none sees the clusters of another."""
+"""Each stack has its own Region, so it does not see the clusters of another one."""
 GRACE_MINUTES = {Plan.ALERT: 0, Plan.ENFORCE: 0, Plan.GRACE: 1}
 VISIBILITY_SECONDS = 720
 """The visibility timeout of the stack's queues."""
@@ -40,13 +40,12 @@ class ChaosStack:
 
     @classmethod
     def deploy(cls, account: Sandbox, plan: Plan, scale: float) -> "ChaosStack":
-        """Deploy a stack to a Region of its own, with keys and a log bucket beside it.
+        """Deploy a stack to its own Region, and create its keys and its log bucket.
 
         Args:
             account: The account, in any Region.
-            plan: What the stack does about findings.
-            scale: What to multiply the visibility timeout of its queues by.
-
+            plan: How the stack reacts to findings.
+            scale: The factor for the visibility timeout of its queues.
         """
         here = account.in_region(REGIONS[plan])
         estate = Estate(here)
@@ -78,12 +77,11 @@ class ChaosStack:
         return f"guard-{self.plan}"
 
     def policy(self, *, long_grace: bool = False, **changes: object) -> str:
-        """Write the policy document that the stack begins a trial with, or a changed one.
+        """The policy document that the stack starts a trial with, or a modified one.
 
         Args:
-            long_grace: Whether a grace, where the stack has one, outlasts the trial.
-            changes: Fields of the document.
-
+            long_grace: Whether the grace period, if the stack has one, outlasts the trial.
+            changes: Fields of the document to replace.
         """
         minutes = GRACE_MINUTES[self.plan] * (60 if long_grace else 1)
         document = {
@@ -118,7 +116,7 @@ class ChaosStack:
         self.account.client("ssm").delete_parameter(Name=self.outputs["PolicyParameterName"])
 
     def set_visibility(self, queue: str, seconds: float) -> None:
-        """Set how long a message is hidden from others once it was taken."""
+        """Set a queue's visibility timeout."""
         if queue in self.resources:
             self.account.client("sqs").set_queue_attributes(
                 QueueUrl=self.resources[queue],
@@ -126,13 +124,13 @@ class ChaosStack:
             )
 
     def receive(self) -> None:
-        """Take the alerts that have arrived, with the time."""
+        """Receive the alerts that have arrived, with their time of arrival."""
         self.received += [(time.monotonic(), alert) for alert in self.inbox.receive()]
 
     def busy(self) -> str:
-        """Say what is still on its way in the stack; nothing when all is done.
+        """Describe what the stack still has to process; empty if nothing.
 
-        A message that is to come later is not: it asks what became of a termination.
+        Delayed messages do not count: they only check the outcome of a termination.
         """
         sqs = self.account.client("sqs")
         for queue in self._queues():
@@ -148,7 +146,7 @@ class ChaosStack:
         return ""
 
     def schedules(self) -> list[str]:
-        """Name the clusters with a schedule for their termination."""
+        """The clusters with a termination schedule."""
         group = self.resources.get("EnforcementSchedules")
         if group is None:
             return []
@@ -156,7 +154,7 @@ class ChaosStack:
         return [each["Name"] for each in scheduler.list_schedules(GroupName=group)["Schedules"]]
 
     def replay(self) -> str:
-        """Replay the dead letters as an operator does; give what the command wrote."""
+        """Replay the dead letters as an operator does; return the command's output."""
         done = subprocess.run(
             [sys.executable, "-m", "emr_log_guard.cli", "replay", "--stack", self.name,
              "--dead-letters", "--yes", "--max", "1000"],
@@ -171,7 +169,7 @@ class ChaosStack:
         return done.stdout + done.stderr
 
     def dead_letters(self) -> list[str]:
-        """Say what is in the dead-letter queue, up to ten messages, and leave it there."""
+        """Describe up to ten messages in the dead-letter queue, and leave them there."""
         found = self.account.client("sqs").receive_message(
             QueueUrl=self.outputs["DeadLetterQueueUrl"],
             MaxNumberOfMessages=LETTERS,
@@ -180,7 +178,7 @@ class ChaosStack:
         return [each["Body"] for each in found.get("Messages", ())]
 
     def review(self) -> str | None:
-        """Have everything reviewed that is open, as every hour; give the error, if it failed."""
+        """Run the hourly review of open findings; return the error if it failed."""
         event = json.loads((ROOT / "events" / "scheduled-review.json").read_text())
         answer = self.account.client("lambda").invoke(
             FunctionName=self.resources["ReviewFindingsFunction"], Payload=json.dumps(event)
@@ -188,7 +186,7 @@ class ChaosStack:
         return answer["Payload"].read().decode() if answer.get("FunctionError") else None
 
     def observed(self, over: Collection[str], began: float) -> Observed:
-        """Give what the stack did since a trial began."""
+        """What the stack did since a trial began."""
         self.receive()
         return Observed(
             delivered=[_delivered(at - began, alert) for at, alert in self.received],
@@ -198,7 +196,7 @@ class ChaosStack:
         )
 
     def history(self, cluster_id: str) -> list[str]:
-        """Give the decisions that the guard recorded about a cluster, the oldest first."""
+        """The decisions that the guard recorded about a cluster, oldest first."""
         found = self.account.client("dynamodb").query(
             TableName=self.outputs["FindingsTableName"],
             KeyConditionExpression="pk = :pk AND begins_with(sk, :history)",
@@ -207,7 +205,7 @@ class ChaosStack:
         return [_decision(json.loads(item["decision"]["S"])) for item in found["Items"]]
 
     def forget(self) -> None:
-        """Have the stack begin the next trial: nothing open, queued or received."""
+        """Reset the stack for the next trial: no open findings, messages or received alerts."""
         table, dynamodb = self.outputs["FindingsTableName"], self.account.client("dynamodb")
         for page in dynamodb.get_paginator("scan").paginate(TableName=table):
             for item in page["Items"]:
@@ -225,7 +223,7 @@ class ChaosStack:
 
 
 def _resources(account: Sandbox, stack: str) -> dict[str, str]:
-    """Name the resources of a stack, by their names in the template."""
+    """The resources of a stack, by their logical ids."""
     pages = (
         account.client("cloudformation")
         .get_paginator("list_stack_resources")
@@ -251,7 +249,7 @@ def _delivered(at: float, alert: AlertMessage) -> Delivered:
 
 
 def _decision(record: Mapping[str, Any]) -> str:
-    """Write a decision as the guard recorded it in a line."""
+    """A recorded decision as one line."""
     what = "; ".join(record["decided"])
     by = f"{record['by']} ({record['invocation'][:8]})"
     state, version = record["cluster_state"], record["policy_version"]

@@ -1,4 +1,4 @@
-"""A trial: clusters launched under three stacks while something is wrong, and what became of it."""
+"""A trial: clusters launched under three stacks while a fault is active, and the outcome."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,18 +16,18 @@ from sandbox.faults.injecting import Faults
 from sandbox.running import Sandbox
 
 RETRY_SECONDS = 60
-"""After how long Lambda first retries an asynchronous invocation; after twice that, once more."""
+"""The delay of Lambda's first retry of an asynchronous invocation; the second takes twice that."""
 PACE = EmrPace(launch=6, step=1, termination=2)
-"""Clusters that send events of each state while the fault lasts."""
+"""Clusters that send events of each state while the fault is active."""
 MEET_SECONDS = 60
-"""How long functions may take to make a call that meets a fault."""
+"""How long functions may take to make the first call that the fault affects."""
 SETTLE_SECONDS = 240
-"""How long a trial waits for the stacks to finish, at most; what is left then counts."""
+"""How long a trial waits for the stacks to finish; whatever remains then counts as left over."""
 QUIET_SECONDS = 4
 REPLAYS = 6
 POLL_SECONDS = 0.5
 CLAIM_SECONDS = 40
-"""How long to wait between two replays that left something."""
+"""The delay between two replays if the first one left messages."""
 
 type Expect = Callable[[SeenCluster, Plan, str], Expectation]
 type Say = Callable[[str], None]
@@ -35,7 +35,7 @@ type Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Lab:
-    """An account with three stacks, in which one trial follows another."""
+    """An account with three stacks, for several trials in sequence."""
 
     account: Sandbox
     stacks: Sequence[ChaosStack]
@@ -55,7 +55,7 @@ class Lab:
             yield lab
 
     def warm_up(self) -> None:
-        """Start the functions' environments: cold starts would outlast the faults."""
+        """Start the functions' environments, because cold starts would outlast the faults."""
         warming = Trial(self, lambda _: None)
         warming.prepare()
         warming.launch()
@@ -78,7 +78,7 @@ class Trial:
         return self.lab.stacks
 
     def prepare(self) -> None:
-        """Begin anew, with the usual policy."""
+        """Reset the stacks, with the default policy."""
         self.lab.faults.inject()
         self.set_policies()
         self.settle(retries=False)
@@ -87,7 +87,7 @@ class Trial:
         self.began = time.monotonic()
 
     def set_policies(self, *, long_grace: bool = False, **changes: object) -> None:
-        """Write the policy of every stack, the usual one or with changes."""
+        """Write the policy of every stack: the default one or a modified one."""
         for stack in self.stacks:
             stack.set_policy(stack.policy(long_grace=long_grace, **changes))
 
@@ -101,7 +101,7 @@ class Trial:
 
     @contextmanager
     def fault(self, *faults: Fault, seconds: float) -> Iterator[None]:
-        """Have faults in force from now on, for so long after a function first met one."""
+        """Activate faults, for so many seconds after the first call that they affect."""
         before = self.lab.faults.met()
         with self.lab.faults.injected(*faults):
             yield
@@ -112,7 +112,7 @@ class Trial:
         self.say(f"healed after {time.monotonic() - self.began:.0f} s")
 
     def watch(self, seconds: float) -> None:
-        """Take alerts for a while, as they come."""
+        """Receive alerts as they arrive, for so many seconds."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for stack in self.stacks:
@@ -120,12 +120,11 @@ class Trial:
             time.sleep(POLL_SECONDS)
 
     def settle(self, *, schedules: bool = True, retries: bool = True) -> None:
-        """Wait until the functions ask nothing any more, and nothing is queued or scheduled.
+        """Wait until the functions make no more calls, and nothing is queued or scheduled.
 
         Args:
             schedules: Whether to wait for schedules, too.
-            retries: Whether to stay quiet for longer than Lambda waits before a last retry.
-
+            retries: Whether there must be no calls for longer than Lambda's longest retry delay.
         """
         quiet_seconds = QUIET_SECONDS + (2 * RETRY_SECONDS * self.lab.scale if retries else 0)
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -139,10 +138,10 @@ class Trial:
                 calls, quiet_since = now, time.monotonic()
             elif time.monotonic() - quiet_since > quiet_seconds:
                 return
-        self.say(f"not settled after {SETTLE_SECONDS} s: {waiting or 'functions are at work'}")
+        self.say(f"not settled after {SETTLE_SECONDS} s: {waiting or 'functions are running'}")
 
     def recover(self) -> None:
-        """Let the stacks finish, replay dead letters until none is left, and review once."""
+        """Let the stacks finish, replay dead letters until none is left, and run one review."""
         self.settle()
         for number in range(REPLAYS):
             letters = {stack.plan: len(stack.dead_letters()) for stack in self.stacks}
@@ -160,13 +159,13 @@ class Trial:
         self.settle()
 
     def seen(self) -> dict[Plan, list[SeenCluster]]:
-        """Describe the clusters as the account's APIs do."""
+        """Describe the clusters with the account's APIs."""
         return {
             stack.plan: stack.population.seen(self.clusters[stack.plan]) for stack in self.stacks
         }
 
     def compare(self, expect: Expect, *, policy_alerts: bool) -> dict[Plan, Comparison]:
-        """Compare what each stack did with what is right."""
+        """Compare what each stack did with what is expected."""
         seen = self.seen()
         return {
             stack.plan: compare(
@@ -181,7 +180,7 @@ class Trial:
         }
 
     def clean_up(self) -> None:
-        """Terminate the clusters as their owners, so that the next trial has its own alone."""
+        """Terminate the clusters as their owners, so that they do not appear in the next trial."""
         for stack in self.stacks:
             stack.population.terminate(self.clusters.get(stack.plan, ()))
 

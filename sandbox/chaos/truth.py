@@ -1,6 +1,6 @@
-"""What has to be alerted and terminated, derived from the account itself: pure.
+"""The expected alerts and terminations, derived from the account itself. Pure.
 
-None of the guard's own code is used, so that its mistakes are not repeated here.
+It uses none of the guard's code, so the guard's errors are not repeated here.
 """
 
 from collections.abc import Iterable
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 EXEMPT = "exempt-"
-"""How the names of the clusters begin that the policy exempts from every rule."""
+"""The name prefix of clusters that the policy exempts from every rule."""
 ENFORCED = frozenset({"EMRLOG-002", "EMRLOG-006", "EMRLOG-101"})
-"""The rules that a cluster is terminated for in the stacks that enforce."""
+"""The rules for which the enforcing stacks terminate clusters."""
 
 type Notice = tuple[str, str]
-"""An alert's kind, and one rule that it is about."""
+"""An alert's kind, and one of its rules."""
 
 
 class Plan(StrEnum):
-    """How a stack was deployed."""
+    """How a stack is deployed."""
 
     ALERT = "alert"
     ENFORCE = "enforce"
-    """Without any grace."""
+    """Enforce mode without a grace period."""
     GRACE = "grace"
-    """Enforce, with a grace of one minute."""
+    """Enforce mode with a grace period of one minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenCluster:
-    """A cluster as the account's own APIs describe it."""
+    """A cluster as the account's APIs describe it."""
 
     id: str
     name: str
@@ -37,15 +37,15 @@ class SeenCluster:
     protected: bool
     state: str
     object_encryption: tuple[str, ...] = ()
-    """How S3 encrypts each of its log objects: `AES256` or `aws:kms`."""
+    """The encryption of each of its log objects: `AES256` or `aws:kms`."""
 
     @property
     def over(self) -> bool:
-        """Whether it is being terminated, or was."""
+        """Whether it is terminating or terminated."""
         return self.state.startswith("TERMINAT")
 
     def broken(self, approved_key: str) -> frozenset[str]:
-        """Name the rules that it breaks."""
+        """The rules that it violates."""
         rules = set()
         if self.log_uri is None:
             rules.add("EMRLOG-001")
@@ -58,33 +58,33 @@ class SeenCluster:
         return frozenset() if self.name.startswith(EXEMPT) else frozenset(rules)
 
     def due(self, approved_key: str) -> frozenset[str]:
-        """Name the rules that a stack which enforces terminates it for, unless it is protected."""
+        """The rules for which an enforcing stack terminates it, unless it is protected."""
         return self.broken(approved_key) & ENFORCED
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What is right for one cluster under one stack."""
+    """The expected outcome for one cluster under one stack."""
 
     required: frozenset[Notice] = frozenset()
-    """What has to be alerted, each once."""
+    """The alerts that must be sent, each exactly once."""
     allowed: frozenset[Notice] = frozenset()
-    """What may be alerted beside it, once."""
+    """Further alerts that may be sent once."""
     overtaken: frozenset[Notice] = frozenset()
-    """What is required only where people could be notified before the grace was over."""
+    """Alerts required only if security could be notified before the grace period was over."""
     terminated: bool | None = False
-    """Whether the guard has to terminate it; None where its owner does."""
+    """Whether the guard must terminate it; None if its owner does."""
     cluster: str = field(default="", compare=False)
-    """The cluster's name, for people."""
+    """The cluster's name, for messages."""
 
 
 def notices(kind: str, rules: Iterable[str]) -> frozenset[Notice]:
-    """Give an alert's kind with each of its rules."""
+    """An alert's kind, paired with each of its rules."""
     return frozenset((kind, rule) for rule in rules)
 
 
 def expected(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
-    """Say what is right once every fault is over, whatever happened before."""
+    """The expected outcome once every fault is over, whatever happened before."""
     due = cluster.due(approved_key) if plan is not Plan.ALERT else frozenset()
     ending = "enforcement.skipped" if cluster.protected else "enforcement.done"
     return Expectation(
@@ -96,9 +96,9 @@ def expected(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation
 
 
 def expected_later(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
-    """Say what is right where a policy comes into force after people were notified.
+    """The expected outcome if a policy takes effect only after security was notified.
 
-    That a termination follows now may be alerted, without a grace, too.
+    The upcoming termination may then be announced even without a grace period.
     """
     usual = expected(cluster, plan, approved_key)
     due = cluster.due(approved_key) if plan is Plan.ENFORCE else frozenset()
@@ -106,9 +106,9 @@ def expected_later(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expec
 
 
 def expected_refused(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
-    """Say what is right where EMR refused every termination, and the owner terminated later.
+    """The expected outcome if EMR refused every termination and the owner terminated later.
 
-    What is wrong with log objects outlives their cluster: no termination resolves it.
+    Findings about log objects outlive their cluster: no termination resolves them.
     """
     usual = expected(cluster, plan, approved_key)
     if not usual.terminated:
@@ -121,9 +121,9 @@ def expected_refused(cluster: SeenCluster, plan: Plan, approved_key: str) -> Exp
 
 
 def expected_switched(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
-    """Say what is right where the policy was alert, then enforce, then alert again.
+    """The expected outcome if the policy was alert, then enforce, then alert again.
 
-    The stack with a grace has one that outlasts the change: what was scheduled is cancelled.
+    If a stack has a grace period, it outlasts the change: scheduled terminations are cancelled.
     """
     usual = expected_later(cluster, plan, approved_key)
     due = cluster.due(approved_key) if plan is not Plan.ALERT else frozenset()
@@ -141,4 +141,4 @@ def expected_switched(cluster: SeenCluster, plan: Plan, approved_key: str) -> Ex
 
 
 LAUNCHED_LAST = "after-the-switch-back"
-"""The name of the cluster that is launched when the policy is in mode alert again."""
+"""The name of the cluster that is launched after the policy is back in alert mode."""

@@ -1,7 +1,8 @@
-"""Where MiniStack differs from AWS in what the guard looks at, one module a difference.
+"""Patches for MiniStack where it differs from AWS in ways that matter here, one module each.
 
-Each module names the AWS page that it follows, and has a test of its own in `tests/sandbox`, which
-talks to the account through boto3 only: a module is dropped when its test passes without it.
+The first line of a module says which AWS behaviour it restores, and whether the patch can be
+offered to MiniStack upstream. Each module links the AWS page that it follows and has its own test
+in `tests/sandbox`, which uses only boto3: once the test passes without a patch, delete the patch.
 """
 
 from sandbox.corrections import (
@@ -75,10 +76,10 @@ CORRECTIONS = (
     cloudtrail_events,
     cloudwatch_embedded_metrics,
 )
-"""In the order of installation: a later one wraps the earlier."""
+"""In the order of installation: a later patch wraps an earlier one."""
 
 
 def install() -> None:
-    """Correct the MiniStack of this process."""
+    """Patch the MiniStack of this process."""
     for correction in CORRECTIONS:
         correction.install()

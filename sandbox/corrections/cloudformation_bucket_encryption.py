@@ -1,4 +1,4 @@
-"""A bucket that a stack creates encrypts by default as its template says.
+"""CloudFormation applies a bucket's BucketEncryption property. Upstream: yes.
 
 MiniStack's CloudFormation drops the property.
 
@@ -12,7 +12,7 @@ from sandbox.corrections.hooks import part, settle_provisioned
 
 
 def install() -> None:
-    """Write the default down with the bucket, whenever a stack creates or changes one."""
+    """Store the default encryption whenever a stack creates or updates a bucket."""
     settle_provisioned("AWS::S3::Bucket", _encrypt)
 
 

@@ -1,6 +1,7 @@
-"""A stack may have alarms on metric math; MiniStack's CloudFormation refuses them.
+"""CloudFormation creates alarms on metric math expressions. Upstream: yes.
 
-Such an alarm can be described, and stays as it was made: the expression is not evaluated.
+MiniStack's CloudFormation refuses them. With this patch such an alarm can be described but keeps
+its initial state: the expression is not evaluated.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
@@ -14,7 +15,7 @@ _OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "
 
 
 def install() -> None:
-    """Let the record of an alarm be made from `Metrics`, too."""
+    """Create an alarm's record from `Metrics`, too."""
     wrap("services.cloudformation.provisioners", "_cw_metric_alarm_record", _with_expressions)
 
 

@@ -1,6 +1,6 @@
-"""State machines of a template may be defined in YAML.
+"""CloudFormation accepts state machine definitions in YAML. Upstream: yes.
 
-MiniStack reads the definition that a template points to as JSON only.
+MiniStack parses the definition that a template refers to as JSON only.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-stepfunctions-statemachine.html
 """
@@ -14,10 +14,10 @@ from sandbox.corrections.hooks import wrap
 
 
 def in_json(definition: Callable[[Mapping[str, Any]], str]) -> Callable[[Mapping[str, Any]], str]:
-    """Give every definition in JSON, of which YAML is a superset."""
+    """Convert every definition to JSON; YAML is a superset of JSON."""
 
     def defined(properties: Mapping[str, Any]) -> str:
-        # MiniStack's own environment has it, the one that starts the sandbox need not.
+        # MiniStack's environment has PyYAML; the environment that starts the sandbox may not.
         read = import_module("yaml").safe_load
         return json.dumps(read(definition(properties)))
 
@@ -25,5 +25,5 @@ def in_json(definition: Callable[[Mapping[str, Any]], str]) -> Callable[[Mapping
 
 
 def install() -> None:
-    """Correct what CloudFormation makes of state machines."""
+    """Patch how CloudFormation creates state machines."""
     wrap("services.cloudformation.provisioners", "_sfn_definition", in_json)

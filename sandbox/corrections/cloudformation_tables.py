@@ -1,4 +1,4 @@
-"""A table that a stack creates has the settings that its template names.
+"""CloudFormation applies a table's TTL, recovery and encryption settings. Upstream: yes.
 
 MiniStack's CloudFormation drops TimeToLiveSpecification and PointInTimeRecoverySpecification, and
 SSESpecification when it creates the table.
@@ -12,7 +12,7 @@ from sandbox.corrections.hooks import part, settle_provisioned
 
 
 def install() -> None:
-    """Apply the settings whenever a stack creates or changes a table."""
+    """Apply the settings whenever a stack creates or updates a table."""
     settle_provisioned("AWS::DynamoDB::Table", _apply)
 
 
@@ -39,7 +39,7 @@ def _apply(name: str, properties: dict[str, Any]) -> None:
 
 
 def _encryption(specification: dict[str, Any] | None) -> dict[str, Any] | None:
-    """CloudFormation's words for it in the API's."""
+    """Convert CloudFormation's names to the API's."""
     if not specification:
         return None
     more = {name: value for name, value in specification.items() if name != "SSEEnabled"}
@@ -47,4 +47,4 @@ def _encryption(specification: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 _TRUE = (True, "true")
-"""CloudFormation gives parameters' values as text."""
+"""CloudFormation passes parameter values as text."""

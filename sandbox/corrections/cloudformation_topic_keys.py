@@ -1,6 +1,6 @@
-"""A topic that a stack creates is encrypted with the key that its template names.
+"""CloudFormation applies a topic's KmsMasterKeyId property. Upstream: yes.
 
-MiniStack's CloudFormation drops the key.
+MiniStack's CloudFormation drops the property.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-topic.html
 """
@@ -11,7 +11,7 @@ from sandbox.corrections.hooks import part, settle_provisioned
 
 
 def install() -> None:
-    """Write the key down with the topic, whenever a stack creates or changes one."""
+    """Store the key whenever a stack creates or updates a topic."""
     settle_provisioned("AWS::SNS::Topic", _encrypt)
 
 

@@ -1,7 +1,8 @@
-"""`AWS API Call via CloudTrail` events of RunJobFlow, of KMS, and of UpdateObjectEncryption.
+"""EventBridge receives `AWS API Call via CloudTrail` events of EMR, KMS and S3. Upstream: no.
 
-MiniStack sends none. On AWS a trail has to log management events for them to come, and data events
-of the bucket for the last.
+MiniStack sends none. This patch covers only RunJobFlow, the KMS calls that change keys and aliases,
+and UpdateObjectEncryption, too few to be useful to others. On AWS these events require a trail that
+logs management events and, for UpdateObjectEncryption, data events of the bucket.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
@@ -40,13 +41,13 @@ KMS_CALLS = {
     "_schedule_key_deletion": "ScheduleKeyDeletion",
     "_update_alias": "UpdateAlias",
 }
-"""MiniStack's functions for the calls that may change what a key or an alias is good for."""
+"""MiniStack's functions for the calls that may change whether a key or an alias can be used."""
 SECRETS = ("EncryptedKeyMaterial", "ImportToken")
-"""What CloudTrail does not log of a request."""
+"""Request parameters that CloudTrail does not log."""
 
 
 def as_logged(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """A request or an answer in CloudTrail's spelling: names begin in lower case."""
+    """A request or response in CloudTrail's spelling: names begin with a lower-case letter."""
     match value:
         case dict():
             return {name[:1].lower() + name[1:]: as_logged(each) for name, each in value.items()}
@@ -64,15 +65,15 @@ def send(
     response: Response,
     **more: Any,  # noqa: ANN401 - any JSON
 ) -> None:
-    """Send the event about a call that was answered, well or not.
+    """Send the event for a call that succeeded or failed.
 
     Args:
         service: The event's source, without `aws.`.
         endpoint: The service's endpoint, without the Region.
         call: The call's name.
-        request: What was asked, in AWS's spelling.
-        response: What was answered.
-        more: Fields of the record, laid over the usual ones.
+        request: The request, in AWS's spelling.
+        response: The response.
+        more: Fields of the record that override the default ones.
     """
     account, region = account_and_region()
     caller = part("core.iam_evaluator", "caller_arn")()
@@ -110,7 +111,7 @@ def send(
 
 
 def kind(caller: str) -> str:
-    """The type of a caller, in CloudTrail's words."""
+    """The type of a caller, as CloudTrail names it."""
     if ":assumed-role/" in caller:
         return "AssumedRole"
     return "IAMUser" if ":user/" in caller else "Root"
@@ -119,7 +120,7 @@ def kind(caller: str) -> str:
 def telling(
     service: str, endpoint: str, call: str
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Send an event after each answer of a handler."""
+    """Send an event after each response of a handler."""
 
     def around(handle: Callable[..., Response]) -> Callable[..., Response]:
         def handle_and_tell(request: dict[str, Any]) -> Response:
@@ -133,13 +134,13 @@ def telling(
 
 
 def telling_of_key(call: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Send an event after each answer of KMS, which names the key and the alias by their ARNs."""
+    """Send an event after each KMS response, with the ARNs of the key and the alias."""
 
     def around(handle: Callable[..., Response]) -> Callable[..., Response]:
         def handle_and_tell(request: dict[str, Any]) -> Response:
             alias = request.get("AliasName", "")
             named = request.get("TargetKeyId") or request.get("KeyId") or alias
-            # Once it is deleted, nobody knows which key an alias named.
+            # Resolve the alias before it is deleted: afterwards its key is no longer known.
             record = part("services.kms", "_resolve_key")(named)
             response = handle(request)
             arns = [str(record["Arn"])] if record else []
@@ -163,7 +164,7 @@ def telling_of_key(call: str) -> Callable[[Callable[..., Response]], Callable[..
 
 
 def telling_of_object(dispatch: Callable[..., Any]) -> Callable[..., Any]:
-    """Send an event after each UpdateObjectEncryption that succeeded."""
+    """Send an event after each successful UpdateObjectEncryption."""
 
     def dispatch_request(*request: Any) -> Any:  # noqa: ANN401 - passed on
         response = dispatch(*request)
@@ -189,7 +190,7 @@ def telling_of_object(dispatch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Tell of launches, of the calls that change keys, and of objects that get another key."""
+    """Send events of launches, of calls that change keys, and of objects that get another key."""
     emr = telling("elasticmapreduce", "elasticmapreduce.amazonaws.com", "RunJobFlow")
     handle_emr("RunJobFlow", emr(original_emr("RunJobFlow")))
     for function, call in KMS_CALLS.items():

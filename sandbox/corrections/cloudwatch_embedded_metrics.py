@@ -1,4 +1,6 @@
-"""Log lines in the embedded metric format become metrics; MiniStack keeps the lines and no more.
+"""CloudWatch turns log events in the embedded metric format into metrics. Upstream: yes.
+
+MiniStack only stores the log events.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -13,7 +15,7 @@ type Event = Mapping[str, Any]
 
 
 def install() -> None:
-    """Record the metrics of each log event, whoever wrote it."""
+    """Record the metrics of every log event."""
     wrap("services.cloudwatch_logs", "_append_log_events", _measuring)
 
 
@@ -28,13 +30,13 @@ def _measuring(append: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _metrics(events: Iterable[Event]) -> Iterator[tuple[str, str, float, str, dict[str, str]]]:
-    """Name each value: its namespace, metric, itself, its unit and its dimensions."""
+    """Yield the namespace, metric, value, unit and dimensions of each value."""
     for event in events:
         try:
             line = json.loads(event["message"])
             directives = line["_aws"]["CloudWatchMetrics"]
         except (ValueError, KeyError, TypeError):
-            continue  # an ordinary line
+            continue  # not in the format
         for directive in directives:
             for names in directive["Dimensions"]:
                 dimensions = {name: line[name] for name in names}

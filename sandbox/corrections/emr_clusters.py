@@ -1,4 +1,4 @@
-"""Clusters as DescribeCluster and ListClusters tell them.
+"""EMR returns a cluster's complete settings, and lists clusters in pages. Upstream: yes.
 
 MiniStack drops the log key and the monitoring configuration, returns an empty LogUri where AWS
 returns none, gives every cluster a release label, and lists all clusters on one page.
@@ -28,16 +28,16 @@ COPIED = (
     "SecurityConfiguration",
     "SessionEnabled",
 )
-"""The fields of RunJobFlow that Cluster repeats as they were given."""
+"""The fields of RunJobFlow that Cluster returns unchanged."""
 
 SESSIONS = "Sessions"
-"""Where a cluster's record keeps its sessions."""
+"""The field of a cluster's record that holds its sessions."""
 NOT_IN_CLUSTER = ("BootstrapActions", "InstanceFleets", "InstanceGroups", SESSIONS)
-"""What MiniStack and we keep in a cluster's record and AWS tells through other actions."""
+"""Fields of the record that AWS returns through other actions."""
 
 
 def unknown_cluster(cluster_id: object) -> Response:
-    """The error for a cluster id that names no cluster."""
+    """The error for an unknown cluster id."""
     return refuse("InvalidRequestException", f"Cluster id '{cluster_id}' is not valid.")
 
 
@@ -56,7 +56,7 @@ def as_read_back(log_uri: str) -> str:
 
 
 def correct(record: dict[str, Any], request: Mapping[str, Any]) -> None:
-    """Give a new cluster's record what its RunJobFlow request said."""
+    """Complete a new cluster's record from its RunJobFlow request."""
     record.update({field: request[field] for field in COPIED if field in request})
     if request.get("LogUri"):
         record["LogUri"] = as_read_back(request["LogUri"])
@@ -67,7 +67,7 @@ def correct(record: dict[str, Any], request: Mapping[str, Any]) -> None:
 
 
 def described(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A cluster's record as DescribeCluster returns it: what is empty is left out."""
+    """A cluster's record as DescribeCluster returns it: empty fields are omitted."""
     cluster = {
         field: value
         for field, value in record.items()
@@ -80,7 +80,7 @@ def described(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_job_flow_refusal(request: Mapping[str, Any]) -> Response | None:
-    """The error for a RunJobFlow request that EMR would not accept."""
+    """The error for a RunJobFlow request that EMR rejects, or None."""
     if not isinstance(request.get("Instances"), dict):
         return refuse("ValidationException", "Instances is required")
     log_uri = request.get("LogUri")
@@ -90,7 +90,7 @@ def run_job_flow_refusal(request: Mapping[str, Any]) -> Response | None:
 
 
 def describe_cluster(request: dict[str, Any]) -> Response:
-    """Answer DescribeCluster."""
+    """Handle DescribeCluster."""
     record = cluster_record(request.get("ClusterId"))
     if record is None:
         return unknown_cluster(request.get("ClusterId"))
@@ -108,7 +108,7 @@ def _listed(record: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
 
 
 def list_clusters(request: dict[str, Any]) -> Response:
-    """Answer ListClusters, 50 clusters a page."""
+    """Handle ListClusters, 50 clusters per page."""
     summaries = [
         {
             field: record[field]
@@ -124,7 +124,7 @@ def list_clusters(request: dict[str, Any]) -> Response:
 
 
 def install() -> None:
-    """Answer RunJobFlow, DescribeCluster and ListClusters as documented."""
+    """Handle RunJobFlow, DescribeCluster and ListClusters as documented."""
     run = original_emr("RunJobFlow")
 
     def run_job_flow(request: dict[str, Any]) -> Response:

@@ -1,4 +1,6 @@
-"""The events that EMR sends about clusters and steps; MiniStack sends none.
+"""EMR sends events when clusters and steps change their state. Upstream: yes.
+
+MiniStack sends none.
 
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-manage-cloudwatch-events.html
 """
@@ -11,11 +13,11 @@ from typing import Any
 from sandbox.corrections.hooks import part
 
 CLUSTER_STATES = ("STARTING", "RUNNING", "WAITING", "TERMINATED", "TERMINATED_WITH_ERRORS")
-"""The states of a cluster that EMR sends an event for."""
+"""The cluster states for which EMR sends an event."""
 
 
 def cluster_changed(record: Mapping[str, Any]) -> None:
-    """Send the `EMR Cluster State Change` event of the state that the cluster is in, if any."""
+    """Send the `EMR Cluster State Change` event of the cluster's current state, if it has one."""
     status = record["Status"]
     if status["State"] not in CLUSTER_STATES:
         return
@@ -39,7 +41,7 @@ def cluster_changed(record: Mapping[str, Any]) -> None:
 
 
 def step_changed(record: Mapping[str, Any], step: Mapping[str, Any]) -> None:
-    """Send the `EMR Step Status Change` event of the state that the step is in."""
+    """Send the `EMR Step Status Change` event of the step's current state."""
     state = step["Status"]["State"]
     _send(
         "EMR Step Status Change",

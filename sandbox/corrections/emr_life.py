@@ -1,9 +1,10 @@
-"""A cluster's life in time; in MiniStack a cluster is WAITING or TERMINATED at once.
+"""EMR clusters and steps take time to change their state. Upstream: as an option.
+
+In MiniStack, a cluster is WAITING or TERMINATED immediately. With this patch it goes through
+STARTING, BOOTSTRAPPING and RUNNING to WAITING or, if it does not stay alive without steps, through
+TERMINATING to TERMINATED. `sandbox.settings` sets the duration of each state.
 
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-overview.html#emr-overview-cluster-lifecycle
-
-STARTING, BOOTSTRAPPING and RUNNING, then WAITING, or TERMINATING and TERMINATED for a cluster that
-does not stay alive without steps. How long these take is told in `sandbox.settings`.
 """
 
 import threading
@@ -32,7 +33,7 @@ READY = ("RUNNING", "WAITING")
 
 
 def later(delay: float, act: Callable[[], None]) -> None:
-    """Call `act` in `delay` seconds, in the account and Region of the request being answered."""
+    """Call `act` after `delay` seconds, in the account and Region of the current request."""
     account, region = account_and_region()
 
     def in_scope() -> None:
@@ -47,7 +48,7 @@ def later(delay: float, act: Callable[[], None]) -> None:
 def enter(
     record: dict[str, Any], state: str, *, come_from: Sequence[str], code: str = "", why: str = ""
 ) -> bool:
-    """Let the cluster enter `state` and send the event, unless it left `come_from` meanwhile."""
+    """Put the cluster into `state` and send the event, unless it is no longer in `come_from`."""
     if record["Status"]["State"] not in come_from:
         return False
     record["Status"]["State"] = state
@@ -58,7 +59,7 @@ def enter(
 
 
 def begin(record: dict[str, Any]) -> None:
-    """Start the life of a new cluster. EMR sends STARTING more than once."""
+    """Start the life cycle of a new cluster. EMR sends the STARTING event more than once."""
     launch = seconds(EMR_LAUNCH_SECONDS)
     record["Status"].update(State="STARTING", StateChangeReason={})
     record.pop("MasterPublicDnsName", None)
@@ -69,14 +70,14 @@ def begin(record: dict[str, Any]) -> None:
 
 
 def end(record: dict[str, Any], code: str, why: str) -> None:
-    """Shut a cluster down: TERMINATING, and TERMINATED after a time. Over already: nothing."""
+    """Terminate a cluster: TERMINATING, then TERMINATED. Has no effect if that already began."""
     if not enter(record, "TERMINATING", come_from=(*LAUNCHING, *READY), code=code, why=why):
         return
     later(seconds(EMR_TERMINATION_SECONDS), lambda: _terminated(record))
 
 
 def steps_were_added(record: dict[str, Any], steps: Sequence[dict[str, Any]]) -> None:
-    """Tell that the steps wait, and run them if the cluster is up already."""
+    """Send the PENDING events of the steps, and run the steps if the cluster is running."""
     for step in steps:
         emr_events.step_changed(record, step)
     if enter(record, "RUNNING", come_from=("WAITING",)) or record["Status"]["State"] == "RUNNING":
@@ -135,7 +136,7 @@ def _steps(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def install() -> None:
-    """Let every new cluster live."""
+    """Give every new cluster a life cycle."""
     run = original_emr("RunJobFlow")
 
     def run_job_flow(request: dict[str, Any]) -> Response:

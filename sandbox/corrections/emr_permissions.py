@@ -1,6 +1,6 @@
-"""TerminateJobFlows and SetTerminationProtection are authorised on the clusters that they name.
+"""IAM authorizes TerminateJobFlows and SetTerminationProtection on clusters. Upstream: yes.
 
-MiniStack authorises them on no resource, so that a policy for cluster ARNs does not allow them.
+MiniStack authorizes them on no resource, so a policy for cluster ARNs does not allow them.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticmapreduce.html
 """
@@ -15,7 +15,7 @@ ON_LISTS_OF_CLUSTERS = ("TerminateJobFlows", "SetTerminationProtection")
 
 
 def install() -> None:
-    """Name the cluster before the policies are read; of several, the first stands for all."""
+    """Set the cluster as the request's resource; of several clusters, only the first is checked."""
 
     def naming(extract: Callable[..., str]) -> Callable[..., str]:
         def extract_resource_arn(
@@ -31,7 +31,7 @@ def install() -> None:
                 json.loads(body).get("JobFlowIds", []) if action in ON_LISTS_OF_CLUSTERS else []
             )
             if clusters:
-                # An action on one cluster, which MiniStack knows how to name.
+                # The body of an action on one cluster, whose ARN MiniStack can build.
                 body = json.dumps({"ClusterId": clusters[0]}).encode()
             return extract(service, method, path, headers, body, *rest)
 

@@ -1,7 +1,7 @@
-"""EMR's API throttles: a bucket of calls for each action, and one for the account as a whole.
+"""EMR throttles its API per action and per account. Upstream: as an option.
 
-MiniStack answers any number of calls. Installed only where the account is started with EMR's
-quotas, which are those of an account that had none of them raised.
+MiniStack answers any number of calls. This patch is installed only if the account is started with
+EMR's quotas; they are AWS's defaults.
 
 https://docs.aws.amazon.com/general/latest/gr/emr.html
 """
@@ -28,13 +28,13 @@ ACTIONS = {
     "SetTerminationProtection": (5, 0.2),
     "TerminateJobFlows": (10, 0.5),
 }
-"""Burst, and refill a second."""
+"""The burst, and the refill rate per second."""
 ACCOUNT = (25, 5.0)
 
 
 @dataclass
 class Bucket:
-    """Calls that may still be made."""
+    """A token bucket of API calls."""
 
     burst: float
     refill: float
@@ -42,11 +42,11 @@ class Bucket:
     filled: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        """Begin full."""
+        """Start with a full bucket."""
         self.left = self.burst
 
     def has_one(self) -> bool:
-        """Whether a call may be made now."""
+        """Whether a call is allowed now."""
         now = time.monotonic()
         self.left = min(self.burst, self.left + (now - self.filled) * self.refill)
         self.filled = now
@@ -54,7 +54,7 @@ class Bucket:
 
 
 def install() -> None:
-    """Refuse what is beyond the quotas; what is refused takes nothing from them."""
+    """Throttle calls above the quotas; a throttled call uses up no token."""
     if not os.environ.get(EMR_QUOTAS):
         return
     buckets: dict[tuple[str, str, str], Bucket] = {}

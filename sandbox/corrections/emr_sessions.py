@@ -1,6 +1,7 @@
-"""Spark Connect sessions: MiniStack has none.
+"""EMR runs Spark Connect sessions. Upstream: yes.
 
-A session is IDLE as soon as it was started, and TERMINATED when it or its cluster was.
+MiniStack has none. With this patch a session is IDLE as soon as it is started, and TERMINATED when
+it or its cluster is terminated.
 
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-spark-connect-sessions.html
 https://docs.aws.amazon.com/emr/latest/APIReference/API_StartSession.html
@@ -19,11 +20,11 @@ from sandbox.corrections.pages import InvalidMarkerError, page
 
 MOST_A_PAGE = 100
 KEPT = ("Name", "ExecutionRoleArn", "EngineConfigurations", "MonitoringConfiguration", "Tags")
-"""The fields of StartSession that Session repeats as they were given."""
+"""The fields of StartSession that Session returns unchanged."""
 
 
 def start_session(request: dict[str, Any]) -> Response:
-    """Answer StartSession."""
+    """Handle StartSession."""
     record = cluster_record(request.get("ClusterId"))
     if record is None:
         return unknown_cluster(request.get("ClusterId"))
@@ -48,7 +49,7 @@ def start_session(request: dict[str, Any]) -> Response:
 
 
 def list_sessions(request: dict[str, Any]) -> Response:
-    """Answer ListSessions, newest first."""
+    """Handle ListSessions, newest first."""
     record = cluster_record(request.get("ClusterId"))
     if record is None:
         return unknown_cluster(request.get("ClusterId"))
@@ -71,7 +72,7 @@ def list_sessions(request: dict[str, Any]) -> Response:
 
 
 def terminate_session(request: dict[str, Any]) -> Response:
-    """Answer TerminateSession."""
+    """Handle TerminateSession."""
     record = cluster_record(request.get("ClusterId"))
     if record is None:
         return unknown_cluster(request.get("ClusterId"))
@@ -85,7 +86,7 @@ def terminate_session(request: dict[str, Any]) -> Response:
 
 
 def install() -> None:
-    """Answer the three actions as documented."""
+    """Handle the three actions as documented."""
     handle_emr("StartSession", start_session)
     handle_emr("ListSessions", list_sessions)
     handle_emr("TerminateSession", terminate_session)

@@ -1,10 +1,11 @@
-"""Steps with the log URI and key of their own, newest first, 50 a page.
+"""EMR steps have log settings, wait for their cluster and send events. Upstream: yes, but the tag.
 
-MiniStack drops StepMonitoringConfiguration, completes a step before its cluster has started, and
-cancels steps without an event.
+MiniStack drops StepMonitoringConfiguration, completes a step before its cluster has started,
+and cancels steps without an event.
 
-And a control for tests: the cluster's tag `sandbox:StepState/<step id>` puts a step into the state
-that is its value, such as FAILED or INTERRUPTED, which no call brings about.
+The patch also adds a control for tests, which is not for upstream: the cluster's tag
+`sandbox:StepState/<step id>` sets the step's state to its value, such as FAILED or INTERRUPTED,
+which no API call can cause.
 
 https://docs.aws.amazon.com/emr/latest/APIReference/API_StepMonitoringConfiguration.html
 https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
@@ -31,11 +32,11 @@ from sandbox.corrections.pages import InvalidMarkerError, page
 GONE = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
 OVER = ("COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED")
 STATE = "sandbox:StepState/"
-"""How the tags begin that put a step into a state."""
+"""The prefix of the tags that set a step's state."""
 
 
 def correct(step: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a new step's record what its StepConfig said; it waits for its cluster."""
+    """Complete a new step's record from its StepConfig; the step waits for its cluster."""
     logs = request.get("StepMonitoringConfiguration", {}).get("S3MonitoringConfiguration", {})
     step.update({field: logs[field] for field in ("LogUri", "EncryptionKeyArn") if field in logs})
     step["Status"] = {
@@ -53,7 +54,7 @@ def steps_of(cluster_id: object) -> list[dict[str, Any]]:
 
 
 def list_steps(request: dict[str, Any]) -> Response:
-    """Answer ListSteps, 50 steps a page."""
+    """Handle ListSteps, newest first, 50 steps per page."""
     cluster_id = request.get("ClusterId")
     if cluster_record(cluster_id) is None:
         return unknown_cluster(cluster_id)
@@ -70,7 +71,7 @@ def list_steps(request: dict[str, Any]) -> Response:
 
 
 def describe_step(request: dict[str, Any]) -> Response:
-    """Answer DescribeStep."""
+    """Handle DescribeStep."""
     cluster_id = request.get("ClusterId")
     if cluster_record(cluster_id) is None:
         return unknown_cluster(cluster_id)
@@ -81,7 +82,7 @@ def describe_step(request: dict[str, Any]) -> Response:
 
 
 def add_job_flow_steps(request: dict[str, Any]) -> Response:
-    """Answer AddJobFlowSteps: the steps run when the cluster does."""
+    """Handle AddJobFlowSteps: the steps run once the cluster does."""
     record = cluster_record(request.get("JobFlowId"))
     if record is None:
         return unknown_cluster(request.get("JobFlowId"))
@@ -96,7 +97,7 @@ def add_job_flow_steps(request: dict[str, Any]) -> Response:
 
 
 def enter(record: dict[str, Any], step: dict[str, Any], state: str) -> None:
-    """Put a step into a state, and send its event."""
+    """Set a step's state and send its event."""
     step["Status"]["State"] = state
     if state in OVER:
         step["Status"]["Timeline"]["EndDateTime"] = time.time()
@@ -104,7 +105,7 @@ def enter(record: dict[str, Any], step: dict[str, Any], state: str) -> None:
 
 
 def cancel_steps(request: dict[str, Any]) -> Response:
-    """Answer CancelSteps: a step that waits or runs is cancelled at once."""
+    """Handle CancelSteps: a pending or running step is cancelled immediately."""
     record = cluster_record(request.get("ClusterId"))
     if record is None:
         return unknown_cluster(request.get("ClusterId"))
@@ -122,7 +123,7 @@ def cancel_steps(request: dict[str, Any]) -> Response:
 
 
 def add_tags(request: dict[str, Any]) -> Response:
-    """Answer AddTags, and follow the tags that put steps into a state."""
+    """Handle AddTags, and apply the tags that set a step's state."""
     response = original_add_tags(request)
     record = cluster_record(request.get("ResourceId"))
     if record is None or response[0] != HTTPStatus.OK:
@@ -135,13 +136,13 @@ def add_tags(request: dict[str, Any]) -> Response:
 
 
 def original_add_tags(request: dict[str, Any]) -> Response:
-    """Answer AddTags as MiniStack does."""
+    """Handle AddTags as MiniStack does."""
     response: Response = part("services.emr", "_add_tags")(request)
     return response
 
 
 def install() -> None:
-    """Answer the actions on steps, and keep what RunJobFlow's steps say."""
+    """Handle the actions on steps, and store the log settings of RunJobFlow's steps."""
     wrap("services.emr", "_make_step", lambda make: lambda request: correct(make(request), request))
     handle_emr("AddJobFlowSteps", add_job_flow_steps)
     handle_emr("ListSteps", list_steps)

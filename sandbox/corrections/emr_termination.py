@@ -1,6 +1,8 @@
-"""TerminateJobFlows and SetTerminationProtection.
+"""TerminateJobFlows terminates unprotected clusters beside protected ones. Upstream: yes.
 
-MiniStack stops at the first protected cluster, takes any number of ids and ignores unknown ones.
+It accepts at most ten ids and refuses unknown ones. MiniStack stops at the first protected cluster,
+accepts any number of ids and ignores unknown ones. SetTerminationProtection refuses unknown ids,
+too.
 
 https://docs.aws.amazon.com/emr/latest/APIReference/API_TerminateJobFlows.html
 https://docs.aws.amazon.com/emr/latest/APIReference/API_SetTerminationProtection.html
@@ -18,7 +20,7 @@ OVER = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 
 
 def named(request: dict[str, Any]) -> list[dict[str, Any]] | Response:
-    """The records of the clusters that JobFlowIds names, or the error for the first unknown one."""
+    """The records of the clusters in JobFlowIds, or the error for the first unknown id."""
     records = []
     for cluster_id in request.get("JobFlowIds", []):
         record = cluster_record(cluster_id)
@@ -29,7 +31,7 @@ def named(request: dict[str, Any]) -> list[dict[str, Any]] | Response:
 
 
 def terminate_job_flows(request: dict[str, Any]) -> Response:
-    """Answer TerminateJobFlows: what is not protected goes, even beside something that is."""
+    """Handle TerminateJobFlows: unprotected clusters terminate even if others are protected."""
     if len(request.get("JobFlowIds", [])) > MOST_IDS:
         return refuse("ValidationException", f"Size of jobFlowIds exceeds the limit of {MOST_IDS}.")
     records = named(request)
@@ -48,7 +50,7 @@ def terminate_job_flows(request: dict[str, Any]) -> Response:
 
 
 def set_termination_protection(request: dict[str, Any]) -> Response:
-    """Answer SetTerminationProtection."""
+    """Handle SetTerminationProtection."""
     records = named(request)
     if isinstance(records, tuple):
         return records
@@ -58,6 +60,6 @@ def set_termination_protection(request: dict[str, Any]) -> Response:
 
 
 def install() -> None:
-    """Answer both actions as documented."""
+    """Handle both actions as documented."""
     handle_emr("TerminateJobFlows", terminate_job_flows)
     handle_emr("SetTerminationProtection", set_termination_protection)

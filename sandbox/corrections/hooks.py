@@ -1,7 +1,7 @@
-"""The only place that reaches into MiniStack, which has no public hooks.
+"""Access to MiniStack's internals, for all patches. It restores nothing. Upstream: no.
 
-Every name is looked up when the account starts, so that a MiniStack that renamed something stops
-it with a message instead of going on uncorrected.
+MiniStack has no public hooks. Every name is resolved when the account starts: if a MiniStack
+version has renamed something, the start fails with a message instead of running without the patch.
 """
 
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import Any
 
 type Response = tuple[int, dict[str, str], bytes]
-"""What a MiniStack handler answers: status, headers, body."""
+"""The response of a MiniStack handler: status, headers, body."""
 
 
 class HookMissingError(Exception):
-    """MiniStack has no such name: it is not the version that the corrections were written for."""
+    """MiniStack has no such name: it is not the version that the patches were written for."""
 
 
 def part(module: str, name: str) -> Any:  # noqa: ANN401 - MiniStack is untyped
-    """The object called `name` in `ministack.<module>`.
+    """Return the object called `name` in `ministack.<module>`.
 
     Raises:
         HookMissingError: MiniStack has no such module or name.
@@ -25,35 +25,37 @@ def part(module: str, name: str) -> Any:  # noqa: ANN401 - MiniStack is untyped
     try:
         return getattr(import_module(f"ministack.{module}"), name)
     except (AttributeError, ModuleNotFoundError) as error:
-        message = f"ministack.{module}.{name} is gone: see requirements/sandbox.in for the version"
+        message = (
+            f"ministack.{module}.{name} does not exist: see requirements/sandbox.in for the version"
+        )
         raise HookMissingError(message) from error
 
 
 def wrap(
     module: str, name: str, corrected: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> None:
-    """Replace function `name` of `ministack.<module>` by `corrected(the original)`."""
+    """Replace the function `name` of `ministack.<module>` with `corrected(the original)`."""
     replace(module, name, corrected)
 
 
 def replace(module: str, name: str, corrected: Callable[[Any], Any]) -> None:
-    """Replace anything else called `name` in `ministack.<module>` in the same way."""
+    """Replace any other object `name` of `ministack.<module>` in the same way."""
     original = part(module, name)
     setattr(import_module(f"ministack.{module}"), name, corrected(original))
 
 
 def handle_emr(action: str, handler: Callable[[dict[str, Any]], Response]) -> None:
-    """Answer one action of the EMR API, in MiniStack's dictionary of handlers."""
+    """Set the handler of one action of the EMR API, in MiniStack's dictionary of handlers."""
     handlers: dict[str, Any] = part("services.emr", "_HANDLERS")
     handlers[action] = handler
 
 
 def original_emr(action: str) -> Callable[[dict[str, Any]], Response]:
-    """The handler that answers `action` of the EMR API now."""
+    """The current handler of `action` of the EMR API."""
     try:
         handler: Callable[[dict[str, Any]], Response] = part("services.emr", "_HANDLERS")[action]
     except KeyError as error:
-        message = f"MiniStack does not answer {action} of the EMR API"
+        message = f"MiniStack does not implement {action} of the EMR API"
         raise HookMissingError(message) from error
     return handler
 
@@ -61,7 +63,7 @@ def original_emr(action: str) -> Callable[[dict[str, Any]], Response]:
 def settle_provisioned(kind: str, settle: Callable[[str, dict[str, Any]], None]) -> None:
     """Call `settle` with the physical id and the properties of each resource of type `kind`.
 
-    It is called whenever a stack has created or changed one.
+    It is called whenever a stack has created or updated one.
     """
     handlers: dict[str, Any] = part("services.cloudformation.provisioners", "_RESOURCE_HANDLERS")[
         kind
@@ -88,19 +90,19 @@ def settle_provisioned(kind: str, settle: Callable[[str, dict[str, Any]], None])
 
 
 def answer(body: dict[str, Any]) -> Response:
-    """A successful answer of a JSON service."""
+    """A successful response of a JSON service."""
     response: Response = part("core.responses", "json_response")(body)
     return response
 
 
 def refuse(code: str, message: str) -> Response:
-    """An error with status 400 of a JSON service."""
+    """An error response of a JSON service, with status 400."""
     response: Response = part("core.responses", "error_response_json")(code, message, 400)
     return response
 
 
 def account_and_region() -> tuple[str, str]:
-    """The account and Region of the request that is being answered."""
+    """The account and Region of the current request."""
     account: str = part("core.responses", "get_account_id")()
     region: str = part("core.responses", "get_region")()
     return account, region
@@ -113,11 +115,11 @@ def allowed(
     query: dict[str, Any] | None = None,
     context: dict[str, str] | None = None,
 ) -> bool:
-    """Whether IAM and the resource's own policy let a request's caller do `action` on `arn`.
+    """Whether IAM and the resource's own policy allow a request's caller `action` on `arn`.
 
-    The context is the condition keys that the request carries, in lower case.
+    The context contains the request's condition keys, in lower case.
 
-    A call from inside the account's own services carries no credentials and is let through.
+    A call from one of the account's own services carries no credentials and is allowed.
     """
     access_key = part("core.router", "extract_access_key_id")(headers, query or {})
     if not access_key:
@@ -140,6 +142,6 @@ def unusable(key: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def aws_managed(key: dict[str, Any]) -> bool:
-    """Whether a key's record is an AWS-managed one's: its service uses it for everyone here."""
+    """Whether a key is AWS-managed: its service uses it for every principal of the account."""
     manager: str = part("services.kms", "_key_metadata")(key)["KeyManager"]
     return manager == "AWS"

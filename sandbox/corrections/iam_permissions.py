@@ -1,7 +1,7 @@
-"""SimulatePrincipalPolicy and GetInstanceProfile are authorised on what they name.
+"""IAM authorizes SimulatePrincipalPolicy and GetInstanceProfile on ARNs. Upstream: yes.
 
-MiniStack authorises them on no resource, so that a policy for role or instance-profile ARNs does
-not allow them.
+MiniStack authorizes them on no resource, so a policy for role or instance-profile ARNs does not
+allow them.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 """
@@ -13,7 +13,7 @@ from sandbox.corrections.hooks import part, wrap
 
 
 def install() -> None:
-    """Name the principal or the instance profile before the policies are read."""
+    """Set the principal or the instance profile as the resource of the request."""
 
     def naming(extract: Callable[..., str]) -> Callable[..., str]:
         def extract_resource_arn(

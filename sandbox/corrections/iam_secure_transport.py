@@ -1,7 +1,7 @@
-"""Requests count as sent over TLS, as every request to AWS is that the guard makes.
+"""Requests are sent over TLS, so aws:SecureTransport is true. Upstream: no.
 
-The account listens on plain loopback, so MiniStack calls each request insecure and policies that
-refuse such requests refuse all.
+The account listens on plain loopback: MiniStack correctly evaluates each request as insecure, and
+policies that deny insecure requests would deny all.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
@@ -13,7 +13,7 @@ from sandbox.corrections.hooks import wrap
 
 
 def secure(resolve: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    """Answer `true` for aws:SecureTransport."""
+    """Resolve aws:SecureTransport to `true`."""
 
     def resolve_condition_key(key: str, context: Any) -> Any:  # noqa: ANN401 - MiniStack is untyped
         return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
@@ -22,5 +22,5 @@ def secure(resolve: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
 
 
 def install() -> None:
-    """Correct the evaluation of conditions."""
+    """Patch the evaluation of conditions."""
     wrap("core.iam_evaluator", "_resolve_condition_key", secure)

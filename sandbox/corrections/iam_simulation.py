@@ -1,9 +1,9 @@
-"""SimulatePrincipalPolicy: every resource, boundaries, and missing context.
+"""SimulatePrincipalPolicy evaluates every resource and boundaries. Upstream: yes.
 
-MiniStack simulates the first resource only, knows no role with a path and no boundary, and never
-says which context keys a policy asks for. AWS gives one result for an action, the most restrictive,
-with one for each resource in it. It names the keys that identity policies ask for and that it was
-not given, also those of statements about other actions, but none of a boundary's.
+AWS returns one result per action, the most restrictive, with one for each resource in it. It lists
+the context keys that identity policies refer to and the request does not supply, including those in
+statements about other actions, but none of a boundary's. MiniStack simulates only the first
+resource, finds no role with a path, ignores boundaries, and never lists missing context keys.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
@@ -20,19 +20,19 @@ from sandbox.corrections.hooks import Response, account_and_region, part
 
 DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
 LESS_AND_LESS = ("allowed", "implicitDeny", "explicitDeny")
-"""The decisions, the most restrictive last."""
+"""The decisions; the most restrictive comes last."""
 GATHERERS = {
     "role": ("_roles", "_gather_role_policies"),
     "user": ("_users", "_gather_user_policies"),
 }
-"""Where MiniStack keeps a kind of principal, and what reads its policies."""
+"""MiniStack's store of each kind of principal, and the function that reads its policies."""
 KNOWN_KEYS = (
     "aws:principalarn",
     "aws:principalaccount",
     "aws:principaltype",
     "aws:resourceaccount",
 )
-"""Context keys that the simulation knows by itself, from the principal and the resource."""
+"""Context keys that the simulation derives from the principal and the resource."""
 
 
 def members(request: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -45,7 +45,7 @@ def members(request: Mapping[str, Any], name: str) -> Iterator[str]:
 
 
 def context(request: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The context keys that a request gives, in lower case, with their values."""
+    """The context keys of a request, in lower case, with their values."""
     read = part("services.iam", "_p")
     given: dict[str, list[str]] = {}
     for number in count(1):
@@ -66,11 +66,11 @@ class Principal:
     given: Mapping[str, list[str]]
 
     def decision(self, action: str, resource: str) -> str:
-        """Whether the principal may do `action` on `resource`, in IAM's words."""
+        """IAM's decision about `action` on `resource` for this principal."""
         return self._evaluate(action, resource, self.documents, *self.boundary)
 
     def within_boundary(self, action: str, resource: str) -> bool | None:
-        """Whether the boundary allows it; None where there is none."""
+        """Whether the boundary allows it; None if there is no boundary."""
         if not self.boundary:
             return None
         return all(
@@ -97,7 +97,7 @@ class Principal:
 
     @property
     def missing_keys(self) -> list[str]:
-        """The context keys that the identity policies ask for and nobody gave."""
+        """The context keys that the identity policies refer to and the request does not supply."""
         keys = {
             key
             for statements in self.documents
@@ -150,7 +150,7 @@ def result(found: Principal, action: str, resources: list[str]) -> str:
 
 
 def boundary_detail(allowed: bool | None) -> str:  # noqa: FBT001 - there may be no boundary
-    """What a boundary does, as XML."""
+    """The decision of a boundary, as XML."""
     if allowed is None:
         return ""
     return (
@@ -161,7 +161,7 @@ def boundary_detail(allowed: bool | None) -> str:  # noqa: FBT001 - there may be
 
 
 def simulate(request: Mapping[str, Any]) -> Response:
-    """Answer SimulatePrincipalPolicy."""
+    """Handle SimulatePrincipalPolicy."""
     arn = part("services.iam", "_p")(request, "PolicySourceArn")
     found = principal(arn, context(request))
     if found is None:
@@ -183,5 +183,5 @@ def simulate(request: Mapping[str, Any]) -> Response:
 
 
 def install() -> None:
-    """Answer the action in MiniStack's dictionary of IAM handlers."""
+    """Set the action's handler in MiniStack's dictionary of IAM handlers."""
     part("services.iam", "_IAM_HANDLERS")["SimulatePrincipalPolicy"] = simulate

@@ -1,6 +1,6 @@
-"""`${*}`, `${?}` and `${$}` in a policy stand for the characters themselves.
+"""`${*}`, `${?}` and `${$}` in a policy match the characters themselves. Upstream: yes.
 
-MiniStack takes them for text, and what is in them for a wildcard.
+MiniStack treats `${` and `}` as text, and the character between them as a wildcard.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
@@ -17,7 +17,7 @@ _ESCAPED = re.compile(r"\$\{([*?$])\}")
 
 
 def literal(original: Compile) -> Compile:
-    """Compile a pattern piece by piece: every second piece stands for itself."""
+    """Compile a pattern piece by piece: every second piece is matched literally."""
 
     @cache
     def compile_pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:  # noqa: FBT001
@@ -33,5 +33,5 @@ def literal(original: Compile) -> Compile:
 
 
 def install() -> None:
-    """Correct how actions and resources are compared."""
+    """Patch how actions and resources are compared."""
     wrap("core.iam_evaluator", "_fnmatch_compile", literal)

@@ -1,6 +1,6 @@
-"""A request that names a key by alias is authorised on the key that the alias points to.
+"""KMS authorizes a request that names an alias on the alias's key. Upstream: yes.
 
-MiniStack authorises it on the alias, so that a policy for the key's ARN does not allow it.
+MiniStack authorizes it on the alias, so a policy for the key's ARN does not allow it.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
 """
@@ -14,7 +14,7 @@ ON_ALIASES = ("CreateAlias", "DeleteAlias", "UpdateAlias")
 
 
 def install() -> None:
-    """Resolve aliases before the policies are read."""
+    """Resolve aliases before the policies are evaluated."""
 
     def resolving(extract: Callable[..., str]) -> Callable[..., str]:
         def extract_resource_arn(

@@ -1,6 +1,6 @@
-"""AWS-managed keys: `alias/aws/s3` and its like, made when they are first asked for.
+"""KMS creates AWS-managed keys such as `alias/aws/s3` on first use. Upstream: yes.
 
-MiniStack knows none, and tells every key to be managed by the customer.
+MiniStack has none, and describes every key as customer-managed.
 
 https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html
 https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key
@@ -17,11 +17,11 @@ SERVICES = ("dynamodb", "ebs", "elasticmapreduce", "glue", "lambda", "logs", "rd
             "secretsmanager", "sns", "sqs", "ssm")  # fmt: skip
 ALIAS = re.compile(rf"(?:arn:aws:kms:[^:]+:[^:]+:)?alias/aws/({'|'.join(SERVICES)})")
 OWNER = "_aws_managed_for"
-"""Marks the record of an AWS-managed key in MiniStack's store."""
+"""The field that marks an AWS-managed key in MiniStack's store."""
 
 
 def alias_arn(service: str) -> str:
-    """The ARN of the alias of a service's AWS-managed key, here."""
+    """The ARN of the alias of a service's AWS-managed key, in the request's account and Region."""
     account, region = account_and_region()
     return f"arn:aws:kms:{region}:{account}:alias/aws/{service}"
 
@@ -44,7 +44,7 @@ def make(service: str) -> dict[str, Any]:
 
 
 def policy(service: str, account: str, region: str) -> dict[str, Any]:
-    """The policy of an AWS-managed key: use through its service, and reading what it is.
+    """The policy of an AWS-managed key: use it through its service, and describe it.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
     """
@@ -76,14 +76,14 @@ def policy(service: str, account: str, region: str) -> dict[str, Any]:
 
 
 def resolving(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a service's key whenever its alias is first resolved."""
+    """Create a service's key when its alias is first resolved."""
 
     def resolve_key(reference: str) -> dict[str, Any] | None:
         record: dict[str, Any] | None = resolve(reference)
         match = ALIAS.fullmatch(reference or "")
         if record is not None or match is None:
             return record
-        # An ARN may name another account or Region, whose keys are not here.
+        # An ARN may name another account or Region, whose keys are not available here.
         here = (f"alias/aws/{match[1]}", alias_arn(match[1]))
         return make(match[1]) if reference in here else None
 
@@ -91,7 +91,7 @@ def resolving(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def telling(metadata: Callable[..., Any]) -> Callable[..., Any]:
-    """Tell who manages a key."""
+    """Return the key's manager."""
 
     def key_metadata(record: dict[str, Any]) -> dict[str, Any]:
         told: dict[str, Any] = metadata(record)
@@ -101,7 +101,7 @@ def telling(metadata: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def protecting(change: Callable[..., Any]) -> Callable[..., Any]:
-    """Let nobody change an AWS-managed key."""
+    """Refuse changes to AWS-managed keys."""
 
     def change_key(request: dict[str, Any]) -> Response:
         record = part("services.kms", "_resolve_key")(request.get("KeyId", ""))
@@ -114,7 +114,7 @@ def protecting(change: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Supply the keys, tell them apart and keep them as they are."""
+    """Create the keys, return their manager, and protect them from changes."""
     wrap("services.kms", "_resolve_key", resolving)
     wrap("services.kms", "_key_metadata", telling)
     for change in ("_disable_key", "_enable_key", "_put_key_policy", "_schedule_key_deletion"):

@@ -1,8 +1,9 @@
-"""A control for tests: the tag `sandbox:KeyState` puts a key into a state that no call sets.
+"""KMS keys enter states that no API call sets, controlled by a tag for tests. Upstream: no.
 
-KMS enters `Creating`, `Unavailable` (the key's custom key store is disconnected) and `Updating` by
-itself, which MiniStack never does. `NotFound` is what DescribeKey may answer for some minutes
-after a key was created. Taking the tag away makes the key what it was.
+KMS sets `Creating`, `Unavailable` (the key's custom key store is disconnected) and `Updating`
+itself; MiniStack never does. The tag `sandbox:KeyState` puts a key into such a state. `NotFound`
+emulates eventual consistency: for some minutes after a key is created, DescribeKey may not find it.
+Removing the tag restores the key's previous state.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
@@ -18,13 +19,13 @@ STATE = "sandbox:KeyState"
 NOT_FOUND = "NotFound"
 STATES = ("Creating", "Unavailable", "Updating", NOT_FOUND)
 BEFORE = "_state_before"
-"""Marks in MiniStack's record of a key what state it was in."""
+"""The field of a key's record that holds its previous state."""
 HIDDEN = "_hidden"
-"""Marks in MiniStack's record of a key that nobody finds it yet."""
+"""The field of a key's record that marks the key as not found yet."""
 
 
 def named(request: dict[str, Any]) -> dict[str, Any] | None:
-    """MiniStack's record of the key that a request is about."""
+    """MiniStack's record of the key that a request names."""
     record: dict[str, Any] | None = part("services.kms", "_resolve_key")(request.get("KeyId", ""))
     return record
 
@@ -39,19 +40,19 @@ def enter(record: dict[str, Any], state: str) -> None:
 
 
 def leave(record: dict[str, Any]) -> None:
-    """Make a key what it was."""
+    """Restore a key's previous state."""
     record.pop(HIDDEN, None)
     if BEFORE in record:
         record["KeyState"] = record.pop(BEFORE)
 
 
 def entering(tag: Callable[..., Response]) -> Callable[..., Response]:
-    """Follow the tag when it is set."""
+    """Apply the tag when it is set."""
 
     def tag_resource(request: dict[str, Any]) -> Response:
         tags = {each["TagKey"]: each["TagValue"] for each in request.get("Tags", [])}
         if STATE in tags and tags[STATE] not in STATES:
-            return refuse("TagException", f"{STATE} is one of {', '.join(STATES)}")
+            return refuse("TagException", f"{STATE} must be one of {', '.join(STATES)}")
         response = tag(request)
         record = named(request)
         if STATE in tags and record is not None and response[0] == HTTPStatus.OK:
@@ -62,7 +63,7 @@ def entering(tag: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def leaving(untag: Callable[..., Response]) -> Callable[..., Response]:
-    """Follow the tag when it is taken away."""
+    """Restore the state when the tag is removed."""
 
     def untag_resource(request: dict[str, Any]) -> Response:
         record = named(request)
@@ -74,7 +75,7 @@ def leaving(untag: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def hiding(describe: Callable[..., Response]) -> Callable[..., Response]:
-    """Answer that a hidden key does not exist."""
+    """Return NotFoundException for a hidden key."""
 
     def describe_key(request: dict[str, Any]) -> Response:
         record = named(request)
@@ -86,7 +87,7 @@ def hiding(describe: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def install() -> None:
-    """Follow the tag, and hide what is not found yet."""
+    """Apply the tag, and hide keys that are not found yet."""
     wrap("services.kms", "_tag_resource", entering)
     wrap("services.kms", "_untag_resource", leaving)
     wrap("services.kms", "_describe_key", hiding)

@@ -1,7 +1,8 @@
-"""A request that names an alias which does not exist is answered with NotFoundException.
+"""KMS returns NotFoundException for an alias that does not exist. Upstream: yes.
 
-MiniStack authorises it on the alias, so that a role which may use keys, and no aliases, is told
-AccessDeniedException. On AWS the alias is resolved first: there is no key to ask a policy of.
+MiniStack authorizes the request on the alias, so a role that may use keys, but no aliases, gets
+AccessDeniedException. AWS resolves the alias first: without a key, there is no key policy to
+evaluate.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html#API_DescribeKey_Errors
@@ -15,7 +16,7 @@ from sandbox.corrections.kms_alias_permissions import ON_ALIASES
 
 
 def missing(action: str, service: str, arn: str) -> bool:
-    """Whether a request goes to a key by an alias that this account does not have here."""
+    """Whether a request names a key by an alias that does not exist in this account and Region."""
     account, region = account_and_region()
     return (
         service == "kms"
@@ -26,7 +27,7 @@ def missing(action: str, service: str, arn: str) -> bool:
 
 
 def install() -> None:
-    """Let KMS itself answer where no policy explicitly denies the request."""
+    """Let KMS handle the request unless a policy explicitly denies it."""
 
     def resolving(enforce: Callable[..., Any]) -> Callable[..., Any]:
         def enforce_policies(

@@ -1,9 +1,11 @@
-"""A function gets as many execution environments as this machine has processors, and no more.
+"""Lambda queues invocations above a function's concurrency. Upstream: no.
 
-On AWS a burst of events finds a processor for each; here each environment unpacks the layers and
-starts a Python, so that a burst would keep the machine busy with nothing else, and functions would
-time out that are quick. What finds no environment free waits for one, outside its timeout, as an
-asynchronous invocation waits in Lambda's queue. The order of arrival does not count there either.
+This is a limit of this machine, not of AWS: a function gets as many execution environments as the
+machine has processors. On AWS, a burst of events finds a processor for each. Here, each environment
+unpacks the layers and starts a Python process, so a burst would occupy the machine and fast
+functions would time out. An invocation without a free environment waits for one outside its
+timeout, as an asynchronous invocation waits in Lambda's queue. The order of arrival is not
+guaranteed there either.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
 """
@@ -17,13 +19,13 @@ from typing import Any
 from sandbox.corrections.hooks import wrap
 
 ENVIRONMENTS = max(2, os.cpu_count() or 1)
-"""At least two: two at once is what the guard has to be right about."""
+"""At least two, because the guard must be correct with two concurrent invocations."""
 
 type Execute = Callable[[dict[str, Any], Any, str], dict[str, Any]]
 
 
 def in_turn(execute: Execute) -> Execute:
-    """Have a function's invocations wait while all of its environments are busy."""
+    """Make a function's invocations wait while all of its environments are busy."""
     free: defaultdict[str, BoundedSemaphore] = defaultdict(lambda: BoundedSemaphore(ENVIRONMENTS))
     lock = Lock()
 
@@ -42,5 +44,5 @@ def in_turn(execute: Execute) -> Execute:
 
 
 def install() -> None:
-    """Have invocations wait for an environment."""
+    """Make invocations wait for an environment."""
     wrap("services.lambda_svc", "_execute_function_warm", in_turn)

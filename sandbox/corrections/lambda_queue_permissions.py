@@ -1,6 +1,6 @@
-"""Lambda takes messages from a queue with the permissions of the function's own role.
+"""Lambda polls a queue with the permissions of the function's role. Upstream: yes.
 
-MiniStack takes them whatever the role may do.
+MiniStack ignores the role's permissions.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
 """
@@ -15,7 +15,7 @@ NEEDED = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
 def may_take(queue_arn: str) -> bool:
-    """Whether the role of the function that a queue is mapped to may take from it."""
+    """Whether the role of the function that a queue is mapped to may receive its messages."""
     for _, _, mapping in part("services.lambda_svc", "_iter_all_esms")():
         if mapping["EventSourceArn"] == queue_arn:
             function, configuration = part("services.lambda_svc", "_get_func_record_for_qualifier")(
@@ -29,7 +29,7 @@ def may_take(queue_arn: str) -> bool:
 
 
 def install() -> None:
-    """Leave the messages where they are while the role may not take them."""
+    """Leave the messages in the queue while the role may not receive them."""
 
     def asking(receive: Callable[[str, int], list[Any]]) -> Callable[[str, int], list[Any]]:
         def receive_messages(queue_url: str, batch_size: int) -> list[Any]:

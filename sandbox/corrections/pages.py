@@ -1,4 +1,4 @@
-"""EMR's pages: 50 items unless told, and a marker for the next.
+"""EMR paginates: 50 items by default, and a marker for the next page. Upstream: yes.
 
 https://docs.aws.amazon.com/emr/latest/APIReference/API_ListClusters.html
 """
@@ -12,7 +12,7 @@ PAGE_SIZE = 50
 
 
 class InvalidMarkerError(ValueError):
-    """A marker that no page ended with."""
+    """A marker that no page returned."""
 
 
 def page(
@@ -23,10 +23,10 @@ def page(
     next_page: str = "Marker",
     size: int = PAGE_SIZE,
 ) -> dict[str, Any]:
-    """The page of `items` that `marker` asks for, with the next one's as `next_page` if any.
+    """Return the page of `items` at `marker`, with the next page's marker as `next_page` if any.
 
     Raises:
-        InvalidMarkerError: `marker` is none that was given out.
+        InvalidMarkerError: `marker` was never returned.
     """
     try:
         start = int(base64.b64decode(marker, validate=True)) if marker else 0

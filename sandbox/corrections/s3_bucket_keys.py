@@ -1,6 +1,6 @@
-"""S3 Bucket Keys: asked for by a write or by the bucket's default, told by HeadObject.
+"""S3 stores whether an object uses an S3 Bucket Key, and HeadObject returns it. Upstream: yes.
 
-MiniStack drops BucketKeyEnabled.
+A write or the bucket's default requests it. MiniStack drops BucketKeyEnabled.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
 """
@@ -17,7 +17,7 @@ BY_DEFAULT = re.compile(r"<BucketKeyEnabled>\s*true\s*</BucketKeyEnabled>", re.I
 
 
 def wanted(headers: dict[str, str], bucket: str) -> bool:
-    """Whether a write uses a bucket key: the request's own word, else the bucket's default."""
+    """Whether a write uses a bucket key: the request's header, or else the bucket's default."""
     if BUCKET_KEY in headers:
         return headers[BUCKET_KEY].lower() == "true"
     default = part("services.s3", "_bucket_encryption").get(bucket) or ""
@@ -25,7 +25,7 @@ def wanted(headers: dict[str, str], bucket: str) -> bool:
 
 
 def install() -> None:
-    """Keep the bucket key with every object that is encrypted with aws:kms."""
+    """Store the bucket key with every object that is encrypted with aws:kms."""
 
     def keeping(resolve: Callable[..., Any]) -> Callable[..., Any]:
         def resolve_write(headers: dict[str, str], bucket: str) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
-"""A request may name the account that has to own its bucket: S3 refuses it if another one does.
+"""S3 refuses a request if the bucket's owner is not the expected one. Upstream: yes.
 
-MiniStack takes no notice of the header.
+MiniStack ignores the header `x-amz-expected-bucket-owner`.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
 """
@@ -15,7 +15,7 @@ EXPECTED = "x-amz-expected-bucket-owner"
 
 
 def refusing(dispatch: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse a request whose bucket belongs to another account than it expects."""
+    """Refuse a request whose bucket belongs to an account other than the expected one."""
 
     def dispatch_request(
         method: str,
@@ -35,5 +35,5 @@ def refusing(dispatch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Correct every request about a bucket."""
+    """Patch every request about a bucket."""
     wrap("services.s3", "_dispatch", refusing)

@@ -1,7 +1,7 @@
-"""How an object is encrypted: with AES256 unless something else is asked for, or a KMS key's ARN.
+"""S3 encrypts every object, by default with AES256, and returns the key's ARN. Upstream: yes.
 
-MiniStack tells nothing of a plain put, refuses aws:kms without a key and aws:kms:dsse, repeats a
-key as it was typed, and asks nobody for permission on the key.
+MiniStack returns no encryption for a plain put, refuses aws:kms without a key and aws:kms:dsse,
+returns a key as the request names it, and does not check permissions on the key.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
@@ -29,7 +29,7 @@ DEFAULT_KEY = "alias/aws/s3"
 WRITING, READING = "kms:GenerateDataKey", "kms:Decrypt"
 
 type Encryption = dict[str, str]
-"""The encryption headers that are kept with an object."""
+"""The encryption headers that are stored with an object."""
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class S3Error(Exception):
     status: int
 
     def response(self) -> Response:
-        """The error as S3 answers it."""
+        """The error as an S3 response."""
         response: Response = part("services.s3", "_error")(self.code, self.message, self.status)
         return response
 
@@ -55,10 +55,10 @@ def denial(action: str, arn: str) -> S3Error:
 def key_arn(reference: str) -> str:
     """The ARN of the enabled key that a request names.
 
-    A key of another account is taken at its word: nobody here can see it.
+    A key of another account is not verified, because it does not exist here.
 
     Raises:
-        S3Error: there is no such key in this Region, or it cannot be used.
+        S3Error: this Region has no such key, or the key cannot be used.
     """
     account, region = account_and_region()
     if reference.startswith("arn:"):
@@ -81,13 +81,13 @@ def key_arn(reference: str) -> str:
 
 
 def may_use(headers: dict[str, str], action: str, arn: str) -> bool:
-    """Whether S3 may use a key for a caller; an AWS-managed one it uses for everybody."""
+    """Whether S3 may use a key for a caller; it may use an AWS-managed key for every caller."""
     key = part("services.kms", "_resolve_key")(arn)
     return (key is not None and aws_managed(key)) or allowed(headers, action, arn)
 
 
 def settled(asked: Encryption, headers: dict[str, str]) -> Encryption:
-    """What to keep of the encryption that a request, or the bucket's default, asks for.
+    """The encryption to store for a write, from the request or the bucket's default.
 
     Raises:
         S3Error: the key cannot be used.
@@ -104,7 +104,7 @@ def settled(asked: Encryption, headers: dict[str, str]) -> Encryption:
 
 
 def settling(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """Settle the encryption of a write."""
+    """Resolve the encryption of a write."""
 
     def resolve_write(
         headers: dict[str, str], bucket: str
@@ -112,7 +112,7 @@ def settling(resolve: Callable[..., Any]) -> Callable[..., Any]:
         asked = dict(headers)
         algorithm = asked.get(ALGORITHM)
         if algorithm in KMS:
-            # MiniStack checks the combination of headers; of aws:kms it wants some key.
+            # MiniStack validates the combination of headers, and requires a key for aws:kms.
             asked[ALGORITHM] = "aws:kms"
             asked.setdefault(KEY, DEFAULT_KEY)
         kept, error = resolve(asked, bucket)
@@ -129,7 +129,7 @@ def settling(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def guarding(get: Callable[..., Any]) -> Callable[..., Any]:
-    """Let nobody read an object who may not decrypt with its key."""
+    """Require permission to decrypt with the object's key in order to read the object."""
 
     def get_object(
         bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None
@@ -144,6 +144,6 @@ def guarding(get: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Correct every write, and the reading of an object."""
+    """Patch every write, and reading an object."""
     wrap("services.s3", "_resolve_sse_write_headers", settling)
     wrap("services.s3", "_get_object", guarding)

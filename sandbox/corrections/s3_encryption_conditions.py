@@ -1,7 +1,7 @@
-"""Policies may test with which key, or by whose, a put asks to be encrypted.
+"""Bucket policies can test the KMS key and SSE-C headers of a put. Upstream: yes.
 
-MiniStack tells policies the algorithm alone. A part of an upload carries no headers: the upload's
-own request decides.
+MiniStack passes only the algorithm to policies. For a part of a multipart upload, which has no such
+headers, the upload's own request applies.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
@@ -17,7 +17,7 @@ type Context = dict[str, str]
 
 
 def telling(read: Callable[..., Context]) -> Callable[..., Context]:
-    """Tell policies of the key's header, and of SSE-C's, where a put has them."""
+    """Add the condition keys for the KMS key and for SSE-C, if a put has these headers."""
 
     def object_context(
         action: str, query: dict[str, Any], path: str, headers: dict[str, str]
@@ -32,7 +32,7 @@ def telling(read: Callable[..., Context]) -> Callable[..., Context]:
 
 
 def _of_upload(query: dict[str, Any]) -> dict[str, str]:
-    """Give what an upload's own request asked for: nothing where the bucket's default holds."""
+    """The encryption that an upload's own request asked for; empty for the bucket's default."""
     upload_id = part("core.iam_actions", "_query_param")(query, "uploadId")
     upload = part("services.s3", "_multipart_uploads").get(upload_id) or {}
     kept: dict[str, str] = upload.get("preserved_headers", {})
@@ -40,5 +40,5 @@ def _of_upload(query: dict[str, Any]) -> dict[str, str]:
 
 
 def install() -> None:
-    """Complete the conditions of a put."""
+    """Complete the condition keys of a put."""
     wrap("core.iam_actions", "_s3_object_context", telling)

@@ -1,6 +1,6 @@
-"""An object that is not there: 404 for who may list the bucket, 403 for who may not.
+"""S3 returns 403 for a missing object to callers who may not list the bucket. Upstream: yes.
 
-MiniStack answers 404 to everybody.
+Callers who may list it get 404. MiniStack returns 404 to every caller.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 """
@@ -15,7 +15,7 @@ MISSING = 404
 
 
 def hiding(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Hide from who may not list a bucket that an object is not in it."""
+    """Return 403 instead of 404 to callers who may not list the bucket."""
 
     def read_object(
         bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None
@@ -30,6 +30,6 @@ def hiding(read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Correct HeadObject and GetObject."""
+    """Patch HeadObject and GetObject."""
     wrap("services.s3", "_head_object", hiding)
     wrap("services.s3", "_get_object", hiding)

@@ -1,6 +1,6 @@
-"""UpdateObjectEncryption: another key for an object, its body and date untouched.
+"""UpdateObjectEncryption changes an object's key, not its body or date. Upstream: yes.
 
-MiniStack takes the request for a put and overwrites the object with it.
+MiniStack handles the request as a put and overwrites the object's body with it.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
 """
@@ -17,11 +17,11 @@ from sandbox.corrections.s3_encryption import ALGORITHM, KEY, S3Error, denial, k
 KEY_ARN = re.compile(r"arn:aws[-a-z0-9]*:kms:[-a-z0-9]*:[0-9]{12}:key/.+")
 NEEDED = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:ReEncryptTo")
 FROM = ("AES256", "aws:kms")
-"""What an object may be encrypted with before."""
+"""The encryption algorithms that an object may have before the update."""
 
 
 def records(bucket: str, key: str, version: str) -> list[dict[str, Any]]:
-    """MiniStack's records of one version of an object: the current one is kept twice.
+    """MiniStack's records of one version of an object: the current version has two.
 
     Raises:
         S3Error: there is no such bucket, object or version.
@@ -54,7 +54,7 @@ def records(bucket: str, key: str, version: str) -> list[dict[str, Any]]:
 
 
 def new_encryption(body: bytes, headers: dict[str, str]) -> dict[str, str]:
-    """The encryption that a request asks for, as it is kept with an object.
+    """The encryption in a request, in the form stored with an object.
 
     Raises:
         S3Error: the request names no full key ARN, or a key that the caller cannot use.
@@ -79,7 +79,7 @@ def new_encryption(body: bytes, headers: dict[str, str]) -> dict[str, str]:
 
 
 def install() -> None:
-    """Answer the operation, under its own IAM action."""
+    """Handle the operation, with its own IAM action."""
 
     def answering(dispatch: Callable[..., Any]) -> Callable[..., Any]:
         def dispatch_request(*request: Any) -> Response:  # noqa: ANN401 - passed on

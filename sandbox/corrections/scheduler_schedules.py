@@ -1,12 +1,12 @@
-"""Schedules: who may make them, when they fire, and as whom.
+"""EventBridge Scheduler checks permissions, and schedules fire on time. Upstream: yes.
 
-MiniStack authorises every schedule as if it were in the group `default`, asks nobody for
-iam:PassRole, looks every ten seconds, and delivers whatever the schedule's role may do.
+MiniStack authorizes every schedule as if it were in the group `default`, does not check
+iam:PassRole, polls every ten seconds, and delivers even what the schedule's role may not.
 
-A one-time expression is `at(yyyy-mm-ddThh:mm:ss)`: AWS refuses a zone, such as `Z`, and fractions
-of seconds. It takes a time in the past (a test of LocalStack's that was recorded against AWS does
-so), but no page says whether such a schedule ever fires: here it never does, so that nothing comes
-to rely on it. AWS fires within 60 seconds after the time.
+A one-time expression is `at(yyyy-mm-ddThh:mm:ss)`: AWS refuses a time zone, such as `Z`, and
+fractions of seconds. AWS accepts a time in the past (a LocalStack test that was recorded against
+AWS shows this), but does not document whether such a schedule ever fires: here it never does, so
+that nothing depends on it. AWS fires within 60 seconds after the time.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-execution-role
@@ -33,18 +33,18 @@ NEEDED = {
     "sqs": "sqs:SendMessage",
     "states": "states:StartExecution",
 }
-"""What the role of a schedule has to be allowed, by the service of its target."""
+"""The action that a schedule's role must be allowed, by the service of its target."""
 
 
 def group(body: bytes, query: Mapping[str, Any]) -> str:
-    """The group that a request about a schedule names, in its body or in its query."""
+    """The schedule group that a request names, in its body or its query."""
     said = query.get("groupName") or json.loads(body or b"{}").get("GroupName") or "default"
     name: str = said[0] if isinstance(said, list) else said
     return name
 
 
 def naming(extract: Callable[..., str]) -> Callable[..., str]:
-    """Name the schedule with its group before the policies are read."""
+    """Include the group in the schedule's ARN before the policies are evaluated."""
 
     def extract_resource_arn(
         service: str,
@@ -61,7 +61,7 @@ def naming(extract: Callable[..., str]) -> Callable[..., str]:
 
 
 def refusal(headers: dict[str, str], schedule: Mapping[str, Any]) -> tuple[int, str, str] | None:
-    """The status, code and message for a schedule that AWS would not make, or None."""
+    """The status, code and message for a schedule that AWS refuses to create, or None."""
     role = schedule.get("Target", {}).get("RoleArn", "")
     passed = {"iam:passedtoservice": "scheduler.amazonaws.com"}
     if not allowed(headers, "iam:PassRole", role, context=passed):
@@ -81,7 +81,7 @@ def refusal(headers: dict[str, str], schedule: Mapping[str, Any]) -> tuple[int, 
 
 
 def trusts_scheduler(role: str) -> bool:
-    """Whether there is such a role and EventBridge Scheduler may assume it."""
+    """Whether the role exists and EventBridge Scheduler may assume it."""
     record = part("services.iam", "_roles").get(role.rpartition("/")[2])
     if record is None or record["Arn"] != role:
         return False
@@ -96,7 +96,7 @@ def trusts_scheduler(role: str) -> bool:
 
 
 def one_time(expression: str) -> float | None:
-    """The moment of a one-time expression in UTC, or None if it is not one that AWS takes."""
+    """The time of a one-time expression in UTC, or None if AWS does not accept the expression."""
     if not ONE_TIME.fullmatch(expression):
         return None
     moment: float | None = part("services.scheduler", "_at_time_epoch")(expression)
@@ -104,8 +104,9 @@ def one_time(expression: str) -> float | None:
 
 
 def asked_at(headers: Mapping[str, str]) -> float:
-    """When a request was signed, in UTC: what was to come then comes, however long it waited here.
+    """When a request was signed, in UTC: a time that was in the future then may still fire.
 
+    The request may have waited here since.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
     signed = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%S%z")
@@ -113,7 +114,7 @@ def asked_at(headers: Mapping[str, str]) -> float:
 
 
 def checking(handle: Callable[..., Any]) -> Callable[..., Any]:
-    """Ask for iam:PassRole; have a time that is over never come."""
+    """Require iam:PassRole, and never fire a schedule whose time is in the past."""
 
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
@@ -130,7 +131,8 @@ def checking(handle: Callable[..., Any]) -> Callable[..., Any]:
         if response[0] == HTTPStatus.OK:
             fired = part("services.scheduler", "_schedule_last_fired")
             key = (*account_and_region(), f"{group(body, query)}/{named[1]}")
-            # What another schedule of that name, or this one before its change, has done.
+            # Forget the firing of an earlier schedule of this name, or of this one before the
+            # update.
             fired.pop(key, None)
             moment = one_time(schedule["ScheduleExpression"])
             if moment is not None and moment <= asked_at(headers):
@@ -141,7 +143,7 @@ def checking(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_role(invoke: Callable[..., None]) -> Callable[..., None]:
-    """Deliver what a schedule's own role may deliver, and nothing else."""
+    """Deliver only what the schedule's own role may deliver."""
 
     def invoke_target(
         target: dict[str, Any],
@@ -149,7 +151,7 @@ def with_role(invoke: Callable[..., None]) -> Callable[..., None]:
         rule: dict[str, Any],
         *rest: Any,  # noqa: ANN401 - passed on
     ) -> None:
-        if "FlexibleTimeWindow" in rule:  # a schedule, not a rule of EventBridge
+        if "FlexibleTimeWindow" in rule:  # a schedule, not an EventBridge rule
             role = principal(target["RoleArn"], {})
             action = NEEDED[target["Arn"].split(":")[2]]
             if role is None or role.decision(action, target["Arn"]) != "allowed":
@@ -160,7 +162,7 @@ def with_role(invoke: Callable[..., None]) -> Callable[..., None]:
 
 
 def install() -> None:
-    """Correct what concerns schedules."""
+    """Patch the handling of schedules."""
     wrap("core.iam_actions", "extract_resource_arn", naming)
     wrap("services.scheduler", "handle_request", checking)
     wrap("services.eventbridge", "_invoke_target", with_role)

@@ -1,6 +1,6 @@
-"""Publishing to an encrypted topic takes permission on the topic's key.
+"""Publishing to an encrypted topic requires permissions on the topic's key. Upstream: yes.
 
-MiniStack does not ask for it.
+MiniStack does not check them.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#sns-what-permissions-for-sse
 """
@@ -16,7 +16,7 @@ NEEDED = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 def key_of_topic(body: bytes) -> str | None:
-    """The key of the topic that a request publishes to, as it was typed, or None."""
+    """The key of the topic that a request publishes to, as it was configured, or None."""
     said = {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
     if said.get("Action") not in PUBLISHING:
         return None
@@ -27,7 +27,7 @@ def key_of_topic(body: bytes) -> str | None:
 
 
 def refusal(reference: str, headers: dict[str, str]) -> tuple[str, str] | None:
-    """The code and message for a caller who may not use the key, or None if all is well."""
+    """The code and message for a caller who may not use the key, or None."""
     key = part("services.kms", "_resolve_key")(reference)
     if key is None:
         return "KMSNotFound", f"Key {reference} does not exist"

@@ -1,6 +1,6 @@
-"""The `Parameter Store Change` events of parameters; MiniStack sends none.
+"""SSM sends `Parameter Store Change` events, also for stacks' parameters. Upstream: yes.
 
-They say what happened, never the value. A parameter that a stack makes or changes sends them too.
+MiniStack sends none. The events contain the operation, never the value.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html#SSM-Parameter-Store-event-types
 """
@@ -40,7 +40,7 @@ def found(name: str) -> Mapping[str, Any] | None:
 
 
 def telling_puts(put: Handler) -> Handler:
-    """Send Create or Update after each PutParameter that went well."""
+    """Send Create or Update after each successful PutParameter."""
 
     def put_parameter(request: dict[str, Any]) -> Response:
         known = found(request.get("Name", "")) is not None
@@ -54,7 +54,7 @@ def telling_puts(put: Handler) -> Handler:
 
 
 def telling_deletions(delete: Handler) -> Handler:
-    """Send Delete for each parameter that a call removed."""
+    """Send Delete for each parameter that a call deleted."""
 
     def delete_parameters(request: dict[str, Any]) -> Response:
         names = request.get("Names") or [request.get("Name", "")]
@@ -69,7 +69,7 @@ def telling_deletions(delete: Handler) -> Handler:
 
 
 def install() -> None:
-    """Tell of every change."""
+    """Send an event for every change."""
     wrap("services.ssm", "_put_parameter", telling_puts)
     wrap("services.ssm", "_delete_parameter", telling_deletions)
     wrap("services.ssm", "_delete_parameters", telling_deletions)

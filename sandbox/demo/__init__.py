@@ -1,1 +1,1 @@
-"""The demo: `python -m sandbox.demo` plays the seed's four steps, and each of them gone wrong."""
+"""The demo: `python -m sandbox.demo` plays the seed's four steps, each right and with mistakes."""

@@ -1,4 +1,4 @@
-"""Play the demo: `python -m sandbox.demo`. Exit status 0 if every outcome was the expected one."""
+"""Play the demo: `python -m sandbox.demo`. Exit with 0 if every outcome is the expected one."""
 
 import sys
 
@@ -12,7 +12,7 @@ if __name__ == "__main__":
     try:
         sys.exit(0 if play(console) else 1)
     except (SandboxError, TimeoutError) as error:
-        console.print(f"[red]The demo could not be played:[/] {error}", soft_wrap=True)
+        console.print(f"[red]The demo failed:[/] {error}", soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

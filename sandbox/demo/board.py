@@ -1,4 +1,4 @@
-"""The table of a demo: what was expected of each cluster, and what was found."""
+"""The demo's table: the expected and the actual outcome for each cluster."""
 
 import time
 from dataclasses import dataclass, field
@@ -19,26 +19,26 @@ class Row:
     _since: float = field(default_factory=time.monotonic)
 
     def note(self, found: str) -> None:
-        """Write down what was found, and when it was first found so."""
+        """Record the outcome, and how long it took."""
         if found != self.found:
             self.found = found
             self.seconds = time.monotonic() - self._since
 
     @property
     def mark(self) -> str:
-        """Sum the row up in one character."""
+        """Show as one character whether the outcome is as expected."""
         if not self.found:
             return "[dim]…[/]"
         return "[green]✓[/]" if self.as_expected else "[red]✗[/]"
 
     @property
     def as_expected(self) -> bool:
-        """Whether the guard found just what it should."""
+        """Whether the outcome is exactly the expected one."""
         return self.found == self.expected
 
 
 def board(title: str, rows: list[Row]) -> Table:
-    """Draw the rows as they are now."""
+    """Draw the rows in their current state."""
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for heading in ("", "What", "Cluster", "Expected", "Found", "After"):
         table.add_column(heading, justify="right" if heading == "After" else "left")

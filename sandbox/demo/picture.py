@@ -1,7 +1,7 @@
-"""The demo's picture: `python -m sandbox.demo.picture FILE.svg` plays it and keeps what it printed.
+"""`python -m sandbox.demo.picture FILE.svg` plays the demo and draws its output.
 
-A demo prints some hundred lines. The picture shows one alert, two tables and the sum, and says how
-many lines were left out between them.
+A demo prints several hundred lines. The picture shows one alert, two tables and the total, and how
+many lines are omitted between them.
 """
 
 import sys
@@ -34,11 +34,11 @@ _THEME = TerminalTheme(
         (177, 186, 196),
     ],
 )
-# What is in braces is filled in by rich, whose own template fetches a font from a network.
+# rich fills in the braces. Its own template fetches a font from the network.
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"
  aria-labelledby="{unique_id}-name">
-<title id="{unique_id}-name">The demo in a terminal: one alert, and what was found</title>
+<title id="{unique_id}-name">The demo in a terminal: one alert, and the outcomes</title>
 <style>
 .{unique_id}-matrix {{
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
@@ -66,10 +66,10 @@ _SVG = """\
 
 
 def excerpt(lines: Sequence[Text]) -> list[Text]:
-    """Keep what the picture shows, and say between how many lines were left out.
+    """Select the lines that the picture shows, with a count of the omitted ones.
 
     Raises:
-        ValueError: something that should be shown was not printed.
+        ValueError: a line that the picture shows was not printed.
     """
     shown = sorted({index for part in _parts([line.plain for line in lines]) for index in part})
     kept: list[Text] = []
@@ -83,7 +83,7 @@ def excerpt(lines: Sequence[Text]) -> list[Text]:
 
 
 def picture(lines: Sequence[Text]) -> str:
-    """Draw lines as an SVG that needs nothing from a network."""
+    """Draw lines as an SVG that loads nothing from the network."""
     paper = Console(record=True, width=COLUMNS, file=StringIO(), highlight=False)
     for line in lines:
         paper.print(line, no_wrap=True)
@@ -91,14 +91,14 @@ def picture(lines: Sequence[Text]) -> str:
 
 
 def _parts(plain: Sequence[str]) -> Iterator[range]:
-    """Find what is shown, each part as a range of lines."""
-    wrong = _first(plain, "2. Gone wrong", lambda line: line.startswith("2. "))
+    """Find the parts to show, as ranges of lines."""
+    wrong = _first(plain, "2. Non-compliant", lambda line: line.startswith("2. "))
     yield range(wrong, wrong + 2)
     about = f" {SHOWN_CLUSTER} ("
     told = _first(plain, f"an alert about {SHOWN_CLUSTER}", lambda line: about in line, wrong)
     top = max(index for index in range(told) if plain[index].startswith("╭"))
     yield range(top, _first(plain, "its end", lambda line: line.startswith("╰"), told) + 1)
-    yield _table(plain, "Gone wrong")
+    yield _table(plain, "Non-compliant")
     enforced = _first(plain, "4. Enforced", lambda line: line.startswith("4. "))
     yield range(enforced, enforced + 2)
     yield _table(plain, "Enforced")
@@ -120,12 +120,12 @@ def _first(plain: Sequence[str], what: str, wanted: Callable[[str], bool], since
 
 
 def main(file: Path) -> int:
-    """Play the demo and draw it; return the exit status. A demo that failed is not drawn."""
+    """Play the demo, draw it and return the exit status. A failed demo is not drawn."""
     console = Console(record=True, width=COLUMNS, force_terminal=False, highlight=False)
     try:
         as_expected = play(console)
     except (SandboxError, TimeoutError) as error:
-        console.print(f"The demo could not be played: {error}", soft_wrap=True)
+        console.print(f"The demo failed: {error}", soft_wrap=True)
         return 2
     if not as_expected:
         return 1

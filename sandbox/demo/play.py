@@ -1,4 +1,4 @@
-"""The acts of the demo, in the order of the seed: make it right, get it wrong, enforce it."""
+"""The acts of the demo, in the order of the seed: correct setups, mistakes, enforcement."""
 
 import json
 import time
@@ -22,21 +22,21 @@ from sandbox.journal import Journal
 from sandbox.polling import wait_for
 
 SECONDS = 90
-"""How long an act may take before what is missing counts as not found."""
-SETTLED_SECONDS = 4  # longer than judgements may come in either order (SKEW of the ledger)
-"""How long all must have been as expected: what comes too much comes late."""
+"""The time limit of an act; outcomes that are missing after it count as missing."""
+SETTLED_SECONDS = 4  # longer than checks can overtake each other (SKEW of the ledger)
+"""How long all outcomes must stay as expected: surplus alerts arrive late."""
 REFRESH_SECONDS = 31
-"""After so long no function goes by an older policy when it checks a launch."""
+"""After this many seconds, no function uses an outdated policy to check a launch."""
 PACE = EmrPace(launch=120, step=1, termination=1)
-"""Clusters that stay STARTING for the length of an act: each is checked once, not four times."""
+"""Clusters stay STARTING for the length of an act, so each is checked once, not four times."""
 LOGS = ("node/i-0a1/daemons.log.gz", "steps/s-1/stderr.gz", "containers/c-1/stdout.gz")
 
 
 class Demo:
-    """A stack on an emulated account, its alerts, and a console to tell of them."""
+    """A stack on an emulated account, its alerts, and a console for the output."""
 
     def __init__(self, console: Console, account: Sandbox) -> None:
-        """Deploy the stack in mode alert, and subscribe to its alerts."""
+        """Deploy the stack in `alert` mode, and subscribe to its alerts."""
         self.console = console
         self.account = account
         self.estate = Estate(account)
@@ -49,7 +49,7 @@ class Demo:
         self.journal = Journal(account)
 
     def act_title(self, title: str, words: str) -> None:
-        """Open an act: what is played, and what to look for."""
+        """Print an act's title and its description."""
         self.console.print()
         self.console.print(Rule(title, align="left"))
         self.console.print(words, soft_wrap=True)
@@ -72,18 +72,18 @@ class Demo:
         )
 
     def step(self, title: str, words: str) -> None:
-        """Tell of one step."""
+        """Print one step."""
         self.console.print(f"[bold]{title}[/]  {words}", soft_wrap=True)
 
     def act(
         self, title: str, clusters: dict[str, Row], found: Callable[[str, list[AlertMessage]], str]
     ) -> None:
-        """Show the alerts and the table until every row has found something, or time is up.
+        """Show the alerts and the table until every outcome is as expected, or the time is up.
 
         Args:
-            title: the table's.
+            title: the table's title.
             clusters: the rows by cluster id.
-            found: says what the alerts about a cluster amount to; empty while nothing does.
+            found: the outcome according to the alerts about a cluster; empty if there is none yet.
         """
         rows = list(clusters.values())
         self.rows += rows
@@ -110,7 +110,7 @@ class Demo:
             live.update(board(title, rows))
 
     def _show(self, alert: AlertMessage) -> None:
-        """Print an alert as it was sent; one that repeats, as a line."""
+        """Print an alert as it was sent; print a repeated one as a single line."""
         told = (alert["cluster_id"], alert["kind"])
         subject = Text(f"{alert['kind']}  {alert['subject']}")
         if told in self._told:
@@ -125,7 +125,7 @@ class Demo:
 
 @contextmanager
 def working(console: Console, words: str) -> Iterator[None]:
-    """Say what takes a while: with a spinner on a terminal, as a line elsewhere."""
+    """Show progress: a spinner on a terminal, a line elsewhere."""
     if console.is_terminal:
         with console.status(words):
             yield
@@ -135,7 +135,7 @@ def working(console: Console, words: str) -> Iterator[None]:
 
 
 def play(console: Console) -> bool:
-    """Play all acts; return whether every outcome was the expected one."""
+    """Play all acts; return whether every outcome is the expected one."""
     began = time.monotonic()
     with working(console, "Building the stack with the SAM CLI"):
         deployment.build()
@@ -154,33 +154,36 @@ def play(console: Console) -> bool:
 def _make_it_right(demo: Demo) -> None:
     estate, console = demo.estate, demo.console
     demo.act_title(
-        "1. Made right: the four steps of encrypted EMR logs",
-        "Roles, a key, a cluster that names it, and the proof in the bucket.",
+        "1. Compliant: the four steps of encrypted EMR logs",
+        "Roles, a key, a cluster that uses it, and a check of the objects in the bucket.",
     )
     estate.make_roles()
     estate.make_role_without_key()
-    demo.step("Roles   ", "EMR's may kms:DescribeKey, the nodes' may kms:GenerateDataKey")
+    demo.step("Roles   ", "service role: kms:DescribeKey; nodes' role: kms:GenerateDataKey")
     demo.step("Key     ", f"alias/emr-logs, customer-managed: {demo.keys.approved}")
     estate.make_log_bucket()
     cluster_id = estate.launch("daily-report", LogEncryptionKmsKeyId="alias/emr-logs")
     demo.step("Cluster ", f"daily-report ({cluster_id}), emr-7.12.0, logs to s3://{LOG_BUCKET}/")
     for name in LOGS:
         estate.write_log(cluster_id, name, demo.keys.encrypt(demo.keys.approved))
-    demo.step("Proof   ", f"{len(LOGS)} log objects written, each is read and judged:")
-    row = Row("made right", "daily-report", "COMPLIANT")
+    demo.step("Check   ", f"{len(LOGS)} log objects are written, read and evaluated:")
+    row = Row("all four steps correct", "daily-report", "COMPLIANT")
     demo.rows.append(row)
-    with working(console, "Waiting for the verdicts"):
+    with working(console, "Waiting for the results"):
         row.note(wait_for(lambda: _verdict(demo.journal, cluster_id), seconds=SECONDS))
     if demo.inbox.about(cluster_id):
         row.note("an alert")
     if row.as_expected:
-        demo.step("        ", "[green]✓ compliant: every log object carries the named key[/]")
+        demo.step(
+            "        ",
+            "[green]✓ compliant: every log object is encrypted with the cluster's key[/]",
+        )
     else:
         demo.step("        ", f"[red]✗ {row.found}[/]")
 
 
 def _verdict(journal: Journal, cluster_id: str) -> str:
-    """Say how the cluster and its log objects were judged; empty until all were."""
+    """The compliance of the cluster and its log objects; empty until all are checked."""
     checked = journal.entries("check_cluster", message="cluster checked", cluster_id=cluster_id)
     logs = journal.entries(
         "check_log_objects", message="log objects checked", cluster_id=cluster_id
@@ -192,15 +195,15 @@ def _verdict(journal: Journal, cluster_id: str) -> str:
 
 def _get_it_wrong(demo: Demo) -> None:
     demo.act_title(
-        "2. Gone wrong: each way to get a step wrong",
-        "A cluster each, launched now. The guard runs in mode alert: it tells, and ends nothing.",
+        "2. Non-compliant: each mistake in a step",
+        "One cluster per mistake. In alert mode, the guard notifies and terminates nothing.",
     )
     demo.estate.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
     clusters = {
         scene.launch(demo.estate, demo.keys): Row(scene.title, scene.name, scene.rule or "")
         for scene in GONE_WRONG
     }
-    demo.act("Gone wrong", clusters, lambda _, alerts: ", ".join(_rules(alerts)))
+    demo.act("Non-compliant", clusters, lambda _, alerts: ", ".join(_rules(alerts)))
 
 
 def _rules(alerts: list[AlertMessage]) -> list[str]:
@@ -209,8 +212,8 @@ def _rules(alerts: list[AlertMessage]) -> list[str]:
 
 def _lose_the_key(demo: Demo) -> None:
     demo.act_title(
-        "3. Lost: the key of a running cluster is disabled, and comes back",
-        "The guard knows which clusters log with it, tells, and says when it is over.",
+        "3. Key lost: the key of a running cluster is disabled, then enabled again",
+        "The guard knows which clusters use the key, alerts, and resolves the finding.",
     )
     kms = demo.account.client("kms")
     cluster_id = demo.estate.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
@@ -221,29 +224,29 @@ def _lose_the_key(demo: Demo) -> None:
         seconds=SECONDS,
     )
     kms.disable_key(KeyId="alias/emr-logs")
-    demo.step("Disabled", "alias/emr-logs, by whoever may")
+    demo.step("Disabled", "alias/emr-logs, by a key administrator")
     lost = {cluster_id: Row("its key disabled", "month-end", "EMRLOG-201")}
-    demo.act("Lost", lost, lambda _, alerts: ", ".join(_rules(alerts)))
+    demo.act("Key disabled", lost, lambda _, alerts: ", ".join(_rules(alerts)))
     kms.enable_key(KeyId="alias/emr-logs")
-    demo.step("Enabled ", "alias/emr-logs, by its owner")
+    demo.step("Enabled ", "alias/emr-logs, by the key's owner")
     back = {cluster_id: Row("its key enabled again", "month-end", "finding.resolved")}
-    demo.act("Back", back, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
+    demo.act("Key enabled", back, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
 
 
 def _give_it_time(demo: Demo) -> None:
     demo.act_title(
-        "5. In grace: time to put things right, or an exemption",
-        "The policy is changed in SSM, without a deployment; what is open follows it.",
+        "5. Grace period: time for a fix or an exemption",
+        "The policy is changed in SSM, without a deployment, and applies to open findings.",
     )
     policy = demo.policy()
     policy["enforcement"] |= {"grace_at_launch_minutes": 60}
     demo.set_policy(policy)
-    demo.step("Policy  ", "an hour for what opens while a cluster starts")
-    with working(demo.console, "The functions go by a policy of at most half a minute ago"):
+    demo.step("Policy  ", "one hour of grace for findings opened while a cluster starts")
+    with working(demo.console, "Waiting until the functions have read the new policy"):
         time.sleep(REFRESH_SECONDS)
     cluster_id = demo.estate.launch("ad-hoc")
-    given = {cluster_id: Row("without a key, in grace", "ad-hoc", "enforcement.scheduled")}
-    demo.act("In grace", given, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
+    given = {cluster_id: Row("no key, in grace period", "ad-hoc", "enforcement.scheduled")}
+    demo.act("Grace period", given, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
     exemption = {
         "cluster": {"id": cluster_id},
         "rules": ["EMRLOG-002"],
@@ -252,18 +255,18 @@ def _give_it_time(demo: Demo) -> None:
         "approved_by": "security@example.com",
     }
     demo.set_policy(policy | {"exemptions": [exemption]})
-    demo.step("Exempted", f"{cluster_id}, by `emr-log-guard exempt` or in the document")
-    spared = {cluster_id: Row("exempted in its grace", "ad-hoc", "STARTING, spared")}
+    demo.step("Exempted", f"{cluster_id}, with `emr-log-guard exempt` or in the document")
+    spared = {cluster_id: Row("exempt during grace", "ad-hoc", "STARTING, skipped")}
     demo.act("Exempted", spared, lambda cluster, alerts: _fate(demo, cluster, alerts))
 
 
 def _enforce_it(demo: Demo) -> None:
     demo.act_title(
-        "4. Enforced: a bad cluster is ended, a protected one spared",
-        "The stack is deployed again, now with the means to terminate.",
+        "4. Enforced: a non-compliant cluster is terminated, a protected one is skipped",
+        "The stack is redeployed with the permission to terminate clusters.",
     )
     demo.deploy(
-        "Deploying the stack again: Mode=enforce, EnforcementAllowed=true",
+        "Redeploying the stack: Mode=enforce, EnforcementAllowed=true",
         Mode="enforce",
         EnforcementAllowed="true",
     )
@@ -277,19 +280,19 @@ def _enforce_it(demo: Demo) -> None:
     demo.act(
         "Enforced",
         {
-            bad: Row("without a key", "nightly-etl-again", "TERMINATED, reported"),
-            protected: Row("without a key, protected", "month-end-close", "STARTING, spared"),
-            good: Row("made right", "daily-report-again", "STARTING, not a word"),
+            bad: Row("no key", "nightly-etl-again", "TERMINATED, reported"),
+            protected: Row("no key, protected", "month-end-close", "STARTING, skipped"),
+            good: Row("compliant", "daily-report-again", "STARTING, no alert"),
         },
         lambda cluster_id, alerts: _fate(demo, cluster_id, alerts),
     )
 
 
 def _fate(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
-    """Say what EMR says of the cluster's state, and what was told of its end."""
+    """The cluster's state in EMR, and the enforcement that was reported."""
     words = {
         "enforcement.done": "reported",
-        "enforcement.skipped": "spared",
+        "enforcement.skipped": "skipped",
         "enforcement.failed": "failed",
     }
     ends = [words[alert["kind"]] for alert in alerts if alert["kind"] in words]
@@ -298,7 +301,7 @@ def _fate(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
     )
     if not checked:
         return ""
-    told = ends[0] if ends else "reported without an end" if alerts else "not a word"
+    told = ends[0] if ends else "no enforcement reported" if alerts else "no alert"
     return f"{demo.estate.state_of(cluster_id)}, {told}"
 
 

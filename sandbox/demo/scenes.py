@@ -1,4 +1,4 @@
-"""What can go wrong with a cluster's logs, and which rule has to find it."""
+"""Mistakes in a cluster's log settings, and the rule that must detect each of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from sandbox.estate import NODES_ROLE_WITHOUT_KEY, OTHER_ACCOUNTS_BUCKET, OTHER_
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The account's keys, by what is the matter with them. ARNs, but for AWS's own."""
+    """The account's keys, by their flaw. ARNs, except for the AWS-managed key."""
 
     approved: str
     unapproved: str
@@ -20,7 +20,7 @@ class Keys:
 
     @classmethod
     def make(cls, estate: Estate) -> "Keys":
-        """Make the keys, with the flaws that they are named for."""
+        """Create the keys with their flaws."""
         keys = cls(
             approved=estate.make_key("emr-logs"),
             unapproved=estate.make_key("somebody-elses"),
@@ -34,30 +34,30 @@ class Keys:
 
     @property
     def approved_list(self) -> str:
-        """What security approved: by alias, alias and ARN; all but somebody else's."""
+        """The approved keys: by alias, alias and ARN; all keys but the unapproved one."""
         return f"alias/emr-logs,alias/emr-logs-2024,{self.pending_deletion},{self.elsewhere}"
 
     def encrypt(self, key: str | None = None) -> dict[str, str]:
-        """PutObject's arguments for SSE-KMS with a key; without one, S3 takes its own."""
+        """PutObject's arguments for SSE-KMS; without a key, S3 uses its AWS-managed one."""
         named = {} if key is None else {"SSEKMSKeyId": key}
         return {"ServerSideEncryption": "aws:kms", **named}
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A cluster, and what the guard has to say of it."""
+    """A cluster, and the rule that it violates."""
 
     title: str
     name: str
     rule: str | None
-    """The one rule that is broken; None when all is well."""
+    """The only violated rule; None if the cluster is compliant."""
     settings: Callable[[Keys], dict[str, Any]] = field(default=lambda _keys: {})
-    """What differs from a compliant cluster's RunJobFlow."""
+    """The RunJobFlow settings that differ from a compliant cluster's."""
     log: Callable[[Keys], Mapping[str, str]] | None = None
-    """How its log object is encrypted; None when it writes none."""
+    """The encryption arguments of its log object; None if it writes none."""
 
     def launch(self, estate: Estate, keys: Keys) -> str:
-        """Launch the cluster, have it write its log, and return its id."""
+        """Launch the cluster, write its log object, and return its id."""
         settings = {"LogEncryptionKmsKeyId": keys.approved} | self.settings(keys)
         cluster_id = estate.launch(self.name, **settings)
         if self.log is not None:
@@ -110,7 +110,7 @@ GONE_WRONG = (
         lambda keys: {"LogEncryptionKmsKeyId": keys.elsewhere},
     ),
     Scene(
-        "a key that nobody approved",
+        "a key that is not approved",
         "team-sandbox",
         "EMRLOG-006",
         lambda keys: {"LogEncryptionKmsKeyId": keys.unapproved},

@@ -1,6 +1,6 @@
-"""Faults of AWS that a sandbox injects on request: errors, delays, repeats and crashes.
+"""AWS faults that a sandbox injects on request: errors, delays, repeated deliveries and crashes.
 
-Only what the account's functions ask is affected; the account's root user is always answered.
+They affect only calls of the account's functions, never calls of its root user.
 """
 
 from sandbox.faults.fault import Crash, Fault

@@ -1,4 +1,4 @@
-"""EventBridge and Scheduler deliver at least once, and in any order: here, on request, they do.
+"""Repeat and reorder deliveries of EventBridge and Scheduler, which are at-least-once on AWS.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 """
@@ -15,12 +15,12 @@ _repeating: list[Fault] = []
 
 
 def repeat(faults: Sequence[Fault]) -> None:
-    """Repeat what is delivered from now on as the faults say."""
+    """Repeat deliveries from now on, as these faults specify."""
     _repeating[:] = [fault for fault in faults if fault.service == DELIVERY]
 
 
 def install() -> None:
-    """Have every delivery ask whether it is to be repeated."""
+    """Check for each delivery whether a fault repeats it."""
 
     def repeatedly(invoke: Callable[..., None]) -> Callable[..., None]:
         def invoke_target(*delivery: Any, **more: Any) -> None:  # noqa: ANN401 - passed on

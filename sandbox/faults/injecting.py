@@ -1,4 +1,4 @@
-"""Injecting faults into a running account, from outside of it."""
+"""Client that injects faults into a running account."""
 
 import json
 import urllib.request
@@ -13,12 +13,12 @@ class Faults:
     """The faults of an account that was started with `faults=True`."""
 
     def __init__(self, endpoint: str) -> None:
-        """Talk to the account at this URL."""
+        """Inject into the account at this URL."""
         self._endpoint = endpoint
 
     @contextmanager
     def injected(self, *faults: Fault) -> Iterator[None]:
-        """Have these faults in force for a while, and no others."""
+        """Activate exactly these faults for the duration of the context."""
         self.inject(*faults)
         try:
             yield
@@ -26,16 +26,16 @@ class Faults:
             self.inject()
 
     def inject(self, *faults: Fault) -> None:
-        """Have these faults in force from now on, and no others."""
+        """Activate exactly these faults from now on."""
         self._ask("PUT", "faults", [fault.as_json() for fault in faults])
 
     def calls(self) -> int:
-        """Count the calls that functions have made so far."""
+        """Count the calls that functions have made."""
         answer: dict[str, int] = self._ask("GET", "calls")
         return answer["calls"]
 
     def met(self) -> int:
-        """Count those of them that met a fault."""
+        """Count the calls that a fault has affected."""
         answer: dict[str, int] = self._ask("GET", "calls")
         return answer["met"]
 

@@ -1,7 +1,7 @@
-"""Between the account and its functions: answers as a service does that has a fault.
+"""ASGI middleware between the account and its functions that applies the active faults.
 
-`PUT /_sandbox/faults` replaces the faults in force by the JSON list in its body, and
-`GET /_sandbox/calls` answers how many calls functions have made so far, and how many met a fault.
+`PUT /_sandbox/faults` replaces the active faults with the JSON list in its body. `GET
+/_sandbox/calls` returns how many calls functions have made, and how many of them a fault affected.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ type Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class FaultyAccount:
-    """An ASGI application that answers for another, faults included."""
+    """An ASGI application that wraps another one and applies faults."""
 
     def __init__(self, app: Application, chance: Callable[[], float] = random.random) -> None:
-        """Answer for `app`; `chance` decides which share of the calls meets a fault."""
+        """Wrap `app`; `chance` decides which share of the calls is affected."""
         self._app = app
         self._chance = chance
         self._faults: list[Fault] = []
@@ -35,7 +35,7 @@ class FaultyAccount:
         self._met = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] == FAULTS:
@@ -91,7 +91,7 @@ class FaultyAccount:
 async def _answered(
     app: Application, scope: dict[str, Any], body: bytes, receive: Receive
 ) -> list[dict[str, Any]]:
-    """Have a request answered, and keep the answer."""
+    """Pass a request on, and capture the response."""
     messages: list[dict[str, Any]] = []
 
     async def keep(message: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Let a body that was read be read once more; what comes after it comes from its client."""
+    """Replay a body that was read; later messages come from the client."""
     left = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which service and operation a signed HTTP request is for, and errors as each protocol has them.
+"""The service and operation of a signed HTTP request, and the error format of each protocol.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html
 https://smithy.io/2.0/aws/protocols/index.html
@@ -17,18 +17,18 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
-    """Give the headers of a request, their names in lower case."""
+    """The headers of a request, with names in lower case."""
     return {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def access_key_of(headers: Mapping[str, str]) -> str | None:
-    """Say who signed a request; None when nobody did."""
+    """The access key that signed a request; None if it is unsigned."""
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
     return signed[1] if signed else None
 
 
 def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Call:
-    """Say what a signed request asks for."""
+    """The call that a signed request makes."""
     signed = _CREDENTIAL.search(headers["authorization"])
     if target := headers.get("x-amz-target"):
         operation = target.rpartition(".")[2]
@@ -42,7 +42,7 @@ def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes) -> 
 def error(
     service: str, headers: Mapping[str, str], code: str
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Write an error as the service's protocol has it: headers and body."""
+    """The headers and body of an error in the service's protocol."""
     message = "Injected by the sandbox."
     if service == "s3":
         body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"

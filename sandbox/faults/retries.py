@@ -1,7 +1,7 @@
-"""Lambda retries an asynchronous invocation twice: what EventBridge invokes, too.
+"""Lambda retries asynchronous invocations twice, including those of EventBridge rules.
 
-MiniStack invokes a rule's function once, whatever becomes of it. Installed only where the account
-is started with faults: elsewhere nothing fails that a retry would cure.
+MiniStack invokes a rule's function once, even if it fails. Installed only if the account is started
+with faults: otherwise, nothing fails that a retry would fix.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -13,7 +13,7 @@ from sandbox.corrections.hooks import part, wrap
 
 
 def install() -> None:
-    """Have a rule's function invoked as Lambda invokes asynchronously."""
+    """Invoke a rule's function with Lambda's asynchronous retries."""
 
     def retried(dispatch: Callable[[str, str], None]) -> Callable[[str, str], None]:
         def dispatch_to_lambda(arn: str, payload: str) -> None:

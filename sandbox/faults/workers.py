@@ -1,4 +1,4 @@
-"""The processes in which the account's functions run, for a fault that ends one."""
+"""The processes that run the account's functions, for faults that kill them."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from sandbox.corrections.hooks import part
 
 
 def kill(access_key: str) -> None:
-    """Kill the busy environments of the function whose role's session has this access key.
+    """Kill the busy environments of the function whose role session has this access key.
 
-    A request does not say which environment of its function sent it, so that another one of the
-    same function may go, too; Lambda reports both as failed invocations.
+    A request does not identify the environment that sent it, so another environment of the same
+    function may be killed as well; Lambda reports both as failed invocations.
     """
     pools: dict[str, list[Any]] = part("core.lambda_runtime", "_workers")
     credentials = part("core.lambda_runtime", "execution_credentials")

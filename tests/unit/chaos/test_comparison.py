@@ -106,8 +106,8 @@ def test_a_wrong_termination_is_false_and_one_that_is_missing_is_left_over() -> 
     comparison = compare(RIGHT, Observed((OPENED, DONE), over=("j-2",)))
 
     assert counts(comparison) == (0, 0, 1, 1)
-    assert comparison.false[0].what == "TERMINATED, which is wrong: good"
-    assert comparison.left_over[0].what == "still alive: etl"
+    assert comparison.false[0].what == "TERMINATED, but should not be: good"
+    assert comparison.left_over[0].what == "still running: etl"
 
 
 def test_where_the_owner_terminates_neither_end_is_wrong() -> None:
@@ -122,7 +122,7 @@ def test_dead_letters_and_schedules_without_notification_are_left_over() -> None
 
     assert [each.what for each in comparison.left_over] == [
         "dead letter: {}",
-        "scheduled, and nobody was notified: etl",
+        "scheduled without a notification: etl",
     ]
     announced = replace(OPENED, kind="enforcement.scheduled")
     assert counts(compared(OPENED, DONE, announced, scheduled=("j-1",))) == (0, 0, 1, 0)
