@@ -64,8 +64,8 @@ def cold_starts(stack: Stack, rounds: int) -> Section:
         "without its shutdown. The time includes the creation of clients, except for "
         "those that only some events need: KMS's, one per Region, and those that alert and "
         "terminate. `scan_shard`, which always has a full processor, creates the clients of one "
-        f"kind of shard at the first shard of that kind. Medians of {rounds}, the floor's of {rounds} for "
-        "each function, in turn.",
+        f"kind of shard at the first shard of that kind. Medians of {rounds}, the floor's of "
+        f"{rounds} for each function, in turn.",
         ["function", "import, init", "relative", "process", "relative"],
         rows,
     )
