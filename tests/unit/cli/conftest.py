@@ -1,30 +1,19 @@
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from botocore.session import Session
 
-from emr_log_guard.adapters import clients, command_clients
 from tests.unit.stubbed_aws import StubbedAws
-
-CACHED = (
-    clients.emr,
-    clients.iam,
-    clients.kms,
-    clients.s3,
-    clients.sqs,
-    clients.ssm,
-    command_clients.cloudformation,
-    command_clients.functions,
-    command_clients.states,
-)
 
 
 @pytest.fixture
-def aws() -> Iterator[StubbedAws]:
-    """AWS behind every client of the command."""
+def aws(monkeypatch: pytest.MonkeyPatch) -> StubbedAws:
+    """AWS behind every client that the command makes."""
     stub = StubbedAws()
-    for make in CACHED:
-        make.cache_clear()
-        stub.attach(make())
-    yield stub
-    for make in CACHED:
-        make.cache_clear()
+    create = Session.create_client
+
+    def create_client(session: Session, *given: Any, **settings: Any) -> Any:  # noqa: ANN401
+        return stub.attach(create(session, *given, **settings))
+
+    monkeypatch.setattr(Session, "create_client", create_client)
+    return stub

@@ -2,10 +2,8 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.session import Session
 from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
@@ -32,19 +30,12 @@ FEW = ["--rule", "EMRLOG-002", "--rule", "EMRLOG-004"]
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> StubbedAws:
-    """Answer for every client that the command makes: one cluster, which is in order."""
-    stub = StubbedAws()
-    create = Session.create_client
-
-    def create_client(session: Session, *given: Any, **settings: Any) -> Any:  # noqa: ANN401
-        return stub.attach(create(session, *given, **settings))
-
-    monkeypatch.setattr(Session, "create_client", create_client)
-    stub.answer("ListClusters", {"Clusters": [SUMMARY]})
-    stub.answer("DescribeCluster", {"Cluster": DESCRIBED})
-    stub.answer("DescribeKey", {"KeyMetadata": KEY_METADATA})
-    return stub
+def aws(aws: StubbedAws) -> StubbedAws:
+    """One cluster, which is in order."""
+    aws.answer("ListClusters", {"Clusters": [SUMMARY]})
+    aws.answer("DescribeCluster", {"Cluster": DESCRIBED})
+    aws.answer("DescribeKey", {"KeyMetadata": KEY_METADATA})
+    return aws
 
 
 def run(*arguments: str, answer: str | None = None) -> Result:
@@ -342,7 +333,7 @@ def test_without_credentials_it_ends_with_2(
 
     assert result.exit_code == 2
     assert "answered NoCredentialsError" in result.stdout
-    assert "there are no AWS credentials: set AWS_PROFILE" in result.stderr
+    assert "there are no AWS credentials: choose a profile" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--assume-role", ROLE), ("--all-regions",)])

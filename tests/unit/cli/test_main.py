@@ -141,7 +141,7 @@ def test_what_cannot_be_written_is_no_verdict(redirection: str, reason: str) -> 
 def test_ctrl_c_before_anything_was_read_is_quiet(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: object) -> AuditSession:
+    def interrupted(*_: object) -> AuditSession:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(AuditSession, "of_caller", interrupted)

@@ -1,14 +1,12 @@
 """Approved keys are looked up before a policy holds."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.cli.app import app
 from tests.unit.builders import KEY, NOW, OTHER_REGION, REGION, key_arn
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
@@ -46,22 +44,14 @@ def describe_key(params: dict[str, Any]) -> Answer:
 
 
 @pytest.fixture
-def aws() -> Iterator[StubbedAws]:
-    stub = StubbedAws()
-    for make in (clients.ssm, command_clients.kms, command_clients.cloudformation):
-        make.cache_clear()
-    stub.attach(clients.ssm())
-    stub.attach(command_clients.cloudformation())
-    stub.attach(command_clients.kms(REGION))
-    stub.answer("ListStackResources", AwsError("ValidationError"))
-    stub.answer(
+def aws(aws: StubbedAws) -> StubbedAws:
+    aws.answer("ListStackResources", AwsError("ValidationError"))
+    aws.answer(
         "GetParameter", {"Parameter": {"Value": "{}", "Version": 7, "LastModifiedDate": NOW}}
     )
-    stub.answer("PutParameter", {"Version": 8})
-    stub.answer("DescribeKey", describe_key)
-    yield stub
-    for make in (clients.ssm, command_clients.kms, command_clients.cloudformation):
-        make.cache_clear()
+    aws.answer("PutParameter", {"Version": 8})
+    aws.answer("DescribeKey", describe_key)
+    return aws
 
 
 def run(*arguments: str) -> Result:
@@ -128,12 +118,12 @@ def test_validate_asks_nothing_of_aws_unless_told_to(aws: StubbedAws, tmp_path: 
 def test_without_a_region_nothing_can_be_looked_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_clients, "own_region", lambda: None)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
 
     result = run("validate", "--resolve", approving(tmp_path, KEY.arn))
 
     assert result.exit_code == 2
-    assert "no Region: set AWS_DEFAULT_REGION" in result.stderr
+    assert "no Region: give --region, or set AWS_REGION" in result.stderr
 
 
 @pytest.mark.parametrize("key", [KEY.arn[-36:].upper(), "mrk-1234ABCD12AB34CD56EF1234567890AB"])

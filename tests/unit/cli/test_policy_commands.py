@@ -1,12 +1,10 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.cli.app import app
 from emr_log_guard.domain.compliance import Mode
@@ -21,19 +19,11 @@ EXEMPT = ["exempt", "--rule", "EMRLOG-002", "--until", "2999-12-31", "--reason",
 
 
 @pytest.fixture
-def aws() -> Iterator[StubbedAws]:
-    for make in (clients.ssm, clients.dynamodb, command_clients.cloudformation):
-        make.cache_clear()
-    stub = StubbedAws()
-    stub.attach(clients.ssm())
-    dynamodb: Any = clients.dynamodb()
-    stub.attach(dynamodb)
-    stub.attach(command_clients.cloudformation())
-    stub.answer("ListStackResources", AwsError("ValidationError"))
-    store(stub, STORED)
-    stub.answer("PutParameter", {"Version": 8})
-    yield stub
-    clients.ssm.cache_clear()
+def aws(aws: StubbedAws) -> StubbedAws:
+    aws.answer("ListStackResources", AwsError("ValidationError"))
+    store(aws, STORED)
+    aws.answer("PutParameter", {"Version": 8})
+    return aws
 
 
 def store(aws: StubbedAws, *texts: str) -> None:
@@ -82,7 +72,11 @@ def test_what_cannot_be_read_ends_with_2(aws: StubbedAws) -> None:
     result = run("policy", "show")
 
     assert result.exit_code == 2
-    assert "ParameterNotFound: check --stack or --parameter" in result.stderr
+    assert result.stderr.splitlines() == [
+        "Error: ssm:GetParameter on /emr-log-guard/emr-log-guard/policy answered ParameterNotFound",
+        "  AWS says: told by AWS",
+        "  Hint: check --stack or --parameter, --region and --profile",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from emr_log_guard.adapters import command_clients
 from emr_log_guard.cli.app import app
 from tests.unit.aws_answers import KEY_METADATA, iam_profile, iam_role
 from tests.unit.builders import (
@@ -30,19 +28,11 @@ def described(**changes: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def aws() -> Iterator[StubbedAws]:
-    """AWS behind the clients that the command makes in the usual Region."""
-    stub = StubbedAws()
-    clients = (command_clients.iam, command_clients.kms)
-    for make in clients:
-        make.cache_clear()
-        stub.attach(make(REGION))
-    stub.answer("DescribeKey", described())
-    stub.answer("GetRole", {"Role": iam_role(SERVICE_ROLE_ARN)})
-    stub.answer("GetInstanceProfile", iam_profile(NODE_ROLE_ARN))
-    yield stub
-    for make in clients:
-        make.cache_clear()
+def aws(aws: StubbedAws) -> StubbedAws:
+    aws.answer("DescribeKey", described())
+    aws.answer("GetRole", {"Role": iam_role(SERVICE_ROLE_ARN)})
+    aws.answer("GetInstanceProfile", iam_profile(NODE_ROLE_ARN))
+    return aws
 
 
 @pytest.fixture
@@ -210,9 +200,6 @@ def test_a_key_that_does_not_exist_is_an_error(aws: StubbedAws) -> None:
 
 def test_an_alias_of_another_region_is_found_out_there(aws: StubbedAws) -> None:
     there = key_arn(region=OTHER_REGION)
-    command_clients.kms.cache_clear()
-    aws.attach(command_clients.kms(OTHER_REGION))
-    aws.attach(command_clients.iam(OTHER_REGION))
     aws.answer("DescribeKey", described(Arn=there))
 
     found = document("--key", "alias/emr-logs", "--region", OTHER_REGION, *ROLES)

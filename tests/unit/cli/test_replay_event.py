@@ -236,15 +236,14 @@ def test_what_the_stack_lacks_is_named(aws: StubbedAws, name: str, words: str) -
 
 
 def test_without_a_region_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emr_log_guard.adapters import command_clients  # noqa: PLC0415
-
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    command_clients.cloudformation.cache_clear()
 
     result = run(path("recheck-requested"))
 
     assert result.exit_code == 2
-    assert "region" in result.stderr
+    assert result.stderr == (
+        "Error: no Region: give --region, or set AWS_REGION or the profile's region\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def deployed_stack(client: "CloudFormationClient", name: str) -> DeployedStack:
         code = code_of(error)
         if code == _NO_SUCH_STACK:
             region = client.meta.region_name
-            message = f"no stack {name} in {region}: check --stack, your credentials and Region"
+            message = f"no stack {name} in {region}: check --stack, --region and --profile"
             raise NotDeployedError(message) from error
         message = f"cloudformation:ListStackResources on {name} answered {code}"
         raise NotHandedOverError(message) from error

@@ -1,80 +1,133 @@
-"""boto3 clients of what the command alone calls: the functions' layer has no model of them.
+"""Clients of the command, which acts as one profile in one Region.
 
 https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
 
-import boto3
 from botocore.config import Config
+from botocore.exceptions import InvalidEndpointConfigurationError
+
+from emr_log_guard.adapters.sessions import caller_session
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_emr import EMRClient
     from types_boto3_iam import IAMClient
     from types_boto3_kms import KMSClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
 
-_USER_AGENT = "emr-log-guard"
+    from emr_log_guard.adapters.dynamodb import DynamoClient
+
 _FUNCTION_SECONDS = 130
 """Longer than any function may run: 120 s."""
-_IMPATIENT = Config(
+_CONFIG = Config(
     connect_timeout=3,
     read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    user_agent_extra=_USER_AGENT,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    user_agent_extra="emr-log-guard",
 )
-"""For what a command can do without."""
+_INVOKING = _CONFIG.merge(Config(read_timeout=_FUNCTION_SECONDS, retries={"total_max_attempts": 1}))
+"""A slow answer is not a failure: nothing is invoked twice."""
 
 
-@cache
-def cloudformation() -> "CloudFormationClient":
-    """Return the client for CloudFormation."""
-    config = Config(retries={"mode": "adaptive"}, user_agent_extra=_USER_AGENT)
-    return boto3.client("cloudformation", config=config)
+@dataclass(slots=True)
+class CommandClients:
+    """Clients with the caller's credentials, each made when it is first asked for.
 
-
-@cache
-def functions() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
-    """Return the client for Lambda. It never invokes twice: a slow answer is no failure."""
-    config = Config(
-        connect_timeout=5,
-        read_timeout=_FUNCTION_SECONDS,
-        retries={"total_max_attempts": 1},
-        user_agent_extra=_USER_AGENT,
-    )
-    make: Any = boto3.client
-    return make("lambda", config=config)
-
-
-@cache
-def iam(region: str) -> "IAMClient":
-    """Return the client for IAM of a Region's partition."""
-    return boto3.client("iam", region_name=region, config=_IMPATIENT)
-
-
-@cache
-def kms(region: str | None) -> "KMSClient":
-    """Return the client for KMS in a Region."""
-    return boto3.client("kms", region_name=region, config=_IMPATIENT)
-
-
-def credentials_at_hand() -> bool:
-    """Say whether AWS can be asked at all.
-
-    Raises:
-        BotoCoreError: There should be credentials, and something is wrong with them.
-
+    Each method but `has_credentials` raises BotoCoreError when there can be no such client, for
+    example without a Region.
     """
-    return boto3.Session().get_credentials() is not None
 
+    session: "Session"
+    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
-def own_region() -> str | None:
-    """Return the Region of the environment or the profile; None when there is none."""
-    return boto3.Session().region_name
+    @classmethod
+    def of_caller(cls, profile: str | None, region: str | None) -> Self:
+        """Act as a profile in a Region; None for what the environment says.
 
+        Raises:
+            BotoCoreError: There is no such profile, or its certificates cannot be read.
 
-@cache
-def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
-    """Return the client for Step Functions."""
-    config = Config(retries={"mode": "adaptive"}, user_agent_extra=_USER_AGENT)
-    return boto3.client("stepfunctions", config=config)
+        """
+        return cls(caller_session(profile, region))
+
+    @property
+    def region(self) -> str | None:
+        """The Region that is acted in; None when nothing names one."""
+        region: str | None = self.session.get_config_variable("region")
+        return region or None
+
+    def has_credentials(self) -> bool:
+        """Return whether AWS can be called at all.
+
+        Raises:
+            BotoCoreError: Credentials are configured, and something is wrong with them.
+
+        """
+        return self.session.get_credentials() is not None
+
+    def cloudformation(self) -> "CloudFormationClient":
+        """Return the client for CloudFormation."""
+        client: CloudFormationClient = self._client("cloudformation")
+        return client
+
+    def dynamodb(self) -> "DynamoClient":
+        """Return the client for DynamoDB."""
+        client: DynamoClient = self._client("dynamodb")
+        return client
+
+    def emr(self) -> "EMRClient":
+        """Return the client for Amazon EMR."""
+        client: EMRClient = self._client("emr")
+        return client
+
+    def functions(self) -> Any:  # noqa: ANN401 - boto3's own types are not installed
+        """Return the client for Lambda."""
+        return self._client("lambda", config=_INVOKING)
+
+    def iam(self, region: str | None = None) -> "IAMClient":
+        """Return the client for IAM, for the partition of a Region."""
+        client: IAMClient = self._client("iam", region)
+        return client
+
+    def kms(self, region: str | None = None) -> "KMSClient":
+        """Return the client for KMS in a Region. Threads may ask for it."""
+        client: KMSClient = self._client("kms", region)
+        return client
+
+    def s3(self) -> "S3Client":
+        """Return the client for S3."""
+        client: S3Client = self._client("s3")
+        return client
+
+    def sqs(self) -> "SQSClient":
+        """Return the client for SQS."""
+        client: SQSClient = self._client("sqs")
+        return client
+
+    def ssm(self) -> "SSMClient":
+        """Return the client for Systems Manager."""
+        client: SSMClient = self._client("ssm")
+        return client
+
+    def states(self) -> Any:  # noqa: ANN401 - boto3's own types are not installed
+        """Return the client for Step Functions."""
+        return self._client("stepfunctions")
+
+    def _client(self, service: str, region: str | None = None, config: Config = _CONFIG) -> Any:  # noqa: ANN401 - of any service
+        with self._lock:  # making a client is not thread-safe
+            made = self._clients.get((service, region))
+            if made is None:
+                try:
+                    made = self.session.create_client(service, region_name=region, config=config)
+                except ValueError as error:
+                    raise InvalidEndpointConfigurationError(msg=str(error)) from error
+                self._clients[service, region] = made
+            return made

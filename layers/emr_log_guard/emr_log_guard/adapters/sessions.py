@@ -1,6 +1,7 @@
 """Clients of an audit: of any Region, as the caller or as a role that is assumed."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,35 @@ _CONFIG = Config(
 )
 
 
+def caller_session(profile: str | None = None, region: str | None = None) -> "Session":
+    """Make the session of whoever runs the command.
+
+    The profile and the Region are found as the AWS CLI finds them; botocore knows no AWS_REGION:
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+
+    Args:
+        profile: The profile, whose credentials then come before those of the environment; None for
+            AWS_PROFILE, AWS_DEFAULT_PROFILE or the default one.
+        region: The Region; None for AWS_REGION, AWS_DEFAULT_REGION or that of the profile.
+
+    Raises:
+        BotoCoreError: There is no such profile, or its certificates cannot be read.
+
+    """
+    session = botocore.session.Session(profile=profile)
+    session.get_scoped_config()
+    if named := region or os.environ.get("AWS_REGION"):
+        session.set_config_variable("region", named)
+    certificates = session.get_config_variable("ca_bundle")
+    try:
+        if certificates:
+            Path(certificates).open("rb").close()
+    except OSError as error:
+        message = f"the certificates in {certificates} cannot be read: {error.strerror}"
+        raise InvalidConfigError(error_msg=message) from error
+    return session
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What all clients of an audit share."""
@@ -60,24 +90,14 @@ class AuditSession:
     _lock: RLock = field(default_factory=RLock)
 
     @classmethod
-    def of_caller(cls, watch: Watch) -> "AuditSession":
-        """Act as whoever runs the command.
+    def of_caller(cls, watch: Watch, profile: str | None = None) -> "AuditSession":
+        """Act as whoever runs the command, or as one of their profiles.
 
         Raises:
-            BotoCoreError: The profile that the environment names does not exist, or the file of
-                certificates cannot be read.
+            BotoCoreError: There is no such profile, or its certificates cannot be read.
 
         """
-        session = botocore.session.Session()
-        session.get_scoped_config()
-        certificates = session.get_config_variable("ca_bundle")
-        try:
-            if certificates:
-                Path(certificates).open("rb").close()
-        except OSError as error:
-            message = f"the certificates in {certificates} cannot be read: {error.strerror}"
-            raise InvalidConfigError(error_msg=message) from error
-        return cls(session, watch)
+        return cls(caller_session(profile), watch)
 
     def assume(self, role_arn: str) -> "AuditSession":
         """Act as a role; its credentials are renewed before they expire.

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of
+from emr_log_guard.errors import NotHandedOverError
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 
 if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
     from types_boto3_ssm import SSMClient
 
 _LASTING = frozenset({"AccessDeniedException", "ParameterNotFound", "ValidationException"})
@@ -25,21 +27,48 @@ class SsmPolicyParameter:
     def read(self) -> StoredPolicy | UnreadablePolicy:
         """Read the document as it is stored: one GetParameter."""
         try:
-            parameter = self._client.get_parameter(Name=self.name)["Parameter"]
+            return self._get()
         except AWS_ERRORS as error:
-            code = code_of(error)
-            reason = f"ssm:GetParameter on {self.name} answered {code}"
-            return UnreadablePolicy(reason, transient=code not in _LASTING)
-        return StoredPolicy(parameter["Value"], parameter["Version"], parameter["LastModifiedDate"])
+            reason = self._problem("ssm:GetParameter", error)
+            return UnreadablePolicy(reason, transient=code_of(error) not in _LASTING)
+
+    def fetch(self) -> StoredPolicy:
+        """Read the document as it is stored: one GetParameter.
+
+        Raises:
+            NotHandedOverError: It cannot be read.
+
+        """
+        try:
+            return self._get()
+        except AWS_ERRORS as error:
+            raise NotHandedOverError(self._problem("ssm:GetParameter", error)) from error
 
     def write(self, text: str) -> int:
-        """Store a document in place of the one that is there. Errors fly.
+        """Store a document in place of the one that is there: one PutParameter.
 
         Returns:
             The version that it got.
 
+        Raises:
+            NotHandedOverError: It was not stored.
+
         """
-        answer = self._client.put_parameter(
-            Name=self.name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True
-        )
+        try:
+            answer = self._client.put_parameter(
+                Name=self.name,
+                Value=text,
+                Type="String",
+                Tier="Intelligent-Tiering",
+                Overwrite=True,
+            )
+        except AWS_ERRORS as error:
+            raise NotHandedOverError(self._problem("ssm:PutParameter", error)) from error
         return answer["Version"]
+
+    def _get(self) -> StoredPolicy:
+        parameter = self._client.get_parameter(Name=self.name)["Parameter"]
+        return StoredPolicy(parameter["Value"], parameter["Version"], parameter["LastModifiedDate"])
+
+    def _problem(self, call: str, error: "BotoCoreError | ClientError") -> str:
+        return f"{call} on {self.name} answered {code_of(error)}"

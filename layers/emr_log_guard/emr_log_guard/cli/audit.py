@@ -17,11 +17,10 @@ import typer
 
 from emr_log_guard.adapters.audit_account import AuditedAccount
 from emr_log_guard.adapters.audit_permissions import permissions, policy_document
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import checked_cluster_id, checked_region
+from emr_log_guard.cli.options import NO_REGION, Profile, checked_cluster_id, checked_region
 from emr_log_guard.cli.policy_store import read_policy
 from emr_log_guard.cli.progress import AuditProgress
 from emr_log_guard.config import runbook
@@ -198,6 +197,7 @@ def audit(  # noqa: PLR0913 - each is an option
             rich_help_panel=_REPORT,
         ),
     ] = None,
+    profile: Profile = None,
     max_rate: Annotated[
         float | None,
         typer.Option(
@@ -241,7 +241,7 @@ def audit(  # noqa: PLR0913 - each is an option
         return
     if output:
         _check_writable(output)
-    report = _audited(scope, max_rate or math.inf, verbose=verbose)
+    report = _audited(scope, profile, max_rate or math.inf, verbose=verbose)
     rendered = _RENDERERS[output_format](report)
     _write([rendered] if isinstance(rendered, str) else rendered, output)
     _comment(report, shown=output is None and output_format is Format.TABLE)
@@ -277,19 +277,17 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _audited(scope: AuditScope, max_rate: float, *, verbose: bool) -> AuditReport:
+def _audited(
+    scope: AuditScope, profile: str | None, max_rate: float, *, verbose: bool
+) -> AuditReport:
     """Audit, with a progress bar on a terminal."""
     calls = CallCount(_print_line if verbose else None)
     stopped = Event()
-    try:
-        caller = AuditSession.of_caller(Watch(calls, stopped, max_rate))
-        region = caller.region
-    except AWS_ERRORS as error:  # such as a profile that does not exist
-        fail(str(error))
+    caller = AuditSession.of_caller(Watch(calls, stopped, max_rate), profile)
     if scope.regions == ():
-        if region is None:
-            fail("no Region: give --region or --all-regions, or set AWS_DEFAULT_REGION")
-        scope = replace(scope, regions=(checked_region(region),))
+        if caller.region is None:
+            fail(f"{NO_REGION}, or --all-regions")
+        scope = replace(scope, regions=(checked_region(caller.region),))
     # Lines of calls would tear a bar apart.
     with AuditProgress(shown=not verbose) as progress:
         return Audit(

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack, Yes
+from emr_log_guard.cli.options import (
+    DEFAULT_STACK,
+    Parameter,
+    Profile,
+    Region,
+    Stack,
+    Yes,
+    clients_for,
+)
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of
 
 
@@ -39,6 +47,8 @@ def exempt(  # noqa: PLR0913 - each is an option
     ] = None,
     stack: Stack = DEFAULT_STACK,
     parameter: Parameter = None,
+    region: Region = None,
+    profile: Profile = None,
     yes: Yes = False,
 ) -> None:
     """Exempt clusters from rules until a date: adds an exemption to the stored policy.
@@ -67,7 +77,7 @@ def exempt(  # noqa: PLR0913 - each is an option
         fail(*(problem.removeprefix("exemptions[0].") for problem in problems))
     if until < datetime.now(UTC).date().isoformat():
         fail(f"--until: {until} is in the past")
-    store = PolicyStore.of(stack, parameter)
+    store = PolicyStore.of(clients_for(profile, region), stack, parameter)
     stored = store.read()
     if problems := problems_of(stored.text):
         fail(

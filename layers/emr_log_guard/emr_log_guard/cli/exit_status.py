@@ -1,11 +1,15 @@
 """How the command ends: its exit statuses, and the one form in which errors are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of
+from emr_log_guard.errors import FunctionFailedError, GuardError
+from emr_log_guard.rendering.error_hints import error_hint
 from emr_log_guard.rendering.escape import plain
 
 FAILED = 2
@@ -13,6 +17,7 @@ FAILED = 2
 INTERRUPTED = 130
 """What a shell expects after Ctrl-C: 128 plus the number of SIGINT."""
 _DECLINED = 1
+_FUNCTION_FAILED = 1
 
 
 class CommandFailedError(typer.TyperException):
@@ -32,31 +37,66 @@ def fail(*problems: str) -> NoReturn:
 
 
 class ErrorReportingGroup(TyperGroup):
-    """The root command: whatever fails below it is shown by `show_error`."""
+    """The root command: whatever fails below it is shown here, in one form."""
 
     def main(self, *arguments: Any, **settings: Any) -> NoReturn:  # noqa: ANN401 - as Typer has it
         """Run, and exit with the command's status."""
         try:
             status = super().main(*arguments, **settings | {"standalone_mode": False})
-        except typer.TyperException as error:
-            show_error(error)
-            raise SystemExit(error.exit_code) from error
+        except (typer.TyperException, GuardError, *AWS_ERRORS) as error:
+            for line in error_lines(error):
+                typer.echo(line, err=True)
+            raise SystemExit(_status_of(error)) from error
         except typer.Abort as declined:
             typer.echo("Aborted: nothing was changed.", err=True)
             raise SystemExit(_DECLINED) from declined
         raise SystemExit(status)
 
 
-def show_error(error: typer.TyperException) -> None:
-    """Write to standard error what went wrong and, for wrong usage, where help is."""
-    problems = error.problems if isinstance(error, CommandFailedError) else [_usage_problem(error)]
-    for problem in problems:
-        typer.echo(f"Error: {problem}", err=True)
+def error_lines(error: Exception) -> Iterator[str]:
+    """Say what failed, what AWS says of it, and what helps."""
+    match error:
+        case CommandFailedError():
+            yield from (f"Error: {problem}" for problem in error.problems)
+        case typer.TyperException():
+            yield f"Error: {_usage_problem(error)}"
+        case _:
+            cause = error if isinstance(error, AWS_ERRORS) else error.__cause__
+            yield f"Error: {_line(_what_failed(error))}"
+            if isinstance(cause, AWS_ERRORS):
+                yield from _details(error, cause)
+
+
+def _details(error: Exception, cause: BotoCoreError | ClientError) -> Iterator[str]:
+    if isinstance(cause, ClientError):
+        yield f"  AWS says: {_line(message_of(cause))}"
+    elif cause is not error:
+        yield f"  Reason: {_line(str(cause))}"
+    call = _what_failed(error).rpartition(" answered ")[0]
+    if hint := error_hint(code_of(cause), call):
+        yield f"  Hint: {hint}"
+
+
+def _what_failed(error: Exception) -> str:
+    if isinstance(error, ClientError):  # its own text repeats what AWS says
+        return f"{error.operation_name} answered {code_of(error)}"
+    return str(error)
 
 
 def _usage_problem(error: typer.TyperException) -> str:
     # Typer keeps the type of errors in the usage, which know their command, to itself.
     context: typer.Context | None = getattr(error, "ctx", None)
-    message = " ".join(plain(error.format_message()).split()).removesuffix(".")
+    message = _line(error.format_message()).removesuffix(".")
     message = message.replace("Value error, ", "")  # Typer repeats what raised it
     return f"{message}; see `{context.command_path} --help`" if context else message
+
+
+def _line(text: str) -> str:
+    """Write text on one line, without what could control a terminal."""
+    return plain(" ".join(text.split()))
+
+
+def _status_of(error: Exception) -> int:
+    if isinstance(error, typer.TyperException):
+        return error.exit_code
+    return _FUNCTION_FAILED if isinstance(error, FunctionFailedError) else FAILED

@@ -5,14 +5,18 @@ from typing import Annotated
 
 import typer
 
-from emr_log_guard.adapters import clients, command_clients
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Stack, checked_cluster_id
-from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.cli.options import (
+    DEFAULT_STACK,
+    Profile,
+    Region,
+    Stack,
+    checked_cluster_id,
+    clients_for,
+)
 from emr_log_guard.rendering.explanation import explanation
 from emr_log_guard.usecases.policy_in_force import policy_of
 from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER, DeployedStack
@@ -23,6 +27,8 @@ def explain(
         str, typer.Argument(metavar="CLUSTER_ID", help="A cluster id, such as j-2AXXXXXXGAPLF.")
     ],
     stack: Stack = DEFAULT_STACK,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Show what is known about a cluster, and every decision about it.
 
@@ -32,14 +38,12 @@ def explain(
     Exit status: 0; or 2 when there is no such stack, or no access.
     """
     checked_cluster_id(cluster_id)
-    try:
-        deployed = deployed_stack(command_clients.cloudformation(), stack)
-        typer.echo(_explanation(cluster_id, deployed), nl=False)
-    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
-        fail(str(error))
+    clients = clients_for(profile, region)
+    deployed = deployed_stack(clients.cloudformation(), stack)
+    typer.echo(_explanation(cluster_id, clients, deployed), nl=False)
 
 
-def _explanation(cluster_id: str, stack: DeployedStack) -> str:
+def _explanation(cluster_id: str, clients: CommandClients, stack: DeployedStack) -> str:
     ledger = DynamoLedger(clients.dynamodb(), stack[FINDINGS_TABLE])
     stored = SsmPolicyParameter(clients.ssm(), stack[POLICY_PARAMETER]).read()
     policy = policy_of(stored, allowed=ENFORCE in stack.resources)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.cli.exit_status import fail
 
 DEFAULT_STACK = "emr-log-guard"
@@ -21,10 +22,34 @@ Parameter = Annotated[
         help="The SSM parameter that holds the policy, instead of the stack's.",
     ),
 ]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        metavar="REGION",
+        help="The Region, instead of AWS_REGION, AWS_DEFAULT_REGION or the profile's.",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 _REGION = re.compile(r"[a-z]+(-[a-z0-9]+)+")
 _CLUSTER_ID = re.compile(r"j-[A-Z0-9]+")
+
+
+NO_REGION = "no Region: give --region, or set AWS_REGION or the profile's region"
+
+
+def clients_for(profile: str | None, region: str | None) -> CommandClients:
+    """Return the clients of a profile in a Region; end the command when no Region is named."""
+    clients = CommandClients.of_caller(profile, region)
+    if clients.region is None:
+        fail(NO_REGION)
+    checked_region(clients.region)
+    return clients
 
 
 def checked_region(name: str) -> str:

@@ -6,10 +6,19 @@ from typing import Annotated
 
 import typer
 
-from emr_log_guard.adapters import command_clients
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Parameter, Stack, Yes, read_file
+from emr_log_guard.cli.options import (
+    DEFAULT_STACK,
+    Parameter,
+    Profile,
+    Region,
+    Stack,
+    Yes,
+    clients_for,
+    read_file,
+)
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of
 from emr_log_guard.policy_document import parse_policy, pretty
 from emr_log_guard.rendering.escape import plain
@@ -21,13 +30,18 @@ File = Annotated[
 ]
 
 
-def show(stack: Stack = DEFAULT_STACK, parameter: Parameter = None) -> None:
+def show(
+    stack: Stack = DEFAULT_STACK,
+    parameter: Parameter = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Print the stored policy as JSON, to edit it and to set it again.
 
     Exit status: 0; or 2 without access, and when the stored policy is invalid: standard error says
     what is wrong.
     """
-    stored = PolicyStore.of(stack, parameter).read()
+    stored = PolicyStore.of(clients_for(profile, region), stack, parameter).read()
     problems = problems_of(stored.text)
     typer.echo(stored.text if problems else pretty(json.loads(stored.text)), nl=False)
     if problems:
@@ -40,6 +54,8 @@ def validate(
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Also look up each approved key in AWS KMS.")
     ] = False,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Check a policy document. AWS is called only with --resolve.
 
@@ -53,14 +69,16 @@ def validate(
     if problems:
         fail(*problems)
     if resolve:
-        _check_approved_keys(text, None)
+        _check_approved_keys(text, clients_for(profile, region))
     typer.echo(f"{file} is valid.")
 
 
-def set_policy(
+def set_policy(  # noqa: PLR0913 - each is an option
     file: File,
     stack: Stack = DEFAULT_STACK,
     parameter: Parameter = None,
+    region: Region = None,
+    profile: Profile = None,
     *,
     yes: Yes = False,
     allow_unusable_keys: Annotated[
@@ -82,12 +100,15 @@ def set_policy(
     new = read_file(file)
     if problems := problems_of(new):
         fail(*problems)
-    store = PolicyStore.of(stack, parameter)
-    _check_approved_keys(new, store.region, unusable_allowed=allow_unusable_keys)
+    clients = clients_for(profile, region)
+    _check_approved_keys(new, clients, unusable_allowed=allow_unusable_keys)
+    store = PolicyStore.of(clients, stack, parameter)
     store.replace(store.read(), new, yes=yes)
 
 
-def _check_approved_keys(text: str, region: str | None, *, unusable_allowed: bool = False) -> None:
+def _check_approved_keys(
+    text: str, clients: CommandClients, *, unusable_allowed: bool = False
+) -> None:
     """Look up the approved keys of a valid policy; end the command if one is unusable.
 
     A key that cannot be read is a warning, and so is an unusable one where those are allowed.
@@ -95,11 +116,8 @@ def _check_approved_keys(text: str, region: str | None, *, unusable_allowed: boo
     identifiers = parse_policy(text).approved_keys
     if not identifiers:
         return
-    here = region or command_clients.own_region()
-    if here is None:
-        fail("no Region: set AWS_DEFAULT_REGION to that of the stack")
-    keys = KmsKeys(lambda of_key: command_clients.kms(of_key or here))
-    resolved = resolve_approved_keys(identifiers, keys, here)
+    region = clients.kms().meta.region_name
+    resolved = resolve_approved_keys(identifiers, KmsKeys(clients.kms), region)
     warnings = (*resolved.unread, *(resolved.problems if unusable_allowed else ()))
     for warning in warnings:
         typer.echo(f"Warning: {plain(warning)}", err=True)

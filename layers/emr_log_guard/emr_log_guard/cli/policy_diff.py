@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from emr_log_guard.adapters import clients, command_clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.errors import NotDeployedError, NotHandedOverError
 from emr_log_guard.policy_document import pretty
@@ -45,10 +45,10 @@ def show_difference(old: str, new: str) -> bool:
     return changed
 
 
-def show_impact(stack: str, old: StoredPolicy, new: str) -> None:
+def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str) -> None:
     """Print what would change for each open finding, or why that cannot be determined."""
     try:
-        deployed = deployed_stack(command_clients.cloudformation(), stack)
+        deployed = deployed_stack(clients.cloudformation(), stack)
         ledger = DynamoLedger(clients.dynamodb(), deployed[FINDINGS_TABLE])
         findings = tuple(_open_findings(ledger))
     except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import typer
 
-from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import read_file
@@ -15,36 +14,32 @@ from emr_log_guard.cli.policy_diff import show_difference, show_impact
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.policy_document import parse_policy, stored_form
-from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
+from emr_log_guard.usecases.ports import StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyStore:
     """The parameter that holds the policy."""
 
+    clients: CommandClients
     parameter: SsmPolicyParameter
     stack: str | None
     """The stack whose policy it is; None when only the parameter was named."""
-    region: str
-    """Where that is."""
 
     @classmethod
-    def of(cls, stack: str, parameter: str | None) -> "PolicyStore":
+    def of(cls, clients: CommandClients, stack: str, parameter: str | None) -> "PolicyStore":
         """Find it by its own name or by its stack's."""
         name = parameter or f"/emr-log-guard/{stack}/policy"
-        try:
-            client = clients.ssm()
-        except AWS_ERRORS as error:  # such as no Region
-            fail(str(error))
-        region = client.meta.region_name
-        return cls(SsmPolicyParameter(client, name), None if parameter else stack, region)
+        return cls(clients, SsmPolicyParameter(clients.ssm(), name), None if parameter else stack)
 
     def read(self) -> StoredPolicy:
-        """Read what is stored, or say why that cannot be."""
-        stored = self.parameter.read()
-        if isinstance(stored, UnreadablePolicy):
-            fail(f"{stored.reason}: check --stack or --parameter, your credentials and your Region")
-        return stored
+        """Read what is stored.
+
+        Raises:
+            NotHandedOverError: It cannot be read.
+
+        """
+        return self.parameter.fetch()
 
     def replace(self, old: StoredPolicy, new: str, *, yes: bool) -> None:
         """Show what would change, ask, and write it, unless the policy changed meanwhile."""
@@ -58,15 +53,12 @@ class PolicyStore:
             typer.echo("Nothing would change: the stored policy says the same.")
             return
         if self.stack:
-            show_impact(self.stack, old, text)
+            show_impact(self.clients, self.stack, old, text)
         if not yes:
             typer.confirm(f"Write this to {self.parameter.name}?", abort=True)
         if self.read() != old:
             fail("the stored policy was changed meanwhile: nothing was written; try again")
-        try:
-            version = self.parameter.write(text)
-        except AWS_ERRORS as error:
-            fail(str(error))
+        version = self.parameter.write(text)
         if version != old.version + 1:
             fail(
                 f"version {version} was written, but another version was written in between: see "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import checked_region
+from emr_log_guard.cli.options import Profile, checked_region
 from emr_log_guard.cli.prepare_inputs import (
     Lookup,
     account_id,
@@ -87,6 +87,7 @@ def prepare(  # noqa: PLR0913 - each is an option
         str | None,
         typer.Option(metavar="REGION", help="The Region of the cluster, if not the key's."),
     ] = None,
+    profile: Profile = None,
     account: Annotated[
         str | None,
         typer.Option(metavar="ID", help="The account of its roles, if not theirs or the key's."),
@@ -119,7 +120,7 @@ def prepare(  # noqa: PLR0913 - each is an option
     """
     identifier = key_identifier(key)
     service = named("--service-role", "role", service_role)
-    profile = named("--instance-profile", "instance-profile", instance_profile)
+    instances = named("--instance-profile", "instance-profile", instance_profile)
     location = log_location(log_uri) if log_uri is not None else None
     if default_encryption and location is None:
         fail("--default-encryption is about the log bucket: give --log-uri")
@@ -127,14 +128,15 @@ def prepare(  # noqa: PLR0913 - each is an option
     lookup = Lookup.begin(
         offline=offline,
         region=checked_region(region) if region else None,
+        profile=profile,
         account=account_id(account) if account else None,
     )
     fact, key_arn = lookup.key(identifier)
-    service_role_arn, node_role_arn = lookup.roles(service, profile, key_arn)
+    service_role_arn, node_role_arn = lookup.roles(service, instances, key_arn)
     preparation = Preparation(
         key_arn=str(key_arn),
         service_role_arn=service_role_arn,
-        instance_profile=profile.name,
+        instance_profile=instances.name,
         node_role_arn=node_role_arn,
         cluster_name=checked_name,
         release_label=release_label,

@@ -6,11 +6,12 @@ from typing import Self
 
 import msgspec
 
-from emr_log_guard.adapters import command_clients
 from emr_log_guard.adapters.aws_errors import AWS_ERRORS
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.options import NO_REGION
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_uri import LogLocation
@@ -108,22 +109,36 @@ def _shown(text: str) -> str:
 class Lookup:
     """Finds out what is behind the names, and keeps what it could not find out."""
 
+    clients: CommandClients | None
+    """None when AWS is not called."""
     region: str | None
     account: str | None
-    why_not: str | None
-    """Why AWS is not asked; None when it is."""
+    why_not: str
+    """Why AWS is not called."""
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, *, offline: bool, region: str | None, account: str | None) -> Self:
-        """Find out whether there is anybody to ask."""
+    def begin(
+        cls, *, offline: bool, region: str | None, profile: str | None, account: str | None
+    ) -> Self:
+        """Find out whether AWS can be called.
+
+        Raises:
+            BotoCoreError: There is no such profile, or something is wrong with its credentials.
+
+        """
         if offline:
-            return cls(region, account, "--offline was given")
+            return cls(None, region, account, "--offline was given")
         try:
-            at_hand = command_clients.credentials_at_hand()
+            clients = CommandClients.of_caller(profile, region)
+            usable = clients.has_credentials()
         except AWS_ERRORS as error:
-            return cls(region, account, plain(str(error)))
-        return cls(region, account, None if at_hand else "there are no AWS credentials")
+            if profile is not None:
+                raise
+            return cls(None, region, account, plain(str(error)))
+        if not usable:
+            return cls(None, region, account, "there are no AWS credentials")
+        return cls(clients, region, account, "")
 
     def key(self, identifier: str) -> tuple[KeyFact, Arn]:
         """Find the key and its ARN; end the command when its ARN cannot be known."""
@@ -149,7 +164,7 @@ class Lookup:
     def roles(self, service: Named, profile: Named, key: Arn) -> tuple[str, str]:
         """Find the ARNs of the service role and of the role in the instance profile."""
         account = self._account(service, profile, key)
-        looked_up = IamRoles(command_clients.iam(key.region)) if self.why_not is None else None
+        looked_up = IamRoles(self.clients.iam(key.region)) if self.clients else None
         prefix = f"arn:{key.partition}:iam::{account}:role/"
         if service.arn is not None:
             service_role = str(service.arn)
@@ -168,12 +183,11 @@ class Lookup:
         return service_role, node_role
 
     def _describe(self, identifier: str, arn: Arn | None) -> KeyFact:
-        if self.why_not is not None:
+        if self.clients is None:
             return Unresolved(self.why_not)
-        region = (arn.region if arn else self.region) or command_clients.own_region()
-        if region is None:
-            fail("no Region: give --region, or a key ARN, or set AWS_DEFAULT_REGION")
-        return KmsKeys(lambda of_key: command_clients.kms(of_key or region)).describe(identifier)
+        if arn is None and self.clients.region is None:
+            fail(f"{NO_REGION}, or give the key's ARN")
+        return KmsKeys(self.clients.kms).describe(identifier)
 
     def _check_region(self, key: Arn) -> None:
         if self.region is not None and self.region != key.region:

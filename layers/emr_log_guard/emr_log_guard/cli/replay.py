@@ -2,17 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from emr_log_guard.adapters import clients, command_clients
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dead_letters import SqsDeadLetters, SqsQueues
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.functions import LambdaFunctions
@@ -20,7 +18,15 @@ from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Stack, Yes, read_file
+from emr_log_guard.cli.options import (
+    DEFAULT_STACK,
+    Profile,
+    Region,
+    Stack,
+    Yes,
+    clients_for,
+    read_file,
+)
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of, read_policy
 from emr_log_guard.config import runbook
 from emr_log_guard.domain.clusters import Cluster
@@ -30,10 +36,7 @@ from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import (
-    ClusterNotFoundError,
-    FunctionFailedError,
     InvalidEventError,
-    NotDeployedError,
     NotHandedOverError,
     ObjectNotFoundError,
 )
@@ -93,6 +96,8 @@ def replay(  # noqa: PLR0913 - each is an option
     ] = _MANY,
     yes: Yes = False,
     stack: Stack = DEFAULT_STACK,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Send an event, or the dead letters, to the deployed stack.
 
@@ -110,38 +115,27 @@ def replay(  # noqa: PLR0913 - each is an option
     if file is None:
         if local:
             fail("--local evaluates one event: give EVENT.json")
-        raise typer.Exit(_told(lambda: _replay_dead_letters(_deployed(stack), maximum, yes=yes)))
-    what = _read(file)
+        clients = clients_for(profile, region)
+        raise typer.Exit(_replay_dead_letters(clients, _deployed(clients, stack), maximum, yes=yes))
+    event = _read(file)
     if local:
-        if not isinstance(what, ForCheckCluster | ForCheckLogObjects):
-            fail(f"--local evaluates clusters and log objects, not this: {what.title}")
-        raise typer.Exit(_evaluate_here(what, _policy(policy, parameter)))
-    raise typer.Exit(_told(lambda: _replay(what, stack, yes=yes)))
+        if not isinstance(event, ForCheckCluster | ForCheckLogObjects):
+            fail(f"--local evaluates clusters and log objects, not this: {event.title}")
+        clients = clients_for(profile, region)
+        raise typer.Exit(_evaluate_here(clients, event, _policy(clients, policy, parameter)))
+    _replay(event, _deployed(clients_for(profile, region), stack), yes=yes)
 
 
-def _replay(what: Replayable, stack: str, *, yes: bool) -> int:
-    deployed = _deployed(stack)
-    if isinstance(what, ForEnforce) and not yes:
-        typer.confirm(f"{what.title}: hand this to enforce, which may terminate?", abort=True)
-    typer.echo(plain(f"{what.title}: {deployed.run(what)}"))
-    return 0
+def _replay(event: Replayable, deployed: Replay, *, yes: bool) -> None:
+    if isinstance(event, ForEnforce) and not yes:
+        typer.confirm(f"{event.title}: send this to enforce, which may terminate?", abort=True)
+    typer.echo(plain(f"{event.title}: {deployed.run(event)}"))
 
 
-def _told(run: Callable[[], int]) -> int:
-    """Run; status 1 when a function failed, 2 for every other failure."""
-    try:
-        return run()
-    except FunctionFailedError as error:
-        typer.echo(f"Error: {plain(str(error))}", err=True)
-        return 1
-    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
-        fail(str(error))
-
-
-def _deployed(stack: str) -> Replay:
+def _deployed(clients: CommandClients, stack: str) -> Replay:
     return Replay(
-        deployed_stack(command_clients.cloudformation(), stack),
-        LambdaFunctions(command_clients.functions()),
+        deployed_stack(clients.cloudformation(), stack),
+        LambdaFunctions(clients.functions()),
         SqsQueues(clients.sqs()),
     )
 
@@ -158,7 +152,7 @@ def _read(file: Path) -> Replayable:
         fail(f"{file} is not an event that the stack handles: {error}")
 
 
-def _policy(file: Path | None, parameter: str | None) -> Policy:
+def _policy(clients: CommandClients, file: Path | None, parameter: str | None) -> Policy:
     """Read the policy to evaluate against; without any, its defaults."""
     if file is not None and parameter is not None:
         fail("give --policy or --parameter, not both")
@@ -166,13 +160,15 @@ def _policy(file: Path | None, parameter: str | None) -> Policy:
         return read_policy(file)
     if parameter is None:
         return Policy()
-    text = PolicyStore.of(DEFAULT_STACK, parameter).read().text
+    text = PolicyStore.of(clients, DEFAULT_STACK, parameter).read().text
     if problems := problems_of(text):
         fail(*problems)
     return parse_policy(text)
 
 
-def _replay_dead_letters(replay: Replay, maximum: int, *, yes: bool) -> int:
+def _replay_dead_letters(
+    clients: CommandClients, replay: Replay, maximum: int, *, yes: bool
+) -> int:
     """Replay up to so many dead letters; return the exit status: 1 if any stays in the queue.
 
     However this ends, Ctrl-C among the ways, what was not replayed is in the queue as it was.
@@ -221,36 +217,12 @@ def _messages(count: int) -> str:
     return f"{count} message" if count == 1 else f"{count} messages"
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What this machine's credentials may read."""
-
-    clusters: EmrClusters
-    keys: KmsKeys
-    roles: IamRoles
-    objects: S3LogObjects
-    buckets: S3Buckets
-
-    @classmethod
-    def now(cls) -> "Here":
-        """Find credentials and a Region."""
-        return cls(
-            EmrClusters(clients.emr()),
-            KmsKeys(clients.kms),
-            IamRoles(clients.iam()),
-            S3LogObjects(clients.s3()),
-            S3Buckets(clients.s3()),
-        )
-
-
-def _evaluate_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -> int:
+def _evaluate_here(
+    clients: CommandClients, event: ForCheckCluster | ForCheckLogObjects, policy: Policy
+) -> int:
     """Evaluate what the event is about, print the findings, and return the exit status."""
-    try:
-        found = list(_findings(Here.now(), what, policy))
-    except (*AWS_ERRORS, ClusterNotFoundError) as error:
-        fail(str(error))
     verdicts = []
-    for findings in found:
+    for findings in _findings(clients, event, policy):
         compliance = overall_of(findings)
         typer.echo(findings_text(findings, compliance))
         verdicts.append(compliance)
@@ -258,28 +230,32 @@ def _evaluate_here(what: ForCheckCluster | ForCheckLogObjects, policy: Policy) -
 
 
 def _findings(
-    here: Here, what: ForCheckCluster | ForCheckLogObjects, policy: Policy
+    clients: CommandClients, event: ForCheckCluster | ForCheckLogObjects, policy: Policy
 ) -> Iterator[tuple[Finding, ...]]:
     context = EvaluationContext(policy, datetime.now(UTC), runbook, _undeployed)
-    if isinstance(what, ForCheckLogObjects):
-        for hint in what.hints:
-            yield from _of_object(here, hint, context)
+    clusters, keys = EmrClusters(clients.emr()), KmsKeys(clients.kms)
+    if isinstance(event, ForCheckLogObjects):
+        read = ReadLogObject(clusters, S3LogObjects(clients.s3()), keys, clusters).under(policy)
+        for hint in event.hints:
+            yield from _of_object(read, hint, context)
         return
-    cluster = here.clusters.describe(what.hint.cluster_id)
+    cluster = clusters.describe(event.hint.cluster_id)
     read_facts = ReadClusterFacts(
-        here.keys, roles=here.roles, workloads=here.clusters, bucket_owners=here.buckets
+        keys,
+        roles=IamRoles(clients.iam()),
+        workloads=clusters,
+        bucket_owners=S3Buckets(clients.s3()),
     )
-    known = Known(cluster, what.hint.launched_by)
+    known = Known(cluster, event.hint.launched_by)
     findings = evaluate_cluster(known, read_facts, context).findings
     yield exempted(findings, cluster, policy, context.now)
 
 
 def _of_object(
-    here: Here, hint: LogObjectHint, context: EvaluationContext
+    read: ReadLogObject, hint: LogObjectHint, context: EvaluationContext
 ) -> Iterator[tuple[Finding, ...]]:
     try:
-        read = ReadLogObject(here.clusters, here.objects, here.keys, here.clusters)
-        facts = read.under(context.policy)(hint.version)
+        facts = read(hint.version)
     except ObjectNotFoundError:
         typer.echo(f"{hint.version} no longer exists.")
         return

@@ -6,17 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emr_log_guard.adapters import clients, command_clients
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.rescan_runs import Ended, RescanRuns
 from emr_log_guard.cli.exit_status import INTERRUPTED, fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Stack
+from emr_log_guard.cli.options import DEFAULT_STACK, Profile, Region, Stack, clients_for
 from emr_log_guard.cli.progress import progress_bar
 from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.rescan import Scope
-from emr_log_guard.errors import NotDeployedError, NotHandedOverError
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.usecases.replay import RESCAN_STATE_MACHINE
 
@@ -27,7 +24,7 @@ _STATUS = {
 }
 
 
-def rescan(
+def rescan(  # noqa: PLR0913 - each is an option
     *,
     clusters: Annotated[bool, typer.Option("--clusters", help="Re-scan clusters only.")] = False,
     objects: Annotated[bool, typer.Option("--objects", help="Re-scan log objects only.")] = False,
@@ -39,6 +36,8 @@ def rescan(
         bool, typer.Option("--wait", help="Wait until it has finished, and print the report.")
     ] = False,
     stack: Stack = DEFAULT_STACK,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Start a re-scan of all clusters and log objects.
 
@@ -51,25 +50,23 @@ def rescan(
     scope = Scope.ALL
     if clusters is not objects:
         scope = Scope.CLUSTERS if clusters else Scope.LOG_OBJECTS
-    try:
-        machine = deployed_stack(command_clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
-        runs = RescanRuns(command_clients.states(), clients.s3(), machine)
-        if running := runs.running():
-            fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
-        execution = runs.start(scope=scope, deep=deep)
-        typer.echo(f"Started {execution}", err=wait)
-        if not wait:
-            typer.echo(
-                "Its result will be the alert rescan.done; with --wait the command waits for it."
-            )
-            return
-        ended = _watched(runs, execution)
-        if not ended.succeeded:
-            fail(f"the re-scan ended without a report: {plain(ended.why)}")
-        typer.echo(runs.text(ended.report), nl=False)
-        typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
-    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
-        fail(str(error))
+    clients = clients_for(profile, region)
+    machine = deployed_stack(clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
+    runs = RescanRuns(clients.states(), clients.s3(), machine)
+    if running := runs.running():
+        fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
+    execution = runs.start(scope=scope, deep=deep)
+    typer.echo(f"Started {execution}", err=wait)
+    if not wait:
+        typer.echo(
+            "Its result will be the alert rescan.done; with --wait the command waits for it."
+        )
+        return
+    ended = _watched(runs, execution)
+    if not ended.succeeded:
+        fail(f"the re-scan ended without a report: {plain(ended.why)}")
+    typer.echo(runs.text(ended.report), nl=False)
+    typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
     raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
 
 

@@ -1,42 +1,64 @@
-"""What helps against the errors that keep an audit from reading anything."""
+"""What to do about the errors of AWS, for whoever runs the command."""
 
 from collections.abc import Iterable
 
-_NO_PERMISSION = (
-    "the caller may not read this: give it what `emr-log-guard audit --print-iam-policy` prints, "
-    "called with the same options"
+_DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+)
+_AUDIT_POLICY = (
+    "the caller may not read this: attach the policy that `emr-log-guard audit --print-iam-policy` "
+    "prints, with the same options"
 )
 _EXPIRED = "the credentials have expired: sign in again"
-_NOT_KNOWN = (
-    "AWS does not take the credentials there: they may be wrong, or the Region may not be enabled "
-    "for the account"
+_REJECTED = (
+    "AWS does not accept these credentials in this Region: they may be wrong, or the Region may "
+    "not be enabled for the account"
 )
-_SIGN_ON = "nobody is signed on: run `aws sso login`"
-_NOT_REACHED = "AWS was not reached: look at the network, the proxy and the Region's name"
-_ADVICE = {
-    "AccessDenied": _NO_PERMISSION,
-    "AccessDeniedException": _NO_PERMISSION,
-    "UnauthorizedOperation": _NO_PERMISSION,
+_SIGN_IN = "run `aws sso login`"
+_NOT_REACHED = "check the network, the proxy and the name of the Region"
+_THROTTLED = "AWS throttles this account: try again in a minute"
+_HINTS = {
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
     "RequestExpired": _EXPIRED,
-    "AuthFailure": _NOT_KNOWN,
-    "InvalidClientTokenId": _NOT_KNOWN,
-    "UnrecognizedClientException": _NOT_KNOWN,
-    "SSOTokenLoadError": _SIGN_ON,
-    "TokenRetrievalError": _SIGN_ON,
-    "UnauthorizedSSOTokenError": _SIGN_ON,
+    "AuthFailure": _REJECTED,
+    "InvalidClientTokenId": _REJECTED,
+    "UnrecognizedClientException": _REJECTED,
+    "SSOTokenLoadError": _SIGN_IN,
+    "TokenRetrievalError": _SIGN_IN,
+    "UnauthorizedSSOTokenError": _SIGN_IN,
     "ConnectTimeoutError": _NOT_REACHED,
     "EndpointConnectionError": _NOT_REACHED,
+    "ProxyConnectionError": _NOT_REACHED,
+    "Throttling": _THROTTLED,
+    "ThrottlingException": _THROTTLED,
+    "TooManyRequestsException": _THROTTLED,
     "NoCredentialsError": (
-        "there are no AWS credentials: set AWS_PROFILE, or sign in with `aws configure` or "
-        "`aws sso login`"
+        "there are no AWS credentials: choose a profile with --profile or AWS_PROFILE, or run "
+        "`aws configure` or `aws sso login`"
     ),
+    "PartialCredentialsError": "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "ProfileNotFound": "list the profiles with `aws configure list-profiles`",
+    "ParameterNotFound": "check --stack or --parameter, --region and --profile",
 }
-"""By what a call answered."""
+"""By what a call answered: AWS's code, or botocore's error when AWS never answered."""
+
+
+def error_hint(code: str, call: str) -> str | None:
+    """Say what helps against one error; None where it speaks for itself.
+
+    Args:
+        code: What AWS answered, or the name of botocore's error.
+        call: Which call on what: the permission that may be missing, and its resource.
+
+    """
+    if code in _DENIED:
+        return f"allow this caller {call}, or act as another one with --profile"
+    return _HINTS.get(code)
 
 
 def error_hints(problems: Iterable[str]) -> tuple[str, ...]:
-    """Say what helps, each thing once; nothing where a problem speaks for itself."""
-    answers = (problem.rpartition(" answered ")[2] for problem in problems)
-    return tuple(dict.fromkeys(_ADVICE[answer] for answer in answers if answer in _ADVICE))
+    """Say what helps against the problems of an audit, each thing once."""
+    codes = (problem.rpartition(" answered ")[2] for problem in problems)
+    hints = (_AUDIT_POLICY if code in _DENIED else _HINTS.get(code) for code in codes)
+    return tuple(dict.fromkeys(filter(None, hints)))
