@@ -1,7 +1,7 @@
 """The policy as a JSON document: its shape, its limits, and what is wrong with one.
 
-Unknown fields are refused: in a policy a field that nobody reads is a mistake. The JSON Schema in
-docs/policy.schema.json is made from these types; what a schema cannot say is checked below.
+Unknown fields are rejected: in a policy, a field without effect is a mistake. The JSON Schema in
+docs/policy.schema.json is generated from these types; what it cannot express is checked below.
 """
 
 import json
@@ -36,7 +36,7 @@ LARGEST_BYTES = 8192
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 """
 STRICT = Policy(rules={rule_id: RuleSettings(enabled=True) for rule_id in RULE_IDS})
-"""What the guard goes by while there is no valid policy: everything is told, nothing is ended."""
+"""What applies while there never was a valid policy: everything alerts, nothing is terminated."""
 
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
 _ARN = r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:"
@@ -69,53 +69,54 @@ type ClusterId = Annotated[str, Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Refuses what it does not know."""
+    """Rejects unknown fields."""
 
 
 class RuleDocument(_Strict, frozen=True):
-    """What is different about one rule."""
+    """Settings of one rule."""
 
-    enabled: Annotated[bool, Meta(description="Whether it is judged by.")] | UnsetType = UNSET
+    enabled: Annotated[bool, Meta(description="Whether it is evaluated.")] | UnsetType = UNSET
     severity: (
-        Annotated[Severity, Meta(description="How grave it is; below HIGH it terminates nothing.")]
+        Annotated[Severity, Meta(description="Its severity; below HIGH it terminates no cluster.")]
         | UnsetType
     ) = UNSET
     mode: (
-        Annotated[Mode, Meta(description="A milder mode than the policy's; never a stronger one.")]
+        Annotated[Mode, Meta(description="A weaker mode than the policy's; never a stronger one.")]
         | UnsetType
     ) = UNSET
 
 
 class EnforcementDocument(_Strict, frozen=True):
-    """What may cost a cluster its life."""
+    """When clusters are terminated."""
 
     rules: Annotated[
         tuple[RuleId, ...], Meta(description="The rules that a cluster is terminated for.")
     ] = tuple(sorted(DEFAULT_ENFORCED_RULES))
     grace_at_launch_minutes: Annotated[
-        Minutes, Meta(description="How long what opened before the cluster ran may stand.")
+        Minutes, Meta(description="Grace period for findings that opened before the cluster ran.")
     ] = 0
     grace_running_minutes: Annotated[
-        Minutes, Meta(description="How long what opened on a running cluster may stand.")
+        Minutes, Meta(description="Grace period for findings that opened on a running cluster.")
     ] = 240
     transient_minutes: Annotated[
         Minutes,
         Meta(
             description="How long a fact that AWS documents as transient, such as a key that is "
-            "not found or Unavailable, has to last before it counts as a violation."
+            "not found or Unavailable, must last before it counts as a violation."
         ),
     ] = 30
     termination_protection: Annotated[
         TerminationProtection,
         Meta(
-            description="Whether a protected cluster is spared, or its protection lifted; that "
-            "takes a stack deployed with TerminationProtection=override."
+            description="respect: clusters with termination protection are not terminated. "
+            "override: the protection is removed first, which needs a stack deployed with "
+            "TerminationProtection=override."
         ),
     ] = TerminationProtection.RESPECT
 
 
 class ClusterDocument(_Strict, frozen=True):
-    """Which clusters an exemption is for: every given part must match, one at least is given."""
+    """Which clusters an exemption covers: all given fields must match; at least one is required."""
 
     id: Annotated[ClusterId, Meta(description="Its id, such as j-2AXXXXXXGAPLF.")] | UnsetType = (
         UNSET
@@ -124,25 +125,25 @@ class ClusterDocument(_Strict, frozen=True):
         Annotated[Line, Meta(description="A pattern for its name, such as legacy-*.")] | UnsetType
     ) = UNSET
     tag: (
-        Annotated[dict[str, str], Meta(min_length=1, description="Tags that it has, all of them.")]
+        Annotated[dict[str, str], Meta(min_length=1, description="Its tags: all must match.")]
         | UnsetType
     ) = UNSET
 
 
 class ExemptionDocument(_Strict, frozen=True):
-    """A promise not to act on some rules for some clusters."""
+    """No alerts and no termination for some rules of some clusters, until a date."""
 
     cluster: ClusterDocument
     rules: Annotated[
-        tuple[RuleIdOrAll, ...], Meta(min_length=1, description="The rules that it is spared from.")
+        tuple[RuleIdOrAll, ...], Meta(min_length=1, description="The rules that it is exempt from.")
     ]
-    until: Annotated[date, Meta(description="The last day on which it holds, in UTC.")]
-    reason: Annotated[Line, Meta(description="Why, in one line.")]
+    until: Annotated[date, Meta(description="The last day on which it is valid, in UTC.")]
+    reason: Annotated[Line, Meta(description="The reason, in one line.")]
     approved_by: Annotated[Line, Meta(description="Who approved it, in one line.")]
 
 
 class SlackRouteDocument(_Strict, frozen=True):
-    """Where alerts go in Slack: every given condition must hold; without any it is for all."""
+    """A Slack channel for alerts: all given conditions must match; without any, all alerts do."""
 
     webhook_secret_arn: Annotated[
         str,
@@ -154,9 +155,7 @@ class SlackRouteDocument(_Strict, frozen=True):
     tag: (
         Annotated[
             dict[str, str],
-            Meta(
-                min_length=1, description="Tags of the cluster: all of them must have this value."
-            ),
+            Meta(min_length=1, description="Tags of the cluster: each must have this value."),
         ]
         | UnsetType
     ) = UNSET
@@ -165,70 +164,75 @@ class SlackRouteDocument(_Strict, frozen=True):
         | UnsetType
     ) = UNSET
     minimum_severity: (
-        Annotated[Severity, Meta(description="How grave the gravest finding is at least.")]
+        Annotated[Severity, Meta(description="The lowest severity of the most severe finding.")]
         | UnsetType
     ) = UNSET
 
 
 class SlackDocument(_Strict, frozen=True):
-    """Who is told in Slack: the first route that matches, else the stack's own webhook."""
+    """Routing in Slack: the first route that matches, else the stack's own webhook."""
 
     routes: Annotated[
         tuple[SlackRouteDocument, ...],
-        Meta(description="Tried in their order, and the first that matches is taken."),
+        Meta(description="Evaluated in order; the first route that matches is used."),
     ] = ()
 
 
 class AlertsDocument(_Strict, frozen=True):
-    """When people are told, and where."""
+    """When alerts are sent, and where to."""
 
     minimum_severity: Annotated[
         Severity,
-        Meta(description="Milder findings are recorded only, unless a cluster is ended for them."),
+        Meta(
+            description="Findings of lower severity are only recorded, unless a cluster is "
+            "terminated for them."
+        ),
     ] = Severity.LOW
     remind_every_hours: Annotated[
         int,
         Meta(
             ge=1,
             le=720,
-            description="How long after an alert people hear again of what is still open.",
+            description="Hours after an alert until a reminder, while the finding is open.",
         ),
     ] = 24
-    slack: Annotated[SlackDocument, Meta(description="Who is told in Slack.")] = SlackDocument()
+    slack: Annotated[SlackDocument, Meta(description="Routing in Slack.")] = SlackDocument()
 
 
 class PolicyDocument(_Strict, frozen=True):
-    """What security decides about EMR's logs. Every field has a default."""
+    """The security team's policy for EMR's logs. Every field has a default."""
 
     schema: (
-        Annotated[str, Meta(description="Where the JSON Schema is, for editors.")] | UnsetType
+        Annotated[str, Meta(description="The URL of the JSON Schema, for editors.")] | UnsetType
     ) = msgspec.field(default=UNSET, name="$schema")
     mode: Annotated[
         Mode,
         Meta(
-            description="The most that any rule may do: observe records and counts, alert also "
+            description="The strongest mode of any rule: observe records and counts, alert also "
             "notifies, enforce also terminates."
         ),
     ] = Mode.ALERT
     approved_keys: Annotated[
         tuple[Key, ...],
-        Meta(description="The keys that logs may be encrypted with; empty: any customer key."),
+        Meta(
+            description="The keys that logs may be encrypted with; empty: any customer-managed key."
+        ),
     ] = ()
     log_bucket_owners: Annotated[
         tuple[AccountId, ...],
         Meta(
-            description="The accounts, beside a cluster's own, that may own the buckets that its "
+            description="The accounts, besides a cluster's own, that may own the buckets that its "
             "logs go to, such as a central log account."
         ),
     ] = ()
     rules: Annotated[
         dict[RuleId, RuleDocument],
-        Meta(description="What is different about some rules, by their ids."),
+        Meta(description="Settings of individual rules, by rule id."),
     ] = {}
     enforcement: EnforcementDocument = EnforcementDocument()
     exemptions: Annotated[
         tuple[ExemptionDocument, ...],
-        Meta(description="Promises not to act on some rules for some clusters; each one ends."),
+        Meta(description="Clusters and rules without alerts and termination, each until a date."),
     ] = ()
     alerts: AlertsDocument = AlertsDocument()
 
