@@ -1,4 +1,4 @@
-"""One account for all tests of the sandbox, and what they make in it."""
+"""Fixtures for the sandbox's tests: one account for all of them, a key and a role."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def key(sandbox: Sandbox) -> str:
 
 @pytest.fixture
 def role(sandbox: Sandbox) -> Callable[..., dict[str, str]]:
-    """Makes a role that may do what the given statements say, and returns its credentials."""
+    """Creates a role with the permissions in the given statements, and returns its credentials."""
 
     def make(*statements: dict[str, object]) -> dict[str, str]:
         iam, name = sandbox.client("iam"), f"role-{next(numbers)}"

@@ -1,4 +1,4 @@
-"""What an account is asked can be counted from outside."""
+"""Calls to an account can be counted from outside."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sandbox import Sandbox
 from sandbox.calls import answered
 
 
-def test_calls_are_counted_by_name_and_outcome(tmp_path: Path) -> None:
+def test_calls_are_counted_by_operation_and_status(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     with Sandbox.start(calls=calls) as account:
         emr = account.client("emr")

@@ -22,7 +22,7 @@ type Deploy = Callable[[Sandbox, dict[str, str]], dict[str, str]]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The developer's own sandbox stays out of it, and nothing is built."""
+    """Keeps the developer's own sandbox out of the test, and builds nothing."""
     monkeypatch.setattr(record, "FOLDER", tmp_path)
     monkeypatch.setattr(record, "LOG", tmp_path / "account.log")
     monkeypatch.setattr(record, "FILE", tmp_path / "account.json")
@@ -39,9 +39,9 @@ def free_port() -> str:
         return str(other.port)
 
 
-# Leaving the account's process behind, of which Python warns, is what --detach is for.
+# Leaving the account's process running, of which Python warns, is the purpose of --detach.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_up_status_and_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_starts_status_shows_and_down_stops_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, str] = {}
 
     def deploy(_sandbox: Sandbox, parameters: dict[str, str]) -> dict[str, str]:
@@ -87,19 +87,19 @@ def test_up_status_and_down(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"http://127.0.0.1:{port}" in status.stderr
     assert "not deployed" in status.stderr
     assert again.exit_code == 1
-    assert "runs already" in again.stderr
+    assert "a sandbox runs at" in again.stderr
     assert down.exit_code == 0
     assert "stopped" in down.stderr
 
 
-def test_nothing_runs() -> None:
+def test_status_and_down_report_that_no_sandbox_is_running() -> None:
     assert run.invoke(app, ["status"]).exit_code == 1
     down = run.invoke(app, ["down"])
     assert (down.exit_code, down.stdout) == (0, "")
     assert "No sandbox is running" in down.stderr
 
 
-def test_what_is_remembered_of_a_dead_account_is_no_account(folder: Path) -> None:
+def test_record_of_an_account_that_has_exited_is_ignored(folder: Path) -> None:
     with Sandbox.start() as gone:
         record.remember(gone)
 
@@ -107,14 +107,14 @@ def test_what_is_remembered_of_a_dead_account_is_no_account(folder: Path) -> Non
     assert run.invoke(app, ["status"]).exit_code == 1
 
 
-def test_a_parameter_without_a_value_is_refused() -> None:
+def test_parameter_without_a_value_is_refused() -> None:
     up = run.invoke(app, ["up", "--parameter", "Mode"])
 
     assert up.exit_code == 1
     assert "NAME=VALUE" in up.stderr
 
 
-def test_a_failed_deployment_is_told_and_leaves_nothing(
+def test_failed_deployment_is_reported_and_the_account_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pids: list[int] = []
@@ -134,7 +134,7 @@ def test_a_failed_deployment_is_told_and_leaves_nothing(
     assert run.invoke(app, ["status"]).exit_code == 1
 
 
-def test_without_detach_it_stays_until_it_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_without_detach_runs_until_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     stayed: list[Sandbox] = []
 
     def interrupted(sandbox: Sandbox) -> None:
@@ -150,14 +150,14 @@ def test_without_detach_it_stays_until_it_is_interrupted(monkeypatch: pytest.Mon
     assert not stayed[0].alive()
 
 
-def test_a_taken_port_is_told(sandbox: Sandbox) -> None:
+def test_port_in_use_is_reported(sandbox: Sandbox) -> None:
     up = run.invoke(app, ["up", "--port", str(sandbox.port)])
 
     assert up.exit_code == 1
-    assert f"port {sandbox.port} is taken" in up.stderr
+    assert f"port {sandbox.port} is in use" in up.stderr
 
 
-def test_what_is_exported_survives_a_shell(sandbox: Sandbox) -> None:
+def test_exports_are_quoted_for_the_shell(sandbox: Sandbox) -> None:
     lines = exports(sandbox, {"SlackURL": "https://x/?a=b c", "ReportsBucketName": "b"})
 
     assert shlex.split(lines[-1])[1:] == ["EMR_LOG_GUARD_SLACK_URL=https://x/?a=b c"]

@@ -12,7 +12,7 @@ def template(**settings: object) -> str:
     )
 
 
-def test_a_stacks_bucket_encrypts_as_its_template_says_last(
+def test_stack_bucket_has_the_default_encryption_of_its_latest_template(
     sandbox: Sandbox, key: str, eventually: Callable[..., Any]
 ) -> None:
     cloudformation, s3 = sandbox.client("cloudformation"), sandbox.client("s3")

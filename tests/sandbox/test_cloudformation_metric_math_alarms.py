@@ -30,7 +30,7 @@ def template(threshold: int) -> str:
     return json.dumps({"Resources": {"Alarm": alarm}})
 
 
-def test_a_stacks_alarm_may_be_on_metric_math(sandbox: Sandbox, eventually: Eventually) -> None:
+def test_stack_creates_an_alarm_on_metric_math(sandbox: Sandbox, eventually: Eventually) -> None:
     cloudformation, cloudwatch = sandbox.client("cloudformation"), sandbox.client("cloudwatch")
 
     cloudformation.create_stack(StackName="math", TemplateBody=template(1))

@@ -20,7 +20,7 @@ JSON = json.dumps(
 
 
 @pytest.mark.parametrize(("name", "text"), [("yaml", YAML), ("json", JSON)])
-def test_a_stacks_state_machine_may_be_defined_in_yaml(
+def test_stack_creates_a_state_machine_from_a_yaml_definition(
     sandbox: Sandbox, bucket: str, eventually: Callable[..., Any], name: str, text: str
 ) -> None:
     sandbox.client("s3").put_object(Bucket=bucket, Key="machine", Body=text.encode())

@@ -17,7 +17,7 @@ def template(**settings: object) -> str:
     )
 
 
-def test_a_stacks_table_has_the_settings_that_its_template_names_last(
+def test_stack_table_has_the_settings_of_its_latest_template(
     sandbox: Sandbox, key: str, eventually: Callable[..., Any]
 ) -> None:
     cloudformation, dynamodb = sandbox.client("cloudformation"), sandbox.client("dynamodb")

@@ -14,7 +14,7 @@ def template(**properties: str) -> str:
     )
 
 
-def test_a_stacks_topic_has_the_key_that_its_template_names_last(
+def test_stack_topic_has_the_key_of_its_latest_template(
     sandbox: Sandbox, key: str, eventually: Eventually
 ) -> None:
     cloudformation, sns = sandbox.client("cloudformation"), sandbox.client("sns")

@@ -41,7 +41,7 @@ def arrived(sandbox: Sandbox, eventually: Callable[..., Any]) -> Find:
     return find
 
 
-def test_a_launch_tells_who_launched_what(
+def test_launch_event_contains_the_caller_and_the_request(
     sandbox: Sandbox, arrived: Find, role: Callable[..., dict[str, str]]
 ) -> None:
     credentials = role({"Effect": "Allow", "Action": "elasticmapreduce:*", "Resource": "*"})
@@ -62,7 +62,7 @@ def test_a_launch_tells_who_launched_what(
     assert "errorCode" not in detail
 
 
-def test_a_failed_launch_carries_its_error(sandbox: Sandbox, arrived: Find) -> None:
+def test_event_of_a_failed_launch_contains_the_error(sandbox: Sandbox, arrived: Find) -> None:
     with contextlib.suppress(ClientError):
         sandbox.client("emr").run_job_flow(Name="failed", LogUri="file:///x", Instances={})
 
@@ -71,7 +71,7 @@ def test_a_failed_launch_carries_its_error(sandbox: Sandbox, arrived: Find) -> N
     assert detail["responseElements"] is None
 
 
-def test_a_key_that_is_disabled_is_named_as_the_caller_typed_it(
+def test_disable_key_event_contains_the_key_as_the_caller_named_it(
     sandbox: Sandbox, arrived: Find, key: str
 ) -> None:
     key_id = key.rpartition("/")[2]
@@ -84,7 +84,7 @@ def test_a_key_that_is_disabled_is_named_as_the_caller_typed_it(
     assert event["detail"]["requestParameters"] == {"keyId": key_id}
 
 
-def test_an_alias_is_named_with_the_key_that_it_names_or_named(
+def test_alias_event_contains_the_current_or_previous_key(
     sandbox: Sandbox, arrived: Find, key: str
 ) -> None:
     kms = sandbox.client("kms")
@@ -103,7 +103,7 @@ def test_an_alias_is_named_with_the_key_that_it_names_or_named(
         assert [each["ARN"] for each in event["detail"]["resources"]] == [alias_arn, target]
 
 
-def test_an_object_that_gets_another_key_is_named(
+def test_update_object_encryption_event_contains_the_object(
     sandbox: Sandbox, arrived: Find, bucket: str, key: str
 ) -> None:
     s3 = sandbox.client("s3")

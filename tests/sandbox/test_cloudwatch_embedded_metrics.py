@@ -13,7 +13,7 @@ DIRECTIVE = {
 
 
 def written(sandbox: Sandbox, *messages: str) -> None:
-    """Have these lines in a log."""
+    """Write these lines to a log."""
     logs, now = sandbox.client("logs"), int(time.time() * 1000)
     group = f"metrics-{now}"
     logs.create_log_group(logGroupName=group)
@@ -36,7 +36,7 @@ def statistics(sandbox: Sandbox, name: str, service: str) -> list[tuple[float, f
     return [(d["SampleCount"], d["Sum"], d["Unit"]) for d in answer["Datapoints"]]
 
 
-def test_a_line_in_the_embedded_format_is_a_metric(sandbox: Sandbox) -> None:
+def test_log_line_in_the_embedded_format_becomes_a_metric(sandbox: Sandbox) -> None:
     line = {
         "_aws": {"Timestamp": 1, "CloudWatchMetrics": [DIRECTIVE]},
         "service": "one",

@@ -1,4 +1,4 @@
-"""MiniStack's own DynamoDB, in what a table of findings needs of it. Nothing is corrected here."""
+"""MiniStack's DynamoDB, unpatched: the behaviour that the findings table relies on."""
 
 import json
 from collections.abc import Callable
@@ -77,9 +77,7 @@ def of_cluster(table: dict[str, str], cluster: str) -> dict[str, Any]:
     }
 
 
-def test_an_index_holds_only_the_items_that_have_its_keys(
-    sandbox: Sandbox, table: dict[str, str]
-) -> None:
+def test_index_contains_only_items_with_its_keys(sandbox: Sandbox, table: dict[str, str]) -> None:
     dynamodb = sandbox.client("dynamodb")
     put = {"TableName": table["Name"]}
     dynamodb.put_item(**put, Item=item("j-1", "002", opened="yes", seen="2"))
@@ -99,7 +97,9 @@ def test_an_index_holds_only_the_items_that_have_its_keys(
     assert [each["pk"]["S"] for each in found] == ["j-1"]
 
 
-def test_a_condition_decides_between_rivals(sandbox: Sandbox, table: dict[str, str]) -> None:
+def test_only_one_of_two_conditional_writes_succeeds(
+    sandbox: Sandbox, table: dict[str, str]
+) -> None:
     dynamodb = sandbox.client("dynamodb")
     first = {
         "TableName": table["Name"],
@@ -124,7 +124,7 @@ def test_a_condition_decides_between_rivals(sandbox: Sandbox, table: dict[str, s
     assert read["Item"]["seen"]["S"] == "2"
 
 
-def test_each_action_takes_permission_on_its_table_or_index(
+def test_each_action_requires_permission_on_its_table_or_index(
     sandbox: Sandbox, table: dict[str, str], role: Role
 ) -> None:
     def client(action: str, resource: str) -> Any:  # noqa: ANN401 - boto3's
@@ -160,7 +160,7 @@ def test_each_action_takes_permission_on_its_table_or_index(
         client("dynamodb:Query", table["Arn"]).query(**on_open(table))
 
 
-def test_a_transaction_takes_permission_for_each_of_its_parts(
+def test_transaction_requires_permission_for_each_of_its_writes(
     sandbox: Sandbox, table: dict[str, str], role: Role
 ) -> None:
     statement = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table["Arn"]}

@@ -29,7 +29,9 @@ def launched(emr: EMRClient, **said: Any) -> dict[str, Any]:
     return cluster
 
 
-def test_a_cluster_keeps_its_log_key_and_its_monitoring(emr: EMRClient) -> None:
+def test_describe_cluster_returns_the_log_key_and_the_monitoring_configuration(
+    emr: EMRClient,
+) -> None:
     monitoring = {
         "CloudWatchLogConfiguration": {
             "Enabled": True,
@@ -58,18 +60,18 @@ def test_a_cluster_keeps_its_log_key_and_its_monitoring(emr: EMRClient) -> None:
 @pytest.mark.parametrize(
     "typed", ["s3://logs/emr", "s3://logs/emr/", "s3n://logs/emr", "s3a://logs/emr/"]
 )
-def test_a_log_uri_is_read_back_as_s3n_with_a_slash(emr: EMRClient, typed: str) -> None:
+def test_log_uri_is_returned_as_s3n_with_a_trailing_slash(emr: EMRClient, typed: str) -> None:
     assert launched(emr, LogUri=typed)["LogUri"] == "s3n://logs/emr/"
 
 
-def test_what_was_not_given_is_absent(emr: EMRClient) -> None:
+def test_settings_that_were_not_given_are_absent(emr: EMRClient) -> None:
     cluster = launched(emr)
 
     assert not {"LogUri", "LogEncryptionKmsKeyId", "MonitoringConfiguration"} & set(cluster)
     assert "Ec2KeyName" not in cluster["Ec2InstanceAttributes"]
 
 
-def test_roles_tags_and_protection_are_read_back(emr: EMRClient) -> None:
+def test_roles_tags_and_protection_are_returned(emr: EMRClient) -> None:
     tags = [{"Key": "team", "Value": "research"}]
 
     cluster = launched(
@@ -86,7 +88,7 @@ def test_roles_tags_and_protection_are_read_back(emr: EMRClient) -> None:
     assert cluster["TerminationProtected"] is True
 
 
-def test_a_cluster_of_an_ami_has_no_release_label(sandbox: Sandbox) -> None:
+def test_ami_cluster_has_no_release_label(sandbox: Sandbox) -> None:
     emr = sandbox.client("emr")
 
     cluster_id = emr.run_job_flow(Name="old", AmiVersion="3.11.0", Instances={"InstanceCount": 1})
@@ -96,14 +98,14 @@ def test_a_cluster_of_an_ami_has_no_release_label(sandbox: Sandbox) -> None:
     assert cluster["RunningAmiVersion"] == cluster["RequestedAmiVersion"] == "3.11.0"
 
 
-def test_an_unknown_cluster_is_an_invalid_request(emr: EMRClient) -> None:
+def test_unknown_cluster_is_an_invalid_request(emr: EMRClient) -> None:
     with pytest.raises(ClientError, match="Cluster id 'j-NONE' is not valid") as caught:
         emr.describe_cluster(ClusterId="j-NONE")
 
     assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
 
 
-def test_a_bad_log_uri_is_a_validation_error(emr: EMRClient) -> None:
+def test_invalid_log_uri_is_a_validation_error(emr: EMRClient) -> None:
     with pytest.raises(ClientError) as caught:
         launched(emr, LogUri="file:///tmp")
 
@@ -118,7 +120,9 @@ def crowded(sandbox: Sandbox) -> EMRClient:
     return client
 
 
-def test_clusters_are_listed_fifty_a_page_and_by_state_and_date(crowded: EMRClient) -> None:
+def test_list_clusters_returns_fifty_per_page_filtered_by_state_and_date(
+    crowded: EMRClient,
+) -> None:
     first: dict[str, Any] = dict(crowded.list_clusters())
     second: dict[str, Any] = dict(crowded.list_clusters(Marker=first["Marker"]))
 

@@ -1,4 +1,4 @@
-"""The life of a cluster and its steps, and the events about both."""
+"""The life cycle of a cluster and its steps, and the events about both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """The EMR events of one cluster, as they arrive in a queue."""
+    """The EMR events of one cluster, in the order of their arrival in a queue."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sqs: SQSClient = sandbox.client("sqs")
@@ -52,7 +52,7 @@ def launch(sandbox: Sandbox, *, stays: bool) -> str:
     return cluster
 
 
-def test_a_cluster_without_more_steps_to_run_ends(
+def test_cluster_terminates_after_its_last_step(
     sandbox: Sandbox, events: Events, eventually: Callable[..., Any]
 ) -> None:
     cluster = launch(sandbox, stays=False)
@@ -98,7 +98,7 @@ def test_a_cluster_without_more_steps_to_run_ends(
     }
 
 
-def test_a_cluster_that_stays_waits_for_more(
+def test_long_running_cluster_waits_for_more_steps(
     sandbox: Sandbox, events: Events, eventually: Callable[..., Any]
 ) -> None:
     cluster = launch(sandbox, stays=True)
@@ -113,7 +113,7 @@ def test_a_cluster_that_stays_waits_for_more(
     assert "ReadyDateTime" in status["Timeline"]
 
 
-def test_a_cluster_may_be_terminated_while_it_starts(
+def test_cluster_can_be_terminated_while_it_starts(
     sandbox: Sandbox, events: Events, eventually: Callable[..., Any]
 ) -> None:
     cluster = launch(sandbox, stays=True)

@@ -43,7 +43,7 @@ def terminator(sandbox: Sandbox, cluster_ids: list[str]) -> Any:  # noqa: ANN401
     )
 
 
-def test_a_policy_for_a_clusters_arn_allows_acting_on_it(
+def test_policy_for_a_cluster_arn_allows_actions_on_it(
     terminator: Any,  # noqa: ANN401
     cluster_ids: list[str],
 ) -> None:
@@ -52,7 +52,7 @@ def test_a_policy_for_a_clusters_arn_allows_acting_on_it(
 
 
 @pytest.mark.parametrize("call", ["terminate_job_flows", "set_termination_protection"])
-def test_and_not_on_another(
+def test_policy_for_a_cluster_arn_denies_actions_on_another_cluster(
     terminator: Any,  # noqa: ANN401
     cluster_ids: list[str],
     call: str,

@@ -1,4 +1,4 @@
-"""EMR's quotas are there only in an account that was started with them."""
+"""EMR's quotas apply only in an account that was started with them."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def throttling() -> Iterator[Sandbox]:
 
 
 def codes(account: Sandbox, calls: int, region: str | None = None) -> list[str]:
-    """Make calls at once; name what each answered."""
+    """Make calls concurrently; return the result code of each."""
     emr = account.client("emr", region_name=region)
 
     def call(_: int) -> str:
@@ -33,7 +33,7 @@ def codes(account: Sandbox, calls: int, region: str | None = None) -> list[str]:
         return list(pool.map(call, range(calls)))
 
 
-def test_beyond_the_burst_calls_are_throttled_until_the_bucket_refills(
+def test_calls_beyond_the_burst_are_throttled_until_the_bucket_refills(
     throttling: Sandbox,
 ) -> None:
     begun = time.monotonic()
@@ -50,13 +50,13 @@ def test_beyond_the_burst_calls_are_throttled_until_the_bucket_refills(
     assert answered + refilled <= 10 + time.monotonic() - begun
 
 
-def test_each_region_has_buckets_of_its_own(throttling: Sandbox) -> None:
+def test_each_region_has_its_own_buckets(throttling: Sandbox) -> None:
     codes(throttling, 20)
 
     assert codes(throttling, 10, "eu-west-1").count("InvalidRequestException") == 10
 
 
-def test_the_account_as_a_whole_has_a_bucket_too(throttling: Sandbox) -> None:
+def test_account_has_a_bucket_for_all_actions(throttling: Sandbox) -> None:
     emr = throttling.client("emr", region_name="eu-west-3")
 
     def listed(_: int) -> bool:
@@ -76,5 +76,5 @@ def test_the_account_as_a_whole_has_a_bucket_too(throttling: Sandbox) -> None:
     assert lists + described <= 25 + 5 * (time.monotonic() - begun)
 
 
-def test_without_the_quotas_nothing_is_throttled(sandbox: Sandbox) -> None:
+def test_without_quotas_no_call_is_throttled(sandbox: Sandbox) -> None:
     assert set(codes(sandbox, 60)) == {"InvalidRequestException"}

@@ -58,7 +58,7 @@ def code_of(ask: Callable[[], object]) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
-def test_a_session_keeps_the_log_settings_of_its_own(emr: EMRClient, cluster: str) -> None:
+def test_session_returns_its_own_log_settings(emr: EMRClient, cluster: str) -> None:
     started = emr.start_session(ClusterId=cluster, Name="ide", MonitoringConfiguration=OWN)
 
     (session,) = emr.list_sessions(ClusterId=cluster)["Sessions"]
@@ -69,7 +69,7 @@ def test_a_session_keeps_the_log_settings_of_its_own(emr: EMRClient, cluster: st
     assert session["MonitoringConfiguration"] == OWN
 
 
-def test_sessions_are_listed_newest_first_page_by_page(emr: EMRClient, cluster: str) -> None:
+def test_sessions_are_listed_newest_first_in_pages(emr: EMRClient, cluster: str) -> None:
     for name in ("a", "b", "c"):
         emr.start_session(ClusterId=cluster, Name=name)
 
@@ -80,7 +80,7 @@ def test_sessions_are_listed_newest_first_page_by_page(emr: EMRClient, cluster: 
     assert code_of(lambda: names(emr, cluster, NextToken="?")) == "InvalidRequestException"
 
 
-def test_sessions_are_listed_by_state_and_end_with_their_cluster(
+def test_sessions_are_listed_by_state_and_terminate_with_their_cluster(
     emr: EMRClient, cluster: str
 ) -> None:
     ended = emr.start_session(ClusterId=cluster, Name="ended")["Id"]
@@ -94,7 +94,7 @@ def test_sessions_are_listed_by_state_and_end_with_their_cluster(
     assert names(emr, cluster, SessionStates=["IDLE"]) == []
 
 
-def test_a_cluster_says_whether_sessions_are_enabled_and_nothing_of_them(
+def test_describe_cluster_returns_whether_sessions_are_enabled_but_no_sessions(
     emr: EMRClient, cluster: str
 ) -> None:
     emr.start_session(ClusterId=cluster, Name="ide")
@@ -104,7 +104,7 @@ def test_a_cluster_says_whether_sessions_are_enabled_and_nothing_of_them(
     assert "SessionEnabled" not in plain
 
 
-def test_a_session_takes_a_name_and_a_ready_cluster_with_sessions(
+def test_session_requires_a_name_and_a_ready_cluster_with_sessions_enabled(
     emr: EMRClient, cluster: str
 ) -> None:
     starting = a_cluster(emr, SessionEnabled=True)

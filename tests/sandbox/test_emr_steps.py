@@ -35,7 +35,7 @@ def a_cluster(emr: EMRClient, *steps: Any) -> str:
     )["JobFlowId"]
 
 
-def test_a_step_keeps_the_log_uri_and_key_of_its_own(emr: EMRClient) -> None:
+def test_step_returns_its_own_log_uri_and_key(emr: EMRClient) -> None:
     cluster = a_cluster(emr, a_step("at launch", StepMonitoringConfiguration=ELSEWHERE))
     emr.add_job_flow_steps(
         JobFlowId=cluster, Steps=[a_step("later", StepMonitoringConfiguration=ELSEWHERE)]
@@ -47,7 +47,7 @@ def test_a_step_keeps_the_log_uri_and_key_of_its_own(emr: EMRClient) -> None:
         assert (step["LogUri"], step["EncryptionKeyArn"]) == ("s3://other/", KEY)
 
 
-def test_a_step_without_monitoring_says_nothing_of_logs(emr: EMRClient) -> None:
+def test_step_without_monitoring_has_no_log_settings(emr: EMRClient) -> None:
     cluster = a_cluster(emr, a_step("plain"))
 
     (step,) = emr.list_steps(ClusterId=cluster)["Steps"]
@@ -56,7 +56,7 @@ def test_a_step_without_monitoring_says_nothing_of_logs(emr: EMRClient) -> None:
     assert "EncryptionKeyArn" not in step
 
 
-def test_steps_are_listed_newest_first_fifty_a_page(emr: EMRClient) -> None:
+def test_steps_are_listed_newest_first_fifty_per_page(emr: EMRClient) -> None:
     cluster = a_cluster(emr, *(a_step(f"n{number}") for number in range(51)))
 
     first = emr.list_steps(ClusterId=cluster)
@@ -66,14 +66,14 @@ def test_steps_are_listed_newest_first_fifty_a_page(emr: EMRClient) -> None:
     assert [step["Name"] for step in second["Steps"]] == ["n0"]
 
 
-def test_steps_run_when_the_cluster_does(emr: EMRClient, eventually: Callable[..., Any]) -> None:
+def test_steps_run_once_the_cluster_runs(emr: EMRClient, eventually: Callable[..., Any]) -> None:
     cluster = a_cluster(emr, a_step("etl"))
     assert emr.list_steps(ClusterId=cluster)["Steps"][0]["Status"]["State"] == "PENDING"
 
     eventually(lambda: emr.list_steps(ClusterId=cluster, StepStates=["COMPLETED"])["Steps"])
 
 
-def test_an_unknown_step_or_cluster_is_an_invalid_request(emr: EMRClient) -> None:
+def test_unknown_step_or_cluster_is_an_invalid_request(emr: EMRClient) -> None:
     cluster = a_cluster(emr)
 
     for ask in (
@@ -91,7 +91,7 @@ def state_of(emr: EMRClient, cluster: str, step: str) -> str:
     return emr.describe_step(ClusterId=cluster, StepId=step)["Step"]["Status"]["State"]
 
 
-def test_a_step_that_was_cancelled_before_its_cluster_ran_never_runs(
+def test_step_cancelled_before_its_cluster_runs_never_runs(
     emr: EMRClient, eventually: Callable[..., Any]
 ) -> None:
     cluster = a_cluster(emr, a_step("cancelled"), a_step("runs"))
@@ -113,7 +113,7 @@ def test_steps_of_an_unknown_cluster_cannot_be_cancelled(emr: EMRClient) -> None
 
 
 @pytest.mark.parametrize("state", ["FAILED", "INTERRUPTED"])
-def test_a_tag_puts_a_step_into_a_state(
+def test_tag_sets_the_state_of_a_step(
     emr: EMRClient, eventually: Callable[..., Any], state: str
 ) -> None:
     cluster = a_cluster(emr, a_step("ends badly"))

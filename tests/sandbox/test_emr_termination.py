@@ -36,7 +36,9 @@ def code_and_message(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, st
     return error["Code"], error["Message"]
 
 
-def test_termination_takes_a_while(emr: EMRClient, eventually: Callable[..., Any]) -> None:
+def test_cluster_is_terminating_before_it_is_terminated(
+    emr: EMRClient, eventually: Callable[..., Any]
+) -> None:
     cluster = a_cluster(emr)
 
     emr.terminate_job_flows(JobFlowIds=[cluster])
@@ -53,7 +55,7 @@ def test_termination_takes_a_while(emr: EMRClient, eventually: Callable[..., Any
     assert state(emr, cluster) == "TERMINATED"
 
 
-def test_a_protected_cluster_stays_and_the_others_go(emr: EMRClient) -> None:
+def test_unprotected_clusters_terminate_beside_a_protected_one(emr: EMRClient) -> None:
     kept, gone = a_cluster(emr, protected=True), a_cluster(emr)
 
     with pytest.raises(ClientError) as caught:
@@ -67,7 +69,7 @@ def test_a_protected_cluster_stays_and_the_others_go(emr: EMRClient) -> None:
     assert state(emr, gone) in {"TERMINATING", "TERMINATED"}
 
 
-def test_protection_can_be_lifted(emr: EMRClient) -> None:
+def test_cluster_terminates_after_its_protection_is_removed(emr: EMRClient) -> None:
     cluster = a_cluster(emr, protected=True)
 
     emr.set_termination_protection(JobFlowIds=[cluster], TerminationProtected=False)
@@ -76,14 +78,14 @@ def test_protection_can_be_lifted(emr: EMRClient) -> None:
     assert state(emr, cluster) in {"TERMINATING", "TERMINATED"}
 
 
-def test_at_most_ten_clusters_a_call(emr: EMRClient) -> None:
+def test_more_than_ten_clusters_per_call_are_refused(emr: EMRClient) -> None:
     with pytest.raises(ClientError) as caught:
         emr.terminate_job_flows(JobFlowIds=[f"j-{number}" for number in range(11)])
 
     assert code_and_message(caught)[0] == "ValidationException"
 
 
-def test_an_unknown_cluster_is_an_invalid_request(emr: EMRClient) -> None:
+def test_unknown_cluster_is_an_invalid_request(emr: EMRClient) -> None:
     questions: list[Callable[[], object]] = [
         lambda: emr.terminate_job_flows(JobFlowIds=["j-NONE"]),
         lambda: emr.set_termination_protection(JobFlowIds=["j-NONE"], TerminationProtected=True),

@@ -1,4 +1,4 @@
-"""Faults meet the calls of roles and functions, and never the root user's."""
+"""Faults affect the calls of roles and functions, never those of the root user."""
 
 import io
 import json
@@ -98,7 +98,7 @@ def length(account: Sandbox, queue: str) -> int:
         ("scheduler", "POST /schedules/*", None),
     ],
 )
-def test_a_service_answers_the_error_that_was_injected(
+def test_injected_error_is_returned(
     faults: Faults,
     as_role: Callable[[str], Any],
     service: str,
@@ -127,11 +127,11 @@ def test_a_service_answers_the_error_that_was_injected(
         calls[service]()
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-    if service != "s3":  # a head has no body that could name the code
+    if service != "s3":  # the response to HEAD has no body for the code
         assert caught.value.response["Error"]["Code"] == "Unavailable"
 
 
-def test_the_root_user_and_other_operations_are_answered(
+def test_root_user_and_other_operations_are_not_affected(
     account: Sandbox, faults: Faults, as_role: Callable[[str], Any], queue: str
 ) -> None:
     with faults.injected(Fault("sqs", "SendMessage", status=500)):
@@ -143,7 +143,7 @@ def test_the_root_user_and_other_operations_are_answered(
     assert length(account, queue) == 2
 
 
-def test_a_call_is_done_several_times_and_answered_late(
+def test_call_is_executed_several_times_and_its_response_delayed(
     account: Sandbox, faults: Faults, as_role: Callable[[str], Any], queue: str
 ) -> None:
     before, began = faults.calls(), time.monotonic()
@@ -157,7 +157,7 @@ def test_a_call_is_done_several_times_and_answered_late(
 
 @pytest.fixture
 def function(account: Sandbox, role_arn: str, queue: str) -> Iterator[None]:
-    """A function that EventBridge invokes for events of source `test`."""
+    """A function that EventBridge invokes for events with source `test`."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("app.py", CODE)
@@ -192,7 +192,7 @@ def send_event(account: Sandbox) -> None:
 
 @pytest.mark.usefixtures("function")
 @pytest.mark.parametrize("crash", Crash)
-def test_a_function_that_is_killed_is_invoked_again(
+def test_killed_function_is_invoked_again(
     account: Sandbox, faults: Faults, queue: str, eventually: Eventually, crash: Crash
 ) -> None:
     messages = {Crash.BEFORE: 1, Crash.AFTER: 2}[crash]
@@ -207,7 +207,7 @@ def test_a_function_that_is_killed_is_invoked_again(
 
 
 @pytest.mark.usefixtures("function")
-def test_a_delivery_is_repeated(
+def test_delivery_is_repeated(
     account: Sandbox, faults: Faults, queue: str, eventually: Eventually
 ) -> None:
     with faults.injected(Fault(DELIVERY, times=4, within=0.5)):

@@ -8,7 +8,7 @@ from sandbox import Sandbox
 ACCOUNT = "111122223333"
 
 
-def test_simulating_is_allowed_by_a_policy_for_the_role(
+def test_policy_for_a_role_arn_allows_simulating_it(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
     sandbox.client("iam").create_role(RoleName="judged", AssumeRolePolicyDocument="{}")
@@ -24,7 +24,7 @@ def test_simulating_is_allowed_by_a_policy_for_the_role(
     assert answer["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"
 
 
-def test_an_instance_profile_is_read_by_a_policy_for_it_alone(
+def test_policy_for_an_instance_profile_allows_reading_only_that_one(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
     iam = sandbox.client("iam")

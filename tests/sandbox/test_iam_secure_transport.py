@@ -3,7 +3,7 @@ import json
 from sandbox import Sandbox
 
 
-def test_a_policy_that_refuses_plain_http_lets_a_request_through(sandbox: Sandbox) -> None:
+def test_policy_that_denies_insecure_transport_allows_a_request(sandbox: Sandbox) -> None:
     sns, iam = sandbox.client("sns"), sandbox.client("iam")
     topic = sns.create_topic(Name="tls-only")["TopicArn"]
     deny = {

@@ -55,18 +55,18 @@ def decision(iam: IAMClient, role: str, **said: Any) -> str:
     return found
 
 
-def test_the_three_decisions(iam: IAMClient) -> None:
+def test_decision_is_allowed_implicit_deny_or_explicit_deny(iam: IAMClient) -> None:
     assert decision(iam, a_role(iam, on_key())) == "allowed"
     assert decision(iam, a_role(iam)) == "implicitDeny"
     assert decision(iam, a_role(iam, on_key(key=OTHER))) == "implicitDeny"
     assert decision(iam, a_role(iam, on_key(), on_key("Deny"))) == "explicitDeny"
 
 
-def test_a_role_with_a_path_is_found(iam: IAMClient) -> None:
+def test_role_with_a_path_is_found(iam: IAMClient) -> None:
     assert decision(iam, a_role(iam, on_key(), Path="/emr/")) == "allowed"
 
 
-def test_a_managed_policy_counts(iam: IAMClient) -> None:
+def test_managed_policy_is_evaluated(iam: IAMClient) -> None:
     role = a_role(iam)
     policy = iam.create_policy(PolicyName="managed", PolicyDocument=document(on_key()))
     iam.attach_role_policy(RoleName=role.rpartition("/")[2], PolicyArn=policy["Policy"]["Arn"])
@@ -74,7 +74,7 @@ def test_a_managed_policy_counts(iam: IAMClient) -> None:
     assert decision(iam, role) == "allowed"
 
 
-def test_a_boundary_limits(iam: IAMClient) -> None:
+def test_boundary_limits_the_identity_policies(iam: IAMClient) -> None:
     limit = iam.create_policy(PolicyName="limit", PolicyDocument=document(on_key(key=OTHER)))
     role = a_role(iam, on_key(key="*"), PermissionsBoundary=limit["Policy"]["Arn"])
     detail = "PermissionsBoundaryDecisionDetail"
@@ -93,8 +93,8 @@ def test_a_boundary_limits(iam: IAMClient) -> None:
     assert detail not in simulated(iam, a_role(iam, on_key()))
 
 
-def test_an_action_has_one_result_and_in_it_one_for_each_resource(iam: IAMClient) -> None:
-    """The top level is the most restrictive.
+def test_action_has_one_result_with_one_for_each_resource_in_it(iam: IAMClient) -> None:
+    """The top-level result is the most restrictive one.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
     """
@@ -128,8 +128,8 @@ def test_an_action_has_one_result_and_in_it_one_for_each_resource(iam: IAMClient
     ]
 
 
-def test_keys_of_statements_about_other_actions_are_missing_too(iam: IAMClient) -> None:
-    """AWS names every key that the identity policies ask for, whatever action is simulated.
+def test_missing_keys_include_those_of_statements_about_other_actions(iam: IAMClient) -> None:
+    """AWS lists every key that the identity policies refer to, whatever action is simulated.
 
     https://github.com/boto/boto3/issues/3111
     """
@@ -148,7 +148,7 @@ def test_keys_of_statements_about_other_actions_are_missing_too(iam: IAMClient) 
     assert specific["MissingContextValues"] == ["iam:PassedToService"]
 
 
-def test_a_boundarys_keys_are_not_named(iam: IAMClient) -> None:
+def test_missing_keys_exclude_those_of_a_boundary(iam: IAMClient) -> None:
     condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
     limit = iam.create_policy(
         PolicyName="conditional", PolicyDocument=document(on_key(Condition=condition))
@@ -160,8 +160,8 @@ def test_a_boundarys_keys_are_not_named(iam: IAMClient) -> None:
     assert (result["EvalDecision"], result["MissingContextValues"]) == ("implicitDeny", [])
 
 
-def test_a_condition_on_the_region_is_decided_by_the_region_that_is_given(iam: IAMClient) -> None:
-    """Whenever a context key is evaluated, the value that was given is supplied.
+def test_region_condition_is_evaluated_with_the_given_region(iam: IAMClient) -> None:
+    """When a context key is evaluated, the given value is used.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
     """
@@ -179,7 +179,7 @@ def test_a_condition_on_the_region_is_decided_by_the_region_that_is_given(iam: I
     assert [in_region("eu-west-1"), in_region("eu-west-2")] == ["allowed", "explicitDeny"]
 
 
-def test_missing_context_is_named_and_given_context_counts(iam: IAMClient) -> None:
+def test_missing_keys_are_listed_and_given_ones_are_evaluated(iam: IAMClient) -> None:
     via = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
     role = a_role(iam, on_key(Condition=via))
 
@@ -203,7 +203,7 @@ def test_missing_context_is_named_and_given_context_counts(iam: IAMClient) -> No
     assert (given["EvalDecision"], given["MissingContextValues"]) == ("allowed", [])
 
 
-def test_an_unknown_role_is_no_such_entity(iam: IAMClient) -> None:
+def test_unknown_role_is_no_such_entity(iam: IAMClient) -> None:
     with pytest.raises(ClientError) as caught:
         decision(iam, "arn:aws:iam::111122223333:role/nobody")
 

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from sandbox import Sandbox
 
 
-def test_what_is_escaped_stands_for_itself_and_nothing_else(
+def test_escaped_character_matches_only_itself(
     sandbox: Sandbox, role: Callable[..., dict[str, str]], bucket: str
 ) -> None:
     credentials = role(

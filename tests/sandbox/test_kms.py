@@ -1,4 +1,4 @@
-"""Keys: what the account adds to MiniStack, and what the guard relies on besides."""
+"""Keys: what the patches add to MiniStack, and MiniStack's behaviour that the guard relies on."""
 
 # ruff: noqa: ANN401 - requests and answers are what AWS takes and gives
 
@@ -24,7 +24,7 @@ def kms(sandbox: Sandbox) -> KMSClient:
 
 
 @pytest.mark.parametrize("service", ["s3", "ebs", "sns", "elasticmapreduce"])
-def test_an_aws_managed_key_is_there_when_it_is_asked_for(kms: KMSClient, service: str) -> None:
+def test_aws_managed_key_exists_on_first_use(kms: KMSClient, service: str) -> None:
     key = kms.describe_key(KeyId=f"alias/aws/{service}")["KeyMetadata"]
 
     assert key["KeyManager"] == "AWS"
@@ -35,7 +35,7 @@ def test_an_aws_managed_key_is_there_when_it_is_asked_for(kms: KMSClient, servic
     assert kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyManager"] == "AWS"
 
 
-def test_nobody_changes_an_aws_managed_key(kms: KMSClient) -> None:
+def test_changes_to_an_aws_managed_key_are_refused(kms: KMSClient) -> None:
     key = kms.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["KeyId"]
 
     changes: list[Callable[[], object]] = [
@@ -49,12 +49,12 @@ def test_nobody_changes_an_aws_managed_key(kms: KMSClient) -> None:
         assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-def test_there_is_no_aws_managed_key_of_a_service_that_has_none(kms: KMSClient) -> None:
+def test_service_without_an_aws_managed_key_has_none(kms: KMSClient) -> None:
     with pytest.raises(kms.exceptions.NotFoundException):
         kms.describe_key(KeyId="alias/aws/nonsense")
 
 
-def test_a_customers_key_is_found_by_id_arn_alias_and_alias_arn(
+def test_customer_managed_key_is_found_by_id_arn_alias_and_alias_arn(
     kms: KMSClient, key: str, bucket: str
 ) -> None:
     alias = f"alias/{bucket}"
@@ -65,21 +65,21 @@ def test_a_customers_key_is_found_by_id_arn_alias_and_alias_arn(
         assert (metadata["Arn"], metadata["KeyManager"]) == (key, "CUSTOMER")
 
 
-def test_a_key_of_another_region_is_not_found(sandbox: Sandbox, key: str) -> None:
+def test_key_of_another_region_is_not_found(sandbox: Sandbox, key: str) -> None:
     elsewhere = sandbox.client("kms", region_name="eu-west-1")
 
     with pytest.raises(elsewhere.exceptions.NotFoundException):
         elsewhere.describe_key(KeyId=key)
 
 
-def test_the_default_policy_delegates_to_the_account(kms: KMSClient, key: str) -> None:
+def test_default_key_policy_delegates_to_the_account(kms: KMSClient, key: str) -> None:
     policy = json.loads(kms.get_key_policy(KeyId=key)["Policy"])
 
     assert policy["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
     assert policy["Statement"][0]["Action"] == "kms:*"
 
 
-def test_a_policy_that_was_put_is_returned(kms: KMSClient, key: str) -> None:
+def test_key_policy_is_returned_as_it_was_put(kms: KMSClient, key: str) -> None:
     policy = json.dumps({"Version": "2012-10-17", "Statement": []})
 
     kms.put_key_policy(KeyId=key, Policy=policy)
@@ -87,7 +87,7 @@ def test_a_policy_that_was_put_is_returned(kms: KMSClient, key: str) -> None:
     assert kms.get_key_policy(KeyId=key)["Policy"] == policy
 
 
-def test_the_state_of_a_key_follows_what_is_done_to_it(kms: KMSClient, key: str) -> None:
+def test_key_state_follows_the_calls_that_change_it(kms: KMSClient, key: str) -> None:
     def state() -> str:
         return kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
 
@@ -106,14 +106,14 @@ def test_the_state_of_a_key_follows_what_is_done_to_it(kms: KMSClient, key: str)
     [("RSA_2048", "ENCRYPT_DECRYPT"), ("ECC_NIST_P256", "SIGN_VERIFY"),
      ("HMAC_256", "GENERATE_VERIFY_MAC")],
 )  # fmt: skip
-def test_other_kinds_of_keys_are_told_apart(kms: KMSClient, spec: Any, usage: Any) -> None:
+def test_spec_and_usage_of_a_key_are_described(kms: KMSClient, spec: Any, usage: Any) -> None:
     made = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
 
     key = kms.describe_key(KeyId=made)["KeyMetadata"]
     assert (key["KeySpec"], key["KeyUsage"]) == (spec, usage)
 
 
-def test_a_multi_region_key_has_an_id_that_says_so(kms: KMSClient) -> None:
+def test_id_of_a_multi_region_key_begins_with_mrk(kms: KMSClient) -> None:
     key = kms.create_key(MultiRegion=True)["KeyMetadata"]
 
     assert key["MultiRegion"] is True

@@ -28,7 +28,7 @@ def state_of(kms: KMSClient, key: str) -> str:
 
 
 @pytest.mark.parametrize("state", ["Creating", "Unavailable", "Updating"])
-def test_a_tag_puts_a_key_into_a_state_until_it_is_taken_away(
+def test_tag_sets_the_state_of_a_key_until_it_is_removed(
     kms: KMSClient, key: str, state: str
 ) -> None:
     kms.disable_key(KeyId=key)
@@ -40,7 +40,9 @@ def test_a_tag_puts_a_key_into_a_state_until_it_is_taken_away(
     assert state_of(kms, key) == "Disabled"
 
 
-def test_a_key_is_not_found_until_it_is(kms: KMSClient, key: str, bucket: str) -> None:
+def test_key_with_the_tag_not_found_is_hidden_until_it_is_removed(
+    kms: KMSClient, key: str, bucket: str
+) -> None:
     kms.create_alias(AliasName=f"alias/{bucket}", TargetKeyId=key)
     enter(kms, key, "NotFound")
 
@@ -52,7 +54,7 @@ def test_a_key_is_not_found_until_it_is(kms: KMSClient, key: str, bucket: str) -
     assert state_of(kms, key) == "Enabled"
 
 
-def test_the_last_state_counts(kms: KMSClient, key: str) -> None:
+def test_latest_state_tag_applies(kms: KMSClient, key: str) -> None:
     for state in ("NotFound", "Creating", "Updating"):
         enter(kms, key, state)
     assert state_of(kms, key) == "Updating"
@@ -61,14 +63,14 @@ def test_the_last_state_counts(kms: KMSClient, key: str) -> None:
     assert state_of(kms, key) == "Enabled"
 
 
-def test_a_mistyped_state_is_refused(kms: KMSClient, key: str) -> None:
+def test_invalid_state_is_refused(kms: KMSClient, key: str) -> None:
     with pytest.raises(ClientError) as caught:
         enter(kms, key, "Unavailible")
     assert caught.value.response["Error"]["Code"] == "TagException"
     assert state_of(kms, key) == "Enabled"
 
 
-def test_other_tags_are_tags(kms: KMSClient, key: str) -> None:
+def test_other_tags_have_no_effect_on_the_state(kms: KMSClient, key: str) -> None:
     kms.tag_resource(KeyId=key, Tags=[{"TagKey": "team", "TagValue": "data"}])
     assert kms.list_resource_tags(KeyId=key)["Tags"] == [{"TagKey": "team", "TagValue": "data"}]
 

@@ -19,7 +19,7 @@ KEYS = {
 @pytest.mark.parametrize(
     "alias", ["alias/none-such", "arn:aws:kms:us-east-1:111122223333:alias/none-such"]
 )
-def test_an_alias_that_does_not_exist_is_not_found(
+def test_missing_alias_is_not_found(
     sandbox: Sandbox, role: Callable[..., dict[str, str]], alias: str
 ) -> None:
     kms = sandbox.client("kms", **role(KEYS))
@@ -28,7 +28,9 @@ def test_an_alias_that_does_not_exist_is_not_found(
         kms.describe_key(KeyId=alias)
 
 
-def test_an_explicit_deny_stands(sandbox: Sandbox, role: Callable[..., dict[str, str]]) -> None:
+def test_explicit_deny_applies_to_a_missing_alias(
+    sandbox: Sandbox, role: Callable[..., dict[str, str]]
+) -> None:
     deny = {"Effect": "Deny", "Action": "kms:*", "Resource": "*"}
     kms = sandbox.client("kms", **role(KEYS, deny))
 
@@ -37,7 +39,7 @@ def test_an_explicit_deny_stands(sandbox: Sandbox, role: Callable[..., dict[str,
     assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-def test_a_key_that_does_not_exist_and_the_aliases_of_others_are_authorised_as_before(
+def test_missing_keys_and_aliases_of_other_accounts_are_still_authorized(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
     kms = sandbox.client("kms", **role({**KEYS, "Resource": "arn:aws:kms:*:*:key/some"}))
@@ -51,7 +53,7 @@ def test_a_key_that_does_not_exist_and_the_aliases_of_others_are_authorised_as_b
         assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-def test_deleting_an_alias_needs_permission_for_the_alias(
+def test_deleting_an_alias_requires_permission_on_the_alias(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
     kms = sandbox.client("kms", **role(KEYS))

@@ -14,7 +14,7 @@ def function(name: str) -> dict[str, Any]:
 
 
 class Busy:
-    """Executes, and counts how many are executed at once."""
+    """Executes invocations, and counts how many run concurrently."""
 
     def __init__(self, together: int) -> None:
         self.most = 0
@@ -32,7 +32,7 @@ class Busy:
         return {"body": event}
 
 
-def test_a_burst_waits_for_the_environments_that_there_are_and_all_of_it_is_done() -> None:
+def test_burst_waits_for_environments_and_is_executed_completely() -> None:
     busy = Busy(ENVIRONMENTS)
     execute = in_turn(busy)
 

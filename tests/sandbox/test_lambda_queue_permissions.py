@@ -17,7 +17,7 @@ def document(*statements: Mapping[str, object]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def test_a_queue_is_taken_from_with_the_permissions_of_the_functions_role(
+def test_queue_is_polled_with_the_permissions_of_the_function_role(
     sandbox: Sandbox, eventually: Eventually
 ) -> None:
     iam, sqs, function = (sandbox.client(name) for name in ("iam", "sqs", "lambda"))

@@ -1,4 +1,4 @@
-"""Starting, deploying to and stopping an account."""
+"""Starting an account, deploying to it and stopping it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STACK = Path(__file__).parent / "stack"
 
 
 def group_is_gone(pid: int) -> bool:
-    """Whether nothing of a process group runs; what nobody has reaped yet does not run."""
+    """Whether no process of a group is running; zombies do not count."""
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, group = status.read_text().rpartition(")")[2].split()[:3]
@@ -47,7 +47,7 @@ def deployed(sandbox: Sandbox, built: Path) -> dict[str, str]:
     return sandbox.deploy({"Greeting": "good day"}, stack="tiny", built=built)
 
 
-def test_a_deployed_function_runs_with_its_parameters_and_its_own_role(
+def test_deployed_function_runs_with_its_parameters_and_its_own_role(
     sandbox: Sandbox, deployed: dict[str, str], eventually: Callable[..., Any]
 ) -> None:
     name = deployed["FunctionName"]
@@ -65,7 +65,7 @@ def test_a_deployed_function_runs_with_its_parameters_and_its_own_role(
     )
 
 
-def test_events_of_emr_and_s3_reach_a_deployed_function(
+def test_emr_and_s3_events_reach_a_deployed_function(
     sandbox: Sandbox, deployed: dict[str, str], eventually: Callable[..., Any]
 ) -> None:
     dynamodb = sandbox.client("dynamodb")
@@ -78,9 +78,7 @@ def test_events_of_emr_and_s3_reach_a_deployed_function(
         eventually(lambda item=item: "Item" in dynamodb.get_item(**item))
 
 
-def test_a_template_that_cannot_be_deployed_shows_what_sam_said(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_failed_deployment_shows_the_output_of_sam(sandbox: Sandbox, tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text("Resources: {Nonsense: {Type: 'AWS::Nonsense::Thing'}}")
 
@@ -88,20 +86,20 @@ def test_a_template_that_cannot_be_deployed_shows_what_sam_said(
         sandbox.deploy(stack="nonsense", built=template)
 
 
-def test_the_root_user_is_the_accounts_admin(sandbox: Sandbox) -> None:
+def test_root_user_has_all_permissions(sandbox: Sandbox) -> None:
     identity = sandbox.client("sts").get_caller_identity()
 
     assert identity["Arn"] == "arn:aws:iam::111122223333:root"
 
 
-def test_a_stranger_is_nobody(sandbox: Sandbox) -> None:
+def test_unknown_credentials_have_no_permissions(sandbox: Sandbox) -> None:
     stranger = sandbox.client("emr", aws_access_key_id="AKIAIOSFODNN7EXAMPLE")
 
     with pytest.raises(ClientError, match="security token"):
         stranger.list_clusters()
 
 
-def test_it_listens_on_loopback_only(sandbox: Sandbox) -> None:
+def test_account_listens_on_loopback_only(sandbox: Sandbox) -> None:
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(("127.0.0.2", sandbox.port))
 
@@ -135,7 +133,7 @@ def run_a_function(account: Sandbox) -> None:
     assert answer["Payload"].read() == b'"here"'
 
 
-def test_accounts_are_separate_and_end_with_all_they_started(
+def test_accounts_are_separate_and_stop_all_their_processes(
     sandbox: Sandbox, eventually: Callable[..., Any]
 ) -> None:
     with Sandbox.start() as other:
@@ -150,7 +148,7 @@ def test_accounts_are_separate_and_end_with_all_they_started(
     other.stop()
 
 
-def test_an_account_ends_with_the_process_that_started_it(
+def test_account_stops_when_its_parent_process_exits(
     eventually: Callable[..., Any],
 ) -> None:
     program = """
@@ -171,12 +169,12 @@ def test_an_account_ends_with_the_process_that_started_it(
     eventually(lambda: group_is_gone(int(found.stdout)))
 
 
-def test_a_port_that_is_taken_is_named(sandbox: Sandbox) -> None:
-    with pytest.raises(SandboxError, match=f"port {sandbox.port} is taken.*--port"):
+def test_port_in_use_is_reported_with_its_number(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxError, match=f"port {sandbox.port} is in use.*--port"):
         Sandbox.start(port=sandbox.port)
 
 
-def test_answers_can_be_held_back() -> None:
+def test_responses_can_be_delayed() -> None:
     with Sandbox.start(latency_ms=300) as slow:
         clusters = slow.client("emr")
         begun = time.monotonic()

@@ -16,7 +16,7 @@ def s3(sandbox: Sandbox) -> S3Client:
     return client
 
 
-def test_a_bucket_key_that_a_write_asked_for_is_told(s3: S3Client, bucket: str, key: str) -> None:
+def test_bucket_key_requested_by_a_write_is_returned(s3: S3Client, bucket: str, key: str) -> None:
     put = s3.put_object(
         Bucket=bucket,
         Key="log",
@@ -30,7 +30,7 @@ def test_a_bucket_key_that_a_write_asked_for_is_told(s3: S3Client, bucket: str, 
     assert s3.get_object(Bucket=bucket, Key="log")["BucketKeyEnabled"] is True
 
 
-def test_the_buckets_default_counts_unless_the_write_says_otherwise(
+def test_bucket_default_applies_unless_the_write_overrides_it(
     s3: S3Client, bucket: str, key: str
 ) -> None:
     rule: Any = {

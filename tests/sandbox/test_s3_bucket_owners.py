@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STRANGER = OTHER_ACCOUNT
 
 
-def test_the_owner_is_confirmed(sandbox: Sandbox, bucket: str) -> None:
+def test_request_that_expects_the_owner_succeeds(sandbox: Sandbox, bucket: str) -> None:
     account = sandbox.client("sts").get_caller_identity()["Account"]
 
     head = sandbox.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
@@ -34,7 +34,7 @@ def test_the_owner_is_confirmed(sandbox: Sandbox, bucket: str) -> None:
         (lambda s3, **bucket: s3.list_object_versions(**bucket), "AccessDenied"),
     ],
 )
-def test_a_request_that_expects_another_owner_is_refused(
+def test_request_that_expects_another_owner_is_refused(
     sandbox: Sandbox, bucket: str, call: Callable[..., Any], code: str
 ) -> None:
     s3 = sandbox.client("s3")
@@ -47,17 +47,17 @@ def test_a_request_that_expects_another_owner_is_refused(
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_a_bucket_that_is_not_there_is_missing_whoever_was_expected(sandbox: Sandbox) -> None:
+def test_missing_bucket_is_not_found_whatever_owner_is_expected(sandbox: Sandbox) -> None:
     with pytest.raises(ClientError) as caught:
         sandbox.client("s3").head_bucket(Bucket="no-such-bucket", ExpectedBucketOwner=STRANGER)
 
     assert caught.value.response["Error"]["Code"] == "404"
 
 
-def test_who_may_not_list_a_bucket_is_refused_as_if_it_were_anothers(
+def test_caller_without_list_permission_gets_the_same_answer_as_for_another_owner(
     sandbox: Sandbox, bucket: str, role: Callable[..., dict[str, str]]
 ) -> None:
-    """As S3 does: a head has no body, so that nobody can tell one from the other."""
+    """As S3 does: the response to HEAD has no body that could tell the two cases apart."""
     account = sandbox.client("sts").get_caller_identity()["Account"]
     reading = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     s3 = sandbox.client("s3", **role(reading))
@@ -68,7 +68,7 @@ def test_who_may_not_list_a_bucket_is_refused_as_if_it_were_anothers(
         assert caught.value.response["Error"]["Code"] == "403"
 
 
-def test_another_accounts_bucket_is_used_as_far_as_its_owner_allows(
+def test_bucket_of_another_account_allows_what_its_owner_permits(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
     Estate(sandbox).make_log_bucket("shared-logs", owner=STRANGER)
@@ -81,13 +81,15 @@ def test_another_accounts_bucket_is_used_as_far_as_its_owner_allows(
     with pytest.raises(ClientError) as caught:
         s3.head_bucket(Bucket="shared-logs", ExpectedBucketOwner=account)
     assert caught.value.response["Error"]["Code"] == "403"
-    # The owner's permission is not enough: the caller's own account has to grant it, too.
+    # The owner's permission is not enough: the caller's own account must grant it, too.
     with pytest.raises(ClientError) as caught:
         s3.get_bucket_notification_configuration(Bucket="shared-logs")
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
-def test_another_accounts_bucket_is_closed_unless_its_owner_opens_it(sandbox: Sandbox) -> None:
+def test_bucket_of_another_account_is_denied_without_its_owners_permission(
+    sandbox: Sandbox,
+) -> None:
     sandbox.client("s3", **root_user(STRANGER)).create_bucket(Bucket="closed-logs")
 
     for owner in ({}, {"ExpectedBucketOwner": STRANGER}):

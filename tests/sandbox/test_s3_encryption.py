@@ -27,7 +27,7 @@ def kms(sandbox: Sandbox) -> KMSClient:
     return client
 
 
-def test_a_plain_put_is_encrypted_with_aes256(s3: S3Client, bucket: str) -> None:
+def test_plain_put_is_encrypted_with_aes256(s3: S3Client, bucket: str) -> None:
     put = s3.put_object(Bucket=bucket, Key="log", Body=b"x")
 
     assert put["ServerSideEncryption"] == "AES256"
@@ -35,7 +35,7 @@ def test_a_plain_put_is_encrypted_with_aes256(s3: S3Client, bucket: str) -> None
     assert s3.get_object(Bucket=bucket, Key="log")["ServerSideEncryption"] == "AES256"
 
 
-def test_copies_and_uploads_in_parts_are_too(s3: S3Client, bucket: str) -> None:
+def test_copies_and_multipart_uploads_are_encrypted_with_aes256(s3: S3Client, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"x")
     s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "log"})
     upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
@@ -51,7 +51,7 @@ def test_copies_and_uploads_in_parts_are_too(s3: S3Client, bucket: str) -> None:
         assert s3.head_object(Bucket=bucket, Key=key)["ServerSideEncryption"] == "AES256"
 
 
-def test_aws_kms_without_a_key_takes_the_aws_managed_one(
+def test_aws_kms_without_a_key_uses_the_aws_managed_key(
     s3: S3Client, kms: KMSClient, bucket: str
 ) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"x", ServerSideEncryption="aws:kms")
@@ -63,7 +63,7 @@ def test_aws_kms_without_a_key_takes_the_aws_managed_one(
 
 
 @pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
-def test_a_key_is_told_by_its_arn_however_it_was_named(
+def test_key_is_returned_as_arn_however_it_was_named(
     s3: S3Client, kms: KMSClient, bucket: str, key: str, algorithm: Any
 ) -> None:
     alias = f"alias/{bucket}"
@@ -76,7 +76,7 @@ def test_a_key_is_told_by_its_arn_however_it_was_named(
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == (algorithm, key)
 
 
-def test_the_buckets_default_counts_when_the_write_says_nothing(
+def test_bucket_default_applies_to_a_write_without_encryption(
     s3: S3Client, bucket: str, key: str
 ) -> None:
     s3.put_bucket_encryption(
@@ -108,7 +108,7 @@ def test_the_buckets_default_counts_when_the_write_says_nothing(
         ("going", "KMS.KMSInvalidStateException"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_refused(
+def test_write_with_an_unusable_key_is_refused(
     sandbox: Sandbox, bucket: str, key: str, state: str, code: str
 ) -> None:
     s3, kms = sandbox.client("s3"), sandbox.client("kms")
@@ -127,9 +127,7 @@ def test_a_key_that_cannot_be_used_is_refused(
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_an_object_with_a_customers_own_key_answers_400_without_it(
-    s3: S3Client, bucket: str
-) -> None:
+def test_object_with_a_customer_provided_key_is_a_400_without_it(s3: S3Client, bucket: str) -> None:
     s3.put_object(
         Bucket=bucket, Key="log", Body=b"x", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32
     )
@@ -147,7 +145,7 @@ def test_an_object_with_a_customers_own_key_answers_400_without_it(
     assert "ServerSideEncryption" not in with_key
 
 
-def test_reading_and_writing_take_permission_on_the_key_and_looking_does_not(
+def test_reads_and_writes_require_permission_on_the_key_and_head_does_not(
     sandbox: Sandbox, s3: S3Client, bucket: str, key: str, role: Callable[..., dict[str, str]]
 ) -> None:
     s3.put_object(Bucket=bucket, Key="log", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)

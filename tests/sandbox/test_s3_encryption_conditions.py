@@ -14,7 +14,7 @@ SSE = "s3:x-amz-server-side-encryption"
 
 @pytest.fixture
 def writer(sandbox: Sandbox, role: Callable[..., dict[str, str]]) -> Any:
-    """Somebody to whom policies apply: who may write everything, with every key."""
+    """A role that may write everything with every key, to which bucket policies apply."""
     return sandbox.client(
         "s3", **role({"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"})
     )
@@ -32,7 +32,7 @@ def refuse(sandbox: Sandbox, bucket: str, condition: object) -> None:
     sandbox.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
 
 
-def test_a_policy_may_test_the_key_that_a_put_names(
+def test_policy_can_test_the_kms_key_of_a_put(
     sandbox: Sandbox, writer: Any, bucket: str, key: str
 ) -> None:
     refuse(sandbox, bucket, {"StringNotEquals": {f"{SSE}-aws-kms-key-id": key}})
@@ -45,7 +45,7 @@ def test_a_policy_may_test_the_key_that_a_put_names(
             writer.put_object(Bucket=bucket, Key="log", **encryption)
 
 
-def test_of_an_upload_in_parts_its_first_request_decides(
+def test_policy_tests_the_first_request_of_a_multipart_upload(
     sandbox: Sandbox, writer: Any, bucket: str, key: str
 ) -> None:
     refuse(sandbox, bucket, {"StringNotEquals": {f"{SSE}-aws-kms-key-id": key}})
@@ -58,7 +58,7 @@ def test_of_an_upload_in_parts_its_first_request_decides(
         writer.create_multipart_upload(Bucket=bucket, Key="log")
 
 
-def test_a_policy_may_test_whether_a_put_brings_its_own_key(
+def test_policy_can_test_whether_a_put_uses_a_customer_provided_key(
     sandbox: Sandbox, writer: Any, bucket: str
 ) -> None:
     refuse(sandbox, bucket, {"Null": {f"{SSE}-customer-algorithm": "false"}})

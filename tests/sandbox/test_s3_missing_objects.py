@@ -18,7 +18,7 @@ def code_of_head(sandbox: Sandbox, bucket: str, credentials: dict[str, str]) -> 
     return caught.value.response["Error"]["Code"]
 
 
-def test_who_may_list_the_bucket_learns_that_it_is_missing(
+def test_missing_object_is_a_404_for_a_caller_with_list_permission(
     sandbox: Sandbox, bucket: str, role: Callable[..., dict[str, str]]
 ) -> None:
     listing = {
@@ -30,7 +30,7 @@ def test_who_may_list_the_bucket_learns_that_it_is_missing(
     assert code_of_head(sandbox, bucket, role(READ, listing)) == "404"
 
 
-def test_who_may_not_does_not(
+def test_missing_object_is_a_403_for_a_caller_without_list_permission(
     sandbox: Sandbox, bucket: str, role: Callable[..., dict[str, str]]
 ) -> None:
     credentials = role(READ)
@@ -41,7 +41,7 @@ def test_who_may_not_does_not(
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
-def test_a_version_takes_the_permission_for_versions(
+def test_reading_a_version_requires_permission_for_versions(
     sandbox: Sandbox, bucket: str, role: Callable[..., dict[str, str]]
 ) -> None:
     s3 = sandbox.client("s3")

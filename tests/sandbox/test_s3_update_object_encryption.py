@@ -25,7 +25,7 @@ def rekey(s3: Any, bucket: str, key: str, **said: Any) -> None:
     s3.update_object_encryption(Bucket=bucket, Key="log", ObjectEncryption=encryption, **said)
 
 
-def test_the_key_changes_and_nothing_else(s3: S3Client, bucket: str, key: str) -> None:
+def test_update_changes_only_the_key(s3: S3Client, bucket: str, key: str) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"precious", Metadata={"a": "b"})
     before = s3.head_object(Bucket=bucket, Key="log")
 
@@ -37,7 +37,7 @@ def test_the_key_changes_and_nothing_else(s3: S3Client, bucket: str, key: str) -
     assert (after["LastModified"], after["Metadata"]) == (before["LastModified"], {"a": "b"})
 
 
-def test_a_bucket_key_may_come_with_it(s3: S3Client, bucket: str, key: str) -> None:
+def test_update_can_enable_a_bucket_key(s3: S3Client, bucket: str, key: str) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"x")
 
     encryption: Any = {"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": True}}
@@ -46,7 +46,9 @@ def test_a_bucket_key_may_come_with_it(s3: S3Client, bucket: str, key: str) -> N
     assert s3.head_object(Bucket=bucket, Key="log")["BucketKeyEnabled"] is True
 
 
-def test_one_version_changes_and_the_others_stay(s3: S3Client, bucket: str, key: str) -> None:
+def test_update_of_one_version_leaves_the_others_unchanged(
+    s3: S3Client, bucket: str, key: str
+) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     old = s3.put_object(Bucket=bucket, Key="log", Body=b"old")["VersionId"]
     new = s3.put_object(Bucket=bucket, Key="log", Body=b"new")["VersionId"]
@@ -68,7 +70,7 @@ def test_one_version_changes_and_the_others_stay(s3: S3Client, bucket: str, key:
 @pytest.mark.parametrize(
     "name", ["alias/the-key-of-the-logs", "0f0f0f0f-0000-4000-8000-000000000000"]
 )
-def test_only_a_full_key_arn_will_do(s3: S3Client, bucket: str, name: str) -> None:
+def test_update_requires_a_full_key_arn(s3: S3Client, bucket: str, name: str) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"x")
 
     with pytest.raises(ClientError) as caught:
@@ -77,7 +79,7 @@ def test_only_a_full_key_arn_will_do(s3: S3Client, bucket: str, name: str) -> No
     assert caught.value.response["Error"]["Code"] == "InvalidRequest"
 
 
-def test_an_object_with_another_kind_of_encryption_is_refused(
+def test_update_of_another_kind_of_encryption_is_refused(
     s3: S3Client, bucket: str, key: str
 ) -> None:
     s3.put_object(Bucket=bucket, Key="log", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
@@ -87,14 +89,14 @@ def test_an_object_with_another_kind_of_encryption_is_refused(
     assert caught.value.response["Error"]["Code"] == "InvalidRequest"
 
 
-def test_a_missing_object_is_not_made(s3: S3Client, bucket: str, key: str) -> None:
+def test_update_of_a_missing_object_creates_nothing(s3: S3Client, bucket: str, key: str) -> None:
     with pytest.raises(ClientError) as caught:
         rekey(s3, bucket, key)
 
     assert caught.value.response["Error"]["Code"] == "NoSuchKey"
 
 
-def test_it_takes_a_permission_of_its_own_and_permissions_on_the_key(
+def test_update_requires_its_own_permission_and_permissions_on_the_key(
     sandbox: Sandbox, s3: S3Client, bucket: str, key: str, role: Callable[..., dict[str, str]]
 ) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"x")

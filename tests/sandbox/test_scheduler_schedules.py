@@ -15,12 +15,12 @@ type Role = Callable[..., dict[str, str]]
 
 ARN = "arn:aws:scheduler:us-east-1:111122223333:schedule"
 SECONDS = 2
-"""How far ahead a schedule is made that has to fire."""
+"""How many seconds in the future a schedule that must fire is set."""
 names = count(1)
 
 
 def template(trusted: str, action: str) -> str:
-    """A group of schedules, a queue, and the role that puts messages into it."""
+    """A schedule group, a queue, and the role that sends messages to it."""
     role = {
         "AssumeRolePolicyDocument": {
             "Statement": [
@@ -65,7 +65,7 @@ def template(trusted: str, action: str) -> str:
 
 @dataclass(frozen=True)
 class Deadlines:
-    """A group of schedules whose messages go to a queue."""
+    """A schedule group whose messages go to a queue."""
 
     sandbox: Sandbox
     group: str
@@ -74,7 +74,7 @@ class Deadlines:
     role: str
 
     def schedule(self, name: str, at: datetime | str, **changes: object) -> dict[str, Any]:
-        """What CreateSchedule and UpdateSchedule take."""
+        """The parameters of CreateSchedule and UpdateSchedule."""
         moment = at if isinstance(at, str) else f"{at:%Y-%m-%dT%H:%M:%S}"
         return {
             "Name": name,
@@ -120,7 +120,7 @@ def gone(client: Any, name: str, group: str) -> bool:  # noqa: ANN401 - boto3's
     return False
 
 
-def test_a_one_time_schedule_fires_at_its_time_and_deletes_itself(
+def test_one_time_schedule_fires_at_its_time_and_deletes_itself(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], eventually: Eventually
 ) -> None:
     made, scheduler = deadlines(), sandbox.client("scheduler")
@@ -131,12 +131,12 @@ def test_a_one_time_schedule_fires_at_its_time_and_deletes_itself(
     assert eventually(made.messages) == ['"j-1"']
     assert moment <= datetime.now(UTC)
     eventually(lambda: gone(scheduler, "j-1", made.group))
-    # Its name is free again, and what the first one did does not stop the second.
+    # The name is available again, and the first schedule's firing does not affect the second.
     scheduler.create_schedule(**made.schedule("j-1", ahead(SECONDS)))
     assert eventually(made.messages) == ['"j-1"']
 
 
-def test_a_schedule_is_made_once_changed_read_and_deleted(
+def test_schedule_is_created_once_updated_read_and_deleted(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines]
 ) -> None:
     made, scheduler = deadlines(), sandbox.client("scheduler")
@@ -160,7 +160,7 @@ def test_a_schedule_is_made_once_changed_read_and_deleted(
         scheduler.create_schedule(**made.schedule("j-1", "2098-01-01T00:00:00", GroupName="none"))
 
 
-def test_a_changed_time_is_the_one_that_counts(
+def test_updated_schedule_fires_at_its_new_time(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], eventually: Eventually
 ) -> None:
     made, scheduler = deadlines(), sandbox.client("scheduler")
@@ -171,7 +171,7 @@ def test_a_changed_time_is_the_one_that_counts(
     assert eventually(made.messages) == ['"j-1"']
 
 
-def test_a_time_in_the_past_is_taken_and_never_comes(
+def test_schedule_in_the_past_is_accepted_and_never_fires(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], eventually: Eventually
 ) -> None:
     made, scheduler = deadlines(), sandbox.client("scheduler")
@@ -186,7 +186,7 @@ def test_a_time_in_the_past_is_taken_and_never_comes(
 @pytest.mark.parametrize(
     "moment", ["2099-12-31T23:59:59Z", "2099-12-31T23:59:59.5", "2099-12-31", "2099-12-31 23:59:59"]
 )
-def test_a_time_has_no_zone_and_whole_seconds(
+def test_time_zone_and_fractions_of_seconds_are_refused(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], moment: str
 ) -> None:
     scheduler = sandbox.client("scheduler")
@@ -195,7 +195,7 @@ def test_a_time_has_no_zone_and_whole_seconds(
         scheduler.create_schedule(**deadlines().schedule("j-1", moment))
 
 
-def test_making_one_takes_permission_on_it_in_its_group_and_on_its_role(
+def test_creating_a_schedule_requires_permission_on_it_and_on_its_role(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], role: Role
 ) -> None:
     made = deadlines()
@@ -233,7 +233,7 @@ def test_making_one_takes_permission_on_it_in_its_group_and_on_its_role(
         sandbox.client("scheduler", **role(create)).update_schedule(**wanted)
 
 
-def test_reading_and_deleting_one_take_permission_on_it_in_its_group(
+def test_reading_and_deleting_a_schedule_require_permission_on_it(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], role: Role
 ) -> None:
     made, root = deadlines(), sandbox.client("scheduler")
@@ -251,16 +251,14 @@ def test_reading_and_deleting_one_take_permission_on_it_in_its_group(
             call(Name="j-1", GroupName="default")
 
 
-def test_the_role_has_to_trust_scheduler(
-    sandbox: Sandbox, deadlines: Callable[..., Deadlines]
-) -> None:
+def test_role_must_trust_scheduler(sandbox: Sandbox, deadlines: Callable[..., Deadlines]) -> None:
     scheduler, made = sandbox.client("scheduler"), deadlines(trusted="lambda.amazonaws.com")
 
     with pytest.raises(scheduler.exceptions.ValidationException, match="to assume the role"):
         scheduler.create_schedule(**made.schedule("j-1", "2099-01-01T00:00:00"))
 
 
-def test_nothing_is_delivered_that_the_role_may_not_deliver(
+def test_message_that_the_role_may_not_send_is_not_delivered(
     sandbox: Sandbox, deadlines: Callable[..., Deadlines], eventually: Eventually
 ) -> None:
     made, scheduler = deadlines(action="sqs:ReceiveMessage"), sandbox.client("scheduler")

@@ -26,7 +26,7 @@ def code(sandbox: Sandbox, topic: str, credentials: dict[str, str]) -> str:
     return caught.value.response["Error"]["Code"]
 
 
-def test_publishing_takes_permission_on_the_key(
+def test_publishing_requires_permission_on_the_key(
     sandbox: Sandbox, topic: str, role: Callable[..., dict[str, str]]
 ) -> None:
     half = USE_KEY | {"Action": ["kms:GenerateDataKey"]}
@@ -36,13 +36,13 @@ def test_publishing_takes_permission_on_the_key(
     sandbox.client("sns", **role(PUBLISH, USE_KEY)).publish(TopicArn=topic, Message="x")
 
 
-def test_a_disabled_key_stops_it(sandbox: Sandbox, topic: str, key: str) -> None:
+def test_publishing_with_a_disabled_key_fails(sandbox: Sandbox, topic: str, key: str) -> None:
     sandbox.client("kms").disable_key(KeyId=key)
 
     assert code(sandbox, topic, {}) == "KMSDisabled"
 
 
-def test_a_topic_without_a_key_needs_no_more_than_publish(
+def test_topic_without_a_key_requires_only_publish(
     sandbox: Sandbox, bucket: str, role: Callable[..., dict[str, str]]
 ) -> None:
     topic = sandbox.client("sns").create_topic(Name=f"plain-{bucket}")["TopicArn"]

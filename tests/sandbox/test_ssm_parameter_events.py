@@ -13,7 +13,7 @@ NAME = "/emr-log-guard/demo/policy"
 
 @pytest.fixture
 def told(sandbox: Sandbox, eventually: Callable[..., Any]) -> Iterator[Told]:
-    """Waits for an operation's event and returns what a rule for one parameter let through."""
+    """Waits for an operation's event and returns what a rule for one parameter matched."""
     sqs, events = sandbox.client("sqs"), sandbox.client("events")
     queue = sqs.create_queue(QueueName="parameter-events")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
@@ -44,7 +44,9 @@ def operations(events: list[dict[str, Any]]) -> list[str]:
     return [event["detail"]["operation"] for event in events]
 
 
-def test_each_change_of_a_parameter_is_told_without_its_value(sandbox: Sandbox, told: Told) -> None:
+def test_each_change_of_a_parameter_sends_an_event_without_its_value(
+    sandbox: Sandbox, told: Told
+) -> None:
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name="/emr-log-guard/other", Value="x", Type="String")
     ssm.put_parameter(Name=NAME, Value="secret", Type="String", Description="the policy")
@@ -65,7 +67,7 @@ def test_each_change_of_a_parameter_is_told_without_its_value(sandbox: Sandbox, 
         }
 
 
-def test_what_changes_nothing_tells_nothing(sandbox: Sandbox, told: Told) -> None:
+def test_call_that_fails_sends_no_event(sandbox: Sandbox, told: Told) -> None:
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name=NAME, Value="1", Type="String")
     with pytest.raises(ssm.exceptions.ParameterAlreadyExists):
@@ -77,7 +79,7 @@ def test_what_changes_nothing_tells_nothing(sandbox: Sandbox, told: Told) -> Non
     assert operations(told("Delete")) == ["Create", "Delete"]
 
 
-def test_a_stacks_parameter_tells_too(
+def test_parameter_of_a_stack_sends_events(
     sandbox: Sandbox, told: Told, eventually: Callable[..., Any]
 ) -> None:
     cloudformation = sandbox.client("cloudformation")

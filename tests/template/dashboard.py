@@ -1,4 +1,4 @@
-"""The body of a CloudWatch dashboard, as far as ours goes: what is not here is refused.
+"""The body of a CloudWatch dashboard, as far as ours uses it: unknown fields are refused.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -58,7 +58,7 @@ class TextProperties(Struct):
 
 
 class Options(Struct):
-    """How one metric is shown."""
+    """How one metric is displayed."""
 
     label: Text
     color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}$")] | None = None
@@ -113,7 +113,7 @@ class Dashboard(Struct):
 
 
 def _shown(rows: list[list[Any]]) -> Iterator[Shown]:
-    """Write out what a row leaves to the one above: `.` is one field, `...` all before the rest."""
+    """Expand a row's shorthand for the row above: `.` is one field, `...` all before the rest."""
     above: tuple[str, ...] = ()
     for *fields, last in rows:
         match fields:

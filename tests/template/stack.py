@@ -1,4 +1,4 @@
-"""What the template deploys for given parameters: conditions decided, absent resources left out."""
+"""What the template deploys for given parameters, with all conditions evaluated."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Everything the stack can be, so that nothing escapes a test for being conditional.
+# All optional parts enabled, so that no test misses a conditional resource.
 EVERYTHING = {
     "EnforcementAllowed": "true",
     "TerminationProtection": "override",
@@ -30,14 +30,14 @@ _PLACE = re.compile(r"\$\{([^}]+)\}")
 
 @cache
 def template() -> Mapping[str, Any]:
-    """The template, its intrinsic functions in the long form."""
+    """The template, with intrinsic functions in their long form."""
     decoded, problems = decode(str(ROOT / "template.yaml"))
     assert not problems
     return dict(decoded)
 
 
 class Stack:
-    """The template under given parameters, the defaults for the others."""
+    """The template for given parameters; the others have their defaults."""
 
     def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
         self.parameters = {
@@ -59,7 +59,7 @@ class Stack:
         }
 
     def deployed_global(self, section: str) -> Any:  # noqa: ANN401 - a template is any JSON
-        """What all functions share of a section of their properties."""
+        """A section of the properties that all functions share."""
         return self._decided(template()["Globals"]["Function"][section])
 
     @property
@@ -68,7 +68,7 @@ class Stack:
         return self.of_type("AWS::Serverless::Function")
 
     def variables(self, function: str) -> dict[str, Any]:
-        """The environment of a function, what all share included."""
+        """The environment variables of a function, including the shared ones."""
         own: dict[str, Any] = self.functions[function]["Environment"]["Variables"]
         return {**self.deployed_global("Environment")["Variables"], **own}
 
@@ -82,11 +82,11 @@ class Stack:
                 }
 
     def actions(self, function: str) -> set[str]:
-        """Every action that a function may do by its own policies."""
+        """All actions that a function's own policies allow."""
         return {action for allowed in self.statements(function) for action in allowed["Action"]}
 
     def holds(self, condition: Any) -> bool:  # noqa: ANN401 - a template is any JSON
-        """Decide a condition."""
+        """Evaluate a condition."""
         match condition:
             case {"Condition": name}:
                 return self.holds(template()["Conditions"][name])
@@ -125,7 +125,7 @@ class Stack:
 
 
 def text(node: Any) -> str:  # noqa: ANN401 - a template is any JSON
-    """What a value of the template comes to, `<Name>` or `<Name.Attribute>` for what AWS names."""
+    """The text of a template value, with `<Name>` or `<Name.Attribute>` for what AWS fills in."""
     match node:
         case str():
             return node

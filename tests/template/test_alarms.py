@@ -10,13 +10,13 @@ WHOLE = Stack(EVERYTHING)
 ALARMS = WHOLE.of_type("AWS::CloudWatch::Alarm")
 OPERATIONS = [{"Ref": "OperationsTopic"}]
 SILENCE = {"GuardSilentAlarm", "RescanOverdueAlarm"}
-"""The alarms that nothing raises but that nothing is heard."""
+"""The alarms that missing data raises."""
 TASKS = {"PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction"}
-"""The state machine retries its tasks: what fails then is a failed or incomplete re-scan."""
+"""The state machine retries these functions: a final failure is a failed or incomplete re-scan."""
 
 
 def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """What an alarm rests on: each namespace, metric and its dimensions."""
+    """What an alarm watches: each namespace, metric and its dimensions."""
     stats = (
         each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each
     )
@@ -26,7 +26,7 @@ def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_people_are_told_and_told_when_it_is_over(name: str) -> None:
+def test_alarm_notifies_operations_when_raised_and_when_resolved(name: str) -> None:
     alarm = ALARMS[name]
 
     assert (alarm["AlarmActions"], alarm["OKActions"]) == (OPERATIONS, OPERATIONS)
@@ -36,7 +36,7 @@ def test_people_are_told_and_told_when_it_is_over(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_on_the_guards_own_metric_names_one_that_it_has(name: str) -> None:
+def test_alarm_on_a_custom_metric_names_an_existing_one(name: str) -> None:
     variables = template()["Globals"]["Function"]["Environment"]["Variables"]
     own = text(variables["POWERTOOLS_METRICS_NAMESPACE"])
     for namespace, metric, dimensions in watched(ALARMS[name]):
@@ -46,7 +46,7 @@ def test_an_alarm_on_the_guards_own_metric_names_one_that_it_has(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_is_within_cloudwatchs_limits(name: str) -> None:
+def test_alarm_is_within_cloudwatch_limits(name: str) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html"""
     alarm = ALARMS[name]
     metrics = list(watched(alarm))
@@ -59,14 +59,14 @@ def test_an_alarm_is_within_cloudwatchs_limits(name: str) -> None:
     assert period * int(alarm["EvaluationPeriods"]) <= limit
 
 
-def test_the_longest_wait_for_a_rescan_is_within_the_limit_too() -> None:
+def test_maximum_of_rescan_overdue_hours_is_within_the_alarm_limit() -> None:
     parameter = template()["Parameters"]["RescanOverdueHours"]
 
     assert parameter["MaxValue"] * ALARMS["RescanOverdueAlarm"]["Period"] == 7 * 86400
 
 
-def test_what_is_only_sent_when_something_is_wrong_adds_up_and_may_come_late() -> None:
-    """Alarms on DynamoDB's metrics would else never end: they ignore what is missing."""
+def test_metrics_sent_only_on_errors_are_summed_and_may_arrive_late() -> None:
+    """Otherwise alarms on DynamoDB's metrics would never return to OK: they ignore missing data."""
     on_many = {name: alarm for name, alarm in ALARMS.items() if "Metrics" in alarm}
 
     assert "LedgerFailedAlarm" in on_many
@@ -86,19 +86,19 @@ def test_what_is_only_sent_when_something_is_wrong_adds_up_and_may_come_late() -
     "parameters",
     [{"RescanOverdueHours": "0"}, {"RescanSchedule": "", "DeepRescanSchedule": ""}],
 )
-def test_no_rescan_is_missed_where_none_is_expected(parameters: dict[str, str]) -> None:
+def test_without_scheduled_rescans_there_is_no_overdue_alarm(parameters: dict[str, str]) -> None:
     alarms = Stack(parameters).of_type("AWS::CloudWatch::Alarm")
 
     assert SILENCE & set(alarms) == {"GuardSilentAlarm"}
 
 
-def test_a_lost_event_of_any_rule_is_told() -> None:
+def test_lost_events_of_every_rule_raise_an_alarm() -> None:
     watches = [dimensions for *_, dimensions in watched(ALARMS["EventsLostAlarm"])]
 
     assert watches == [{"RuleName": f"<{name}>"} for name in WHOLE.of_type("AWS::Events::Rule")]
 
 
-def test_a_lost_failure_of_any_function_is_told() -> None:
+def test_lost_failures_of_every_function_raise_an_alarm() -> None:
     watches = {each["FunctionName"] for *_, each in watched(ALARMS["FailuresLostAlarm"])}
 
     assert watches == {
@@ -107,7 +107,7 @@ def test_a_lost_failure_of_any_function_is_told() -> None:
 
 
 def alarms_on(metric: str, **dimensions: str) -> list[str]:
-    """Name the alarms that watch a metric with these dimensions."""
+    """The names of the alarms on a metric with these dimensions."""
     return [
         name
         for name, alarm in ALARMS.items()
@@ -116,13 +116,13 @@ def alarms_on(metric: str, **dimensions: str) -> list[str]:
 
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
-def test_operations_is_notified_of_a_function_that_is_throttled(function: str) -> None:
+def test_throttled_function_raises_the_throttled_alarm(function: str) -> None:
     assert alarms_on("Throttles", FunctionName=f"<{function}>") == ["ThrottledAlarm"]
 
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
-def test_operations_is_notified_of_a_function_that_fails_by_what_it_means(function: str) -> None:
-    """What is imported into Security Hub is retried for hours, so only what is late is an alarm."""
+def test_failing_function_raises_the_alarm_of_its_purpose(function: str) -> None:
+    """Imports into Security Hub are retried for hours, so only late ones raise an alarm."""
     late = function == "ImportFindingsFunction"
     found = alarms_on("IteratorAge" if late else "Errors", FunctionName=f"<{function}>")
 
@@ -139,7 +139,7 @@ def test_operations_is_notified_of_a_function_that_fails_by_what_it_means(functi
 
 
 @pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut"])
-def test_operations_is_notified_of_a_rescan_that_failed(metric: str) -> None:
+def test_failed_rescan_raises_an_alarm(metric: str) -> None:
     assert alarms_on(metric, StateMachineArn="<RescanStateMachine>") == ["RescanFailedAlarm"]
 
 
@@ -153,7 +153,7 @@ def test_operations_is_notified_of_a_rescan_that_failed(metric: str) -> None:
         ("AWS/SNS", "NumberOfNotificationsFailedToRedriveToDlq"),
     ],
 )
-def test_people_are_told_when_aws_fails_us(namespace: str, metric: str) -> None:
+def test_errors_of_dynamodb_and_sns_raise_an_alarm(namespace: str, metric: str) -> None:
     found = {(n, m) for alarm in ALARMS.values() for n, m, _ in watched(alarm)}
 
     assert (namespace, metric) in found

@@ -1,4 +1,4 @@
-"""What is not followed of checkov is reasoned, and nothing else is left out."""
+"""Every checkov check that is skipped has a documented reason."""
 
 import re
 from typing import Any
@@ -11,19 +11,19 @@ CONFIGURATION: dict[str, Any] = yaml.safe_load((ROOT / ".checkov.yaml").read_tex
 
 
 def reasons() -> dict[str, str]:
-    """Why each check is not followed, by the page."""
+    """The reason for each skipped check, from the page."""
     page = (ROOT / "docs" / "security-model.md").read_text()
     rows = re.findall(r"^\| `(CKV_\w+)` \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
     assert len(rows) == len({check for check, _ in rows})
     return dict(rows)
 
 
-def test_every_check_that_is_left_out_has_its_reason_and_no_other() -> None:
+def test_skipped_checks_are_those_with_a_documented_reason() -> None:
     assert CONFIGURATION["skip-check"] == list(reasons())
     assert all(len(reason.split()) > 10 for reason in reasons().values())
 
 
-def test_both_templates_are_checked_by_make_check_and_nobody_is_asked() -> None:
+def test_make_check_runs_checkov_offline_on_both_templates() -> None:
     makefile = (ROOT / "Makefile").read_text()
 
     assert CONFIGURATION["file"] == ["template.yaml", "tools/many_accounts/hub.yaml"]
@@ -32,6 +32,6 @@ def test_both_templates_are_checked_by_make_check_and_nobody_is_asked() -> None:
     assert ".venv/checkov/bin/checkov --config-file .checkov.yaml" in makefile
 
 
-def test_no_lock_names_where_its_packages_come_from() -> None:
+def test_lock_files_name_no_package_source() -> None:
     for lock in (ROOT / "requirements").glob("*.txt"):
         assert "://" not in lock.read_text(), lock.name

@@ -1,4 +1,4 @@
-"""The sums of docs/costs.md, calculated anew, and what it counts, counted in the template."""
+"""The sums in docs/costs.md are recalculated, and its quantities are counted in the template."""
 
 from itertools import pairwise
 
@@ -15,19 +15,19 @@ HEAD = "| what | how many | USD each | USD |\n|---|---|---|---|\n"
 
 
 def number(text: str) -> float:
-    """Read `1,000`, `10^6` or `0.20`."""
+    """Parse `1,000`, `10^6` or `0.20`."""
     base, _, power = text.replace(",", "").partition("^")
     return float(base) ** int(power) if power else float(base)
 
 
 def price(text: str) -> float:
-    """Read `0.20`, or `0.20 / 10^6`."""
+    """Parse `0.20`, or `0.20 / 10^6`."""
     usd, _, per = text.partition(" / ")
     return number(usd) / (number(per) if per else 1)
 
 
 def tables() -> dict[str, list[list[str]]]:
-    """Give the rows of each table of costs, by its first one."""
+    """The rows of each cost table, by the first row's name."""
     blocks = (block.partition("\n\n")[0] for block in PAGE.split(HEAD)[1:])
     found = [[_cells(line) for line in block.splitlines()] for block in blocks]
     assert all(len(row) == 4 for rows in found for row in rows)
@@ -39,7 +39,7 @@ def _cells(line: str) -> list[str]:
 
 
 def counted(what: str) -> str:
-    """Say how many of something an idle stack is told to have."""
+    """The number of something in an idle stack, according to the page."""
     [found] = [
         row[1] for row in tables()["KMS keys, of the alerts and of the reports"] if row[0] == what
     ]
@@ -47,7 +47,7 @@ def counted(what: str) -> str:
 
 
 def alarm_metrics(stack: Stack) -> int:
-    """How many metrics the alarms watch: each is paid."""
+    """How many metrics the alarms watch: each of them is billed."""
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
     return sum(
         sum("MetricStat" in each for each in alarm["Metrics"]) if "Metrics" in alarm else 1
@@ -56,7 +56,7 @@ def alarm_metrics(stack: Stack) -> int:
 
 
 @pytest.mark.parametrize("table", tables())
-def test_the_sums_are_right(table: str) -> None:
+def test_sums_are_correct(table: str) -> None:
     *rows, (name, _, _, total) = tables()[table]
     assert name == "**all**"
     exact = []
@@ -65,11 +65,11 @@ def test_the_sums_are_right(table: str) -> None:
         places = len(usd.partition(".")[2])
         assert abs(exact[-1] - float(usd)) <= 0.5 * 10**-places + 1e-9
     places = len(total.strip("*").partition(".")[2])
-    # Of the exact rows: rounded ones may come to a little more or less.
+    # Sum the exact rows: the sum of rounded ones may differ slightly.
     assert abs(sum(exact) - float(total.strip("*"))) <= 0.5 * 10**-places + 1e-9
 
 
-def test_what_an_idle_stack_has_is_what_it_is_told_to_have() -> None:
+def test_documented_quantities_of_an_idle_stack_match_the_template() -> None:
     keys = DEFAULT.of_type("AWS::KMS::Key")
     dashboards = DEFAULT.of_type("AWS::CloudWatch::Dashboard")
 
@@ -90,13 +90,13 @@ def test_what_an_idle_stack_has_is_what_it_is_told_to_have() -> None:
         ("SecurityHub", "One that imports into Security Hub has {} more"),
     ],
 )
-def test_what_a_parameter_adds_is_told(parameter: str, told: str) -> None:
+def test_documented_metrics_of_each_option_match_the_template(parameter: str, told: str) -> None:
     more = alarm_metrics(Stack({parameter: EVERYTHING[parameter]})) - alarm_metrics(DEFAULT)
 
     assert told.format(more) in " ".join(PAGE.split())
 
 
-def test_the_calls_are_those_that_the_functions_make() -> None:
+def test_documented_calls_match_those_of_the_functions() -> None:
     reads = READS_OF_A_COMPLIANT_CLUSTER
     told = " ".join(PAGE.split())
     kms = {"DescribeKey", "GetKeyPolicy"}
@@ -109,7 +109,7 @@ def test_the_calls_are_those_that_the_functions_make() -> None:
     assert reads["PutItem"] == 3
 
 
-def test_the_tables_are_in_the_order_of_the_page() -> None:
+def test_tables_are_in_the_order_of_the_page() -> None:
     places = [PAGE.index(f"| {first} |") for first in tables()]
 
     assert len(places) == 6

@@ -40,11 +40,11 @@ NAMES = {
     "StateMachineArn": "",
     "TableName": "",
 }
-"""What names a resource in a dimension: an attribute, or what Ref gives."""
+"""What identifies a resource in a dimension: an attribute, or the value of Ref."""
 
 
 def dashboard(stack: Stack) -> Dashboard:
-    """The dashboard that a stack has; what is not as CloudWatch wants it is refused."""
+    """The dashboard of a stack; a body that CloudWatch would reject is refused."""
     body = text(stack.resources["OperationsDashboard"]["Properties"]["DashboardBody"])
     return msgspec.json.decode(body, type=Dashboard)
 
@@ -59,14 +59,14 @@ def overlap(one: Widget, other: Widget) -> bool:
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_the_dashboard_is_as_cloudwatch_wants_it(name: str) -> None:
+def test_dashboard_is_valid_and_its_widgets_do_not_overlap(name: str) -> None:
     found = dashboard(STACKS[name])
 
     assert all(widget.x + widget.width <= 24 for widget in found.widgets)
     assert not [pair for pair in combinations(found.widgets, 2) if overlap(*pair)]
 
 
-def test_a_dashboard_with_a_mistake_would_be_refused() -> None:
+def test_invalid_dashboard_is_refused() -> None:
     body = json.loads(text(WHOLE.resources["OperationsDashboard"]["Properties"]["DashboardBody"]))
     body["widgets"][2]["properties"]["periods"] = 60
 
@@ -74,7 +74,7 @@ def test_a_dashboard_with_a_mistake_would_be_refused() -> None:
         msgspec.convert(body, Dashboard)
 
 
-def test_it_shows_what_the_guard_measures_and_nothing_that_it_does_not() -> None:
+def test_dashboard_shows_exactly_the_custom_metrics() -> None:
     variables = template()["Globals"]["Function"]["Environment"]["Variables"]
     namespace = text(variables["POWERTOOLS_METRICS_NAMESPACE"])
     shown = dashboard(DEFAULT).shown()
@@ -87,7 +87,7 @@ def test_it_shows_what_the_guard_measures_and_nothing_that_it_does_not() -> None
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_what_it_shows_of_aws_is_measured_of_resources_that_are_there(name: str) -> None:
+def test_aws_metrics_on_the_dashboard_are_of_existing_resources(name: str) -> None:
     stack = STACKS[name]
     for shown in dashboard(stack).shown():
         if shown.namespace.startswith("AWS/"):
@@ -97,7 +97,7 @@ def test_what_it_shows_of_aws_is_measured_of_resources_that_are_there(name: str)
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_it_shows_every_alarm(name: str) -> None:
+def test_dashboard_shows_every_alarm(name: str) -> None:
     stack = STACKS[name]
     alarms = stack.of_type("AWS::CloudWatch::Alarm")
 
@@ -106,7 +106,7 @@ def test_it_shows_every_alarm(name: str) -> None:
 
 @pytest.mark.parametrize("title", ["Errors", "Throttles"])
 @pytest.mark.parametrize("name", STACKS)
-def test_it_shows_every_function(name: str, title: str) -> None:
+def test_dashboard_shows_every_function(name: str, title: str) -> None:
     stack = STACKS[name]
 
     shown = {(each.value, each.options.label) for each in dashboard(stack).shown(title)}
@@ -117,7 +117,7 @@ def test_it_shows_every_function(name: str, title: str) -> None:
     }
 
 
-def test_it_shows_every_queue() -> None:
+def test_dashboard_shows_every_queue() -> None:
     found = dashboard(WHOLE)
     [dead] = found.shown("Dead letters")
     waiting = {shown.value for shown in found.shown("Age of the oldest message, in seconds")}
@@ -127,15 +127,15 @@ def test_it_shows_every_queue() -> None:
     assert dead.value == "<DeadLetterQueue.QueueName>"
 
 
-def test_each_region_has_a_dashboard_of_its_own() -> None:
-    """Dashboards of all Regions share their names."""
+def test_dashboard_name_contains_the_region() -> None:
+    """Dashboard names are shared by all Regions of an account."""
     name: Any = WHOLE.of_type("AWS::CloudWatch::Dashboard")["OperationsDashboard"]["DashboardName"]
 
     assert text(name) == "<AWS::StackName>-<AWS::Region>"
 
 
-def test_its_text_has_lines_and_no_signs_for_them() -> None:
-    """A literal block of YAML keeps a backslash, so JSON's sign for a line is written once.
+def test_dashboard_text_has_line_breaks_and_no_backslashes() -> None:
+    """A literal block of YAML keeps a backslash, so JSON's escape for a line break is written once.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
@@ -149,5 +149,5 @@ def test_its_text_has_lines_and_no_signs_for_them() -> None:
     assert "\\" not in words
 
 
-def test_it_can_be_left_out() -> None:
+def test_dashboard_can_be_disabled() -> None:
     assert not Stack({"Dashboard": "false"}).of_type("AWS::CloudWatch::Dashboard")

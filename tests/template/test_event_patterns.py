@@ -78,12 +78,12 @@ def object_created(key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("state", ["starting", "running", "waiting"])
-def test_a_cluster_that_lives_is_checked(state: str) -> None:
+def test_running_cluster_is_checked(state: str) -> None:
     assert cluster_rule(event(f"emr-cluster-state-change-{state}"))
 
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
-def test_a_cluster_that_ended_is_looked_at_once_more(state: str) -> None:
+def test_terminated_cluster_is_checked(state: str) -> None:
     ended = event("emr-cluster-state-change-terminated")
 
     assert cluster_rule(ended | {"detail": ended["detail"] | {"state": state}})
@@ -99,17 +99,17 @@ def test_a_cluster_that_ended_is_looked_at_once_more(state: str) -> None:
         event(LOG),
     ],
 )
-def test_what_only_looks_like_a_living_cluster_is_not_checked(near_miss: dict[str, Any]) -> None:
+def test_events_that_are_not_about_a_cluster_state_are_ignored(near_miss: dict[str, Any]) -> None:
     assert not cluster_rule(near_miss)
 
 
 @pytest.mark.parametrize("state", ["pending", "cancelled"])
-def test_the_cluster_of_a_step_that_may_run_or_never_will_is_checked(state: str) -> None:
+def test_cluster_of_a_pending_or_cancelled_step_is_checked(state: str) -> None:
     assert matches("StepStatusChangeRule", event(f"emr-step-status-change-{state}"), {})
 
 
 @pytest.mark.parametrize("name", [LOG, f"{LOG}-unversioned"])
-def test_a_log_object_is_checked(name: str) -> None:
+def test_log_object_is_checked(name: str) -> None:
     assert log_rule(event(name))
 
 
@@ -121,7 +121,7 @@ def test_a_log_object_is_checked(name: str) -> None:
         "a/long/prefix/j-2AXXXXXXGAPLF/containers/application_1/container_1/stdout.gz",
     ],
 )
-def test_a_log_object_is_checked_under_any_prefix(key: str) -> None:
+def test_log_object_is_checked_under_any_prefix(key: str) -> None:
     assert log_rule(object_created(key))
 
 
@@ -138,7 +138,7 @@ def test_a_log_object_is_checked_under_any_prefix(key: str) -> None:
         event(CLUSTER),
     ],
 )
-def test_what_only_looks_like_a_log_object_is_not_checked(near_miss: dict[str, Any]) -> None:
+def test_objects_that_are_not_logs_are_ignored(near_miss: dict[str, Any]) -> None:
     assert not log_rule(near_miss)
 
 
@@ -151,20 +151,22 @@ def test_what_only_looks_like_a_log_object_is_not_checked(near_miss: dict[str, A
         ("somebody-elses", False),
     ],
 )
-def test_where_buckets_are_named_only_theirs_are_checked(bucket: str, *, checked: bool) -> None:
+def test_only_objects_in_the_log_buckets_are_checked_if_any_are_listed(
+    bucket: str, *, checked: bool
+) -> None:
     what = with_detail(LOG, bucket={"name": bucket})
 
     assert log_rule(what, EVERYTHING) is checked
     assert log_rule(what)
 
 
-def test_the_batch_of_the_queue_carries_the_events_that_the_rule_lets_through() -> None:
+def test_events_in_the_example_batch_match_the_rule() -> None:
     for record in event("sqs-s3-object-created")["Records"]:
         assert log_rule(json.loads(record["body"]))
 
 
 @pytest.mark.parametrize(("rule", "name"), TO_CHECK_CLUSTER.items())
-def test_each_rule_lets_its_own_kind_of_event_through(rule: str, name: str) -> None:
+def test_event_matches_its_own_rule_only(rule: str, name: str) -> None:
     assert matches(rule, event(name), {})
     assert [other for other in TO_CHECK_CLUSTER if matches(other, event(name), {})] == [rule]
 
@@ -176,7 +178,7 @@ def test_each_rule_lets_its_own_kind_of_event_through(rule: str, name: str) -> N
         ("StepStatusChangeRule", with_detail(STEP, state="RUNNING")),
     ],
 )
-def test_its_variants_are_let_through_too(rule: str, what: dict[str, Any]) -> None:
+def test_variants_of_an_event_match_the_same_rule(rule: str, what: dict[str, Any]) -> None:
     assert matches(rule, what, {})
 
 
@@ -195,20 +197,20 @@ def test_its_variants_are_let_through_too(rule: str, what: dict[str, Any]) -> No
         "DisableKeyRotation",
     ],
 )
-def test_whatever_may_end_or_renew_a_keys_use_is_looked_at(call: str) -> None:
+def test_call_that_changes_whether_a_key_is_usable_is_checked(call: str) -> None:
     assert matches("KeyChangeRule", with_detail(KEY, eventName=call), {})
 
 
 @pytest.mark.parametrize("name", KEY_EVENTS)
-def test_each_kind_of_event_about_keys_is_looked_at(name: str) -> None:
+def test_event_about_a_key_matches_the_key_change_rule_only(name: str) -> None:
     rules = Stack({}).of_type("AWS::Events::Rule")
-    # The two that listen for what depends on the stack itself are tried elsewhere.
+    # The policy's rule depends on the stack's own names and is tested separately.
     patterns = [each for each in rules if "EventPattern" in rules[each] and "Policy" not in each]
 
     assert [rule for rule in patterns if matches(rule, event(name), {})] == ["KeyChangeRule"]
 
 
-def test_an_object_that_gets_another_key_in_place_is_looked_at() -> None:
+def test_reencrypted_object_is_checked() -> None:
     assert reencrypted_rule(event(REENCRYPTED))
     assert reencrypted_rule(reencrypted("any", "j-2AXXXXXXGAPLF/node/x.gz"))
     assert reencrypted_rule(event(REENCRYPTED) | {"source": "aws.elsewhere"})
@@ -223,7 +225,7 @@ def test_an_object_that_gets_another_key_in_place_is_looked_at() -> None:
         ("somebody-elses", False),
     ],
 )
-def test_where_buckets_are_named_another_key_is_of_interest_in_theirs_only(
+def test_only_reencrypted_objects_in_the_log_buckets_are_checked_if_any_are_listed(
     bucket: str, *, checked: bool
 ) -> None:
     what = reencrypted(bucket, "logs/j-2AXXXXXXGAPLF/node/x.gz")
@@ -233,7 +235,7 @@ def test_where_buckets_are_named_another_key_is_of_interest_in_theirs_only(
 
 
 @pytest.mark.parametrize("operation", ["", "-create", "-delete"])
-def test_whatever_happens_to_the_guards_own_policy_and_no_other_is_reviewed(operation: str) -> None:
+def test_change_of_the_own_policy_parameter_is_reviewed(operation: str) -> None:
     """A policy that was deleted and is created again sends no Update.
 
     https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html
@@ -284,16 +286,16 @@ def test_whatever_happens_to_the_guards_own_policy_and_no_other_is_reviewed(oper
         ("RecheckRequestRule", event(RECHECK) | {"detail-type": "Finding Opened"}),
     ],
 )
-def test_near_misses_are_not_let_through(rule: str, near_miss: dict[str, Any]) -> None:
+def test_similar_events_are_ignored(rule: str, near_miss: dict[str, Any]) -> None:
     assert not matches(rule, near_miss, {})
 
 
 @pytest.mark.parametrize("asking", ["emr-log-guard", "emr-log-guard-test"])
 @pytest.mark.parametrize("listening", ["emr-log-guard", "emr-log-guard-test"])
-def test_two_stacks_of_an_account_do_not_answer_each_other(
+def test_recheck_request_matches_only_the_stack_that_it_names(
     monkeypatch: pytest.MonkeyPatch, asking: str, listening: str
 ) -> None:
-    """All stacks put their requests on the account's one default bus."""
+    """All stacks of an account put their requests on the same default bus."""
     without_aws(monkeypatch)
     aws = StubbedAws()
     aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
@@ -313,7 +315,7 @@ def test_two_stacks_of_an_account_do_not_answer_each_other(
 @pytest.mark.parametrize(
     "function", ["CheckKeyFunction", "EnforceFunction", "ReviewFindingsFunction"]
 )
-def test_whoever_asks_for_checks_says_for_which_stack(function: str) -> None:
+def test_functions_that_request_checks_know_the_stack_name(function: str) -> None:
     variables = Stack(EVERYTHING).variables(function)
 
     assert variables["STACK_NAME"] == {"Ref": "AWS::StackName"}

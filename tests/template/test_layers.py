@@ -45,12 +45,12 @@ SERVICES: set[str] = run_path(str(ROOT / "layers" / "dependencies" / "build.py")
 
 
 LATER = "scan = getattr(app, 'SCAN_SHARD', None); scan and (scan.clusters(), scan.log_objects())"
-"""Has that wired, too, which a function wires at an event."""
+"""Also wires what a function wires only when it handles an event."""
 
 
 @pytest.fixture(scope="session")
 def artifacts(built: Path) -> Path:
-    """The folder of what `sam build` made, a folder a function or layer."""
+    """The output folder of `sam build`, with one folder per function and layer."""
     return built.parent
 
 
@@ -60,13 +60,13 @@ def dependencies(artifacts: Path) -> Path:
 
 
 def compiled_modules(layer: Path) -> list[tuple[Path, Path]]:
-    """Each module of a layer, and where its bytecode should be."""
+    """Each module of a layer, and the expected path of its bytecode."""
     return [(module, Path(cache_from_source(str(module)))) for module in layer.rglob("*.py")]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: str) -> None:
-    """No site-packages: the machine's own boto3 cannot help out."""
+def test_handler_loads_with_only_the_layers(artifacts: Path, function: str) -> None:
+    """Without site-packages, so the machine's own boto3 cannot be imported."""
     path = [str(artifacts / function), *(str(artifacts / layer / "python") for layer in LAYERS)]
     load = (
         f"import sys; sys.path[:0] = {path}; import app; assert callable(app.lambda_handler); "
@@ -84,8 +84,8 @@ def test_a_handler_loads_with_nothing_but_the_layers(artifacts: Path, function: 
     assert result.returncode == 0, result.stderr
 
 
-def test_the_report_is_written_with_nothing_but_the_layers(artifacts: Path) -> None:
-    """Its template, style and script travel along."""
+def test_report_renders_with_only_the_layers(artifacts: Path) -> None:
+    """The layer contains its template, style and script."""
     path = [str(artifacts / layer / "python") for layer in LAYERS]
     write = (
         f"import sys; sys.path[:0] = {path}\n"
@@ -113,8 +113,8 @@ def test_the_report_is_written_with_nothing_but_the_layers(artifacts: Path) -> N
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_module_is_compiled_for_good(artifacts: Path, layer: str) -> None:
-    """Flags 0b01: compared by hash with the source, and that unchecked (PEP 552)."""
+def test_modules_are_compiled_with_unchecked_hashes(artifacts: Path, layer: str) -> None:
+    """Flags 0b01: validated by hash, without checking the source (PEP 552)."""
     modules = compiled_modules(artifacts / layer)
 
     assert modules
@@ -123,13 +123,13 @@ def test_every_module_is_compiled_for_good(artifacts: Path, layer: str) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_bytecode_is_of_modules_that_are_there(artifacts: Path, layer: str) -> None:
+def test_bytecode_has_a_module(artifacts: Path, layer: str) -> None:
     expected = {compiled for _, compiled in compiled_modules(artifacts / layer)}
 
     assert set((artifacts / layer).rglob("*.pyc")) == expected
 
 
-def test_the_package_travels_whole(artifacts: Path) -> None:
+def test_layer_contains_the_whole_package(artifacts: Path) -> None:
     shipped = artifacts / "EmrLogGuardLayer" / "python" / PACKAGE.name
 
     assert {str(module.relative_to(shipped)) for module in shipped.rglob("*.py")} == {
@@ -137,12 +137,12 @@ def test_the_package_travels_whole(artifacts: Path) -> None:
     }
 
 
-def test_the_layer_has_the_models_of_the_services_in_use_and_no_others(dependencies: Path) -> None:
+def test_layer_contains_only_the_models_of_used_services(dependencies: Path) -> None:
     used = {
         service
         for module in (PACKAGE / "adapters" / "clients.py", PACKAGE / "adapters" / "sessions.py")
         for service in re.findall(r'\b_?client\(\s*"([a-z0-9-]+)"', module.read_text())
-        if service not in ("ec2", "sts")  # of the command: a laptop has all of boto3
+        if service not in ("ec2", "sts")  # only the command uses these; a laptop has all of boto3
     } | {"secretsmanager"}  # by Powertools' get_secret
     models = dependencies / "botocore" / "data"
 
@@ -150,10 +150,10 @@ def test_the_layer_has_the_models_of_the_services_in_use_and_no_others(dependenc
     assert used == SERVICES
 
 
-def test_nothing_is_edited_added_or_left_out_but_unused_services_models(
+def test_only_models_of_unused_services_are_removed_from_the_packages(
     dependencies: Path,
 ) -> None:
-    """The layer holds what the packages' RECORD files list, by their hashes."""
+    """The layer contains the files in the packages' RECORD files, with the same hashes."""
     listed = {
         path: algorithm_and_hash
         for record in dependencies.glob("*.dist-info/RECORD")
@@ -162,7 +162,7 @@ def test_nothing_is_edited_added_or_left_out_but_unused_services_models(
     shipped = {
         str(file.relative_to(dependencies)): file
         for file in dependencies.rglob("*")
-        if file.is_file() and file.suffix != ".pyc" and file.name != ".lock"  # which uv leaves
+        if file.is_file() and file.suffix != ".pyc" and file.name != ".lock"  # left by uv
     }
     left_out = {path.split("/")[2] for path in listed.keys() - shipped.keys()}
     added = {
@@ -181,7 +181,7 @@ def test_nothing_is_edited_added_or_left_out_but_unused_services_models(
             assert listed[path] == f"sha256={digest.decode()}", path
 
 
-def test_the_layer_serves_both_processors(dependencies: Path) -> None:
+def test_layer_supports_both_architectures(dependencies: Path) -> None:
     modules = {file.name for file in dependencies.rglob("*.so")}
     for_one = {name for name in modules if "x86_64" in name}
 
@@ -189,7 +189,7 @@ def test_the_layer_serves_both_processors(dependencies: Path) -> None:
     assert modules - for_one == {name.replace("x86_64", "aarch64") for name in for_one}
 
 
-def test_the_layer_is_what_the_lock_says(dependencies: Path) -> None:
+def test_layer_contains_the_locked_versions(dependencies: Path) -> None:
     lock = (ROOT / "requirements" / "functions.txt").read_text()
     locked = {
         (name.replace("-", "_"), version)
@@ -203,8 +203,8 @@ def test_the_layer_is_what_the_lock_says(dependencies: Path) -> None:
     assert shipped == locked
 
 
-def test_the_layers_lock_is_the_projects_lock() -> None:
-    """A link, because `sam build` copies the layer's folder away from the repository."""
+def test_layer_lock_is_a_link_to_the_project_lock() -> None:
+    """A link, because `sam build` copies the layer's folder out of the repository."""
     link = ROOT / "layers" / "dependencies" / "requirements.txt"
 
     assert link.resolve() == ROOT / "requirements" / "functions.txt"

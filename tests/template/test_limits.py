@@ -1,4 +1,4 @@
-"""What AWS limits, held against the largest stack that the parameters allow."""
+"""The largest stack that the parameters allow is within AWS's limits."""
 
 import json
 import re
@@ -39,11 +39,11 @@ GENERATED = {
     "AWS::SQS::Queue": 80,
     "AWS::Scheduler::ScheduleGroup": 64,
 }
-"""How long the names may be that CloudFormation makes of the stack's and the logical one."""
+"""The maximum length of names that CloudFormation generates from the stack and logical names."""
 
 
 def fifty(length: int) -> str:
-    """The value of LogBuckets with most and longest names: 50, and so many characters in all."""
+    """LogBuckets with 50 names and this total length."""
     each, longer = divmod(length - 49, 50)
     return ",".join("b" * (each + (n < longer)) for n in range(50))
 
@@ -53,7 +53,7 @@ MOST_BUCKETS = Stack(EVERYTHING | {"LogBuckets": fifty(LONG)})
 
 
 def physical(name: str) -> str:
-    """Name a resource as CloudFormation does, as long as its type allows."""
+    """A resource's physical name, as CloudFormation generates it, at its maximum length."""
     if name in LONGEST:
         return LONGEST[name]
     kind = MOST_BUCKETS.resources[name]["Type"]
@@ -63,7 +63,7 @@ def physical(name: str) -> str:
 
 
 def resolved(node: Any) -> Any:  # noqa: ANN401 - a template is any JSON
-    """What a value is once deployed, in its longest form."""
+    """The longest value that a template value can have once deployed."""
     match node:
         case {"Ref": name}:
             return physical(name)
@@ -99,7 +99,7 @@ def compact(node: Any) -> str:  # noqa: ANN401
 
 
 def role_policies() -> Iterator[tuple[str, int]]:
-    """How long the policies of each role are: IAM counts no white space."""
+    """The size of each role's policies: IAM does not count white space."""
     for name, function in MOST_BUCKETS.functions.items():
         yield name, sum(len(compact(policy)) for policy in function["Policies"])
     for name, role in MOST_BUCKETS.of_type("AWS::IAM::Role").items():
@@ -107,26 +107,26 @@ def role_policies() -> Iterator[tuple[str, int]]:
 
 
 SIZES = dict(role_policies())
-# SAM adds a statement for what the destination of failures is sent with.
+# SAM adds a statement for sending to the failure destination.
 OF_SAM = 300
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_a_roles_policies_are_within_iams_quota_with_the_most_buckets(name: str) -> None:
+def test_role_policies_are_within_the_iam_quota_with_the_most_buckets(name: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     assert SIZES[name] + OF_SAM <= 10_240
 
 
 @pytest.mark.parametrize("rule", MOST_BUCKETS.of_type("AWS::Events::Rule"))
-def test_an_event_pattern_is_within_eventbridges_quota_with_the_most_buckets(rule: str) -> None:
+def test_event_pattern_is_within_the_eventbridge_quota_with_the_most_buckets(rule: str) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"""
     pattern = MOST_BUCKETS.of_type("AWS::Events::Rule")[rule].get("EventPattern", {})
 
     assert len(compact(pattern)) <= 2_048
 
 
-def test_the_most_buckets_were_in_the_pattern_and_in_the_policies() -> None:
-    """Else the two tests above would measure something else."""
+def test_pattern_and_policies_under_test_contain_the_most_buckets() -> None:
+    """Otherwise the two tests above would measure something else."""
     rule = MOST_BUCKETS.of_type("AWS::Events::Rule")["LogObjectCreatedRule"]
     [heads] = [
         each["Resource"][0]
@@ -149,7 +149,7 @@ def test_the_most_buckets_were_in_the_pattern_and_in_the_policies() -> None:
         (fifty(LONG + 1), False),
     ],
 )
-def test_more_buckets_than_aws_takes_are_refused_before_anything_is_made(
+def test_more_log_buckets_than_aws_allows_are_refused_by_the_parameter(
     buckets: str, *, allowed: bool
 ) -> None:
     parameter = template()["Parameters"]["LogBuckets"]
@@ -161,7 +161,7 @@ def test_more_buckets_than_aws_takes_are_refused_before_anything_is_made(
     assert f"{parameter['MaxLength']:,}" == "1,600"
 
 
-def test_the_concurrency_that_the_page_of_installation_names_is_what_the_stack_may_use() -> None:
+def test_documented_concurrency_matches_the_stack() -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     page = " ".join((ROOT / "docs" / "install.md").read_text().split())
     machine = yaml.safe_load((ROOT / "statemachines" / "rescan.asl.yaml").read_text())
@@ -173,7 +173,7 @@ def test_the_concurrency_that_the_page_of_installation_names_is_what_the_stack_m
 
 
 def named() -> dict[str, tuple[str, int]]:
-    """The names that the template gives, and how long each may be."""
+    """The names that the template sets, and their maximum lengths."""
     return {
         logical: (resolved(resource["Properties"][field]), limit)
         for (kind, field), limit in NAMES.items()
@@ -183,13 +183,13 @@ def named() -> dict[str, tuple[str, int]]:
 
 
 @pytest.mark.parametrize("logical", named())
-def test_a_name_is_short_enough_whatever_the_stack_is_called(logical: str) -> None:
+def test_name_is_short_enough_for_the_longest_stack_name(logical: str) -> None:
     name, limit = named()[logical]
 
     assert len(name) <= limit
 
 
-def test_every_name_that_the_template_gives_is_known_here() -> None:
+def test_limit_of_every_name_in_the_template_is_tested() -> None:
     fields = {field for _, field in NAMES} | {"BucketName", "QueueName", "TopicName", "RoleName"}
     given = {
         logical
@@ -201,7 +201,7 @@ def test_every_name_that_the_template_gives_is_known_here() -> None:
     assert given == set(named())
 
 
-def test_the_state_machines_log_group_takes_nothing_of_the_resource_policy() -> None:
+def test_log_group_of_the_state_machine_needs_no_resource_policy() -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html"""
     machine = MOST_BUCKETS.of_type("AWS::Serverless::StateMachine")["RescanStateMachine"]
     [destination] = machine["Logging"]["Destinations"]

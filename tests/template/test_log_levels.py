@@ -1,4 +1,4 @@
-"""Metrics are lines of the functions' logs: no LogLevel that the stack allows may filter them."""
+"""Metrics are lines in the functions' logs: no LogLevel that the stack allows may drop them."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
 
 
 def sent(printed: str, level: str) -> str:
-    """The lines that Lambda sends to CloudWatch Logs; one that names no level counts as INFO.
+    """The lines that Lambda sends to CloudWatch Logs; a line without a level counts as INFO.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
     """
@@ -40,20 +40,20 @@ def level_of(line: str) -> str:
 
 
 def filter_of(log_level: str) -> str:
-    """The level below which Lambda drops the functions' lines, where LogLevel is this."""
+    """The level below which Lambda drops log lines for this LogLevel."""
     configured: str = Stack({"LogLevel": log_level}).deployed_global("LoggingConfig")[
         "ApplicationLogLevel"
     ]
     return configured
 
 
-def test_levels_that_lambda_knows_are_offered() -> None:
+def test_allowed_levels_exist_in_lambda() -> None:
     assert ALLOWED
     assert set(ALLOWED) <= set(LEVELS)
 
 
 @pytest.mark.parametrize("log_level", ALLOWED)
-def test_metrics_survive_lambdas_filter(
+def test_metrics_pass_the_filter_of_every_allowed_level(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str], log_level: str
 ) -> None:
     invoke(load("review_findings"), an_event("scheduled-review"))
@@ -63,10 +63,10 @@ def test_metrics_survive_lambdas_filter(
 
 
 @pytest.mark.parametrize("level", ["WARN", "ERROR", "FATAL"])
-def test_a_level_above_info_would_lose_them(
+def test_level_above_info_would_drop_the_metrics(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str], level: str
 ) -> None:
-    """So it is not offered: Powertools, too, follows Lambda's level and not its own.
+    """So it is not allowed. Powertools also follows Lambda's level instead of its own.
 
     https://docs.aws.amazon.com/powertools/python/latest/core/logger/
     """

@@ -1,4 +1,4 @@
-"""Hub and members: the hub's template is sound, and the members' is one that StackSets take."""
+"""The hub's template is valid, and the members' template can be deployed by StackSets."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def hub() -> dict[str, Any]:
 
 
 def packaged(into: Path, bucket: str = f"{PREFIX}-eu-west-1", **more: Any) -> Path:  # noqa: ANN401
-    """Write the template as `sam package` does: whatever was a folder or file is in the bucket."""
+    """Write the template as `sam package` does: local paths are replaced by keys in a bucket."""
     document = json.loads(json.dumps({**template(), **more}))
     for name, resource in document["Resources"].items():
         for field in set(ARTIFACTS) & set(resource.get("Properties", {})):
@@ -82,11 +82,11 @@ def refs(node: Any) -> set[str]:  # noqa: ANN401 - a template is any JSON
             return set()
 
 
-def test_the_hub_is_sound() -> None:
+def test_hub_template_is_valid() -> None:
     assert not lint(HUB)
 
 
-def test_the_members_template_is_sound_and_has_no_transform(members: Path) -> None:
+def test_members_template_is_valid_and_has_no_transform(members: Path) -> None:
     document = json.loads(members.read_text())
 
     assert "Transform" not in document
@@ -97,7 +97,7 @@ def test_the_members_template_is_sound_and_has_no_transform(members: Path) -> No
     assert members.stat().st_size < 1024 * 1024
 
 
-def test_members_get_the_code_from_a_bucket_of_their_region(members: Path) -> None:
+def test_members_load_the_code_from_a_bucket_in_their_region(members: Path) -> None:
     document = json.loads(members.read_text())
     bucket = {"Fn::Sub": f"{PREFIX}-${{AWS::Region}}"}
     resources = document["Resources"].values()
@@ -112,8 +112,8 @@ def test_members_get_the_code_from_a_bucket_of_their_region(members: Path) -> No
     assert [place.get("S3Bucket") or place["Bucket"] for place in places] == [bucket] * len(places)
 
 
-def test_members_decide_by_their_own_parameters(members: Path) -> None:
-    """None was decided when the template was made."""
+def test_conditions_of_members_use_their_own_parameters(members: Path) -> None:
+    """No condition was evaluated when the template was generated."""
     document = json.loads(members.read_text())
     before = refs({k: template()[k] for k in ("Resources", "Conditions", "Globals", "Rules")})
 
@@ -132,7 +132,7 @@ def test_members_decide_by_their_own_parameters(members: Path) -> None:
         ((str(ROOT / "template.yaml"), PREFIX, "europe"), "europe is no Region"),
     ],
 )
-def test_what_was_not_packaged_is_refused(arguments: tuple[str, ...], message: str) -> None:
+def test_unpackaged_template_is_refused(arguments: tuple[str, ...], message: str) -> None:
     result = run(*arguments)
 
     assert result.returncode == 1
@@ -141,26 +141,26 @@ def test_what_was_not_packaged_is_refused(arguments: tuple[str, ...], message: s
 
 
 @pytest.mark.parametrize("bucket", ["elsewhere", f"{PREFIX}-eu-west-1-2", f"{PREFIX}-mine"])
-def test_another_bucket_is_refused(tmp_path: Path, bucket: str) -> None:
+def test_template_with_another_bucket_is_refused(tmp_path: Path, bucket: str) -> None:
     result = run(str(packaged(tmp_path, bucket)), PREFIX, "eu-west-1")
 
     assert result.returncode == 1
     assert f"s3://{bucket}/" in result.stderr
 
 
-def test_a_prefix_that_other_words_begin_with_changes_nothing_but_the_bucket_of_the_code(
+def test_prefix_that_other_words_start_with_changes_only_the_code_bucket(
     members: Path, tmp_path: Path
 ) -> None:
-    """Stack, topics and the guard's own event source are all called `emr-…`."""
+    """The stack, topics and the guard's event source all have names starting with `emr-`."""
     short = translated(packaged(tmp_path, "emr-eu-west-1"), "emr")
 
     assert '"emr-${AWS::Region}"' in short
     as_before = short.replace('"emr-${AWS::Region}"', f'"{PREFIX}-${{AWS::Region}}"')
-    # SAM puts a hash of where its code is behind a layer's name.
+    # SAM appends a hash of the code's location to a layer's name.
     assert re.sub(LAYER, "", as_before) == re.sub(LAYER, "", members.read_text())
 
 
-def test_a_text_that_reads_like_the_bucket_is_left_as_it_is(tmp_path: Path) -> None:
+def test_text_that_looks_like_the_bucket_is_unchanged(tmp_path: Path) -> None:
     bucket = f"{PREFIX}-eu-west-1"
     outputs = {"Outputs": {"Mentioned": {"Value": bucket}}}
     document = json.loads(translated(packaged(tmp_path, bucket, **outputs)))
@@ -172,7 +172,7 @@ def test_a_text_that_reads_like_the_bucket_is_left_as_it_is(tmp_path: Path) -> N
     ("region", "partition"),
     [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
-def test_roles_name_the_managed_policies_of_the_partition_that_the_members_are_in(
+def test_roles_use_the_managed_policies_of_the_partition(
     tmp_path: Path, region: str, partition: str
 ) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
@@ -184,7 +184,9 @@ def test_roles_name_the_managed_policies_of_the_partition_that_the_members_are_i
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])
-def test_what_sam_adds_to_the_functions_policies_is_documented(tmp_path: Path, region: str) -> None:
+def test_statements_that_sam_adds_to_function_policies_are_documented(
+    tmp_path: Path, region: str
+) -> None:
     """https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html"""
     page = (ROOT / "docs" / "security-model.md").read_text()
     section = page[page.index("### What SAM adds") :]
@@ -216,7 +218,7 @@ def managed_policies(document: dict[str, Any]) -> set[str]:
     }
 
 
-def test_only_members_put_events_and_only_the_guards() -> None:
+def test_only_members_may_put_events_and_only_of_the_guard() -> None:
     [statement] = [hub()["BusPolicy"]["Properties"]["Statement"]]
 
     assert statement["Action"] == "events:PutEvents"
@@ -226,9 +228,7 @@ def test_only_members_put_events_and_only_the_guards() -> None:
     }
 
 
-def test_the_topics_policy_has_no_condition_because_eventbridge_publishes_to_none_that_has() -> (
-    None
-):
+def test_topic_policy_has_no_condition_because_eventbridge_does_not_support_one() -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"""
     targets = hub()["GraveRule"]["Properties"]["Targets"]
     [policy] = [each for each in hub().values() if each["Type"] == "AWS::SNS::TopicPolicy"]
@@ -241,8 +241,8 @@ def test_the_topics_policy_has_no_condition_because_eventbridge_publishes_to_non
     assert "Condition" not in statement
 
 
-def test_the_topics_key_is_bounded_by_what_eventbridge_sends() -> None:
-    """The topic's ARN as encryption context, and no key that names the source.
+def test_topic_key_is_restricted_by_the_encryption_context() -> None:
+    """EventBridge sends the topic's ARN as encryption context, but no condition key for the source.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
@@ -263,8 +263,8 @@ def test_the_topics_key_is_bounded_by_what_eventbridge_sends() -> None:
     assert topic["KmsMasterKeyId"] == {"Ref": "TopicKey"}
 
 
-def test_an_event_that_is_not_delivered_raises_an_alarm_in_every_hub() -> None:
-    """In other Regions, too, where there is no topic of alerts."""
+def test_undelivered_event_raises_an_alarm_in_every_hub() -> None:
+    """Also in Regions without an alerts topic."""
     resources = hub()
     alarm = resources["UndeliveredEventsAlarm"]
     operations = [{"Ref": "OperationsTopic"}]
@@ -291,8 +291,8 @@ def test_an_event_that_is_not_delivered_raises_an_alarm_in_every_hub() -> None:
     assert resources["OperationsTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "TopicKey"}
 
 
-def test_a_hub_can_be_removed_and_one_that_was_never_made_leaves_nothing() -> None:
-    """The archive's managed rule is on the bus, so they are kept together.
+def test_hub_can_be_deleted_and_a_failed_creation_leaves_nothing() -> None:
+    """The archive's managed rule is on the bus, so both are retained together.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive-delete.html
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
@@ -310,7 +310,7 @@ def test_a_hub_can_be_removed_and_one_that_was_never_made_leaves_nothing() -> No
 
 @pytest.mark.parametrize("detail_type", [*FINDING_EVENTS.values(), *ENFORCEMENT_EVENTS.values()])
 @pytest.mark.parametrize("severity", ["LOW", "MEDIUM", "HIGH", "CRITICAL"])
-def test_the_hub_tells_of_what_is_grave(detail_type: str, severity: str) -> None:
+def test_hub_notifies_of_severe_events(detail_type: str, severity: str) -> None:
     event = {
         "source": "emr-log-guard",
         "detail-type": detail_type,
@@ -326,7 +326,7 @@ def test_the_hub_tells_of_what_is_grave(detail_type: str, severity: str) -> None
     assert EventPattern.load(everything).matches_event(event)  # type: ignore[arg-type]
 
 
-def test_no_rule_of_a_members_stack_is_woken_by_its_own_events() -> None:
+def test_events_of_the_guard_trigger_no_rule_of_a_member_stack() -> None:
     for name, resource in template()["Resources"].items():
         if "EventPattern" in resource.get("Properties", {}):
             pattern = resource["Properties"]["EventPattern"]

@@ -46,7 +46,7 @@ READS = {
     "ssm:GetParameter",
     "states:DescribeExecution",
 }
-# What a function may do beyond reading, and to what: every one names its resources.
+# What a function may do beyond reading; each statement is limited to its resources.
 CHANGES = {
     "dynamodb:DeleteItem",
     "dynamodb:PutItem",
@@ -67,7 +67,7 @@ CHANGES = {
     "sqs:ReceiveMessage",
     "sqs:SendMessage",
 }
-# A log key may be anyone's, and log buckets that are not named are all of them.
+# A log key may belong to any account; if no log buckets are listed, every bucket may be one.
 ANYWHERE = {
     "kms:DescribeKey",
     "kms:GetKeyRotationStatus",
@@ -77,7 +77,7 @@ ANYWHERE = {
     "s3:ListBucket",
     "s3:ListBucketVersions",
 }
-# What EMR lets nobody limit to some clusters, and DynamoDB to some streams.
+# Actions that EMR does not support limiting to clusters, or DynamoDB to streams.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticmapreduce.html
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
 UNLIMITED = {"elasticmapreduce:ListClusters", "dynamodb:ListStreams"}
@@ -93,7 +93,7 @@ UNLIMITED = {"elasticmapreduce:ListClusters", "dynamodb:ListStreams"}
         ({"EnforcementAllowed": "true", "TerminationProtection": "override"}, LETHAL),
     ],
 )
-def test_a_stack_can_end_clusters_only_as_far_as_it_was_told_to(
+def test_stack_may_terminate_clusters_only_as_its_parameters_allow(
     parameters: dict[str, str], lethal: set[str]
 ) -> None:
     stack = Stack(parameters)
@@ -104,7 +104,7 @@ def test_a_stack_can_end_clusters_only_as_far_as_it_was_told_to(
 
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - {"EnforceFunction"}))
-def test_only_enforce_ends_clusters(function: str) -> None:
+def test_only_enforce_may_terminate_clusters(function: str) -> None:
     assert not WHOLE.actions(function) & LETHAL
 
 
@@ -117,7 +117,7 @@ def test_only_enforce_ends_clusters(function: str) -> None:
         "ScanShardFunction",
     ],
 )
-def test_a_check_can_ask_for_an_end_only_where_that_is_allowed(function: str) -> None:
+def test_check_may_request_termination_only_if_enforcement_is_allowed(function: str) -> None:
     url = "ENFORCEMENT_QUEUE_URL"
 
     assert "sqs:SendMessage" in WHOLE.actions(function)
@@ -127,13 +127,13 @@ def test_a_check_can_ask_for_an_end_only_where_that_is_allowed(function: str) ->
 
 
 @pytest.mark.parametrize("stack", [Stack(), WHOLE], ids=["default", "everything"])
-def test_every_action_is_named_and_known(stack: Stack) -> None:
+def test_every_action_is_listed_here(stack: Stack) -> None:
     for function in stack.functions:
         assert stack.actions(function) <= READS | CHANGES
 
 
 @pytest.mark.parametrize("stack", [Stack(), WHOLE], ids=["default", "everything"])
-def test_only_reads_reach_beyond_this_account(stack: Stack) -> None:
+def test_only_read_actions_apply_beyond_this_account(stack: Stack) -> None:
     for function in stack.functions:
         for statement in stack.statements(function):
             for resource in statement["Resource"]:
@@ -143,7 +143,7 @@ def test_only_reads_reach_beyond_this_account(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("function", WHOLE.functions)
-def test_every_statement_allows_and_says_what_for(function: str) -> None:
+def test_every_statement_allows_and_has_a_unique_sid(function: str) -> None:
     statements = list(WHOLE.statements(function))
 
     assert all(statement["Effect"] == "Allow" for statement in statements)
@@ -151,8 +151,8 @@ def test_every_statement_allows_and_says_what_for(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", WHOLE.functions)
-def test_no_function_gets_more_from_sam_than_it_asks_for(function: str) -> None:
-    """An event of type SQS would attach a policy that takes from every queue of the account."""
+def test_sam_adds_no_permissions_through_events(function: str) -> None:
+    """An event of type SQS would attach a policy to receive from every queue of the account."""
     events = WHOLE.functions[function].get("Events", {}).values()
 
     assert {event["Type"] for event in events} <= {"SNS"}
@@ -166,7 +166,7 @@ def test_no_function_gets_more_from_sam_than_it_asks_for(function: str) -> None:
         ("ScanShardFunction", {"ReadTheHeadOfLogObjects", "ListLogObjects"}),
     ],
 )
-def test_named_buckets_are_all_that_is_read(function: str, statements: set[str]) -> None:
+def test_only_listed_log_buckets_are_readable(function: str, statements: set[str]) -> None:
     resources = [
         resource
         for statement in WHOLE.statements(function)
@@ -180,7 +180,7 @@ def test_named_buckets_are_all_that_is_read(function: str, statements: set[str])
 
 
 @pytest.mark.parametrize("buckets", ["", "amzn-s3-demo-emr-logs"])
-def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
+def test_functions_know_which_log_buckets_are_readable(buckets: str) -> None:
     stack = Stack({"LogBuckets": buckets})
 
     for function in ("CheckClusterFunction", "PlanRescanFunction", "ScanShardFunction"):
@@ -214,7 +214,7 @@ def test_a_check_is_told_which_buckets_are_read(buckets: str) -> None:
         ),
     ],
 )
-def test_a_queue_takes_messages_from_its_sources_only(
+def test_queue_accepts_messages_only_from_its_sources(
     queue: str, sources: list[dict[str, object]]
 ) -> None:
     (policy,) = [
@@ -231,7 +231,7 @@ def test_a_queue_takes_messages_from_its_sources_only(
     assert all(statement["Action"] == "sqs:SendMessage" for statement in policy)
 
 
-def test_every_topic_refuses_what_comes_unencrypted() -> None:
+def test_every_topic_denies_unencrypted_requests() -> None:
     policies = WHOLE.of_type("AWS::SNS::TopicPolicy").values()
     denied = [
         policy["Topics"]
@@ -244,7 +244,7 @@ def test_every_topic_refuses_what_comes_unencrypted() -> None:
     assert denied == [[{"Ref": name}] for name in WHOLE.of_type("AWS::SNS::Topic")]
 
 
-def test_a_rescan_may_run_its_own_tasks_and_executions_and_no_others() -> None:
+def test_rescan_role_may_run_only_its_own_tasks_and_executions() -> None:
     [policy] = WHOLE.of_type("AWS::IAM::Role")["RescanRole"]["Policies"]
     allowed = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
 
@@ -260,11 +260,11 @@ def test_a_rescan_may_run_its_own_tasks_and_executions_and_no_others() -> None:
             assert f":{name}" in resource["Fn::Sub"][0]
             assert resource["Fn::Sub"][1] == places
     everywhere = {name for name, each in allowed.items() if each["Resource"] == "*"}
-    assert everywhere == {"WriteItsOwnLog", "Trace"}  # AWS lets nobody limit these
+    assert everywhere == {"WriteItsOwnLog", "Trace"}  # AWS does not support limiting these
     assert not {action for each in allowed.values() for action in each["Action"]} & LETHAL
 
 
-def test_what_schedules_rescans_may_do_nothing_else() -> None:
+def test_role_of_the_rescan_schedules_may_only_start_rescans() -> None:
     [policy] = WHOLE.of_type("AWS::IAM::Role")["RescanSchedulesRole"]["Policies"]
 
     assert [
@@ -278,7 +278,7 @@ def test_what_schedules_rescans_may_do_nothing_else() -> None:
 PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
 SERVICES: set[str] = run_path(str(ROOT / "layers" / "dependencies" / "build.py"))["SERVICES"]
 PREFIXES = {"emr": "elasticmapreduce", "stepfunctions": "states"}
-# Where an operation's name is not its action's.
+# Operations whose IAM action has a different name.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 ACTIONS = {
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
@@ -287,27 +287,27 @@ ACTIONS = {
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
 }
-# Asked of IAM for a function, though no adapter calls it.
+# Required of a function's role, although no adapter calls them.
 BY_AWS = {
-    "dynamodb:DescribeStream",  # Lambda polls the stream, and the queues
+    "dynamodb:DescribeStream",  # Lambda polls the stream and the queues
     "dynamodb:GetRecords",
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
-    "iam:PassRole",  # to the schedule
+    "iam:PassRole",  # for the schedule's role
     "kms:Decrypt",  # for queues, topics, the table and buckets
     "kms:GenerateDataKey",
     "s3:GetObjectVersion",  # HeadObject and GetObject with a version
     "secretsmanager:GetSecretValue",  # by Powertools' get_secret
 }
 BY_COMMAND = {"ssm:PutParameter"}
-"""Called by an adapter that functions share with the command, which stores policies."""
+"""Called by an adapter that the functions share with the command, which stores policies."""
 
 
 def wired_adapters() -> set[Path]:
-    """The adapters that the functions' wiring imports, itself or through others."""
+    """The adapters that the functions' wiring imports, directly or indirectly."""
     found: set[Path] = set()
     ahead = list((PACKAGE / "bootstrap").glob("*.py"))
     while ahead:
@@ -327,7 +327,7 @@ def wired_adapters() -> set[Path]:
 
 
 def names_in(modules: Iterable[Path]) -> set[str]:
-    """What could be the name of a client's method: attributes, and what paginators are asked."""
+    """Possible names of client methods: attributes, and the arguments of paginators."""
     names = set()
     for module in modules:
         for node in ast.walk(ast.parse(module.read_text())):
@@ -343,7 +343,7 @@ def names_in(modules: Iterable[Path]) -> set[str]:
     return names
 
 
-def test_the_functions_may_do_what_their_adapters_call_and_no_more() -> None:
+def test_functions_may_do_exactly_what_their_adapters_call() -> None:
     names = names_in(wired_adapters())
     assert "get_waiter" not in names, "what a waiter calls is not seen here"
     called = {

@@ -1,4 +1,4 @@
-"""The re-scan's state machine: every shard is looked at, whatever becomes of the others."""
+"""The re-scan's state machine: every shard is scanned, even if others fail."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ SCAN_SECONDS: int = WHOLE.functions["ScanShardFunction"]["Timeout"]
 TASKS = {name: each for name, each in (STATES | CHILD).items() if each["Type"] == "Task"}
 
 
-def test_every_substitution_is_given_and_used() -> None:
+def test_every_substitution_is_defined_and_used() -> None:
     text = (ROOT / "statemachines" / "rescan.asl.yaml").read_text()
     machine = WHOLE.of_type("AWS::Serverless::StateMachine")["RescanStateMachine"]
 
@@ -30,7 +30,7 @@ def test_every_substitution_is_given_and_used() -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_is_tried_again_and_given_longer_than_its_function(name: str) -> None:
+def test_task_is_retried_and_its_timeout_exceeds_that_of_its_function(name: str) -> None:
     task = TASKS[name]
     function = WHOLE.functions[re.sub(r"\$\{(\w+)Arn\}", r"\1", task["Resource"])]
 
@@ -40,10 +40,10 @@ def test_a_task_is_tried_again_and_given_longer_than_its_function(name: str) -> 
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_that_lambda_has_no_concurrency_for_waits_and_uses_up_no_other_retry(
+def test_task_without_lambda_concurrency_waits_and_uses_no_other_retry(
     name: str,
 ) -> None:
-    """Twenty shards on the ten concurrent executions that a new account may have.
+    """Twenty shards run on the ten concurrent executions that a new account may have.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -60,20 +60,20 @@ def test_a_task_that_lambda_has_no_concurrency_for_waits_and_uses_up_no_other_re
 
     assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     assert throttled["JitterStrategy"] == "FULL"
-    # Longer than a shard takes, several times over: half of it, on average, for the jitter.
+    # Several times longer than a shard takes; half of it, because of the jitter's average.
     assert sum(waits) / 2 > 6 * SCAN_SECONDS
     assert sum(waits) < DEFINITION["TimeoutSeconds"] / 4
-    assert list(retriers)[-1] == "States.ALL"  # the first retrier that fits is taken
+    assert list(retriers)[-1] == "States.ALL"  # the first retrier that matches is used
 
 
-def test_shards_are_read_from_the_bucket_and_run_apart() -> None:
+def test_shards_are_read_from_the_bucket_and_run_as_a_distributed_map() -> None:
     assert SCAN["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert SCAN["ItemReader"]["Parameters"]["Bucket"] == "${ReportsBucketName}"
     assert "ItemBatcher" not in SCAN
     assert SCAN["MaxConcurrency"] > 0
 
 
-def test_a_failed_shard_stops_no_other_and_is_written_down() -> None:
+def test_failed_shard_stops_no_other_and_is_recorded() -> None:
     assert SCAN["ToleratedFailurePercentage"] == 100
     [catch] = CHILD["ScanShard"]["Catch"]
     assert catch == {
@@ -83,21 +83,21 @@ def test_a_failed_shard_stops_no_other_and_is_written_down() -> None:
     }
 
 
-def test_what_the_shards_came_to_is_not_carried_from_state_to_state() -> None:
-    """A state takes 256 KiB: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+def test_results_of_shards_are_not_passed_between_states() -> None:
+    """A state may hold 256 KiB: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
     assert SCAN["ResultPath"] is None
     assert SCAN["ResultWriter"]["Parameters"]["Bucket"] == "${ReportsBucketName}"
     assert CHILD["Done"]["Result"] == {}
 
 
-def test_without_shards_there_is_nothing_to_map() -> None:
+def test_without_shards_the_map_is_skipped() -> None:
     choice = STATES["AnythingToLookAt"]
 
     assert choice["Default"] == "Finish"
     assert {each["Next"] for each in choice["Choices"]} == {"AnotherOneRuns", "Scan"}
 
 
-def test_every_state_is_reached_and_leads_on() -> None:
+def test_every_state_is_reachable_and_has_a_successor_or_ends() -> None:
     for states, start in ((STATES, "Plan"), (CHILD, "ScanShard")):
         reached, left = set(), [start]
         while left:

@@ -15,10 +15,10 @@ WHOLE = Stack(EVERYTHING)
 DEFAULT = Stack()
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 TASKS = {"PlanRescanFunction", "ScanShardFunction", "FinishRescanFunction"}
-"""The functions that the state machine invokes: it tries again, and tells what failed."""
+"""The functions that the state machine invokes, retries, and records failures of."""
 
 
-def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
+def test_default_parameters_deploy_monitoring_and_alerts_only() -> None:
     assert set(DEFAULT.functions) == {
         "CheckClusterFunction",
         "CheckKeyFunction",
@@ -41,17 +41,17 @@ def test_without_parameters_the_stack_watches_and_alerts_and_no_more() -> None:
         ({"SecurityHub": "true"}, "ImportFindingsFunction"),
     ],
 )
-def test_a_parameter_adds_a_function(parameters: dict[str, str], function: str) -> None:
+def test_parameter_adds_a_function(parameters: dict[str, str], function: str) -> None:
     assert set(Stack(parameters).functions) - set(DEFAULT.functions) == {function}
 
 
-def test_nothing_refers_to_a_resource_that_is_not_there() -> None:
+def test_no_reference_to_an_absent_resource() -> None:
     for stack in (DEFAULT, WHOLE, *(Stack({name: value}) for name, value in EVERYTHING.items())):
         known = {*stack.resources, *stack.parameters}
         assert {name for name in referred(stack.resources) if "::" not in name} <= known
 
 
-def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
+def test_command_knows_the_logical_ids_of_functions_and_queues() -> None:
     functions = {
         replay.CHECK_CLUSTER,
         replay.CHECK_KEY,
@@ -70,7 +70,7 @@ def test_the_command_knows_its_functions_and_queues_by_their_names() -> None:
     assert template()["Outputs"]["DeadLetterQueueUrl"]["Value"] == {"Ref": replay.DEAD_LETTER_QUEUE}
 
 
-def test_the_enforce_mode_needs_a_stack_that_allows_it() -> None:
+def test_enforce_mode_requires_enforcement_allowed() -> None:
     rule = template()["Rules"]["EnforceModeMayTerminate"]
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Mode"}, "enforce"]}
@@ -79,7 +79,7 @@ def test_the_enforce_mode_needs_a_stack_that_allows_it() -> None:
     ]
 
 
-def test_every_parameter_is_in_a_group_and_says_what_it_is() -> None:
+def test_every_parameter_is_in_a_group_and_has_a_description() -> None:
     groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     grouped = [name for group in groups for name in group["Parameters"]]
 
@@ -87,7 +87,7 @@ def test_every_parameter_is_in_a_group_and_says_what_it_is() -> None:
     assert all(parameter["Description"] for parameter in template()["Parameters"].values())
 
 
-def test_functions_run_on_the_runtime_that_is_developed_for() -> None:
+def test_functions_run_on_the_python_version_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     function = template()["Globals"]["Function"]
 
@@ -100,7 +100,7 @@ def test_functions_run_on_the_runtime_that_is_developed_for() -> None:
 
 
 @pytest.mark.parametrize("function", WHOLE.functions)
-def test_a_function_has_its_code_and_its_name(function: str) -> None:
+def test_function_has_its_code_and_its_name(function: str) -> None:
     properties = WHOLE.functions[function]
     folder = ROOT / properties["CodeUri"]
 
@@ -110,7 +110,7 @@ def test_a_function_has_its_code_and_its_name(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", WHOLE.functions)
-def test_a_function_logs_to_a_group_with_an_end(function: str) -> None:
+def test_functions_log_to_a_group_with_a_retention(function: str) -> None:
     assert "LoggingConfig" not in WHOLE.functions[function]
     group = WHOLE.deployed_global("LoggingConfig")["LogGroup"]["Ref"]
 
@@ -118,8 +118,8 @@ def test_a_function_logs_to_a_group_with_an_end(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - TASKS))
-def test_what_a_function_cannot_do_is_kept(function: str) -> None:
-    """By its queue's redrive, or by the destination of what its stream or SNS could not deliver."""
+def test_failed_events_of_a_function_go_to_the_dead_letter_queue(function: str) -> None:
+    """By its queue's redrive policy, or by the failure destination of its stream or invocations."""
     queues = WHOLE.of_type("AWS::SQS::Queue")
     mappings = [
         mapping
@@ -150,7 +150,9 @@ def test_what_a_function_cannot_do_is_kept(function: str) -> None:
         ("EnforcementQueue", "ApproximateAgeOfOldestMessage"),
     ],
 )
-def test_people_are_told_when_a_queue_is_in_trouble(queue: str, metric: str) -> None:
+def test_dead_letters_and_messages_that_wait_too_long_raise_an_alarm(
+    queue: str, metric: str
+) -> None:
     (alarm,) = alarms(metric, "QueueName", {"Fn::GetAtt": [queue, "QueueName"]})
 
     assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
@@ -179,14 +181,14 @@ def test_every_schedule_has_a_dead_letter_queue() -> None:
         (["RescanSchedule", "DeepRescanSchedule"], set()),
     ],
 )
-def test_rescans_can_be_left_to_people(off: list[str], left: set[str]) -> None:
+def test_rescan_schedules_can_be_disabled(off: list[str], left: set[str]) -> None:
     stack = Stack(dict.fromkeys(off, ""))
 
     assert {"DailyRescan", "DeepRescan", "RescanSchedulesRole"} & set(stack.resources) == left
     assert "RescanStateMachine" in stack.resources
 
 
-def test_the_reports_are_encrypted_private_kept_and_not_for_ever() -> None:
+def test_reports_are_encrypted_private_versioned_and_expire() -> None:
     bucket = WHOLE.of_type("AWS::S3::Bucket")["ReportsBucket"]
     [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
 
@@ -198,14 +200,14 @@ def test_the_reports_are_encrypted_private_kept_and_not_for_ever() -> None:
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     rules = {each.get("Prefix"): each for each in bucket["LifecycleConfiguration"]["Rules"]}
-    assert set(rules) == {"rescans/", "map-runs/", None}  # `memory/` is kept
+    assert set(rules) == {"rescans/", "map-runs/", None}  # `memory/` does not expire
     [policy] = WHOLE.of_type("AWS::S3::BucketPolicy").values()
     [deny] = policy["PolicyDocument"]["Statement"]
     assert (deny["Effect"], deny["Action"]) == ("Deny", "s3:*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> None:
+def test_every_queue_is_encrypted_and_redrives_to_the_dead_letter_queue() -> None:
     queues = WHOLE.of_type("AWS::SQS::Queue")
 
     assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
@@ -215,7 +217,7 @@ def test_every_queue_is_encrypted_and_gives_up_into_the_dead_letter_queue() -> N
     assert queues["DeadLetterQueue"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_people_are_told_when_a_webhook_is_of_no_use() -> None:
+def test_unusable_webhook_raises_an_alarm() -> None:
     (alarm,) = alarms("WebhooksUnusable", "service", "emr-log-guard")
 
     variables = WHOLE.variables("NotifySlackFunction")
@@ -230,7 +232,7 @@ def test_people_are_told_when_a_webhook_is_of_no_use() -> None:
     assert "docs/runbooks/slack.md" in alarm["AlarmDescription"]
 
 
-def test_the_secrets_that_may_be_read_are_those_that_a_policy_may_name() -> None:
+def test_readable_secrets_are_those_that_a_policy_may_name() -> None:
     (statement,) = [
         each
         for each in WHOLE.statements("NotifySlackFunction")
@@ -241,7 +243,7 @@ def test_the_secrets_that_may_be_read_are_those_that_a_policy_may_name() -> None
     assert resource["Fn::Sub"].endswith(f":secret:{WEBHOOK_SECRETS}*")
 
 
-def test_a_queue_hides_a_message_for_six_times_its_functions_timeout() -> None:
+def test_visibility_timeout_is_six_times_the_function_timeout() -> None:
     mappings = WHOLE.of_type("AWS::Lambda::EventSourceMapping")
     for mapping in (each for name, each in mappings.items() if name != "ImportFindingsMapping"):
         queue = WHOLE.resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
@@ -252,7 +254,9 @@ def test_a_queue_hides_a_message_for_six_times_its_functions_timeout() -> None:
 
 
 @pytest.mark.parametrize("name", ["CheckCluster", "CheckLogObjects", "Enforce"])
-def test_a_claim_to_tell_outlives_its_function_and_not_lambdas_last_retry(name: str) -> None:
+def test_lease_on_an_alert_is_longer_than_the_function_timeout_and_shorter_than_the_last_retry(
+    name: str,
+) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html."""
     last_retry = timedelta(minutes=3)
     function = template()["Globals"]["Function"] | WHOLE.functions[f"{name}Function"]
@@ -260,7 +264,7 @@ def test_a_claim_to_tell_outlives_its_function_and_not_lambdas_last_retry(name: 
     assert timedelta(seconds=function["Timeout"]) < CLAIM < last_retry
 
 
-def test_security_hub_hears_of_findings_alone_and_as_long_as_it_cannot_be_spoken_to() -> None:
+def test_security_hub_import_reads_findings_only_and_retries_for_six_hours() -> None:
     mapping = WHOLE.of_type("AWS::Lambda::EventSourceMapping")["ImportFindingsMapping"]
     [pattern] = [json.loads(each["Pattern"]) for each in mapping["FilterCriteria"]["Filters"]]
 
@@ -273,7 +277,7 @@ def test_security_hub_hears_of_findings_alone_and_as_long_as_it_cannot_be_spoken
     assert alarm["AlarmActions"] == [{"Ref": "OperationsTopic"}]
 
 
-def test_without_security_hub_there_is_no_stream_and_nobody_to_ask() -> None:
+def test_without_security_hub_there_is_no_stream_and_no_permission() -> None:
     stack = Stack(EVERYTHING | {"SecurityHub": "false"})
 
     assert "StreamSpecification" not in stack.of_type("AWS::DynamoDB::Table")["FindingsTable"]
@@ -287,7 +291,7 @@ def test_without_security_hub_there_is_no_stream_and_nobody_to_ask() -> None:
 
 
 @pytest.mark.parametrize("bus", [None, EVERYTHING["EventBusArn"]])
-def test_events_go_to_the_bus_that_was_named_or_to_the_accounts_own(bus: str | None) -> None:
+def test_events_go_to_the_named_bus_or_else_to_the_default_bus(bus: str | None) -> None:
     stack = Stack({"EventBusArn": bus} if bus else {})
     default = {
         "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
@@ -299,20 +303,20 @@ def test_events_go_to_the_bus_that_was_named_or_to_the_accounts_own(bus: str | N
     assert statement["Resource"] == [bus or default]
 
 
-def test_emit_events_is_woken_for_what_becomes_an_event_and_for_nothing_else() -> None:
+def test_emit_events_receives_only_alerts_that_become_events() -> None:
     event = DEFAULT.functions["EmitEventsFunction"]["Events"]["Alert"]["Properties"]
 
     assert event["FilterPolicy"] == {"kind": [*FINDING_EVENTS, *ENFORCEMENT_EVENTS]}
     assert event["RedrivePolicy"] == {"deadLetterTargetArn": DEAD_LETTERS}
 
 
-def test_every_topic_is_encrypted_with_the_stacks_own_key() -> None:
+def test_every_topic_is_encrypted_with_the_stack_key() -> None:
     for topic in WHOLE.of_type("AWS::SNS::Topic").values():
         assert topic["KmsMasterKeyId"] == {"Ref": "AlertsKey"}
     assert WHOLE.of_type("AWS::KMS::Key")["AlertsKey"]["EnableKeyRotation"] is True
 
 
-def test_the_ledger_survives_mistakes_and_forgets_what_is_over() -> None:
+def test_findings_table_has_backups_and_expires_items() -> None:
     table = WHOLE.of_type("AWS::DynamoDB::Table")["FindingsTable"]
 
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -320,8 +324,8 @@ def test_the_ledger_survives_mistakes_and_forgets_what_is_over() -> None:
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
 
 
-def test_evidence_outlives_the_stack_but_not_a_stack_that_was_never_made() -> None:
-    """Else each first deployment that fails leaves a table, a bucket and a key behind.
+def test_evidence_is_retained_except_after_a_failed_creation() -> None:
+    """Otherwise each failed first deployment would leave a table, a bucket and a key behind.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     """
@@ -336,7 +340,7 @@ def test_evidence_outlives_the_stack_but_not_a_stack_that_was_never_made() -> No
     )
 
 
-def test_the_outputs_are_those_that_other_tools_read() -> None:
+def test_outputs_are_those_that_other_tools_read() -> None:
     assert set(template()["Outputs"]) == {
         "AlertsTopicArn",
         "AmazonQTopicArn",

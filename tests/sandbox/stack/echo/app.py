@@ -1,4 +1,4 @@
-"""Writes down what arrives, and says what it may not do."""
+"""Records each event, and reports which calls its role does not allow."""
 
 import json
 import os
@@ -14,7 +14,7 @@ TABLE = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Keep every event under an id that a test can look for."""
+    """Store every event under an id that a test can query."""
     for record in event.get("Records", [{"body": json.dumps(event)}]):
         detail = json.loads(record["body"]).get("detail", {})
         kept = detail.get("clusterId") or detail.get("object", {}).get("key")
