@@ -1,1 +1,1 @@
-"""Side by side with Cloud Custodian, against the same emulated account: `make bench`."""
+"""Benchmarks beside Cloud Custodian, in the same emulated account: `make bench`."""

@@ -1,4 +1,4 @@
-"""Measure everything and write docs/benchmarks.md, or print some of it.
+"""Run all benchmarks and write docs/benchmarks.md, or run some and print their results.
 
 `python -m benchmarks [--rounds N] [NAME ...]`
 """
@@ -20,11 +20,11 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the requested benchmarks."""
     parser = ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
+    parser.add_argument("--rounds", type=int, default=5, help="how often to measure each")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="what to measure; all of it if none"
+        "names", nargs="*", metavar="NAME", help="the benchmarks to run; default: all"
     )
     asked = parser.parse_args()
     rounds: int = asked.rounds
@@ -45,20 +45,20 @@ def main() -> None:
     names = [*alone, *beside_the_stack]
     if unknown := set(asked.names) - set(names):
         parser.error(
-            f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(names)}"
+            f"no such benchmark: {', '.join(sorted(unknown))}; choose from {', '.join(names)}"
         )
     chosen = asked.names or names
-    sections = [_told(alone[name]()) for name in chosen if name in alone]
+    sections = [_printed(alone[name]()) for name in chosen if name in alone]
     if any(name in beside_the_stack for name in chosen):
         with deployed() as stack:
             sections += [
-                _told(beside_the_stack[name](stack)) for name in chosen if name in beside_the_stack
+                _printed(beside_the_stack[name](stack)) for name in chosen if name in beside_the_stack
             ]
     if not asked.names:
         PAGE.write_text(page(sections))
 
 
-def _told(section: Section) -> Section:
+def _printed(section: Section) -> Section:
     sys.stdout.write(f"{section}\n\n")
     sys.stdout.flush()
     return section

@@ -1,4 +1,4 @@
-"""`audit` side by side with Cloud Custodian, and under EMR's quotas."""
+"""`audit` beside Cloud Custodian, and under EMR's quotas."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,23 +25,23 @@ from sandbox import Sandbox
 from sandbox.estate import LOG_BUCKET
 
 BURST = 10
-"""DescribeCluster calls that EMR answers at once; then it is one a second."""
+"""EMR allows a burst of so many DescribeCluster calls, then one call per second."""
 UNDER_QUOTAS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """All runs of one contestant, which found the same each time."""
+    """All runs of one contestant, with the same result each time."""
 
     found: list[Found]
 
     @property
     def runs(self) -> Runs:
-        """Time and memory."""
+        """The time and memory of the runs."""
         return Runs([each.run for each in self.found])
 
     def cells(self) -> list[str]:
-        """Say them in a table's words."""
+        """The cells of a table row."""
         last = self.found[-1]
         return [
             self.runs.spread,
@@ -53,13 +53,13 @@ class Side:
 
 @contextmanager
 def account(**settings: float | bool) -> Iterator[Ground]:
-    """Have an account, and a folder for what is run against it."""
+    """Start an account, and create a folder for the runs."""
     with Sandbox.start(**settings) as started, TemporaryDirectory() as folder:  # type: ignore[arg-type]
         yield Ground(started, Path(folder))
 
 
 def in_turn(rounds: int, *contestants: Callable[[], Found]) -> list[Side]:
-    """Run each once without counting it, and then all in turn."""
+    """Run each contestant once as a warm-up, then all of them in turn."""
     for contestant in contestants:
         contestant()
     found: list[list[Found]] = [[] for _ in contestants]
@@ -70,7 +70,7 @@ def in_turn(rounds: int, *contestants: Callable[[], Found]) -> list[Side]:
 
 
 def clusters(rounds: int) -> Section:
-    """Clusters, whose keys alone Custodian can tell."""
+    """Clusters: Custodian evaluates only whether they have a key."""
     rows = []
     for number, latency, is_recorded in (
         (200, 50, False),
@@ -111,12 +111,12 @@ def clusters(rounds: int) -> Section:
 
 
 def _of_the_account(rounds: int, ground: Ground) -> list[Side]:
-    """Have the account itself answer."""
+    """Measure against the account itself."""
     return in_turn(rounds, *_cluster_audits(ground))
 
 
 def _of_recorded_answers(rounds: int, ground: Ground) -> list[Side]:
-    """Have the account answer each question once, stop it, and have a plain server answer."""
+    """Record the account's responses, stop the account, and measure against a plain server."""
     with recorded(ground.account.endpoint) as server:
         contestants = _cluster_audits(replace(ground, everything=server))
         for contestant in contestants:
@@ -126,7 +126,7 @@ def _of_recorded_answers(rounds: int, ground: Ground) -> list[Side]:
 
 
 def _cluster_audits(ground: Ground) -> tuple[Callable[[], Found], ...]:
-    """Give audit with comparable rules, with all rules, and Custodian."""
+    """Return audit with comparable rules, audit with all rules, and Custodian."""
     return (
         lambda: guard(ground, rules=FAIR_RULES),
         lambda: guard(ground),
@@ -135,7 +135,7 @@ def _cluster_audits(ground: Ground) -> tuple[Callable[[], Found], ...]:
 
 
 def log_objects(rounds: int) -> Section:
-    """Log objects, of which Custodian does not know whose logs they are."""
+    """Log objects: Custodian does not know which cluster they belong to."""
     rows = []
     for latency in (0, 50):
         with account() as ground:
@@ -169,7 +169,7 @@ def log_objects(rounds: int) -> Section:
 
 
 def quotas() -> Section:
-    """The whole command in an account that throttles."""
+    """The complete command in an account that throttles."""
     with account(emr_quotas=True) as ground:
         bad = seed_clusters(ground.account, UNDER_QUOTAS)
         found = guard(ground, rules=FAIR_RULES)
@@ -194,17 +194,16 @@ def quotas() -> Section:
 
 
 def demand(side: Side, bad: int) -> None:
-    """Let only those results count that are right.
+    """Require correct results.
 
     Raises:
-        WrongResultError: A run found something else than there is, or could not tell.
-
+        WrongResultError: A run's findings are wrong or incomplete.
     """
     if wrong := {each.bad for each in side.found} - {bad}:
-        message = f"audit found {wrong}, and {bad} are wrong"
+        message = f"audit found {wrong} non-compliant, but {bad} are"
         raise WrongResultError(message)
     if unread := max(each.unread for each in side.found):
-        message = f"audit could not tell of {unread}"
+        message = f"audit could not read {unread}"
         raise WrongResultError(message)
 
 

@@ -1,4 +1,4 @@
-"""The two that are compared, each started as its users start it."""
+"""The two contestants, each started as its users start it."""
 
 import json
 import os
@@ -13,44 +13,44 @@ from sandbox.estate import LOG_BUCKET
 from sandbox.running import Sandbox
 
 FAIR_RULES = tuple(f"EMRLOG-00{number}" for number in range(1, 7))
-"""They need nothing but DescribeCluster and DescribeKey: what Custodian can be compared with."""
+"""Rules that need only DescribeCluster and DescribeKey: Custodian can be compared with these."""
 
 
 class WrongResultError(Exception):
-    """A run that is not worth its time: it failed, or found something else than there is."""
+    """A run failed, or its findings are wrong, so its time does not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run, what it found, and what it asked AWS."""
+    """A run, its findings, and its calls to AWS."""
 
     run: Run
     bad: int
-    """Clusters, or log objects, that it calls non-compliant."""
+    """The number of clusters or log objects found non-compliant."""
     calls: Mapping[str, int]
     unread: int = 0
-    """Clusters, and places, of which it could not tell."""
+    """The number of clusters, and of accounts and Regions, that could not be read."""
 
     @property
     def requests(self) -> int:
-        """All requests to AWS."""
+        """The number of requests to AWS."""
         return sum(self.calls.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a run takes place: an account, a folder, and perhaps other servers."""
+    """What a run uses: an account, a folder, and optionally other servers."""
 
     account: Sandbox
     folder: Path
     s3: str | None = None
-    """The server for S3; None for the account itself."""
+    """The server for S3; None uses the account."""
     everything: str | None = None
-    """The server for all that has none of its own; None for the account itself."""
+    """The server for all other services; None uses the account."""
 
 
 def environment(ground: Ground) -> dict[str, str]:
-    """Only the account's own settings, and compiled modules are kept from the first run on."""
+    """The account's settings only; bytecode is kept from the first run on."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
     return (
         kept
@@ -101,11 +101,11 @@ CLUSTERS = {
     "resource": "aws.emr",
     "filters": [{"LogEncryptionKmsKeyId": "absent"}],
 }
-"""Clusters without a log key: what Custodian's filters can say of one."""
+"""Clusters without a log key, as far as Custodian's filters can express that."""
 
 
 def objects_policy(key_id: str) -> dict[str, object]:
-    """Log objects that are not under one key: Custodian does not know whose logs they are."""
+    """Log objects not encrypted with this key: Custodian does not know whose logs they are."""
     return {
         "name": "objects",
         "resource": "aws.s3",
@@ -117,7 +117,7 @@ def objects_policy(key_id: str) -> dict[str, object]:
 
 
 def custodian(ground: Ground, policy: Mapping[str, object]) -> Found:
-    """Run `custodian run` with one policy, without its cache."""
+    """Run `custodian run` with one policy and without its cache."""
     file = ground.folder / "custodian.json"
     file.write_text(json.dumps({"policies": [policy]}))
     output = ground.folder / "custodian"
@@ -128,6 +128,6 @@ def custodian(ground: Ground, policy: Mapping[str, object]) -> Found:
     if run.status:
         raise WrongResultError(run.stderr)
     metadata = json.loads((results / "metadata.json").read_text())
-    told = re.search(r"EncryptExtant Complete keys:\d+ remediated:(\d+)", run.stderr)
-    bad = int(told[1]) if told else len(json.loads((results / "resources.json").read_text()))
+    found = re.search(r"EncryptExtant Complete keys:\d+ remediated:(\d+)", run.stderr)
+    bad = int(found[1]) if found else len(json.loads((results / "resources.json").read_text()))
     return Found(run, bad, metadata["api-stats"])

@@ -1,4 +1,4 @@
-"""What the functions cost: a cold start beside its floor, a warm event, a layer's size."""
+"""The cost of the functions: cold starts, imports, warm events, and the layers' sizes."""
 
 import json
 import re
@@ -21,27 +21,27 @@ from tests.slack import slack_webhook
 
 EVENTS = ROOT / "events"
 FLOOR = "floor"
-"""What a cold start is compared with, which is the same for each function."""
+"""The baseline of cold starts, which is the same for each function."""
 LEAST = 0.002
-"""Seconds from which on a package is worth a line of its own."""
+"""The minimum time, in seconds, for a package to get its own row."""
 _IMPORT = re.compile(r"import time:\s*(\d+) \|\s*\d+ \|\s*([\w.]+)")
 
 
 def names() -> list[str]:
-    """Name the functions as they were built."""
+    """The names of the functions in the built template."""
     return sorted(folder.name for folder in BUILT.parent.glob("*Function"))
 
 
 def cold_starts(stack: Stack, rounds: int) -> Section:
-    """Import and initialise each function, in turn with the floor."""
+    """Import and initialise each function, in turn with the baseline."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     whole: defaultdict[str, list[float]] = defaultdict(list)
     for turn in range(rounds + 1):
         for name in names():
             for script, whose in ((FLOOR, FLOOR), ("start", name)):
-                run, told = stack.run(name, script)
+                run, result = stack.run(name, script)
                 if turn:
-                    times[whose].append(told["seconds"])
+                    times[whose].append(result["seconds"])
                     whole[whose].append(run.seconds)
     init, process = median(times[FLOOR]), median(whole[FLOOR])
     rows = [["the floor", _ms(init), "1", _ms(process), "1"]]
@@ -72,7 +72,7 @@ def cold_starts(stack: Stack, rounds: int) -> Section:
 
 
 def imports(stack: Stack, rounds: int) -> Section:
-    """What each package adds to a start, by the interpreter's own account."""
+    """The time that each package adds to a cold start, as reported by the interpreter."""
     command: list[str | Path] = [python(), "-s", "-X", "importtime", SCRIPTS / "start.py"]
     found: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
@@ -114,7 +114,7 @@ def warm(stack: Stack, rounds: int) -> Section:
     }
     key_event = _event("cloudtrail-disable-key.json", cluster)
     key_event["detail"]["requestParameters"]["keyId"] = key
-    # In this order: what one does, the next one needs.
+    # The order matters: each event depends on the ones before it.
     events = {
         "CheckClusterFunction": _event("emr-cluster-state-change-running.json", cluster),
         "CheckKeyFunction": key_event,
@@ -128,13 +128,13 @@ def warm(stack: Stack, rounds: int) -> Section:
         "ScanShardFunction": {"rescan": rescan, "shard": {"id": "1", "known": [cluster]}},
         "FinishRescanFunction": {"rescan": rescan},
         "EmitEventsFunction": _event("sns-alert.json", cluster),
-        # Of a finding that the ledger does not know: the emulated account has no Security Hub.
+        # About a finding that the table does not contain: the emulated account has no Security Hub.
         "ImportFindingsFunction": _event("import-findings-request.json", cluster),
         "NotifyAmazonQFunction": _event("sns-alert.json", cluster),
         "NotifySlackFunction": _event("sns-alert.json", cluster),
     }
     if forgotten := set(names()) ^ set(events):
-        message = f"not the functions that there are: {', '.join(sorted(forgotten))}"
+        message = f"unknown functions or functions without an event: {', '.join(sorted(forgotten))}"
         raise WrongResultError(message)
     rows = []
     with slack_webhook() as slack:
@@ -142,9 +142,9 @@ def warm(stack: Stack, rounds: int) -> Section:
             SecretId=WEBHOOK, SecretString=slack.url
         )
         for name, event in events.items():
-            _, told = stack.run(name, "warm", str(rounds), json.dumps(event))
+            _, result = stack.run(name, "warm", str(rounds), json.dumps(event))
             rows.append(
-                [name.removesuffix("Function"), _ms(told["seconds"]), _ms(told["processor"])]
+                [name.removesuffix("Function"), _ms(result["seconds"]), _ms(result["processor"])]
             )
     return Section(
         "Warm events",
@@ -159,7 +159,7 @@ def warm(stack: Stack, rounds: int) -> Section:
 
 
 def sizes(stack: Stack) -> Section:
-    """What is uploaded, and what is unpacked."""
+    """The size of the layers, as archives and unpacked."""
     rows = []
     for layer in LAYERS:
         files = [path for path in (BUILT.parent / layer).rglob("*") if path.is_file()]

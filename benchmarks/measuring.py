@@ -1,4 +1,4 @@
-"""What a run of a command takes: time, memory, and what it wrote."""
+"""Measures a command: time, memory and output."""
 
 import json
 import subprocess
@@ -14,11 +14,11 @@ _START = Path(__file__).with_name("start.py")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, the start of its process included."""
+    """One run, including the start of its process."""
 
     seconds: float
     megabytes: float
-    """The most memory that the process held at any moment: its resident set, in MB."""
+    """The peak resident set size of the process, in MB."""
     status: int
     stdout: str
     stderr: str
@@ -42,7 +42,7 @@ class Runs:
 
     @property
     def spread(self) -> str:
-        """The median, and the fastest and the slowest."""
+        """The median, with the fastest and the slowest run."""
         times = [run.seconds for run in self.runs]
         if len(times) == 1:
             return f"{times[0]:.1f} s"
@@ -50,7 +50,7 @@ class Runs:
 
 
 def measured(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> Run:
-    """Run a command in a folder, and nothing beside it."""
+    """Run a command in a folder, with nothing else running."""
     with TemporaryFile() as output, TemporaryFile() as errors, NamedTemporaryFile() as result:
         subprocess.run(
             [sys.executable, "-I", "-S", _START, result.name, *command],
@@ -60,7 +60,7 @@ def measured(command: Sequence[str | Path], environment: Mapping[str, str], fold
             stderr=errors,
             check=True,
         )
-        told = json.load(result)
+        usage = json.load(result)
         output.seek(0)
         errors.seek(0)
-        return Run(**told, stdout=output.read().decode(), stderr=errors.read().decode())
+        return Run(**usage, stdout=output.read().decode(), stderr=errors.read().decode())

@@ -12,7 +12,7 @@ COMMAND = "make bench"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table, and what is to be known of it."""
+    """A table and its explanation."""
 
     title: str
     text: str
@@ -20,14 +20,14 @@ class Section:
     rows: Sequence[Sequence[str]]
 
     def __str__(self) -> str:
-        """Write it in Markdown."""
+        """Render the section as Markdown."""
         table = [self.head, ["---"] * len(self.head), *self.rows]
         lines = ["| " + " | ".join(row) + " |" for row in table]
         return "\n".join([f"## {self.title}", "", self.text, "", *lines])
 
 
 def page(sections: Sequence[Section]) -> str:
-    """Write the whole page."""
+    """Render the whole page."""
     return "\n\n".join([_head(), *map(str, sections)]) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""A plain HTTP server of prepared answers: it takes less for an answer than a client to ask.
+"""A plain HTTP server for prepared responses, which is faster than the clients.
 
-The emulated account takes some milliseconds for many an answer, more than the clients that are
-compared, and so would measure itself.
+The emulated account takes several milliseconds for many responses, more than the clients that are
+compared: the benchmark would measure the account.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from sandbox.deployment import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks."""
+    """A client's request."""
 
     method: str
     target: str
-    """Path and query, as sent."""
+    """The path and query, as sent."""
     headers: Mapping[str, str]
-    """By their names in lower case."""
+    """The headers, with names in lower case."""
     body: bytes
 
     @classmethod
     def read(cls, head: bytes, body: bytes) -> "Request":
-        """Read a request's head, without the empty line that ends it."""
+        """Parse a request's head, without the empty line that ends it."""
         line, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = line.split(" ")
         return cls(method, target, _headers(lines), body)
@@ -41,14 +41,14 @@ def _headers(lines: list[str]) -> dict[str, str]:
 
 
 def response(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
-    """Write an answer. A body's length is told unless the headers tell another, as a HEAD's do."""
-    told = {"content-length": str(len(body))} | dict(headers)
-    lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in told.items())]
+    """Render a response. Content-Length is added unless the headers contain it, as for HEAD."""
+    complete = {"content-length": str(len(body))} | dict(headers)
+    lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in complete.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, kept open."""
+    """One client's connection, which is kept open."""
 
     def __init__(self, answer: Callable[[Request], bytes], delay: float) -> None:
         self._answer = answer
@@ -56,11 +56,11 @@ class Connection(asyncio.Protocol):
         self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is complete."""
+        """Respond to each complete request."""
         self._read += data
         while request := self._request():
             answer = self._answer(request)
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(answer)
 
     def _request(self) -> Request | None:
-        """Take the next request off what was read; None as long as some of it is to come."""
+        """Take the next request from the buffer; None while it is incomplete."""
         head, end, rest = self._read.partition(b"\r\n\r\n")
         if not end:
             return None
@@ -83,9 +83,9 @@ class Connection(asyncio.Protocol):
 
 
 def serve(answer: Callable[[Request], bytes], milliseconds: float = 0) -> None:
-    """Serve on a free port of loopback, which is printed, until standard input ends.
+    """Serve on a free loopback port until standard input ends, and print the port.
 
-    Each answer is held back for so long, as a network does.
+    Each response is delayed by so many milliseconds, to emulate network latency.
     """
 
     async def until_the_end() -> None:
@@ -102,7 +102,7 @@ def serve(answer: Callable[[Request], bytes], milliseconds: float = 0) -> None:
 
 @contextmanager
 def served(module: str, *arguments: str | Path) -> Iterator[str]:
-    """Run a module that serves, `python -m MODULE ARGUMENT …`; give the server's URL."""
+    """Run a server module, `python -m MODULE ARGUMENT …`, and return its URL."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,

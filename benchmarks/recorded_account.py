@@ -1,7 +1,7 @@
-"""A plain server with an account's own answers: each is asked for once, and then known.
+"""A plain server that records an account's responses and replays them.
 
-Run as `python -m benchmarks.recorded_account URL`. What nobody has asked yet is asked of the
-account at URL, for as long as there is one.
+Run it as `python -m benchmarks.recorded_account URL`. The first time, a request is sent to the
+account at URL, which may be stopped once everything is recorded.
 """
 
 import re
@@ -15,21 +15,21 @@ from benchmarks.plain_server import Request, response, serve, served
 
 _SECONDS = 60
 _BROKEN = 500
-"""From this status on, an answer tells of the account's state and not of what was asked."""
+"""Responses with this status or above are errors of the account and are not recorded."""
 _OF_THE_CONNECTION = frozenset({"connection", "date", "keep-alive", "transfer-encoding"})
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^,]+)")
-"""Who asks, and which Region's service; not on which day."""
+"""The access key, Region and service of a request, without its date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An account's answers so far."""
+    """An account's responses so far."""
 
     url: str
     _answers: dict[object, bytes] = field(default_factory=dict)
 
     def answer(self, request: Request) -> bytes:
-        """Give the account's answer to a request, asking it if need be."""
+        """Return the response to a request; ask the account only if it is not recorded."""
         asked = _question(request)
         known = self._answers.get(asked)
         if known is not None:
@@ -54,7 +54,7 @@ class Recording:
 
 
 def _question(request: Request) -> object:
-    """Say what makes two requests the same: all but the time, and the signature that goes by it."""
+    """The identity of a request: everything except its time and signature."""
     credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
     return (
         request.method,
@@ -66,7 +66,7 @@ def _question(request: Request) -> object:
 
 
 def recorded(url: str) -> AbstractContextManager[str]:
-    """Serve the answers of the account at a URL; give the new URL."""
+    """Serve the responses of the account at a URL; return the new URL."""
     return served("benchmarks.recorded_account", url)
 
 

@@ -1,4 +1,4 @@
-"""What a re-scan costs: calls for known clusters, log objects a second of one shard, memory."""
+"""The cost of a re-scan: calls for known clusters, log objects per second of a shard, memory."""
 
 import json
 import time
@@ -14,31 +14,31 @@ from sandbox.estate import LOG_BUCKET, Estate
 
 KNOWN = 200
 PAGE = 50
-"""How many clusters a ListClusters gives."""
+"""The number of clusters per ListClusters page."""
 SETTLED = 5
-"""Seconds in which every cluster that was launched has come to run."""
+"""After this many seconds, every launched cluster is running."""
 ASKED = ("ElasticMapReduce", "TrentService")
-"""EMR and KMS, as their protocol calls them."""
+"""EMR and KMS, as their protocol names them."""
 CUSTODIANS_EMR = "elasticmapreduce."
-"""How Custodian's own statistics begin a call to EMR."""
+"""The prefix of EMR calls in Custodian's statistics."""
 COUNTED = ("ListClusters", "DescribeCluster", "DescribeKey")
 BEHIND = 20
-"""Milliseconds that S3 takes for an answer, in the runs that compare numbers of threads."""
+"""The latency of S3, in milliseconds, in the runs that compare numbers of threads."""
 SIZES = (10_000, 100_000, 1_000_000)
 POLL = 0.2
 
 
 def known_clusters() -> Section:
-    """Re-scan clusters twice: the second time they are known."""
+    """Re-scan clusters twice: the second time, they are known."""
     with deployed() as stack:
-        stack.hear_nothing()
+        stack.disable_rules()
         bad = seed_clusters(stack.account, KNOWN)
         time.sleep(SETTLED)
         first, second = (_rescan(stack) for _ in range(2))
         theirs = custodian(Ground(stack.account, stack.folder), CLUSTERS)
     pages = -(-KNOWN // PAGE)
     if (second["ListClusters"], second["DescribeCluster"]) != (pages, bad):
-        message = f"{KNOWN} known clusters, {bad} of them bad, were re-scanned by {dict(second)}"
+        message = f"re-scan of {KNOWN} known clusters, {bad} non-compliant, made {dict(second)}"
         raise WrongResultError(message)
     custodians = Counter(
         {
@@ -71,20 +71,20 @@ def known_clusters() -> Section:
 
 
 def throughput(stack: Stack) -> Section:
-    """Log objects a second of one `scan_shard`, by threads."""
+    """Log objects per second of one `scan_shard`, by the number of threads."""
     cluster, heads = _logs(stack, 5_000)
     rows = []
     for milliseconds, threads in ((0, 64), (BEHIND, 1), (BEHIND, 8), (BEHIND, 64)):
         number = 500 if threads == 1 else len(heads)
         some = dict(list(heads.items())[:number])
         with bucket_server(stack.folder, LOG_BUCKET, some, milliseconds) as s3:
-            told = _scan(stack, cluster, number, threads, s3)
-        each = told["processor"] / number
+            result = _scan(stack, cluster, number, threads, s3)
+        each = result["processor"] / number
         rows.append(
             [
                 f"{milliseconds} ms",
                 f"{threads}",
-                f"{number / told['seconds']:,.0f}",
+                f"{number / result['seconds']:,.0f}",
                 f"{each * 1e6:,.0f} µs",
                 f"{1 / each:,.0f}",
             ]
@@ -108,13 +108,13 @@ def throughput(stack: Stack) -> Section:
 
 
 def memory(stack: Stack) -> Section:
-    """Peak memory of a shard as its objects grow in number."""
+    """Peak memory of a shard, by the number of objects."""
     rows = []
     for number in SIZES:
         cluster, heads = _logs(stack, number)
         with bucket_server(stack.folder, LOG_BUCKET, heads) as s3:
-            told = _scan(stack, cluster, number, 64, s3)
-        rows.append([f"{number:,}", f"{told['megabytes']:.0f} MB"])
+            result = _scan(stack, cluster, number, 64, s3)
+        rows.append([f"{number:,}", f"{result['megabytes']:.0f} MB"])
     return Section(
         "Memory of one scan_shard",
         "Objects are evaluated while they are listed. Peak memory of the process, including "
@@ -155,7 +155,7 @@ def _scan(stack: Stack, cluster: str, number: int, threads: int, s3: str) -> dic
             },
         },
     }
-    _, told = stack.run(
+    _, result = stack.run(
         "ScanShardFunction",
         "scan",
         str(threads),
@@ -164,14 +164,14 @@ def _scan(stack: Stack, cluster: str, number: int, threads: int, s3: str) -> dic
     )
     wrong = -(-number // 100)
     expected = {"COMPLIANT": number - wrong, "NON_COMPLIANT": wrong}
-    if told["log_objects"] != expected:
-        message = f"scan_shard counted {told['log_objects']}, and there are {expected}"
+    if result["log_objects"] != expected:
+        message = f"scan_shard counted {result['log_objects']}, but there are {expected}"
         raise WrongResultError(message)
-    return told
+    return result
 
 
 def _rescan(stack: Stack) -> Counter[str]:
-    """Re-scan all clusters; count what EMR and KMS were asked."""
+    """Re-scan all clusters; count the calls to EMR and KMS."""
     before = stack.calls()
     states = stack.account.client("stepfunctions")
     execution = states.start_execution(

@@ -1,4 +1,4 @@
-"""The clusters and logs that the benchmarks are run against, made the same way every time."""
+"""The clusters and logs that the benchmarks use, created the same way every time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,15 +7,14 @@ from sandbox import Sandbox
 from sandbox.estate import Estate
 
 KEYS = 4
-"""Customer-managed keys that the good clusters share."""
+"""The number of customer-managed keys that compliant clusters share."""
 
 
 def seed_clusters(account: Sandbox, number: int) -> int:
-    """Launch clusters: every fourth has no log key, every fourth an AWS-managed one.
+    """Launch clusters: every fourth has no log key, every fourth has an AWS-managed one.
 
     Returns:
-        How many of them break a rule.
-
+        The number of non-compliant clusters.
     """
     estate = Estate(account)
     estate.make_log_bucket()
@@ -34,21 +33,21 @@ def seed_clusters(account: Sandbox, number: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """Log objects of two clusters, as a server that is quick enough has to know them."""
+    """Log objects of two clusters, in the form that the plain S3 server needs."""
 
     key: str
     """The first cluster's key."""
     wrong: int
-    """How many are not under their own cluster's key."""
+    """The number of objects that are not encrypted with their own cluster's key."""
     heads: dict[str, dict[str, str]]
-    """The headers of a HeadObject, by key."""
+    """The response headers of HeadObject, by key."""
 
 
 def seed_objects(account: Sandbox, number: int) -> Logs:
-    """Launch two clusters with a key each, and lay out their logs.
+    """Launch two clusters with different keys, and define their logs.
 
-    Every fourth log is in SSE-S3, and every fourth under the other cluster's key, which makes it
-    wrong for one and would be right for the other.
+    Every fourth log object uses SSE-S3, and every fourth uses the other cluster's key, so it would
+    be compliant only in the other cluster.
     """
     estate = Estate(account)
     keys = [estate.make_key(f"logs-{place}") for place in range(2)]

@@ -1,4 +1,4 @@
-"""The deployed stack that the functions' benchmarks run beside."""
+"""The deployed stack that the benchmarks of the functions use."""
 
 import json
 import os
@@ -21,13 +21,13 @@ LAYERS = ("DependenciesLayer", "EmrLogGuardLayer")
 SCRIPTS = ROOT / "benchmarks" / "in_function"
 
 CALLS = "calls"
-"""The file of what the account answered."""
+"""The file in which the account records the calls that it answers."""
 WEBHOOK = "slack-webhook"
-"""The secret that makes the function that posts to Slack part of the stack."""
+"""The secret that adds the function that posts to Slack to the stack."""
 
 
 def python() -> Path:
-    """Name the Python that has nothing installed, as Lambda's."""
+    """The path of a Python without installed packages, like Lambda's."""
     return Path(sys.base_prefix) / "bin" / "python3.13"
 
 
@@ -39,25 +39,25 @@ class Stack:
     folder: Path
 
     def execution(self, name: str) -> str:
-        """Name an execution of the re-scan's state machine as AWS does."""
+        """The ARN of an execution of the re-scan's state machine."""
         machine = self.account.outputs()["RescanStateMachineArn"]
         return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
     def calls(self) -> Counter[str]:
-        """Count what was asked so far, such as `ElasticMapReduce.DescribeCluster`."""
+        """Count the calls so far by operation, such as `ElasticMapReduce.DescribeCluster`."""
         counts: Counter[str] = Counter()
         for line, count in answered(self.folder / CALLS).items():
             counts[line.partition(" ")[0]] += count
         return counts
 
-    def hear_nothing(self) -> None:
-        """Have no event reach a function any more."""
+    def disable_rules(self) -> None:
+        """Disable every event rule, so that no event reaches a function."""
         events = self.account.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
 
     def resource(self, logical_id: str) -> str:
-        """Name a resource of the stack as AWS does."""
+        """The physical id of a resource of the stack."""
         answer = self.account.client("cloudformation").describe_stack_resource(
             StackName="emr-log-guard", LogicalResourceId=logical_id
         )
@@ -65,7 +65,7 @@ class Stack:
         return name
 
     def environment(self, function: str) -> dict[str, str]:
-        """Give the environment in which a function starts, built layers and all."""
+        """The environment of a function, including its built layers."""
         configuration = self.account.client("lambda").get_function_configuration(
             FunctionName=self.resource(function)
         )
@@ -86,23 +86,22 @@ class Stack:
     def run(
         self, function: str, script: str, *arguments: str, settings: Mapping[str, str] | None = None
     ) -> tuple[Run, dict[str, Any]]:
-        """Run a script as a function: its process, and the JSON that it wrote last.
+        """Run a script in a function's environment; return the run and the script's last JSON line.
 
         Raises:
-            WrongResultError: It failed.
-
+            WrongResultError: The script failed.
         """
         command: list[str | Path] = [python(), "-s", SCRIPTS / f"{script}.py", *arguments]
         run = measured(command, self.environment(function) | dict(settings or {}), self.folder)
         if run.status:
             raise WrongResultError(run.stderr)
-        told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-        return run, told
+        result: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+        return run, result
 
 
 @contextmanager
 def deployed() -> Iterator[Stack]:
-    """Build the stack anew and deploy it."""
+    """Build the stack from scratch and deploy it."""
     with TemporaryDirectory() as name, Sandbox.start(calls=Path(name) / CALLS) as account:
         secret = account.client("secretsmanager").create_secret(
             Name=WEBHOOK, SecretString="https://slack.invalid/"

@@ -1,6 +1,6 @@
-"""Starts a command and tells what it took: `start.py RESULT COMMAND …`.
+"""Starts a command and reports its time and memory: `start.py RESULT COMMAND …`.
 
-In a small process of its own: the most memory of a process counts from whoever started it.
+It is a small process of its own, because a process's peak memory includes that of its parent.
 """
 
 import json
@@ -16,5 +16,5 @@ process = subprocess.Popen(command)
 _, status, usage = os.wait4(process.pid, 0)
 seconds = time.perf_counter() - begun
 process.returncode = os.waitstatus_to_exitcode(status)
-told = {"seconds": seconds, "megabytes": usage.ru_maxrss / 1024, "status": process.returncode}
-Path(result).write_text(json.dumps(told))
+measured = {"seconds": seconds, "megabytes": usage.ru_maxrss / 1024, "status": process.returncode}
+Path(result).write_text(json.dumps(measured))

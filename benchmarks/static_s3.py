@@ -1,7 +1,7 @@
-"""What a plain server answers that is S3, from a table in memory.
+"""A plain server that answers as S3 does, from a table in memory.
 
-Run as `python -m benchmarks.static_s3 FILE MILLISECONDS`: FILE is JSON, a bucket's name and its
-objects' headers by key.
+Run it as `python -m benchmarks.static_s3 FILE MILLISECONDS`: FILE is JSON with a bucket's name and
+its objects' headers by key.
 """
 
 import json
@@ -24,19 +24,19 @@ _MODIFIED = "2026-03-14T15:09:26.000Z"
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What the server knows."""
+    """The bucket that the server serves."""
 
     name: str
     objects: dict[str, dict[str, str]]
-    """Headers of a HEAD, by key; in S3's order of keys."""
+    """The headers of HEAD responses by key, in S3's order of keys."""
     keys: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Know the keys by their places."""
+        """Index the keys by their positions."""
         object.__setattr__(self, "keys", list(self.objects))
 
     def answer(self, request: Request) -> bytes:
-        """Answer a request."""
+        """Respond to a request."""
         url = urlsplit(request.target)
         _, _, key = url.path.lstrip("/").partition("/")
         query = parse_qs(url.query, keep_blank_values=True)
@@ -88,7 +88,7 @@ def _document(name: str, inner: str) -> bytes:
 def bucket_server(
     folder: Path, name: str, heads: Mapping[str, Mapping[str, str]], milliseconds: float = 0
 ) -> AbstractContextManager[str]:
-    """Serve a bucket from a process of its own, each answer held back for so long; give its URL."""
+    """Serve a bucket from a separate process, with a delay for each response; return its URL."""
     file = folder / "bucket.json"
     file.write_text(json.dumps({"bucket": name, "objects": heads}))
     return served("benchmarks.static_s3", file, str(milliseconds))

@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-people = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False)
 
 
 @app.command()
@@ -72,10 +72,10 @@ def down() -> None:
     sandbox = record.running()
     record.forget()
     if sandbox is None:
-        people.print("No sandbox is running.")
+        messages.print("No sandbox is running.")
         return
     sandbox.stop()
-    people.print(f"The sandbox at {sandbox.endpoint} is stopped.")
+    messages.print(f"The sandbox at {sandbox.endpoint} is stopped.")
 
 
 @app.command()
@@ -83,12 +83,12 @@ def status() -> None:
     """Print the account's endpoint and the stack's status. Exit with 1 if no sandbox is running."""
     sandbox = record.running()
     if sandbox is None:
-        people.print("No sandbox is running: start one with `python -m sandbox up`.")
+        messages.print("No sandbox is running: start one with `python -m sandbox up`.")
         raise typer.Exit(1)
-    people.print(f"endpoint  {sandbox.endpoint}")
-    people.print(f"process   {sandbox.pid}")
-    people.print(f"log       {sandbox.log}")
-    people.print(f"stack     {DEFAULT_STACK}: {sandbox.stack_status() or 'not deployed'}")
+    messages.print(f"endpoint  {sandbox.endpoint}")
+    messages.print(f"process   {sandbox.pid}")
+    messages.print(f"log       {sandbox.log}")
+    messages.print(f"stack     {DEFAULT_STACK}: {sandbox.stack_status() or 'not deployed'}")
 
 
 def exports(sandbox: Sandbox, outputs: dict[str, str]) -> list[str]:
@@ -107,25 +107,25 @@ def _up(
         raise SandboxError(message)
     signal.signal(signal.SIGTERM, _interrupt)
     record.FOLDER.mkdir(exist_ok=True)
-    with people.status("starting the account …"):
+    with messages.status("starting the account …"):
         sandbox = start(log=record.LOG, detach=detach)
     done = False
     try:
         record.remember(sandbox)
         if build:
-            with people.status("building the template …"):
+            with messages.status("building the template …"):
                 deployment.build()
-        with people.status("deploying the stack …"):
+        with messages.status("deploying the stack …"):
             outputs = sandbox.deploy(parameters)
         sys.stdout.write("\n".join(exports(sandbox, outputs)) + "\n")
         sys.stdout.flush()
-        people.print(f"The account is running at {sandbox.endpoint}; its log is {sandbox.log}")
+        messages.print(f"The account is running at {sandbox.endpoint}; its log is {sandbox.log}")
         if not detach:
-            people.print("Press Ctrl-C to stop it.")
+            messages.print("Press Ctrl-C to stop it.")
             _stay(sandbox)
         done = detach
     except KeyboardInterrupt:
-        people.print("Stopping the account.")
+        messages.print("Stopping the account.")
     finally:
         if not done:
             sandbox.stop()
@@ -157,6 +157,6 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _fail(error: SandboxError) -> NoReturn:
-    people.print("[bold red]error:[/]", end=" ")
-    people.print(str(error), markup=False, soft_wrap=True)
+    messages.print("[bold red]error:[/]", end=" ")
+    messages.print(str(error), markup=False, soft_wrap=True)
     raise typer.Exit(1)

@@ -1,1 +1,1 @@
-"""Scripts that run in a function's own environment, on its built layers."""
+"""Scripts that run in a function's own environment, with its built layers."""

@@ -1,6 +1,6 @@
 """Scans a folder of log objects as `scan_shard` does, in its environment: `scan.py THREADS TASK`.
 
-Only the writing of what was found is left out, for the bucket is a server that takes nothing.
+Results are not written, because the server of the bucket is read-only.
 """
 
 import json
@@ -17,16 +17,16 @@ from emr_log_guard.events.rescan import parse_shard
 
 
 def most_memory() -> float:
-    """Read the most memory that this program held, in MB; getrusage has that of its parent, too."""
+    """The peak memory of this process in MB; getrusage would include the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
 
 
-threads, told = sys.argv[1:]
-task = parse_shard(json.loads(told))
+threads, request = sys.argv[1:]
+task = parse_shard(json.loads(request))
 if task.shard.folder is None:
-    sys.exit("the task is about no folder")
-# However slow the machine is: all of it, which takes several invocations on a slow one.
+    sys.exit("the task names no folder")
+# Scan everything, however slow the machine is; Lambda may need several invocations for it.
 scan = replace(scan_shard(os.environ).log_objects(), threads=int(threads), seconds=math.inf)
 used, begun = time.process_time(), time.perf_counter()
 done = scan(task.rescan, task.shard, task.shard.folder, "", lambda _: None)

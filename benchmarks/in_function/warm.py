@@ -1,9 +1,9 @@
-"""Times a handler without its AWS calls, once it is warm: `warm.py ROUNDS EVENT`.
+"""Times a warm handler without its AWS calls: `warm.py ROUNDS EVENT`.
 
-In the event, ROUND stands for the number of the round.
+In the event, ROUND is replaced by the number of the round.
 
-What passes between the sending of a request and its answer is taken off, so this is for handlers
-that call one after the other; the processor's time is told beside it.
+The time between a request and its response is subtracted, which is correct only for handlers that
+make their calls sequentially. The CPU time is reported, too.
 """
 
 import json
@@ -17,12 +17,12 @@ from urllib.request import OpenerDirector
 
 from botocore.httpsession import URLLib3Session
 
-rounds, told = sys.argv[1:]
+rounds, template = sys.argv[1:]
 away = 0.0
 
 
 def timed(send: Callable[..., Any]) -> Callable[..., Any]:
-    """Note how long a request takes."""
+    """Record how long a request takes."""
 
     def send_timed(*given: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
         global away  # noqa: PLW0603 - all requests add to it
@@ -49,12 +49,12 @@ context = SimpleNamespace(
 )
 walls, processors = [], []
 for number in range(int(rounds) + 1):
-    event = json.loads(told.replace("ROUND", str(number)))
+    event = json.loads(template.replace("ROUND", str(number)))
     away = 0.0
     used, begun = time.process_time(), time.perf_counter()
     answer = app.lambda_handler(event, context)
     walls.append(time.perf_counter() - begun - away)
     processors.append(time.process_time() - used)
-# The first round is not warm.
+# The first round is the warm-up.
 result = {"seconds": median(walls[1:]), "processor": median(processors[1:]), "answer": repr(answer)}
 sys.stdout.write(f"{json.dumps(result)}\n")

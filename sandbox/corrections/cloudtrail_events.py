@@ -117,7 +117,7 @@ def kind(caller: str) -> str:
     return "IAMUser" if ":user/" in caller else "Root"
 
 
-def telling(
+def with_event(
     service: str, endpoint: str, call: str
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Send an event after each response of a handler."""
@@ -133,7 +133,7 @@ def telling(
     return around
 
 
-def telling_of_key(call: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+def with_key_event(call: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Send an event after each KMS response, with the ARNs of the key and the alias."""
 
     def around(handle: Callable[..., Response]) -> Callable[..., Response]:
@@ -163,7 +163,7 @@ def telling_of_key(call: str) -> Callable[[Callable[..., Response]], Callable[..
     return around
 
 
-def telling_of_object(dispatch: Callable[..., Any]) -> Callable[..., Any]:
+def with_object_event(dispatch: Callable[..., Any]) -> Callable[..., Any]:
     """Send an event after each successful UpdateObjectEncryption."""
 
     def dispatch_request(*request: Any) -> Any:  # noqa: ANN401 - passed on
@@ -191,8 +191,8 @@ def telling_of_object(dispatch: Callable[..., Any]) -> Callable[..., Any]:
 
 def install() -> None:
     """Send events of launches, of calls that change keys, and of objects that get another key."""
-    emr = telling("elasticmapreduce", "elasticmapreduce.amazonaws.com", "RunJobFlow")
+    emr = with_event("elasticmapreduce", "elasticmapreduce.amazonaws.com", "RunJobFlow")
     handle_emr("RunJobFlow", emr(original_emr("RunJobFlow")))
     for function, call in KMS_CALLS.items():
-        wrap("services.kms", function, telling_of_key(call))
-    wrap("services.s3", "_dispatch", telling_of_object)
+        wrap("services.kms", function, with_key_event(call))
+    wrap("services.s3", "_dispatch", with_object_event)

@@ -90,12 +90,12 @@ def resolving(resolve: Callable[..., Any]) -> Callable[..., Any]:
     return resolve_key
 
 
-def telling(metadata: Callable[..., Any]) -> Callable[..., Any]:
+def with_manager(metadata: Callable[..., Any]) -> Callable[..., Any]:
     """Return the key's manager."""
 
     def key_metadata(record: dict[str, Any]) -> dict[str, Any]:
-        told: dict[str, Any] = metadata(record)
-        return told | {"KeyManager": "AWS"} if OWNER in record else told
+        described: dict[str, Any] = metadata(record)
+        return described | {"KeyManager": "AWS"} if OWNER in record else described
 
     return key_metadata
 
@@ -116,6 +116,6 @@ def protecting(change: Callable[..., Any]) -> Callable[..., Any]:
 def install() -> None:
     """Create the keys, return their manager, and protect them from changes."""
     wrap("services.kms", "_resolve_key", resolving)
-    wrap("services.kms", "_key_metadata", telling)
+    wrap("services.kms", "_key_metadata", with_manager)
     for change in ("_disable_key", "_enable_key", "_put_key_policy", "_schedule_key_deletion"):
         wrap("services.kms", change, protecting)

@@ -16,7 +16,7 @@ from sandbox.corrections.s3_encryption import CUSTOMER_ALGORITHM, KEY
 type Context = dict[str, str]
 
 
-def telling(read: Callable[..., Context]) -> Callable[..., Context]:
+def with_encryption_headers(read: Callable[..., Context]) -> Callable[..., Context]:
     """Add the condition keys for the KMS key and for SSE-C, if a put has these headers."""
 
     def object_context(
@@ -41,4 +41,4 @@ def _of_upload(query: dict[str, Any]) -> dict[str, str]:
 
 def install() -> None:
     """Complete the condition keys of a put."""
-    wrap("core.iam_actions", "_s3_object_context", telling)
+    wrap("core.iam_actions", "_s3_object_context", with_encryption_headers)

@@ -39,7 +39,7 @@ def found(name: str) -> Mapping[str, Any] | None:
     return parameter
 
 
-def telling_puts(put: Handler) -> Handler:
+def with_put_events(put: Handler) -> Handler:
     """Send Create or Update after each successful PutParameter."""
 
     def put_parameter(request: dict[str, Any]) -> Response:
@@ -53,7 +53,7 @@ def telling_puts(put: Handler) -> Handler:
     return put_parameter
 
 
-def telling_deletions(delete: Handler) -> Handler:
+def with_delete_events(delete: Handler) -> Handler:
     """Send Delete for each parameter that a call deleted."""
 
     def delete_parameters(request: dict[str, Any]) -> Response:
@@ -70,6 +70,6 @@ def telling_deletions(delete: Handler) -> Handler:
 
 def install() -> None:
     """Send an event for every change."""
-    wrap("services.ssm", "_put_parameter", telling_puts)
-    wrap("services.ssm", "_delete_parameter", telling_deletions)
-    wrap("services.ssm", "_delete_parameters", telling_deletions)
+    wrap("services.ssm", "_put_parameter", with_put_events)
+    wrap("services.ssm", "_delete_parameter", with_delete_events)
+    wrap("services.ssm", "_delete_parameters", with_delete_events)

@@ -95,9 +95,9 @@ def _parts(plain: Sequence[str]) -> Iterator[range]:
     wrong = _first(plain, "2. Non-compliant", lambda line: line.startswith("2. "))
     yield range(wrong, wrong + 2)
     about = f" {SHOWN_CLUSTER} ("
-    told = _first(plain, f"an alert about {SHOWN_CLUSTER}", lambda line: about in line, wrong)
-    top = max(index for index in range(told) if plain[index].startswith("╭"))
-    yield range(top, _first(plain, "its end", lambda line: line.startswith("╰"), told) + 1)
+    named = _first(plain, f"an alert about {SHOWN_CLUSTER}", lambda line: about in line, wrong)
+    top = max(index for index in range(named) if plain[index].startswith("╭"))
+    yield range(top, _first(plain, "its end", lambda line: line.startswith("╰"), named) + 1)
     yield _table(plain, "Non-compliant")
     enforced = _first(plain, "4. Enforced", lambda line: line.startswith("4. "))
     yield range(enforced, enforced + 2)

@@ -42,7 +42,7 @@ class Demo:
         self.estate = Estate(account)
         self.keys = Keys.make(self.estate)
         self.rows: list[Row] = []
-        self._told: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str]] = set()
         outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
         self.policy_parameter = outputs["PolicyParameterName"]
         self.inbox = Inbox(account, outputs["AlertsTopicArn"])
@@ -111,12 +111,12 @@ class Demo:
 
     def _show(self, alert: AlertMessage) -> None:
         """Print an alert as it was sent; print a repeated one as a single line."""
-        told = (alert["cluster_id"], alert["kind"])
+        shown = (alert["cluster_id"], alert["kind"])
         subject = Text(f"{alert['kind']}  {alert['subject']}")
-        if told in self._told:
+        if shown in self._shown:
             self.console.print(Padding(Text.assemble("again: ", subject, style="dim"), (0, 2)))
             return
-        self._told.add(told)
+        self._shown.add(shown)
         colour = {"finding.opened": "yellow", "enforcement.done": "red"}.get(alert["kind"], "cyan")
         self.console.print(
             Panel(Text(alert["text"].strip()), title=Text(alert["kind"]), border_style=colour)
@@ -256,8 +256,8 @@ def _give_it_time(demo: Demo) -> None:
     }
     demo.set_policy(policy | {"exemptions": [exemption]})
     demo.step("Exempted", f"{cluster_id}, with `emr-log-guard exempt` or in the document")
-    spared = {cluster_id: Row("exempt during grace", "ad-hoc", "STARTING, skipped")}
-    demo.act("Exempted", spared, lambda cluster, alerts: _fate(demo, cluster, alerts))
+    skipped = {cluster_id: Row("exempt during grace", "ad-hoc", "STARTING, skipped")}
+    demo.act("Exempted", skipped, lambda cluster, alerts: _enforcement(demo, cluster, alerts))
 
 
 def _enforce_it(demo: Demo) -> None:
@@ -284,11 +284,11 @@ def _enforce_it(demo: Demo) -> None:
             protected: Row("no key, protected", "month-end-close", "STARTING, skipped"),
             good: Row("compliant", "daily-report-again", "STARTING, no alert"),
         },
-        lambda cluster_id, alerts: _fate(demo, cluster_id, alerts),
+        lambda cluster_id, alerts: _enforcement(demo, cluster_id, alerts),
     )
 
 
-def _fate(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
+def _enforcement(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
     """The cluster's state in EMR, and the enforcement that was reported."""
     words = {
         "enforcement.done": "reported",
@@ -301,8 +301,8 @@ def _fate(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
     )
     if not checked:
         return ""
-    told = ends[0] if ends else "no enforcement reported" if alerts else "no alert"
-    return f"{demo.estate.state_of(cluster_id)}, {told}"
+    outcome = ends[0] if ends else "no enforcement reported" if alerts else "no alert"
+    return f"{demo.estate.state_of(cluster_id)}, {outcome}"
 
 
 def _sum_up(demo: Demo, seconds: float) -> bool:

@@ -23,7 +23,7 @@ class Keys:
         """Create the keys with their flaws."""
         keys = cls(
             approved=estate.make_key("emr-logs"),
-            unapproved=estate.make_key("somebody-elses"),
+            unapproved=estate.make_key("other-team"),
             disabled=estate.make_key("emr-logs-2024"),
             pending_deletion=estate.make_key("emr-logs-2023"),
             elsewhere=estate.make_key("emr-logs", region=OTHER_REGION),

@@ -57,11 +57,11 @@ def test_cluster_terminates_after_its_last_step(
 ) -> None:
     cluster = launch(sandbox, stays=False)
 
-    def told() -> list[dict[str, Any]]:
+    def events_so_far() -> list[dict[str, Any]]:
         found = events.of(cluster)
         return found if found and found[-1]["detail"]["state"] == "TERMINATED" else []
 
-    found = eventually(told)
+    found = eventually(events_so_far)
     states = [e["detail"]["state"] for e in found if "Cluster" in e["detail-type"]]
     steps = [e["detail"]["state"] for e in found if "Step" in e["detail-type"]]
     assert states.count("STARTING") > 1
@@ -103,11 +103,11 @@ def test_long_running_cluster_waits_for_more_steps(
 ) -> None:
     cluster = launch(sandbox, stays=True)
 
-    def told() -> list[dict[str, Any]]:
+    def events_so_far() -> list[dict[str, Any]]:
         found = events.of(cluster)
         return found if found and found[-1]["detail"]["state"] == "WAITING" else []
 
-    eventually(told)
+    eventually(events_so_far)
     status = sandbox.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]["Status"]
     assert status["State"] == "WAITING"
     assert "ReadyDateTime" in status["Timeline"]

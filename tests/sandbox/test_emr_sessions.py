@@ -83,12 +83,12 @@ def test_sessions_are_listed_newest_first_in_pages(emr: EMRClient, cluster: str)
 def test_sessions_are_listed_by_state_and_terminate_with_their_cluster(
     emr: EMRClient, cluster: str
 ) -> None:
-    ended = emr.start_session(ClusterId=cluster, Name="ended")["Id"]
+    terminated = emr.start_session(ClusterId=cluster, Name="terminated")["Id"]
     emr.start_session(ClusterId=cluster, Name="idle")
-    emr.terminate_session(ClusterId=cluster, SessionId=ended)
+    emr.terminate_session(ClusterId=cluster, SessionId=terminated)
 
     assert names(emr, cluster, SessionStates=["IDLE"]) == ["idle"]
-    assert names(emr, cluster, SessionStates=["TERMINATED"]) == ["ended"]
+    assert names(emr, cluster, SessionStates=["TERMINATED"]) == ["terminated"]
 
     emr.terminate_job_flows(JobFlowIds=[cluster])
     assert names(emr, cluster, SessionStates=["IDLE"]) == []

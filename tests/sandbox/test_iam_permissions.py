@@ -11,14 +11,14 @@ ACCOUNT = "111122223333"
 def test_policy_for_a_role_arn_allows_simulating_it(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
-    sandbox.client("iam").create_role(RoleName="judged", AssumeRolePolicyDocument="{}")
-    judged = f"arn:aws:iam::{ACCOUNT}:role/judged"
+    sandbox.client("iam").create_role(RoleName="simulated", AssumeRolePolicyDocument="{}")
+    simulated = f"arn:aws:iam::{ACCOUNT}:role/simulated"
     credentials = role(
-        {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": judged}
+        {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": simulated}
     )
 
     answer = sandbox.client("iam", **credentials).simulate_principal_policy(
-        PolicySourceArn=judged, ActionNames=["s3:GetObject"]
+        PolicySourceArn=simulated, ActionNames=["s3:GetObject"]
     )
 
     assert answer["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"

@@ -205,6 +205,6 @@ def test_missing_keys_are_listed_and_given_ones_are_evaluated(iam: IAMClient) ->
 
 def test_unknown_role_is_no_such_entity(iam: IAMClient) -> None:
     with pytest.raises(ClientError) as caught:
-        decision(iam, "arn:aws:iam::111122223333:role/nobody")
+        decision(iam, "arn:aws:iam::111122223333:role/missing")
 
     assert caught.value.response["Error"]["Code"] == "NoSuchEntity"

@@ -6,13 +6,13 @@ import pytest
 
 from sandbox import Sandbox
 
-type Told = Callable[[str], list[dict[str, Any]]]
+type Arrived = Callable[[str], list[dict[str, Any]]]
 
 NAME = "/emr-log-guard/demo/policy"
 
 
 @pytest.fixture
-def told(sandbox: Sandbox, eventually: Callable[..., Any]) -> Iterator[Told]:
+def arrived(sandbox: Sandbox, eventually: Callable[..., Any]) -> Iterator[Arrived]:
     """Waits for an operation's event and returns what a rule for one parameter matched."""
     sqs, events = sandbox.client("sqs"), sandbox.client("events")
     queue = sqs.create_queue(QueueName="parameter-events")["QueueUrl"]
@@ -45,7 +45,7 @@ def operations(events: list[dict[str, Any]]) -> list[str]:
 
 
 def test_each_change_of_a_parameter_sends_an_event_without_its_value(
-    sandbox: Sandbox, told: Told
+    sandbox: Sandbox, arrived: Arrived
 ) -> None:
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name="/emr-log-guard/other", Value="x", Type="String")
@@ -53,7 +53,7 @@ def test_each_change_of_a_parameter_sends_an_event_without_its_value(
     ssm.put_parameter(Name=NAME, Value="secret", Overwrite=True)
     ssm.delete_parameters(Names=[NAME, "/none"])
 
-    events = told("Delete")
+    events = arrived("Delete")
 
     assert operations(events) == ["Create", "Update", "Delete"]
     for event in events:
@@ -67,7 +67,7 @@ def test_each_change_of_a_parameter_sends_an_event_without_its_value(
         }
 
 
-def test_call_that_fails_sends_no_event(sandbox: Sandbox, told: Told) -> None:
+def test_call_that_fails_sends_no_event(sandbox: Sandbox, arrived: Arrived) -> None:
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name=NAME, Value="1", Type="String")
     with pytest.raises(ssm.exceptions.ParameterAlreadyExists):
@@ -76,11 +76,11 @@ def test_call_that_fails_sends_no_event(sandbox: Sandbox, told: Told) -> None:
     with pytest.raises(ssm.exceptions.ParameterNotFound):
         ssm.delete_parameter(Name=NAME)
 
-    assert operations(told("Delete")) == ["Create", "Delete"]
+    assert operations(arrived("Delete")) == ["Create", "Delete"]
 
 
 def test_parameter_of_a_stack_sends_events(
-    sandbox: Sandbox, told: Told, eventually: Callable[..., Any]
+    sandbox: Sandbox, arrived: Arrived, eventually: Callable[..., Any]
 ) -> None:
     cloudformation = sandbox.client("cloudformation")
     parameter = {
@@ -93,4 +93,4 @@ def test_parameter_of_a_stack_sends_events(
     eventually(lambda: sandbox.stack_status("parameter") == "CREATE_COMPLETE")
     cloudformation.delete_stack(StackName="parameter")
 
-    assert operations(told("Delete")) == ["Create", "Delete"]
+    assert operations(arrived("Delete")) == ["Create", "Delete"]

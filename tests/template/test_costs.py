@@ -82,7 +82,7 @@ def test_documented_quantities_of_an_idle_stack_match_the_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameter", "told"),
+    ("parameter", "documented"),
     [
         ("EnforcementAllowed", "A stack that can terminate has {} more alarm metrics"),
         ("SlackWebhookSecretArn", "One that posts to Slack has {} more"),
@@ -90,20 +90,22 @@ def test_documented_quantities_of_an_idle_stack_match_the_template() -> None:
         ("SecurityHub", "One that imports into Security Hub has {} more"),
     ],
 )
-def test_documented_metrics_of_each_option_match_the_template(parameter: str, told: str) -> None:
+def test_documented_metrics_of_each_option_match_the_template(
+    parameter: str, documented: str
+) -> None:
     more = alarm_metrics(Stack({parameter: EVERYTHING[parameter]})) - alarm_metrics(DEFAULT)
 
-    assert told.format(more) in " ".join(PAGE.split())
+    assert documented.format(more) in " ".join(PAGE.split())
 
 
 def test_documented_calls_match_those_of_the_functions() -> None:
     reads = READS_OF_A_COMPLIANT_CLUSTER
-    told = " ".join(PAGE.split())
+    documented = " ".join(PAGE.split())
     kms = {"DescribeKey", "GetKeyPolicy"}
 
     assert (
         f"makes {sum(reads.values())} calls, two of which are to KMS, and writes three items"
-        in told
+        in documented
     )
     assert sum(count for call, count in reads.items() if call in kms) == 2
     assert reads["PutItem"] == 3

@@ -84,9 +84,9 @@ def test_running_cluster_is_checked(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
 def test_terminated_cluster_is_checked(state: str) -> None:
-    ended = event("emr-cluster-state-change-terminated")
+    terminated = event("emr-cluster-state-change-terminated")
 
-    assert cluster_rule(ended | {"detail": ended["detail"] | {"state": state}})
+    assert cluster_rule(terminated | {"detail": terminated["detail"] | {"state": state}})
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_objects_that_are_not_logs_are_ignored(near_miss: dict[str, Any]) -> Non
         ("amzn-s3-demo-emr-logs", True),
         ("amzn-s3-demo-more-logs", True),
         ("amzn-s3-demo-emr-logs-2", False),
-        ("somebody-elses", False),
+        ("another-bucket", False),
     ],
 )
 def test_only_objects_in_the_log_buckets_are_checked_if_any_are_listed(
@@ -222,7 +222,7 @@ def test_reencrypted_object_is_checked() -> None:
         ("amzn-s3-demo-emr-logs", True),
         ("amzn-s3-demo-more-logs", True),
         ("amzn-s3-demo-emr-logs-2", False),
-        ("somebody-elses", False),
+        ("another-bucket", False),
     ],
 )
 def test_only_reencrypted_objects_in_the_log_buckets_are_checked_if_any_are_listed(

@@ -316,13 +316,13 @@ def test_hub_notifies_of_severe_events(detail_type: str, severity: str) -> None:
         "detail-type": detail_type,
         "detail": {"severity": severity},
     }
-    grave = json.dumps(hub()["GraveRule"]["Properties"]["EventPattern"])
+    severe = json.dumps(hub()["GraveRule"]["Properties"]["EventPattern"])
     everything = json.dumps(hub()["HomeRule"]["Properties"]["EventPattern"])
 
     expected = detail_type in {"Enforcement Done", "Enforcement Failed"} or (
         detail_type in {"Finding Opened", "Finding Reopened"} and severity in {"HIGH", "CRITICAL"}
     )
-    assert EventPattern.load(grave).matches_event(event) is expected  # type: ignore[arg-type]
+    assert EventPattern.load(severe).matches_event(event) is expected  # type: ignore[arg-type]
     assert EventPattern.load(everything).matches_event(event)  # type: ignore[arg-type]
 
 

@@ -128,4 +128,4 @@ def test_what_is_asked_for_is_measured_and_only_all_of_it_is_written(
     monkeypatch.setattr(sys, "argv", ["benchmarks", "everything"])
     with pytest.raises(SystemExit):
         command.main()
-    assert "no such benchmark: everything; there are clusters, " in capsys.readouterr().err
+    assert "no such benchmark: everything; choose from clusters, " in capsys.readouterr().err
