@@ -52,7 +52,9 @@ def main() -> None:
     if any(name in beside_the_stack for name in chosen):
         with deployed() as stack:
             sections += [
-                _printed(beside_the_stack[name](stack)) for name in chosen if name in beside_the_stack
+                _printed(beside_the_stack[name](stack))
+                for name in chosen
+                if name in beside_the_stack
             ]
     if not asked.names:
         PAGE.write_text(page(sections))
