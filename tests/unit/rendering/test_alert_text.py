@@ -26,7 +26,7 @@ Next         Nothing will be done to the cluster: the guard runs in mode alert.
 
 EMRLOG-002 log-key-configured: HIGH
   What     logs go to s3n://example-logs/emr/ without a log encryption key
-  Why      Without a log key nobody but AWS controls who can read the logs, or can cut them off.
+  Why      Without a log key, no key policy of yours limits or revokes access to the logs.
   Evidence log_uri: s3n://example-logs/emr/
   Fix      aws emr create-cluster
   Runbook  https://example.com/runbook

@@ -25,7 +25,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Relaunch with a log URI, a key, and no upload policy that keeps logs from being archived."""
+    """Relaunch with a log URI, a key, and no upload policy that prevents archiving."""
     note = ""
     if facts.cluster.uploads_disabled:
         note = (
@@ -40,7 +40,7 @@ RULE = Rule(
     name="log-archive-enabled",
     severity=Severity.MEDIUM,
     violation="the cluster has no log URI, or the upload policy of every log type is `disabled`",
-    why="Logs that are not archived are lost with the cluster's nodes, and evidence with them.",
+    why="Logs that are not archived are lost with the cluster's nodes, and so is the evidence.",
     check=check,
     remediation=remediation,
 )

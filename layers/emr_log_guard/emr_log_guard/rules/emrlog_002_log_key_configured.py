@@ -27,9 +27,9 @@ RULE = Rule(
     id="EMRLOG-002",
     name="log-key-configured",
     severity=Severity.HIGH,
-    violation="it has a log URI and no log key",
+    violation="the cluster has a log URI and no log key",
     precondition="logs are archived",
-    why="Without a log key nobody but AWS controls who can read the logs, or can cut them off.",
+    why="Without a log key, no key policy of yours limits or revokes access to the logs.",
     check=check,
     remediation=relaunch,
 )

@@ -40,7 +40,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Relaunch on a release that honours the key: the cluster's own, if nothing else is wrong."""
+    """Relaunch on a release that supports the key: the cluster's own key, if it is compliant."""
     broken = any(rule.check(facts).broken for rule in (customer_managed, usable, approved))
     return relaunch(
         facts,
@@ -53,9 +53,9 @@ RULE = Rule(
     id="EMRLOG-003",
     name="release-supports-log-key",
     severity=Severity.HIGH,
-    violation="it names a key, and its release is below 5.30.0, or 6.0.0, or an AMI version",
+    violation="the cluster has a log key, and its release is 6.0.0, below 5.30.0, or an AMI version",
     precondition="logs are archived, and a log key is configured",
-    why="Such a release accepts the key and writes the logs without it: they only look protected.",
+    why="Such a release accepts the key but writes the logs without it: they only look protected.",
     check=check,
     remediation=remediation,
 )

@@ -38,9 +38,9 @@ RULE = Rule(
     id="EMRLOG-004",
     name="log-key-customer-managed",
     severity=Severity.HIGH,
-    violation="the key is managed by AWS",
+    violation="the log key is AWS-managed",
     precondition="the configured log key exists",
-    why="Nobody can restrict, audit or revoke an AWS-managed key; EMR does not support one here.",
+    why="You cannot restrict or revoke an AWS-managed key, and EMR does not support one for logs.",
     check=check,
     remediation=relaunch,
 )

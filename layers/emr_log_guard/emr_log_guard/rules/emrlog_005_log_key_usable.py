@@ -112,7 +112,7 @@ def _by_name(facts: ClusterFacts) -> Outcome | None:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Bring the key back where that can be done; else relaunch with another one."""
+    """Restore the key if possible; otherwise relaunch with another one."""
     key = facts.log_key
     if isinstance(key, KmsKey) and is_lost(key, facts.cluster.region):
         return make_usable(facts, key)
@@ -123,10 +123,10 @@ RULE = Rule(
     id="EMRLOG-005",
     name="log-key-usable",
     severity=Severity.HIGH,
-    violation="the key does not exist, does not encrypt now, is not a symmetric encryption key, "
+    violation="the log key does not exist, cannot encrypt, is not a symmetric encryption key, "
     "or is in another Region",
-    precondition="the log key is not AWS-managed; one that worked and was lost is EMRLOG-201's",
-    why="EMR cannot encrypt with such a key: logs go missing, or are not protected as intended.",
+    precondition="the log key is not AWS-managed; EMRLOG-201 covers a key that worked and was lost",
+    why="EMR cannot encrypt with such a key: logs are missing, or not protected as intended.",
     check=check,
     remediation=remediation,
 )

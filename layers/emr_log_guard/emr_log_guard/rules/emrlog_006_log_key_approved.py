@@ -33,9 +33,9 @@ RULE = Rule(
     id="EMRLOG-006",
     name="log-key-approved",
     severity=Severity.HIGH,
-    violation="the policy approves keys, and this is none of them",
-    precondition="the policy approves keys, and the log key is a customer-managed one that exists",
-    why="Whoever controls an unapproved key decides who reads the logs and how long they last.",
+    violation="the policy lists approved keys, and the log key is not one of them",
+    precondition="the policy lists approved keys, and the log key exists and is customer-managed",
+    why="The owner of an unapproved key decides who can read the logs, and for how long.",
     check=check,
     remediation=relaunch,
 )

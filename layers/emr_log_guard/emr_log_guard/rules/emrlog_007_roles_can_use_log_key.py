@@ -49,7 +49,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Allow each role that lacks it its one action on the key."""
+    """Allow each role the action that it lacks on the key."""
     key = customer_key(facts)
     if isinstance(key, Outcome):
         return relaunch(facts)
@@ -65,10 +65,10 @@ RULE = Rule(
     id="EMRLOG-007",
     name="roles-can-use-log-key",
     severity=Severity.MEDIUM,
-    violation="the service role may not `kms:DescribeKey`, or the instance profile's role may not "
+    violation="the service role lacks `kms:DescribeKey`, or the instance profile's role lacks "
     "`kms:GenerateDataKey`, on the key",
     precondition="the log key is customer-managed and usable",
-    why="Without these rights the logs silently go missing.",
+    why="Without these permissions the logs are silently lost.",
     check=check,
     remediation=remediation,
 )

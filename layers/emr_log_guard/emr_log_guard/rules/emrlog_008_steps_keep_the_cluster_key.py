@@ -126,7 +126,7 @@ def _count(found: Iterable[WorkloadFacts], more: str = "") -> str:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """End what still waits or runs, to be begun again without log settings of its own."""
+    """Cancel or terminate what is pending or running, and restart it without log settings."""
     broken = [
         each.workload
         for each in _with_settings_of_their_own(facts)
@@ -187,10 +187,10 @@ RULE = Rule(
     id="EMRLOG-008",
     name="steps-keep-the-cluster-key",
     severity=Severity.HIGH,
-    violation="a step or an active Spark Connect session has log settings of its own, and its "
-    "logs' key fails 002, 004, 005 or 006; of a finished step the key's state is not asked",
-    precondition="a step that ran or may run, or a session, has log settings of its own",
-    why="A step or session can send its logs past the cluster's key, however well chosen that is.",
+    violation="a step or an active Spark Connect session has its own log settings, and its "
+    "logs' key violates 002, 004, 005 or 006; for a finished step the key's state is ignored",
+    precondition="a step that ran or may run, or a session, has its own log settings",
+    why="The log settings of a step or session override the cluster's key.",
     check=check,
     remediation=remediation,
 )

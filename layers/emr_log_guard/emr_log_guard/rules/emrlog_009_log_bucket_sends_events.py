@@ -67,7 +67,7 @@ def _doubt(facts: ClusterFacts) -> str:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Have each silent bucket send its events; name those that the stack has to look at, too."""
+    """Turn on the events of each bucket, and add the missing buckets to LogBuckets."""
     unchecked = [bucket.name for bucket in facts.log_buckets if not bucket.checked]
     commands = [send_events(bucket.name) for bucket in _silent(facts)]
     if unchecked:
@@ -81,10 +81,10 @@ RULE = Rule(
     id="EMRLOG-009",
     name="log-bucket-sends-events",
     severity=Severity.LOW,
-    violation="a bucket that logs go to sends no events to EventBridge, or is none of "
-    "`LogBuckets`: its objects are not checked",
+    violation="a log bucket sends no events to EventBridge, or is not in `LogBuckets`, so that "
+    "its objects are not checked",
     precondition="logs are archived",
-    why="Nobody looks at the log objects of such a bucket: a badly encrypted one stays unseen.",
+    why="New log objects in such a bucket are not checked: wrong encryption stays undetected.",
     check=check,
     remediation=remediation,
     deployed_only=True,

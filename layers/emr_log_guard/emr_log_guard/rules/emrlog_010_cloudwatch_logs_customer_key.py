@@ -101,7 +101,7 @@ def _sentence(told: Sequence[Result[_Sender]]) -> str:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Bring the keys back that are only lost; where another key is needed, log with that one."""
+    """Restore lost keys; where another key is needed, log with that one."""
     broken = [each for each in _senders(facts) if any(o.broken for o in _evaluate(facts, each))]
     commands = [
         make_usable(facts, each.key)
@@ -134,10 +134,10 @@ RULE = Rule(
     id="EMRLOG-010",
     name="cloudwatch-logs-customer-key",
     severity=Severity.MEDIUM,
-    violation="the cluster or an active Spark Connect session sends logs to CloudWatch, and names "
-    "no key for them or one that fails 004, 005 or 006",
+    violation="the cluster or an active Spark Connect session sends logs to CloudWatch, without a "
+    "key or with one that violates 004, 005 or 006",
     precondition="the cluster or a session sends logs to CloudWatch",
-    why="The same logs lie in CloudWatch, where no key policy of the customer's protects them.",
+    why="The same logs are in CloudWatch, where no key policy of yours protects them.",
     check=check,
     remediation=remediation,
 )

@@ -56,7 +56,7 @@ def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Turn rotation on; a multi-Region key's is that of its primary key."""
+    """Turn on rotation; for a multi-Region key, on its primary key."""
     key = customer_key(facts)
     if isinstance(key, Outcome):
         return relaunch(facts)
@@ -80,9 +80,9 @@ RULE = Rule(
     id="EMRLOG-011",
     name="log-key-rotation-enabled",
     severity=Severity.LOW,
-    violation="KMS could rotate the key by itself, and does not",
-    precondition="the log key is customer-managed and usable, and its key material is KMS's own",
-    why="The longer one key material is in use, the more logs are lost to whoever gets hold of it.",
+    violation="KMS can rotate the key automatically, but rotation is off",
+    precondition="the log key is customer-managed and usable, and KMS generated its key material",
+    why="The longer key material is in use, the more logs are exposed if it is compromised.",
     check=check,
     remediation=remediation,
     enabled=False,

@@ -69,9 +69,9 @@ RULE = Rule(
     id="EMRLOG-012",
     name="no-service-retained-logs",
     severity=Severity.LOW,
-    violation="EMR retains some type of log for itself, or the logs of an active Spark Connect "
-    "session",
-    why="What the service retains lies outside the customer's account, key and retention rules.",
+    violation="EMR retains some type of log in its own account, or the logs of an active Spark "
+    "Connect session",
+    why="Logs that EMR retains are outside your account, your key and your retention rules.",
     check=check,
     remediation=remediation,
     enabled=False,

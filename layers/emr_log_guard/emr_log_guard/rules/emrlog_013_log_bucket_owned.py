@@ -112,7 +112,7 @@ def _unread(facts: ClusterFacts) -> list[Unresolved]:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Ask S3 again, then have whatever logs to such a bucket log to one of this account."""
+    """Confirm the owner with S3, then log to a bucket of this account instead."""
     cluster, strangers = facts.cluster, _strangers(facts)
     commands = [
         f"aws s3api head-bucket --bucket {quote(name)} --expected-bucket-owner {cluster.account}"
@@ -151,10 +151,10 @@ RULE = Rule(
     id="EMRLOG-013",
     name="log-bucket-owned",
     severity=Severity.HIGH,
-    violation="a bucket that logs go to belongs to an account that is neither the cluster's nor in "
+    violation="a log bucket belongs to an account that is neither the cluster's nor in "
     "`log_bucket_owners`",
     precondition="logs are archived",
-    why="Whoever owns the bucket reads the logs, and can keep or delete them.",
+    why="The owner of the bucket can read, keep and delete the logs.",
     check=check,
     remediation=remediation,
 )

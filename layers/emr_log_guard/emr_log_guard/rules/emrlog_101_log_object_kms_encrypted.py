@@ -39,7 +39,7 @@ def check(facts: LogObjectFacts) -> Outcome:
 
 
 def remediation(facts: LogObjectFacts) -> str:
-    """Re-encrypt in place; an object under its writer's own key has to be copied by its writer."""
+    """Re-encrypt in place; only the writer of an object with SSE-C can re-encrypt it, by a copy."""
     if isinstance(facts.encryption, Encryption) and facts.encryption.algorithm == SSE_C:
         return (
             "# Only who holds the customer-provided key can re-encrypt this object: "
@@ -52,8 +52,8 @@ RULE = Rule(
     id="EMRLOG-101",
     name="log-object-kms-encrypted",
     severity=Severity.HIGH,
-    violation="a log object is in SSE-S3, in SSE-C or not encrypted",
-    why="This log is readable to everyone who may read the bucket; no key policy protects it.",
+    violation="a log object is encrypted with SSE-S3 or SSE-C, or not encrypted",
+    why="Anyone who can read the bucket can read this log; no key policy protects it.",
     check=check,
     remediation=remediation,
 )

@@ -43,9 +43,9 @@ RULE = Rule(
     id="EMRLOG-102",
     name="log-object-customer-managed-key",
     severity=Severity.HIGH,
-    violation="it is under an AWS-managed KMS key",
+    violation="the object is encrypted with an AWS-managed KMS key",
     precondition="the object is encrypted by KMS",
-    why="Nobody can restrict, audit or revoke the AWS-managed key that this log is encrypted with.",
+    why="You cannot restrict or revoke the AWS-managed key that this log is encrypted with.",
     check=check,
     remediation=reencrypt,
 )

@@ -94,11 +94,11 @@ RULE = Rule(
     id="EMRLOG-103",
     name="log-object-cluster-key",
     severity=Severity.HIGH,
-    violation="it is under another customer-managed key than its step, or else its cluster, names, "
-    "or under one that the policy does not approve",
-    precondition="the object is under a customer-managed key, and its cluster or step names a "
-    "key that exists, or the policy approves keys",
-    why="This log is under the control of somebody else's key than the one meant for it.",
+    violation="the object is encrypted with another customer-managed key than that of its step or "
+    "else its cluster, or with one that the policy does not approve",
+    precondition="the object is encrypted with a customer-managed key, and its cluster or step "
+    "has a key that exists, or the policy lists approved keys",
+    why="This log is controlled by another key than the intended one.",
     check=check,
     remediation=reencrypt,
 )

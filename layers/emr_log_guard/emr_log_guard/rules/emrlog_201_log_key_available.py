@@ -42,7 +42,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Bring the key back."""
+    """Restore the key."""
     return make_usable(facts, facts.log_key) if isinstance(facts.log_key, KmsKey) else ""
 
 
@@ -52,8 +52,8 @@ RULE = Rule(
     severity=Severity.CRITICAL,
     violation="a key that worked for the cluster was disabled, scheduled for deletion, or lost "
     "its key material",
-    precondition="the log key was seen to work for this cluster",
-    why="Without it EMR writes no more logs, and nobody reads those that are there.",
+    precondition="the log key has worked for this cluster",
+    why="Without the key, EMR cannot write new logs, and existing ones cannot be read.",
     check=check,
     remediation=remediation,
     deployed_only=True,

@@ -41,7 +41,7 @@ _RELAUNCH = (
 
 
 def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None = None) -> str:
-    """Relaunch the cluster as it should be: EMR cannot change a live cluster's log settings.
+    """Relaunch the cluster with the right settings: EMR cannot change those of a running one.
 
     Args:
         facts: The cluster.
@@ -164,7 +164,7 @@ def _allow_in_role(role: str, action: str, key: KmsKey) -> str:
 
 
 def reencrypt(facts: LogObjectFacts) -> str:
-    """Re-encrypt a log object in place, with the customer's key that it should have."""
+    """Re-encrypt the log object in place, with the customer-managed key that it should have."""
     version = facts.version
     key = _key_of_object(facts)
     region = ""
