@@ -1,4 +1,4 @@
-"""Judges log objects that S3 created, in batches from the queue."""
+"""Checks log objects that S3 created, in batches from the queue."""
 
 import os
 from typing import Any
@@ -17,4 +17,4 @@ CHECK_LOG_OBJECTS = check_log_objects(os.environ)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Check the objects that the messages name; name the messages to deliver again."""
-    return each_body_then(event, CHECK_LOG_OBJECTS.read, CHECK_LOG_OBJECTS.judge)
+    return each_body_then(event, CHECK_LOG_OBJECTS.read, CHECK_LOG_OBJECTS.check)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.termination import Stage, Termination
-from emr_log_guard.usecases.keep_ledger import account
+from emr_log_guard.usecases.findings import update_termination
 from sandbox.inbox import Inbox
 from tests.e2e.deployed import Deployed, batch, object_event
 from tests.slack import OK, Slack, text_of
@@ -383,7 +383,7 @@ def test_a_termination_that_comes_to_no_end_is_told(
             rules=("EMRLOG-002",),
         )
         # A check may still write down what it scheduled.
-        account(
+        update_termination(
             acting.ledger, cluster_id, lambda now: replace(now or accepted, stage=Stage.ACCEPTED)
         )
         request = {

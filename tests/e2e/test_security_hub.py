@@ -16,7 +16,7 @@ import pytest
 
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.ledger import Told
-from emr_log_guard.usecases.keep_ledger import note
+from emr_log_guard.usecases.findings import update_entry
 from tests.e2e.deployed import Deployed, batch, deployed
 from tests.security_hub import SecurityHub
 
@@ -74,7 +74,7 @@ def enforce_now(stack: Deployed, cluster_id: str) -> object:
     before = datetime.now(UTC) - timedelta(hours=2)
     announced = Told(before, Compliance.NON_COMPLIANT, before)
     # The guard may be writing, too.
-    note(
+    update_entry(
         stack.ledger,
         entry,
         lambda current: replace(current, opened_at=before, told=announced),

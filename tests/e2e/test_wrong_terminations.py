@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.ledger import SKEW
-from emr_log_guard.usecases.keep_ledger import note
+from emr_log_guard.usecases.findings import update_entry
 from tests.e2e.deployed import Deployed
 from tests.e2e.test_acting import graced, requested_end, stored_policy
 
@@ -63,7 +63,7 @@ def lasting(stack: Deployed, cluster_id: str, minutes: int) -> None:
     entry = stack.ledger.read(cluster_id).entries["EMRLOG-005"]
     assert entry.transient_since is not None
     since = datetime.now(UTC) - timedelta(minutes=minutes)
-    note(stack.ledger, entry, lambda current: replace(current, transient_since=since))
+    update_entry(stack.ledger, entry, lambda current: replace(current, transient_since=since))
 
 
 def kinds(stack: Deployed, cluster_id: str) -> list[str]:

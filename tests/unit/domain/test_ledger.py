@@ -25,6 +25,7 @@ from emr_log_guard.domain.ledger import (
     Transition,
     ended,
     enter,
+    switched_off,
     transition,
     worth_writing,
 )
@@ -549,3 +550,29 @@ def test_grace_begins_with_the_proof_of_what_could_not_be_determined_before() ->
 
     assert (proven.finding.compliance, proven.opened_at) == (BAD, NOW + timedelta(minutes=15))
     assert evaluated(proven, timedelta(minutes=30)).opened_at == proven.opened_at
+
+
+def test_only_its_owner_gives_a_claim_back_to_whoever_had_it_before() -> None:
+    former, mine = Claim("another", NOW), Claim("mine", NOW)
+    claimed = replace(an_entry(), claim=mine)
+
+    assert claimed.released("mine").claim is None
+    assert claimed.released("mine", former).claim == former
+    assert claimed.released("another") == claimed
+    assert an_entry().released("mine", former) == an_entry()
+
+
+def test_an_entry_knows_the_newest_policy_that_decided_about_it() -> None:
+    earlier, later = (Policy(stored_at=NOW + timedelta(days=n)) for n in (0, 1))
+
+    assert an_entry().decided_by(Policy()) == an_entry()
+    assert an_entry().decided_by(earlier).decided_under == NOW
+    assert an_entry().decided_by(later).decided_by(earlier).decided_under == later.stored_at
+
+
+def test_a_rule_that_is_switched_off_resolves_its_finding_and_lets_it_expire() -> None:
+    entry = switched_off(an_entry(), NOW)
+
+    assert not entry.open
+    assert entry.finding.deadline is None
+    assert entry.expires == NOW + RETENTION

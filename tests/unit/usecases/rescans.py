@@ -96,8 +96,6 @@ class Rescans:
             clusters=lambda: ScanClusters(
                 check=world.check_cluster,
                 known=world.ledger,
-                ledger=world.ledger,
-                keep=world.keep,
                 read_facts=read,
                 clock=world.clock,
                 runbook=runbook,
@@ -124,7 +122,8 @@ class Rescans:
         return FinishRescan(
             results=self.results,
             ledger=world.ledger,
-            keep=world.keep,
+            recorder=world.recorder,
+            dispatcher=world.dispatcher,
             policy=world.current_policy,
             alerts=world.alerts,
             clock=world.clock,

@@ -62,7 +62,7 @@ def created(key: str, *, bucket: str = "example-logs", region: str = REGION) -> 
 def check(world: World, *bodies: str) -> list[Alert]:
     use_case = world.check_log_objects
     read = [use_case.read(body) for body in bodies]
-    use_case.judge([found for found in read if found is not None])
+    use_case.check([found for found in read if found is not None])
     return world.alerts.published
 
 

@@ -30,7 +30,7 @@ from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.events.log_objects import LogObjectHint
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import metrics
-from emr_log_guard.usecases.keep_ledger import ATTEMPTS, CheckResult
+from emr_log_guard.usecases.findings import ATTEMPTS, CheckResult
 from emr_log_guard.usecases.review_findings import ReviewFindings
 from tests.unit.builders import (
     ACCOUNT,
@@ -175,7 +175,7 @@ def test_whoever_decides_under_an_older_policy_is_refused(bad: World) -> None:
     bad.check()
 
     with pytest.raises(StalePolicyError, match="a newer policy than version 1"):
-        bad.keep(CheckResult(CLUSTER_ID, NO_KEY), stored(a_policy(Mode.ALERT), 0, 1))
+        bad.record(CheckResult(CLUSTER_ID, NO_KEY), stored(a_policy(Mode.ALERT), 0, 1))
 
 
 def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: World) -> None:
@@ -187,7 +187,7 @@ def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: Wo
     world.check()
     check = replace(world.check_log_objects, policy=lambda *, afresh=False: [older, newer][afresh])
 
-    assert check.judge([check.read(created(key))]) == ()
+    assert check.check([check.read(created(key))]) == ()
 
     assert rules_of(world.alerts.published[-1]) == ["EMRLOG-101"]
 
@@ -456,7 +456,7 @@ def test_a_batch_gives_back_the_objects_of_the_cluster_that_failed_and_no_others
     world.alerts = OneFails(world.journal)
     check = world.check_log_objects
 
-    failed = check.judge([check.read(created(key)) for key in keys])
+    failed = check.check([check.read(created(key)) for key in keys])
 
     assert [read.hint.version.key for read in failed] == [keys[0], keys[2]]
     assert [alert.cluster_arn for alert in world.alerts.published] == [other.arn]
@@ -543,8 +543,8 @@ def test_whoever_waits_for_anothers_notification_goes_on_once_it_was_accepted(ba
         waited.append(seconds)
         bad.ledger.write(replace(bad.entries["EMRLOG-002"], claim=None))
 
-    keep = replace(bad.keep, wait=accepted)
-    replace(bad.check_cluster, keep=keep)(ClusterHint(CLUSTER_ID))
+    dispatcher = replace(bad.dispatcher, wait=accepted)
+    replace(bad.check_cluster, dispatcher=dispatcher)(ClusterHint(CLUSTER_ID))
 
     assert waited == [1]
 
@@ -749,7 +749,7 @@ def test_only_a_log_object_that_was_written_within_the_hour_is_a_ground(
     world.now += age
     check = world.check_log_objects
 
-    check.judge([check.read(created(key))])
+    check.check([check.read(created(key))])
 
     assert world.kinds == ["finding.opened"]
     assert bool(world.queue.sent) is requested
@@ -762,7 +762,7 @@ def test_a_log_object_that_has_grown_old_by_the_time_ends_no_cluster(world: Worl
     key = a_log_object().key
     world.objects.heads = {key: encrypted("AES256")}
     check = world.check_log_objects
-    check.judge([check.read(created(key))])
+    check.check([check.read(created(key))])
     (request,) = world.queue.sent
     world.now += STILL_WRITTEN
 

@@ -11,7 +11,7 @@ from emr_log_guard.domain.decide import Alert
 from emr_log_guard.domain.ledger import CLAIM, SKEW, Entry, Kind, Known, RuleResult
 from emr_log_guard.domain.news import Situation, owed
 from emr_log_guard.errors import AlertNotAcceptedError, AlertUnderWayError
-from emr_log_guard.usecases.keep_ledger import CheckResult
+from emr_log_guard.usecases.findings import CheckResult
 from tests.histories import histories
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, a_policy
 from tests.unit.usecases.world import World
@@ -81,7 +81,7 @@ class Ledger(RuleBasedStateMachine):
         judgement = CheckResult(CLUSTER_ID, cluster, sightings, over=over)
         # Lambda tries again: any later check may be that.
         with suppress(AlertUnderWayError, AlertNotAcceptedError, CrashError):
-            self.world.keep(judgement, self.world.policy)
+            self.world.record(judgement, self.world.policy)
 
     @property
     def entry(self) -> Entry | None:

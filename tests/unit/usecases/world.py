@@ -7,14 +7,19 @@ from datetime import datetime, timedelta
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoPolicyHistory
 from emr_log_guard.domain.ledger import Entry
+from emr_log_guard.domain.news import news
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import Termination
 from emr_log_guard.events.emr import ClusterHint
-from emr_log_guard.usecases.act import Act, Enforcers
 from emr_log_guard.usecases.check_cluster import CheckCluster, ClusterChecked
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.enforce import Enforce
-from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.findings import (
+    ActionDispatcher,
+    CheckResult,
+    Enforcers,
+    FindingRecorder,
+)
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -97,9 +102,17 @@ class World:
         return [str(alert.kind) for alert in self.alerts.published]
 
     @property
-    def keep(self) -> KeepLedger:
-        act = Act(self.alerts, Enforcers(self.queue, self.schedules))
-        return KeepLedger(self.ledger, act, self.clock, "check_cluster", self.wait, self.policy_now)
+    def recorder(self) -> FindingRecorder:
+        return FindingRecorder(self.ledger, self.clock, "check_cluster", self.policy_now)
+
+    @property
+    def dispatcher(self) -> ActionDispatcher:
+        enforcers = Enforcers(self.queue, self.schedules)
+        return ActionDispatcher(self.ledger, self.alerts, self.clock, enforcers, self.wait)
+
+    def record(self, result: CheckResult, policy: Policy) -> None:
+        """Record what a check found, decide and act."""
+        self.dispatcher.dispatch(self.recorder.record(result, policy, None, decide=news))
 
     @property
     def read_object(self) -> ReadLogObject:
@@ -130,7 +143,8 @@ class World:
             read_afresh=read_facts,
             policy=self.current_policy,
             ledger=self.ledger,
-            keep=self.keep,
+            recorder=self.recorder,
+            dispatcher=self.dispatcher,
             notify_missing_keys=self.notify_missing_keys,
             clock=self.clock,
             runbook=runbook,
@@ -146,7 +160,8 @@ class World:
             read_object=self.read_object,
             policy=self.current_policy,
             ledger=self.ledger,
-            keep=self.keep,
+            recorder=self.recorder,
+            dispatcher=self.dispatcher,
             clock=self.clock,
             runbook=runbook,
         )
@@ -165,7 +180,8 @@ class World:
             read_object=self.read_object,
             policy=lambda: self.policy,
             ledger=self.ledger,
-            keep=KeepLedger(self.ledger, Act(self.alerts), self.clock, "enforce", self.wait),
+            recorder=FindingRecorder(self.ledger, self.clock, "enforce"),
+            dispatcher=ActionDispatcher(self.ledger, self.alerts, self.clock, wait=self.wait),
             alerts=self.alerts,
             queue=self.queue,
             rechecks=self.rechecks,

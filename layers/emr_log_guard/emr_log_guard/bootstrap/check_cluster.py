@@ -13,11 +13,14 @@ from emr_log_guard.adapters.memory import RememberedBuckets, RememberedKeys, Rem
 from emr_log_guard.adapters.s3 import S3Buckets
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger, policy_history
+from emr_log_guard.bootstrap.parts import (
+    action_dispatcher,
+    current_policy,
+    finding_recorder,
+    policy_history,
+)
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.check_cluster import CheckCluster
-from emr_log_guard.usecases.current_policy import CurrentPolicy
-from emr_log_guard.usecases.keep_ledger import KeepLedger
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 
@@ -25,20 +28,19 @@ from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
     """Wire the cluster check."""
     settings = Settings.from_env(env)
-    clusters = EmrClusters(clients.emr())
-    policy = current_policy(settings)
-    keep = keep_ledger(settings, env, "check_cluster", policy)
-    return cluster_check(settings, clusters, S3Buckets(clients.s3()), keep, policy)
+    clusters, buckets = EmrClusters(clients.emr()), S3Buckets(clients.s3())
+    return cluster_check(settings, env, "check_cluster", clusters, buckets)
 
 
 def cluster_check(
     settings: Settings,
+    env: Mapping[str, str],
+    by: str,
     clusters: EmrClusters,
     buckets: S3Buckets,
-    keep: KeepLedger,
-    policy: CurrentPolicy,
 ) -> CheckCluster:
-    """Wire the cluster check to whoever reads clusters and buckets, and keeps the ledger."""
+    """Wire the cluster check of a function to whoever reads clusters and buckets."""
+    policy = current_policy(settings)
     afresh = ReadClusterFacts(
         keys=KmsKeys(clients.kms),
         roles=IamRoles(clients.iam()),
@@ -61,7 +63,8 @@ def cluster_check(
         read_afresh=afresh,
         policy=policy,
         ledger=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
-        keep=keep,
+        recorder=finding_recorder(settings, by, policy),
+        dispatcher=action_dispatcher(settings, env),
         notify_missing_keys=NotifyMissingKeys(
             settings.policy_parameter_name,
             policy_history(settings),

@@ -15,7 +15,7 @@ from emr_log_guard.adapters.memory import (
 )
 from emr_log_guard.adapters.s3 import S3LogObjects
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
+from emr_log_guard.bootstrap.parts import action_dispatcher, current_policy, finding_recorder
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.check_log_objects import CheckLogObjects
 from emr_log_guard.usecases.read_log_object import ReadLogObject
@@ -40,7 +40,8 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
         ),
         policy=policy,
         ledger=ledger,
-        keep=keep_ledger(settings, env, "check_log_objects", policy),
+        recorder=finding_recorder(settings, "check_log_objects", policy),
+        dispatcher=action_dispatcher(settings, env),
         clock=utc_now,
         runbook=settings.runbook,
     )

@@ -17,10 +17,9 @@ from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.bootstrap.parts import policy_history
 from emr_log_guard.config import Settings, required
-from emr_log_guard.usecases.act import Act
 from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.enforce import Enforce
-from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.findings import ActionDispatcher, FindingRecorder
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
@@ -60,8 +59,9 @@ def enforce(env: Mapping[str, str]) -> Enforce:
             remember=False,
         ),
         ledger=ledger,
-        # It asks nobody for enforcement: what it tells through the ledger is over.
-        keep=KeepLedger(ledger, Act(alerts), utc_now, "enforce"),
+        # It asks nobody for enforcement: what it notifies of through the ledger is over.
+        recorder=FindingRecorder(ledger, utc_now, "enforce"),
+        dispatcher=ActionDispatcher(ledger, alerts, utc_now),
         alerts=alerts,
         queue=SqsEnforcementQueue(clients.sqs, required(env, "ENFORCEMENT_QUEUE_URL")),
         rechecks=EventBridgeRechecks(clients.events(), required(env, "STACK_NAME")),

@@ -10,9 +10,8 @@ from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.bootstrap.clock import utc_now
 from emr_log_guard.config import ScheduleSettings, Settings
-from emr_log_guard.usecases.act import Act, Enforcers
 from emr_log_guard.usecases.current_policy import CurrentPolicy
-from emr_log_guard.usecases.keep_ledger import KeepLedger
+from emr_log_guard.usecases.findings import ActionDispatcher, Enforcers, FindingRecorder
 
 
 def current_policy(settings: Settings) -> CurrentPolicy:
@@ -30,16 +29,19 @@ def policy_history(settings: Settings) -> DynamoPolicyHistory:
     return DynamoPolicyHistory(clients.dynamodb(), settings.findings_table_name, utc_now)
 
 
-def keep_ledger(
-    settings: Settings, env: Mapping[str, str], by: str, policy: CurrentPolicy
-) -> KeepLedger:
-    """Wire what a function enters and tells."""
-    return KeepLedger(
+def finding_recorder(settings: Settings, by: str, policy: CurrentPolicy) -> FindingRecorder:
+    """Wire what a function records."""
+    ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
+    return FindingRecorder(ledger, utc_now, by, policy)
+
+
+def action_dispatcher(settings: Settings, env: Mapping[str, str]) -> ActionDispatcher:
+    """Wire what a function notifies of and hands on to `enforce`."""
+    return ActionDispatcher(
         DynamoLedger(clients.dynamodb(), settings.findings_table_name),
-        Act(SnsAlerts(clients.sns, settings.alerts_topic_arn), _enforcers(settings, env)),
+        SnsAlerts(clients.sns, settings.alerts_topic_arn),
         utc_now,
-        by,
-        policy=policy,
+        _enforcers(settings, env),
     )
 
 

@@ -9,7 +9,6 @@ from emr_log_guard.adapters.s3 import S3Buckets
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.bootstrap.check_cluster import cluster_check
 from emr_log_guard.bootstrap.clock import utc_now
-from emr_log_guard.bootstrap.parts import current_policy, keep_ledger
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.scan_clusters import ScanClusters
 
@@ -19,15 +18,10 @@ def scan_clusters(
 ) -> ScanClusters:
     """Wire the scan of clusters."""
     clusters, buckets = EmrClusters(session.emr(region)), S3Buckets(session.s3(region))
-    policy = current_policy(settings)
-    keep = keep_ledger(settings, env, "scan_shard", policy)
-    check = cluster_check(settings, clusters, buckets, keep, policy)
-    ledger = DynamoLedger(clients.dynamodb(), settings.findings_table_name)
+    check = cluster_check(settings, env, "scan_shard", clusters, buckets)
     return ScanClusters(
         check=check,
-        known=ledger,
-        ledger=ledger,
-        keep=keep,
+        known=DynamoLedger(clients.dynamodb(), settings.findings_table_name),
         read_facts=check.read_facts,
         clock=utc_now,
         runbook=settings.runbook,

@@ -163,6 +163,18 @@ class Entry:
         """Whether somebody else is about to tell of it."""
         return self.claim is not None and self.claim.owner != owner and now < self.claim.until
 
+    def released(self, owner: str, former: Claim | None = None) -> "Entry":
+        """Give back what its owner took upon itself, to whoever had claimed it before."""
+        mine = self.claim is not None and self.claim.owner == owner
+        return replace(self, claim=former) if mine else self
+
+    def decided_by(self, policy: Policy) -> "Entry":
+        """Note under which policy it was decided; an older one than is noted changes nothing."""
+        if policy.stored_at is None:
+            return self
+        stored_at = max(policy.stored_at, self.decided_under or policy.stored_at)
+        return replace(self, decided_under=stored_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -358,6 +370,12 @@ def ended(entry: Entry, now: datetime) -> Entry:
         return entry
     final = replace(entry, final=True, expires=now + RETENTION)
     return final if entry.kind is Kind.LOG_OBJECTS or not entry.open else _resolved(final, now)
+
+
+def switched_off(entry: Entry, now: datetime) -> Entry:
+    """Resolve a finding of a rule that the policy no longer enables."""
+    finding = replace(entry.finding, status=Status.RESOLVED, deadline=None)
+    return replace(entry, finding=finding, judged_at=now, expires=now + RETENTION)
 
 
 def worth_writing(before: Entry | None, after: Entry) -> bool:

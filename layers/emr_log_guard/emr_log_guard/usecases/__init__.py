@@ -1,1 +1,1 @@
-"""What the guard does: gather, judge, decide, act. Services are Protocols here."""
+"""What the guard does: gather, evaluate, record, decide, act. Services are Protocols here."""

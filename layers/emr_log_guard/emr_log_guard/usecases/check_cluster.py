@@ -1,6 +1,6 @@
-"""Check a cluster: read it, judge it, decide, act."""
+"""Check a cluster: gather, evaluate, record, decide, act."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,14 +9,15 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.ledger import Kind, Known, RuleResult
+from emr_log_guard.domain.news import news
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.events.emr import ClusterHint
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.evaluation import EvaluationContext
-from emr_log_guard.usecases.evaluate import evaluate_cluster
-from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
+from emr_log_guard.usecases.evaluate import ClusterEvaluation, evaluate_cluster
+from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.ports import Clusters, Ledger, PolicyInForce
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
@@ -49,7 +50,7 @@ class ClusterChecked:
 
 @dataclass(frozen=True, slots=True)
 class CheckCluster:
-    """Judges a cluster by what EMR, KMS and IAM say of it now; an event only says where to look."""
+    """Evaluates a cluster by what AWS says of it now; an event only says where to look."""
 
     clusters: Clusters
     read_facts: ReadClusterFacts
@@ -58,7 +59,8 @@ class CheckCluster:
     """Reads everything: somebody asks because something changed."""
     policy: PolicyInForce
     ledger: Ledger
-    keep: KeepLedger
+    recorder: FindingRecorder
+    dispatcher: ActionDispatcher
     notify_missing_keys: NotifyMissingKeys
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
@@ -79,24 +81,50 @@ class CheckCluster:
         except StalePolicyError:
             return self._check(hint, self.policy(afresh=True))
 
+    def forgotten(self, cluster_id: str) -> str | None:
+        """Record the end of a cluster that EMR knew once, and does not any more.
+
+        Returns:
+            Its state; None when it is not remembered here either.
+
+        """
+        memory = self.ledger.read(cluster_id)
+        if memory.known is None:
+            return None
+        known = replace(memory.known, cluster=replace(memory.known.cluster, state="TERMINATED"))
+        result = CheckResult(cluster_id, known.cluster, known=known, over=True)
+        recorded = self.recorder.record(result, self.policy(afresh=True), memory, decide=news)
+        self.dispatcher.dispatch(recorded)
+        return known.cluster.state
+
     def _check(self, hint: ClusterHint, policy: Policy) -> ClusterChecked:
+        """Gather, evaluate, record, decide, act."""
         now = self.clock()
         memory = self.ledger.read(hint.cluster_id)
         if memory.decided_under_newer(policy):
             policy = self.policy(afresh=True)
         known = Known(self.clusters.describe(hint.cluster_id), hint.launched_by)
+
         if known.cluster.gone and memory.known is not None and memory.known.evaluated:
-            judgement = CheckResult(hint.cluster_id, known.cluster, known=known, over=True)
-            missing: Mapping[str, str] = {}
+            evaluation = None
+            result = CheckResult(hint.cluster_id, known.cluster, known=known, over=True)
         else:
             known = known.merged_into(memory.known)
-            judgement, missing = self._judge(known, policy, now, afresh=hint.afresh)
-        judgement = replace(judgement, since=hint.at)
-        judged = (sighting.finding for sighting in judgement.sightings)
-        findings = exempted(judged, known.cluster, policy, now)
+            evaluation = evaluate_cluster(
+                known,
+                self.read_afresh if hint.afresh else self.read_facts,
+                EvaluationContext(policy, now, self.runbook),
+            )
+            result = _result(known, evaluation, now)
+        findings = exempted((each.finding for each in result.results), known.cluster, policy, now)
         record_findings("cluster checked", hint.cluster_id, findings)
-        actions = self.keep(judgement, policy, memory)
-        self.notify_missing_keys(policy, missing)
+
+        result = replace(result, since=hint.at)
+        recorded = self.recorder.record(result, policy, memory, decide=news)
+        actions = self.dispatcher.dispatch(recorded)
+        if evaluation is not None:
+            missing = missing_approved_keys(evaluation.facts.approved_keys)
+            self.notify_missing_keys(policy, missing)
         return ClusterChecked(
             hint.cluster_id,
             known.cluster.state,
@@ -104,27 +132,21 @@ class CheckCluster:
             tuple(type(action).__name__ for action in actions),
         )
 
-    def _judge(
-        self, known: Known, policy: Policy, now: datetime, *, afresh: bool
-    ) -> tuple[CheckResult, Mapping[str, str]]:
-        """Judge a cluster; name the approved keys that do not exist, too."""
-        cluster = known.cluster
-        read_facts = self.read_afresh if afresh else self.read_facts
-        context = EvaluationContext(policy, now, self.runbook)
-        evaluation = evaluate_cluster(known, read_facts, context)
-        facts = evaluation.facts
-        judgement = CheckResult(
-            cluster.id,
-            cluster,
-            tuple(
-                RuleResult(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
-                for finding in evaluation.findings
-            ),
-            replace(
-                known,
-                keys=facts.key_arns,
-                log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
-                evaluated=True,
-            ),
-        )
-        return judgement, missing_approved_keys(facts.approved_keys)
+
+def _result(known: Known, evaluation: ClusterEvaluation, now: datetime) -> CheckResult:
+    """Say what the evaluation found, and what there is to remember of the cluster."""
+    cluster, facts = known.cluster, evaluation.facts
+    return CheckResult(
+        cluster.id,
+        cluster,
+        tuple(
+            RuleResult(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
+            for finding in evaluation.findings
+        ),
+        replace(
+            known,
+            keys=facts.key_arns,
+            log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
+            evaluated=True,
+        ),
+    )

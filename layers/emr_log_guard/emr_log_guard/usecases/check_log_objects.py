@@ -1,4 +1,4 @@
-"""Check a batch of log objects: read each, judge them by cluster, tell once a cluster."""
+"""Check a batch of log objects: gather each; then evaluate, record, decide and act by cluster."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +10,14 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.ledger import Kind, Memory, RuleResult
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
+from emr_log_guard.domain.news import news
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError, StalePolicyError
 from emr_log_guard.events.log_objects import LogObjectHint, parse_log_object_hint
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
-from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
+from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
 from emr_log_guard.usecases.ports import Ledger, PolicyInForce
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 
@@ -33,12 +34,13 @@ class LogObjectRead:
 
 @dataclass(frozen=True, slots=True)
 class CheckLogObjects:
-    """Judges log objects by what S3, EMR and KMS say of them now."""
+    """Evaluates log objects by what S3, EMR and KMS say of them now."""
 
     read_object: ReadLogObject
     policy: PolicyInForce
     ledger: Ledger
-    keep: KeepLedger
+    recorder: FindingRecorder
+    dispatcher: ActionDispatcher
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -67,8 +69,8 @@ class CheckLogObjects:
             return None
         return LogObjectRead(hint, facts.cluster_id, facts)
 
-    def judge(self, objects: Sequence[LogObjectRead | None]) -> tuple[LogObjectRead, ...]:
-        """Judge the objects of a batch and tell of what is wrong, once a cluster.
+    def check(self, objects: Sequence[LogObjectRead | None]) -> tuple[LogObjectRead, ...]:
+        """Check the objects of a batch, and notify of what is wrong, once a cluster.
 
         Returns:
             The objects of the clusters for which that failed, to be delivered again; what went
@@ -83,21 +85,21 @@ class CheckLogObjects:
             reads = tuple(group)
             try:
                 try:
-                    self._judge(cluster_id, reads, policy)
+                    self._check(cluster_id, reads, policy)
                 except StalePolicyError:
-                    self._judge(cluster_id, reads, self.policy(afresh=True))
+                    self._check(cluster_id, reads, self.policy(afresh=True))
             except Exception:  # whatever it is: the messages come back, and fail in the end
                 logger.exception("log objects not checked", cluster_id=cluster_id)
                 failed += reads
         return tuple(failed)
 
-    def _judge(
+    def _check(
         self,
         cluster_id: str,
         reads: Sequence[LogObjectRead],
         policy: Policy,
     ) -> None:
-        """Judge one cluster's objects; the ledger is asked only where there is something to it."""
+        """Evaluate one cluster's objects; record, decide and act where there is something to it."""
         now = self.clock()
         facts = list({read.facts.version: read.facts for read in reads if read.facts}.values())
         again = frozenset(
@@ -123,7 +125,9 @@ class CheckLogObjects:
         if not facts and memory.known:
             cluster = memory.known.cluster
         since = min((read.hint.at for read in reads if read.hint.at), default=None)
-        self.keep(CheckResult(cluster_id, cluster, results, since=since), policy, memory)
+        result = CheckResult(cluster_id, cluster, results, since=since)
+        recorded = self.recorder.record(result, policy, memory, decide=news)
+        self.dispatcher.dispatch(recorded)
 
 
 def _results(

@@ -27,7 +27,7 @@ from emr_log_guard.domain.decisions import Decision, grounds_of
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.ledger import Entry, Known, Memory, settled
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.domain.news import alert_id
+from emr_log_guard.domain.news import alert_id, news
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import CALLS, VERIFY, Stage, Termination
 from emr_log_guard.errors import (
@@ -43,7 +43,12 @@ from emr_log_guard.errors import (
 from emr_log_guard.observability import logger, record_alert, record_enforcement
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objects
-from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger, account
+from emr_log_guard.usecases.findings import (
+    ActionDispatcher,
+    CheckResult,
+    FindingRecorder,
+    update_termination,
+)
 from emr_log_guard.usecases.ports import (
     Alerts,
     EnforcementQueue,
@@ -74,7 +79,8 @@ class Enforce:
     policy: Callable[[], Policy]
     """Gives the policy in force."""
     ledger: Ledger
-    keep: KeepLedger
+    recorder: FindingRecorder
+    dispatcher: ActionDispatcher
     alerts: Alerts
     queue: EnforcementQueue
     """This function's own: for a look at what became of a termination."""
@@ -104,7 +110,8 @@ class Enforce:
             return NextStep.CLUSTER_ENDED
         memory = self.ledger.read(cluster_id)
         if cluster.gone:
-            self.keep(CheckResult(cluster_id, cluster, over=True), policy, memory)
+            result = CheckResult(cluster_id, cluster, over=True)
+            self.dispatcher.dispatch(self.recorder.record(result, policy, memory, decide=news))
             record_enforcement(cluster.arn, NextStep.CLUSTER_ENDED, f"it is {cluster.state}")
             return NextStep.CLUSTER_ENDED
         if request.verify:
@@ -309,7 +316,7 @@ class Enforce:
                 return base
             return replace(base, at=now, **changes)
 
-        return account(self.ledger, known.cluster_id, changed)
+        return update_termination(self.ledger, known.cluster_id, changed)
 
     def _write(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
         """Go on from a stage only if nobody else has."""
@@ -327,7 +334,7 @@ class Enforce:
             Decision(
                 cluster_id=cluster.id,
                 at=self.clock(),
-                by=self.keep.by,
+                by=self.recorder.by,
                 invocation=uuid4().hex,
                 cluster_state=cluster.state,
                 mode=policy.mode,
@@ -394,15 +401,15 @@ class Enforce:
         policy: Policy,
         cluster: Cluster,
         findings: tuple[Finding, ...],
-        account_: Termination,
+        termination: Termination,
         step: NextStep,
         detail: str,
     ) -> None:
         """Notify of a step of a termination, unless people were notified of just that."""
         cause = detail if step is NextStep.TERMINATION_REFUSED else ""
-        if account_.was_notified(step, cause):
+        if termination.was_notified(step, cause):
             return
-        key = "\n".join((account_.cluster_id, step, cause, *sorted(f.id for f in findings)))
+        key = "\n".join((termination.cluster_id, step, cause, *sorted(f.id for f in findings)))
         self.alerts.publish(
             Alert(
                 _KINDS[step],
@@ -414,14 +421,14 @@ class Enforce:
                 detail,
                 expired_exemptions(findings, cluster, policy, self.clock()),
                 cluster.tags,
-                id=alert_id(key, *account_.notified),
+                id=alert_id(key, *termination.notified),
             )
         )
         record_alert(_KINDS[step])
-        account(
+        update_termination(
             self.ledger,
-            account_.cluster_id,
-            lambda current: (current or account_).with_notified(step, cause),
+            termination.cluster_id,
+            lambda current: (current or termination).with_notified(step, cause),
         )
 
 

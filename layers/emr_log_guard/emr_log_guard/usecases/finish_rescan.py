@@ -10,6 +10,7 @@ from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.large_buckets import advice_on
 from emr_log_guard.domain.ledger import OBJECTS, SAMPLES, Entry, Extent, Kind, RuleResult
+from emr_log_guard.domain.news import news
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import (
     BadObjects,
@@ -24,7 +25,7 @@ from emr_log_guard.domain.rescan import (
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.observability import record_rescan
-from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
+from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
 from emr_log_guard.usecases.ports import Ledger, OpenFindings, PolicyInForce
 from emr_log_guard.usecases.rescan_coverage import covered, unjudged
 from emr_log_guard.usecases.rescan_ports import RescanAlerts, RescanResults
@@ -89,7 +90,8 @@ class FinishRescan:
 
     results: RescanResults
     ledger: WholeLedger
-    keep: KeepLedger
+    recorder: FindingRecorder
+    dispatcher: ActionDispatcher
     policy: PolicyInForce
     alerts: RescanAlerts
     clock: Callable[[], datetime]
@@ -170,11 +172,13 @@ class FinishRescan:
             sightings += _good(memory.entries, seen.bad, rescan.started)
         if sightings:
             known = memory.known.cluster if memory.known else None
-            judgement = CheckResult(cluster_id, known, sightings)
+            result = CheckResult(cluster_id, known, sightings)
             try:
-                self.keep(judgement, policy, memory)
+                recorded = self.recorder.record(result, policy, memory, decide=news)
             except StalePolicyError:
-                self.keep(judgement, self.policy(afresh=True))
+                now = self.policy(afresh=True)
+                recorded = self.recorder.record(result, now, None, decide=news)
+            self.dispatcher.dispatch(recorded)
 
     def _standing(self, memory: RescanMemory, attention: Iterable[str]) -> Iterator[Finding]:
         """Read what stands: the index may be a second late, the clusters themselves are not."""

@@ -22,8 +22,6 @@ from emr_log_guard.rules import emrlog_009_log_bucket_sends_events as bucket_sen
 from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.check_cluster import CheckCluster
 from emr_log_guard.usecases.evaluate import evaluate_cluster
-from emr_log_guard.usecases.keep_ledger import CheckResult, KeepLedger
-from emr_log_guard.usecases.ports import Ledger
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.rescan_ports import KnownClusters
 
@@ -53,8 +51,6 @@ class ScanClusters:
 
     check: CheckCluster
     known: KnownClusters
-    ledger: Ledger
-    keep: KeepLedger
     read_facts: ReadClusterFacts
     """Reads keys, each of them once."""
     clock: Callable[[], datetime]
@@ -108,16 +104,6 @@ class ScanClusters:
         try:
             checked = self.check(ClusterHint(cluster_id))
         except ClusterNotFoundError:
-            return self._forgotten(cluster_id)
+            state = self.check.forgotten(cluster_id)
+            return _Result(cluster_id, state, (), described=True)
         return _Result(cluster_id, checked.state, checked.findings, described=True)
-
-    def _forgotten(self, cluster_id: str) -> _Result:
-        """Enter the end of a cluster that EMR knew once, and has forgotten since."""
-        memory = self.ledger.read(cluster_id)
-        if memory.known is None:
-            return _Result(cluster_id, None, (), described=True)
-        ended = replace(memory.known.cluster, state="TERMINATED")
-        known = replace(memory.known, cluster=ended)
-        judgement = CheckResult(cluster_id, ended, known=known, over=True)
-        self.keep(judgement, self.check.policy(afresh=True), memory)
-        return _Result(cluster_id, ended.state, (), described=True)

@@ -1,0 +1,35 @@
+from dataclasses import replace
+
+import pytest
+
+from emr_log_guard.domain.decide import Action, CallOffEnforcement, RequestEnforcement
+from emr_log_guard.domain.news import News
+from emr_log_guard.domain.termination import Stage
+from emr_log_guard.usecases.findings import CheckResult, Recorded
+from tests.unit.builders import CLUSTER_ID, a_cluster, a_policy
+from tests.unit.usecases.world import World
+
+CLUSTER = a_cluster()
+
+
+def decided(action: Action) -> Recorded:
+    plan = News({}, (action,), frozenset())
+    return Recorded(CheckResult(CLUSTER_ID, CLUSTER), a_policy(), "an invocation", plan)
+
+
+def test_a_request_in_a_stack_that_may_not_terminate_is_a_bug(world: World) -> None:
+    dispatcher = replace(world.dispatcher, enforcers=None)
+
+    with pytest.raises(AssertionError, match="does not allow it"):
+        dispatcher.dispatch(decided(RequestEnforcement(CLUSTER.arn)))
+
+    assert world.termination is not None
+    assert world.termination.stage is Stage.SKIPPED
+
+
+def test_a_stack_that_may_not_terminate_has_no_schedule_to_cancel(world: World) -> None:
+    dispatcher = replace(world.dispatcher, enforcers=None)
+
+    dispatcher.dispatch(decided(CallOffEnforcement(CLUSTER.arn)))
+
+    assert world.journal == []
