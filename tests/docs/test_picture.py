@@ -32,7 +32,7 @@ def printed() -> list[str]:
     return [
         "Building …",
         "",
-        "1. Made right ───",
+        "1. Compliant ───",
         "2. Non-compliant: each ───",
         "A cluster each.",
         "╭─ finding.opened ─╮",
