@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from emr_log_guard.bootstrap.scan_shard import scan_shard
+from emr_log_guard.bootstrap.rescan import scan_shard
 from emr_log_guard.events.rescan import parse_shard
 
 
@@ -27,7 +27,7 @@ task = parse_shard(json.loads(request))
 if task.shard.folder is None:
     sys.exit("the task names no folder")
 # Scan everything, however slow the machine is; Lambda may need several invocations for it.
-scan = replace(scan_shard(os.environ).log_objects(), threads=int(threads), seconds=math.inf)
+scan = replace(scan_shard(os.environ).log_objects, threads=int(threads), seconds=math.inf)
 used, begun = time.process_time(), time.perf_counter()
 done = scan(task.rescan, task.shard, task.shard.folder, "", lambda _: None)
 answer = {

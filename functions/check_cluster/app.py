@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.check_cluster import check_cluster
+from emr_log_guard.bootstrap.checks import check_cluster
 from emr_log_guard.events.emr import parse_cluster_event
 from emr_log_guard.observability import logger, metrics
 

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.check_key import check_key
+from emr_log_guard.bootstrap.checks import check_key
 from emr_log_guard.events.kms import parse_key_event
 from emr_log_guard.observability import logger, metrics
 

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.check_log_objects import check_log_objects
+from emr_log_guard.bootstrap.checks import check_log_objects
 from emr_log_guard.events.sqs import each_body_then
 from emr_log_guard.observability import logger, metrics
 

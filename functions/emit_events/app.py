@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.emit_events import emit_events
+from emr_log_guard.bootstrap.delivery import emit_events
 from emr_log_guard.events.published_alerts import parse_published_alerts
 from emr_log_guard.observability import logger
 

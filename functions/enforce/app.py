@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.enforce import enforce
+from emr_log_guard.bootstrap.remediation import enforce
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from emr_log_guard.events.sqs import each_body
 from emr_log_guard.observability import logger, metrics

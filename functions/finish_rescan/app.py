@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.finish_rescan import finish_rescan
+from emr_log_guard.bootstrap.rescan import finish_rescan
 from emr_log_guard.events.rescan import parse_finish
 from emr_log_guard.observability import logger, metrics
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.import_findings import import_findings
+from emr_log_guard.bootstrap.delivery import import_findings
 from emr_log_guard.events.import_findings import parse_import
 from emr_log_guard.observability import logger
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.notify_amazon_q import notify_amazon_q
+from emr_log_guard.bootstrap.delivery import notify_amazon_q
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.observability import logger
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.notify_slack import notify_slack
+from emr_log_guard.bootstrap.delivery import notify_slack
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.observability import logger, metrics
 

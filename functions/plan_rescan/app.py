@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.plan_rescan import plan_rescan
+from emr_log_guard.bootstrap.rescan import plan_rescan
 from emr_log_guard.events.rescan import parse_plan
 from emr_log_guard.observability import logger, metrics
 

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.review_findings import review_findings
+from emr_log_guard.bootstrap.checks import review_findings
 from emr_log_guard.events.review import parse_review
 from emr_log_guard.observability import logger, metrics
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from emr_log_guard.bootstrap.scan_shard import scan_shard
+from emr_log_guard.bootstrap.rescan import scan_shard
 from emr_log_guard.events.rescan import parse_shard
 from emr_log_guard.observability import logger, metrics
 

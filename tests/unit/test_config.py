@@ -1,15 +1,28 @@
 import pytest
 
-from emr_log_guard.config import ScheduleSettings, Settings, required
+from emr_log_guard.config import EnforcementSettings, Settings, required
 from emr_log_guard.errors import InvalidConfigurationError
 
-ENV = {
-    "POLICY_PARAMETER_NAME": "/emr-log-guard/policy",
-    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+ENFORCEMENT = {
     "ENFORCEMENT_QUEUE_URL": "https://sqs.invalid/q",
+    "ENFORCEMENT_QUEUE_ARN": "arn:queue",
+    "SCHEDULE_GROUP_NAME": "group",
+    "SCHEDULE_ROLE_ARN": "arn:role",
+    "DEAD_LETTER_QUEUE_ARN": "arn:dead",
+}
+REQUIRED = {
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "STACK_NAME": "emr-log-guard",
+    "POLICY_PARAMETER_NAME": "/emr-log-guard/policy",
+    "FINDINGS_TABLE_NAME": "findings",
+    "REPORTS_BUCKET_NAME": "reports",
+    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+}
+ENV = {
+    **REQUIRED,
+    **ENFORCEMENT,
     "RUNBOOK_BASE_URL": "https://example.com/runbooks/",
     "LOG_BUCKETS": "one-logs,two-logs",
-    "FINDINGS_TABLE_NAME": "findings",
 }
 
 
@@ -18,13 +31,29 @@ def without(*names: str) -> dict[str, str]:
 
 
 def test_every_variable_is_read() -> None:
-    settings = Settings.from_env(ENV)
+    assert Settings.from_env(ENV) == Settings(
+        region="eu-west-1",
+        stack_name="emr-log-guard",
+        policy_parameter_name="/emr-log-guard/policy",
+        findings_table_name="findings",
+        reports_bucket_name="reports",
+        alerts_topic_arn="arn:aws:sns:eu-west-1:111122223333:alerts",
+        runbook_base_url="https://example.com/runbooks/",
+        enforcement=EnforcementSettings(
+            queue_url="https://sqs.invalid/q",
+            queue_arn="arn:queue",
+            schedule_group="group",
+            schedule_role_arn="arn:role",
+            dead_letters_arn="arn:dead",
+        ),
+        log_buckets=("one-logs", "two-logs"),
+    )
 
-    assert settings.policy_parameter_name == ENV["POLICY_PARAMETER_NAME"]
-    assert settings.alerts_topic_arn == ENV["ALERTS_TOPIC_ARN"]
-    assert settings.enforcement_queue_url == ENV["ENFORCEMENT_QUEUE_URL"]
-    assert settings.runbook("EMRLOG-002") == "https://example.com/runbooks/EMRLOG-002.md"
-    assert settings.log_buckets == ("one-logs", "two-logs")
+
+def test_a_runbook_is_below_the_base_url() -> None:
+    runbook = Settings.from_env(ENV).runbook("EMRLOG-002")
+
+    assert runbook == "https://example.com/runbooks/EMRLOG-002.md"
 
 
 @pytest.mark.parametrize("env", [without("LOG_BUCKETS"), ENV | {"LOG_BUCKETS": ""}])
@@ -36,7 +65,7 @@ def test_without_names_every_bucket_is_checked(env: dict[str, str]) -> None:
     "env", [without("ENFORCEMENT_QUEUE_URL"), ENV | {"ENFORCEMENT_QUEUE_URL": ""}]
 )
 def test_without_a_queue_there_is_nobody_to_ask_for_a_termination(env: dict[str, str]) -> None:
-    assert Settings.from_env(env).enforcement_queue_url is None
+    assert Settings.from_env(env).enforcement is None
 
 
 def test_runbooks_have_a_default_place() -> None:
@@ -45,9 +74,7 @@ def test_runbooks_have_a_default_place() -> None:
     assert settings.runbook("EMRLOG-002") == "docs/runbooks/EMRLOG-002.md"
 
 
-@pytest.mark.parametrize(
-    "name", ["POLICY_PARAMETER_NAME", "ALERTS_TOPIC_ARN", "FINDINGS_TABLE_NAME"]
-)
+@pytest.mark.parametrize("name", [*REQUIRED, *[*ENFORCEMENT][1:]])
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["missing", "empty", "blank"])
 def test_a_variable_that_must_be_set_is_named(name: str, value: str | None) -> None:
     env = without(name) if value is None else ENV | {name: value}
@@ -58,17 +85,3 @@ def test_a_variable_that_must_be_set_is_named(name: str, value: str | None) -> N
 
 def test_what_is_required_is_taken_without_its_blanks() -> None:
     assert required({"X": " y "}, "X") == "y"
-
-
-def test_where_graces_end_is_read_as_a_whole_or_not_at_all() -> None:
-    env = {
-        "SCHEDULE_GROUP_NAME": "group",
-        "SCHEDULE_ROLE_ARN": "role",
-        "ENFORCEMENT_QUEUE_ARN": "queue",
-        "DEAD_LETTER_QUEUE_ARN": "dead",
-    }
-
-    assert ScheduleSettings.from_env(env) == ScheduleSettings("group", "role", "queue", "dead")
-    for name in env:
-        with pytest.raises(InvalidConfigurationError, match=name):
-            ScheduleSettings.from_env(env | {name: ""})

@@ -11,33 +11,68 @@ RUNBOOKS = "docs/runbooks"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a stack tells its functions."""
+class EnforcementSettings:
+    """Where terminations are asked for, and scheduled."""
 
-    policy_parameter_name: str
-    alerts_topic_arn: str
-    enforcement_queue_url: str | None
-    """None in a stack that may not terminate anything."""
-    runbook_base_url: str
-    findings_table_name: str
-    log_buckets: tuple[str, ...] = ()
-    """The buckets whose objects are checked; empty when it is every bucket that sends events."""
+    queue_url: str
+    queue_arn: str
+    schedule_group: str
+    schedule_role_arn: str
+    dead_letters_arn: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read the environment of a function that judges.
+        """Read the environment of a stack that may terminate clusters.
 
         Raises:
             InvalidConfigurationError: A variable is missing; the message says which.
 
         """
         return cls(
+            queue_url=required(env, "ENFORCEMENT_QUEUE_URL"),
+            queue_arn=required(env, "ENFORCEMENT_QUEUE_ARN"),
+            schedule_group=required(env, "SCHEDULE_GROUP_NAME"),
+            schedule_role_arn=required(env, "SCHEDULE_ROLE_ARN"),
+            dead_letters_arn=required(env, "DEAD_LETTER_QUEUE_ARN"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a stack tells all its functions."""
+
+    region: str
+    stack_name: str
+    policy_parameter_name: str
+    findings_table_name: str
+    reports_bucket_name: str
+    alerts_topic_arn: str
+    runbook_base_url: str
+    enforcement: EnforcementSettings | None
+    """None in a stack that may not terminate anything."""
+    log_buckets: tuple[str, ...]
+    """The buckets whose objects are checked; empty when it is every bucket that sends events."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the environment that all functions share.
+
+        Raises:
+            InvalidConfigurationError: A variable is missing; the message says which.
+
+        """
+        return cls(
+            region=required(env, "AWS_DEFAULT_REGION"),
+            stack_name=required(env, "STACK_NAME"),
             policy_parameter_name=required(env, "POLICY_PARAMETER_NAME"),
-            alerts_topic_arn=required(env, "ALERTS_TOPIC_ARN"),
-            enforcement_queue_url=env.get("ENFORCEMENT_QUEUE_URL") or None,
-            runbook_base_url=env.get("RUNBOOK_BASE_URL") or RUNBOOKS,
             findings_table_name=required(env, "FINDINGS_TABLE_NAME"),
-            log_buckets=log_buckets(env),
+            reports_bucket_name=required(env, "REPORTS_BUCKET_NAME"),
+            alerts_topic_arn=required(env, "ALERTS_TOPIC_ARN"),
+            runbook_base_url=env.get("RUNBOOK_BASE_URL") or RUNBOOKS,
+            enforcement=(
+                EnforcementSettings.from_env(env) if env.get("ENFORCEMENT_QUEUE_URL") else None
+            ),
+            log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
         )
 
     def runbook(self, rule_id: str) -> str:
@@ -48,36 +83,6 @@ class Settings:
 def runbook(rule_id: str, base_url: str = RUNBOOKS) -> str:
     """Say where a rule's runbook is: in this repository, unless told otherwise."""
     return f"{base_url.rstrip('/')}/{rule_id}.md"
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleSettings:
-    """Where the ends of graces are scheduled."""
-
-    group: str
-    role_arn: str
-    queue_arn: str
-    dead_letters_arn: str
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read the environment of a function that schedules.
-
-        Raises:
-            InvalidConfigurationError: A variable is missing; the message says which.
-
-        """
-        return cls(
-            group=required(env, "SCHEDULE_GROUP_NAME"),
-            role_arn=required(env, "SCHEDULE_ROLE_ARN"),
-            queue_arn=required(env, "ENFORCEMENT_QUEUE_ARN"),
-            dead_letters_arn=required(env, "DEAD_LETTER_QUEUE_ARN"),
-        )
-
-
-def log_buckets(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Read which buckets' objects are checked; empty when it is every bucket's."""
-    return tuple(filter(None, env.get("LOG_BUCKETS", "").split(",")))
 
 
 def required(env: Mapping[str, str], name: str) -> str:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -17,9 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.decide import Action, Alert, AlertKind, CallOffEnforcement, NextStep
 from emr_log_guard.domain.findings import Finding, Status, overall_of
-
-if TYPE_CHECKING:  # no other function's cold start pays for re-scans
-    from emr_log_guard.domain.rescan_report import RescanReport
+from emr_log_guard.domain.rescan_report import RescanReport
 
 # Some functions measure nothing in most of their invocations, and need not say so.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
@@ -165,7 +162,7 @@ def record_shard(
     _count(Metric.LOG_OBJECTS_RESCANNED, sum(log_objects.values()))
 
 
-def record_rescan(report: "RescanReport") -> None:
+def record_rescan(report: RescanReport) -> None:
     """Write down that a re-scan is done, how long it took, and how much it could look at."""
     logger.info(
         "re-scan done",

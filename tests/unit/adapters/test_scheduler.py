@@ -4,14 +4,14 @@ import pytest
 
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.scheduler import EventBridgeSchedules
-from emr_log_guard.config import ScheduleSettings
+from emr_log_guard.config import EnforcementSettings
 from emr_log_guard.domain.decide import RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 REQUEST = RequestEnforcement(a_cluster().arn)
-SETTINGS = ScheduleSettings("group", "arn:role", "arn:queue", "arn:dead")
+SETTINGS = EnforcementSettings("https://queue", "arn:queue", "group", "arn:role", "arn:dead")
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 
-from emr_log_guard import bootstrap
+from emr_log_guard.bootstrap import shared
 from emr_log_guard.errors import WebhookUnusableError
 from emr_log_guard.observability import Metric
 from tests.unit.builders import NOW
@@ -48,8 +47,7 @@ NOTHING_OPEN: Measured = {
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
-    for wiring in walk_packages(bootstrap.__path__, f"{bootstrap.__name__}."):
-        monkeypatch.setattr(f"{wiring.name}.utc_now", lambda: NOW, raising=False)
+    monkeypatch.setattr(shared, "utc_now", lambda: NOW)
     yield from an_account(monkeypatch)
 
 

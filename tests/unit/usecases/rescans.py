@@ -93,14 +93,14 @@ class Rescans:
         world = self.world
         read = ReadClusterFacts(RememberedKeys(world.keys), bucket_owners=world.buckets)
         return ScanShard(
-            clusters=lambda: ScanClusters(
+            clusters=ScanClusters(
                 check=world.check_cluster,
                 known=world.ledger,
                 read_facts=read,
                 clock=world.clock,
                 runbook=runbook,
             ),
-            log_objects=lambda: ScanLogObjects(
+            log_objects=ScanLogObjects(
                 folders=self.folders,
                 clusters=LedgeredClusters(world.clusters, world.ledger),
                 keys=read.keys,

@@ -213,7 +213,7 @@ def test_a_cluster_that_the_ledger_lost_meanwhile_is_described(rescans: Rescans)
     del rescans.world.table.items[CLUSTER_ID, "cluster"]
 
     with rescans.results.lines("run", "part") as tell:
-        done = rescans.scan.clusters()(shard, tell)
+        done = rescans.scan.clusters(shard, tell)
 
     assert (done.described, done.clusters) == (1, {"COMPLIANT": 1})
 

@@ -478,7 +478,7 @@ def test_a_million_objects_that_are_known_are_listed_and_neither_read_nor_held(
 
     told: list[object] = []
 
-    done = rescans.scan.log_objects()(rescan, shard, shard.folder, "", told.append)
+    done = rescans.scan.log_objects(rescan, shard, shard.folder, "", told.append)
 
     assert (done.listed, done.log_objects, told) == (1_000_000, {}, [])
     assert endless.asked == []

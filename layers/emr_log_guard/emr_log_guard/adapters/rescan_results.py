@@ -23,6 +23,8 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from emr_log_guard.domain.rescan import RescanMemory, Shard, ShardDone, ShardFailed
+from emr_log_guard.rendering.rescan_json import report_json
+from emr_log_guard.rendering.rescan_text import rescan_text
 from emr_log_guard.usecases.at_once import at_once
 
 if TYPE_CHECKING:
@@ -97,10 +99,8 @@ class S3RescanResults:
 
     def report(self, report: "RescanReport") -> None:
         """Write the report, for people first: whoever sees the other one finds all three."""
-        # They take their time to import, Jinja above all, and of all functions one writes reports.
+        # Jinja would add a fifth of the floor to each start, and one function writes reports.
         from emr_log_guard.rendering.rescan_html import rescan_html  # noqa: PLC0415
-        from emr_log_guard.rendering.rescan_json import report_json  # noqa: PLC0415
-        from emr_log_guard.rendering.rescan_text import rescan_text  # noqa: PLC0415
 
         run = report.rescan.name
         with TemporaryFile() as page:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from emr_log_guard.config import ScheduleSettings
+from emr_log_guard.config import EnforcementSettings
 from emr_log_guard.domain.decide import ScheduleEnforcement
 from emr_log_guard.events.enforcement import encode_enforcement_request
 
@@ -25,7 +25,7 @@ class EventBridgeSchedules:
     def __init__(
         self,
         client: "Callable[[], EventBridgeSchedulerClient]",
-        settings: ScheduleSettings,
+        settings: EnforcementSettings,
         clock: Callable[[], datetime],
     ) -> None:
         """Make schedules that send to a queue through a role; the client is asked for then."""
@@ -38,14 +38,14 @@ class EventBridgeSchedules:
         at = max(schedule.at, self._clock() + _AHEAD).astimezone(UTC)
         wanted: UpdateScheduleInputTypeDef = {
             "Name": _name(schedule.request.cluster_arn),
-            "GroupName": self._settings.group,
+            "GroupName": self._settings.schedule_group,
             "ScheduleExpression": f"at({at:%Y-%m-%dT%H:%M:%S})",
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ActionAfterCompletion": "DELETE",
             "Target": {
                 "Arn": self._settings.queue_arn,
-                "RoleArn": self._settings.role_arn,
+                "RoleArn": self._settings.schedule_role_arn,
                 "Input": encode_enforcement_request(schedule.request),
                 "DeadLetterConfig": {"Arn": self._settings.dead_letters_arn},
             },
@@ -60,7 +60,7 @@ class EventBridgeSchedules:
         """Delete a cluster's schedule, if there is one."""
         client = self._client()
         try:
-            client.delete_schedule(Name=_name(cluster_arn), GroupName=self._settings.group)
+            client.delete_schedule(Name=_name(cluster_arn), GroupName=self._settings.schedule_group)
         except client.exceptions.ResourceNotFoundException:
             return
 

@@ -1,4 +1,4 @@
-"""What re-scans alone need of the world: no other function's cold start pays for it."""
+"""What re-scans need of the world."""
 
 from __future__ import annotations
 

@@ -1,25 +1,21 @@
 """Look at one shard of a re-scan, and write down what came of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.rescan import ShardFailed
 from emr_log_guard.events.rescan import ShardTask
 from emr_log_guard.observability import logger, record_shard
 from emr_log_guard.usecases.rescan_ports import RescanResults
-
-if TYPE_CHECKING:  # each is made for the first shard of its kind
-    from emr_log_guard.usecases.scan_clusters import ScanClusters
-    from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
+from emr_log_guard.usecases.scan_clusters import ScanClusters
+from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
 
 
 @dataclass(frozen=True, slots=True)
 class ScanShard:
     """Gives each kind of shard to whom it is for."""
 
-    clusters: "Callable[[], ScanClusters]"
-    log_objects: "Callable[[], ScanLogObjects]"
+    clusters: ScanClusters
+    log_objects: ScanLogObjects
     results: RescanResults
 
     def __call__(self, task: ShardTask) -> dict[str, str]:
@@ -40,10 +36,9 @@ class ScanShard:
         part = f"{shard.id}/{task.after}" if task.after else shard.id
         with self.results.lines(run, part) as tell:
             if shard.folder is None:
-                done = self.clusters()(shard, tell)
+                done = self.clusters(shard, tell)
             else:
-                scan = self.log_objects()
-                done = scan(task.rescan, shard, shard.folder, task.after, tell)
+                done = self.log_objects(task.rescan, shard, shard.folder, task.after, tell)
         self.results.done(run, part, done)
         record_shard(shard.id, done.clusters, done.log_objects, listed=done.listed)
         return {"after": done.next_after} if done.next_after else {}

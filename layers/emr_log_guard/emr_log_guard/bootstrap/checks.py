@@ -1,0 +1,122 @@
+"""What checks clusters, log objects and keys, and reviews what was found."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.dynamodb import LedgeredClusters
+from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
+from emr_log_guard.adapters.iam import IamRoles
+from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.memory import (
+    RememberedBuckets,
+    RememberedClusters,
+    RememberedHistories,
+    RememberedKeys,
+    RememberedRoles,
+    RememberedSteps,
+)
+from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
+from emr_log_guard.adapters.sqs import SqsLogObjectQueue
+from emr_log_guard.bootstrap import shared
+from emr_log_guard.config import Settings, required
+from emr_log_guard.usecases.check_cluster import CheckCluster
+from emr_log_guard.usecases.check_key import CheckKey
+from emr_log_guard.usecases.check_log_objects import CheckLogObjects
+from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
+from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.review_findings import ReviewFindings
+
+
+def check_cluster(env: Mapping[str, str]) -> CheckCluster:
+    """Wire the check of a cluster."""
+    settings = Settings.from_env(env)
+    clusters, buckets = EmrClusters(clients.emr()), S3Buckets(clients.s3())
+    return cluster_check(settings, "check_cluster", clusters, buckets)
+
+
+def cluster_check(
+    settings: Settings, by: str, clusters: EmrClusters, buckets: S3Buckets
+) -> CheckCluster:
+    """Wire the check to whoever reads clusters and buckets; keys and roles are remembered."""
+    afresh = ReadClusterFacts(
+        keys=KmsKeys(clients.kms),
+        roles=IamRoles(clients.iam()),
+        workloads=clusters,
+        buckets=buckets,
+        bucket_owners=buckets,
+        checked_buckets=settings.log_buckets,
+        approved_targets=shared.approved_targets(settings),
+    )
+    remembered = RememberedBuckets(buckets)
+    policy = shared.current_policy(settings)
+    return CheckCluster(
+        clusters=clusters,
+        read_facts=replace(
+            afresh,
+            keys=RememberedKeys(KmsKeys(clients.kms)),
+            roles=RememberedRoles(IamRoles(clients.iam())),
+            buckets=remembered,
+            bucket_owners=remembered,
+        ),
+        read_afresh=afresh,
+        policy=policy,
+        ledger=shared.ledger(settings),
+        recorder=shared.finding_recorder(settings, by, policy),
+        dispatcher=shared.action_dispatcher(settings),
+        notify_missing_keys=NotifyMissingKeys(
+            settings.policy_parameter_name,
+            shared.policy_history(settings),
+            shared.alerts(settings),
+            shared.utc_now,
+        ),
+        clock=shared.utc_now,
+        runbook=settings.runbook,
+    )
+
+
+def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
+    """Wire the check of log objects; clusters, their steps and keys are remembered."""
+    settings = Settings.from_env(env)
+    clusters, ledger = EmrClusters(clients.emr()), shared.ledger(settings)
+    policy = shared.current_policy(settings)
+    return CheckLogObjects(
+        read_object=ReadLogObject(
+            clusters=RememberedClusters(LedgeredClusters(clusters, ledger)),
+            objects=S3LogObjects(clients.s3()),
+            keys=RememberedKeys(KmsKeys(clients.kms)),
+            steps=RememberedSteps(clusters),
+            histories=RememberedHistories(ledger),
+            approved_targets=shared.approved_targets(settings),
+        ),
+        policy=policy,
+        ledger=ledger,
+        recorder=shared.finding_recorder(settings, "check_log_objects", policy),
+        dispatcher=shared.action_dispatcher(settings),
+        clock=shared.utc_now,
+        runbook=settings.runbook,
+    )
+
+
+def check_key(env: Mapping[str, str]) -> CheckKey:
+    """Wire the check of a key."""
+    settings = Settings.from_env(env)
+    return CheckKey(
+        keys=KmsKeys(clients.kms),
+        clusters=shared.ledger(settings),
+        rechecks=EventBridgeRechecks(clients.events(), settings.stack_name),
+        policy=shared.policy_without_alerts(settings),
+    )
+
+
+def review_findings(env: Mapping[str, str]) -> ReviewFindings:
+    """Wire the review of open findings."""
+    settings = Settings.from_env(env)
+    return ReviewFindings(
+        findings=shared.ledger(settings),
+        rechecks=EventBridgeRechecks(clients.events(), settings.stack_name),
+        objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
+        clock=shared.utc_now,
+    )

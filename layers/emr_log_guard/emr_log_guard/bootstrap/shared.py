@@ -1,0 +1,75 @@
+"""What several functions are wired with."""
+
+from datetime import UTC, datetime
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
+from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoPolicyHistory
+from emr_log_guard.adapters.scheduler import EventBridgeSchedules
+from emr_log_guard.adapters.sns import SnsAlerts
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.config import Settings
+from emr_log_guard.usecases.current_policy import CurrentPolicy
+from emr_log_guard.usecases.findings import ActionDispatcher, Enforcers, FindingRecorder
+
+
+def utc_now() -> datetime:
+    """Say what time it is."""
+    return datetime.now(UTC)
+
+
+def ledger(settings: Settings) -> DynamoLedger:
+    """Wire the findings table."""
+    return DynamoLedger(clients.dynamodb(), settings.findings_table_name)
+
+
+def approved_targets(settings: Settings) -> DynamoApprovedTargets:
+    """Wire what is known of the keys that approved aliases name."""
+    return DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name)
+
+
+def alerts(settings: Settings) -> SnsAlerts:
+    """Wire the topic of alerts; its client is made at the first alert."""
+    return SnsAlerts(clients.sns, settings.alerts_topic_arn)
+
+
+def policy_parameter(settings: Settings) -> SsmPolicyParameter:
+    """Wire the stored policy."""
+    return SsmPolicyParameter(clients.ssm(), settings.policy_parameter_name)
+
+
+def policy_history(settings: Settings) -> DynamoPolicyHistory:
+    """Wire what is remembered of the policy."""
+    return DynamoPolicyHistory(clients.dynamodb(), settings.findings_table_name, utc_now)
+
+
+def current_policy(settings: Settings) -> CurrentPolicy:
+    """Wire the policy for functions that evaluate."""
+    return CurrentPolicy(
+        policy_parameter(settings),
+        policy_history(settings),
+        alerts(settings),
+        allowed=settings.enforcement is not None,
+    )
+
+
+def policy_without_alerts(settings: Settings) -> CurrentPolicy:
+    """Wire the policy for functions that do not evaluate: those that do say when it is invalid."""
+    return CurrentPolicy(policy_parameter(settings), None, None, allowed=False)
+
+
+def finding_recorder(settings: Settings, by: str, policy: CurrentPolicy) -> FindingRecorder:
+    """Wire what a function records."""
+    return FindingRecorder(ledger(settings), utc_now, by, policy)
+
+
+def action_dispatcher(settings: Settings) -> ActionDispatcher:
+    """Wire what a function notifies of and hands on to `enforce`."""
+    enforcers = None
+    if settings.enforcement is not None:
+        enforcers = Enforcers(
+            SqsEnforcementQueue(clients.sqs, settings.enforcement.queue_url),
+            EventBridgeSchedules(clients.scheduler, settings.enforcement, utc_now),
+        )
+    return ActionDispatcher(ledger(settings), alerts(settings), utc_now, enforcers)
