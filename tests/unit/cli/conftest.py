@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from tests.unit.stubbed_aws import StubbedAws
+from tests.unit.cli.policies import STORED, store
+from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 
 @pytest.fixture
@@ -17,3 +18,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> StubbedAws:
 
     monkeypatch.setattr(Session, "create_client", create_client)
     return stub
+
+
+@pytest.fixture
+def stored(aws: StubbedAws) -> StubbedAws:
+    """A policy that is stored, and no stack."""
+    aws.answer("ListStackResources", AwsError("ValidationError"))
+    store(aws, STORED)
+    aws.answer("PutParameter", {"Version": 8})
+    return aws

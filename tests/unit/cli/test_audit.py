@@ -233,6 +233,8 @@ def test_advice_on_large_buckets_reaches_whoever_reads(
     ("arguments", "words"),
     [
         (["--all-regions", "--region", REGION], "--region or --all-regions, not both"),
+        (["--json", "--format", "csv"], "--format or --json, not both"),
+        (["--quiet", "--verbose"], "--quiet or --verbose, not both"),
         (["--rule", "EMRLOG-999"], "there is no rule 'EMRLOG-999'"),
         (["--skip-rule", "EMRLOG-999"], "there is no rule 'EMRLOG-999'"),
         (["--rule", "EMRLOG-101"], "EMRLOG-101 is about log objects: add --objects"),
@@ -401,3 +403,20 @@ def test_the_iam_policy_is_printed_without_asking_aws(aws: StubbedAws) -> None:
         "kms:DescribeKey",
     ]
     assert aws.calls == []
+
+
+def test_json_is_short_for_its_format(aws: StubbedAws) -> None:
+    result = run(*FEW, "--json")
+
+    assert json.loads(result.stdout)["totals"]["COMPLIANT"] == 1
+    assert aws.calls
+
+
+def test_quiet_leaves_out_hints_and_no_problem(aws: StubbedAws) -> None:
+    aws.answer("ListClusters", AwsError("ExpiredTokenException"))
+
+    result = run(*FEW, "--json", "--quiet")
+
+    assert result.exit_code == 2
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Could not be read: ")

@@ -129,3 +129,14 @@ def test_without_a_region_nothing_can_be_looked_up(
 @pytest.mark.parametrize("key", [KEY.arn[-36:].upper(), "mrk-1234ABCD12AB34CD56EF1234567890AB"])
 def test_key_ids_are_taken_in_any_case(tmp_path: Path, key: str) -> None:
     assert run("validate", approving(tmp_path, key)).exit_code == 0
+
+
+def test_programs_get_unusable_keys_and_warnings(aws: StubbedAws, tmp_path: Path) -> None:
+    result = run("validate", "--resolve", "--json", approving(tmp_path, GONE, SHUT))
+
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    assert document["problems"] == [f"approved_keys[0]: {REFUSED[GONE]}, or remove it"]
+    [warning] = document["warnings"]
+    assert warning.startswith(f"approved_keys[1]: {SHUT} was not checked")
+    assert aws.counts == {"DescribeKey": 2}

@@ -49,7 +49,7 @@ def run(*arguments: str) -> Result:
 
 
 def document(*arguments: str) -> dict[str, Any]:
-    result = run(*arguments, "--format", "json")
+    result = run(*arguments, "--json")
     assert result.exit_code == 0, result.stderr
     printed: dict[str, Any] = json.loads(result.stdout)
     return printed
@@ -330,3 +330,14 @@ def test_the_default_encryption_is_for_who_wants_it() -> None:
 
     assert "put-bucket-encryption" in printed
     assert "EmrLogsRefuseUnnamedKeys" in printed
+
+
+def test_json_is_short_for_its_format(aws: StubbedAws) -> None:
+    short, long = (
+        run("--key", KEY.arn, *ROLES, *option) for option in (["--json"], ["--format", "json"])
+    )
+
+    assert short.exit_code == 0
+    assert short.stdout == long.stdout
+    assert run("--key", KEY.arn, *ROLES, "--json", "--format", "shell").exit_code == 2
+    assert aws.calls

@@ -352,3 +352,21 @@ def test_attributes_that_are_no_text_are_left_out(stack: StubbedAws) -> None:
     hold(stack, strange)
 
     assert "not told" in run(answer="n\n").stdout
+
+
+def test_programs_get_each_letter_and_what_came_of_it(stack: StubbedAws) -> None:
+    hold(stack, ALL[0], message(2, "no event"))
+
+    result = run("--yes", "--json")
+
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)["messages"]
+    assert first == {
+        "id": "m1",
+        "sent": "2026-03-14T15:20:01+00:00",
+        "event": "EMR Cluster State Change of j-2AXXXXXXGAPLF",
+        "cause": "NO_PERMISSIONS: may not",
+        "replayed": True,
+        "result": '{"cluster_id": "j-1"}',
+    }
+    assert (second["id"], second["replayed"]) == ("m2", False)

@@ -439,3 +439,40 @@ def test_a_log_object_that_is_gone_or_no_log_is_told(aws: StubbedAws) -> None:
     assert (gone.exit_code, other.exit_code) == (0, 0)
     assert "no longer exists." in gone.stdout
     assert "is not the log of a cluster." in other.stdout
+
+
+def test_programs_get_what_the_function_answered(deployed: StubbedAws) -> None:
+    deployed.answer("Invoke", answered(SUMMARY))
+
+    result = run(path("emr-cluster-state-change-starting"), "--json")
+
+    assert json.loads(result.stdout) == {
+        "event": "EMR Cluster State Change of j-2AXXXXXXGAPLF",
+        "result": "j-2AXXXXXXGAPLF is NON_COMPLIANT (EMRLOG-002 NON_COMPLIANT); done: Alert",
+    }
+
+
+def test_programs_are_asked_nothing(deployed: StubbedAws) -> None:
+    result = run(path("sqs-enforcement-request"), "--json")
+
+    assert result.exit_code == 2
+    assert result.stderr == "Error: --json asks no questions: add --yes\n"
+    assert "SendMessage" not in deployed.counts
+
+
+def test_programs_get_the_findings_of_what_is_evaluated_here(aws: StubbedAws) -> None:
+    cluster(aws)
+
+    result = run(path("cloudtrail-run-job-flow"), "--local", "--json")
+
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["compliance"] == "NON_COMPLIANT"
+    [evaluated] = document["results"]
+    assert evaluated["about"].endswith(":cluster/j-2AXXXXXXGAPLF")
+    violated = [
+        finding["rule_id"]
+        for finding in evaluated["findings"]
+        if finding["compliance"] == "NON_COMPLIANT"
+    ]
+    assert violated == ["EMRLOG-002"]

@@ -227,3 +227,21 @@ def test_who_waits_no_longer_is_told_that_it_goes_on(stack: StubbedAws) -> None:
 
     assert result.exit_code == 130
     assert f"the re-scan continues: {EXECUTION}" in result.stderr
+
+
+def test_programs_get_the_execution_or_the_report(stack: StubbedAws) -> None:
+    started = run("--json")
+    stack.answer("DescribeExecution", succeeded("NON_COMPLIANT"))
+    waited = run("--wait", "--json", "--quiet")
+
+    assert json.loads(started.stdout) == {"execution_arn": EXECUTION}
+    assert started.stderr == ""
+    assert (waited.exit_code, waited.stdout, waited.stderr) == (1, TEXT, "")
+    assert stack.calls[-1] == ("GetObject", {"Bucket": "reports", "Key": "rescans/1/report.json"})
+
+
+def test_quiet_names_the_execution_alone(stack: StubbedAws) -> None:
+    result = run("--quiet")
+
+    assert result.output == f"Started {EXECUTION}\n"
+    assert asked(stack)

@@ -104,9 +104,9 @@ class RescanRuns:
         counts = run["itemCounts"]
         return sum(counts[each] for each in _SCANNED), counts["total"]
 
-    def text(self, report: str) -> str:
-        """Read a report for people: one GetObject."""
-        bucket, _, key = _beside(report, "txt").removeprefix("s3://").partition("/")
+    def read(self, report: str, kind: str) -> str:
+        """Read a report as `txt` or `json`: one GetObject."""
+        bucket, _, key = _beside(report, kind).removeprefix("s3://").partition("/")
         try:
             body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except AWS_ERRORS as error:

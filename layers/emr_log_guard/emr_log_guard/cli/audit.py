@@ -20,7 +20,14 @@ from emr_log_guard.adapters.audit_permissions import permissions, policy_documen
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import NO_REGION, Profile, checked_cluster_id, checked_region
+from emr_log_guard.cli.options import (
+    NO_REGION,
+    Profile,
+    Quiet,
+    checked_cluster_id,
+    checked_region,
+    format_of,
+)
 from emr_log_guard.cli.policy_store import read_policy
 from emr_log_guard.cli.progress import AuditProgress
 from emr_log_guard.config import runbook
@@ -180,15 +187,20 @@ def audit(  # noqa: PLR0913 - each is an option
         ),
     ] = None,
     output_format: Annotated[
-        Format,
+        Format | None,
         typer.Option(
             "--format",
             metavar="FORMAT",
             case_sensitive=False,
             help=f"The format of the report: {', '.join(Format)}.",
+            show_default=Format.TABLE,
             rich_help_panel=_REPORT,
         ),
-    ] = Format.TABLE,
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="The same as --format json.", rich_help_panel=_REPORT),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -210,6 +222,7 @@ def audit(  # noqa: PLR0913 - each is an option
             "--print-iam-policy", help="Print the IAM policy that these options need, and exit."
         ),
     ] = False,
+    quiet: Quiet = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Print each AWS call to standard error.")
     ] = False,
@@ -221,6 +234,9 @@ def audit(  # noqa: PLR0913 - each is an option
     Exit status: 0 when everything is compliant; 1 when something is not; 2 on wrong usage, or when
     nothing could be read; 3 when nothing is non-compliant, but something could not be determined.
     """
+    written = format_of(output_format, Format.JSON if as_json else None, Format.TABLE)
+    if quiet and verbose:
+        fail("give --quiet or --verbose, not both")
     if all_regions and region:
         fail("give --region or --all-regions, not both")
     scope = AuditScope(
@@ -241,10 +257,10 @@ def audit(  # noqa: PLR0913 - each is an option
         return
     if output:
         _check_writable(output)
-    report = _audited(scope, profile, max_rate or math.inf, verbose=verbose)
-    rendered = _RENDERERS[output_format](report)
+    report = _audited(scope, profile, max_rate or math.inf, quiet=quiet, verbose=verbose)
+    rendered = _RENDERERS[written](report)
     _write([rendered] if isinstance(rendered, str) else rendered, output)
-    _comment(report, shown=output is None and output_format is Format.TABLE)
+    _comment(report, shown=output is None and written is Format.TABLE, quiet=quiet)
     if report.interrupted:
         _exit_at_once(report.exit_status)
     raise typer.Exit(report.exit_status)
@@ -278,7 +294,7 @@ def _moment(text: str) -> datetime:
 
 
 def _audited(
-    scope: AuditScope, profile: str | None, max_rate: float, *, verbose: bool
+    scope: AuditScope, profile: str | None, max_rate: float, *, quiet: bool, verbose: bool
 ) -> AuditReport:
     """Audit, with a progress bar on a terminal."""
     calls = CallCount(_print_line if verbose else None)
@@ -289,7 +305,7 @@ def _audited(
             fail(f"{NO_REGION}, or --all-regions")
         scope = replace(scope, regions=(checked_region(caller.region),))
     # Lines of calls would tear a bar apart.
-    with AuditProgress(shown=not verbose) as progress:
+    with AuditProgress(shown=not (quiet or verbose)) as progress:
         return Audit(
             open_account=lambda role: AuditedAccount(
                 caller.assume(role) if role else caller, scope
@@ -303,17 +319,21 @@ def _audited(
         )()
 
 
-def _comment(report: AuditReport, *, shown: bool) -> None:
+def _comment(report: AuditReport, *, shown: bool, quiet: bool) -> None:
     """Write to standard error what the report does not show here, and what helps.
 
     Args:
         report: The report.
         shown: Whether it is on standard output as a table, which has problems and advice in it.
+        quiet: Whether only results, warnings and errors are wanted.
 
     """
     if not shown:
         for problem in report.problems:
             _print_line(f"Could not be read: {problem}")
+    if quiet:
+        return
+    if not shown:
         for line in report.advice:
             _print_line(f"Advice: {line}")
     for line in error_hints(report.problems):

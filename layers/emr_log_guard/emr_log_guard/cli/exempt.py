@@ -12,6 +12,7 @@ from emr_log_guard.cli.options import (
     DEFAULT_STACK,
     Parameter,
     Profile,
+    Quiet,
     Region,
     Stack,
     Yes,
@@ -50,11 +51,12 @@ def exempt(  # noqa: PLR0913 - each is an option
     region: Region = None,
     profile: Profile = None,
     yes: Yes = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Exempt clusters from rules until a date: adds an exemption to the stored policy.
+    """Exempt clusters from rules until a date.
 
-    Select the clusters with --cluster, --name or --tag. If several are given, all of them must
-    match.
+    Adds an exemption to the stored policy. Select the clusters with --cluster, --name or --tag. If
+    several are given, all of them must match.
 
     Exit status: 0 when the exemption is stored; 1 when you decline; 2 when it is invalid or
     refused.
@@ -86,4 +88,4 @@ def exempt(  # noqa: PLR0913 - each is an option
         )
     document = json.loads(stored.text)
     document.setdefault("exemptions", []).append(exemption)
-    store.replace(stored, json.dumps(document), yes=yes)
+    store.replace(stored, json.dumps(document), yes=yes, quiet=quiet)

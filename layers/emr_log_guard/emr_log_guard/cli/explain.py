@@ -6,20 +6,21 @@ from typing import Annotated
 import typer
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
-from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dynamodb import DynamoLedger
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
+    Json,
     Profile,
     Region,
     Stack,
     checked_cluster_id,
     clients_for,
+    echo_json,
 )
-from emr_log_guard.rendering.explanation import explanation
+from emr_log_guard.rendering.explanation import explanation, explanation_json
 from emr_log_guard.usecases.policy_in_force import policy_of
-from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER, DeployedStack
+from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER
 
 
 def explain(
@@ -29,6 +30,8 @@ def explain(
     stack: Stack = DEFAULT_STACK,
     region: Region = None,
     profile: Profile = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show what is known about a cluster, and every decision about it.
 
@@ -40,12 +43,12 @@ def explain(
     checked_cluster_id(cluster_id)
     clients = clients_for(profile, region)
     deployed = deployed_stack(clients.cloudformation(), stack)
-    typer.echo(_explanation(cluster_id, clients, deployed), nl=False)
-
-
-def _explanation(cluster_id: str, clients: CommandClients, stack: DeployedStack) -> str:
-    ledger = DynamoLedger(clients.dynamodb(), stack[FINDINGS_TABLE])
-    stored = SsmPolicyParameter(clients.ssm(), stack[POLICY_PARAMETER]).read()
-    policy = policy_of(stored, allowed=ENFORCE in stack.resources)
-    memory, history = ledger.read(cluster_id), ledger.history(cluster_id)
-    return explanation(cluster_id, memory, history, policy, datetime.now(UTC))
+    ledger = DynamoLedger(clients.dynamodb(), deployed[FINDINGS_TABLE])
+    stored = SsmPolicyParameter(clients.ssm(), deployed[POLICY_PARAMETER]).read()
+    policy = policy_of(stored, allowed=ENFORCE in deployed.resources)
+    memory, history = ledger.read(cluster_id), tuple(ledger.history(cluster_id))
+    now = datetime.now(UTC)
+    if as_json:
+        echo_json(explanation_json(cluster_id, memory, history, policy, now))
+    else:
+        typer.echo(explanation(cluster_id, memory, history, policy, now), nl=False)

@@ -1,6 +1,8 @@
 """Options that several commands share, and the checks of what is typed into them."""
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +13,7 @@ from emr_log_guard.cli.exit_status import fail
 
 DEFAULT_STACK = "emr-log-guard"
 
-Stack = Annotated[
-    str, typer.Option("--stack", metavar="NAME", help="The CloudFormation stack of EMR Log Guard.")
-]
+Stack = Annotated[str, typer.Option("--stack", metavar="NAME", help="The deployed stack.")]
 Parameter = Annotated[
     str | None,
     typer.Option(
@@ -27,13 +27,17 @@ Region = Annotated[
     typer.Option(
         "--region",
         metavar="REGION",
-        help="The Region, instead of AWS_REGION, AWS_DEFAULT_REGION or the profile's.",
+        help="The Region, instead of AWS_REGION or the profile's.",
     ),
 ]
 Profile = Annotated[
     str | None,
     typer.Option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
 ]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 _REGION = re.compile(r"[a-z]+(-[a-z0-9]+)+")
@@ -50,6 +54,18 @@ def clients_for(profile: str | None, region: str | None) -> CommandClients:
         fail(NO_REGION)
     checked_region(clients.region)
     return clients
+
+
+def echo_json(document: Mapping[str, object]) -> None:
+    """Print the result of a command for programs."""
+    typer.echo(json.dumps(document, indent=2))
+
+
+def format_of[Format](given: Format | None, as_json: Format | None, default: Format) -> Format:
+    """Return the format that --format or --json asks for; end the command when both are given."""
+    if given and as_json:
+        fail("give --format or --json, not both")
+    return given or as_json or default
 
 
 def checked_region(name: str) -> str:

@@ -1,6 +1,7 @@
 """The commands `policy show`, `policy validate` and `policy set`."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,21 +9,24 @@ import typer
 
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.cli.exit_status import fail
+from emr_log_guard.cli.exit_status import FAILED, fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
+    Json,
     Parameter,
     Profile,
+    Quiet,
     Region,
     Stack,
     Yes,
     clients_for,
+    echo_json,
     read_file,
 )
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of
 from emr_log_guard.policy_document import parse_policy, pretty
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.usecases.resolve_approved_keys import resolve_approved_keys
+from emr_log_guard.usecases.resolve_approved_keys import ApprovedKeysResolved, resolve_approved_keys
 
 File = Annotated[
     Path,
@@ -36,7 +40,9 @@ def show(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Print the stored policy as JSON, to edit it and to set it again.
+    """Print the stored policy.
+
+    It is JSON, to be edited and set again.
 
     Exit status: 0; or 2 without access, and when the stored policy is invalid: standard error says
     what is wrong.
@@ -56,6 +62,7 @@ def validate(
     ] = False,
     region: Region = None,
     profile: Profile = None,
+    as_json: Json = False,
 ) -> None:
     """Check a policy document. AWS is called only with --resolve.
 
@@ -66,10 +73,16 @@ def validate(
     """
     text = read_file(file)
     problems = problems_of(text)
+    warnings: tuple[str, ...] = ()
+    if resolve and not problems:
+        resolved = _approved_keys(text, clients_for(profile, region))
+        problems, warnings = resolved.problems, resolved.unread
+    if as_json:
+        echo_json({"valid": not problems, "problems": problems, "warnings": warnings})
+        raise typer.Exit(FAILED if problems else 0)
+    _warn(warnings)
     if problems:
-        fail(*problems)
-    if resolve:
-        _check_approved_keys(text, clients_for(profile, region))
+        fail(*map(plain, problems))
     typer.echo(f"{file} is valid.")
 
 
@@ -81,6 +94,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
     profile: Profile = None,
     *,
     yes: Yes = False,
+    quiet: Quiet = False,
     allow_unusable_keys: Annotated[
         bool,
         typer.Option(
@@ -89,10 +103,11 @@ def set_policy(  # noqa: PLR0913 - each is an option
         ),
     ] = False,
 ) -> None:
-    """Check a policy document, show what it would change, ask, and store it.
+    """Store a policy.
 
-    Unusable approved keys are refused as by `policy validate --resolve`, unless they are allowed.
-    Nothing is written if the stored policy was changed meanwhile.
+    Checks the document, shows what it would change, and asks before it is stored. Unusable
+    approved keys are refused as by `policy validate --resolve`, unless they are allowed. Nothing
+    is written if the stored policy was changed meanwhile.
 
     Exit status: 0 when it is stored, or says the same already; 1 when you decline; 2 when it is
     invalid or refused.
@@ -101,25 +116,21 @@ def set_policy(  # noqa: PLR0913 - each is an option
     if problems := problems_of(new):
         fail(*problems)
     clients = clients_for(profile, region)
-    _check_approved_keys(new, clients, unusable_allowed=allow_unusable_keys)
+    resolved = _approved_keys(new, clients)
+    _warn((*resolved.unread, *(resolved.problems if allow_unusable_keys else ())))
+    if resolved.problems and not allow_unusable_keys:
+        fail(*map(plain, resolved.problems))
     store = PolicyStore.of(clients, stack, parameter)
-    store.replace(store.read(), new, yes=yes)
+    store.replace(store.read(), new, yes=yes, quiet=quiet)
 
 
-def _check_approved_keys(
-    text: str, clients: CommandClients, *, unusable_allowed: bool = False
-) -> None:
-    """Look up the approved keys of a valid policy; end the command if one is unusable.
-
-    A key that cannot be read is a warning, and so is an unusable one where those are allowed.
-    """
-    identifiers = parse_policy(text).approved_keys
-    if not identifiers:
-        return
+def _approved_keys(text: str, clients: CommandClients) -> ApprovedKeysResolved:
+    """Look up the approved keys of a valid policy."""
     region = clients.kms().meta.region_name
-    resolved = resolve_approved_keys(identifiers, KmsKeys(clients.kms), region)
-    warnings = (*resolved.unread, *(resolved.problems if unusable_allowed else ()))
+    identifiers = parse_policy(text).approved_keys
+    return resolve_approved_keys(identifiers, KmsKeys(clients.kms), region)
+
+
+def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         typer.echo(f"Warning: {plain(warning)}", err=True)
-    if resolved.problems and not unusable_allowed:
-        fail(*map(plain, resolved.problems))

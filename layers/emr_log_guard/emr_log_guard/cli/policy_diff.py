@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show_difference(old: str, new: str) -> bool:
-    """Print a unified diff of two policy documents; return whether they differ."""
+def show_difference(old: str, new: str, *, quiet: bool) -> bool:
+    """Print a unified diff of two policy documents, unless quiet; return whether they differ."""
     try:
         shown = pretty(json.loads(old))
     except ValueError:
@@ -37,7 +37,7 @@ def show_difference(old: str, new: str) -> bool:
     lines = difflib.unified_diff(
         shown.splitlines(), pretty(json.loads(new)).splitlines(), "stored", "new", lineterm=""
     )
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, quiet=quiet)
     changed = False
     for line in lines:
         changed = True

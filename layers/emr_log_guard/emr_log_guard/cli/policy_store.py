@@ -41,18 +41,20 @@ class PolicyStore:
         """
         return self.parameter.fetch()
 
-    def replace(self, old: StoredPolicy, new: str, *, yes: bool) -> None:
+    def replace(self, old: StoredPolicy, new: str, *, yes: bool, quiet: bool) -> None:
         """Show what would change, ask, and write it, unless the policy changed meanwhile."""
+        if quiet and not yes:
+            fail("--quiet shows nothing that could be confirmed: add --yes")
         problems = problems_of(new)
         if problems:
             fail(*problems)
         text = stored_form(json.loads(new))
         if problems := problems_of(text):
             fail(*problems)
-        if not show_difference(old.text, text):
+        if not show_difference(old.text, text, quiet=quiet):
             typer.echo("Nothing would change: the stored policy says the same.")
             return
-        if self.stack:
+        if self.stack and not quiet:
             show_impact(self.clients, self.stack, old, text)
         if not yes:
             typer.confirm(f"Write this to {self.parameter.name}?", abort=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import Profile, checked_region
+from emr_log_guard.cli.options import Profile, checked_region, format_of
 from emr_log_guard.cli.prepare_inputs import (
     Lookup,
     account_id,
@@ -94,13 +94,15 @@ def prepare(  # noqa: PLR0913 - each is an option
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not call AWS.")] = False,
     output_format: Annotated[
-        Format,
+        Format | None,
         typer.Option(
             "--format",
             metavar="FORMAT",
             help="text (a guide), json, or one part of it: shell, cloudformation or terraform.",
+            show_default=Format.TEXT,
         ),
-    ] = Format.TEXT,
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write to this file, instead of standard output."),
@@ -118,6 +120,7 @@ def prepare(  # noqa: PLR0913 - each is an option
 
     Exit status: 0; or 2 when something is wrong, for example with the key.
     """
+    written = format_of(output_format, Format.JSON if as_json else None, Format.TEXT)
     identifier = key_identifier(key)
     service = named("--service-role", "role", service_role)
     instances = named("--instance-profile", "instance-profile", instance_profile)
@@ -146,10 +149,10 @@ def prepare(  # noqa: PLR0913 - each is an option
     _check(preparation, fact)
     for warning in lookup.warnings:
         typer.echo(f"Warning: {plain(warning)}", err=True)
-    if output_format is Format.JSON:
+    if written is Format.JSON:
         _write(machine(preparation, lookup.warnings), output)
     else:
-        _write(_RENDERED[output_format](preparation), output)
+        _write(_RENDERED[written](preparation), output)
 
 
 def _check(preparation: Preparation, fact: KeyFact) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,11 +21,13 @@ from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
+    Json,
     Profile,
     Region,
     Stack,
     Yes,
     clients_for,
+    echo_json,
     read_file,
 )
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of, read_policy
@@ -49,6 +52,7 @@ from emr_log_guard.events.replay import (
     parse_replayable,
 )
 from emr_log_guard.policy_document import parse_policy
+from emr_log_guard.rendering.alert_json import finding_json
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.findings_text import findings_text
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
@@ -57,7 +61,7 @@ from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objec
 from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.read_log_object import ReadLogObject
 from emr_log_guard.usecases.replay import DEAD_LETTER_QUEUE, Replay
-from emr_log_guard.usecases.replay_dead_letters import DeadLetter, ReplayDeadLetters
+from emr_log_guard.usecases.replay_dead_letters import DeadLetter, ReplayDeadLetters, Replayed
 
 _MANY = 100
 _STATUS = {Compliance.NON_COMPLIANT: 1, Compliance.INSUFFICIENT_DATA: 3}
@@ -98,6 +102,7 @@ def replay(  # noqa: PLR0913 - each is an option
     stack: Stack = DEFAULT_STACK,
     region: Region = None,
     profile: Profile = None,
+    as_json: Json = False,
 ) -> None:
     """Send an event, or the dead letters, to the deployed stack.
 
@@ -115,21 +120,43 @@ def replay(  # noqa: PLR0913 - each is an option
     if file is None:
         if local:
             fail("--local evaluates one event: give EVENT.json")
-        clients = clients_for(profile, region)
-        raise typer.Exit(_replay_dead_letters(clients, _deployed(clients, stack), maximum, yes=yes))
+        raise typer.Exit(
+            _replay_dead_letters(
+                clients_for(profile, region), stack, maximum, yes=yes, as_json=as_json
+            )
+        )
     event = _read(file)
     if local:
-        if not isinstance(event, ForCheckCluster | ForCheckLogObjects):
-            fail(f"--local evaluates clusters and log objects, not this: {event.title}")
-        clients = clients_for(profile, region)
-        raise typer.Exit(_evaluate_here(clients, event, _policy(clients, policy, parameter)))
-    _replay(event, _deployed(clients_for(profile, region), stack), yes=yes)
+        raise typer.Exit(
+            _evaluate_here(
+                event,
+                clients_for(profile, region),
+                policy,
+                parameter,
+                as_json=as_json,
+            )
+        )
+    _replay(event, clients_for(profile, region), stack, yes=yes, as_json=as_json)
 
 
-def _replay(event: Replayable, deployed: Replay, *, yes: bool) -> None:
+def _replay(
+    event: Replayable, clients: CommandClients, stack: str, *, yes: bool, as_json: bool
+) -> None:
+    deployed = _deployed(clients, stack)
     if isinstance(event, ForEnforce) and not yes:
-        typer.confirm(f"{event.title}: send this to enforce, which may terminate?", abort=True)
-    typer.echo(plain(f"{event.title}: {deployed.run(event)}"))
+        _confirm(f"{event.title}: send this to enforce, which may terminate?", as_json=as_json)
+    result = deployed.run(event)
+    if as_json:
+        echo_json({"event": event.title, "result": result})
+    else:
+        typer.echo(plain(f"{event.title}: {result}"))
+
+
+def _confirm(question: str, *, as_json: bool) -> None:
+    """Ask, and end the command unless the answer is yes."""
+    if as_json:
+        fail("--json asks no questions: add --yes")
+    typer.confirm(question, abort=True)
 
 
 def _deployed(clients: CommandClients, stack: str) -> Replay:
@@ -166,44 +193,70 @@ def _policy(clients: CommandClients, file: Path | None, parameter: str | None) -
     return parse_policy(text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Handled:
+    """A dead letter, and what came of it."""
+
+    letter: DeadLetter
+    outcome: Replayed
+
+    def document(self) -> dict[str, object]:
+        """Give it for programs."""
+        letter = self.letter
+        return {
+            "id": letter.id,
+            "sent": letter.sent.isoformat(),
+            "event": letter.title,
+            "cause": letter.cause,
+            "replayed": self.outcome.done,
+            "result": self.outcome.words,
+        }
+
+
 def _replay_dead_letters(
-    clients: CommandClients, replay: Replay, maximum: int, *, yes: bool
+    clients: CommandClients, stack: str, maximum: int, *, yes: bool, as_json: bool
 ) -> int:
     """Replay up to so many dead letters; return the exit status: 1 if any stays in the queue.
 
     However this ends, Ctrl-C among the ways, what was not replayed is in the queue as it was.
     """
+    replay = _deployed(clients, stack)
     queue = SqsDeadLetters(clients.sqs(), replay.stack[DEAD_LETTER_QUEUE])
     held: dict[str, DeadLetter] = {}
+    handled: list[_Handled] = []
+    echo = _silent if as_json else typer.echo
     try:
         for letter in queue.take(maximum):
             held[letter.id] = letter
         letters = sorted(held.values(), key=lambda each: (each.sent, each.id))
-        if not letters:
-            typer.echo(
-                "The dead-letter queue is empty, or another consumer is reading its messages."
-            )
-            return 0
         for number, letter in enumerate(letters, 1):
-            typer.echo(f"{number:>3}  {letter.sent:%Y-%m-%d %H:%M:%S} UTC  {plain(letter.title)}")
-            typer.echo(f"     failed with: {plain(letter.cause)}")
-        if not yes:
-            typer.confirm(f"Replay {_messages(len(letters))}?", abort=True)
+            echo(f"{number:>3}  {letter.sent:%Y-%m-%d %H:%M:%S} UTC  {plain(letter.title)}")
+            echo(f"     failed with: {plain(letter.cause)}")
+        if letters and not yes:
+            _confirm(f"Replay {_messages(len(letters))}?", as_json=as_json)
         put_back = ReplayDeadLetters(queue, replay)
-        done = 0
         for number, letter in enumerate(letters, 1):
             outcome = put_back(letter)
-            typer.echo(f"{number:>3}  {plain(letter.title)}: {plain(outcome.words)}")
+            echo(f"{number:>3}  {plain(letter.title)}: {plain(outcome.words)}")
+            handled.append(_Handled(letter, outcome))
             if outcome.done:
                 del held[letter.id]
-                done += 1
     finally:
+        left = len(held)
         _release(queue, held)
-    left = len(letters) - done
-    typer.echo(f"{_messages(done)} replayed, {left} left in the queue.")
+    if as_json:
+        echo_json({"messages": [each.document() for each in handled]})
+    elif not letters:
+        echo("The dead-letter queue is empty, or another consumer is reading its messages.")
+    else:
+        echo(f"{_messages(len(letters) - left)} replayed, {left} left in the queue.")
     if len(letters) == maximum:
-        typer.echo("There may be more: run the command again, or with a larger --max.")
+        echo("There may be more: run the command again, or with a larger --max.")
     return 1 if left else 0
+
+
+def _silent(_: str) -> None:
+    """Print nothing."""
 
 
 def _release(queue: SqsDeadLetters, held: dict[str, DeadLetter]) -> None:
@@ -217,27 +270,57 @@ def _messages(count: int) -> str:
     return f"{count} message" if count == 1 else f"{count} messages"
 
 
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """A cluster or log object, and what the rules say of it; nothing when there is nothing."""
+
+    about: str
+    findings: tuple[Finding, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """Give it for programs."""
+        return {
+            "about": self.about,
+            "compliance": overall_of(self.findings),
+            "findings": [finding_json(finding) for finding in self.findings],
+        }
+
+
 def _evaluate_here(
-    clients: CommandClients, event: ForCheckCluster | ForCheckLogObjects, policy: Policy
+    event: Replayable,
+    clients: CommandClients,
+    policy: Path | None,
+    parameter: str | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Evaluate what the event is about, print the findings, and return the exit status."""
-    verdicts = []
-    for findings in _findings(clients, event, policy):
-        compliance = overall_of(findings)
-        typer.echo(findings_text(findings, compliance))
-        verdicts.append(compliance)
-    return _STATUS.get(overall(verdicts), 0)
+    if not isinstance(event, ForCheckCluster | ForCheckLogObjects):
+        fail(f"--local evaluates clusters and log objects, not this: {event.title}")
+    results = []
+    for each in _evaluated(clients, event, _policy(clients, policy, parameter)):
+        results.append(each)
+        if as_json:
+            continue
+        if isinstance(event, ForCheckLogObjects):
+            typer.echo(each.about)
+        if each.findings:
+            typer.echo(findings_text(each.findings, overall_of(each.findings)))
+    compliance = overall(overall_of(each.findings) for each in results)
+    if as_json:
+        echo_json({"compliance": compliance, "results": [each.document() for each in results]})
+    return _STATUS.get(compliance, 0)
 
 
-def _findings(
+def _evaluated(
     clients: CommandClients, event: ForCheckCluster | ForCheckLogObjects, policy: Policy
-) -> Iterator[tuple[Finding, ...]]:
+) -> Iterator[_Evaluated]:
     context = EvaluationContext(policy, datetime.now(UTC), runbook, _undeployed)
     clusters, keys = EmrClusters(clients.emr()), KmsKeys(clients.kms)
     if isinstance(event, ForCheckLogObjects):
         read = ReadLogObject(clusters, S3LogObjects(clients.s3()), keys, clusters).under(policy)
         for hint in event.hints:
-            yield from _of_object(read, hint, context)
+            yield _evaluated_object(read, hint, context)
         return
     cluster = clusters.describe(event.hint.cluster_id)
     read_facts = ReadClusterFacts(
@@ -248,26 +331,25 @@ def _findings(
     )
     known = Known(cluster, event.hint.launched_by)
     findings = evaluate_cluster(known, read_facts, context).findings
-    yield exempted(findings, cluster, policy, context.now)
+    yield _Evaluated(cluster.arn, tuple(exempted(findings, cluster, policy, context.now)))
 
 
-def _of_object(
+def _evaluated_object(
     read: ReadLogObject, hint: LogObjectHint, context: EvaluationContext
-) -> Iterator[tuple[Finding, ...]]:
+) -> _Evaluated:
     try:
         facts = read(hint.version)
     except ObjectNotFoundError:
-        typer.echo(f"{hint.version} no longer exists.")
-        return
+        return _Evaluated(f"{hint.version} no longer exists.")
     if facts is None:
-        typer.echo(f"{hint.version} is not the log of a cluster.")
-        return
-    typer.echo(f"{hint.version}")
+        return _Evaluated(f"{hint.version} is not the log of a cluster.")
     cluster = facts.cluster if isinstance(facts.cluster, Cluster) else None
     subject = Subject.of_logs(facts.cluster_id, cluster, hint.account, hint.region)
     results = evaluate_log_objects(subject, [facts], context)
-    findings = (result.finding for result in results)
-    yield exempted(findings, cluster, context.policy, context.now)
+    findings = exempted(
+        (result.finding for result in results), cluster, context.policy, context.now
+    )
+    return _Evaluated(str(hint.version), tuple(findings))
 
 
 def _undeployed(rule: Rule[Any]) -> bool:

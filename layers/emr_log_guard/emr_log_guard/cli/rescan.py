@@ -9,7 +9,16 @@ from rich.console import Console
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.rescan_runs import Ended, RescanRuns
 from emr_log_guard.cli.exit_status import INTERRUPTED, fail
-from emr_log_guard.cli.options import DEFAULT_STACK, Profile, Region, Stack, clients_for
+from emr_log_guard.cli.options import (
+    DEFAULT_STACK,
+    Json,
+    Profile,
+    Quiet,
+    Region,
+    Stack,
+    clients_for,
+    echo_json,
+)
 from emr_log_guard.cli.progress import progress_bar
 from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.compliance import Compliance
@@ -38,6 +47,8 @@ def rescan(  # noqa: PLR0913 - each is an option
     stack: Stack = DEFAULT_STACK,
     region: Region = None,
     profile: Profile = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Start a re-scan of all clusters and log objects.
 
@@ -56,26 +67,37 @@ def rescan(  # noqa: PLR0913 - each is an option
     if running := runs.running():
         fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
     execution = runs.start(scope=scope, deep=deep)
-    typer.echo(f"Started {execution}", err=wait)
     if not wait:
-        typer.echo(
-            "Its result will be the alert rescan.done; with --wait the command waits for it."
-        )
+        _print_started(execution, quiet=quiet, as_json=as_json)
         return
-    ended = _watched(runs, execution)
+    if not quiet:
+        typer.echo(f"Started {execution}", err=True)
+    ended = _watched(runs, execution, quiet=quiet)
     if not ended.succeeded:
         fail(f"the re-scan ended without a report: {plain(ended.why)}")
-    typer.echo(runs.text(ended.report), nl=False)
-    typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
+    typer.echo(runs.read(ended.report, "json" if as_json else "txt").rstrip("\n"))
+    if not quiet:
+        typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
     raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
 
 
-def _watched(runs: RescanRuns, execution: str) -> Ended:
+def _print_started(execution: str, *, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        echo_json({"execution_arn": execution})
+        return
+    typer.echo(f"Started {execution}")
+    if not quiet:
+        typer.echo(
+            "Its result will be the alert rescan.done; with --wait the command waits for it."
+        )
+
+
+def _watched(runs: RescanRuns, execution: str, *, quiet: bool) -> Ended:
     """Wait until it has finished; on a terminal, show its progress."""
     console = Console(stderr=True)
-    looking_on = console.is_terminal
+    looking_on = console.is_terminal and not quiet
     try:
-        with progress_bar(console=console) as bar:
+        with progress_bar(console=console, shown=looking_on) as bar:
             task = bar.add_task("shards", total=None)
             while (ended := runs.ended(execution)) is None:
                 if looking_on:

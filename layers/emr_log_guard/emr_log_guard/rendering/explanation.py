@@ -6,9 +6,12 @@ from datetime import datetime
 from emr_log_guard.domain.decisions import Decision
 from emr_log_guard.domain.ledger import Entry, Known, Memory
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.alert_json import finding_json
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.policy_impact import policy_impact
 from emr_log_guard.rules import ALL_RULES
+
+SCHEMA = "emr-log-guard/explanation/1"
 
 
 def explanation(
@@ -25,6 +28,63 @@ def explanation(
 
     """
     return "\n".join(_lines(cluster_id, memory, tuple(history), policy, now)) + "\n"
+
+
+def explanation_json(
+    cluster_id: str, memory: Memory, history: Iterable[Decision], policy: Policy, now: datetime
+) -> dict[str, object]:
+    """Give the same for programs: the schema `emr-log-guard/explanation/1`."""
+    known = memory.known
+    cluster = known.cluster if known else None
+    return {
+        "schema": SCHEMA,
+        "cluster_id": cluster_id,
+        "cluster": _cluster_json(known) if known else None,
+        "policy": {"version": policy.version, "mode": policy.mode},
+        "findings": [
+            finding_json(entry.finding)
+            | {
+                "notified_at": entry.told.at.isoformat() if entry.told else None,
+                "now": policy_impact(entry, cluster, policy, now),
+            }
+            for _, entry in sorted(memory.entries.items())
+        ],
+        "history": [_decision_json(decision) for decision in history],
+    }
+
+
+def _cluster_json(known: Known) -> dict[str, object]:
+    cluster = known.cluster
+    return {
+        "name": cluster.name,
+        "arn": cluster.arn,
+        "state": cluster.state,
+        "launched_by": known.launched_by,
+        "release_label": cluster.release_label,
+        "log_uri": cluster.log_uri,
+        "log_key_identifier": cluster.log_key_identifier,
+        "keys": known.keys,
+    }
+
+
+def _decision_json(decision: Decision) -> dict[str, object]:
+    return {
+        "at": decision.at.isoformat(),
+        "by": decision.by,
+        "cluster_state": decision.cluster_state,
+        "mode": decision.mode,
+        "policy_version": decision.policy_version,
+        "decided": decision.decided,
+        "because": [
+            {
+                "rule_id": ground.rule_id,
+                "compliance": ground.compliance,
+                "status": ground.status,
+                "summary": ground.summary,
+            }
+            for ground in decision.grounds
+        ],
+    }
 
 
 def _lines(

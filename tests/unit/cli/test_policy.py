@@ -1,0 +1,195 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.builders import CLUSTER_ID
+from tests.unit.cli.policies import STORED, a_stack_with_a_finding, run, store, written
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+
+
+@pytest.fixture
+def aws(stored: StubbedAws) -> StubbedAws:
+    return stored
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.json"
+    path.write_text('{"mode": "observe"}')
+    return path
+
+
+def test_show_prints_what_set_takes(aws: StubbedAws) -> None:
+    result = run("policy", "show", "--stack", "guard")
+
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"mode": "alert"})
+    assert aws.calls == [("GetParameter", {"Name": "/emr-log-guard/guard/policy"})]
+
+
+def test_show_prints_an_invalid_policy_and_says_so(aws: StubbedAws) -> None:
+    store(aws, '{"mood": 1}')
+
+    result = run("policy", "show", "--parameter", "/mine")
+
+    assert result.exit_code == 2
+    assert result.stdout == '{"mood": 1}'
+    assert "Error: mood: no such field" in result.stderr
+
+
+def test_what_cannot_be_read_ends_with_2(aws: StubbedAws) -> None:
+    aws.answer("GetParameter", AwsError("ParameterNotFound"))
+
+    result = run("policy", "show")
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "Error: ssm:GetParameter on /emr-log-guard/emr-log-guard/policy answered ParameterNotFound",
+        "  AWS says: told by AWS",
+        "  Hint: check --stack or --parameter, --region and --profile",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [("{}", 0, "is valid"), ('{"mode": 1}', 2, "mode: expected `str`"), ("{", 2, "not JSON")],
+)
+def test_validate_judges_without_aws(tmp_path: Path, text: str, status: int, words: str) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(text)
+
+    result = run("policy", "validate", str(file))
+
+    assert result.exit_code == status
+    assert words in result.output
+    assert run("policy", "validate", "-", answer=text).exit_code == status
+
+
+def test_a_file_that_is_not_there_ends_with_2() -> None:
+    assert run("policy", "validate", "gone.json").exit_code == 2
+
+
+def test_set_shows_the_difference_asks_and_writes(aws: StubbedAws, file: Path) -> None:
+    result = run("policy", "set", str(file), answer="y\n")
+
+    assert result.exit_code == 0, result.output
+    assert '-  "mode": "alert"' in result.stdout
+    assert '+  "mode": "observe"' in result.stdout
+    assert written(aws) == [{"mode": "observe"}]
+
+
+def test_set_writes_nothing_when_told_not_to(aws: StubbedAws, file: Path) -> None:
+    assert run("policy", "set", str(file), answer="n\n").exit_code == 1
+    assert written(aws) == []
+
+
+def test_set_writes_nothing_that_is_there_already(aws: StubbedAws, file: Path) -> None:
+    file.write_text(STORED)
+
+    assert "Nothing would change" in run("policy", "set", str(file)).stdout
+    assert written(aws) == []
+
+
+def test_set_refuses_what_is_invalid(aws: StubbedAws, file: Path) -> None:
+    file.write_text('{"mode": "off"}')
+
+    assert run("policy", "set", str(file), "--yes").exit_code == 2
+    assert aws.calls == []
+
+
+def test_set_refuses_when_somebody_was_quicker(aws: StubbedAws, file: Path) -> None:
+    store(aws, STORED, "{}")
+
+    result = run("policy", "set", str(file), "--yes")
+
+    assert result.exit_code == 2
+    assert "the stored policy was changed meanwhile" in result.stderr
+    assert written(aws) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"Version": 9}, "another version was written in between"),
+        (AwsError("AccessDeniedException"), "AccessDenied"),
+    ],
+)
+def test_a_write_that_went_wrong_is_told(
+    aws: StubbedAws,
+    file: Path,
+    answer: Answer,
+    words: str,
+) -> None:
+    aws.answer("PutParameter", answer)
+
+    result = run("policy", "set", str(file), "--yes")
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, file: Path) -> None:
+    a_stack_with_a_finding(aws)
+    exemption = {
+        "cluster": {"id": CLUSTER_ID},
+        "rules": ["EMRLOG-002"],
+        "until": "2999-12-31",
+        "reason": "moves",
+        "approved_by": "security",
+    }
+    file.write_text(json.dumps({"mode": "alert", "exemptions": [exemption]}))
+
+    result = run("policy", "set", str(file), "--stack", "guard", answer="n\n")
+
+    assert "Of 2 open findings it would change 1." in result.stdout
+    assert f"{CLUSTER_ID} nightly-etl, EMRLOG-002: told, and the cluster is let be ->" in (
+        result.stdout
+    )
+    assert written(aws) == []
+
+
+def test_set_says_when_it_cannot_tell_and_goes_on(aws: StubbedAws, file: Path) -> None:
+    result = run("policy", "set", str(file), "--yes")
+
+    assert (
+        "What it would change for open findings could not be determined: no stack" in result.stderr
+    )
+    assert len(written(aws)) == 1
+
+
+def test_quiet_set_stores_without_showing_the_difference(aws: StubbedAws, file: Path) -> None:
+    result = run("policy", "set", str(file), "--quiet", "--yes")
+
+    assert result.exit_code == 0
+    assert result.output == "Version 8 is stored. It takes effect within 60 seconds.\n"
+    assert written(aws) == [{"mode": "observe"}]
+
+
+def test_quiet_set_asks_nothing_that_it_does_not_show(aws: StubbedAws, file: Path) -> None:
+    result = run("policy", "set", str(file), "--quiet")
+
+    assert result.exit_code == 2
+    assert result.stderr == "Error: --quiet shows nothing that could be confirmed: add --yes\n"
+    assert written(aws) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "problems"),
+    [
+        ("{}", 0, []),
+        (
+            '{"mode": 1}',
+            2,
+            ["mode: expected `str`, got `int`; write one of observe, alert, enforce"],
+        ),
+    ],
+)
+def test_validate_gives_programs_the_problems(text: str, status: int, problems: list[str]) -> None:
+    result = run("policy", "validate", "-", "--json", answer=text)
+
+    assert (result.exit_code, result.stderr) == (status, "")
+    assert json.loads(result.stdout) == {
+        "valid": not problems,
+        "problems": problems,
+        "warnings": [],
+    }
