@@ -24,12 +24,8 @@ pytestmark = pytest.mark.xdist_group("acting")
 
 STACK = Stack(EVERYTHING)
 EVENTS = ROOT / "events"
-TAKING = "TakeFromItsQueue"
-ONLY_FOR_NAMED_BUCKETS = {
-    ("PlanRescanFunction", "SeeThatTheLastOneLeftNothing"),
-    ("ScanShardFunction", "ReadWhoseTheLogBucketsAre"),
-    ("EnforceFunction", "ReadWhoseTheLogBucketsAre"),
-}
+TAKING = "TakeFromQueue"
+ONLY_FOR_NAMED_BUCKETS = ("PlanRescanFunction", "DistinguishMissingCheckpoint")
 PERMISSIONS = [
     (function, statement["Sid"], action)
     for function in sorted(STACK.functions)
@@ -37,15 +33,15 @@ PERMISSIONS = [
     for action in statement["Action"]
     # Taking from a queue is Lambda's doing, before any of our code runs: see below. And Secrets
     # Manager decrypts with its caller's permission, but the emulator does not ask for it. And the
-    # next are only there where LogBuckets are named, which they are not here. Lambda reads streams,
+    # next is only there where LogBuckets are named, which they are not here. Lambda reads streams,
     # and Security Hub is not the emulator's: it asks for no permissions.
-    if (function, statement["Sid"]) not in ONLY_FOR_NAMED_BUCKETS
+    if (function, statement["Sid"]) != ONLY_FOR_NAMED_BUCKETS
     and statement["Sid"]
     not in {
         TAKING,
-        "DecryptTheWebhooksUrl",
-        "ReadTheStream",
-        "FindTheStream",
+        "DecryptWebhooks",
+        "ReadStream",
+        "FindStream",
     }
     and not action.startswith("securityhub:")
 ]
@@ -103,20 +99,29 @@ def quiet(acting: Deployed, slack: Slack) -> Iterator[Deployed]:
 
 @contextmanager
 def without(stack: Deployed, function: str, sid: str, action: str) -> Iterator[None]:
-    """Take one action out of one statement of a function's role, and give it back."""
+    """Take one action out of one statement of a function's role, and give it back.
+
+    A managed policy is replaced by an inline one without the action: other functions keep it.
+    """
     iam = stack.account.client("iam")
     role = (
         stack.account.client("lambda")
         .get_function(FunctionName=stack.resource(function))["Configuration"]["Role"]
         .rpartition("/")[2]
     )
-    policies = {
+    inline = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
     }
+    managed = {
+        arn: iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        for name in STACK.managed_policies(function)
+        if (arn := stack.resource(name))
+        and (version := iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"])
+    }
     [(name, document)] = [
         (name, document)
-        for name, document in policies.items()
+        for name, document in (inline | managed).items()
         if any(statement.get("Sid") == sid for statement in document["Statement"])
     ]
     changed = json.loads(json.dumps(document))
@@ -126,11 +131,18 @@ def without(stack: Deployed, function: str, sid: str, action: str) -> Iterator[N
     )
     assert action in actions
     statement["Action"] = [each for each in actions if each != action] or ["none:None"]
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(changed))
+    place = "changed" if name in managed else name
+    iam.put_role_policy(RoleName=role, PolicyName=place, PolicyDocument=json.dumps(changed))
+    if name in managed:
+        iam.detach_role_policy(RoleName=role, PolicyArn=name)
     try:
         yield
     finally:
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+        if name in managed:
+            iam.attach_role_policy(RoleName=role, PolicyArn=name)
+            iam.delete_role_policy(RoleName=role, PolicyName=place)
+        else:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
 
 def told(

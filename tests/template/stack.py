@@ -45,9 +45,12 @@ class Stack:
             for name, parameter in template()["Parameters"].items()
         } | dict(parameters or {})
         self.resources: dict[str, dict[str, Any]] = {
-            name: self._decided(resource)
+            name: self.decided(resource)
             for name, resource in template()["Resources"].items()
             if "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
+        }
+        self.resources |= {
+            name: {"Type": "AWS::Events::Rule", "Properties": rule} for name, rule in self._rules()
         }
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -60,7 +63,7 @@ class Stack:
 
     def deployed_global(self, section: str) -> Any:  # noqa: ANN401 - a template is any JSON
         """A section of the properties that all functions share."""
-        return self._decided(template()["Globals"]["Function"][section])
+        return self.decided(template()["Globals"]["Function"][section])
 
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
@@ -72,10 +75,16 @@ class Stack:
         own: dict[str, Any] = self.functions[function]["Environment"]["Variables"]
         return {**self.deployed_global("Environment")["Variables"], **own}
 
+    def managed_policies(self, function: str) -> list[str]:
+        """The managed policies of the stack that a function has, by logical id."""
+        return [each["Ref"] for each in self.functions[function]["Policies"] if "Ref" in each]
+
     def statements(self, function: str) -> Iterator[dict[str, Any]]:
         """The policy statements of a function, actions and resources as lists."""
+        managed = self.of_type("AWS::IAM::ManagedPolicy")
         for policy in self.functions[function]["Policies"]:
-            for statement in policy["Statement"]:
+            document = managed[policy["Ref"]]["PolicyDocument"] if "Ref" in policy else policy
+            for statement in document["Statement"]:
                 yield statement | {
                     field: value if isinstance(value := statement[field], list) else [value]
                     for field in ("Action", "Resource")
@@ -97,29 +106,59 @@ class Stack:
             case {"Fn::Or": inner}:
                 return any(self.holds(one) for one in inner)
             case {"Fn::Equals": [left, right]}:
-                return bool(self._decided(left) == self._decided(right))
+                return bool(self.decided(left) == self.decided(right))
             case _:
                 message = f"a condition that this does not know: {condition}"
                 raise ValueError(message)
 
-    def _decided(self, node: Any) -> Any:  # noqa: ANN401
+    def _rules(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The rules that SAM makes of functions' events; test_many_accounts compares with SAM."""
+        for function, properties in self.functions.items():
+            for event, source in properties.get("Events", {}).items():
+                name, given = f"{function}{event}", source["Properties"]
+                target = {
+                    "Arn": {"Fn::GetAtt": [function, "Arn"]},
+                    "Id": f"{name}LambdaTarget",
+                    **{
+                        field: given[field]
+                        for field in ("Input", "RetryPolicy", "DeadLetterConfig")
+                        if field in given
+                    },
+                }
+                match source["Type"]:
+                    case "EventBridgeRule":
+                        yield name, {"EventPattern": given["Pattern"], "Targets": [target]}
+                    case "Schedule":
+                        yield (
+                            name,
+                            {
+                                "ScheduleExpression": given["Schedule"],
+                                "Description": given["Description"],
+                                "Targets": [target],
+                            },
+                        )
+                    case _:
+                        pass  # a subscription is no rule
+
+    def decided(self, node: Any) -> Any:  # noqa: ANN401
+        """Give a part of a template with its conditions decided and its parameters filled in."""
         match node:
             case {"Fn::If": [name, yes, no]}:
-                return self._decided(yes if self.holds({"Condition": name}) else no)
+                return self.decided(yes if self.holds({"Condition": name}) else no)
             case {"Ref": "AWS::NoValue"}:
                 return NOTHING
             case {"Ref": name} if name in self.parameters:
                 return self.parameters[name]
             case {"Fn::Split": [delimiter, text]}:
-                text = self._decided(text)
+                text = self.decided(text)
                 if isinstance(text, str):
                     return text.split(delimiter)
                 return {"Fn::Split": [delimiter, text]}
             case dict():
-                decided = {key: self._decided(value) for key, value in node.items()}
+                decided = {key: self.decided(value) for key, value in node.items()}
                 return {key: value for key, value in decided.items() if value is not NOTHING}
             case list():
-                return [one for each in node if (one := self._decided(each)) is not NOTHING]
+                return [one for each in node if (one := self.decided(each)) is not NOTHING]
             case _:
                 return node
 

@@ -32,10 +32,10 @@ KEY_EVENTS = (
     "kms-imported-key-material-expiration",
 )
 TO_CHECK_CLUSTER = {
-    "ClusterStateChangeRule": CLUSTER,
-    "ClusterLaunchRule": LAUNCH,
-    "StepStatusChangeRule": STEP,
-    "RecheckRequestRule": RECHECK,
+    "CheckClusterFunctionClusterStateChange": CLUSTER,
+    "CheckClusterFunctionClusterLaunch": LAUNCH,
+    "CheckClusterFunctionStepStatusChange": STEP,
+    "CheckClusterFunctionRecheckRequest": RECHECK,
 }
 
 
@@ -53,7 +53,7 @@ def matches(
 
 
 def cluster_rule(what: Mapping[str, Any]) -> bool:
-    return matches("ClusterStateChangeRule", what, {})
+    return matches("CheckClusterFunctionClusterStateChange", what, {})
 
 
 def log_rule(what: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> bool:
@@ -105,7 +105,9 @@ def test_events_that_are_not_about_a_cluster_state_are_ignored(near_miss: dict[s
 
 @pytest.mark.parametrize("state", ["pending", "cancelled"])
 def test_cluster_of_a_pending_or_cancelled_step_is_checked(state: str) -> None:
-    assert matches("StepStatusChangeRule", event(f"emr-step-status-change-{state}"), {})
+    assert matches(
+        "CheckClusterFunctionStepStatusChange", event(f"emr-step-status-change-{state}"), {}
+    )
 
 
 @pytest.mark.parametrize("name", [LOG, f"{LOG}-unversioned"])
@@ -174,8 +176,8 @@ def test_event_matches_its_own_rule_only(rule: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "what"),
     [
-        ("ClusterLaunchRule", event(LAUNCH) | {"source": "aws.emr"}),
-        ("StepStatusChangeRule", with_detail(STEP, state="RUNNING")),
+        ("CheckClusterFunctionClusterLaunch", event(LAUNCH) | {"source": "aws.emr"}),
+        ("CheckClusterFunctionStepStatusChange", with_detail(STEP, state="RUNNING")),
     ],
 )
 def test_variants_of_an_event_match_the_same_rule(rule: str, what: dict[str, Any]) -> None:
@@ -198,7 +200,7 @@ def test_variants_of_an_event_match_the_same_rule(rule: str, what: dict[str, Any
     ],
 )
 def test_call_that_changes_whether_a_key_is_usable_is_checked(call: str) -> None:
-    assert matches("KeyChangeRule", with_detail(KEY, eventName=call), {})
+    assert matches("CheckKeyFunctionKeyChange", with_detail(KEY, eventName=call), {})
 
 
 @pytest.mark.parametrize("name", KEY_EVENTS)
@@ -207,7 +209,9 @@ def test_event_about_a_key_matches_the_key_change_rule_only(name: str) -> None:
     # The policy's rule depends on the stack's own names and is tested separately.
     patterns = [each for each in rules if "EventPattern" in rules[each] and "Policy" not in each]
 
-    assert [rule for rule in patterns if matches(rule, event(name), {})] == ["KeyChangeRule"]
+    assert [rule for rule in patterns if matches(rule, event(name), {})] == [
+        "CheckKeyFunctionKeyChange"
+    ]
 
 
 def test_reencrypted_object_is_checked() -> None:
@@ -243,7 +247,9 @@ def test_change_of_the_own_policy_parameter_is_reviewed(operation: str) -> None:
     changed: Any = event(f"parameter-store-change{operation}")
     labelled: Any = changed | {"detail": changed["detail"] | {"operation": "LabelParameterVersion"}}
     another: Any = changed | {"detail": changed["detail"] | {"name": "/another"}}
-    rule = Stack({}).of_type("AWS::Events::Rule")["PolicyChangeRule"]["EventPattern"]
+    rule = Stack({}).of_type("AWS::Events::Rule")["ReviewFindingsFunctionPolicyChange"][
+        "EventPattern"
+    ]
     named = rule | {"detail": rule["detail"] | {"name": [changed["detail"]["name"]]}}
     pattern = EventPattern.load(json.dumps(named))
 
@@ -256,14 +262,20 @@ def test_change_of_the_own_policy_parameter_is_reviewed(operation: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "near_miss"),
     [
-        ("KeyChangeRule", with_detail(KEY, eventName="Decrypt")),
-        ("KeyChangeRule", with_detail(KEY, errorCode="AccessDenied")),
-        ("KeyChangeRule", with_detail(KEY, eventSource="cloudhsm.amazonaws.com")),
-        ("KeyChangeRule", event(KEY) | {"source": "my.trail"}),
-        ("KeyChangeRule", event("kms-cmk-deletion") | {"source": "my.kms"}),
-        ("KeyChangeRule", event("kms-cmk-deletion") | {"detail-type": "KMS CMK Rotation"}),
-        ("KeyChangeRule", with_detail("cloudtrail-update-alias", errorCode="NotFoundException")),
-        ("KeyChangeRule", event(REENCRYPTED)),
+        ("CheckKeyFunctionKeyChange", with_detail(KEY, eventName="Decrypt")),
+        ("CheckKeyFunctionKeyChange", with_detail(KEY, errorCode="AccessDenied")),
+        ("CheckKeyFunctionKeyChange", with_detail(KEY, eventSource="cloudhsm.amazonaws.com")),
+        ("CheckKeyFunctionKeyChange", event(KEY) | {"source": "my.trail"}),
+        ("CheckKeyFunctionKeyChange", event("kms-cmk-deletion") | {"source": "my.kms"}),
+        (
+            "CheckKeyFunctionKeyChange",
+            event("kms-cmk-deletion") | {"detail-type": "KMS CMK Rotation"},
+        ),
+        (
+            "CheckKeyFunctionKeyChange",
+            with_detail("cloudtrail-update-alias", errorCode="NotFoundException"),
+        ),
+        ("CheckKeyFunctionKeyChange", event(REENCRYPTED)),
         ("LogObjectReencryptedRule", event(REENCRYPTED) | {"source": "my.trail"}),
         ("LogObjectReencryptedRule", with_detail(REENCRYPTED, errorCode="AccessDenied")),
         ("LogObjectReencryptedRule", with_detail(REENCRYPTED, eventName="PutObject")),
@@ -273,17 +285,23 @@ def test_change_of_the_own_policy_parameter_is_reviewed(operation: str) -> None:
         ),
         ("LogObjectReencryptedRule", reencrypted("any", "logs/proj-2026/report.csv")),
         ("LogObjectReencryptedRule", event(LOG)),
-        ("ClusterLaunchRule", event(f"{LAUNCH}-failed")),
-        ("ClusterLaunchRule", event(LAUNCH) | {"source": "my.trail"}),
-        ("ClusterLaunchRule", with_detail(LAUNCH, eventName="TerminateJobFlows")),
-        ("ClusterLaunchRule", with_detail(LAUNCH, eventSource="emr-containers.amazonaws.com")),
-        ("ClusterLaunchRule", with_detail(LAUNCH, errorCode="AccessDenied")),
-        ("StepStatusChangeRule", event("emr-step-status-change-completed")),
-        ("StepStatusChangeRule", event(STEP) | {"source": "custom.emr"}),
-        ("RecheckRequestRule", event(RECHECK) | {"source": "custom"}),
-        ("RecheckRequestRule", with_detail(RECHECK, stack="emr-log-guard-test")),
-        ("RecheckRequestRule", event(RECHECK) | {"detail": {"cluster_id": "j-2AXXXXXXGAPLF"}}),
-        ("RecheckRequestRule", event(RECHECK) | {"detail-type": "Finding Opened"}),
+        ("CheckClusterFunctionClusterLaunch", event(f"{LAUNCH}-failed")),
+        ("CheckClusterFunctionClusterLaunch", event(LAUNCH) | {"source": "my.trail"}),
+        ("CheckClusterFunctionClusterLaunch", with_detail(LAUNCH, eventName="TerminateJobFlows")),
+        (
+            "CheckClusterFunctionClusterLaunch",
+            with_detail(LAUNCH, eventSource="emr-containers.amazonaws.com"),
+        ),
+        ("CheckClusterFunctionClusterLaunch", with_detail(LAUNCH, errorCode="AccessDenied")),
+        ("CheckClusterFunctionStepStatusChange", event("emr-step-status-change-completed")),
+        ("CheckClusterFunctionStepStatusChange", event(STEP) | {"source": "custom.emr"}),
+        ("CheckClusterFunctionRecheckRequest", event(RECHECK) | {"source": "custom"}),
+        ("CheckClusterFunctionRecheckRequest", with_detail(RECHECK, stack="emr-log-guard-test")),
+        (
+            "CheckClusterFunctionRecheckRequest",
+            event(RECHECK) | {"detail": {"cluster_id": "j-2AXXXXXXGAPLF"}},
+        ),
+        ("CheckClusterFunctionRecheckRequest", event(RECHECK) | {"detail-type": "Finding Opened"}),
     ],
 )
 def test_similar_events_are_ignored(rule: str, near_miss: dict[str, Any]) -> None:
@@ -309,7 +327,9 @@ def test_recheck_request_matches_only_the_stack_that_it_names(
         "detail": json.loads(entry["Detail"]),
     }
 
-    assert matches("RecheckRequestRule", put, {}, listening) is (asking == listening)
+    assert matches("CheckClusterFunctionRecheckRequest", put, {}, listening) is (
+        asking == listening
+    )
 
 
 @pytest.mark.parametrize(

@@ -199,23 +199,58 @@ def test_statements_that_sam_adds_to_function_policies_are_documented(
 
     assert len(roles) == len(Stack(EVERYTHING).functions)
     for name, role in roles.items():
-        assert len(role["ManagedPolicyArns"]) == 2
-        for arn in role["ManagedPolicyArns"]:
+        added_by_sam = [arn for arn in role["ManagedPolicyArns"] if isinstance(arn, str)]
+        assert len(added_by_sam) == 2
+        for arn in added_by_sam:
             assert f"`{arn.partition('policy/')[2]}`" in section
         for policy in role["Policies"]:
-            if policy["PolicyName"] != f"{name}Policy0":
+            if not re.fullmatch(rf"{name}Policy\d", policy["PolicyName"]):
                 [added] = policy["PolicyDocument"]["Statement"]
                 assert added["Action"] == "sqs:SendMessage"
                 assert added["Resource"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
 def managed_policies(document: dict[str, Any]) -> set[str]:
+    """The ARNs of AWS's own managed policies that roles have."""
     return {
         arn
         for resource in document["Resources"].values()
         if resource["Type"] == "AWS::IAM::Role"
         for arn in resource["Properties"].get("ManagedPolicyArns", ())
+        if isinstance(arn, str)
     }
+
+
+def test_sam_makes_the_rules_that_the_other_tests_expect(members: Path) -> None:
+    stack = Stack(EVERYTHING)
+    resources = json.loads(members.read_text())["Resources"]
+    made = {
+        name: stack.decided(resource["Properties"])
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Events::Rule"
+    }
+    invoking = [
+        (permission["Properties"]["FunctionName"]["Ref"], permission["Properties"]["SourceArn"])
+        for permission in resources.values()
+        if permission["Type"] == "AWS::Lambda::Permission"
+        and permission["Properties"]["Principal"] == "events.amazonaws.com"
+    ]
+
+    assert made == json.loads(json.dumps(stack.of_type("AWS::Events::Rule")))
+    for function, rule in invoking:
+        [target] = made[rule["Fn::GetAtt"][0]]["Targets"]
+        assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+    assert len(invoking) == len(made) - 2  # two rules send to the queue of log objects
+
+
+def test_sam_attaches_the_managed_policies_that_the_other_tests_expect(members: Path) -> None:
+    stack = Stack(EVERYTHING)
+    resources = json.loads(members.read_text())["Resources"]
+
+    for name in stack.functions:
+        role = stack.decided(resources[f"{name}Role"]["Properties"])
+        own = [each["Ref"] for each in role["ManagedPolicyArns"] if isinstance(each, dict)]
+        assert own == stack.managed_policies(name)
 
 
 def test_only_members_may_put_events_and_only_of_the_guard() -> None:
@@ -327,9 +362,9 @@ def test_hub_notifies_of_severe_events(detail_type: str, severity: str) -> None:
 
 
 def test_events_of_the_guard_trigger_no_rule_of_a_member_stack() -> None:
-    for name, resource in template()["Resources"].items():
-        if "EventPattern" in resource.get("Properties", {}):
-            pattern = resource["Properties"]["EventPattern"]
+    for name, rule in Stack(EVERYTHING).of_type("AWS::Events::Rule").items():
+        if "EventPattern" in rule:
+            pattern = rule["EventPattern"]
             for kind in (*FINDING_EVENTS.values(), *ENFORCEMENT_EVENTS.values()):
                 mine = "emr-log-guard" in pattern["source"]
                 assert not (mine and kind in pattern["detail-type"]), name

@@ -236,7 +236,7 @@ def test_readable_secrets_are_those_that_a_policy_may_name() -> None:
     (statement,) = [
         each
         for each in WHOLE.statements("NotifySlackFunction")
-        if each["Sid"] == "ReadTheRoutesWebhooks"
+        if each["Sid"] == "ReadWebhooksOfRoutes"
     ]
 
     (resource,) = statement["Resource"]
