@@ -576,3 +576,13 @@ def test_a_rule_that_is_switched_off_resolves_its_finding_and_lets_it_expire() -
     assert not entry.open
     assert entry.finding.deadline is None
     assert entry.expires == NOW + RETENTION
+
+
+def test_a_deadline_is_announced_only_for_a_violation() -> None:
+    def told(compliance: Compliance, deadline: datetime | None) -> Entry:
+        return replace(an_entry(), told=Told(NOW, compliance, deadline))
+
+    assert an_entry().announced_deadline is None
+    assert told(DOUBT, NOW).announced_deadline is None
+    assert told(BAD, None).announced_deadline is None
+    assert told(BAD, NOW).announced_deadline == NOW

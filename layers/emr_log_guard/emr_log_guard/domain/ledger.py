@@ -137,6 +137,16 @@ class Entry:
         """Whether the finding stands, exempt or not."""
         return self.finding.status is not Status.RESOLVED
 
+    @property
+    def announced_deadline(self) -> datetime | None:
+        """When the cluster terminates for this violation, UTC, as people were notified.
+
+        None where they were notified of no deadline, or only that a fact could not be read.
+        """
+        if self.told is None or self.told.compliance is not Compliance.NON_COMPLIANT:
+            return None
+        return self.told.deadline
+
     def grace_ends(self, enforcement: Enforcement) -> datetime:
         """Say when the time is over that the policy gives people to put it right."""
         return self.opened_at + (
@@ -481,13 +491,8 @@ def _added(entry: Entry, seen: RuleResult) -> Entry:
         objects, count, evidence = seen.bad[:OBJECTS], found.occurrences, found.evidence
     elif len(objects) == len(entry.objects):
         return entry
-    return replace(
-        entry,
-        finding=replace(_sighted(known, found, count), evidence=evidence),
-        objects=objects,
-        expires=seen.at + RETENTION if entry.final else None,
-        judged_at=max(entry.judged_at, seen.at),
-    )
+    finding = replace(_sighted(known, found, count), evidence=evidence)
+    return _with_objects(entry, seen, finding, objects)
 
 
 def _recounted(entry: Entry, seen: RuleResult) -> Entry:
@@ -502,9 +507,16 @@ def _recounted(entry: Entry, seen: RuleResult) -> Entry:
         evidence = _samples(known, found)
     else:
         count, objects, evidence = found.occurrences, seen.bad[:OBJECTS], found.evidence
+    finding = replace(_sighted(known, found, count), evidence=evidence)
+    return _with_objects(entry, seen, finding, objects)
+
+
+def _with_objects(
+    entry: Entry, seen: RuleResult, finding: Finding, objects: tuple[ObjectVersion, ...]
+) -> Entry:
     return replace(
         entry,
-        finding=replace(_sighted(known, found, count), evidence=evidence),
+        finding=finding,
         objects=objects,
         expires=seen.at + RETENTION if entry.final else None,
         judged_at=max(entry.judged_at, seen.at),

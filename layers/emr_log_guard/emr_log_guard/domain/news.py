@@ -11,7 +11,7 @@ from itertools import chain
 from uuid import UUID, uuid5
 
 from emr_log_guard.domain.clusters import GONE, Cluster
-from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import (
     Action,
     Alert,
@@ -326,7 +326,7 @@ def _enforcement(
         return
     wanted = next((action for action in decided if not isinstance(action, Alert)), None)
     notified = all(
-        rule_id in mine or _knows(entry)
+        rule_id in mine or entry.announced_deadline == entry.finding.deadline
         for rule_id, entry in entries.items()
         if entry.finding.deadline is not None
     )
@@ -345,16 +345,6 @@ def _enforcement(
                 yield wanted
         case _:
             yield from _call_off(situation)
-
-
-def _knows(entry: Entry) -> bool:
-    """Say whether people know that the cluster is to be terminated for this, and when."""
-    told = entry.told
-    return (
-        told is not None
-        and told.compliance is Compliance.NON_COMPLIANT
-        and told.deadline == entry.finding.deadline
-    )
 
 
 def _call_off(situation: Situation) -> Iterable[Action]:

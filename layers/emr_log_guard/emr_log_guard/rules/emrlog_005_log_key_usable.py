@@ -20,7 +20,7 @@ from emr_log_guard.domain.keys import (
     KmsKey,
 )
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules.preconditions import named_key
+from emr_log_guard.rules.preconditions import customer_key, named_key
 from emr_log_guard.rules.remediation import make_usable, relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -65,6 +65,13 @@ def can_encrypt(facts: ClusterFacts) -> Outcome:
             return compliant(f"the log key {key.arn} is {key.state} and encrypts")
         case outcome:
             return outcome
+
+
+def usable_customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
+    """Ask for a log key that is the customer's own, and that can encrypt."""
+    if can_encrypt(facts).broken:
+        return not_applicable("the log key is not usable")
+    return customer_key(facts)
 
 
 def could_ever_encrypt(facts: ClusterFacts) -> Outcome:

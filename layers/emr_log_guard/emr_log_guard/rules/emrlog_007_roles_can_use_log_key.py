@@ -7,7 +7,6 @@ from emr_log_guard.domain.findings import (
     compliant,
     insufficient_data,
     non_compliant,
-    not_applicable,
     undetermined,
 )
 from emr_log_guard.domain.key_access import RoleKeyAccess
@@ -23,9 +22,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
-    if usable.can_encrypt(facts).broken:
-        return not_applicable("the log key is not usable")
-    key = customer_key(facts)
+    key = usable.usable_customer_key(facts)
     if isinstance(key, Outcome):
         return key
     if not facts.role_access:

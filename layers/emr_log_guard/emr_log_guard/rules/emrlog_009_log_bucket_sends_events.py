@@ -7,10 +7,10 @@ from emr_log_guard.domain.findings import (
     compliant,
     insufficient_data,
     non_compliant,
-    not_applicable,
 )
 from emr_log_guard.domain.log_uri import LogLocation, why_bucket_is_unknown
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.preconditions import no_log_buckets
 from emr_log_guard.rules.remediation import send_events
 from emr_log_guard.rules.rule import Rule
 
@@ -32,11 +32,8 @@ def check(facts: ClusterFacts) -> Outcome:
         return non_compliant(f"log objects are not checked: {'; '.join(blind)}")
     if doubt := _doubt(facts):
         return insufficient_data(doubt)
-    if facts.unlisted:
-        # EMRLOG-008 tells of this doubt: one root cause, one finding.
-        return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
-    if not facts.log_buckets:
-        return not_applicable("no logs are archived")
+    if missing := no_log_buckets(facts):
+        return missing
     names = ", ".join(bucket.name for bucket in facts.log_buckets)
     return compliant(f"log objects are checked when they are created: {names}")
 

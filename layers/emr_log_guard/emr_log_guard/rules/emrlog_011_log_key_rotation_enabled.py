@@ -45,9 +45,7 @@ def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
 
     https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
     """
-    if usable.can_encrypt(facts).broken:
-        return not_applicable("the log key is not usable")
-    key = customer_key(facts)
+    key = usable.usable_customer_key(facts)
     if isinstance(key, Outcome) or key.origin == "AWS_KMS":
         return key
     if key.origin is None:

@@ -17,12 +17,12 @@ from emr_log_guard.domain.findings import (
     Outcome,
     compliant,
     non_compliant,
-    not_applicable,
     past_violation,
     undetermined,
 )
 from emr_log_guard.domain.log_uri import LogLocation, why_bucket_is_unknown
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.rules.preconditions import no_log_buckets
 from emr_log_guard.rules.remediation import relaunch
 from emr_log_guard.rules.rule import Rule
 
@@ -48,11 +48,8 @@ def check(facts: ClusterFacts) -> Outcome:
         reasons = dict.fromkeys(fact.reason for fact in unread)
         lasting = any(not fact.transient for fact in unread)
         return undetermined(Unresolved("; ".join(reasons), transient=not lasting))
-    if facts.unlisted:
-        # EMRLOG-008 reports this: one root cause, one finding.
-        return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
-    if not facts.log_buckets:
-        return not_applicable("no logs are archived")
+    if missing := no_log_buckets(facts):
+        return missing
     return compliant(f"logs go to buckets of known accounts: {', '.join(_owned(facts))}")
 
 

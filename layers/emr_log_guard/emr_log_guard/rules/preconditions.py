@@ -42,6 +42,16 @@ def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
             return outcome
 
 
+def no_log_buckets(facts: ClusterFacts) -> Outcome | None:
+    """Say why nothing follows from the log buckets that are known; None where these are all."""
+    if facts.unlisted:
+        # EMRLOG-008 reports this: one root cause, one finding.
+        return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
+    if not facts.log_buckets:
+        return not_applicable("no logs are archived")
+    return None
+
+
 def logging_with(
     facts: ClusterFacts, log_uri: str, identifier: str | None, key: KeyFact | None
 ) -> ClusterFacts:

@@ -154,7 +154,11 @@ class Enforce:
         )
         entries = [entry for entry in memory.entries.values() if entry.open]
         grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in entries}
-        notified = {entry.finding.id for entry in entries if _announced(entry, now)}
+        notified = {
+            entry.finding.id
+            for entry in entries
+            if entry.announced_deadline is not None and entry.announced_deadline <= now
+        }
         decision = decide_enforcement(findings, cluster, policy, now, grace_ends, notified)
         decision = _unless_unread(decision, findings, entries, policy)
         if isinstance(decision, Terminate) and self.suppressions is not None:
@@ -430,17 +434,6 @@ class Enforce:
             termination.cluster_id,
             lambda current: (current or termination).with_notified(step, cause),
         )
-
-
-def _announced(entry: Entry, now: datetime) -> bool:
-    """Say whether people were notified of this violation, and that it terminates by now."""
-    told = entry.told
-    return (
-        told is not None
-        and told.compliance is Compliance.NON_COMPLIANT
-        and told.deadline is not None
-        and told.deadline <= now
-    )
 
 
 def _as_recorded(finding: Finding, memory: Memory, now: datetime, policy: Policy) -> Finding:
