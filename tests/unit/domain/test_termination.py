@@ -106,6 +106,20 @@ def test_only_an_accepted_termination_can_miss_its_verification(stage: Stage) ->
     assert not at(stage).verification_missed(late - SECOND)
 
 
+@pytest.mark.parametrize("stage", Stage)
+def test_a_termination_may_be_accepted_for_a_while_after_a_call_without_an_answer(
+    stage: Stage,
+) -> None:
+    called = stage is Stage.CALLING
+    accepted = stage in (Stage.ACCEPTED, Stage.OVERDUE)
+    unanswered = replace(at(stage), unanswered_at=NOW)
+
+    assert at(stage).may_be_accepted(NOW + VERIFY - SECOND) is (called or accepted)
+    assert at(stage).may_be_accepted(NOW + VERIFY) is accepted
+    assert unanswered.may_be_accepted(NOW + VERIFY - SECOND)
+    assert unanswered.may_be_accepted(NOW + VERIFY) is accepted
+
+
 def test_a_notification_is_told_from_one_with_another_cause() -> None:
     failed = at(Stage.FAILED).with_notified("refused", "AccessDenied")
 

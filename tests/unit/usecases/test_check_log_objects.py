@@ -689,6 +689,23 @@ def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: Worl
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
+def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_remembered(
+    world: World,
+) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    a = f"emr/{CLUSTER_ID}/a"
+    world.clusters.known = {CLUSTER_ID: a_cluster(tags={"team": "etl"})}
+    world.check()
+    world.objects.heads = {a: SSE_S3}
+    check(world, created(a))
+    world.objects.heads = {a: GONE}
+
+    check(world, *again(a))
+
+    resolved = world.alerts.published[-1]
+    assert (resolved.kind, resolved.cluster_tags) == ("finding.resolved", {"team": "etl"})
+
+
 def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
