@@ -36,7 +36,6 @@ def main() -> None:
     }
     beside_the_stack: Mapping[str, Callable[[Stack], Section]] = {
         "cold-starts": lambda stack: functions.cold_starts(stack, 2 * rounds),
-        "imports": lambda stack: functions.imports(stack, rounds),
         "warm": lambda stack: functions.warm(stack, 10 * rounds),
         "layers": functions.sizes,
         "throughput": rescans.throughput,

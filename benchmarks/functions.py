@@ -1,20 +1,16 @@
-"""The cost of the functions: cold starts, imports, warm events, and the layers' sizes."""
+"""The cost of the functions: cold starts, warm events, and the layers' sizes."""
 
 import json
-import re
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from benchmarks.contestants import WrongResultError
-from benchmarks.measuring import measured
 from benchmarks.page import Section
-from benchmarks.stack import LAYERS, SCRIPTS, WEBHOOK, Stack, python
+from benchmarks.stack import LAYERS, WEBHOOK, Stack
 from sandbox.deployment import BUILT, ROOT
 from sandbox.estate import LOG_BUCKET, Estate
 from tests.slack import slack_webhook
@@ -22,9 +18,13 @@ from tests.slack import slack_webhook
 EVENTS = ROOT / "events"
 FLOOR = "floor"
 """The baseline of cold starts, which is the same for each function."""
-LEAST = 0.002
-"""The minimum time, in seconds, for a package to get its own row."""
-_IMPORT = re.compile(r"import time:\s*(\d+) \|\s*\d+ \|\s*([\w.]+)")
+WHOLE_PROCESSOR = 1769
+"""The memory in MB with which Lambda gives a function a whole processor.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+"""
+MEMORY = 512
+"""The memory of most functions, in MB."""
 
 
 def names() -> list[str]:
@@ -33,68 +33,35 @@ def names() -> list[str]:
 
 
 def cold_starts(stack: Stack, rounds: int) -> Section:
-    """Import and initialise each function, in turn with the baseline."""
+    """Start each function, in turn with the floor."""
     times: defaultdict[str, list[float]] = defaultdict(list)
-    whole: defaultdict[str, list[float]] = defaultdict(list)
     for turn in range(rounds + 1):
         for name in names():
             for script, whose in ((FLOOR, FLOOR), ("start", name)):
-                run, result = stack.run(name, script)
+                run, _ = stack.run(name, script)
                 if turn:
-                    times[whose].append(result["seconds"])
-                    whole[whose].append(run.seconds)
-    init, process = median(times[FLOOR]), median(whole[FLOOR])
-    rows = [["the floor", _ms(init), "1", _ms(process), "1"]]
-    for name in names():
-        own, all_of_it = median(times[name]), median(whole[name])
+                    times[whose].append(run.processor)
+    floor = median(times[FLOOR])
+    rows = []
+    for whose in [FLOOR, *names()]:
+        start = median(times[whose])
         rows.append(
             [
-                name.removesuffix("Function"),
-                _ms(own),
-                f"{own / init:.2f}",
-                _ms(all_of_it),
-                f"**{all_of_it / process:.2f}**",
+                "the floor" if whose == FLOOR else whose.removesuffix("Function"),
+                _ms(start),
+                f"**{start / floor:.2f}**",
+                _ms(start * WHOLE_PROCESSOR / MEMORY),
             ]
         )
     return Section(
         "Cold starts",
-        "Each function from the built layers, byte-compiled, on a Python without other packages, "
-        "compared with the floor: boto3 and one client from the same layer. First import and "
-        "initialisation only, then the whole process from the start of Python until it is ready, "
-        "without its shutdown. The time includes the creation of clients, except for "
-        "those that only some events need: KMS's, one per Region, and those that alert and "
-        "terminate. `scan_shard`, which always has a full processor, creates the clients of one "
-        f"kind of shard at the first shard of that kind. Medians of {rounds}, the floor's of "
-        f"{rounds} for each function, in turn.",
-        ["function", "import, init", "relative", "process", "relative"],
-        rows,
-    )
-
-
-def imports(stack: Stack, rounds: int) -> Section:
-    """The time that each package adds to a cold start, as reported by the interpreter."""
-    command: list[str | Path] = [python(), "-s", "-X", "importtime", SCRIPTS / "start.py"]
-    found: defaultdict[str, list[float]] = defaultdict(list)
-    for _ in range(rounds):
-        run = measured(command, stack.environment("CheckClusterFunction"), stack.folder)
-        sums: defaultdict[str, float] = defaultdict(float)
-        for microseconds, module in _IMPORT.findall(run.stderr):
-            package = module.partition(".")[0]
-            own = package in sys.stdlib_module_names
-            sums["Python's own library" if own else package] += int(microseconds) / 1e6
-        for package, seconds in sums.items():
-            found[package].append(seconds)
-    medians = {package: median(each) for package, each in found.items()}
-    large = {package: each for package, each in medians.items() if each >= LEAST}
-    large["others"] = sum(medians.values()) - sum(large.values())
-    rows = [
-        [package, _ms(each)] for package, each in sorted(large.items(), key=lambda one: -one[1])
-    ]
-    return Section(
-        "Import times",
-        "The cold start of `check_cluster` by package, each module without those that it imports "
-        f"(`-X importtime`, which slows imports down a little). Medians of {rounds}.",
-        ["package", "time"],
+        "CPU time from the start of Python until a function is ready, with the built layers and no "
+        "other packages. The floor is boto3 and one client from the same layer; the target is at "
+        f"most twice its time. Lambda gives a function with {MEMORY} MB of memory "
+        f"{MEMORY / WHOLE_PROCESSOR:.0%} of a processor: the last column is the time of a start "
+        f"that gets no more than that. Medians of {rounds}, the floor's of {rounds} per function, "
+        "in turn.",
+        ["function", "start", "relative", f"with {MEMORY} MB"],
         rows,
     )
 

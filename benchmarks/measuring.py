@@ -17,6 +17,8 @@ class Run:
     """One run, including the start of its process."""
 
     seconds: float
+    processor: float
+    """CPU time in seconds."""
     megabytes: float
     """The peak resident set size of the process, in MB."""
     status: int

@@ -1,4 +1,4 @@
-"""Starts a command and reports its time and memory: `start.py RESULT COMMAND …`.
+"""Starts a command and reports its time, CPU time and memory: `start.py RESULT COMMAND …`.
 
 It is a small process of its own, because a process's peak memory includes that of its parent.
 """
@@ -16,5 +16,10 @@ process = subprocess.Popen(command)
 _, status, usage = os.wait4(process.pid, 0)
 seconds = time.perf_counter() - begun
 process.returncode = os.waitstatus_to_exitcode(status)
-measured = {"seconds": seconds, "megabytes": usage.ru_maxrss / 1024, "status": process.returncode}
+measured = {
+    "seconds": seconds,
+    "processor": usage.ru_utime + usage.ru_stime,
+    "megabytes": usage.ru_maxrss / 1024,
+    "status": process.returncode,
+}
 Path(result).write_text(json.dumps(measured))

@@ -25,7 +25,10 @@ KEYS = [f"clusters/j-{number % 2}/{number:05}.gz" for number in range(2500)]
 
 def found(bad: int = 3, unread: int = 0, seconds: float = 1.0) -> Found:
     return Found(
-        Run(seconds, 50.0, 0, "", ""), bad, {"s3:HeadObject": 2, "s3:ListBucket": 1}, unread
+        Run(seconds, seconds, 50.0, 0, "", ""),
+        bad,
+        {"s3:HeadObject": 2, "s3:ListBucket": 1},
+        unread,
     )
 
 
@@ -65,6 +68,7 @@ def test_a_run_is_measured_as_a_whole(tmp_path: Path) -> None:
 
     assert (run.stdout, run.stderr, run.status) == (f"{tmp_path} b\n", "no good\n", 1)
     assert run.seconds > 0
+    assert run.processor > 0
     assert run.megabytes > 1
 
 
