@@ -77,11 +77,11 @@ class Ledger(RuleBasedStateMachine):
         finding = a_finding(compliance=verdict)
         cluster = a_cluster(state=state)
         over = cluster.gone
-        sightings = () if over else (RuleResult(finding, Kind.CLUSTER, at),)
-        judgement = CheckResult(CLUSTER_ID, cluster, sightings, over=over)
+        results = () if over else (RuleResult(finding, Kind.CLUSTER, at),)
+        result = CheckResult(CLUSTER_ID, cluster, results, over=over)
         # Lambda tries again: any later check may be that.
         with suppress(AlertUnderWayError, AlertNotAcceptedError, CrashError):
-            self.world.record(judgement, self.world.policy)
+            self.world.record(result, self.world.policy)
 
     @property
     def entry(self) -> Entry | None:

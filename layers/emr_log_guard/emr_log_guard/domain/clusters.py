@@ -245,7 +245,7 @@ class LogBucket:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """All that the cluster rules judge by."""
+    """All that the cluster rules are evaluated on."""
 
     cluster: Cluster
     log_key: KeyFact | None = None

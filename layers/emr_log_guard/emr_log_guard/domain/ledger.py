@@ -1,4 +1,4 @@
-"""What the ledger remembers of a finding, and what a new judgement makes of it.
+"""What the ledger remembers of a finding, and what a new result makes of it.
 
 Why so, and what follows: docs/adr/0010-the-ledger.md
 """
@@ -16,9 +16,9 @@ from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.termination import Termination
 
 SKEW = timedelta(seconds=3)
-"""Judgements closer than this may have come in either order: the fault stands."""
+"""Results closer than this may have come in either order: the fault stands."""
 QUIET = timedelta(minutes=5)
-"""A repeat so soon after the last sighting that was written down is not written down."""
+"""A repeat so soon after the last result that was written down is not written down."""
 CLAIM = timedelta(seconds=150)
 """The de-duplication window: how long an alert is left to whoever took it upon itself.
 
@@ -48,13 +48,13 @@ class Kind(StrEnum):
     """What a finding is about, and so what clears it."""
 
     CLUSTER = "cluster"
-    """Cleared by a later judgement, or by the cluster's end."""
+    """Cleared by a later result, or by the cluster's end."""
     LOG_OBJECTS = "log_objects"
     """Cleared when each bad object is known to be good or gone, whatever becomes of the cluster."""
 
 
 class Extent(StrEnum):
-    """How the log objects of a judgement relate to those that were counted before."""
+    """How the log objects of a result relate to those that were counted before."""
 
     MORE = "more"
     """They come on top: they were just created."""
@@ -65,7 +65,7 @@ class Extent(StrEnum):
 
 
 class Transition(StrEnum):
-    """What a judgement made of a finding."""
+    """What a result made of a finding."""
 
     OPENED = "opened"
     STILL_OPEN = "still_open"
@@ -102,7 +102,7 @@ class Entry:
     at_launch: bool = False
     """Whether the cluster was not running yet when it opened."""
     judged_at: datetime
-    """When the facts of the newest judgement that was written down were read, UTC."""
+    """When the facts of the newest result that was written down were read, UTC."""
     objects: tuple[ObjectVersion, ...] = ()
     """Bad log objects, as many as are remembered; there are more if `occurrences` says so."""
     newest: datetime | None = None
@@ -249,7 +249,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule's judgement, to be entered into the ledger."""
+    """One rule's result, to be entered into the ledger."""
 
     finding: Finding
     """Whatever its compliance."""
@@ -287,11 +287,11 @@ def settled(
 def enter(
     entry: Entry | None, seen: RuleResult, enforcement: Enforcement = _DEFAULTS
 ) -> Entry | None:
-    """Enter a judgement into what is remembered of its finding.
+    """Enter a result into what is remembered of its finding.
 
     Args:
         entry: What is remembered; None when there is nothing.
-        seen: The judgement.
+        seen: The result.
         enforcement: What the policy says about enforcement: when a transient fact has lasted.
 
     Returns:
@@ -365,7 +365,7 @@ def _attention(entry: Entry | None, seen: RuleResult) -> Entry:
 
 
 def transition(before: Entry | None, after: Entry | None) -> Transition | None:
-    """Name what a judgement made of a finding; None when there is none, or it stays resolved."""
+    """Name what a result made of a finding; None when there is none, or it stays resolved."""
     was, now = before is not None and before.open, after is not None and after.open
     if now:
         if was:
@@ -524,7 +524,7 @@ def _with_objects(
 
 
 def _all_there_are(entry: Entry, seen: RuleResult) -> bool:
-    """Say whether a judgement speaks for all objects: nothing was entered since they were read."""
+    """Say whether a result speaks for all objects: nothing was entered since they were read."""
     return seen.extent is Extent.ALL and entry.judged_at <= seen.at
 
 

@@ -42,7 +42,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class LogObjectFacts:
-    """All that the log-object rules judge by."""
+    """All that the log-object rules are evaluated on."""
 
     version: ObjectVersion
     cluster_id: str

@@ -94,7 +94,7 @@ class RuleCard(Protocol):
 
     @property
     def enabled(self) -> bool:
-        """Whether it is judged by unless the policy says otherwise."""
+        """Whether it is evaluated unless the policy says otherwise."""
         ...
 
 
@@ -186,7 +186,7 @@ class Policy:
         return self.rules.get(rule.id, _AS_IT_IS).severity or rule.severity
 
     def enabled(self, rule: RuleCard) -> bool:
-        """Say whether a rule is judged by."""
+        """Say whether a rule is evaluated."""
         own = self.rules.get(rule.id, _AS_IT_IS).enabled
         return rule.enabled if own is None else own
 

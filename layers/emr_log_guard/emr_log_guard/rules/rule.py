@@ -25,6 +25,6 @@ class Rule[Facts]:
     precondition: str = ""
     """What has to be so for it to apply; empty when it always does."""
     enabled: bool = True
-    """Whether it is judged by unless the policy says otherwise."""
+    """Whether it is evaluated unless the policy says otherwise."""
     deployed_only: bool = False
     """Whether it is about what the deployed stack sees: of no use where nothing is deployed."""

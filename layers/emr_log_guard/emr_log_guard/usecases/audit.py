@@ -1,4 +1,4 @@
-"""Audit: the clusters of accounts and Regions, read, judged and reported in one go."""
+"""Audit: the clusters of accounts and Regions, read, evaluated and reported in one go."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor

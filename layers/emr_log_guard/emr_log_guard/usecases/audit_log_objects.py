@@ -1,4 +1,4 @@
-"""The log objects of one cluster: listed, read by many threads, judged as they come."""
+"""The log objects of one cluster: listed, read by many threads, evaluated as they come."""
 
 import random
 from collections import Counter
@@ -44,7 +44,7 @@ class AuditLogObjects:
     progress: Progress
 
     def __call__(self, cluster: Cluster, context: EvaluationContext) -> LogObjectsAudited:
-        """Judge the objects below the cluster's folder."""
+        """Evaluate the objects below the cluster's folder."""
         if cluster.log_uri is None:
             return LogObjectsAudited()
         location = LogLocation.parse(cluster.log_uri)

@@ -1,4 +1,4 @@
-"""One Region of one account: list its clusters, read and judge each as the pages come."""
+"""One Region of one account: list its clusters, read and evaluate each as the pages come."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,12 +52,12 @@ class AuditPlace:
         note: Callable[[AuditedPlace], None],
         add: Callable[[AuditedCluster], None],
     ) -> None:
-        """Tell of each cluster as soon as it is judged, and of the place as it comes to be known.
+        """Hand each cluster on as soon as it is evaluated, and the place as far as it is known.
 
         Args:
             place: the place as far as it is known.
             note: told how many clusters were found, and in the end what could not be listed.
-            add: told of each judged cluster, by several threads at once.
+            add: told of each evaluated cluster, by several threads at once.
 
         """
         with (
@@ -104,7 +104,7 @@ class AuditPlace:
 
 @dataclass(frozen=True, slots=True)
 class _OneCluster:
-    """Reads and judges one cluster, and tells of it."""
+    """Reads and evaluates one cluster, and tells of it."""
 
     place: AuditPlace
     read_facts: ReadClusterFacts

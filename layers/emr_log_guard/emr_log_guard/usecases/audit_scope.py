@@ -35,7 +35,7 @@ class AuditScope:
     cluster_ids: tuple[str, ...] = ()
     """Only these, whatever their state; empty for all."""
     only: frozenset[str] = frozenset()
-    """Judge by these rules alone; empty for all in force."""
+    """Evaluate these rules alone; empty for all that the policy enables."""
     skipped: frozenset[str] = frozenset()
     objects: bool = False
     """Whether log objects are checked, too."""
@@ -48,28 +48,28 @@ class AuditScope:
 
     @property
     def cluster_rules(self) -> tuple[Rule[ClusterFacts], ...]:
-        """The rules that clusters are judged by."""
+        """The rules that clusters are evaluated by."""
         return self._asked(CLUSTER_RULES)
 
     @property
     def object_rules(self) -> tuple[Rule[LogObjectFacts], ...]:
-        """The rules that log objects are judged by; none unless they are checked."""
+        """The rules that log objects are evaluated by; none unless they are checked."""
         return self._asked(LOG_OBJECT_RULES) if self.objects else ()
 
     @property
     def rule_ids(self) -> tuple[str, ...]:
-        """The ids of all rules that are judged by."""
+        """The ids of all rules that are evaluated."""
         on_objects = tuple(rule.id for rule in self.object_rules)
         return (*(rule.id for rule in self.cluster_rules), *on_objects)
 
     @property
     def unjudged(self) -> tuple[UnjudgedRule, ...]:
-        """Each rule that is not judged by, and why."""
-        judged = self.rule_ids
+        """Each rule that is not evaluated, and why."""
+        evaluated = self.rule_ids
         return tuple(
             UnjudgedRule(rule.id, rule.name, self._why_not(rule))
             for rule in cast("tuple[Rule[Any], ...]", ALL_RULES)
-            if rule.id not in judged
+            if rule.id not in evaluated
         )
 
     def selects(self, rule: Rule[Any]) -> bool:

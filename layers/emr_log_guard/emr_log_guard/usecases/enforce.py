@@ -1,4 +1,4 @@
-"""Enforce: read everything again, judge again, decide again, and only then end a cluster."""
+"""Enforce: read, evaluate and decide again, and only then terminate a cluster."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -150,7 +150,7 @@ class Enforce:
         now = self.clock()
         findings = tuple(
             _as_recorded(finding, memory, now, policy)
-            for finding in self._judge(cluster, policy, request, memory)
+            for finding in self._evaluate(cluster, policy, request, memory)
         )
         entries = [entry for entry in memory.entries.values() if entry.open]
         grace_ends = {e.finding.id: e.grace_ends(policy.enforcement) for e in entries}
@@ -348,10 +348,10 @@ class Enforce:
             )
         )
 
-    def _judge(
+    def _evaluate(
         self, cluster: Cluster, policy: Policy, request: RequestEnforcement, memory: Memory
     ) -> tuple[Finding, ...]:
-        """Judge by the rules that the policy would end a cluster for, and no others."""
+        """Evaluate the rules that the policy would terminate a cluster for, and no others."""
         enforced = policy.enforcement.rules
         context = EvaluationContext(
             policy, self.clock(), self.runbook, lambda rule: rule.id in enforced

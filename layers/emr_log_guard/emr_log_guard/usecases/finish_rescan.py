@@ -167,12 +167,12 @@ class FinishRescan:
             return
         memory = self.ledger.read(cluster_id)
         extent = Extent.ALL if whole else Extent.AGAIN
-        sightings = [_sighting(found, rescan.started, extent) for found in seen.bad.values()]
+        results = [_result(found, rescan.started, extent) for found in seen.bad.values()]
         if whole:
-            sightings += _good(memory.entries, seen.bad, rescan.started)
-        if sightings:
+            results += _good(memory.entries, seen.bad, rescan.started)
+        if results:
             known = memory.known.cluster if memory.known else None
-            result = CheckResult(cluster_id, known, sightings)
+            result = CheckResult(cluster_id, known, results)
             try:
                 recorded = self.recorder.record(result, policy, memory, decide=news)
             except StalePolicyError:
@@ -199,7 +199,7 @@ def _cluster_id(finding_id: str) -> str:
     return finding_id.rpartition("#")[0].rpartition("/")[2]
 
 
-def _sighting(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult:
+def _result(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult:
     """Put together what the shards say of one rule: what is proven goes before doubt."""
     proven = [each for each in found if each.finding.compliance is Compliance.NON_COMPLIANT]
     parts = proven or found

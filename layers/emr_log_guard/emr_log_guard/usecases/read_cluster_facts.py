@@ -1,4 +1,4 @@
-"""Gathering: all that the cluster rules judge by."""
+"""Gather: all that the cluster rules are evaluated on."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Gathering: all that the log-object rules judge by."""
+"""Gather: all that the log-object rules are evaluated on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ class ReadLogObject:
         """Read an object's facts; None when it is provably no cluster's log, or a folder marker.
 
         A key that names a cluster which EMR does not know here may be the log of a cluster of
-        another account or Region, or of one long gone: it is judged by its encryption, and its
+        another account or Region, or of one long gone: it is evaluated by its encryption, and its
         cluster is Unresolved. Of an object that only a step could explain, and the steps cannot
         be listed, nothing is said: its encryption is Unresolved. So is that of an object whose
         key names a cluster that logs through an access point's alias, or by a URI that cannot be

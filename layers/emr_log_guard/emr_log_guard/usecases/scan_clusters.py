@@ -1,4 +1,4 @@
-"""A shard of clusters: those that were good are judged by what is remembered, others are checked.
+"""A shard of clusters: compliant ones are evaluated by what is remembered, others are checked.
 
 A cluster's log settings never change, so only its keys have to be read again. Whatever is not
 plainly good is checked as if an event had named it, so it is told, and scheduled, in the same way.
@@ -47,7 +47,7 @@ class _Result:
 
 @dataclass(frozen=True, slots=True)
 class ScanClusters:
-    """Judges clusters; what is bad goes into the ledger by the same use case as from an event."""
+    """Evaluates clusters; one that is not compliant is checked as if an event had named it."""
 
     check: CheckCluster
     known: KnownClusters
@@ -57,7 +57,7 @@ class ScanClusters:
     runbook: Callable[[str], str]
 
     def __call__(self, shard: Shard, tell: Tell) -> ShardDone:
-        """Judge the clusters of a shard, and tell of each."""
+        """Evaluate the clusters of a shard, and write down what was found of each."""
         counts: Counter[str] = Counter()
         attention: list[str] = []
         described = 0
@@ -92,7 +92,7 @@ class ScanClusters:
             yield self._afresh(cluster_id)
 
     def _by_memory(self, known: Known) -> tuple[Finding, ...]:
-        """Judge by settings that cannot have changed, and by keys as they are now."""
+        """Evaluate by settings that cannot have changed, and by keys as they are now."""
         context = EvaluationContext(
             self.check.policy(), self.clock(), self.runbook, lambda rule: rule.id not in ASK_MORE
         )

@@ -1,4 +1,4 @@
-"""A shard of log objects: listed in S3's order, read by many threads, judged as they come."""
+"""A shard of log objects: listed in S3's order, read by many threads, evaluated as they come."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -59,7 +59,7 @@ class ScanLogObjects:
     def __call__(
         self, rescan: Rescan, shard: Shard, folder: Folder, after: str, tell: Tell
     ) -> ShardDone:
-        """Judge the objects of a shard, or of the rest of it, and tell of each that is not good.
+        """Evaluate the objects of a shard, or of the rest of it, and tell of each that is not good.
 
         Raises:
             NotReadableError: They cannot be listed.
