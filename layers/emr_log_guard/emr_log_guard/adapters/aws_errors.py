@@ -1,5 +1,7 @@
 """AWS's errors, read by their code."""
 
+from dataclasses import dataclass
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -60,6 +62,31 @@ def code_of(error: BotoCoreError | ClientError) -> str:
 def message_of(error: ClientError) -> str:
     """Give AWS's own words."""
     return error.response["Error"]["Message"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailure:
+    """A call that failed, for people."""
+
+    summary: str
+    """Which call on what answered what; botocore's own words where no call was made."""
+    code: str
+    aws_message: str | None = None
+    """What AWS says; None when it never answered."""
+    reason: str | None = None
+    """What botocore says when AWS never answered, unless that is the summary."""
+
+
+def call_failure(error: Exception) -> CallFailure | None:
+    """Describe an error of AWS, or one that such an error caused; None for any other."""
+    cause = error if isinstance(error, AWS_ERRORS) else error.__cause__
+    if not isinstance(cause, AWS_ERRORS):
+        return None
+    code = code_of(cause)
+    if isinstance(cause, ClientError):
+        summary = f"{cause.operation_name} answered {code}" if cause is error else str(error)
+        return CallFailure(summary, code, aws_message=message_of(cause))
+    return CallFailure(str(error), code, reason=None if cause is error else str(cause))
 
 
 def is_transient(error: BotoCoreError | ClientError) -> bool:

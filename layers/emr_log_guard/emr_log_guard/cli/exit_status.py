@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of
+from emr_log_guard.adapters.aws_errors import AWS_ERRORS, call_failure
 from emr_log_guard.errors import FunctionFailedError, GuardError
 from emr_log_guard.rendering.error_hints import error_hint
 from emr_log_guard.rendering.escape import plain
@@ -60,27 +59,16 @@ def error_lines(error: Exception) -> Iterator[str]:
             yield from (f"Error: {problem}" for problem in error.problems)
         case typer.TyperException():
             yield f"Error: {_usage_problem(error)}"
+        case _ if failure := call_failure(error):
+            yield f"Error: {_line(failure.summary)}"
+            if failure.aws_message:
+                yield f"  AWS says: {_line(failure.aws_message)}"
+            if failure.reason:
+                yield f"  Reason: {_line(failure.reason)}"
+            if hint := error_hint(failure.code, failure.summary.rpartition(" answered ")[0]):
+                yield f"  Hint: {hint}"
         case _:
-            cause = error if isinstance(error, AWS_ERRORS) else error.__cause__
-            yield f"Error: {_line(_what_failed(error))}"
-            if isinstance(cause, AWS_ERRORS):
-                yield from _details(error, cause)
-
-
-def _details(error: Exception, cause: BotoCoreError | ClientError) -> Iterator[str]:
-    if isinstance(cause, ClientError):
-        yield f"  AWS says: {_line(message_of(cause))}"
-    elif cause is not error:
-        yield f"  Reason: {_line(str(cause))}"
-    call = _what_failed(error).rpartition(" answered ")[0]
-    if hint := error_hint(code_of(cause), call):
-        yield f"  Hint: {hint}"
-
-
-def _what_failed(error: Exception) -> str:
-    if isinstance(error, ClientError):  # its own text repeats what AWS says
-        return f"{error.operation_name} answered {code_of(error)}"
-    return str(error)
+            yield f"Error: {_line(str(error))}"
 
 
 def _usage_problem(error: typer.TyperException) -> str:
