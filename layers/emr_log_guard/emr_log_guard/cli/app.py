@@ -56,8 +56,8 @@ def _root(
 ) -> None:
     """Check that the logs of Amazon EMR clusters are encrypted with an approved KMS key.
 
-    `audit` and `prepare` need nothing deployed. The other commands work with the deployed stack in
-    your account and Region.
+    `audit`, `prepare`, `policy validate` and `replay --local` need nothing deployed. The others
+    work with the deployed stack in your account and Region.
     """
     _help_without_command(context)
 
