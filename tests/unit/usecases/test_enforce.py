@@ -12,7 +12,7 @@ from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.ledger import Entry, Kind, Known, Told
 from emr_log_guard.domain.policy import Enforcement, Policy, TerminationProtection
-from emr_log_guard.domain.termination import Stage
+from emr_log_guard.domain.termination import Stage, Termination
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     TerminationNotAcceptedError,
@@ -666,3 +666,18 @@ def test_nothing_is_terminated_before_that_was_announced(world: World, known: To
 
     assert world.journal == []
     assert world.rechecks.asked == [CLUSTER_ID]
+
+
+def test_a_request_that_overtook_its_notification_does_not_block_the_next_one(
+    world: World,
+) -> None:
+    entry = world.entries["EMRLOG-002"]
+    world.ledger.write(replace(entry, told=None))
+    world.ledger.write_termination(
+        Termination(cluster_id=CLUSTER_ID, stage=Stage.REQUESTED, at=NOW)
+    )
+
+    assert world.enforce(REQUEST) is NextStep.SPARED_NOT_NOTIFIED
+
+    assert world.termination is not None
+    assert world.termination.may_be_requested(world.now, world.policy.version)

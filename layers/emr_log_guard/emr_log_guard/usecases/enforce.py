@@ -191,6 +191,9 @@ class Enforce:
             case Spare(reason=NextStep.SPARED_NOT_NOTIFIED):
                 self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, "no notification was accepted yet")
+                if known is not None and known.stage is Stage.REQUESTED:
+                    # The next check may request it at once: the notification may be on its way.
+                    self._account(known, stage=Stage.SKIPPED, reason=str(step))
             case Spare(reason=NextStep.SPARED_NO_LONGER_CALLED_FOR):
                 # A check notifies of what is resolved, exempt or cancelled, and cancels a schedule.
                 self.rechecks.request((cluster.id,))
