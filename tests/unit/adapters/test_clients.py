@@ -5,11 +5,11 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
+from botocore.session import Session
 
 from emr_log_guard.adapters import clients
 from tests.unit.builders import OTHER_REGION, REGION
@@ -50,16 +50,16 @@ def test_threads_have_kms_clients_made_one_at_a_time(monkeypatch: pytest.MonkeyP
     clients.kms.cache_clear()
     making: list[str] = []
     at_once: list[int] = []
-    make: Any = boto3.Session.client
+    make: Any = Session.create_client
 
-    def slowly(session: Any, service: str, region_name: str, **options: Any) -> Any:  # noqa: ANN401 - boto3's
+    def slowly(session: Any, service: str, region_name: str, **options: Any) -> Any:  # noqa: ANN401 - botocore's
         making.append(region_name)
         sleep(0.01)
         at_once.append(len(making))
         making.remove(region_name)
         return make(session, service, region_name=region_name, **options)
 
-    monkeypatch.setattr(boto3.Session, "client", slowly)
+    monkeypatch.setattr(Session, "create_client", slowly)
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(clients.kms, [REGION, OTHER_REGION] * 2))
 

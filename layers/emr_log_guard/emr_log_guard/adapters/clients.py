@@ -1,4 +1,4 @@
-"""boto3 clients with bounded patience.
+"""Clients of the functions, made by botocore alone, with bounded patience.
 
 https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import msgspec
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader, Loader
@@ -67,81 +66,88 @@ def shared_session() -> "Session":
     return session
 
 
-@cache
-def _boto3() -> boto3.Session:
-    """Return boto3's way to the same session."""
-    return boto3.Session(botocore_session=shared_session())
+def _client(service: str, config: Config = _CONFIG, region: str | None = None) -> Any:  # noqa: ANN401 - of any service
+    return shared_session().create_client(service, region_name=region, config=config)
 
 
 @cache
 def dynamodb() -> "DynamoClient":
     """Return the client for DynamoDB."""
-    client: DynamoClient = _boto3().client("dynamodb", config=_CONFIG)
+    client: DynamoClient = _client("dynamodb")
     return client
 
 
 @cache
 def emr() -> "EMRClient":
     """Return the client for Amazon EMR."""
-    return _boto3().client("emr", config=_CONFIG)
+    client: EMRClient = _client("emr")
+    return client
 
 
 @cache
 def events() -> "EventBridgeClient":
     """Return the client for EventBridge."""
-    return _boto3().client("events", config=_CONFIG)
+    client: EventBridgeClient = _client("events")
+    return client
 
 
 @cache
 def iam() -> "IAMClient":
     """Return the client for IAM."""
-    return _boto3().client("iam", config=_CONFIG)
+    client: IAMClient = _client("iam")
+    return client
 
 
 @cache
 def kms(region: str | None = None) -> "KMSClient":
     """Return the client for KMS in a Region, the function's own unless told. Threads may ask."""
     with _ONE_AT_A_TIME:
-        return _boto3().client("kms", region_name=region, config=_CONFIG)
+        client: KMSClient = _client("kms", region=region)
+        return client
 
 
 @cache
 def s3() -> "S3Client":
     """Return the client for S3."""
-    return _boto3().client("s3", config=_CONFIG)
+    client: S3Client = _client("s3")
+    return client
 
 
 @cache
 def scheduler() -> "EventBridgeSchedulerClient":
     """Return the client for EventBridge Scheduler."""
-    return _boto3().client("scheduler", config=_CONFIG)
+    client: EventBridgeSchedulerClient = _client("scheduler")
+    return client
 
 
 @cache
 def states() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
     """Return the client for Step Functions."""
-    return _boto3().client("stepfunctions", config=_CONFIG)
+    return _client("stepfunctions")
 
 
 @cache
 def security_hub() -> Any:  # noqa: ANN401 - boto3's own types are not at hand
     """Return the client for Security Hub."""
-    return _boto3().client("securityhub", config=_CONFIG)
+    return _client("securityhub")
 
 
 @cache
 def sns() -> "SNSClient":
     """Return the client for SNS."""
-    return _boto3().client("sns", config=_PUBLISH)
+    client: SNSClient = _client("sns", _PUBLISH)
+    return client
 
 
 @cache
 def sqs() -> "SQSClient":
     """Return the client for SQS."""
-    return _boto3().client("sqs", config=_CONFIG)
+    client: SQSClient = _client("sqs")
+    return client
 
 
 @cache
 def ssm() -> "SSMClient":
     """Return the client for Systems Manager."""
-    return _boto3().client("ssm", config=_CONFIG)
+    client: SSMClient = _client("ssm")
+    return client
