@@ -18,12 +18,19 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.ledger import Told
 from emr_log_guard.usecases.findings import update_entry
 from tests.e2e.deployed import Deployed, batch, deployed
-from tests.security_hub import SecurityHub
+from tests.security_hub import SecurityHub, security_hub
 
 pytestmark = pytest.mark.xdist_group("security_hub")
 
 type Eventually = Callable[..., Any]
 BUS = "arn:aws:events:us-east-1:111122223333:event-bus/security"
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[SecurityHub]:
+    """A Security Hub of this stack's own: another stack's findings would be unknown to it."""
+    with security_hub() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ class EnforcementSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a stack tells all its functions."""
+    """The environment that all functions of a stack share."""
 
     region: str
     stack_name: str
@@ -81,7 +81,7 @@ class Settings:
 
 
 def runbook(rule_id: str, base_url: str = RUNBOOKS) -> str:
-    """Say where a rule's runbook is: in this repository, unless told otherwise."""
+    """Say where a rule's runbook is: in this repository, or below another address."""
     return f"{base_url.rstrip('/')}/{rule_id}.md"
 
 

@@ -15,7 +15,20 @@ from emr_log_guard.domain.unresolved import Unresolved
 AWS_ERRORS = (BotoCoreError, ClientError)
 """Every way in which a call can fail: AWS answered with an error, or never answered."""
 
-_TEMPORARY_CODES = frozenset(
+THROTTLING_CODES = frozenset(
+    {
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""What AWS's APIs answer when they are called too fast."""
+_TEMPORARY_CODES = THROTTLING_CODES | frozenset(
     {
         "BandwidthLimitExceeded",
         "DependencyTimeoutException",
@@ -28,18 +41,10 @@ _TEMPORARY_CODES = frozenset(
         "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
         "RequestTimeout",
         "RequestTimeoutException",
         "ServiceUnavailable",
         "ServiceUnavailableException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
         "TransactionInProgressException",
     }
 )

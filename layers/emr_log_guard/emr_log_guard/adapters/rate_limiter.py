@@ -10,25 +10,16 @@ from threading import Condition, Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from emr_log_guard.adapters.aws_errors import THROTTLING_CODES
 from emr_log_guard.errors import AuditStoppedError
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-_THROTTLING_CODES = frozenset(
-    {
-        "429",  # the response to a HeadObject has no body, so its code is the status alone
-        "503",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttling",
-        "ThrottledException",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
+_THROTTLING_CODES = THROTTLING_CODES | {
+    "429",  # the response to a HeadObject has no body, so its code is the status alone
+    "503",
+}
 GIVE_UP_AFTER_SECONDS = 120.0
 """A throttled call is no longer retried once its API has accepted nothing for this long."""
 _MIN_RATE = 0.2

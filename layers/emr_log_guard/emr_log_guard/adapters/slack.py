@@ -38,7 +38,7 @@ class SlackWebhooks:
         Raises:
             AlertNotDeliveredError: Slack was busy or could not be reached: to be tried again.
             WebhookUnusableError: The secret cannot be read, or is not the URL of a webhook, or
-                Slack refuses what is posted there: somebody has to mend that.
+                Slack refuses what is posted there: the operator has to correct it.
 
         """
         try:
@@ -118,7 +118,7 @@ def _send(url: str, body: dict[str, Any], *, repeat: bool = True) -> tuple[int, 
 
 
 def _pause(answer: BaseHTTPResponse) -> float | None:
-    """Give the seconds after which to repeat a post; None where that is of no use, or too long."""
+    """Give the seconds after which to repeat a post; None where it is useless or takes too long."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = answer.headers.get("Retry-After", "")
         return int(asked) if asked.isdecimal() and int(asked) <= PATIENCE else None

@@ -41,7 +41,7 @@ def cluster_check(
     settings: Settings, by: str, clusters: EmrClusters, buckets: S3Buckets
 ) -> CheckCluster:
     """Wire the check to whoever reads clusters and buckets; keys and roles are remembered."""
-    afresh = ReadClusterFacts(
+    uncached = ReadClusterFacts(
         keys=KmsKeys(clients.kms),
         roles=IamRoles(clients.iam()),
         workloads=clusters,
@@ -55,13 +55,13 @@ def cluster_check(
     return CheckCluster(
         clusters=clusters,
         read_facts=replace(
-            afresh,
+            uncached,
             keys=RememberedKeys(KmsKeys(clients.kms)),
             roles=RememberedRoles(IamRoles(clients.iam())),
             buckets=remembered,
             bucket_owners=remembered,
         ),
-        read_afresh=afresh,
+        read_afresh=uncached,
         policy=policy,
         ledger=shared.ledger(settings),
         recorder=shared.finding_recorder(settings, by, policy),

@@ -196,16 +196,16 @@ class Lookup:
     def _account(self, service: Named, profile: Named, key: Arn) -> str:
         """Say whose the roles are; all that names an account or a partition has to agree."""
         given = {"--service-role": service.arn, "--instance-profile": profile.arn}
-        told = {"--account": self.account} if self.account else {}
+        stated = {"--account": self.account} if self.account else {}
         for option, arn in given.items():
             if arn is None:
                 continue
             if arn.partition != key.partition:
                 fail(f"{option} is of partition {arn.partition}, the key of {key.partition}")
-            told[option] = arn.account
-        if len(set(told.values())) > 1:
-            fail(", ".join(f"{option} says {account}" for option, account in told.items()))
-        return next(iter(told.values()), key.account)
+            stated[option] = arn.account
+        if len(set(stated.values())) > 1:
+            fail(", ".join(f"{option} says {account}" for option, account in stated.items()))
+        return next(iter(stated.values()), key.account)
 
     def _taken(self, found: str | Unresolved, instead: str, consequence: str) -> str:
         """Take what IAM says of a role, if that is about the account in question."""

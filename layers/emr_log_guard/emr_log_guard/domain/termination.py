@@ -1,7 +1,7 @@
 """The one account of a cluster's termination: who asked, whether EMR accepted, how it ended.
 
 Each stage is written down before what follows from it is done, and what people are notified of
-follows from the record and from nothing else. docs/adr/0018-deciding.md
+follows from the record and from nothing else. docs/adr/0019-deciding.md
 """
 
 from dataclasses import dataclass, replace

@@ -27,4 +27,4 @@ class Rule[Facts]:
     enabled: bool = True
     """Whether it is evaluated unless the policy says otherwise."""
     deployed_only: bool = False
-    """Whether it is about what the deployed stack sees: of no use where nothing is deployed."""
+    """Whether it is about what the deployed stack sees: not evaluated where nothing is deployed."""

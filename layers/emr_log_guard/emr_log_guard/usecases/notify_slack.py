@@ -21,12 +21,12 @@ class NotifySlack:
     def __call__(self, notices: Iterable[Notice]) -> dict[str, int]:
         """Post the alerts.
 
-        A route whose webhook is of no use loses nothing: the stack's own gets the alert, and the
+        A route whose webhook is unusable loses nothing: the stack's own gets the alert, and the
         operators are told.
 
         Raises:
             AlertNotDeliveredError: Slack did not take one now: SNS's delivery is tried again.
-            WebhookUnusableError: The stack's own webhook is of no use: the delivery ends in the
+            WebhookUnusableError: The stack's own webhook is unusable: the delivery ends in the
                 dead-letter queue.
 
         """
