@@ -195,11 +195,13 @@ def test_while_the_policy_is_missing_the_last_valid_one_holds_and_nothing_is_ter
         ssm, name = acting.account.client("ssm"), acting.outputs["PolicyParameterName"]
         policy = ssm.get_parameter(Name=name)["Parameter"]["Value"]
         good = acting.estate.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
+        eventually(lambda: acting.checked_twice(good))
         assert acting.recheck(good)["compliance"] == "COMPLIANT"
         acting.inbox.receive()
         before = len(acting.inbox.alerts)
-        ssm.delete_parameter(Name=name)
+        # It ends the environments at once, and with them whoever is about to notify.
         acting.forget("CheckClusterFunction")
+        ssm.delete_parameter(Name=name)
         try:
             good = acting.estate.launch("meanwhile", LogEncryptionKmsKeyId=acting.keys.approved)
             bad = acting.estate.launch("meanwhile-bad")
