@@ -39,7 +39,7 @@ def main() -> None:
         "warm": lambda stack: functions.warm(stack, 10 * rounds),
         "layers": functions.sizes,
         "throughput": rescans.throughput,
-        "memory": rescans.memory,
+        "memory": rescans.history,
     }
     names = [*alone, *beside_the_stack]
     if unknown := set(asked.names) - set(names):

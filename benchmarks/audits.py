@@ -22,7 +22,7 @@ from benchmarks.recorded_account import recorded
 from benchmarks.seed import KEYS, seed_clusters, seed_objects
 from benchmarks.static_s3 import bucket_server
 from sandbox import Sandbox
-from sandbox.estate import LOG_BUCKET
+from sandbox.fixtures import LOG_BUCKET
 
 BURST = 10
 """EMR allows a burst of so many DescribeCluster calls, then one call per second."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Run, measured
 from sandbox.deployment import ROOT
-from sandbox.estate import LOG_BUCKET
+from sandbox.fixtures import LOG_BUCKET
 from sandbox.running import Sandbox
 
 FAIR_RULES = tuple(f"EMRLOG-00{number}" for number in range(1, 7))

@@ -12,7 +12,7 @@ from benchmarks.contestants import WrongResultError
 from benchmarks.page import Section
 from benchmarks.stack import LAYERS, WEBHOOK, Stack
 from sandbox.deployment import BUILT, ROOT
-from sandbox.estate import LOG_BUCKET, Estate
+from sandbox.fixtures import LOG_BUCKET, Fixtures
 from tests.slack import slack_webhook
 
 EVENTS = ROOT / "events"
@@ -68,12 +68,12 @@ def cold_starts(stack: Stack, rounds: int) -> Section:
 
 def warm(stack: Stack, rounds: int) -> Section:
     """Time each handler without its AWS calls."""
-    estate = Estate(stack.account)
-    roles = estate.make_roles()
-    estate.make_log_bucket()
-    key = estate.make_key("warm")
-    cluster = estate.launch("warm", LogEncryptionKmsKeyId=key, **roles)
-    log = estate.write_log(cluster, "steps/s-1/stderr.gz", {"ServerSideEncryption": "AES256"})
+    fixtures = Fixtures(stack.account)
+    roles = fixtures.make_roles()
+    fixtures.make_log_bucket()
+    key = fixtures.make_key("warm")
+    cluster = fixtures.launch("warm", LogEncryptionKmsKeyId=key, **roles)
+    log = fixtures.write_log(cluster, "steps/s-1/stderr.gz", {"ServerSideEncryption": "AES256"})
     rescan = {
         "execution": stack.execution("warm-ROUND"),
         "started": datetime.now(UTC).isoformat(),

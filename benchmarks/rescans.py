@@ -10,7 +10,7 @@ from benchmarks.page import Section
 from benchmarks.seed import KEYS, seed_clusters
 from benchmarks.stack import Stack, deployed
 from benchmarks.static_s3 import bucket_server
-from sandbox.estate import LOG_BUCKET, Estate
+from sandbox.fixtures import LOG_BUCKET, Fixtures
 
 KNOWN = 200
 PAGE = 50
@@ -107,7 +107,7 @@ def throughput(stack: Stack) -> Section:
     )
 
 
-def memory(stack: Stack) -> Section:
+def history(stack: Stack) -> Section:
     """Peak memory of a shard, by the number of objects."""
     rows = []
     for number in SIZES:
@@ -125,9 +125,9 @@ def memory(stack: Stack) -> Section:
 
 
 def _logs(stack: Stack, number: int) -> tuple[str, dict[str, dict[str, str]]]:
-    estate = Estate(stack.account)
-    key = estate.make_key(f"shard-{time.monotonic_ns()}")
-    cluster = estate.launch(f"shard-{number}", LogEncryptionKmsKeyId=key)
+    fixtures = Fixtures(stack.account)
+    key = fixtures.make_key(f"shard-{time.monotonic_ns()}")
+    cluster = fixtures.launch(f"shard-{number}", LogEncryptionKmsKeyId=key)
     good = {
         "x-amz-server-side-encryption": "aws:kms",
         "x-amz-server-side-encryption-aws-kms-key-id": key,

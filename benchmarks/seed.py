@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sandbox import Sandbox
-from sandbox.estate import Estate
+from sandbox.fixtures import Fixtures
 
 KEYS = 4
 """The number of customer-managed keys that compliant clusters share."""
@@ -16,15 +16,15 @@ def seed_clusters(account: Sandbox, number: int) -> int:
     Returns:
         The number of non-compliant clusters.
     """
-    estate = Estate(account)
-    estate.make_log_bucket()
-    roles = estate.make_roles()
-    keys = [estate.make_key(f"logs-{place}") for place in range(KEYS)]
+    fixtures = Fixtures(account)
+    fixtures.make_log_bucket()
+    roles = fixtures.make_roles()
+    keys = [fixtures.make_key(f"logs-{place}") for place in range(KEYS)]
     aws_managed = account.client("kms").describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["Arn"]
 
     def launch(place: int) -> None:
         key = {0: None, 1: aws_managed}.get(place % 4, keys[place // 4 % KEYS])
-        estate.launch(f"cluster-{place:05}", LogEncryptionKmsKeyId=key, **roles)
+        fixtures.launch(f"cluster-{place:05}", LogEncryptionKmsKeyId=key, **roles)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(launch, range(number)))
@@ -49,10 +49,10 @@ def seed_objects(account: Sandbox, number: int) -> Logs:
     Every fourth log object uses SSE-S3, and every fourth uses the other cluster's key, so it would
     be compliant only in the other cluster.
     """
-    estate = Estate(account)
-    keys = [estate.make_key(f"logs-{place}") for place in range(2)]
+    fixtures = Fixtures(account)
+    keys = [fixtures.make_key(f"logs-{place}") for place in range(2)]
     clusters = [
-        estate.launch(f"cluster-{place}", LogEncryptionKmsKeyId=key)
+        fixtures.launch(f"cluster-{place}", LogEncryptionKmsKeyId=key)
         for place, key in enumerate(keys)
     ]
     heads, wrong = {}, 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sandbox import corrections
+from sandbox import emulator_patches
 from sandbox.calls import Application, noting
 from sandbox.settings import CALLS, FAULTS, FOLDER, LATENCY_MS, PARENT, SOCKET
 
@@ -62,7 +62,7 @@ def main() -> None:
     if parent := os.environ.get(PARENT):
         threading.Thread(target=leave_with, args=(int(parent),), daemon=True).start()
     application = import_module("ministack.app")
-    corrections.install()
+    emulator_patches.install()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{os.environ[SOCKET]}"]
     config.loglevel = "WARNING"

@@ -101,7 +101,7 @@ def _write_traces(trial: Trial, row: Row, result: Result, traces: Path) -> None:
         lines.append(f"\n{plan} {cluster_id}: all alerts, then all decisions")
         observed = stacks[plan].observed((), trial.began)
         lines += [str(each) for each in observed.delivered if each.cluster_id == cluster_id]
-        lines += stacks[plan].history(cluster_id)
+        lines += stacks[plan].decisions(cluster_id)
     (traces / f"{row.name}.txt").write_text("\n".join([*lines, ""]))
     shutil.copy(trial.lab.account.log, traces / f"{row.name}.log")
 

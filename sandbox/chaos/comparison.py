@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sandbox.chaos.truth import Expectation, Notice
+from sandbox.chaos.truth import Expectation, PublishedAlert
 
 POLICY_INVALID = "policy.invalid"
 OPENED = "finding.opened"
@@ -30,7 +30,7 @@ class Delivered:
     text: str = ""
 
     @property
-    def notices(self) -> frozenset[Notice]:
+    def notices(self) -> frozenset[PublishedAlert]:
         """Its kind, paired with each of its rules."""
         return frozenset((self.kind, rule) for rule in self.rules)
 
@@ -139,7 +139,7 @@ def distinct(delivered: Iterable[Delivered]) -> tuple[list[Delivered], list[Deli
 def surplus(delivered: Iterable[Delivered]) -> list[Delivered]:
     """Return the alerts that add nothing to earlier ones about the same rules."""
     found = []
-    known: set[Notice] = set()
+    known: set[PublishedAlert] = set()
     for each in delivered:
         if each.notices and each.notices <= known:
             found.append(each)
@@ -147,7 +147,7 @@ def surplus(delivered: Iterable[Delivered]) -> list[Delivered]:
     return found
 
 
-def _in_time(right: Expectation, delivered: Iterable[Delivered]) -> frozenset[Notice]:
+def _in_time(right: Expectation, delivered: Iterable[Delivered]) -> frozenset[PublishedAlert]:
     """Return what is also required because security was notified within the grace period.
 
     The last delivery of a notification counts: if it was delivered again, the first delivery was

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from sandbox.chaos.truth import SeenCluster
-from sandbox.estate import Estate
+from sandbox.fixtures import Fixtures
 
 GOOD_OBJECTS = 5
 """The number of log objects of a compliant cluster."""
@@ -20,7 +20,7 @@ THREADS = 4
 class Population:
     """The clusters in one Region."""
 
-    estate: Estate
+    fixtures: Fixtures
     approved_key: str
     other_key: str
     bucket: str
@@ -55,19 +55,19 @@ class Population:
     def launch_one(self, name: str, **settings: Any) -> str:  # noqa: ANN401 - RunJobFlow's own
         """Launch a cluster that is compliant unless its settings say otherwise; return its id."""
         usual = {"LogUri": self.log_uri, "LogEncryptionKmsKeyId": self.approved_key}
-        return self.estate.launch(name, **(usual | settings))
+        return self.fixtures.launch(name, **(usual | settings))
 
     def _write(self, cluster_id: str, number: int, *, encrypted: bool) -> None:
         key = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.approved_key}
         place = f"node/i-{number}/daemons.log.gz"
-        self.estate.write_log(cluster_id, place, key if encrypted else {}, bucket=self.bucket)
+        self.fixtures.write_log(cluster_id, place, key if encrypted else {}, bucket=self.bucket)
 
     def seen(self, cluster_ids: Iterable[str]) -> list[SeenCluster]:
         """Describe clusters with the account's APIs."""
         return [self._seen(cluster_id) for cluster_id in cluster_ids]
 
     def _seen(self, cluster_id: str) -> SeenCluster:
-        emr, s3 = self.estate.account.client("emr"), self.estate.account.client("s3")
+        emr, s3 = self.fixtures.account.client("emr"), self.fixtures.account.client("s3")
         cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
         listed = s3.list_objects_v2(Bucket=self.bucket, Prefix=f"clusters/{cluster_id}/")
         heads = [
@@ -86,16 +86,16 @@ class Population:
 
     def add_steps(self, cluster_ids: Iterable[str]) -> None:
         """Cause ordinary events: add a step to each running cluster."""
-        emr = self.estate.account.client("emr")
+        emr = self.fixtures.account.client("emr")
         for cluster_id in cluster_ids:
-            if not self.estate.state_of(cluster_id).startswith("TERMINAT"):
+            if not self.fixtures.state_of(cluster_id).startswith("TERMINAT"):
                 emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[STEP])
 
     def terminate(self, cluster_ids: Sequence[str]) -> None:
         """Terminate clusters as their owner would, protected or not."""
-        emr = self.estate.account.client("emr")
+        emr = self.fixtures.account.client("emr")
         alive = [
-            each for each in cluster_ids if not self.estate.state_of(each).startswith("TERMINAT")
+            each for each in cluster_ids if not self.fixtures.state_of(each).startswith("TERMINAT")
         ]
         for cluster_id in alive:
             emr.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)

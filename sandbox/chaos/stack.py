@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from os import environ
 from typing import Any
 
+from sandbox.alert_inbox import AlertInbox, AlertMessage
 from sandbox.chaos.comparison import Delivered, Observed
 from sandbox.chaos.population import Population
 from sandbox.chaos.truth import ENFORCED, EXEMPT, Plan
 from sandbox.deployment import ROOT
-from sandbox.estate import Estate
-from sandbox.inbox import AlertMessage, Inbox
+from sandbox.fixtures import Fixtures
 from sandbox.running import Sandbox
 
 REGIONS = {Plan.ALERT: "us-east-1", Plan.ENFORCE: "us-west-2", Plan.GRACE: "eu-west-1"}
@@ -34,7 +34,7 @@ class ChaosStack:
     account: Sandbox
     population: Population
     outputs: Mapping[str, str]
-    inbox: Inbox
+    inbox: AlertInbox
     resources: Mapping[str, str]
     received: list[tuple[float, AlertMessage]] = field(default_factory=list)
 
@@ -48,11 +48,14 @@ class ChaosStack:
             scale: The factor for the visibility timeout of its queues.
         """
         here = account.in_region(REGIONS[plan])
-        estate = Estate(here)
+        fixtures = Fixtures(here)
         population = Population(
-            estate, estate.make_key("emr-logs"), estate.make_key("others"), f"logs-{here.region}"
+            fixtures,
+            fixtures.make_key("emr-logs"),
+            fixtures.make_key("others"),
+            f"logs-{here.region}",
         )
-        estate.make_log_bucket(population.bucket)
+        fixtures.make_log_bucket(population.bucket)
         enforces = plan is not Plan.ALERT
         name = f"guard-{plan}"
         outputs = here.deploy(
@@ -65,7 +68,7 @@ class ChaosStack:
             },
             stack=name,
         )
-        inbox = Inbox(here, outputs["AlertsTopicArn"])
+        inbox = AlertInbox(here, outputs["AlertsTopicArn"])
         stack = cls(plan, here, population, outputs, inbox, _resources(here, name))
         for queue in stack._queues():
             stack.set_visibility(queue, VISIBILITY_SECONDS * scale)
@@ -195,7 +198,7 @@ class ChaosStack:
             dead_letters=self.dead_letters(),
         )
 
-    def history(self, cluster_id: str) -> list[str]:
+    def decisions(self, cluster_id: str) -> list[str]:
         """The decisions that the guard recorded about a cluster, oldest first."""
         found = self.account.client("dynamodb").query(
             TableName=self.outputs["FindingsTableName"],

@@ -10,9 +10,9 @@ from sandbox import EmrPace
 from sandbox.chaos.comparison import Comparison, compare
 from sandbox.chaos.stack import ChaosStack
 from sandbox.chaos.truth import Expectation, Plan, SeenCluster
-from sandbox.estate import Estate
 from sandbox.faults import Fault
 from sandbox.faults.injecting import Faults
+from sandbox.fixtures import Fixtures
 from sandbox.running import Sandbox
 
 RETRY_SECONDS = 60
@@ -47,7 +47,7 @@ class Lab:
     def opened(cls, scale: float) -> "Iterator[Lab]":
         """Start an account and deploy the stacks to it."""
         with Sandbox.start(emr=PACE, faults=True, retry_seconds=RETRY_SECONDS * scale) as account:
-            Estate(account).make_roles()
+            Fixtures(account).make_roles()
             with ThreadPoolExecutor(len(Plan)) as pool:
                 stacks = list(pool.map(lambda plan: ChaosStack.deploy(account, plan, scale), Plan))
             lab = cls(account, stacks, Faults(account.endpoint), scale)

@@ -12,7 +12,7 @@ EXEMPT = "exempt-"
 ENFORCED = frozenset({"EMRLOG-002", "EMRLOG-006", "EMRLOG-101"})
 """The rules for which the enforcing stacks terminate clusters."""
 
-type Notice = tuple[str, str]
+type PublishedAlert = tuple[str, str]
 """An alert's kind, and one of its rules."""
 
 
@@ -66,11 +66,11 @@ class SeenCluster:
 class Expectation:
     """The expected outcome for one cluster under one stack."""
 
-    required: frozenset[Notice] = frozenset()
+    required: frozenset[PublishedAlert] = frozenset()
     """The alerts that must be sent, each exactly once."""
-    allowed: frozenset[Notice] = frozenset()
+    allowed: frozenset[PublishedAlert] = frozenset()
     """Further alerts that may be sent once."""
-    overtaken: frozenset[Notice] = frozenset()
+    overtaken: frozenset[PublishedAlert] = frozenset()
     """Alerts required only if security could be notified before the grace period was over."""
     terminated: bool | None = False
     """Whether the guard must terminate it; None if its owner does."""
@@ -78,7 +78,7 @@ class Expectation:
     """The cluster's name, for messages."""
 
 
-def notices(kind: str, rules: Iterable[str]) -> frozenset[Notice]:
+def notices(kind: str, rules: Iterable[str]) -> frozenset[PublishedAlert]:
     """An alert's kind, paired with each of its rules."""
     return frozenset((kind, rule) for rule in rules)
 

@@ -14,11 +14,11 @@ from rich.rule import Rule
 from rich.text import Text
 
 from sandbox import EmrPace, Sandbox, deployment
+from sandbox.alert_inbox import AlertInbox, AlertMessage
 from sandbox.demo.board import Row, board
-from sandbox.demo.scenes import GONE_WRONG, Keys
-from sandbox.estate import LOG_BUCKET, OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Estate
-from sandbox.inbox import AlertMessage, Inbox
-from sandbox.journal import Journal
+from sandbox.demo.scenarios import GONE_WRONG, Keys
+from sandbox.fixtures import LOG_BUCKET, OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Fixtures
+from sandbox.function_logs import Journal
 from sandbox.polling import wait_for
 
 SECONDS = 90
@@ -39,13 +39,13 @@ class Demo:
         """Deploy the stack in `alert` mode, and subscribe to its alerts."""
         self.console = console
         self.account = account
-        self.estate = Estate(account)
-        self.keys = Keys.make(self.estate)
+        self.fixtures = Fixtures(account)
+        self.keys = Keys.make(self.fixtures)
         self.rows: list[Row] = []
         self._shown: set[tuple[str, str]] = set()
         outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
         self.policy_parameter = outputs["PolicyParameterName"]
-        self.inbox = Inbox(account, outputs["AlertsTopicArn"])
+        self.inbox = AlertInbox(account, outputs["AlertsTopicArn"])
         self.journal = Journal(account)
 
     def act_title(self, title: str, words: str) -> None:
@@ -152,20 +152,20 @@ def play(console: Console) -> bool:
 
 
 def _make_it_right(demo: Demo) -> None:
-    estate, console = demo.estate, demo.console
+    fixtures, console = demo.fixtures, demo.console
     demo.act_title(
         "1. Compliant: the four steps of encrypted EMR logs",
         "Roles, a key, a cluster that uses it, and a check of the objects in the bucket.",
     )
-    estate.make_roles()
-    estate.make_role_without_key()
+    fixtures.make_roles()
+    fixtures.make_role_without_key()
     demo.step("Roles   ", "service role: kms:DescribeKey; nodes' role: kms:GenerateDataKey")
     demo.step("Key     ", f"alias/emr-logs, customer-managed: {demo.keys.approved}")
-    estate.make_log_bucket()
-    cluster_id = estate.launch("daily-report", LogEncryptionKmsKeyId="alias/emr-logs")
+    fixtures.make_log_bucket()
+    cluster_id = fixtures.launch("daily-report", LogEncryptionKmsKeyId="alias/emr-logs")
     demo.step("Cluster ", f"daily-report ({cluster_id}), emr-7.12.0, logs to s3://{LOG_BUCKET}/")
     for name in LOGS:
-        estate.write_log(cluster_id, name, demo.keys.encrypt(demo.keys.approved))
+        fixtures.write_log(cluster_id, name, demo.keys.encrypt(demo.keys.approved))
     demo.step("Check   ", f"{len(LOGS)} log objects are written, read and evaluated:")
     row = Row("all four steps correct", "daily-report", "COMPLIANT")
     demo.rows.append(row)
@@ -184,13 +184,13 @@ def _make_it_right(demo: Demo) -> None:
 
 def _verdict(journal: Journal, cluster_id: str) -> str:
     """The compliance of the cluster and its log objects; empty until all are checked."""
-    checked = journal.entries("check_cluster", message="cluster checked", cluster_id=cluster_id)
-    logs = journal.entries(
+    checked = journal.records("check_cluster", message="cluster checked", cluster_id=cluster_id)
+    logs = journal.records(
         "check_log_objects", message="log objects checked", cluster_id=cluster_id
     )
-    if not checked or sum(entry["objects"] for entry in logs) < len(LOGS):
+    if not checked or sum(record["objects"] for record in logs) < len(LOGS):
         return ""
-    return " and ".join(sorted({entry["compliance"] for entry in (*checked, *logs)}))
+    return " and ".join(sorted({record["compliance"] for record in (*checked, *logs)}))
 
 
 def _get_it_wrong(demo: Demo) -> None:
@@ -198,9 +198,9 @@ def _get_it_wrong(demo: Demo) -> None:
         "2. Non-compliant: each mistake in a step",
         "One cluster per mistake. In alert mode, the guard notifies and terminates nothing.",
     )
-    demo.estate.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
+    demo.fixtures.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
     clusters = {
-        scene.launch(demo.estate, demo.keys): Row(scene.title, scene.name, scene.rule or "")
+        scene.launch(demo.fixtures, demo.keys): Row(scene.title, scene.name, scene.rule or "")
         for scene in GONE_WRONG
     }
     demo.act("Non-compliant", clusters, lambda _, alerts: ", ".join(_rules(alerts)))
@@ -216,9 +216,9 @@ def _lose_the_key(demo: Demo) -> None:
         "The guard knows which clusters use the key, alerts, and resolves the finding.",
     )
     kms = demo.account.client("kms")
-    cluster_id = demo.estate.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
+    cluster_id = demo.fixtures.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
     wait_for(
-        lambda: demo.journal.entries(
+        lambda: demo.journal.records(
             "check_cluster", message="cluster checked", cluster_id=cluster_id
         ),
         seconds=SECONDS,
@@ -244,7 +244,7 @@ def _give_it_time(demo: Demo) -> None:
     demo.step("Policy  ", "one hour of grace for findings opened while a cluster starts")
     with working(demo.console, "Waiting until the functions have read the new policy"):
         time.sleep(REFRESH_SECONDS)
-    cluster_id = demo.estate.launch("ad-hoc")
+    cluster_id = demo.fixtures.launch("ad-hoc")
     given = {cluster_id: Row("no key, in grace period", "ad-hoc", "enforcement.scheduled")}
     demo.act("Grace period", given, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
     exemption = {
@@ -270,13 +270,13 @@ def _enforce_it(demo: Demo) -> None:
         Mode="enforce",
         EnforcementAllowed="true",
     )
-    estate, approved = demo.estate, demo.keys.approved
-    bad = estate.launch("nightly-etl-again")
-    protected = estate.launch(
+    fixtures, approved = demo.fixtures, demo.keys.approved
+    bad = fixtures.launch("nightly-etl-again")
+    protected = fixtures.launch(
         "month-end-close",
         Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True},
     )
-    good = estate.launch("daily-report-again", LogEncryptionKmsKeyId=approved)
+    good = fixtures.launch("daily-report-again", LogEncryptionKmsKeyId=approved)
     demo.act(
         "Enforced",
         {
@@ -296,13 +296,13 @@ def _enforcement(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str
         "enforcement.failed": "failed",
     }
     ends = [words[alert["kind"]] for alert in alerts if alert["kind"] in words]
-    checked = demo.journal.entries(
+    checked = demo.journal.records(
         "check_cluster", message="cluster checked", cluster_id=cluster_id
     )
     if not checked:
         return ""
     outcome = ends[0] if ends else "no enforcement reported" if alerts else "no alert"
-    return f"{demo.estate.state_of(cluster_id)}, {outcome}"
+    return f"{demo.fixtures.state_of(cluster_id)}, {outcome}"
 
 
 def _sum_up(demo: Demo, seconds: float) -> bool:

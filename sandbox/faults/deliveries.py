@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sandbox.corrections.emr_life import later
-from sandbox.corrections.hooks import wrap
+from sandbox.emulator_patches.emr_life import later
+from sandbox.emulator_patches.hooks import wrap
 from sandbox.faults.fault import DELIVERY, Fault
 
 _repeating: list[Fault] = []

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 import json
 from collections.abc import Callable
 
-from sandbox.corrections.hooks import part, wrap
+from sandbox.emulator_patches.hooks import part, wrap
 
 
 def install() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.corrections.hooks import part
+from sandbox.emulator_patches.hooks import part
 
 
 def kill(access_key: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rich.text import Text
 
 from sandbox.demo.picture import COLUMNS, excerpt, picture
-from sandbox.demo.scenes import GONE_WRONG
+from sandbox.demo.scenarios import GONE_WRONG
 from tests.docs.pages import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -80,10 +80,10 @@ def test_the_demos_picture_fetches_nothing() -> None:
 
 
 def test_the_readme_shows_it_and_says_what_is_on_it() -> None:
-    [told] = re.findall(r"!\[([^\]]+)\]\(docs/demo\.svg\)", (ROOT / "README.md").read_text())
+    [notified] = re.findall(r"!\[([^\]]+)\]\(docs/demo\.svg\)", (ROOT / "README.md").read_text())
 
-    assert "alert" in told
-    assert "terminated" in told
+    assert "alert" in notified
+    assert "terminated" in notified
 
 
 def test_a_picture_says_how_much_it_leaves_out_where_it_does() -> None:

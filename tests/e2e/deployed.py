@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.ledger import Entry, Kind, Told
+from emr_log_guard.domain.finding_record import FindingRecord, Kind, LastNotified
 from emr_log_guard.domain.log_objects import ObjectVersion
 from sandbox import EmrPace, Sandbox
-from sandbox.demo.scenes import Keys
-from sandbox.estate import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Estate
-from sandbox.inbox import Inbox
-from sandbox.journal import Journal
+from sandbox.alert_inbox import AlertInbox
+from sandbox.demo.scenarios import Keys
+from sandbox.fixtures import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Fixtures
+from sandbox.function_logs import Journal
 from sandbox.running import DEFAULT_STACK
 from tests.unit.builders import a_finding
 
@@ -32,9 +32,9 @@ class Deployed:
     """A deployed stack, and everything around it that a test looks at."""
 
     account: Sandbox
-    estate: Estate
+    fixtures: Fixtures
     keys: Keys
-    inbox: Inbox
+    inbox: AlertInbox
     journal: Journal
     outputs: dict[str, str]
 
@@ -87,9 +87,11 @@ class Deployed:
         return self.invoke("CheckClusterFunction", cluster_event(cluster_id))[1]
 
     @property
-    def ledger(self) -> DynamoLedger:
+    def repository(self) -> DynamoFindingRepository:
         """What the guard remembers."""
-        return DynamoLedger(self.account.client("dynamodb"), self.outputs["FindingsTableName"])
+        return DynamoFindingRepository(
+            self.account.client("dynamodb"), self.outputs["FindingsTableName"]
+        )
 
     def opened_long_ago(
         self,
@@ -101,27 +103,27 @@ class Deployed:
         """Have findings of a cluster whose grace is over, of which people were notified or not."""
         arn = self.cluster_arn(cluster_id)
         before = datetime.now(UTC) - timedelta(hours=2)
-        told = Told(before, Compliance.NON_COMPLIANT, before) if notified else None
+        last_notified = LastNotified(before, Compliance.NON_COMPLIANT, before) if notified else None
         for rule_id in rule_ids:
             finding = a_finding(rule_id, cluster_id=cluster_id, id=f"{arn}#{rule_id}")
-            self.ledger.write(
-                Entry(
+            self.repository.write(
+                FindingRecord(
                     finding=replace(finding, cluster_arn=arn),
                     kind=Kind.LOG_OBJECTS if rule_id > "EMRLOG-1" else Kind.CLUSTER,
                     opened_at=before,
-                    judged_at=before,
+                    evaluated_at=before,
                     objects=objects,
                     newest=datetime.now(UTC) if rule_id > "EMRLOG-1" else None,
-                    told=told,
-                    ever_told=notified,
+                    last_notified=last_notified,
+                    ever_notified=notified,
                 )
             )
 
     def forget_findings(self) -> None:
         """Have nothing open."""
         client, table = self.account.client("dynamodb"), self.outputs["FindingsTableName"]
-        for entry in list(self.ledger.open_entries()):
-            finding = entry.finding
+        for record in list(self.repository.open_records()):
+            finding = record.finding
             place = {
                 "pk": {"S": finding.cluster_id},
                 "sk": {"S": f"finding#{finding.rule_id}"},
@@ -242,10 +244,10 @@ class Deployed:
 
     def verdicts(self, cluster_id: str) -> list[str]:
         """Say how the cluster itself was judged, once an event."""
-        entries = self.journal.entries(
+        records = self.journal.records(
             "check_cluster", message="cluster checked", cluster_id=cluster_id
         )
-        return [entry["compliance"] for entry in entries]
+        return [record["compliance"] for record in records]
 
 
 def make_webhook(account: Sandbox, name: str, url: str) -> str:
@@ -271,15 +273,15 @@ def deployed(
     with Sandbox.start(emr=pace) as account:
         if webhook:
             parameters["SlackWebhookSecretArn"] = make_webhook(account, "slack-webhook", webhook)
-        estate = Estate(account)
-        keys = Keys.make(estate)
-        estate.make_roles()
-        estate.make_role_without_key()
-        estate.make_log_bucket()
-        estate.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
+        fixtures = Fixtures(account)
+        keys = Keys.make(fixtures)
+        fixtures.make_roles()
+        fixtures.make_role_without_key()
+        fixtures.make_log_bucket()
+        fixtures.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
         outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
-        inbox = Inbox(account, outputs["AlertsTopicArn"])
-        yield Deployed(account, estate, keys, inbox, Journal(account), outputs)
+        inbox = AlertInbox(account, outputs["AlertsTopicArn"])
+        yield Deployed(account, fixtures, keys, inbox, Journal(account), outputs)
 
 
 def cluster_event(cluster_id: str) -> dict[str, Any]:

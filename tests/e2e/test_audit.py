@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from sandbox import EmrPace, Sandbox
-from sandbox.estate import LOG_URI, OTHER_REGION, Estate
+from sandbox.fixtures import LOG_URI, OTHER_REGION, Fixtures
 from sandbox.running import ACCOUNT_ID, DEFAULT_REGION
 
 pytestmark = pytest.mark.xdist_group("audit")
@@ -95,11 +95,11 @@ def environment(account: Sandbox, credentials: Mapping[str, str]) -> dict[str, s
 
 
 @dataclass(frozen=True)
-class Place:
+class AuditTarget:
     """An account to audit, and somebody who may do some things in it."""
 
     account: Sandbox
-    estate: Estate
+    fixtures: Fixtures
     folder: Path
     credentials: dict[str, str] = field(default_factory=dict)
 
@@ -150,22 +150,22 @@ def document(*statements: object) -> str:
 
 
 @contextmanager
-def a_place(folder: Path, **settings: Any) -> Iterator[Place]:  # noqa: ANN401 - Sandbox.start's
+def a_place(folder: Path, **settings: Any) -> Iterator[AuditTarget]:  # noqa: ANN401 - Sandbox.start's
     with Sandbox.start(emr=EmrPace(launch=3600), **settings) as account:
-        yield Place(account, Estate(account), folder)
+        yield AuditTarget(account, Fixtures(account), folder)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditTarget]:
     """Good and bad clusters in two Regions, with logs."""
     with a_place(tmp_path_factory.mktemp("audit")) as made:
         (made.folder / "policy.json").write_text(json.dumps(POLICY))
-        estate, account = made.estate, made.account
-        roles = estate.make_roles()
-        estate.attach_conditional_policy(roles["ServiceRole"])
-        estate.make_log_bucket()
-        key, another = (estate.make_key(name) for name in ("logs", "others"))
-        there = estate.make_key("logs", region=OTHER_REGION)
+        fixtures, account = made.fixtures, made.account
+        roles = fixtures.make_roles()
+        fixtures.attach_conditional_policy(roles["ServiceRole"])
+        fixtures.make_log_bucket()
+        key, another = (fixtures.make_key(name) for name in ("logs", "others"))
+        there = fixtures.make_key("logs", region=OTHER_REGION)
         for arn, region in (
             (key, DEFAULT_REGION),
             (another, DEFAULT_REGION),
@@ -179,18 +179,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 "S3MonitoringConfiguration": {"EncryptionKeyArn": another}
             },
         }
-        good = estate.launch(
+        good = fixtures.launch(
             "good", LogEncryptionKmsKeyId=key, Steps=[step], SessionEnabled=True, **roles
         )
         encryption = {"ServerSideEncryption": "aws:kms"}
-        estate.write_log(good, "node/i-1/a.gz", encryption | {"SSEKMSKeyId": key})
-        bad = estate.launch("bad-logs", LogEncryptionKmsKeyId=key, **roles)
+        fixtures.write_log(good, "node/i-1/a.gz", encryption | {"SSEKMSKeyId": key})
+        bad = fixtures.launch("bad-logs", LogEncryptionKmsKeyId=key, **roles)
         for number in range(3):
-            estate.write_log(bad, f"node/i-1/{number}.gz", {"ServerSideEncryption": "AES256"})
-        estate.launch("no-key", **roles)
-        estate.launch("legacy-etl", **roles)
-        estate.launch("aws-managed", LogEncryptionKmsKeyId="alias/aws/s3", **roles)
-        estate.launch(HOSTILE, **roles)
+            fixtures.write_log(bad, f"node/i-1/{number}.gz", {"ServerSideEncryption": "AES256"})
+        fixtures.launch("no-key", **roles)
+        fixtures.launch("legacy-etl", **roles)
+        fixtures.launch("aws-managed", LogEncryptionKmsKeyId="alias/aws/s3", **roles)
+        fixtures.launch(HOSTILE, **roles)
         account.client("emr", region_name=OTHER_REGION).run_job_flow(
             Name="over-there",
             ReleaseLabel="emr-7.12.0",
@@ -203,17 +203,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def printed(place: Place) -> dict[str, Any]:
+def printed(place: AuditTarget) -> dict[str, Any]:
     """The permissions that the command says it needs for everything."""
     policy: dict[str, Any] = json.loads(place.run(*EVERYTHING, "--print-iam-policy").stdout)
     return policy
 
 
 @pytest.fixture(scope="module")
-def auditor(place: Place, printed: dict[str, Any]) -> Place:
+def auditor(place: AuditTarget, printed: dict[str, Any]) -> AuditTarget:
     """Somebody with exactly those."""
     role = place.role("Auditor", *printed["Statement"])
-    return Place(place.account, place.estate, place.folder, place.as_role(role))
+    return AuditTarget(place.account, place.fixtures, place.folder, place.as_role(role))
 
 
 USUAL = {
@@ -227,7 +227,7 @@ USUAL = {
 }
 
 
-def test_with_the_printed_permissions_everything_is_determined(auditor: Place) -> None:
+def test_with_the_printed_permissions_everything_is_determined(auditor: AuditTarget) -> None:
     ran = auditor.json(*EVERYTHING)
 
     assert ran.compliance == USUAL
@@ -249,7 +249,7 @@ def test_with_the_printed_permissions_everything_is_determined(auditor: Place) -
     }
 
 
-def test_each_printed_permission_is_used(place: Place, printed: dict[str, Any]) -> None:
+def test_each_printed_permission_is_used(place: AuditTarget, printed: dict[str, Any]) -> None:
     [statement] = printed["Statement"]
     role = place.role("Hindered")
     unused = []
@@ -264,7 +264,7 @@ def test_each_printed_permission_is_used(place: Place, printed: dict[str, Any]) 
 
 
 def test_what_one_missing_permission_hides_is_doubt_and_the_rest_is_judged(
-    place: Place, printed: dict[str, Any]
+    place: AuditTarget, printed: dict[str, Any]
 ) -> None:
     denied = {"Effect": "Deny", "Action": "kms:DescribeKey", "Resource": "*"}
     role = place.role("WithoutKeys", *printed["Statement"], denied)
@@ -277,7 +277,7 @@ def test_what_one_missing_permission_hides_is_doubt_and_the_rest_is_judged(
     assert ran.status == 1
 
 
-def test_nobody_learns_nothing(place: Place) -> None:
+def test_nobody_learns_nothing(place: AuditTarget) -> None:
     ran = place.json(**place.as_role(place.role("Nobody")))
 
     assert ran.status == 2
@@ -286,7 +286,7 @@ def test_nobody_learns_nothing(place: Place) -> None:
 
 
 def test_a_region_that_may_not_be_read_stops_no_other(
-    place: Place, printed: dict[str, Any]
+    place: AuditTarget, printed: dict[str, Any]
 ) -> None:
     denied = {
         "Effect": "Deny",
@@ -303,7 +303,7 @@ def test_a_region_that_may_not_be_read_stops_no_other(
     assert ran.status == 3
 
 
-def test_a_role_is_assumed_to_read_its_account(place: Place, printed: dict[str, Any]) -> None:
+def test_a_role_is_assumed_to_read_its_account(place: AuditTarget, printed: dict[str, Any]) -> None:
     reader = place.role("Reader", *printed["Statement"])
     [_, assuming] = json.loads(place.run("--assume-role", reader, "--print-iam-policy").stdout)[
         "Statement"
@@ -324,7 +324,7 @@ def test_a_role_is_assumed_to_read_its_account(place: Place, printed: dict[str, 
     assert ran.status == 3
 
 
-def test_keys_and_roles_are_asked_about_once(auditor: Place) -> None:
+def test_keys_and_roles_are_asked_about_once(auditor: AuditTarget) -> None:
     calls = auditor.json("--region", DEFAULT_REGION).report["api_calls"]
 
     assert calls["elasticmapreduce:ListClusters"] == 1
@@ -334,8 +334,8 @@ def test_keys_and_roles_are_asked_about_once(auditor: Place) -> None:
     assert calls["iam:GetRole"] == calls["iam:GetInstanceProfile"] == 1
 
 
-def test_a_cluster_is_audited_by_its_id_even_when_it_is_gone(auditor: Place) -> None:
-    cluster_id = auditor.estate.launch("gone")
+def test_a_cluster_is_audited_by_its_id_even_when_it_is_gone(auditor: AuditTarget) -> None:
+    cluster_id = auditor.fixtures.launch("gone")
     auditor.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
 
     assert "gone" not in auditor.json(*FEW).compliance
@@ -344,7 +344,7 @@ def test_a_cluster_is_audited_by_its_id_even_when_it_is_gone(auditor: Place) -> 
     assert ran.report["problems"] == ["cluster j-NOWHERE00000 was not found"]
 
 
-def test_hostile_names_are_harmless_in_every_format(auditor: Place) -> None:
+def test_hostile_names_are_harmless_in_every_format(auditor: AuditTarget) -> None:
     page = auditor.run(*FEW, "--format", "html").stdout
     assert page.count("<script") == 1  # the page's own
     assert "&lt;script&gt;" in page
@@ -360,7 +360,7 @@ def test_hostile_names_are_harmless_in_every_format(auditor: Place) -> None:
     assert len(log["runs"][0]["results"]) == 4
 
 
-def test_calls_are_shown_on_request_and_otherwise_it_is_quiet(auditor: Place) -> None:
+def test_calls_are_shown_on_request_and_otherwise_it_is_quiet(auditor: AuditTarget) -> None:
     assert auditor.run(*FEW).stderr == ""
 
     lines = auditor.run(*FEW, "--verbose").stderr.splitlines()
@@ -369,7 +369,7 @@ def test_calls_are_shown_on_request_and_otherwise_it_is_quiet(auditor: Place) ->
 
 
 @pytest.fixture(scope="module")
-def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditTarget]:
     """An account with EMR's own quotas, and more clusters than they let describe at once."""
     with a_place(tmp_path_factory.mktemp("throttling"), emr_quotas=True) as made:
         for region in (DEFAULT_REGION, OTHER_REGION):  # each has quotas of its own
@@ -384,7 +384,7 @@ def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @contextmanager
-def started(place: Place, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(place: AuditTarget, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Have the command run, and tell of its calls."""
     with subprocess.Popen(
         command(*FEW, "--format", "json", "--verbose", *arguments),
@@ -399,7 +399,7 @@ def started(place: Place, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             running.kill()
 
 
-def told(running: subprocess.Popen[str], line: str, times: int = 1) -> str:
+def notified(running: subprocess.Popen[str], line: str, times: int = 1) -> str:
     """Read what a running command tells until this line has come so often."""
     assert running.stderr is not None
     seen: list[str] = []
@@ -409,7 +409,7 @@ def told(running: subprocess.Popen[str], line: str, times: int = 1) -> str:
     return "\n".join(seen)
 
 
-def test_a_throttled_call_never_becomes_a_verdict(throttling: Place) -> None:
+def test_a_throttled_call_never_becomes_a_verdict(throttling: AuditTarget) -> None:
     throttled = "elasticmapreduce:DescribeCluster in us-east-1: ThrottlingException"
     emr, enough = throttling.account.client("emr"), Event()
 
@@ -422,7 +422,7 @@ def test_a_throttled_call_never_becomes_a_verdict(throttling: Place) -> None:
         using = others.submit(use_the_quota_up)
         try:
             with started(throttling) as running:
-                told(running, throttled)
+                notified(running, throttled)
                 enough.set()
                 stdout, _ = running.communicate(timeout=120)
         finally:
@@ -435,7 +435,7 @@ def test_a_throttled_call_never_becomes_a_verdict(throttling: Place) -> None:
     assert ran.report["api_calls"]["elasticmapreduce:DescribeCluster"] > 14
 
 
-def test_a_highest_rate_keeps_aws_from_throttling(throttling: Place) -> None:
+def test_a_highest_rate_keeps_aws_from_throttling(throttling: AuditTarget) -> None:
     begun = time.monotonic()
     ran = throttling.json(*FEW, "--max-rate", "1", "--region", OTHER_REGION)
 
@@ -443,10 +443,10 @@ def test_a_highest_rate_keeps_aws_from_throttling(throttling: Place) -> None:
     assert ran.report["api_calls"]["elasticmapreduce:DescribeCluster"] == 14
 
 
-def test_ctrl_c_leaves_a_partial_report_at_once(throttling: Place) -> None:
+def test_ctrl_c_leaves_a_partial_report_at_once(throttling: AuditTarget) -> None:
     with started(throttling, "--max-rate", "0.2") as running:
         # The first cluster was judged in the five seconds before the second is described.
-        told(running, "elasticmapreduce:DescribeCluster in us-east-1: OK", times=2)
+        notified(running, "elasticmapreduce:DescribeCluster in us-east-1: OK", times=2)
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=45)  # the others would take a minute
 

@@ -66,7 +66,7 @@ def test_the_dashboard_shows_the_alarms_that_were_made(
 def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
     telling: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = telling.estate.launch("measured")  # without a key
+    cluster_id = telling.fixtures.launch("measured")  # without a key
     eventually(lambda: telling.inbox.about(cluster_id, "finding.opened"))
     telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
 

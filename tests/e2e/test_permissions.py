@@ -145,7 +145,7 @@ def without(stack: Deployed, function: str, sid: str, action: str) -> Iterator[N
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
 
-def told(
+def notified(
     stack: Deployed, cluster_id: str, *kinds: str
 ) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """What was said of a cluster: the alerts of these kinds, each with its findings."""
@@ -162,33 +162,33 @@ def told(
 
 def make_roles(stack: Deployed, suffix: int) -> dict[str, str]:
     """Make roles of which one has a condition that the simulation is not given, as EMR's has."""
-    roles = stack.estate.make_roles(suffix=f"-{suffix}")
-    stack.estate.attach_conditional_policy(roles["ServiceRole"])
+    roles = stack.fixtures.make_roles(suffix=f"-{suffix}")
+    stack.fixtures.attach_conditional_policy(roles["ServiceRole"])
     return roles
 
 
 def check_cluster(stack: Deployed) -> object:
     """Have a good cluster and a bad one checked, with roles, key and bucket never seen before."""
     suffix = next(fresh)
-    stack.estate.make_log_bucket(f"logs-{suffix}")
+    stack.fixtures.make_log_bucket(f"logs-{suffix}")
     roles = make_roles(stack, suffix)
-    key = stack.estate.make_key(f"key-{suffix}")
+    key = stack.fixtures.make_key(f"key-{suffix}")
     stack.account.client("kms").enable_key_rotation(KeyId=key)
-    good = stack.estate.launch(
+    good = stack.fixtures.launch(
         "good",
         LogUri=f"s3://logs-{suffix}/",
         LogEncryptionKmsKeyId=key,
         SessionEnabled=True,
         **roles,
     )
-    bad, scheduled, overdue = (stack.estate.launch("bad") for _ in range(3))
+    bad, scheduled, overdue = (stack.fixtures.launch("bad") for _ in range(3))
     stack.schedule(scheduled)
     stack.opened_long_ago(overdue, "EMRLOG-002")
     summary, error = stack.invoke("CheckClusterFunction", cluster_event(good))
     errors = [stack.check(each) for each in (bad, scheduled, overdue)]
-    alerts = told(stack, bad, "finding.opened")
+    alerts = notified(stack, bad, "finding.opened")
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
-    wait_for(lambda: stack.estate.state_of(bad) == "TERMINATED" == stack.estate.state_of(good))
+    wait_for(lambda: stack.fixtures.state_of(bad) == "TERMINATED" == stack.fixtures.state_of(good))
     ended = [stack.check(each) for each in (good, bad)]
     return summary.get("rules"), error, errors, alerts, ended, stack.scheduled(bad)
 
@@ -196,10 +196,10 @@ def check_cluster(stack: Deployed) -> object:
 def check_log_objects(stack: Deployed) -> object:
     """Have log objects checked: of both kinds of buckets, a missing one, and a bad one."""
     s3 = stack.account.client("s3")
-    key = stack.estate.make_key(f"key-{next(fresh)}")
+    key = stack.fixtures.make_key(f"key-{next(fresh)}")
     seen: list[object] = []
     for bucket in BUCKETS:
-        cluster_id = stack.estate.launch(
+        cluster_id = stack.fixtures.launch(
             "logs", LogUri=f"s3://{bucket}/", LogEncryptionKmsKeyId=key
         )
         log = f"{cluster_id}/node/log.gz"
@@ -208,12 +208,12 @@ def check_log_objects(stack: Deployed) -> object:
         gone = object_event(bucket, f"{cluster_id}/node/gone.gz")
         seen += [
             stack.invoke("CheckLogObjectsFunction", batch(good, gone)),
-            told(stack, cluster_id, "finding.opened"),
+            notified(stack, cluster_id, "finding.opened"),
         ]
         s3.put_object(Bucket=bucket, Key=f"{cluster_id}/node/bad.gz", Body=b"x")
         bad = object_event(bucket, f"{cluster_id}/node/bad.gz")
         _, error = stack.invoke("CheckLogObjectsFunction", batch(bad))
-        seen += [error, told(stack, cluster_id, "finding.opened")]
+        seen += [error, notified(stack, cluster_id, "finding.opened")]
     return [*seen, *check_log_of_step(stack), *check_logs_in_grace(stack)]
 
 
@@ -222,7 +222,7 @@ def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
     s3 = stack.account.client("s3")
     good = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
     for case in ("new", "scheduled", "overdue", "put right"):
-        cluster_id = stack.estate.launch("logs", **good)
+        cluster_id = stack.fixtures.launch("logs", **good)
         log = f"{cluster_id}/node/bad.gz"
         s3.put_object(Bucket="plain-logs", Key=log, Body=b"x")
         if case == "scheduled":
@@ -247,8 +247,8 @@ def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
 def check_key(stack: Deployed) -> object:
     """Have a key and its alias looked at, which a cluster logs with, and a key store."""
     alias = f"key-{next(fresh)}"
-    key = stack.estate.make_key(alias)
-    stack.check(stack.estate.launch("key", LogEncryptionKmsKeyId=f"alias/{alias}"))
+    key = stack.fixtures.make_key(alias)
+    stack.check(stack.fixtures.launch("key", LogEncryptionKmsKeyId=f"alias/{alias}"))
     changed = {
         "cloudtrail-disable-key": {"keyId": key},
         "cloudtrail-update-alias": {"aliasName": f"alias/{alias}", "targetKeyId": key},
@@ -267,7 +267,7 @@ def check_key(stack: Deployed) -> object:
 def review_findings(stack: Deployed) -> object:
     """Have one open finding of a log object reviewed."""
     stack.forget_findings()
-    cluster_id = stack.estate.launch("logs", LogEncryptionKmsKeyId=stack.keys.approved)
+    cluster_id = stack.fixtures.launch("logs", LogEncryptionKmsKeyId=stack.keys.approved)
     stack.opened_long_ago(cluster_id, "EMRLOG-101", objects=(ObjectVersion("plain-logs", "x"),))
     event = json.loads((EVENTS / "scheduled-review.json").read_text())
     return stack.invoke("ReviewFindingsFunction", event)
@@ -275,7 +275,7 @@ def review_findings(stack: Deployed) -> object:
 
 def check_log_of_step(stack: Deployed) -> Iterator[object]:
     """Have a log object checked that only its step explains: its key is approved."""
-    key, clusters = stack.keys.approved, stack.estate.make_key(f"key-{next(fresh)}")
+    key, clusters = stack.keys.approved, stack.fixtures.make_key(f"key-{next(fresh)}")
     cluster_id = launch_with_step(
         stack, key, LogUri="s3://plain-logs/", LogEncryptionKmsKeyId=clusters
     )
@@ -285,7 +285,7 @@ def check_log_of_step(stack: Deployed) -> Iterator[object]:
         Bucket="plain-logs", Key=log, Body=b"x", **stack.keys.encrypt(key)
     )
     yield stack.invoke("CheckLogObjectsFunction", batch(object_event("plain-logs", log)))
-    yield told(stack, cluster_id, "finding.opened")
+    yield notified(stack, cluster_id, "finding.opened")
 
 
 def launch_with_step(stack: Deployed, key: str, **settings: Any) -> str:  # noqa: ANN401
@@ -296,7 +296,7 @@ def launch_with_step(stack: Deployed, key: str, **settings: Any) -> str:  # noqa
         "StepMonitoringConfiguration": {"S3MonitoringConfiguration": {"EncryptionKeyArn": key}},
     }
     good = {"LogEncryptionKmsKeyId": stack.keys.approved}
-    return stack.estate.launch("step", Steps=[step], **(good | settings))
+    return stack.fixtures.launch("step", Steps=[step], **(good | settings))
 
 
 def enforce(stack: Deployed) -> object:
@@ -304,13 +304,13 @@ def enforce(stack: Deployed) -> object:
     that nobody found wrong yet."""
     s3 = stack.account.client("s3")
     protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
-    clusters = {stack.estate.launch("bad", Instances=protected): list[dict[str, str]]()}
-    clusters[launch_with_step(stack, stack.estate.make_key(f"key-{next(fresh)}"))] = []
+    clusters = {stack.fixtures.launch("bad", Instances=protected): list[dict[str, str]]()}
+    clusters[launch_with_step(stack, stack.fixtures.make_key(f"key-{next(fresh)}"))] = []
     good = {"LogEncryptionKmsKeyId": stack.keys.approved, "SessionEnabled": True}
-    clusters[stack.estate.launch("sessions", **good)] = []
+    clusters[stack.fixtures.launch("sessions", **good)] = []
     for bucket in BUCKETS:
         for name in ("bad.gz", "gone.gz"):
-            cluster_id = stack.estate.launch(
+            cluster_id = stack.fixtures.launch(
                 "logs",
                 LogUri=f"s3://{bucket}/",
                 LogEncryptionKmsKeyId=stack.keys.approved,
@@ -320,7 +320,7 @@ def enforce(stack: Deployed) -> object:
                 put = s3.put_object(Bucket=bucket, Key=log["key"], Body=b"x")
                 log |= {"version_id": put["VersionId"]} if "VersionId" in put else {}
             clusters[cluster_id] = [log]
-    unopened = stack.estate.launch("bad")
+    unopened = stack.fixtures.launch("bad")
     clusters[unopened] = []
     seen = []
     for cluster_id, logs in clusters.items():
@@ -333,14 +333,14 @@ def enforce(stack: Deployed) -> object:
             "log_objects": logs,
         }
         result = stack.invoke("EnforceFunction", batch(request))
-        ended = stack.estate.state_of(cluster_id) in ("TERMINATING", "TERMINATED")
-        seen.append((result, ended, told(stack, cluster_id, *OUTCOMES)))
+        ended = stack.fixtures.state_of(cluster_id) in ("TERMINATING", "TERMINATED")
+        seen.append((result, ended, notified(stack, cluster_id, *OUTCOMES)))
     return [*seen, verify(stack)]
 
 
 def verify(stack: Deployed) -> object:
     """Ask what became of a termination that EMR accepted and that has not ended the cluster."""
-    cluster_id = stack.estate.launch("bad")
+    cluster_id = stack.fixtures.launch("bad")
     stack.opened_long_ago(cluster_id, "EMRLOG-002", notified=True)
     accepted = Termination(
         cluster_id=cluster_id,
@@ -348,14 +348,14 @@ def verify(stack: Deployed) -> object:
         at=datetime.now(UTC),
         rules=("EMRLOG-002",),
     )
-    stack.ledger.write_termination(accepted)
+    stack.repository.write_termination(accepted)
     request = {
         "schema": "emr-log-guard/enforcement/1",
         "cluster_arn": stack.cluster_arn(cluster_id),
         "verify": True,
     }
     result = stack.invoke("EnforceFunction", batch(request))
-    return result, False, told(stack, cluster_id, *OUTCOMES)
+    return result, False, notified(stack, cluster_id, *OUTCOMES)
 
 
 def a_run(stack: Deployed, **more: object) -> dict[str, object]:
@@ -372,7 +372,7 @@ def name_of(run: Mapping[str, object]) -> str:
 def plan_rescan(stack: Deployed) -> object:
     """Have a re-scan planned: the first of all, and one instead of another that is over."""
     s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
-    cluster_id = stack.estate.launch(
+    cluster_id = stack.fixtures.launch(
         "planned", LogUri="s3://plain-logs/", LogEncryptionKmsKeyId=stack.keys.approved
     )
     stack.check(cluster_id)
@@ -405,12 +405,14 @@ def scan(stack: Deployed, run: Mapping[str, object], **shard: object) -> list[ob
     place = f"rescans/{name_of(run)}"
     lines = s3.get_object(Bucket=bucket, Key=f"{place}/results/{number}.ndjson")["Body"].read()
     done = s3.get_object(Bucket=bucket, Key=f"{place}/done/{number}.json")["Body"].read()
-    told = [json.loads(line) for line in lines.splitlines()]
+    notified = [json.loads(line) for line in lines.splitlines()]
     found = [
-        (each["rule_id"], each["compliance"]) for line in told for each in line.get("findings", ())
+        (each["rule_id"], each["compliance"])
+        for line in notified
+        for each in line.get("findings", ())
     ]
     counts = json.loads(done)
-    objects = [line["rules"] for line in told if "rules" in line]
+    objects = [line["rules"] for line in notified if "rules" in line]
     return [answer, found, objects, counts["clusters"], counts["log_objects"], counts["listed"]]
 
 
@@ -418,28 +420,28 @@ def scan_shard(stack: Deployed) -> object:
     """Have clusters and log objects scanned, with roles, keys and a bucket never seen before."""
     s3, suffix, run = stack.account.client("s3"), next(fresh), a_run(stack)
     bucket = f"scanned-{suffix}"
-    stack.estate.make_log_bucket(bucket)
+    stack.fixtures.make_log_bucket(bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    key = stack.estate.make_key(f"key-{suffix}")
+    key = stack.fixtures.make_key(f"key-{suffix}")
     stack.account.client("kms").enable_key_rotation(KeyId=key)
-    good = stack.estate.launch(
+    good = stack.fixtures.launch(
         "good",
         LogUri=f"s3://{bucket}/",
         LogEncryptionKmsKeyId=key,
         SessionEnabled=True,
         **make_roles(stack, suffix),
     )
-    bad, scheduled, overdue = (stack.estate.launch("bad") for _ in range(3))
+    bad, scheduled, overdue = (stack.fixtures.launch("bad") for _ in range(3))
     stack.schedule(scheduled)
     stack.opened_long_ago(overdue, "EMRLOG-002")
     seen = [scan(stack, run, known=[overdue], clusters=[good, bad, scheduled])]
-    seen.append([told(stack, bad, "finding.opened"), stack.scheduled(bad)])
+    seen.append([notified(stack, bad, "finding.opened"), stack.scheduled(bad)])
     for encryption in ({}, stack.keys.encrypt(key)):
         s3.put_object(Bucket=bucket, Key=f"{good}/node/log.gz", Body=b"x", **encryption)
     folder = {"cluster_id": good, "bucket": bucket, "prefix": f"{good}/"}
     seen += [scan(stack, a_run(stack, deep=deep), folder=folder) for deep in (False, True)]
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
-    wait_for(lambda: stack.estate.state_of(bad) == "TERMINATED" == stack.estate.state_of(good))
+    wait_for(lambda: stack.fixtures.state_of(bad) == "TERMINATED" == stack.fixtures.state_of(good))
     return [*seen, scan(stack, run, clusters=[good, bad]), stack.scheduled(bad)]
 
 
@@ -448,7 +450,7 @@ def finish_rescan(stack: Deployed) -> Iterator[object]:
     s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
     stack.forget_findings()
     settings = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
-    new, scheduled, overdue = (stack.estate.launch("logs", **settings) for _ in range(3))
+    new, scheduled, overdue = (stack.fixtures.launch("logs", **settings) for _ in range(3))
     for cluster_id in (new, scheduled, overdue):
         s3.put_object(Bucket="plain-logs", Key=f"{cluster_id}/node/bad.gz", Body=b"x")
     stack.schedule(scheduled)
@@ -469,7 +471,9 @@ def finish_rescan(stack: Deployed) -> Iterator[object]:
         s3.put_object(Bucket=bucket, Key=plan, Body="\n".join(shards).encode())
         answer, error = stack.invoke("FinishRescanFunction", {"rescan": run})
         yield error, answer.get("new"), answer.get("resolved"), answer.get("failed_shards")
-        yield [told(stack, each, "finding.opened", "finding.resolved") for each in (new, overdue)]
+        yield [
+            notified(stack, each, "finding.opened", "finding.resolved") for each in (new, overdue)
+        ]
         yield [stack.scheduled(each) for each in (new, scheduled)]
         s3.delete_object(Bucket="plain-logs", Key=f"{new}/node/bad.gz")
 
@@ -488,8 +492,8 @@ def notify_slack(stack: Deployed) -> object:
         for tags in ({}, {"team": "data"})
     ]
     webhooks = [
-        entry["webhook"].rpartition(":")[2].rpartition("-")[0]
-        for entry in stack.journal.entries("notify_slack", message="alert posted", subject=subject)
+        record["webhook"].rpartition(":")[2].rpartition("-")[0]
+        for record in stack.journal.records("notify_slack", message="alert posted", subject=subject)
     ]
     return seen, webhooks
 
@@ -507,14 +511,14 @@ def emit_events(stack: Deployed) -> object:
 def import_findings(stack: Deployed) -> object:
     """Have findings imported: one that is exempt, one that is refused, and all."""
     stack.forget_findings()
-    cluster_id = stack.estate.launch("imported")
+    cluster_id = stack.fixtures.launch("imported")
     stack.opened_long_ago(cluster_id, "EMRLOG-002", "EMRLOG-004")
     for rule_id, changes in (
         ("EMRLOG-002", {"status": Status.EXEMPT}),
         ("EMRLOG-004", {"rule_name": REFUSED}),
     ):
-        entry = stack.ledger.read(cluster_id).entries[rule_id]
-        stack.ledger.write(replace(entry, finding=replace(entry.finding, **changes)))
+        record = stack.repository.read(cluster_id).records[rule_id]
+        stack.repository.write(replace(record, finding=replace(record.finding, **changes)))
     named = [{"cluster_id": cluster_id, "rule_id": each} for each in ("EMRLOG-002", "EMRLOG-004")]
     request = {"schema": "emr-log-guard/import-findings/1"}
     seen = [stack.invoke("ImportFindingsFunction", request | {"findings": named})]

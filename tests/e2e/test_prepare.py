@@ -29,7 +29,7 @@ EXISTING = {
 
 
 @dataclass(frozen=True)
-class Place:
+class AuditTarget:
     """An account, and a folder in which people run what they were told to."""
 
     account: Sandbox
@@ -119,7 +119,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditTarget]:
     """Two keys, and a bucket whose policy says something already."""
     folder = tmp_path_factory.mktemp("prepare")
     (folder / "aws").write_text(
@@ -136,7 +136,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             Bucket="prepared-logs",
             Policy=json.dumps({"Version": "2012-10-17", "Statement": EXISTING}),
         )
-        yield Place(account, folder, key, other)
+        yield AuditTarget(account, folder, key, other)
 
 
 def steps(script: str, last: int) -> str:
@@ -155,7 +155,7 @@ def refused(s3: Any, bucket: str, key: str, **encryption: str) -> bool:  # noqa:
     return False
 
 
-def ways(place: Place) -> Mapping[str, dict[str, str]]:
+def ways(place: AuditTarget) -> Mapping[str, dict[str, str]]:
     """Name the ways in which a put may ask to be encrypted."""
     kms = {"ServerSideEncryption": "aws:kms"}
     return {
@@ -170,7 +170,7 @@ def ways(place: Place) -> Mapping[str, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def prepared(place: Place) -> tuple[str, str]:
+def prepared(place: AuditTarget) -> tuple[str, str]:
     """Do all that is printed; return the cluster's id and the ARN of the nodes' role."""
     nodes = place.make_roles("Prepared")
     script = place.prepare(
@@ -186,7 +186,9 @@ def prepared(place: Place) -> tuple[str, str]:
     return json.loads(answer)["JobFlowId"], nodes
 
 
-def test_the_cluster_that_was_prepared_complies(place: Place, prepared: tuple[str, str]) -> None:
+def test_the_cluster_that_was_prepared_complies(
+    place: AuditTarget, prepared: tuple[str, str]
+) -> None:
     cluster_id, nodes = prepared
     log = f"{FOLDER}{cluster_id}/node/i-1/daemons.log.gz"
     assert not refused(place.as_role(nodes), "prepared-logs", log, **ways(place)["the key"])
@@ -201,7 +203,7 @@ def test_the_cluster_that_was_prepared_complies(place: Place, prepared: tuple[st
     assert described["LogEncryptionKmsKeyId"] == place.key
 
 
-def test_a_cluster_whose_roles_were_not_prepared_does_not(place: Place) -> None:
+def test_a_cluster_whose_roles_were_not_prepared_does_not(place: AuditTarget) -> None:
     place.make_roles("Unprepared")
 
     found = place.audit(place.launch("Unprepared"))
@@ -210,7 +212,7 @@ def test_a_cluster_whose_roles_were_not_prepared_does_not(place: Place) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_a_policy_of_the_roles_is_enough_and_so_is_the_keys(place: Place, step: int) -> None:
+def test_a_policy_of_the_roles_is_enough_and_so_is_the_keys(place: AuditTarget, step: int) -> None:
     roles = f"Half{step}"
     place.make_roles(roles)
     script = place.prepare("--key", place.key, "--format", "shell", roles=roles)
@@ -220,7 +222,7 @@ def test_a_policy_of_the_roles_is_enough_and_so_is_the_keys(place: Place, step: 
     assert place.audit(place.launch(roles))["EMRLOG-007"] == "COMPLIANT"
 
 
-def test_the_roles_may_do_no_more_than_that(place: Place, prepared: tuple[str, str]) -> None:
+def test_the_roles_may_do_no_more_than_that(place: AuditTarget, prepared: tuple[str, str]) -> None:
     s3 = place.as_role(prepared[1])
 
     assert refused(s3, "prepared-logs", "elsewhere/x", **ways(place)["the key"])
@@ -230,7 +232,7 @@ def test_the_roles_may_do_no_more_than_that(place: Place, prepared: tuple[str, s
 
 
 @pytest.fixture(scope="module")
-def anybody(place: Place) -> Any:  # noqa: ANN401 - a client of S3
+def anybody(place: AuditTarget) -> Any:  # noqa: ANN401 - a client of S3
     """Somebody who may write everything, with every key."""
     iam = place.account.client("iam")
     everything = {"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}
@@ -243,7 +245,10 @@ def anybody(place: Place) -> Any:  # noqa: ANN401 - a client of S3
 
 
 @pytest.mark.usefixtures("prepared")
-def test_in_the_folder_nobody_writes_with_another_encryption(place: Place, anybody: Any) -> None:  # noqa: ANN401
+def test_in_the_folder_nobody_writes_with_another_encryption(
+    place: AuditTarget,
+    anybody: Any,  # noqa: ANN401 - boto3's
+) -> None:
     found = {
         name: refused(anybody, "prepared-logs", f"{FOLDER}j-X/x", **encryption)
         for name, encryption in ways(place).items()
@@ -253,7 +258,7 @@ def test_in_the_folder_nobody_writes_with_another_encryption(place: Place, anybo
 
 
 @pytest.mark.usefixtures("prepared")
-def test_beside_the_folder_everybody_writes_as_before(place: Place, anybody: Any) -> None:  # noqa: ANN401
+def test_beside_the_folder_everybody_writes_as_before(place: AuditTarget, anybody: Any) -> None:  # noqa: ANN401
     for name, encryption in ways(place).items():
         assert not refused(anybody, "prepared-logs", f"team a/other/{name}", **encryption)
     policy = place.account.client("s3").get_bucket_policy(Bucket="prepared-logs")["Policy"]
@@ -262,7 +267,7 @@ def test_beside_the_folder_everybody_writes_as_before(place: Place, anybody: Any
 
 @pytest.mark.usefixtures("prepared")
 def test_a_log_that_is_written_in_parts_is_judged_by_its_beginning(
-    place: Place,
+    place: AuditTarget,
     anybody: Any,  # noqa: ANN401
 ) -> None:
     where = {"Bucket": "prepared-logs", "Key": f"{FOLDER}j-X/parts"}
@@ -274,7 +279,7 @@ def test_a_log_that_is_written_in_parts_is_judged_by_its_beginning(
 
 
 def test_where_the_key_is_the_default_a_put_may_ask_for_nothing(
-    place: Place,
+    place: AuditTarget,
     anybody: Any,  # noqa: ANN401
 ) -> None:
     place.make_roles("Default")
@@ -295,7 +300,7 @@ def test_where_the_key_is_the_default_a_put_may_ask_for_nothing(
     assert not refused(anybody, "fresh-logs", "elsewhere", **ways(place)["SSE-S3"])
 
 
-def test_a_bucket_policy_that_cannot_be_read_is_not_replaced(place: Place) -> None:
+def test_a_bucket_policy_that_cannot_be_read_is_not_replaced(place: AuditTarget) -> None:
     nodes = place.make_roles("Blind")
     may_write = {"Effect": "Allow", "Action": "s3:PutBucketPolicy", "Resource": "*"}
     place.account.client("iam").put_role_policy(

@@ -85,7 +85,7 @@ def test_what_failed_in_an_outage_is_told_after_a_replay(
 ) -> None:
     purge(telling)
     with forbidden(telling, "CheckClusterFunctionRole", "sns:Publish"):
-        cluster_id = telling.estate.launch("in-an-outage", LogEncryptionKmsKeyId=None)
+        cluster_id = telling.fixtures.launch("in-an-outage", LogEncryptionKmsKeyId=None)
         telling.account.client("lambda").invoke(
             FunctionName=telling.resource("CheckClusterFunction"),
             InvocationType="Event",
@@ -119,7 +119,7 @@ def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
 ) -> None:
     purge(telling)
     telling.account.client("s3").create_bucket(Bucket="unheard-logs")
-    cluster_id = telling.estate.launch(
+    cluster_id = telling.fixtures.launch(
         "unheard", LogUri="s3://unheard-logs/", LogEncryptionKmsKeyId=telling.keys.approved
     )
     key = f"{cluster_id}/node/log.gz"
@@ -141,7 +141,7 @@ def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
 
 @pytest.mark.xdist_group("telling")
 def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed) -> None:
-    cluster_id = telling.estate.launch("replayed", LogEncryptionKmsKeyId=telling.keys.approved)
+    cluster_id = telling.fixtures.launch("replayed", LogEncryptionKmsKeyId=telling.keys.approved)
     operator = operating(telling)
 
     good = replay(telling, operator, "-", event=cluster_event(cluster_id))
@@ -159,8 +159,8 @@ def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed
 
 @pytest.mark.xdist_group("telling")
 def test_a_cluster_is_judged_with_rights_to_read_alone(telling: Deployed) -> None:
-    good = telling.estate.launch("read-good", LogEncryptionKmsKeyId=telling.keys.approved)
-    bad = telling.estate.launch("read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x")
+    good = telling.fixtures.launch("read-good", LogEncryptionKmsKeyId=telling.keys.approved)
+    bad = telling.fixtures.launch("read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x")
 
     results = [
         replay(telling, [READING], "-", "--local", event=cluster_event(each))
@@ -183,11 +183,11 @@ def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
 ) -> None:
     purge(acting)
     with acting.policy('{"mode": "alert"}'):
-        cluster_id = acting.estate.launch("spared-for-now")
+        cluster_id = acting.fixtures.launch("spared-for-now")
         eventually(lambda: acting.checked_twice(cluster_id))
         eventually(lambda: acting.inbox.about(cluster_id))
     # The ledger has forgotten the cluster: `enforce` has it checked before it ends it.
-    assert not acting.ledger.read(cluster_id).entries
+    assert not acting.repository.read(cluster_id).records
     request = {
         "schema": "emr-log-guard/enforcement/1",
         "cluster_arn": acting.cluster_arn(cluster_id),
@@ -195,11 +195,11 @@ def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
     acting.account.client("sqs").send_message(
         QueueUrl=acting.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(request)
     )
-    assert acting.estate.state_of(cluster_id) == "STARTING"
+    assert acting.fixtures.state_of(cluster_id) == "STARTING"
 
     result = replay(acting, operating(acting), "--dead-letters", "--yes")
 
     assert (result.returncode, result.stderr) == (0, "")
     assert f"request to terminate {cluster_id}: sent to the queue of enforce" in result.stdout
-    eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
+    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
     assert acting.dead_letters(cluster_id) == []

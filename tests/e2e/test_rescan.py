@@ -27,7 +27,7 @@ def deaf(telling: Deployed) -> Iterator[Deployed]:
     for rule in rules:
         events.disable_rule(Name=rule)
     telling.forget_findings()
-    telling.estate.make_log_bucket(BUCKET)
+    telling.fixtures.make_log_bucket(BUCKET)
     telling.account.client("s3").put_bucket_versioning(
         Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
     )
@@ -80,7 +80,7 @@ def id_of(stack: Deployed, cluster_id: str, rule_id: str) -> str:
     return f"{stack.cluster_arn(cluster_id)}#{rule_id}"
 
 
-def told(stack: Deployed, cluster_id: str) -> list[str]:
+def notified(stack: Deployed, cluster_id: str) -> list[str]:
     return [alert["kind"] for alert in stack.inbox.about(cluster_id)]
 
 
@@ -97,8 +97,8 @@ def summaries(stack: Deployed, execution: str) -> list[dict[str, Any]]:
 def test_what_events_missed_is_told_once_and_compared_with_the_last_run(
     deaf: Deployed, eventually: Eventually
 ) -> None:
-    good = deaf.estate.launch("missed-good", LogEncryptionKmsKeyId=deaf.keys.approved)
-    bad = deaf.estate.launch("missed-bad")
+    good = deaf.fixtures.launch("missed-good", LogEncryptionKmsKeyId=deaf.keys.approved)
+    bad = deaf.fixtures.launch("missed-bad")
 
     first = rescan(deaf, eventually, scope="clusters")
 
@@ -106,8 +106,8 @@ def test_what_events_missed_is_told_once_and_compared_with_the_last_run(
     assert wrong in first["new"]
     assert not [each for each in first["new"] if good in each]
     assert (first["compliance"], first["failed_shards"]) == ("NON_COMPLIANT", [])
-    assert told(deaf, bad) == ["finding.opened"]
-    assert told(deaf, good) == []
+    assert notified(deaf, bad) == ["finding.opened"]
+    assert notified(deaf, good) == []
     [alert] = summaries(deaf, first["execution"])
     assert alert["counts"] == first["counts"]
     assert wrong in alert["new"]
@@ -122,26 +122,26 @@ def test_what_events_missed_is_told_once_and_compared_with_the_last_run(
     assert wrong in second["still_open"]
     assert second["new"] == []
     assert second["counts"]["clusters_described"] < first["counts"]["clusters_described"]
-    assert told(deaf, bad) == ["finding.opened"]
+    assert notified(deaf, bad) == ["finding.opened"]
 
     deaf.account.client("emr").terminate_job_flows(JobFlowIds=[bad])
-    eventually(lambda: deaf.estate.state_of(bad) == "TERMINATED")
+    eventually(lambda: deaf.fixtures.state_of(bad) == "TERMINATED")
     third = rescan(deaf, eventually, scope="clusters")
 
     assert wrong in third["resolved"]
-    assert told(deaf, bad) == ["finding.opened", "finding.resolved"]
+    assert notified(deaf, bad) == ["finding.opened", "finding.resolved"]
 
 
 def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     s3, keys = deaf.account.client("s3"), deaf.keys
-    cluster_id = deaf.estate.launch(
+    cluster_id = deaf.fixtures.launch(
         "missed-logs", LogUri=f"s3://{BUCKET}/clusters/", LogEncryptionKmsKeyId=keys.approved
     )
 
     def write(name: str, encryption: dict[str, str]) -> str:
-        return deaf.estate.write_log(cluster_id, name, encryption, bucket=BUCKET)
+        return deaf.fixtures.write_log(cluster_id, name, encryption, bucket=BUCKET)
 
     for number in range(3):
         write(f"node/i-{number}/log.gz", keys.encrypt(keys.approved))
@@ -153,7 +153,7 @@ def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
 
     assert first["failed_shards"] == []
     assert first["counts"]["log_objects"]["COMPLIANT"] >= 5
-    assert told(deaf, cluster_id) == []
+    assert notified(deaf, cluster_id) == []
 
     write("containers/application_1/bad.gz", {})
     second = rescan(deaf, eventually, scope="log_objects")
@@ -162,28 +162,28 @@ def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
     assert wrong in second["new"]
     [finding] = [each for each in second["findings"] if each["id"] == wrong]
     assert finding["occurrences"] == 1
-    assert told(deaf, cluster_id) == ["finding.opened"]
+    assert notified(deaf, cluster_id) == ["finding.opened"]
 
     third = rescan(deaf, eventually, scope="log_objects", deep=True)
 
     [finding] = [each for each in third["findings"] if each["id"] == wrong]
     assert finding["occurrences"] == 2
     assert hidden in " ".join(finding["evidence"]["samples"])
-    assert told(deaf, cluster_id) == ["finding.opened"]
+    assert notified(deaf, cluster_id) == ["finding.opened"]
 
     for version in s3.list_object_versions(Bucket=BUCKET, Prefix="clusters/")["Versions"]:
         s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
     fourth = rescan(deaf, eventually, scope="log_objects", deep=True)
 
     assert wrong in fourth["resolved"]
-    assert told(deaf, cluster_id) == ["finding.opened", "finding.resolved"]
+    assert notified(deaf, cluster_id) == ["finding.opened", "finding.resolved"]
 
 
 def test_a_shard_that_fails_is_told_and_the_others_are_done(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     approved = deaf.keys.approved
-    lost = deaf.estate.launch(
+    lost = deaf.fixtures.launch(
         "lost-bucket", LogUri="s3://never-made/", LogEncryptionKmsKeyId=approved
     )
 
@@ -196,7 +196,7 @@ def test_a_shard_that_fails_is_told_and_the_others_are_done(
     [alert] = summaries(deaf, report["execution"])
     assert any(lost in each["about"] for each in alert["failed_shards"])
     deaf.account.client("emr").terminate_job_flows(JobFlowIds=[lost])
-    eventually(lambda: deaf.estate.state_of(lost) == "TERMINATED")
+    eventually(lambda: deaf.fixtures.state_of(lost) == "TERMINATED")
 
 
 def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
@@ -215,9 +215,9 @@ def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
 
     eventually(entered)
     states.update_state_machine(stateMachineArn=machine, definition=usual)
-    claim = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}, "execution": {"S": hanging}}
+    lease = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}, "execution": {"S": hanging}}
     table = deaf.outputs["FindingsTableName"]
-    deaf.account.client("dynamodb").put_item(TableName=table, Item=claim)
+    deaf.account.client("dynamodb").put_item(TableName=table, Item=lease)
     second = start(deaf, scope="clusters")
 
     refused = eventually(lambda: ended(deaf, second), seconds=60)
@@ -279,7 +279,7 @@ def operating(stack: Deployed) -> dict[str, Statement]:
 
 
 def test_the_command_waits_prints_the_report_and_ends_with_its_status(deaf: Deployed) -> None:
-    bad = deaf.estate.launch("seen-by-the-command")
+    bad = deaf.fixtures.launch("seen-by-the-command")
 
     result = command(deaf, [*operating(deaf).values()], "rescan", "--clusters", "--wait")
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.ledger import Told
+from emr_log_guard.domain.finding_record import LastNotified
 from emr_log_guard.usecases.findings import update_entry
 from tests.e2e.deployed import Deployed, batch, deployed
 from tests.security_hub import SecurityHub, security_hub
@@ -77,14 +77,14 @@ def policy(stack: Deployed, **changes: object) -> Iterator[None]:
 
 def enforce_now(stack: Deployed, cluster_id: str) -> object:
     """Have the grace be over that was announced, and `enforce` asked."""
-    [entry] = stack.ledger.read(cluster_id).entries.values()
+    [record] = stack.repository.read(cluster_id).records.values()
     before = datetime.now(UTC) - timedelta(hours=2)
-    announced = Told(before, Compliance.NON_COMPLIANT, before)
+    announced = LastNotified(before, Compliance.NON_COMPLIANT, before)
     # The guard may be writing, too.
     update_entry(
-        stack.ledger,
-        entry,
-        lambda current: replace(current, opened_at=before, told=announced),
+        stack.repository,
+        record,
+        lambda current: replace(current, opened_at=before, last_notified=announced),
     )
     arn = stack.cluster_arn(cluster_id)
     request = {"schema": "emr-log-guard/enforcement/1", "cluster_arn": arn}
@@ -94,7 +94,7 @@ def enforce_now(stack: Deployed, cluster_id: str) -> object:
 def test_a_finding_is_shown_and_archived_with_its_cluster(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
-    cluster_id = stack.estate.launch("shown")
+    cluster_id = stack.fixtures.launch("shown")
     found = finding_id(stack, cluster_id)
 
     eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
@@ -105,36 +105,36 @@ def test_a_finding_is_shown_and_archived_with_its_cluster(
     eventually(lambda: shown(hub, found) == ("NOT_AVAILABLE", "RESOLVED", "ARCHIVED"))
 
 
-def test_what_people_suppressed_is_spared_and_told(
+def test_what_is_suppressed_in_security_hub_is_not_terminated_and_notified(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
-    spared, doubted, ended = (stack.estate.launch(name) for name in ("s", "d", "e"))
-    for cluster_id in (spared, doubted, ended):
+    skipped, doubted, ended = (stack.fixtures.launch(name) for name in ("s", "d", "e"))
+    for cluster_id in (skipped, doubted, ended):
         found = finding_id(stack, cluster_id)
         eventually(lambda found=found: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
-    hub.suppress(finding_id(stack, spared))
+    hub.suppress(finding_id(stack, skipped))
 
-    assert enforce_now(stack, spared) == ({"batchItemFailures": []}, None)
-    [alert, *_] = eventually(lambda: stack.inbox.about(spared, "enforcement.skipped"))
-    assert alert["next_step"] == "spared_suppressed"
+    assert enforce_now(stack, skipped) == ({"batchItemFailures": []}, None)
+    [alert, *_] = eventually(lambda: stack.inbox.about(skipped, "enforcement.skipped"))
+    assert alert["next_step"] == "skipped_suppressed"
 
     hub.failure = 403
     assert enforce_now(stack, doubted) == ({"batchItemFailures": []}, None)
     hub.failure = None
     [alert, *_] = eventually(lambda: stack.inbox.about(doubted, "enforcement.skipped"))
-    assert alert["next_step"] == "spared_in_doubt"
+    assert alert["next_step"] == "skipped_undetermined"
     assert "InvalidAccessException" in alert["detail"]
 
     assert enforce_now(stack, ended) == ({"batchItemFailures": []}, None)
-    eventually(lambda: stack.estate.state_of(ended) == "TERMINATED")
-    assert stack.estate.state_of(spared) == stack.estate.state_of(doubted) == "STARTING"
+    eventually(lambda: stack.fixtures.state_of(ended) == "TERMINATED")
+    assert stack.fixtures.state_of(skipped) == stack.fixtures.state_of(doubted) == "STARTING"
 
 
 def test_what_failed_while_security_hub_was_away_is_made_up_for(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     hub.failure = 403
-    cluster_id = stack.estate.launch("away")
+    cluster_id = stack.fixtures.launch("away")
     found = finding_id(stack, cluster_id)
     calls = len(hub.calls)
     eventually(lambda: len(hub.calls) > calls)
@@ -147,7 +147,7 @@ def test_what_failed_while_security_hub_was_away_is_made_up_for(
 def test_everything_can_be_imported_anew(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
-    cluster_id = stack.estate.launch("anew")
+    cluster_id = stack.fixtures.launch("anew")
     found = finding_id(stack, cluster_id)
     eventually(lambda: found in hub.findings)
     hub.backend.findings.clear()
@@ -179,7 +179,7 @@ def test_events_are_put_on_the_named_bus(stack: Deployed, eventually: Eventually
     }
     policy = {"Version": "2012-10-17", "Statement": [allow]}
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    cluster_id = stack.estate.launch("emitted")
+    cluster_id = stack.fixtures.launch("emitted")
     seen: dict[str, dict[str, Any]] = {}
 
     def both() -> bool:
@@ -201,7 +201,7 @@ def test_events_are_put_on_the_named_bus(stack: Deployed, eventually: Eventually
 def test_an_exemption_suppresses_and_its_end_takes_that_back(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
-    cluster_id = stack.estate.launch("exempted")
+    cluster_id = stack.fixtures.launch("exempted")
     found = finding_id(stack, cluster_id)
     eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
     exemption = {
@@ -221,7 +221,7 @@ def test_an_exemption_suppresses_and_its_end_takes_that_back(
 def test_what_is_resolved_passes_and_fails_when_it_opens_again(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
-    cluster_id = stack.estate.launch("resolved")
+    cluster_id = stack.fixtures.launch("resolved")
     found = finding_id(stack, cluster_id)
     eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
 

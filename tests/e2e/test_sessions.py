@@ -24,14 +24,14 @@ def stack(built: Path) -> Iterator[Deployed]:
 def test_a_session_that_overrides_the_key_is_found_until_it_ends(
     stack: Deployed, eventually: Eventually
 ) -> None:
-    emr, key = stack.account.client("emr"), stack.estate.make_key("session-key")
-    cluster_id = stack.estate.launch(
+    emr, key = stack.account.client("emr"), stack.fixtures.make_key("session-key")
+    cluster_id = stack.fixtures.launch(
         "notebooks",
         ReleaseLabel="emr-spark-8.0.0",
         LogEncryptionKmsKeyId=stack.keys.approved,
         SessionEnabled=True,
     )
-    eventually(lambda: stack.estate.state_of(cluster_id) == "WAITING")
+    eventually(lambda: stack.fixtures.state_of(cluster_id) == "WAITING")
     logs = {"S3LoggingConfiguration": {"Enabled": True, "EncryptionKeyArn": key}}
     session_id = emr.start_session(ClusterId=cluster_id, Name="ide", MonitoringConfiguration=logs)[
         "Id"
@@ -54,13 +54,13 @@ def test_a_session_that_logs_to_cloudwatch_without_a_key_is_found(
     stack: Deployed, eventually: Eventually
 ) -> None:
     emr = stack.account.client("emr")
-    cluster_id = stack.estate.launch(
+    cluster_id = stack.fixtures.launch(
         "dashboards",
         ReleaseLabel="emr-spark-8.0.0",
         LogEncryptionKmsKeyId=stack.keys.approved,
         SessionEnabled=True,
     )
-    eventually(lambda: stack.estate.state_of(cluster_id) == "WAITING")
+    eventually(lambda: stack.fixtures.state_of(cluster_id) == "WAITING")
     logs = {"CloudWatchLoggingConfiguration": {"Enabled": True, "LogGroup": "ide"}}
     emr.start_session(ClusterId=cluster_id, Name="ide", MonitoringConfiguration=logs)
 

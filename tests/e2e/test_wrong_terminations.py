@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard.domain.ledger import SKEW
+from emr_log_guard.domain.finding_record import SKEW
 from emr_log_guard.usecases.findings import update_entry
 from tests.e2e.deployed import Deployed
-from tests.e2e.test_acting import graced, requested_end, stored_policy
+from tests.e2e.test_enforce_mode import graced, requested_end, stored_policy
 
 pytestmark = pytest.mark.xdist_group("acting")
 
@@ -24,7 +24,7 @@ numbers = count(1)
 
 def a_key(stack: Deployed) -> str:
     """Make a key that no other test uses."""
-    return stack.estate.make_key(f"wrong-terminations-{next(numbers)}")
+    return stack.fixtures.make_key(f"wrong-terminations-{next(numbers)}")
 
 
 def approving(stack: Deployed, key: str) -> str:
@@ -60,10 +60,10 @@ def set_key_state(stack: Deployed, key: str, state: str | None) -> None:
 
 def lasting(stack: Deployed, cluster_id: str, minutes: int) -> None:
     """Have the cluster's transient finding rest on the same fact for so many minutes."""
-    entry = stack.ledger.read(cluster_id).entries["EMRLOG-005"]
-    assert entry.transient_since is not None
+    record = stack.repository.read(cluster_id).records["EMRLOG-005"]
+    assert record.transient_since is not None
     since = datetime.now(UTC) - timedelta(minutes=minutes)
-    update_entry(stack.ledger, entry, lambda current: replace(current, transient_since=since))
+    update_entry(stack.repository, record, lambda current: replace(current, transient_since=since))
 
 
 def kinds(stack: Deployed, cluster_id: str) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_step_that_was_cancelled_before_it_ran_costs_no_cluster_its_life(
     acting: Deployed, eventually: Eventually
 ) -> None:
     with acting.policy(graced(acting, 60)):
-        cluster_id = acting.estate.launch(
+        cluster_id = acting.fixtures.launch(
             "step-cancelled",
             LogEncryptionKmsKeyId=acting.keys.approved,
             Steps=[logging_step(a_key(acting))],
@@ -92,7 +92,7 @@ def test_a_step_that_was_cancelled_before_it_ran_costs_no_cluster_its_life(
         assert [finding["rule_id"] for finding in resolved["findings"]] == ["EMRLOG-008"]
         eventually(lambda: not acting.scheduled(cluster_id))
         requested_end(acting, cluster_id)  # as the schedule would have, had it fired already
-        assert acting.estate.state_of(cluster_id) == "STARTING"
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
         assert kinds(acting, cluster_id) == [
             "finding.opened",
             "enforcement.scheduled",
@@ -105,7 +105,7 @@ def test_the_key_of_a_finished_step_may_be_retired(
 ) -> None:
     key = a_key(acting)
     with acting.policy(approving(acting, key)):
-        cluster_id = acting.estate.launch(
+        cluster_id = acting.fixtures.launch(
             "step-finished",
             LogEncryptionKmsKeyId=acting.keys.approved,
             Steps=[logging_step(key)],
@@ -114,12 +114,12 @@ def test_the_key_of_a_finished_step_may_be_retired(
         finished = {"Key": f"sandbox:StepState/{step_of(acting, cluster_id)}", "Value": "COMPLETED"}
         acting.account.client("emr").add_tags(ResourceId=cluster_id, Tags=[finished])
 
-        acting.estate.disable_key(key)
-        eventually(lambda: acting.journal.entries("check_key", message="key changed", key=key))
+        acting.fixtures.disable_key(key)
+        eventually(lambda: acting.journal.records("check_key", message="key changed", key=key))
 
         assert acting.recheck(cluster_id)["rules"]["EMRLOG-008"] == "COMPLIANT"
         requested_end(acting, cluster_id)
-        assert acting.estate.state_of(cluster_id) == "STARTING"
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
         assert not kinds(acting, cluster_id)
 
 
@@ -127,7 +127,7 @@ def test_a_key_that_appears_seconds_after_its_cluster_is_no_violation(acting: De
     key = a_key(acting)
     set_key_state(acting, key, "NotFound")
     with acting.policy(approving(acting, key)):
-        cluster_id = acting.estate.launch("key-just-made", LogEncryptionKmsKeyId=key)
+        cluster_id = acting.fixtures.launch("key-just-made", LogEncryptionKmsKeyId=key)
         checked = acting.recheck(cluster_id)
         assert checked["rules"]["EMRLOG-005"] == "INSUFFICIENT_DATA"
         requested_end(acting, cluster_id)
@@ -136,8 +136,8 @@ def test_a_key_that_appears_seconds_after_its_cluster_is_no_violation(acting: De
         set_key_state(acting, key, None)
 
         assert acting.recheck(cluster_id)["compliance"] == "COMPLIANT"
-        assert acting.estate.state_of(cluster_id) == "STARTING"
-        assert not acting.ledger.read(cluster_id).entries["EMRLOG-005"].open
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+        assert not acting.repository.read(cluster_id).records["EMRLOG-005"].open
         assert not kinds(acting, cluster_id)
 
 
@@ -148,7 +148,7 @@ def test_a_key_in_a_state_that_passes_is_no_violation_until_it_has_lasted(
     key = a_key(acting)
     set_key_state(acting, key, state)
     with acting.policy(approving(acting, key)):
-        cluster_id = acting.estate.launch("key-not-ready", LogEncryptionKmsKeyId=key)
+        cluster_id = acting.fixtures.launch("key-not-ready", LogEncryptionKmsKeyId=key)
         assert acting.recheck(cluster_id)["rules"]["EMRLOG-005"] == "INSUFFICIENT_DATA"
         eventually(lambda: acting.checked_twice(cluster_id))
         assert not kinds(acting, cluster_id)
@@ -161,12 +161,12 @@ def test_a_key_in_a_state_that_passes_is_no_violation_until_it_has_lasted(
         assert found == [("EMRLOG-005", "INSUFFICIENT_DATA")]
         assert alert["next_step"] == "nothing_enforced"
         requested_end(acting, cluster_id)
-        assert acting.estate.state_of(cluster_id) == "STARTING"
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
 
         lasting(acting, cluster_id, minutes=31)
         acting.recheck(cluster_id)
 
-        eventually(lambda: acting.estate.state_of(cluster_id) == "TERMINATED")
+        eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
         eventually(lambda: "enforcement.done" in kinds(acting, cluster_id))
         assert kinds(acting, cluster_id) == [
             "finding.opened",
@@ -178,8 +178,8 @@ def test_a_key_in_a_state_that_passes_is_no_violation_until_it_has_lasted(
 def test_a_terminating_cluster_whose_earlier_events_arrive_is_reported_once(
     acting: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = acting.estate.launch("terminating")
-    while acting.estate.state_of(cluster_id) != "TERMINATED":
+    cluster_id = acting.fixtures.launch("terminating")
+    while acting.fixtures.state_of(cluster_id) != "TERMINATED":
         assert acting.check(cluster_id) is None  # as of STARTING, whatever state it is in
 
     eventually(lambda: "enforcement.done" in kinds(acting, cluster_id))
@@ -194,7 +194,7 @@ def test_while_the_policy_is_missing_the_last_valid_one_holds_and_nothing_is_ter
     with acting.policy(json.dumps(stored_policy(acting))):
         ssm, name = acting.account.client("ssm"), acting.outputs["PolicyParameterName"]
         policy = ssm.get_parameter(Name=name)["Parameter"]["Value"]
-        good = acting.estate.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
+        good = acting.fixtures.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
         eventually(lambda: acting.checked_twice(good))
         assert acting.recheck(good)["compliance"] == "COMPLIANT"
         acting.inbox.receive()
@@ -203,18 +203,18 @@ def test_while_the_policy_is_missing_the_last_valid_one_holds_and_nothing_is_ter
         acting.forget("CheckClusterFunction")
         ssm.delete_parameter(Name=name)
         try:
-            good = acting.estate.launch("meanwhile", LogEncryptionKmsKeyId=acting.keys.approved)
-            bad = acting.estate.launch("meanwhile-bad")
+            good = acting.fixtures.launch("meanwhile", LogEncryptionKmsKeyId=acting.keys.approved)
+            bad = acting.fixtures.launch("meanwhile-bad")
             for _ in range(3):
                 assert acting.recheck(good)["compliance"] == "COMPLIANT"
                 assert acting.recheck(bad)["compliance"] == "NON_COMPLIANT"
             [alert] = eventually(lambda: acting.inbox.about(bad))
             assert alert["next_step"] == "nothing_without_policy"
-            assert acting.estate.state_of(bad) == "STARTING"
+            assert acting.fixtures.state_of(bad) == "STARTING"
         finally:
             ssm.put_parameter(Name=name, Type="String", Value=policy)
         # With the policy back, its review has terminated what it calls for.
-        eventually(lambda: acting.estate.state_of(bad) == "TERMINATED")
+        eventually(lambda: acting.fixtures.state_of(bad) == "TERMINATED")
         eventually(lambda: "enforcement.done" in kinds(acting, bad))
         assert not kinds(acting, good)
         [invalid] = [a for a in acting.inbox.alerts[before:] if a["kind"] == "policy.invalid"]

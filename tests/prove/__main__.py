@@ -18,8 +18,8 @@ from time import monotonic
 
 ROOT = Path(__file__).parents[2]
 PROPERTIES = (
-    "tests/unit/usecases/test_grace_machine.py",
-    "tests/unit/usecases/test_ledger_machine.py",
+    "tests/unit/usecases/remediation/test_termination_machine.py",
+    "tests/unit/usecases/test_finding_record_machine.py",
     "tests/unit/events/test_any_event.py",
     "tests/unit/test_any_policy.py",
     "tests/unit/domain/test_any_log_uri.py",

@@ -28,7 +28,7 @@ def test_stack_creates_a_state_machine_from_a_yaml_definition(
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {
             "DefinitionS3Location": {"Bucket": bucket, "Key": "machine"},
-            "DefinitionSubstitutions": {"Word": "hello"},
+            "DefinitionSubstitutions": {"WorkflowState": "hello"},
             "RoleArn": "arn:aws:iam::111122223333:role/any",
         },
     }

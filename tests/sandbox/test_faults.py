@@ -186,8 +186,8 @@ def function(account: Sandbox, role_arn: str, queue: str) -> Iterator[None]:
 
 
 def send_event(account: Sandbox) -> None:
-    entry = {"Source": "test", "DetailType": "Test", "Detail": "{}"}
-    account.client("events").put_events(Entries=[entry])
+    record = {"Source": "test", "DetailType": "Test", "Detail": "{}"}
+    account.client("events").put_events(Entries=[record])
 
 
 @pytest.mark.usefixtures("function")

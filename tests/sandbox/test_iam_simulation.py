@@ -169,12 +169,12 @@ def test_region_condition_is_evaluated_with_the_given_region(iam: IAMClient) -> 
     role = a_role(iam, on_key(), on_key("Deny", Condition=elsewhere))
 
     def in_region(region: str) -> str:
-        entry = {
+        record = {
             "ContextKeyName": "aws:RequestedRegion",
             "ContextKeyValues": [region],
             "ContextKeyType": "string",
         }
-        return decision(iam, role, ContextEntries=[entry])
+        return decision(iam, role, ContextEntries=[record])
 
     assert [in_region("eu-west-1"), in_region("eu-west-2")] == ["allowed", "explicitDeny"]
 

@@ -3,7 +3,7 @@ import time
 from typing import Any
 
 from sandbox import Sandbox
-from sandbox.journal import Journal
+from sandbox.function_logs import Journal
 
 STACK = "one-log-group"
 AT_ONCE = 10_000
@@ -22,11 +22,11 @@ def test_entry_behind_ten_thousand_others_of_its_log_group_is_found(sandbox: San
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     now = int(time.time() * 1000)
     wanted = {"service": "check_key", "message": "key changed", "key": "arn:aws:kms:a:1:key/b-c"}
-    for entry, count in (({"service": "check_cluster"}, AT_ONCE), (wanted, 1)):
-        events: list[Any] = [{"timestamp": now, "message": json.dumps(entry)}] * count
+    for record, count in (({"service": "check_cluster"}, AT_ONCE), (wanted, 1)):
+        events: list[Any] = [{"timestamp": now, "message": json.dumps(record)}] * count
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
 
     journal = Journal(sandbox, STACK)
 
-    assert journal.entries("check_key", message="key changed", key=wanted["key"]) == [wanted]
-    assert journal.entries("check_key", message="key changed", key="another") == []
+    assert journal.records("check_key", message="key changed", key=wanted["key"]) == [wanted]
+    assert journal.records("check_key", message="key changed", key="another") == []

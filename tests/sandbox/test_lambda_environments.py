@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Lock
 from typing import Any
 
-from sandbox.corrections.lambda_environments import ENVIRONMENTS, in_turn
+from sandbox.emulator_patches.lambda_environments import ENVIRONMENTS, in_turn
 
 BURST = 4 * ENVIRONMENTS
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.estate import OTHER_ACCOUNT, Estate
+from sandbox.fixtures import OTHER_ACCOUNT, Fixtures
 from sandbox.running import root_user
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_caller_without_list_permission_gets_the_same_answer_as_for_another_owne
 def test_bucket_of_another_account_allows_what_its_owner_permits(
     sandbox: Sandbox, role: Callable[..., dict[str, str]]
 ) -> None:
-    Estate(sandbox).make_log_bucket("shared-logs", owner=STRANGER)
+    Fixtures(sandbox).make_log_bucket("shared-logs", owner=STRANGER)
     account = sandbox.client("sts").get_caller_identity()["Account"]
     listing = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
     s3 = sandbox.client("s3", **role(listing))

@@ -204,7 +204,7 @@ def test_creating_a_schedule_requires_permission_on_it_and_on_its_role(
         "Action": ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
         "Resource": f"{ARN}/{made.group}/*",
     }
-    hand_on: dict[str, object] = {
+    dispatch: dict[str, object] = {
         "Effect": "Allow",
         "Action": "iam:PassRole",
         "Resource": made.role,
@@ -218,13 +218,13 @@ def test_creating_a_schedule_requires_permission_on_it_and_on_its_role(
             scheduler.create_schedule(**schedule)
         return str(error.value)
 
-    assert "scheduler:CreateSchedule" in denied(hand_on)
+    assert "scheduler:CreateSchedule" in denied(dispatch)
     assert "iam:PassRole" in denied(create)
-    assert "iam:PassRole" in denied(create, hand_on | {"Resource": f"{made.role}-of-another"})
+    assert "iam:PassRole" in denied(create, dispatch | {"Resource": f"{made.role}-of-another"})
     assert "scheduler:CreateSchedule" in denied(
-        create, hand_on, schedule=wanted | {"GroupName": "default"}
+        create, dispatch, schedule=wanted | {"GroupName": "default"}
     )
-    allowed = sandbox.client("scheduler", **role(create, hand_on))
+    allowed = sandbox.client("scheduler", **role(create, dispatch))
     allowed.create_schedule(**wanted)
     allowed.update_schedule(**wanted)
     with pytest.raises(ClientError, match="scheduler:GetSchedule"):

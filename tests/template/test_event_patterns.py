@@ -6,7 +6,7 @@ import pytest
 from moto.events.models import EventPattern
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
+from emr_log_guard.adapters.events import EventBridgeRechecks
 from tests.template.stack import EVERYTHING, ROOT, Stack
 from tests.unit.environment import without_aws
 from tests.unit.stubbed_aws import StubbedAws
@@ -320,11 +320,11 @@ def test_recheck_request_matches_only_the_stack_that_it_names(
     clients.events.cache_clear()
     EventBridgeRechecks(aws.attach(clients.events()), asking).request(["j-2AXXXXXXGAPLF"])
     [(_, request)] = aws.calls
-    [entry] = request["Entries"]
+    [record] = request["Entries"]
     put = {
-        "source": entry["Source"],
-        "detail-type": entry["DetailType"],
-        "detail": json.loads(entry["Detail"]),
+        "source": record["Source"],
+        "detail-type": record["DetailType"],
+        "detail": json.loads(record["Detail"]),
     }
 
     assert matches("CheckClusterFunctionRecheckRequest", put, {}, listening) is (

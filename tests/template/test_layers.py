@@ -85,7 +85,7 @@ def test_report_renders_with_only_the_layers(artifacts: Path) -> None:
         "from datetime import UTC, datetime\n"
         "from emr_log_guard.domain.rescan import Rescan, RescanMemory\n"
         "from emr_log_guard.domain.rescan_report import Difference, RescanReport\n"
-        "from emr_log_guard.rendering.rescan_html import rescan_html\n"
+        "from emr_log_guard.rendering.reports.rescan import rescan_html\n"
         "now = datetime.now(UTC)\n"
         "rescan = Rescan(execution='arn:aws:states:eu-west-1:1:execution:r:1', started=now)\n"
         "difference = Difference.between(RescanMemory(), ())\n"

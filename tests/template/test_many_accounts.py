@@ -10,7 +10,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 from moto.events.models import EventPattern
 
-from emr_log_guard.rendering.bus_events import ENFORCEMENT_EVENTS, FINDING_EVENTS
+from emr_log_guard.rendering.alerts.events import ENFORCEMENT_EVENTS, FINDING_EVENTS
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
 HUB = ROOT / "tools" / "many_accounts" / "hub.yaml"

@@ -94,13 +94,13 @@ UNLIMITED = {"elasticmapreduce:ListClusters", "dynamodb:ListStreams"}
     ],
 )
 def test_stack_may_terminate_clusters_only_as_its_parameters_allow(
-    parameters: dict[str, str], lethal: set[str]
+    parameters: dict[str, str], enforceable: set[str]
 ) -> None:
     stack = Stack(parameters)
 
     assert {
         action for function in stack.functions for action in stack.actions(function) & LETHAL
-    } == lethal
+    } == enforceable
 
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - {"EnforceFunction"}))

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard.domain.ledger import CLAIM
+from emr_log_guard.domain.finding_record import LEASE
 from emr_log_guard.policy_document import WEBHOOK_SECRETS
-from emr_log_guard.rendering.bus_events import ENFORCEMENT_EVENTS, FINDING_EVENTS
-from emr_log_guard.usecases import replay
+from emr_log_guard.rendering.alerts.events import ENFORCEMENT_EVENTS, FINDING_EVENTS
+from emr_log_guard.usecases.replay import replay
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
 WHOLE = Stack(EVERYTHING)
@@ -261,7 +261,7 @@ def test_lease_on_an_alert_is_longer_than_the_function_timeout_and_shorter_than_
     last_retry = timedelta(minutes=3)
     function = template()["Globals"]["Function"] | WHOLE.functions[f"{name}Function"]
 
-    assert timedelta(seconds=function["Timeout"]) < CLAIM < last_retry
+    assert timedelta(seconds=function["Timeout"]) < LEASE < last_retry
 
 
 def test_security_hub_import_reads_findings_only_and_retries_for_six_hours() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from emr_log_guard.domain.clusters import Cluster
-from emr_log_guard.domain.decide import Action, Spare, Terminate, decide, decide_enforcement
+from emr_log_guard.domain.decide import Action, Skip, Terminate, decide, decide_enforcement
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.policy import Policy
@@ -22,7 +22,7 @@ def decide_now(
 
 def enforcement_now(
     findings: Sequence[Finding], cluster: Cluster, policy: Policy, now: datetime
-) -> Terminate | Spare:
+) -> Terminate | Skip:
     return decide_enforcement(
         findings, cluster, policy, now, _over(findings, now), [f.id for f in findings]
     )

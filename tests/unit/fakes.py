@@ -12,9 +12,9 @@ from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnfor
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-from emr_log_guard.domain.notice import Notice
 from emr_log_guard.domain.policy_problem import PolicyProblem
-from emr_log_guard.domain.rescan import Folder, RescanMemory, Shard, ShardDone, ShardFailed
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.domain.rescan import Folder, RescanCheckpoint, Shard, ShardDone, ShardFailed
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
@@ -23,7 +23,7 @@ from emr_log_guard.errors import (
     NotReadableError,
     ObjectNotFoundError,
 )
-from emr_log_guard.usecases.rescan_ports import ListedObject
+from emr_log_guard.usecases.rescan.ports import ListedObject
 from tests.unit.builders import (
     ACCOUNT,
     KEY,
@@ -182,7 +182,7 @@ class FakeListing:
 
     def __init__(self) -> None:
         self.active: list[str] = []
-        self.ended: list[str] = []
+        self.terminating: list[str] = []
         self.asked: list[tuple[tuple[str, ...], datetime | None]] = []
 
     def summaries(
@@ -190,7 +190,7 @@ class FakeListing:
     ) -> Iterator[ClusterSummary]:
         self.asked.append((tuple(states), created_after))
         names, state = (
-            (self.active, "RUNNING") if "RUNNING" in states else (self.ended, "TERMINATED")
+            (self.active, "RUNNING") if "RUNNING" in states else (self.terminating, "TERMINATED")
         )
         for name in names:
             yield ClusterSummary(name, name, f"arn:{name}", state)
@@ -242,13 +242,13 @@ class FakeRescanResults:
     def __init__(self) -> None:
         self.shards: tuple[Shard, ...] = ()
         self.parts: dict[str, bytes] = {}
-        self.told: dict[str, list[Any]] = {}
+        self.last_notified: dict[str, list[Any]] = {}
         self.failures: list[ShardFailed] = []
         self.reports: list[RescanReport] = []
-        self.memory = b"{}"
+        self.history = b"{}"
 
     def plan(self, run: str, shards: Iterable[Shard]) -> str:
-        self.parts, self.told, self.failures = {}, {}, []
+        self.parts, self.last_notified, self.failures = {}, {}, []
         self.shards = msgspec.json.decode(msgspec.json.encode([*shards]), type=tuple[Shard, ...])
         return f"{run}/shards"
 
@@ -259,7 +259,7 @@ class FakeRescanResults:
     @contextmanager
     def lines(self, run: str, part: str) -> Iterator[Callable[[object], None]]:
         assert run
-        yield self.told.setdefault(part, []).append
+        yield self.last_notified.setdefault(part, []).append
 
     def done(self, run: str, part: str, done: ShardDone) -> None:
         assert run
@@ -284,11 +284,11 @@ class FakeRescanResults:
     def report(self, report: RescanReport) -> None:
         self.reports.append(report)
 
-    def recall(self) -> RescanMemory:
-        return msgspec.json.decode(self.memory, type=RescanMemory)
+    def recall(self) -> RescanCheckpoint:
+        return msgspec.json.decode(self.history, type=RescanCheckpoint)
 
-    def remember(self, memory: RescanMemory) -> None:
-        self.memory = msgspec.json.encode(memory)
+    def remember(self, history: RescanCheckpoint) -> None:
+        self.history = msgspec.json.encode(history)
 
 
 class FakeExecutions:
@@ -375,9 +375,9 @@ class FakeChat:
 
     def __init__(self, errors: Mapping[str, GuardError] | None = None) -> None:
         self.errors = errors or {}
-        self.posts: list[tuple[str, Notice]] = []
+        self.posts: list[tuple[str, PublishedAlert]] = []
 
-    def post(self, secret_arn: str, notice: Notice) -> None:
+    def post(self, secret_arn: str, notice: PublishedAlert) -> None:
         if secret_arn in self.errors:
             raise self.errors[secret_arn]
         self.posts.append((secret_arn, notice))

@@ -14,16 +14,16 @@ from typing import Any
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.notice import Notice, RescanCounts, RescanDone
 from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.published_alert import PublishedAlert, RescanCounts, RescanDone
 from emr_log_guard.events.sns import parse_alerts
-from emr_log_guard.rendering.alert_json import alert_messages
-from emr_log_guard.rendering.amazon_q import amazon_q_message
-from emr_log_guard.rendering.policy_alert import policy_messages
-from emr_log_guard.rendering.rescan_alert import rescan_messages
-from emr_log_guard.rendering.slack_message import slack_message
+from emr_log_guard.rendering.alerts.alert_json import alert_messages
+from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message
+from emr_log_guard.rendering.alerts.policy import policy_messages
+from emr_log_guard.rendering.alerts.rescan import rescan_messages
+from emr_log_guard.rendering.alerts.slack import slack_message
 from tests.unit.builders import ACCOUNT, NOW, REGION, a_cluster, a_finding, an_exemption
-from tests.unit.rendering.test_rescan import REPORT
+from tests.unit.rendering.reports.test_rescan import REPORT
 
 GOLDEN = Path(__file__).parent / "rendering" / "golden"
 HOSTILE = "<!channel> *x* `y` ```z``` <https://evil.example|here> &amp; @here\n\u202e# a"
@@ -37,7 +37,7 @@ class Published:
     message: str
 
     @property
-    def notice(self) -> Notice:
+    def notice(self) -> PublishedAlert:
         """Read it as a chat's function does."""
         (notice,) = parse_alerts(delivery(self.message))
         return notice
@@ -94,16 +94,16 @@ ALERTS: Mapping[str, Alert] = {
     ),
     "ended": an_alert(
         AlertKind.FINDING_RESOLVED,
-        NextStep.CLUSTER_ENDED,
+        NextStep.CLUSTER_TERMINATED,
         replace(OLD, status=Status.RESOLVED),
         detail="The cluster is TERMINATED.",
     ),
     "scheduled": an_alert(AlertKind.ENFORCEMENT_SCHEDULED, NextStep.TERMINATION_SCHEDULED, DUE),
     "requested": an_alert(AlertKind.FINDING_OPENED, NextStep.TERMINATION_REQUESTED, KEYLESS),
-    "called-off": an_alert(
-        AlertKind.ENFORCEMENT_SKIPPED, NextStep.TERMINATION_CALLED_OFF, replace(OLD, deadline=None)
+    "cancelled": an_alert(
+        AlertKind.ENFORCEMENT_SKIPPED, NextStep.TERMINATION_CANCELLED, replace(OLD, deadline=None)
     ),
-    "spared": an_alert(AlertKind.ENFORCEMENT_SKIPPED, NextStep.SPARED_PROTECTED, OLD),
+    "skipped": an_alert(AlertKind.ENFORCEMENT_SKIPPED, NextStep.SKIPPED_PROTECTED, OLD),
     "done": an_alert(AlertKind.ENFORCEMENT_DONE, NextStep.TERMINATED, OLD),
     "failed": an_alert(
         AlertKind.ENFORCEMENT_FAILED,
@@ -181,15 +181,15 @@ PUBLISHED: Mapping[str, Published] = {
     "policy-missing-key": Published(MISSING_KEY, policy_messages(MISSING_KEY, PLACE)),
     "rescan": Published(RESCAN, rescan_messages(REPORT)),
 }
-PLAIN = Notice(subject="[HIGH] something new", text="[HIGH] something new\n\nmore of it\n")
+PLAIN = PublishedAlert(subject="[HIGH] something new", text="[HIGH] something new\n\nmore of it\n")
 """An alert of a kind that this version does not know."""
-NOTICES: Mapping[str, Notice] = {
+NOTICES: Mapping[str, PublishedAlert] = {
     **{name: published.notice for name, published in PUBLISHED.items()},
     "unknown": PLAIN,
 }
 
 
-def shown(notice: Notice) -> dict[str, Any]:
+def shown(notice: PublishedAlert) -> dict[str, Any]:
     """Render a notice for each chat."""
     return {"slack": slack_message(notice), "amazon_q": json.loads(amazon_q_message(notice))}
 

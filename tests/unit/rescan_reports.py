@@ -9,7 +9,7 @@ from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Exemption
-from emr_log_guard.domain.rescan import PastRun, Rescan, RescanMemory, Scope, ShardFailed
+from emr_log_guard.domain.rescan import PastRun, Rescan, RescanCheckpoint, Scope, ShardFailed
 from emr_log_guard.domain.rescan_report import BucketCoverage, Difference, RescanReport
 from tests.unit.builders import ACCOUNT, NOW, REGION
 
@@ -41,7 +41,7 @@ def a_rescan_report(
         failed=(),
         clusters={"COMPLIANT": 12},
         difference=Difference.between(
-            RescanMemory(execution=f"{EXECUTION}:run-8", open=tuple(known)), findings
+            RescanCheckpoint(execution=f"{EXECUTION}:run-8", open=tuple(known)), findings
         ),
     )
     return replace(report, **changes)

@@ -189,7 +189,7 @@ def test_the_page_about_alerts_has_every_kind_every_step_and_every_field() -> No
     steps = {cells[0] for cells in table("alerts.md", "next step | what happens to the cluster")}
     named = {name for cells in table("alerts.md", "field | value") for name in cells[0].split(", ")}
     # What `enforce` decides without telling anybody.
-    silent = {NextStep.TERMINATION_STARTED, NextStep.SPARED_IN_GRACE}
+    silent = {NextStep.TERMINATION_STARTED, NextStep.SKIPPED_IN_GRACE}
 
     assert kinds == {f"`{kind}`" for kind in AlertKind}
     assert steps == {f"`{step}`" for step in set(NextStep) - silent}

@@ -12,7 +12,7 @@ from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.evaluation import enabled_rules
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from tests.unit.builders import CLUSTER_ID, a_cluster, a_key
 from tests.unit.fakes import FakeKeys
 

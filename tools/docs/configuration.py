@@ -151,8 +151,8 @@ def _default(field: Field, kind: Type) -> str:
 def _functions(template: Template) -> Iterator[tuple[str, str, str, str]]:
     for name, own in sorted(template.functions.items()):
         properties = {**template.function_defaults, **own}
-        memory, seconds = properties["MemorySize"], properties["Timeout"]
-        yield code(name), sentence(own["Description"]), f"{memory} MB", f"{seconds} s"
+        history, seconds = properties["MemorySize"], properties["Timeout"]
+        yield code(name), sentence(own["Description"]), f"{history} MB", f"{seconds} s"
 
 
 def _variables(template: Template) -> Iterator[tuple[str, str, str]]:

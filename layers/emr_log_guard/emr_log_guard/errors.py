@@ -10,19 +10,19 @@ GuardError
 ├── AuditStoppedError            the audit was interrupted: what waits to call AWS gives up
 ├── TerminationNotAcceptedError  EMR answered with an error that a retry may cure
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
-├── LedgerConflictError          somebody else wrote the ledger first: read it again
+├── WriteConflictError          somebody else wrote the ledger first: read it again
 ├── StalePolicyError             a newer policy has decided already: evaluate again under it
 ├── PolicyUnavailableError       no termination without a valid policy: tried again
 ├── TerminationInProgressError   another invocation is calling EMR: tried again, lest it died
-├── AlertUnderWayError           another invocation is about to tell: tried again, lest it died
+├── AlertInProgressError           another invocation is about to tell: tried again, lest it died
 ├── KeyUnreadableError           KMS did not say which key is meant: tried again
 ├── RecheckNotRequestedError     a request for a check was not taken: tried again
 ├── AlertNotAcceptedError        SNS refused an alert, or was never reached: tried again at once
 ├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
-├── WebhookUnusableError         a webhook's secret or the webhook itself has to be mended
-├── EventNotTakenError           an event bus did not take an event: its delivery is retried
+├── InvalidWebhookError         a webhook's secret or the webhook itself has to be mended
+├── PutEventsFailedError           an event bus did not take an event: its delivery is retried
 ├── NotDeployedError             there is no such stack, or nothing of that name in it
-├── NotHandedOverError           AWS did not take what was to be replayed
+├── HandoffFailedError           AWS did not take what was to be replayed
 └── FunctionFailedError          a function was invoked and failed
 """
 
@@ -72,11 +72,11 @@ class TerminationNotAcceptedError(GuardError):
     """EMR answered with an error, and a retry may help. The message says which call said what."""
 
 
-class LedgerConflictError(GuardError):
+class WriteConflictError(GuardError):
     """Somebody else wrote to the ledger since it was read."""
 
 
-class AlertUnderWayError(GuardError):
+class AlertInProgressError(GuardError):
     """Another invocation took an alert upon itself; whether it dies is only known later."""
 
 
@@ -108,11 +108,11 @@ class AlertNotDeliveredError(GuardError):
     """An alert could not be handed on."""
 
 
-class WebhookUnusableError(GuardError):
+class InvalidWebhookError(GuardError):
     """A webhook cannot be used as it is. The message names its secret, never its URL."""
 
 
-class EventNotTakenError(GuardError):
+class PutEventsFailedError(GuardError):
     """An event bus did not take an event."""
 
 
@@ -120,7 +120,7 @@ class NotDeployedError(GuardError):
     """There is no such stack here, or it has no such function or queue. The message says which."""
 
 
-class NotHandedOverError(GuardError):
+class HandoffFailedError(GuardError):
     """AWS did not take what was to be replayed. The message says which call said what."""
 
 

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from emr_log_guard.domain.compliance import Compliance, Severity
-from emr_log_guard.domain.decide import Action, Alert, AlertKind, CallOffEnforcement, NextStep
+from emr_log_guard.domain.decide import Action, Alert, AlertKind, CancelEnforcement, NextStep
 from emr_log_guard.domain.findings import Finding, Status, overall_of
 from emr_log_guard.domain.rescan_report import RescanReport
 
@@ -62,7 +62,7 @@ class Metric(StrEnum):
     """Seconds that a re-scan of clusters and log objects took."""
     RESCAN_COVERAGE = "RescanCoverage"
     """Percentage of its planned work that a re-scan could scan."""
-    CLUSTERS_UNHEARD_OF = "ClustersUnheardOf"
+    CLUSTERS_MISSED_BY_EVENTS = "ClustersMissedByEvents"
     """Clusters launched since the last re-scan that no event had announced."""
     NOTIFICATIONS_PENDING = "NotificationsPending"
     """Findings whose notification has been pending for more than five minutes, counted every
@@ -138,7 +138,7 @@ def record_actions(actions: Iterable[Action], latency: timedelta | None) -> None
     for action in actions:
         if isinstance(action, Alert):
             record_alert(action.kind, latency)
-        elif not isinstance(action, CallOffEnforcement):  # people are told, and that is counted
+        elif not isinstance(action, CancelEnforcement):  # people are told, and that is counted
             _count(Metric.ENFORCEMENT_SCHEDULED)
 
 
@@ -177,9 +177,9 @@ def record_rescan(report: RescanReport) -> None:
     metrics.add_metric(Metric.RESCAN_COVERAGE, MetricUnit.Percent, report.coverage)
 
 
-def record_unheard_of(clusters: int) -> None:
+def record_missed_by_events(clusters: int) -> None:
     """Measure how many clusters a re-scan found that no event had told of."""
-    _count(Metric.CLUSTERS_UNHEARD_OF, clusters)
+    _count(Metric.CLUSTERS_MISSED_BY_EVENTS, clusters)
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:

@@ -382,11 +382,11 @@ def _path(path: str, plain: object) -> str:
     head, unnamed, tail = path.removeprefix(".").partition("[...]")
     if not unnamed:
         return head
-    entries = _at(plain, head)
+    records = _at(plain, head)
     shape = RuleDocument if head == "rules" else str
-    for name, entry in entries.items() if isinstance(entries, dict) else ():
+    for name, record in records.items() if isinstance(records, dict) else ():
         try:
-            msgspec.convert(entry, shape, strict=True)
+            msgspec.convert(record, shape, strict=True)
         except msgspec.ValidationError:
             return f"{head}.{name}{tail}"
     return f"{head}{tail}"

@@ -2,7 +2,7 @@ import pytest
 
 from emr_log_guard.adapters.audit_permissions import permissions, policy_document
 from emr_log_guard.domain.policy import Policy, RuleSettings
-from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.audit.scope import AuditScope
 from tests.unit.builders import OTHER_ACCOUNT, REGION
 
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/Audit"

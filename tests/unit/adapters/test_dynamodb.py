@@ -11,16 +11,22 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from emr_log_guard.adapters.dynamodb import (
-    DynamoLedger,
+    DynamoFindingRepository,
     DynamoPolicyHistory,
     DynamoRescanClaim,
     LedgeredClusters,
 )
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.finding_record import (
+    ClusterSnapshot,
+    FindingRecord,
+    Kind,
+    LastNotified,
+    Lease,
+)
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.ledger import Claim, Entry, Kind, Known, Told
-from emr_log_guard.errors import ClusterNotFoundError, LedgerConflictError
+from emr_log_guard.errors import ClusterNotFoundError, WriteConflictError
 from emr_log_guard.usecases.ports import StoredPolicy
 from tests.template.stack import Stack
 from tests.unit.builders import ANOTHER_KEY, CLUSTER_ID, KEY, NOW, a_cluster, a_finding
@@ -28,13 +34,13 @@ from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import FakeClusters
 
 FINDING = a_finding(evidence={"samples": ("a", "b"), "count": 2, "sure": True, "key": None})
-ENTRY = Entry(
+ENTRY = FindingRecord(
     finding=FINDING,
     kind=Kind.CLUSTER,
     opened_at=NOW,
-    judged_at=NOW,
-    told=Told(NOW, FINDING.compliance),
-    claim=Claim("me", NOW),
+    evaluated_at=NOW,
+    last_notified=LastNotified(NOW, FINDING.compliance),
+    lease=Lease("me", NOW),
     pending_since=NOW,
     expires=NOW + timedelta(days=1),
 )
@@ -54,132 +60,140 @@ def client(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def ledger(client: Any) -> DynamoLedger:  # noqa: ANN401
-    return DynamoLedger(client, "findings")
+def repository(client: Any) -> DynamoFindingRepository:  # noqa: ANN401
+    return DynamoFindingRepository(client, "findings")
 
 
-def test_what_was_never_written_is_not_known(ledger: DynamoLedger) -> None:
-    assert ledger.read(CLUSTER_ID).entries == {}
-    assert ledger.read(CLUSTER_ID).known is ledger.recall(CLUSTER_ID) is None
+def test_what_was_never_written_is_not_known(repository: DynamoFindingRepository) -> None:
+    assert repository.read(CLUSTER_ID).records == {}
+    assert repository.read(CLUSTER_ID).known is repository.recall(CLUSTER_ID) is None
 
 
-def test_what_is_written_is_read_as_it_was(ledger: DynamoLedger) -> None:
-    written = ledger.write(ENTRY)
-    other = ledger.write(replace(ENTRY, finding=a_finding("EMRLOG-001")))
-    ledger.remember(Known(a_cluster(tags={"team": "a"})), None)
+def test_what_is_written_is_read_as_it_was(repository: DynamoFindingRepository) -> None:
+    written = repository.write(ENTRY)
+    other = repository.write(replace(ENTRY, finding=a_finding("EMRLOG-001")))
+    repository.remember(ClusterSnapshot(a_cluster(tags={"team": "a"})), None)
 
-    memory = ledger.read(CLUSTER_ID)
-    assert memory.entries == {"EMRLOG-001": other, "EMRLOG-002": written}
-    known = Known(a_cluster(tags={"team": "a"}), version=1)
-    assert memory.known == ledger.recall(CLUSTER_ID) == known
+    history = repository.read(CLUSTER_ID)
+    assert history.records == {"EMRLOG-001": other, "EMRLOG-002": written}
+    known = ClusterSnapshot(a_cluster(tags={"team": "a"}), version=1)
+    assert history.known == repository.recall(CLUSTER_ID) == known
     assert written == replace(ENTRY, version=1)
 
 
 @pytest.mark.parametrize("version", [0, 1])
 def test_of_two_writes_from_one_version_the_first_is_taken(
-    ledger: DynamoLedger, version: int
+    repository: DynamoFindingRepository, version: int
 ) -> None:
-    read = ledger.write(ENTRY) if version else ENTRY
-    first = ledger.write(read)
+    read = repository.write(ENTRY) if version else ENTRY
+    first = repository.write(read)
 
-    with pytest.raises(LedgerConflictError):
-        ledger.write(replace(read, pending_since=None))
+    with pytest.raises(WriteConflictError):
+        repository.write(replace(read, pending_since=None))
 
-    assert ledger.read(CLUSTER_ID).entries == {"EMRLOG-002": first}
+    assert repository.read(CLUSTER_ID).records == {"EMRLOG-002": first}
 
 
-def test_what_was_forgotten_since_is_a_conflict(ledger: DynamoLedger) -> None:
-    with pytest.raises(LedgerConflictError):
-        ledger.write(replace(ENTRY, version=3))
+def test_what_was_forgotten_since_is_a_conflict(repository: DynamoFindingRepository) -> None:
+    with pytest.raises(WriteConflictError):
+        repository.write(replace(ENTRY, version=3))
 
 
 def test_an_item_tells_when_it_may_be_forgotten() -> None:
     table = FakeTable()
-    DynamoLedger(table, "findings").write(ENTRY)
+    DynamoFindingRepository(table, "findings").write(ENTRY)
 
     (item,) = table.items.values()
     assert item["expires"] == {"N": str(int((NOW + timedelta(days=1)).timestamp()))}
     assert (item["status"], item["id"]) == ({"S": "OPEN"}, {"S": FINDING.id})
 
 
-def test_any_other_refusal_flies(ledger: DynamoLedger) -> None:
+def test_any_other_refusal_flies(repository: DynamoFindingRepository) -> None:
     table = FakeTable()
     code = "ProvisionedThroughputExceededException"
     table.failure = ClientError({"Error": {"Code": code, "Message": "slow down"}}, "PutItem")
 
     with pytest.raises(ClientError, match=code):
-        DynamoLedger(table, "findings").write(ENTRY)
-    assert ledger.read(CLUSTER_ID).entries == {}
+        DynamoFindingRepository(table, "findings").write(ENTRY)
+    assert repository.read(CLUSTER_ID).records == {}
 
 
-def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(ledger: DynamoLedger) -> None:
+def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(
+    repository: DynamoFindingRepository,
+) -> None:
     clusters = FakeClusters(a_cluster())
 
     for _ in range(2):
-        assert LedgeredClusters(clusters, ledger).describe(CLUSTER_ID) == a_cluster()
+        assert LedgeredClusters(clusters, repository).describe(CLUSTER_ID) == a_cluster()
 
     assert clusters.asked == [CLUSTER_ID]
     with pytest.raises(ClusterNotFoundError):
-        LedgeredClusters(clusters, ledger).describe("j-GONE")
+        LedgeredClusters(clusters, repository).describe("j-GONE")
 
 
-def test_a_cluster_is_found_by_its_keys_until_it_is_gone(ledger: DynamoLedger) -> None:
-    known = Known(a_cluster(), keys=(KEY.arn,))
-    ledger.remember(known, None)
-    first = ledger.recall(CLUSTER_ID)
+def test_a_cluster_is_found_by_its_keys_until_it_is_gone(
+    repository: DynamoFindingRepository,
+) -> None:
+    known = ClusterSnapshot(a_cluster(), keys=(KEY.arn,))
+    repository.remember(known, None)
+    first = repository.recall(CLUSTER_ID)
     assert first is not None
-    ledger.remember(replace(first, keys=(KEY.arn, ANOTHER_KEY.arn)), first)
+    repository.remember(replace(first, keys=(KEY.arn, ANOTHER_KEY.arn)), first)
 
-    assert ledger.using_key(KEY.arn) == ledger.using_key(ANOTHER_KEY.arn) == (CLUSTER_ID,)
-    assert ledger.using_key("arn:other") == ledger.using_key(KEY.arn[:-1]) == ()
-    assert ledger.keys_in_use() == {KEY.arn: (CLUSTER_ID,), ANOTHER_KEY.arn: (CLUSTER_ID,)}
+    assert repository.using_key(KEY.arn) == repository.using_key(ANOTHER_KEY.arn) == (CLUSTER_ID,)
+    assert repository.using_key("arn:other") == repository.using_key(KEY.arn[:-1]) == ()
+    assert repository.keys_in_use() == {KEY.arn: (CLUSTER_ID,), ANOTHER_KEY.arn: (CLUSTER_ID,)}
 
-    second = ledger.recall(CLUSTER_ID)
+    second = repository.recall(CLUSTER_ID)
     assert second is not None
-    ledger.remember(replace(second, expires=NOW), second)
-    assert ledger.using_key(KEY.arn) == ledger.using_key(ANOTHER_KEY.arn) == ()
-    assert ledger.keys_in_use() == {}
+    repository.remember(replace(second, expires=NOW), second)
+    assert repository.using_key(KEY.arn) == repository.using_key(ANOTHER_KEY.arn) == ()
+    assert repository.keys_in_use() == {}
 
 
 def test_a_cluster_is_found_by_the_alias_it_was_launched_with_until_it_is_gone(
-    ledger: DynamoLedger,
+    repository: DynamoFindingRepository,
 ) -> None:
     alias = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
-    known = Known(a_cluster(log_key_identifier="alias/emr-logs"), keys=(KEY.arn,))
-    ledger.remember(known, None)
+    known = ClusterSnapshot(a_cluster(log_key_identifier="alias/emr-logs"), keys=(KEY.arn,))
+    repository.remember(known, None)
 
-    assert ledger.keys_in_use() == {alias: (CLUSTER_ID,), KEY.arn: (CLUSTER_ID,)}
-    assert ledger.using_key(alias) == (CLUSTER_ID,)
+    assert repository.keys_in_use() == {alias: (CLUSTER_ID,), KEY.arn: (CLUSTER_ID,)}
+    assert repository.using_key(alias) == (CLUSTER_ID,)
 
-    first = ledger.recall(CLUSTER_ID)
+    first = repository.recall(CLUSTER_ID)
     assert first is not None
-    ledger.remember(replace(first, expires=NOW), first)
-    assert ledger.keys_in_use() == {}
+    repository.remember(replace(first, expires=NOW), first)
+    assert repository.keys_in_use() == {}
 
 
-def test_of_two_who_learn_of_a_cluster_at_once_the_first_is_taken(ledger: DynamoLedger) -> None:
-    ledger.remember(Known(a_cluster(), "ada"), None)
+def test_of_two_who_learn_of_a_cluster_at_once_the_first_is_taken(
+    repository: DynamoFindingRepository,
+) -> None:
+    repository.remember(ClusterSnapshot(a_cluster(), "ada"), None)
 
-    with pytest.raises(LedgerConflictError):
-        ledger.remember(Known(a_cluster()), None)
+    with pytest.raises(WriteConflictError):
+        repository.remember(ClusterSnapshot(a_cluster()), None)
 
-    known = ledger.recall(CLUSTER_ID)
+    known = repository.recall(CLUSTER_ID)
     assert known is not None
     assert known.launched_by == "ada"
 
 
-def test_only_what_is_open_is_in_the_index(ledger: DynamoLedger) -> None:
-    opened = ledger.write(ENTRY)
+def test_only_what_is_open_is_in_the_index(repository: DynamoFindingRepository) -> None:
+    opened = repository.write(ENTRY)
     closed = replace(a_finding("EMRLOG-001"), status=Status.RESOLVED)
-    ledger.write(replace(ENTRY, finding=closed))
+    repository.write(replace(ENTRY, finding=closed))
 
-    assert list(ledger.open_entries()) == [opened]
+    assert list(repository.open_records()) == [opened]
 
-    ledger.write(replace(opened, finding=replace(FINDING, status=Status.RESOLVED)))
-    assert list(ledger.open_entries()) == []
+    repository.write(replace(opened, finding=replace(FINDING, status=Status.RESOLVED)))
+    assert list(repository.open_records()) == []
 
 
-def test_decisions_are_kept_apart_from_what_stands_for_a_year(ledger: DynamoLedger) -> None:
+def test_decisions_are_kept_apart_from_what_stands_for_a_year(
+    repository: DynamoFindingRepository,
+) -> None:
     first, second = (
         Decision(
             cluster_id=CLUSTER_ID,
@@ -195,16 +209,16 @@ def test_decisions_are_kept_apart_from_what_stands_for_a_year(ledger: DynamoLedg
         for minutes in (0, 1)
     )
     for decision in (second, first):
-        ledger.record(decision)
+        repository.record(decision)
 
-    assert list(ledger.history(CLUSTER_ID)) == [first, second]
-    assert ledger.read(CLUSTER_ID).entries == {}
+    assert list(repository.decisions(CLUSTER_ID)) == [first, second]
+    assert repository.read(CLUSTER_ID).records == {}
     assert first.expires >= NOW + timedelta(days=365)
 
 
 def test_every_page_is_read() -> None:
     table = FakeTable()
-    DynamoLedger(table, "findings").write(ENTRY)
+    DynamoFindingRepository(table, "findings").write(ENTRY)
     answers = iter([{"Items": [], "LastEvaluatedKey": {"pk": {"S": "x"}}}])
     whole = table.query
 
@@ -215,19 +229,22 @@ def test_every_page_is_read() -> None:
 
     table.query = paged  # type: ignore[method-assign]
 
-    assert "EMRLOG-002" in DynamoLedger(table, "findings").read(CLUSTER_ID).entries
+    assert "EMRLOG-002" in DynamoFindingRepository(table, "findings").read(CLUSTER_ID).records
 
 
-def test_clusters_are_recalled_by_the_hundred(client: Any, ledger: DynamoLedger) -> None:  # noqa: ANN401
+def test_clusters_are_recalled_by_the_hundred(
+    client: Any,  # noqa: ANN401 - boto3's
+    repository: DynamoFindingRepository,
+) -> None:
     names = [f"j-{number}" for number in range(250)]
     for name in names[:-1]:
-        ledger.remember(Known(a_cluster(id=name)), None)
+        repository.remember(ClusterSnapshot(a_cluster(id=name)), None)
 
-    found = ledger.recall_all([*names, *names])
+    found = repository.recall_all([*names, *names])
 
     assert set(found) == set(names[:-1])
     assert all(known.cluster.id == name for name, known in found.items())
-    assert ledger.recall_all([]) == {}
+    assert repository.recall_all([]) == {}
     if isinstance(client, FakeTable):
         assert client.counts["BatchGetItem"] >= 3
 
@@ -235,14 +252,14 @@ def test_clusters_are_recalled_by_the_hundred(client: Any, ledger: DynamoLedger)
 def test_a_claim_is_its_first_takers_until_somebody_takes_it_instead(
     client: Any,  # noqa: ANN401
 ) -> None:
-    claim = DynamoRescanClaim(client, "findings")
+    lease = DynamoRescanClaim(client, "findings")
 
-    assert claim.take("a") is None
-    assert claim.take("a") is None
-    assert claim.take("b") == "a"
-    assert claim.take("b", instead_of="c") == "a"
-    assert claim.take("b", instead_of="a") is None
-    assert claim.take("c", instead_of="a") == "b"
+    assert lease.take("a") is None
+    assert lease.take("a") is None
+    assert lease.take("b") == "a"
+    assert lease.take("b", instead_of="c") == "a"
+    assert lease.take("b", instead_of="a") is None
+    assert lease.take("c", instead_of="a") == "b"
 
 
 def test_a_claim_that_cannot_be_written_flies() -> None:

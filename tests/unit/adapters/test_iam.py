@@ -72,7 +72,7 @@ def test_an_instance_profile_is_asked_by_name_for_its_role(
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "notified"),
     [
         (iam_profile(), "instance profile p holds no role"),
         (AwsError("NoSuchEntity"), "iam:GetInstanceProfile on p answered NoSuchEntity"),
@@ -80,11 +80,11 @@ def test_an_instance_profile_is_asked_by_name_for_its_role(
     ],
 )
 def test_an_instance_profile_without_a_readable_role_is_doubt(
-    aws: StubbedAws, roles: IamRoles, answer: Answer, told: str
+    aws: StubbedAws, roles: IamRoles, answer: Answer, notified: str
 ) -> None:
     aws.answer("GetInstanceProfile", answer)
 
-    assert reason_of(roles.instance_profile_role_arn("p")) == (told)
+    assert reason_of(roles.instance_profile_role_arn("p")) == (notified)
 
 
 def simulated(decision: str, **more: object) -> dict[str, Any]:
@@ -120,8 +120,8 @@ KNOWN = {
 def given(call: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """What a simulation was told of the request: value and type by condition key."""
     return {
-        entry["ContextKeyName"]: (*entry["ContextKeyValues"], entry["ContextKeyType"])
-        for entry in call["ContextEntries"]
+        record["ContextKeyName"]: (*record["ContextKeyValues"], record["ContextKeyType"])
+        for record in call["ContextEntries"]
     }
 
 

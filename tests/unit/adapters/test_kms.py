@@ -131,7 +131,7 @@ def test_a_failure_that_aws_documents_as_temporary_is_transient(
 
 
 @pytest.mark.parametrize(
-    ("metadata", "told"),
+    ("metadata", "notified"),
     [
         (KEY_METADATA | {"KeyState": "Teleporting"}, "'Teleporting' is not a valid KeyState"),
         (KEY_METADATA | {"KeyManager": "NOBODY"}, "'NOBODY' is not a valid KeyManager"),
@@ -142,7 +142,7 @@ def test_a_failure_that_aws_documents_as_temporary_is_transient(
     ],
 )
 def test_a_description_that_is_not_understood_is_doubt(
-    aws: StubbedAws, keys: KmsKeys, metadata: dict[str, object], told: str
+    aws: StubbedAws, keys: KmsKeys, metadata: dict[str, object], notified: str
 ) -> None:
     aws.answer("DescribeKey", {"KeyMetadata": metadata})
 
@@ -150,7 +150,7 @@ def test_a_description_that_is_not_understood_is_doubt(
 
     assert isinstance(fact, Unresolved)
     assert fact.reason.startswith("kms:DescribeKey on alias/x cannot be understood: ")
-    assert told in fact.reason
+    assert notified in fact.reason
 
 
 @pytest.mark.parametrize("region", ["attacker.example/", "eu west", "a" * 70, "-"])
@@ -172,7 +172,7 @@ def test_a_key_policy_is_read_in_the_keys_region(aws: StubbedAws, keys: KmsKeys)
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "notified"),
     [
         (AwsError("AccessDeniedException"), f"{KEY.arn} answered AccessDeniedException"),
         (ReadTimeoutError(**NEVER_ANSWERED), f"{KEY.arn} answered ReadTimeoutError"),
@@ -181,14 +181,14 @@ def test_a_key_policy_is_read_in_the_keys_region(aws: StubbedAws, keys: KmsKeys)
     ],
 )
 def test_a_key_policy_that_cannot_be_read_is_doubt(
-    aws: StubbedAws, keys: KmsKeys, answer: Answer, told: str
+    aws: StubbedAws, keys: KmsKeys, answer: Answer, notified: str
 ) -> None:
     aws.answer("GetKeyPolicy", answer)
 
     policy = keys.policy(KEY)
 
     assert isinstance(policy, Unresolved)
-    assert told in policy.reason
+    assert notified in policy.reason
 
 
 @pytest.mark.parametrize("rotated", [True, False])

@@ -12,9 +12,9 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.rescan import (
     BadObjects,
     Folder,
-    Followed,
+    FolderCheckpoint,
     Rescan,
-    RescanMemory,
+    RescanCheckpoint,
     Shard,
     ShardDone,
     ShardFailed,
@@ -130,17 +130,17 @@ def test_failures_are_read_as_they_were_written(results: S3RescanResults) -> Non
 
 
 def test_what_one_run_leaves_the_next_one_reads(results: S3RescanResults) -> None:
-    assert results.recall() == RescanMemory()
-    memory = RescanMemory(
+    assert results.recall() == RescanCheckpoint()
+    history = RescanCheckpoint(
         execution="arn",
         started=NOW,
         open=("a#1",),
-        folders={CLUSTER_ID: Followed("logs", "emr/", NOW, NOW)},
+        folders={CLUSTER_ID: FolderCheckpoint("logs", "emr/", NOW, NOW)},
     )
 
-    results.remember(memory)
+    results.remember(history)
 
-    assert results.recall() == memory
+    assert results.recall() == history
 
 
 def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
@@ -152,7 +152,7 @@ def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -
         place=results.place("run"),
         shards=0,
         failed=(),
-        difference=Difference.between(RescanMemory(), [a_finding(cluster_name="ö")]),
+        difference=Difference.between(RescanCheckpoint(), [a_finding(cluster_name="ö")]),
     )
 
     results.report(report)

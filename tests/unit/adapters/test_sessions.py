@@ -3,7 +3,7 @@ from typing import Any
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.sessions import AuditSession, Watch
-from emr_log_guard.usecases.audit_scope import OBJECT_THREADS, THREADS
+from emr_log_guard.usecases.audit.scope import OBJECT_THREADS, THREADS
 from tests.unit.builders import REGION
 
 

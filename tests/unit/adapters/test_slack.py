@@ -9,8 +9,8 @@ from urllib3 import PoolManager
 
 from emr_log_guard.adapters import slack
 from emr_log_guard.adapters.slack import PATIENCE, SlackWebhooks
-from emr_log_guard.errors import AlertNotDeliveredError, WebhookUnusableError
-from emr_log_guard.rendering.slack_message import slack_message, slack_text
+from emr_log_guard.errors import AlertNotDeliveredError, InvalidWebhookError
+from emr_log_guard.rendering.alerts.slack import slack_message, slack_text
 from tests.slack import OK, Answer, Slack, slack_webhook
 from tests.unit.notices import NOTICES
 
@@ -39,19 +39,19 @@ def keep(monkeypatch: pytest.MonkeyPatch) -> Keep:
     """Have a secret hold these values, one after the other; note which were asked for afresh."""
 
     def kept(*values: str | bytes | GetParameterError) -> list[bool]:
-        afresh: list[bool] = []
+        force_refresh: list[bool] = []
         left = list(values)
 
         def get_secret(name: str, *, max_age: int, force_fetch: bool) -> str | bytes:
             assert (name, max_age) == (SECRET, 300)
-            afresh.append(force_fetch)
+            force_refresh.append(force_fetch)
             value = left.pop(0) if len(left) > 1 else left[0]
             if isinstance(value, GetParameterError):
                 raise value
             return value
 
         monkeypatch.setattr(slack, "get_secret", get_secret)
-        return afresh
+        return force_refresh
 
     return kept
 
@@ -177,22 +177,22 @@ def test_an_answer_in_no_known_encoding_is_read(keep: Keep, server: Slack) -> No
 def test_what_slack_refuses_is_not_tried_again(
     keep: Keep, server: Slack, slept: list[float], status: int, body: bytes
 ) -> None:
-    afresh = keep(server.url)
+    force_refresh = keep(server.url)
     server.answers = [(status, body, {})]
 
-    with pytest.raises(WebhookUnusableError) as raised:
+    with pytest.raises(InvalidWebhookError) as raised:
         post()
 
-    told = f"Slack refuses what is posted with {SECRET}: {status}: {body.decode()}"
-    assert str(raised.value) == told
-    assert (len(server.posts), slept, afresh) == (1, [], [False, True])
+    notified = f"Slack refuses what is posted with {SECRET}: {status}: {body.decode()}"
+    assert str(raised.value) == notified
+    assert (len(server.posts), slept, force_refresh) == (1, [], [False, True])
 
 
 def test_what_is_refused_as_text_too_is_refused(keep: Keep, server: Slack) -> None:
     keep(server.url)
     server.answers = [(400, b"user_not_found", {})]
 
-    with pytest.raises(WebhookUnusableError, match=r"400: user_not_found$"):
+    with pytest.raises(InvalidWebhookError, match=r"400: user_not_found$"):
         post()
 
     assert len(server.posts) == 2
@@ -210,7 +210,7 @@ def test_a_replacement_that_is_refused_too_is_told(keep: Keep, server: Slack) ->
     keep(server.url_of("OLD"), server.url_of("NEW"))
     server.answers = [(404, b"no_service", {}), (410, b"channel_is_archived", {})]
 
-    with pytest.raises(WebhookUnusableError, match=r"410: channel_is_archived$"):
+    with pytest.raises(InvalidWebhookError, match=r"410: channel_is_archived$"):
         post()
 
 
@@ -266,7 +266,7 @@ def test_the_url_is_never_logged_whatever_the_level(
 def test_a_secret_that_is_no_url_is_of_no_use(keep: Keep, secret: str | bytes) -> None:
     keep(secret)
 
-    with pytest.raises(WebhookUnusableError, match=f"the secret {SECRET} must be") as raised:
+    with pytest.raises(InvalidWebhookError, match=f"the secret {SECRET} must be") as raised:
         post()
 
     assert "changeme" not in str(raised.value)
@@ -276,6 +276,6 @@ def test_a_secret_that_cannot_be_read_is_told_by_its_name(keep: Keep) -> None:
     keep(GetParameterError("AccessDeniedException"))
 
     with pytest.raises(
-        WebhookUnusableError, match=f"the secret {SECRET} cannot be read: AccessDeniedException"
+        InvalidWebhookError, match=f"the secret {SECRET} cannot be read: AccessDeniedException"
     ):
         post()

@@ -5,11 +5,11 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.cli.app import app
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decisions import Decision, grounds_of
-from emr_log_guard.domain.ledger import Entry, Kind, Known
+from emr_log_guard.domain.finding_record import ClusterSnapshot, FindingRecord, Kind
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding
 from tests.unit.fake_table import FakeTable
 from tests.unit.stubbed_aws import StubbedAws
@@ -47,12 +47,14 @@ def a_stack_with_a_finding(aws: StubbedAws) -> None:
         },
     )
     table = FakeTable()
-    ledger = DynamoLedger(table, "findings")
+    repository = DynamoFindingRepository(table, "findings")
     for rule_id in ("EMRLOG-001", "EMRLOG-002"):
         finding = a_finding(rule_id)
-        ledger.write(Entry(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, judged_at=NOW))
-    ledger.remember(Known(a_cluster()), None)
-    ledger.record(
+        repository.write(
+            FindingRecord(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, evaluated_at=NOW)
+        )
+    repository.remember(ClusterSnapshot(a_cluster()), None)
+    repository.record(
         Decision(
             cluster_id=CLUSTER_ID,
             at=NOW,

@@ -77,8 +77,8 @@ def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str, a
     assert result.exit_code == 2
     problem = f"{REGION}: elasticmapreduce:ListClusters on {REGION} answered {code}"
     assert json.loads(result.stdout)["problems"] == [problem]
-    told, advised = result.stderr.splitlines()
-    assert told == f"Could not be read: {problem}"
+    notified, advised = result.stderr.splitlines()
+    assert notified == f"Could not be read: {problem}"
     assert advice in advised
 
 
@@ -225,8 +225,8 @@ def test_advice_on_large_buckets_reaches_whoever_reads(
 
     result = run(*LOGS, *options.get(where, []))
 
-    told = result.stdout if where == "table" else result.stderr
-    assert told.count("Advice: 1 log objects were listed in example-logs: ") == 1
+    notified = result.stdout if where == "table" else result.stderr
+    assert notified.count("Advice: 1 log objects were listed in example-logs: ") == 1
 
 
 @pytest.mark.parametrize(
@@ -301,11 +301,11 @@ def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) 
 def test_a_region_that_cannot_be_one_is_told(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
-    told = run("--region", region)
+    notified = run("--region", region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", region or "-")
     set_in_the_environment = run()
 
-    for result in (told, set_in_the_environment):
+    for result in (notified, set_in_the_environment):
         assert result.exit_code == 2
         assert "is not a Region: write one such as eu-west-1" in result.stderr
     assert aws.calls == []

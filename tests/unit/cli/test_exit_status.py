@@ -4,7 +4,7 @@ from typer.testing import CliRunner
 
 from emr_log_guard.cli.app import app
 from emr_log_guard.cli.exit_status import CommandFailedError, error_lines
-from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.errors import HandoffFailedError, NotDeployedError
 
 NO_CREDENTIALS = (
     "  Hint: there are no AWS credentials: choose a profile with --profile or AWS_PROFILE, or run "
@@ -31,7 +31,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (NotDeployedError("no stack x in eu-west-1"), ["Error: no stack x in eu-west-1"]),
         (
             caused(
-                NotHandedOverError(f"{READING} answered AccessDeniedException"),
+                HandoffFailedError(f"{READING} answered AccessDeniedException"),
                 denied("User: arn:aws:iam::1:user/a is not\nauthorized\x1b[2J"),
             ),
             [
@@ -50,7 +50,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         ),
         (
             caused(
-                NotHandedOverError(f"{READING} answered NoCredentialsError"), NoCredentialsError()
+                HandoffFailedError(f"{READING} answered NoCredentialsError"), NoCredentialsError()
             ),
             [
                 f"Error: {READING} answered NoCredentialsError",

@@ -30,7 +30,7 @@ def test_a_cluster_without_an_arn_is_a_mistake_of_ours() -> None:
     ],
 )
 def test_a_cluster_has_ended_from_the_moment_it_is_terminating(state: str, *, ended: bool) -> None:
-    assert a_cluster(state=state).ended is ended
+    assert a_cluster(state=state).terminating is ended
 
 
 STEP = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None)
@@ -96,5 +96,5 @@ def test_a_steps_state_says_what_it_may_still_do(
 ) -> None:
     step = Step("s-1", "load", state=state, started=started)
 
-    claims = ("cancellable", "finished", "never_ran")
-    assert " ".join(claim for claim in claims if getattr(step, claim)) == expected
+    leases = ("cancellable", "finished", "never_ran")
+    assert " ".join(lease for lease in leases if getattr(step, lease)) == expected

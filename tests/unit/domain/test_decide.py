@@ -12,7 +12,7 @@ from emr_log_guard.domain.decide import (
     NextStep,
     RequestEnforcement,
     ScheduleEnforcement,
-    Spare,
+    Skip,
     Terminate,
     decide,
     enforceable_findings,
@@ -198,7 +198,7 @@ def test_a_cluster_that_has_ended_is_only_told_of(state: str, mode: Mode) -> Non
     actions = decide_now([a_finding()], a_cluster(state=state), a_policy(mode), NOW)
 
     assert len(actions) == 1
-    assert an_alert(actions).next_step is NextStep.CLUSTER_ENDED
+    assert an_alert(actions).next_step is NextStep.CLUSTER_TERMINATED
     assert an_alert(actions).findings[0].deadline is None
 
 
@@ -305,8 +305,8 @@ def test_enforcement_spares_a_protected_cluster_and_says_what_for() -> None:
     ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
     cluster = a_cluster(termination_protected=True)
 
-    assert enforcement_now([medium, ground], cluster, ENFORCE, NOW) == Spare(
-        NextStep.SPARED_PROTECTED, (ground,)
+    assert enforcement_now([medium, ground], cluster, ENFORCE, NOW) == Skip(
+        NextStep.SKIPPED_PROTECTED, (ground,)
     )
 
 
@@ -325,8 +325,8 @@ def test_enforcement_lifts_a_protection_that_there_is_when_it_may(*, protected: 
 def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protected: bool) -> None:
     cluster = a_cluster(state=state, termination_protected=protected)
 
-    assert enforcement_now([a_finding()], cluster, ENFORCE, NOW) == Spare(
-        NextStep.CLUSTER_ENDED, (a_finding(),)
+    assert enforcement_now([a_finding()], cluster, ENFORCE, NOW) == Skip(
+        NextStep.CLUSTER_TERMINATED, (a_finding(),)
     )
 
 
@@ -338,14 +338,14 @@ def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protec
     ],
 )
 def test_enforcement_no_longer_happens_when_security_changed_its_mind(policy: Policy) -> None:
-    assert enforcement_now([a_finding()], a_cluster(), policy, NOW) == Spare(
-        NextStep.SPARED_NO_LONGER_CALLED_FOR, (a_finding(),)
+    assert enforcement_now([a_finding()], a_cluster(), policy, NOW) == Skip(
+        NextStep.SKIPPED_NO_LONGER_REQUIRED, (a_finding(),)
     )
 
 
 def test_enforcement_names_no_finding_that_is_only_observed() -> None:
-    assert enforcement_now([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == Spare(
-        NextStep.SPARED_NO_LONGER_CALLED_FOR, ()
+    assert enforcement_now([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == Skip(
+        NextStep.SKIPPED_NO_LONGER_REQUIRED, ()
     )
 
 
@@ -353,8 +353,8 @@ def test_enforcement_names_no_finding_that_is_only_observed() -> None:
 def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Finding) -> None:
     fine = a_finding("EMRLOG-003", compliance=Compliance.COMPLIANT)
 
-    assert enforcement_now([fine, finding], a_cluster(), ENFORCE, NOW) == Spare(
-        NextStep.SPARED_NO_LONGER_CALLED_FOR, (finding,)
+    assert enforcement_now([fine, finding], a_cluster(), ENFORCE, NOW) == Skip(
+        NextStep.SKIPPED_NO_LONGER_REQUIRED, (finding,)
     )
 
 
@@ -363,8 +363,8 @@ def test_enforcement_tells_of_the_exemption_that_stopped_it() -> None:
 
     decision = enforcement_now([a_finding()], a_cluster(), policy, NOW)
 
-    assert isinstance(decision, Spare)
-    assert decision.reason is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert isinstance(decision, Skip)
+    assert decision.reason is NextStep.SKIPPED_NO_LONGER_REQUIRED
     assert [finding.status for finding in decision.findings] == [Status.EXEMPT]
     assert decision.findings[0].evidence["exempt_approved_by"] == "security@example.com"
 
@@ -374,7 +374,7 @@ def with_mode(policy: Policy, rule_id: str, mode: Mode) -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("mode", "own", "told", "requested"),
+    ("mode", "own", "notified", "requested"),
     [
         (Mode.OBSERVE, Mode.OBSERVE, False, False),
         (Mode.OBSERVE, Mode.ALERT, False, False),
@@ -387,16 +387,18 @@ def with_mode(policy: Policy, rule_id: str, mode: Mode) -> Policy:
     ],
 )
 def test_a_rules_own_mode_is_milder_than_the_policys_or_counts_for_nothing(
-    mode: Mode, own: Mode, *, told: bool, requested: bool
+    mode: Mode, own: Mode, *, notified: bool, requested: bool
 ) -> None:
     policy = with_mode(a_policy(mode), "EMRLOG-002", own)
 
     actions = decide_now([a_finding()], a_cluster(), policy, NOW)
     decision = enforcement_now([a_finding()], a_cluster(), policy, NOW)
 
-    assert [type(action) for action in actions] == [Alert] * told + [RequestEnforcement] * requested
+    assert [type(action) for action in actions] == [Alert] * notified + [
+        RequestEnforcement
+    ] * requested
     assert isinstance(decision, Terminate) is requested
-    if told:
+    if notified:
         assert an_alert(actions).mode is min(mode, own, key=list(Mode).index)
 
 
@@ -413,16 +415,16 @@ def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> N
 
 
 @pytest.mark.parametrize(
-    ("minimum", "told"),
+    ("minimum", "notified"),
     [(Severity.LOW, 2), (Severity.MEDIUM, 2), (Severity.HIGH, 1), (Severity.CRITICAL, 0)],
 )
-def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, told: int) -> None:
+def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, notified: int) -> None:
     policy = replace(ALERT, alerts=AlertSettings(minimum_severity=minimum))
     findings = [a_finding(), a_finding("EMRLOG-007", severity=Severity.MEDIUM)]
 
     actions = decide_now(findings, a_cluster(), policy, NOW)
 
-    assert sum(len(a.findings) for a in actions if isinstance(a, Alert)) == told
+    assert sum(len(a.findings) for a in actions if isinstance(a, Alert)) == notified
 
 
 def test_what_ends_a_cluster_is_told_however_mild() -> None:
@@ -456,9 +458,9 @@ def test_a_decision_rests_on_what_is_not_suppressed() -> None:
     assert unless_suppressed(decision, frozenset({one.id})) == Terminate(
         (other,), lift_protection=True
     )
-    assert unless_suppressed(decision, frozenset({one.id, other.id})) == Spare(
-        NextStep.SPARED_SUPPRESSED, (one, other)
+    assert unless_suppressed(decision, frozenset({one.id, other.id})) == Skip(
+        NextStep.SKIPPED_SUPPRESSED, (one, other)
     )
-    assert unless_suppressed(decision, UNREADABLE) == Spare(
-        NextStep.SPARED_IN_DOUBT, (one, other), UNREADABLE.reason
+    assert unless_suppressed(decision, UNREADABLE) == Skip(
+        NextStep.SKIPPED_UNDETERMINED, (one, other), UNREADABLE.reason
     )

@@ -242,9 +242,11 @@ def test_every_open_broken_rule_is_in_exactly_one_alert(
         if f.compliance is Compliance.NON_COMPLIANT and f.status is Status.OPEN
     ]
 
-    told = [f.id for alert in alerts(findings, cluster, without_exemptions) for f in alert.findings]
+    notified = [
+        f.id for alert in alerts(findings, cluster, without_exemptions) for f in alert.findings
+    ]
 
-    assert [told.count(finding_id) for finding_id in broken] == [1] * len(broken)
+    assert [notified.count(finding_id) for finding_id in broken] == [1] * len(broken)
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
@@ -260,9 +262,9 @@ def test_every_doubt_is_told_too_unless_an_exemption_covers_it(
         and not any(is_exempt(f, cluster, e) for e in policy.exemptions)
     }
 
-    told = [f.id for alert in alerts(findings, cluster, alert_mode) for f in alert.findings]
+    notified = [f.id for alert in alerts(findings, cluster, alert_mode) for f in alert.findings]
 
-    assert sorted(told) == sorted(expected)
+    assert sorted(notified) == sorted(expected)
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
@@ -298,11 +300,11 @@ def test_enforcement_terminates_nothing_that_no_check_would_hand_to_it(
 def test_a_rule_in_observe_mode_never_alerts(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
-    told = {f.rule_id for alert in alerts(findings, cluster, policy) for f in alert.findings}
+    notified = {f.rule_id for alert in alerts(findings, cluster, policy) for f in alert.findings}
     decision = enforcement_now(findings, cluster, policy, NOW)
-    told |= {finding.rule_id for finding in decision.findings}
+    notified |= {finding.rule_id for finding in decision.findings}
 
-    assert Mode.OBSERVE not in {policy.mode_of(rule_id) for rule_id in told}
+    assert Mode.OBSERVE not in {policy.mode_of(rule_id) for rule_id in notified}
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)

@@ -4,9 +4,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.findings import Evidence, Finding, Status
-from emr_log_guard.domain.ledger import (
-    CLAIM,
+from emr_log_guard.domain.finding_record import (
+    LEASE,
     OBJECTS,
     OWED_LATE,
     QUIET,
@@ -14,14 +13,14 @@ from emr_log_guard.domain.ledger import (
     SKEW,
     STILL_WRITTEN,
     TRANSIENT_QUIET,
-    Claim,
-    Entry,
+    ClusterHistory,
+    ClusterSnapshot,
     Extent,
+    FindingRecord,
     Kind,
-    Known,
-    Memory,
+    LastNotified,
+    Lease,
     RuleResult,
-    Told,
     Transition,
     ended,
     enter,
@@ -29,6 +28,7 @@ from emr_log_guard.domain.ledger import (
     transition,
     worth_writing,
 )
+from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
 from tests.unit.builders import NOW, a_cluster, a_finding
@@ -42,21 +42,21 @@ def found(compliance: Compliance = BAD, *, at: datetime = NOW, count: int = 1) -
     return replace(a_finding(compliance=compliance), first_seen=at, last_seen=at, occurrences=count)
 
 
-def an_entry(compliance: Compliance = BAD, kind: Kind = Kind.CLUSTER) -> Entry:
-    entry = enter(None, RuleResult(found(compliance), kind, NOW))
-    assert entry is not None
-    return entry
+def an_entry(compliance: Compliance = BAD, kind: Kind = Kind.CLUSTER) -> FindingRecord:
+    record = enter(None, RuleResult(found(compliance), kind, NOW))
+    assert record is not None
+    return record
 
 
-def entered(entry: Entry, compliance: Compliance, after: timedelta) -> Entry:
+def entered(record: FindingRecord, compliance: Compliance, after: timedelta) -> FindingRecord:
     at = NOW + after
-    later = enter(entry, RuleResult(found(compliance, at=at), entry.kind, at))
+    later = enter(record, RuleResult(found(compliance, at=at), record.kind, at))
     assert later is not None
     return later
 
 
-def resolved(entry: Entry | None = None) -> Entry:
-    return entered(entry or an_entry(), GOOD, timedelta(minutes=1))
+def resolved(record: FindingRecord | None = None) -> FindingRecord:
+    return entered(record or an_entry(), GOOD, timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
@@ -67,21 +67,21 @@ def test_what_never_was_wrong_is_not_remembered(compliance: Compliance) -> None:
 
 @pytest.mark.parametrize("compliance", [BAD, DOUBT])
 def test_faults_and_doubts_open(compliance: Compliance) -> None:
-    entry = an_entry(compliance)
+    record = an_entry(compliance)
 
-    assert entry.open
-    assert transition(None, entry) is Transition.OPENED
-    assert entry.opened_at == NOW
+    assert record.open
+    assert transition(None, record) is Transition.OPENED
+    assert record.opened_at == NOW
 
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
 @pytest.mark.parametrize("opened", [BAD, DOUBT])
 def test_a_later_good_judgement_resolves(opened: Compliance, compliance: Compliance) -> None:
-    entry = entered(an_entry(opened), compliance, SKEW + SECOND)
+    record = entered(an_entry(opened), compliance, SKEW + SECOND)
 
-    assert entry.finding.status is Status.RESOLVED
-    assert entry.expires == NOW + SKEW + SECOND + RETENTION
-    assert transition(an_entry(opened), entry) is Transition.RESOLVED
+    assert record.finding.status is Status.RESOLVED
+    assert record.expires == NOW + SKEW + SECOND + RETENTION
+    assert transition(an_entry(opened), record) is Transition.RESOLVED
 
 
 @pytest.mark.parametrize("after", [-QUIET, -SKEW, timedelta(0), SKEW])
@@ -90,34 +90,34 @@ def test_a_good_judgement_that_may_be_older_resolves_nothing(after: timedelta) -
 
 
 def test_good_objects_and_the_clusters_end_do_not_clear_bad_objects() -> None:
-    entry = an_entry(kind=Kind.LOG_OBJECTS)
+    record = an_entry(kind=Kind.LOG_OBJECTS)
 
-    assert entered(entry, GOOD, timedelta(days=1)) == entry
-    over = ended(entry, NOW)
+    assert entered(record, GOOD, timedelta(days=1)) == record
+    over = ended(record, NOW)
     assert (over.open, over.expires) == (True, NOW + RETENTION)
     assert entered(over, BAD, QUIET).expires == NOW + QUIET + RETENTION
 
 
 def test_doubt_neither_resolves_nor_replaces_what_was_proven() -> None:
-    entry = entered(an_entry(BAD), DOUBT, QUIET)
+    record = entered(an_entry(BAD), DOUBT, QUIET)
 
-    assert (entry.finding.compliance, entry.open) == (BAD, True)
-    assert entry.finding.last_seen == NOW + QUIET
-    assert transition(an_entry(), entry) is Transition.STILL_OPEN
+    assert (record.finding.compliance, record.open) == (BAD, True)
+    assert record.finding.last_seen == NOW + QUIET
+    assert transition(an_entry(), record) is Transition.STILL_OPEN
 
 
 def test_what_was_in_doubt_and_is_proven_is_written_down_at_once() -> None:
-    entry = entered(an_entry(DOUBT), BAD, SECOND)
+    record = entered(an_entry(DOUBT), BAD, SECOND)
 
-    assert entry.finding.compliance is BAD
-    assert worth_writing(an_entry(DOUBT), entry)
+    assert record.finding.compliance is BAD
+    assert worth_writing(an_entry(DOUBT), record)
 
 
 def test_an_older_doubt_or_fault_changes_nothing_but_an_older_proof_does() -> None:
     assert entered(an_entry(), BAD, -SKEW - SECOND) == an_entry()
     proven = entered(an_entry(DOUBT), BAD, -QUIET)
     assert proven.finding.compliance is BAD
-    assert proven.judged_at == NOW
+    assert proven.evaluated_at == NOW
     assert entered(proven, GOOD, -SECOND).open
 
 
@@ -138,13 +138,13 @@ def test_a_repeat_is_written_down_after_a_while_and_keeps_when_it_was_first_seen
 def test_objects_add_up_where_they_are_of_a_kind(
     known: Compliance, then: Compliance, count: int, compliance: Compliance
 ) -> None:
-    entry = enter(None, batch(known, "a1", "a2"))
-    entry = enter(entry, batch(then, "b1", "b2", "b3"))
+    record = enter(None, batch(known, "a1", "a2"))
+    record = enter(record, batch(then, "b1", "b2", "b3"))
 
-    assert entry is not None
-    assert entry.expires is None
-    assert (entry.finding.occurrences, entry.finding.compliance) == (count, compliance)
-    samples = entry.finding.evidence["samples"]
+    assert record is not None
+    assert record.expires is None
+    assert (record.finding.occurrences, record.finding.compliance) == (count, compliance)
+    samples = record.finding.evidence["samples"]
     assert isinstance(samples, tuple)
     assert len(samples) == count
 
@@ -160,12 +160,12 @@ def batch(compliance: Compliance, *names: str, cleared: str = "") -> RuleResult:
     return RuleResult(finding, Kind.LOG_OBJECTS, NOW, bad=tuple(map(version, names)), cleared=again)
 
 
-def objects(*batches: RuleResult) -> Entry:
-    entry = None
+def objects(*batches: RuleResult) -> FindingRecord:
+    record = None
     for each in batches:
-        entry = enter(entry, each)
-    assert entry is not None
-    return entry
+        record = enter(record, each)
+    assert record is not None
+    return record
 
 
 def test_an_object_that_is_seen_again_is_counted_once() -> None:
@@ -177,10 +177,10 @@ def test_an_object_that_is_seen_again_is_counted_once() -> None:
 
 def test_objects_are_remembered_up_to_a_number_and_counted_beyond() -> None:
     names = [str(n) for n in range(OBJECTS + 5)]
-    entry = objects(*(batch(BAD, name) for name in names))
+    record = objects(*(batch(BAD, name) for name in names))
 
-    assert entry.finding.occurrences == OBJECTS + 5
-    assert entry.objects == tuple(map(version, names[:OBJECTS]))
+    assert record.finding.occurrences == OBJECTS + 5
+    assert record.objects == tuple(map(version, names[:OBJECTS]))
 
 
 def test_bad_objects_are_resolved_when_each_is_good_or_gone() -> None:
@@ -196,8 +196,8 @@ def test_bad_objects_are_resolved_when_each_is_good_or_gone() -> None:
     assert (unnamed.open, unnamed.finding.occurrences, unnamed.objects) == (True, 1, ())
 
 
-def entered_again(entry: Entry, seen: RuleResult) -> Entry:
-    after = enter(entry, seen)
+def entered_again(record: FindingRecord, seen: RuleResult) -> FindingRecord:
+    after = enter(record, seen)
     assert after is not None
     return after
 
@@ -211,23 +211,23 @@ def test_what_is_good_again_is_taken_out_while_others_come_in() -> None:
 
 
 def test_a_fault_that_comes_back_reopens_and_is_given_its_time_anew() -> None:
-    known = replace(resolved(), ever_told=True)
-    entry = entered(known, BAD, timedelta(hours=1))
+    known = replace(resolved(), ever_notified=True)
+    record = entered(known, BAD, timedelta(hours=1))
 
-    assert transition(known, entry) is Transition.REOPENED
-    assert (entry.finding.first_seen, entry.expires) == (NOW, None)
-    assert entry.opened_at == NOW + timedelta(hours=1)
-    assert entry.ever_told
+    assert transition(known, record) is Transition.REOPENED
+    assert (record.finding.first_seen, record.expires) == (NOW, None)
+    assert record.opened_at == NOW + timedelta(hours=1)
+    assert record.ever_notified
     assert transition(known, known) is None
     assert transition(None, an_entry()) is Transition.OPENED
 
 
 def test_what_was_told_of_a_resolution_may_have_been_told() -> None:
-    told = Told(NOW, BAD)
-    claimed = replace(resolved(), told=told, claim=Claim("dead", NOW))
+    notified = LastNotified(NOW, BAD)
+    claimed = replace(resolved(), last_notified=notified, lease=Lease("dead", NOW))
 
-    assert entered(claimed, BAD, timedelta(hours=1)).told is None
-    assert entered(replace(claimed, claim=None), BAD, timedelta(hours=1)).told == told
+    assert entered(claimed, BAD, timedelta(hours=1)).last_notified is None
+    assert entered(replace(claimed, lease=None), BAD, timedelta(hours=1)).last_notified == notified
 
 
 def test_grace_is_counted_from_when_it_opened_by_what_the_cluster_did_then() -> None:
@@ -254,29 +254,29 @@ def test_there_is_no_way_back_from_a_clusters_end() -> None:
 
 
 def test_a_claim_is_anothers_until_it_runs_out() -> None:
-    entry = replace(an_entry(), claim=Claim("other", NOW + CLAIM))
+    record = replace(an_entry(), lease=Lease("other", NOW + LEASE))
 
-    assert entry.claimed_by_another("me", NOW)
-    assert not entry.claimed_by_another("other", NOW)
-    assert not entry.claimed_by_another("me", NOW + CLAIM)
+    assert record.leased_by_another("me", NOW)
+    assert not record.leased_by_another("other", NOW)
+    assert not record.leased_by_another("me", NOW + LEASE)
 
 
 @pytest.mark.parametrize("knows_first", [True, False])
 def test_who_launched_it_stays_known_whichever_event_comes_first(*, knows_first: bool) -> None:
     knowing = replace(found(), launched_by="arn:aws:iam::111122223333:role/jane")
     asked = [knowing, replace(found(), launched_by=None)]
-    entry = None
+    record = None
 
     for finding in asked if knows_first else reversed(asked):
-        entry = enter(entry, RuleResult(finding, Kind.CLUSTER, NOW))
+        record = enter(record, RuleResult(finding, Kind.CLUSTER, NOW))
 
-    assert entry is not None
-    assert entry.finding.launched_by == knowing.launched_by
+    assert record is not None
+    assert record.finding.launched_by == knowing.launched_by
 
 
 def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
-    first = Known(a_cluster(), "ada", ("a",), log_key_worked=True, version=1)
-    later = Known(a_cluster(state="WAITING", termination_protected=True), keys=("b",))
+    first = ClusterSnapshot(a_cluster(), "ada", ("a",), log_key_worked=True, version=1)
+    later = ClusterSnapshot(a_cluster(state="WAITING", termination_protected=True), keys=("b",))
 
     merged = later.merged_into(first)
     assert (merged.launched_by, merged.keys, merged.log_key_worked) == ("ada", ("a", "b"), True)
@@ -285,7 +285,7 @@ def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
 
 
 def test_a_cluster_is_remembered_anew_when_more_than_its_state_changed() -> None:
-    known = Known(a_cluster(), "ada", version=1)
+    known = ClusterSnapshot(a_cluster(), "ada", version=1)
 
     assert known.says_more_than(None)
     same = replace(known, cluster=a_cluster(state="WAITING", termination_protected=True))
@@ -312,15 +312,15 @@ def bad_objects(
     )
 
 
-def counted(entry: Entry | None) -> tuple[int, tuple[ObjectVersion, ...]]:
-    assert entry is not None
-    return entry.finding.occurrences, entry.objects
+def counted(record: FindingRecord | None) -> tuple[int, tuple[ObjectVersion, ...]]:
+    assert record is not None
+    return record.finding.occurrences, record.objects
 
 
 def test_objects_that_may_have_been_counted_are_not_counted_twice() -> None:
-    entry = enter(None, bad_objects(ONE, TWO, count=20))
+    record = enter(None, bad_objects(ONE, TWO, count=20))
 
-    again = enter(entry, bad_objects(TWO, THREE, extent=Extent.AGAIN, at=NOW + MINUTE))
+    again = enter(record, bad_objects(TWO, THREE, extent=Extent.AGAIN, at=NOW + MINUTE))
     assert counted(again) == (20, (ONE, TWO, THREE))
     assert again is not None
     assert again.finding.evidence["samples"] == tuple(map(str, (ONE, TWO, THREE)))
@@ -329,45 +329,45 @@ def test_objects_that_may_have_been_counted_are_not_counted_twice() -> None:
 
 
 def test_all_objects_that_there_are_replace_those_that_were_known() -> None:
-    entry = enter(None, bad_objects(ONE, TWO, count=20))
+    record = enter(None, bad_objects(ONE, TWO, count=20))
 
-    assert counted(enter(entry, bad_objects(THREE, extent=Extent.ALL, at=NOW + MINUTE))) == (
+    assert counted(enter(record, bad_objects(THREE, extent=Extent.ALL, at=NOW + MINUTE))) == (
         1,
         (THREE,),
     )
 
 
 def test_what_was_entered_since_all_were_read_is_not_lost() -> None:
-    entry = enter(None, bad_objects(ONE, at=NOW + MINUTE))
+    record = enter(None, bad_objects(ONE, at=NOW + MINUTE))
 
-    assert counted(enter(entry, bad_objects(TWO, extent=Extent.ALL))) == (1, (ONE, TWO))
-    assert enter(entry, bad_objects(compliance=GOOD, extent=Extent.ALL)) == entry
+    assert counted(enter(record, bad_objects(TWO, extent=Extent.ALL))) == (1, (ONE, TWO))
+    assert enter(record, bad_objects(compliance=GOOD, extent=Extent.ALL)) == record
 
 
 def test_without_a_bad_object_among_all_the_finding_is_resolved() -> None:
-    entry = enter(None, bad_objects(ONE, TWO, count=20))
+    record = enter(None, bad_objects(ONE, TWO, count=20))
     at = NOW + MINUTE
 
-    resolved = enter(entry, bad_objects(compliance=GOOD, extent=Extent.ALL, at=at))
+    resolved = enter(record, bad_objects(compliance=GOOD, extent=Extent.ALL, at=at))
 
     assert resolved is not None
     assert (resolved.open, resolved.objects) == (False, ())
     assert resolved.expires == at + RETENTION
-    assert enter(entry, bad_objects(compliance=GOOD, extent=Extent.AGAIN, at=at)) == entry
+    assert enter(record, bad_objects(compliance=GOOD, extent=Extent.AGAIN, at=at)) == record
 
 
 def test_doubt_that_is_met_again_adds_nothing_to_what_is_proven() -> None:
-    entry = enter(None, bad_objects(ONE))
+    record = enter(None, bad_objects(ONE))
 
     for extent in (Extent.AGAIN, Extent.ALL):
         seen = bad_objects(TWO, compliance=DOUBT, extent=extent, at=NOW + MINUTE)
-        assert enter(entry, seen) == entry
+        assert enter(record, seen) == record
 
 
 def test_proof_takes_the_place_of_doubt_that_was_met_before() -> None:
-    entry = enter(None, bad_objects(ONE, compliance=DOUBT, count=9))
+    record = enter(None, bad_objects(ONE, compliance=DOUBT, count=9))
 
-    proven = enter(entry, bad_objects(TWO, extent=Extent.AGAIN, at=NOW + MINUTE))
+    proven = enter(record, bad_objects(TWO, extent=Extent.AGAIN, at=NOW + MINUTE))
 
     assert counted(proven) == (1, (TWO,))
     assert proven is not None
@@ -375,10 +375,10 @@ def test_proof_takes_the_place_of_doubt_that_was_met_before() -> None:
 
 
 def test_a_rescan_of_an_ended_clusters_logs_prolongs_their_memory() -> None:
-    entry = enter(None, bad_objects(ONE))
-    assert entry is not None
+    record = enter(None, bad_objects(ONE))
+    assert record is not None
 
-    again = enter(ended(entry, NOW), bad_objects(ONE, extent=Extent.AGAIN, at=NOW + MINUTE))
+    again = enter(ended(record, NOW), bad_objects(ONE, extent=Extent.AGAIN, at=NOW + MINUTE))
 
     assert again is not None
     assert again.expires == NOW + MINUTE + RETENTION
@@ -389,23 +389,23 @@ LASTED = ENFORCEMENT.transient
 
 
 def evaluated(
-    entry: Entry | None,
+    record: FindingRecord | None,
     after: timedelta,
     compliance: Compliance = BAD,
     *,
     once_lasting: Compliance | None = None,
     over: bool = False,
-) -> Entry:
+) -> FindingRecord:
     """Enter what a rule made of the facts some time after NOW."""
     at = NOW + after
     finding = replace(found(compliance, at=at), once_lasting=once_lasting, over=over)
-    later = enter(entry, RuleResult(finding, Kind.CLUSTER, at), ENFORCEMENT)
+    later = enter(record, RuleResult(finding, Kind.CLUSTER, at), ENFORCEMENT)
     assert later is not None
     return later
 
 
-def transient(entry: Entry | None, after: timedelta = timedelta(0)) -> Entry:
-    return evaluated(entry, after, DOUBT, once_lasting=BAD)
+def transient(record: FindingRecord | None, after: timedelta = timedelta(0)) -> FindingRecord:
+    return evaluated(record, after, DOUBT, once_lasting=BAD)
 
 
 def test_a_transient_fact_is_no_proof_until_it_has_lasted() -> None:
@@ -459,10 +459,10 @@ def test_an_older_evaluation_of_a_transient_fact_changes_nothing() -> None:
 
 
 def test_a_young_transient_fact_alerts_nobody() -> None:
-    entry = transient(None)
+    record = transient(None)
 
-    assert entry.transient_and_young(NOW + TRANSIENT_QUIET - SECOND)
-    assert not entry.transient_and_young(NOW + TRANSIENT_QUIET)
+    assert record.transient_and_young(NOW + TRANSIENT_QUIET - SECOND)
+    assert not record.transient_and_young(NOW + TRANSIENT_QUIET)
     assert not evaluated(None, timedelta(0)).transient_and_young(NOW)
 
 
@@ -491,32 +491,32 @@ def test_what_is_over_once_more_keeps_its_grace() -> None:
 def test_bad_log_objects_are_ongoing_for_an_hour_after_the_newest_was_written(
     newest: timedelta | None, *, ongoing: bool
 ) -> None:
-    entry = replace(
+    record = replace(
         an_entry(kind=Kind.LOG_OBJECTS), newest=None if newest is None else NOW + newest
     )
 
-    assert entry.ongoing(NOW + STILL_WRITTEN) is ongoing
+    assert record.ongoing(NOW + STILL_WRITTEN) is ongoing
 
 
 def test_the_newest_of_the_bad_log_objects_counts_in_whatever_order_they_are_seen() -> None:
-    entry: Entry | None = None
+    record: FindingRecord | None = None
     for minutes in (5, 9, 1):
         at = NOW + timedelta(minutes=10)
         bad = (ObjectVersion("logs", f"{minutes}"),)
         written = NOW + timedelta(minutes=minutes)
-        entry = enter(
-            entry, RuleResult(found(at=at), Kind.LOG_OBJECTS, at, bad=bad, newest=written)
+        record = enter(
+            record, RuleResult(found(at=at), Kind.LOG_OBJECTS, at, bad=bad, newest=written)
         )
 
-    assert entry is not None
-    assert entry.newest == NOW + timedelta(minutes=9)
+    assert record is not None
+    assert record.newest == NOW + timedelta(minutes=9)
 
 
 def test_a_notification_is_late_after_five_minutes() -> None:
-    entry = replace(an_entry(), pending_since=NOW)
+    record = replace(an_entry(), pending_since=NOW)
 
-    assert entry.pending_for_long(NOW + OWED_LATE)
-    assert not entry.pending_for_long(NOW + OWED_LATE - SECOND)
+    assert record.pending_for_long(NOW + OWED_LATE)
+    assert not record.pending_for_long(NOW + OWED_LATE - SECOND)
     assert not an_entry().pending_for_long(NOW + OWED_LATE)
 
 
@@ -527,10 +527,10 @@ def test_a_notification_is_late_after_five_minutes() -> None:
 def test_a_policy_is_stale_where_one_that_was_stored_later_has_decided(
     decided: int | None, stored: int | None, *, newer: bool
 ) -> None:
-    entry = replace(an_entry(), decided_under=None if decided is None else NOW + decided * SECOND)
+    record = replace(an_entry(), decided_under=None if decided is None else NOW + decided * SECOND)
     policy = Policy(stored_at=None if stored is None else NOW + stored * SECOND)
 
-    assert Memory({"EMRLOG-002": entry}).decided_under_newer(policy) is newer
+    assert ClusterHistory({"EMRLOG-002": record}).decided_under_newer(policy) is newer
 
 
 def test_what_could_not_be_read_for_long_proves_nothing_when_it_is_read_at_last() -> None:
@@ -553,11 +553,11 @@ def test_grace_begins_with_the_proof_of_what_could_not_be_determined_before() ->
 
 
 def test_only_its_owner_gives_a_claim_back_to_whoever_had_it_before() -> None:
-    former, mine = Claim("another", NOW), Claim("mine", NOW)
-    claimed = replace(an_entry(), claim=mine)
+    former, mine = Lease("another", NOW), Lease("mine", NOW)
+    claimed = replace(an_entry(), lease=mine)
 
-    assert claimed.released("mine").claim is None
-    assert claimed.released("mine", former).claim == former
+    assert claimed.released("mine").lease is None
+    assert claimed.released("mine", former).lease == former
     assert claimed.released("another") == claimed
     assert an_entry().released("mine", former) == an_entry()
 
@@ -571,18 +571,18 @@ def test_an_entry_knows_the_newest_policy_that_decided_about_it() -> None:
 
 
 def test_a_rule_that_is_switched_off_resolves_its_finding_and_lets_it_expire() -> None:
-    entry = switched_off(an_entry(), NOW)
+    record = switched_off(an_entry(), NOW)
 
-    assert not entry.open
-    assert entry.finding.deadline is None
-    assert entry.expires == NOW + RETENTION
+    assert not record.open
+    assert record.finding.deadline is None
+    assert record.expires == NOW + RETENTION
 
 
 def test_a_deadline_is_announced_only_for_a_violation() -> None:
-    def told(compliance: Compliance, deadline: datetime | None) -> Entry:
-        return replace(an_entry(), told=Told(NOW, compliance, deadline))
+    def notified(compliance: Compliance, deadline: datetime | None) -> FindingRecord:
+        return replace(an_entry(), last_notified=LastNotified(NOW, compliance, deadline))
 
     assert an_entry().announced_deadline is None
-    assert told(DOUBT, NOW).announced_deadline is None
-    assert told(BAD, None).announced_deadline is None
-    assert told(BAD, NOW).announced_deadline == NOW
+    assert notified(DOUBT, NOW).announced_deadline is None
+    assert notified(BAD, None).announced_deadline is None
+    assert notified(BAD, NOW).announced_deadline == NOW

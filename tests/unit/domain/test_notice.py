@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from emr_log_guard.domain.compliance import Severity
-from emr_log_guard.domain.notice import Notice
+from emr_log_guard.domain.published_alert import PublishedAlert
 from tests.unit.builders import a_finding
 from tests.unit.notices import ALERTS, NOTICES
 
@@ -10,7 +10,7 @@ def test_a_notice_is_as_grave_as_its_gravest_finding() -> None:
     findings = tuple(a_finding(severity=each) for each in (Severity.LOW, Severity.HIGH))
     alert = replace(ALERTS["opened"], findings=findings)
 
-    assert Notice(subject="s", text="t", about=alert).severity is Severity.HIGH
+    assert PublishedAlert(subject="s", text="t", about=alert).severity is Severity.HIGH
 
 
 def test_what_is_about_no_finding_has_no_severity() -> None:

@@ -133,7 +133,7 @@ def test_every_arn_is_of_the_keys_partition(partition: str) -> None:
         service_role_arn=usual.service_role_arn.replace("arn:aws:", f"arn:{partition}:"),
         node_role_arn=usual.node_role_arn.replace("arn:aws:", f"arn:{partition}:"),
     )
-    told = json.dumps(
+    notified = json.dumps(
         [
             wanted.service_role_policy(),
             wanted.node_role_policy(),
@@ -142,7 +142,7 @@ def test_every_arn_is_of_the_keys_partition(partition: str) -> None:
         ]
     )
 
-    assert set(re.findall(r"arn:([a-z-]+):", told)) == {partition}
+    assert set(re.findall(r"arn:([a-z-]+):", notified)) == {partition}
 
 
 def test_names_of_policies_and_statements_tell_clusters_apart() -> None:

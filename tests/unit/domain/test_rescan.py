@@ -10,9 +10,9 @@ from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.rescan import (
     LATE_LOGS,
     Folder,
-    Followed,
+    FolderCheckpoint,
     Rescan,
-    RescanMemory,
+    RescanCheckpoint,
     Scope,
     Shard,
     ShardFailed,
@@ -86,7 +86,7 @@ def test_a_folder_is_followed_until_the_last_logs_must_have_come(
     missed: datetime | None,
     over: bool,  # noqa: FBT001
 ) -> None:
-    followed = replace(Followed("logs", "emr/", NOW), missed=missed)
+    followed = replace(FolderCheckpoint("logs", "emr/", NOW), missed=missed)
 
     assert followed.over(NOW + LATE_LOGS) is over
 
@@ -98,9 +98,9 @@ EXEMPT = a_finding("EMRLOG-006", status=Status.EXEMPT)
 
 
 def test_a_difference_names_the_gravest_first() -> None:
-    memory = RescanMemory(execution="last", open=(LOW.id, "gone"))
+    history = RescanCheckpoint(execution="last", open=(LOW.id, "gone"))
 
-    difference = Difference.between(memory, [LOW, DOUBT, EXEMPT, HIGH])
+    difference = Difference.between(history, [LOW, DOUBT, EXEMPT, HIGH])
 
     assert difference.new == (HIGH, DOUBT, EXEMPT)
     assert difference.still_open == (LOW,)
@@ -131,7 +131,7 @@ def test_a_report_comes_to_its_worst(
         place="s3://reports/1",
         shards=1,
         failed=(ShardFailed("1", "2 clusters", "it left no result"),) if failed else (),
-        difference=Difference.between(RescanMemory(), open_),
+        difference=Difference.between(RescanCheckpoint(), open_),
     )
 
     assert report.compliance is compliance
@@ -149,7 +149,7 @@ def test_the_coverage_is_the_part_that_could_be_looked_at(
         place="s3://reports/report.json",
         shards=shards,
         failed=tuple(ShardFailed(str(n), "clusters", "it left no result") for n in range(failed)),
-        difference=Difference.between(RescanMemory(), []),
+        difference=Difference.between(RescanCheckpoint(), []),
     )
 
     assert report.coverage == coverage

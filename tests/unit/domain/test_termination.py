@@ -139,7 +139,7 @@ BEGUN = Termination(
     due=DUE,
     policy_version=4,
 )
-NOTIFIED = ("spared_protected",)
+NOTIFIED = ("skipped_protected",)
 
 
 def known(stage: Stage) -> Termination:
@@ -213,7 +213,7 @@ def test_only_what_is_scheduled_is_cancelled(stage: Stage) -> None:
     assert cancelled.due is None
     if stage in (Stage.SCHEDULING, Stage.SCHEDULED):
         assert (cancelled.stage, cancelled.at) == (Stage.SKIPPED, LATER)
-        assert cancelled.reason == NextStep.TERMINATION_CALLED_OFF
+        assert cancelled.reason == NextStep.TERMINATION_CANCELLED
     else:
         assert cancelled == replace(known(stage), due=None)
     assert on_cancelled(None, BEGUN).stage is Stage.SKIPPED

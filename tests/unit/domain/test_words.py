@@ -49,7 +49,7 @@ def test_severities_are_security_hubs_but_for_the_one_that_asks_for_nothing() ->
 def test_only_the_last_states_of_a_cluster_are_its_end() -> None:
     states = words_of_aws("emr", "ClusterState")
 
-    assert [state for state in states if a_cluster(state=state).ended] == [
+    assert [state for state in states if a_cluster(state=state).terminating] == [
         "TERMINATING",
         "TERMINATED",
         "TERMINATED_WITH_ERRORS",

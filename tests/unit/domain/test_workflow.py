@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.workflow import WANTED, Word, Workflow, next_word, outstanding
+from emr_log_guard.domain.workflow_state import (
+    WANTED,
+    Workflow,
+    WorkflowState,
+    next_word,
+    outstanding,
+)
 
 NEW, NOTIFIED, RESOLVED, SUPPRESSED = Workflow
 
@@ -17,50 +23,54 @@ def test_every_status_of_the_ledger_has_one_there() -> None:
 @pytest.mark.parametrize(
     ("word", "wanted", "expected"),
     [
-        (Word(), NEW, False),
-        (Word(), RESOLVED, True),
-        (Word(RESOLVED), RESOLVED, False),
-        (Word(RESOLVED, sent=False), RESOLVED, True),
-        (Word(SUPPRESSED), NEW, True),
+        (WorkflowState(), NEW, False),
+        (WorkflowState(), RESOLVED, True),
+        (WorkflowState(RESOLVED), RESOLVED, False),
+        (WorkflowState(RESOLVED, sent=False), RESOLVED, True),
+        (WorkflowState(SUPPRESSED), NEW, True),
     ],
 )
-def test_only_what_is_new_has_to_be_said(word: Word, wanted: Workflow, *, expected: bool) -> None:
+def test_only_what_is_new_has_to_be_said(
+    word: WorkflowState, wanted: Workflow, *, expected: bool
+) -> None:
     assert outstanding(word, wanted) is expected
 
 
 @pytest.mark.parametrize("wanted", [NEW, RESOLVED, SUPPRESSED])
 def test_what_people_suppressed_stays_so(wanted: Workflow) -> None:
-    assert next_word(Word(), wanted, SUPPRESSED) is None
-    assert next_word(Word(RESOLVED), wanted, SUPPRESSED) is None
+    assert next_word(WorkflowState(), wanted, SUPPRESSED) is None
+    assert next_word(WorkflowState(RESOLVED), wanted, SUPPRESSED) is None
 
 
 def test_what_the_guard_suppressed_it_takes_back() -> None:
-    assert next_word(Word(SUPPRESSED), NEW, SUPPRESSED) == Word(NEW, sent=False)
-    assert next_word(Word(SUPPRESSED, sent=False), NEW, SUPPRESSED) == Word(NEW, sent=False)
+    assert next_word(WorkflowState(SUPPRESSED), NEW, SUPPRESSED) == WorkflowState(NEW, sent=False)
+    assert next_word(WorkflowState(SUPPRESSED, sent=False), NEW, SUPPRESSED) == WorkflowState(
+        NEW, sent=False
+    )
 
 
 def test_a_new_finding_begins_with_its_status() -> None:
-    assert next_word(Word(), SUPPRESSED, None) == Word(SUPPRESSED, sent=True)
+    assert next_word(WorkflowState(), SUPPRESSED, None) == WorkflowState(SUPPRESSED, sent=True)
 
 
 @given(st.lists(st.sampled_from([*Status, *(f"people:{w}" for w in Workflow), "crash"])))
 def test_whatever_happens_the_guard_never_lifts_what_people_suppressed(steps: list[str]) -> None:
-    there, word, by_people = NEW, Word(), False
+    there, word, by_people = NEW, WorkflowState(), False
     for step in steps:
         if step.startswith("people:"):
             there = Workflow(step.removeprefix("people:"))
             by_people = there is SUPPRESSED and word.status is not SUPPRESSED
             continue
         if step == "crash":  # it died between telling and writing down that it told
-            word = Word(word.status, sent=False)
+            word = WorkflowState(word.status, sent=False)
             continue
         wanted = WANTED[Status(step)]
         if outstanding(word, wanted) and (said := next_word(word, wanted, there)):
-            there, word = wanted, Word(said.status)
+            there, word = wanted, WorkflowState(said.status)
         assert not by_people or there is SUPPRESSED
 
 
 def test_every_word_is_what_was_wanted() -> None:
     for status, sent, wanted, there in product(Workflow, (True, False), Workflow, Workflow):
-        said = next_word(Word(status, sent=sent), wanted, there)
-        assert said is None or said == Word(wanted, sent=False)
+        said = next_word(WorkflowState(status, sent=sent), wanted, there)
+        assert said is None or said == WorkflowState(wanted, sent=False)

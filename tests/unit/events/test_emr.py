@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
+from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_event
 
 EVENT: dict[str, Any] = {
     "version": "0",
@@ -30,13 +30,13 @@ def about(cluster_id: object) -> dict[str, Any]:
 
 
 def test_the_event_names_its_cluster() -> None:
-    assert parse_cluster_event(EVENT) == ClusterHint("j-2AXXXXXXGAPLF", launched_by=None)
+    assert parse_cluster_event(EVENT) == ClusterCheckRequest("j-2AXXXXXXGAPLF", launched_by=None)
 
 
 def test_fields_that_aws_adds_are_ignored() -> None:
     event = an_event(trace="x", detail={"clusterId": "j-1A", "novelty": {"deep": [1]}})
 
-    assert parse_cluster_event(event) == ClusterHint("j-1A")
+    assert parse_cluster_event(event) == ClusterCheckRequest("j-1A")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def sent_with(name: str, **detail: object) -> dict[str, Any]:
 def test_every_kind_of_event_names_its_cluster_and_a_launch_its_launcher(
     name: str, launched_by: str | None
 ) -> None:
-    afresh = name == "recheck-requested"  # somebody asks because something changed
+    force_refresh = name == "recheck-requested"  # somebody asks because something changed
 
-    hint = ClusterHint("j-2AXXXXXXGAPLF", launched_by, afresh, HAPPENED)
+    hint = ClusterCheckRequest("j-2AXXXXXXGAPLF", launched_by, force_refresh, HAPPENED)
     assert parse_cluster_event(sent(name)) == hint
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.kms import (
-    AliasHint,
-    KeyEventHint,
-    KeyHint,
-    KeyStoreHint,
+    AliasCheckRequest,
+    KeyCheckRequest,
+    KeyEventCheckRequest,
+    KeyStoreCheckRequest,
     parse_key_event,
 )
 from tests.unit.builders import KEY
@@ -36,26 +36,26 @@ def with_detail(name: str = "cloudtrail-disable-key", **changes: object) -> dict
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("cloudtrail-disable-key", KeyHint(KEY.arn, HAPPENED)),
-        ("cloudtrail-import-key-material", KeyHint(KEY.arn, HAPPENED)),
-        ("cloudtrail-delete-expired-key-material", KeyHint(KEY.arn, HAPPENED)),
-        ("cloudtrail-delete-key", KeyHint(KEY.arn, HAPPENED)),
-        ("kms-imported-key-material-expiration", KeyHint(KEY.arn, HAPPENED)),
-        ("kms-cmk-deletion", KeyHint(KEY.arn, HAPPENED)),
-        ("cloudtrail-create-alias", AliasHint(ALIAS, KEY.arn, HAPPENED)),
-        ("cloudtrail-update-alias", AliasHint(ALIAS, KEY.arn, HAPPENED)),
-        ("cloudtrail-delete-alias", AliasHint(ALIAS, KEY.arn, HAPPENED)),
+        ("cloudtrail-disable-key", KeyCheckRequest(KEY.arn, HAPPENED)),
+        ("cloudtrail-import-key-material", KeyCheckRequest(KEY.arn, HAPPENED)),
+        ("cloudtrail-delete-expired-key-material", KeyCheckRequest(KEY.arn, HAPPENED)),
+        ("cloudtrail-delete-key", KeyCheckRequest(KEY.arn, HAPPENED)),
+        ("kms-imported-key-material-expiration", KeyCheckRequest(KEY.arn, HAPPENED)),
+        ("kms-cmk-deletion", KeyCheckRequest(KEY.arn, HAPPENED)),
+        ("cloudtrail-create-alias", AliasCheckRequest(ALIAS, KEY.arn, HAPPENED)),
+        ("cloudtrail-update-alias", AliasCheckRequest(ALIAS, KEY.arn, HAPPENED)),
+        ("cloudtrail-delete-alias", AliasCheckRequest(ALIAS, KEY.arn, HAPPENED)),
         (
             "cloudtrail-connect-custom-key-store",
-            KeyStoreHint("cks-1234567890abcdef0", HAPPENED),
+            KeyStoreCheckRequest("cks-1234567890abcdef0", HAPPENED),
         ),
         (
             "cloudtrail-disconnect-custom-key-store",
-            KeyStoreHint("cks-1234567890abcdef0", HAPPENED),
+            KeyStoreCheckRequest("cks-1234567890abcdef0", HAPPENED),
         ),
     ],
 )
-def test_each_event_names_what_changed(name: str, hint: KeyEventHint) -> None:
+def test_each_event_names_what_changed(name: str, hint: KeyEventCheckRequest) -> None:
     assert parse_key_event(an_event(name)) == hint
 
 
@@ -81,7 +81,7 @@ def test_a_key_is_named_by_its_arn_where_the_event_has_it(
         resources=resources,
     )
 
-    assert parse_key_event(event | {"source": "aws.elsewhere"}) == KeyHint(key, HAPPENED)
+    assert parse_key_event(event | {"source": "aws.elsewhere"}) == KeyCheckRequest(key, HAPPENED)
 
 
 @pytest.mark.parametrize(
@@ -95,25 +95,25 @@ def test_a_key_is_named_by_its_arn_where_the_event_has_it(
 def test_an_alias_is_one_of_the_events_account_and_region(region: str, arn: str) -> None:
     event = with_detail("cloudtrail-update-alias", responseElements=None, resources=None)
 
-    assert parse_key_event(event | {"region": region}) == AliasHint(arn, None, HAPPENED)
+    assert parse_key_event(event | {"region": region}) == AliasCheckRequest(arn, None, HAPPENED)
 
 
 def test_an_event_need_not_say_when() -> None:
     event = an_event("kms-cmk-deletion")
     del event["time"]
 
-    assert parse_key_event(event) == KeyHint(KEY.arn)
+    assert parse_key_event(event) == KeyCheckRequest(KEY.arn)
 
 
 @pytest.mark.parametrize(
     ("hint", "subject"),
     [
-        (KeyHint(KEY_ID), KEY_ID),
-        (AliasHint(ALIAS, KEY.arn), ALIAS),
-        (KeyStoreHint("cks-1"), "cks-1"),
+        (KeyCheckRequest(KEY_ID), KEY_ID),
+        (AliasCheckRequest(ALIAS, KEY.arn), ALIAS),
+        (KeyStoreCheckRequest("cks-1"), "cks-1"),
     ],
 )
-def test_a_hint_says_what_it_is_about(hint: KeyEventHint, subject: str) -> None:
+def test_a_hint_says_what_it_is_about(hint: KeyEventCheckRequest, subject: str) -> None:
     assert hint.subject == subject
 
 

@@ -6,7 +6,7 @@ import pytest
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.import_findings import import_request
-from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
+from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
 from emr_log_guard.events.replay import (
     ForCheckCluster,
     ForCheckKey,
@@ -32,7 +32,7 @@ from tests.unit.dead_letters import (
 )
 
 RECHECK = encode_recheck(
-    LogObjectHint(
+    LogObjectCheckRequest(
         ObjectVersion("example-logs", "emr/a.gz", "1"), "111122223333", "eu-west-1", "j-1"
     )
 )

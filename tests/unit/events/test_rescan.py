@@ -61,7 +61,7 @@ def test_a_shard_is_read_with_what_is_left_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "told"),
+    ("cause", "notified"),
     [
         (
             json.dumps({"errorType": "NotReadableError", "errorMessage": "s3:ListBucket …"}),
@@ -73,10 +73,10 @@ def test_a_shard_is_read_with_what_is_left_of_it() -> None:
         ("", "NotReadableError"),
     ],
 )
-def test_a_failure_is_told_in_a_line(cause: str, told: str) -> None:
+def test_a_failure_is_told_in_a_line(cause: str, notified: str) -> None:
     failure = {"Error": "NotReadableError", "Cause": cause}
 
-    assert parse_shard({"rescan": RUN, "shard": SHARD, "failure": failure}).failed == told
+    assert parse_shard({"rescan": RUN, "shard": SHARD, "failure": failure}).failed == notified
 
 
 def test_the_end_of_a_run_is_read() -> None:

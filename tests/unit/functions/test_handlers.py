@@ -18,7 +18,7 @@ from emr_log_guard import observability
 from emr_log_guard.adapters import clients, slack
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.errors import ClusterNotFoundError, InvalidEventError
-from emr_log_guard.rendering.asff import asff
+from emr_log_guard.rendering.alerts.asff import asff
 from tests.unit.builders import (
     ANOTHER_KEY,
     CLUSTER_ID,
@@ -33,7 +33,7 @@ from tests.unit.fake_table import FakeTable
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 if TYPE_CHECKING:
-    from emr_log_guard.domain.notice import Notice
+    from emr_log_guard.domain.published_alert import PublishedAlert
 
 # Powertools says so whenever an invocation fails before anything was measured.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -291,8 +291,8 @@ def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
     report = json.loads(reports.objects["rescans/1/report.json"])
     assert report["counts"]["clusters"]["COMPLIANT"] == 1
     assert report["counts"]["log_objects"]["COMPLIANT"] == 1
-    [told] = [request for call, request in aws.calls if call == "Publish"]
-    assert told["MessageAttributes"]["kind"]["StringValue"] == "rescan.done"
+    [notified] = [request for call, request in aws.calls if call == "Publish"]
+    assert notified["MessageAttributes"]["kind"]["StringValue"] == "rescan.done"
     assert aws.counts["ListClusters"] == aws.counts["HeadObject"] == 1
     assert aws.counts["DescribeCluster"] == 1  # the log object's shard recalls it
 
@@ -704,7 +704,7 @@ def test_enforce_has_a_request_delivered_again_when_emr_is_busy(aws: StubbedAws)
 
 @pytest.mark.usefixtures("aws")
 def test_notify_slack_posts_the_alert(monkeypatch: pytest.MonkeyPatch) -> None:
-    posts: list[tuple[str, Notice]] = []
+    posts: list[tuple[str, PublishedAlert]] = []
     monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
 
     assert invoke(load("notify_slack"), an_event("sns-alert")) == {"posted": 1}
@@ -722,7 +722,7 @@ def test_notify_slack_reads_the_policy_once_for_many_alerts(
         "GetParameter",
         {"Parameter": {"Name": "p", "Value": stored, "Version": 1, "LastModifiedDate": NOW}},
     )
-    posts: list[tuple[str, Notice]] = []
+    posts: list[tuple[str, PublishedAlert]] = []
     monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
 
     app = load("notify_slack")
@@ -777,7 +777,7 @@ def test_import_findings_keeps_what_is_refused(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
-    monkeypatch.setattr("emr_log_guard.adapters.security_hub._SECONDS", 0)
+    monkeypatch.setattr("emr_log_guard.adapters.securityhub._SECONDS", 0)
     aws.answer("DescribeCluster", without_a_key)
     failed = {
         "Id": f"{a_cluster().arn}#EMRLOG-002",

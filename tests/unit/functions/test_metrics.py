@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.bootstrap import shared
-from emr_log_guard.errors import WebhookUnusableError
+from emr_log_guard.errors import InvalidWebhookError
 from emr_log_guard.observability import Metric
 from tests.unit.builders import NOW
 from tests.unit.functions.test_handlers import (
@@ -199,7 +199,7 @@ OPENED: Measured = {"ClustersChecked": 1, "AlertLatency": 42, "EnforcementSchedu
 
 def a_webhook_of_no_use(aws: StubbedAws) -> None:
     aws.answer("GetSecretValue", AwsError("AccessDeniedException"))
-    with pytest.raises(WebhookUnusableError):
+    with pytest.raises(InvalidWebhookError):
         invoke(load("notify_slack"), an_event("sns-alert"))
 
 
@@ -233,7 +233,7 @@ SCENARIOS: dict[Scenario, Measured] = {
     a_rescan_after_an_event_was_missed: {
         "RescanDuration": 0,
         "RescanCoverage": 100,
-        "ClustersUnheardOf": 1,
+        "ClustersMissedByEvents": 1,
     },
 }
 
@@ -312,7 +312,7 @@ def test_a_cluster_that_an_event_told_of_is_not_unheard_of(
     capsys.readouterr()
     invoke(load("plan_rescan"), {"execution": f"{MACHINE}:2", "input": {}})
 
-    assert measured(capsys.readouterr().out) == {"ClustersUnheardOf": 0}
+    assert measured(capsys.readouterr().out) == {"ClustersMissedByEvents": 0}
 
 
 def test_part_of_a_rescan_is_no_measure_of_a_whole_one(

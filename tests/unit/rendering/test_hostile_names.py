@@ -8,9 +8,9 @@ import pytest
 
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
-from emr_log_guard.rendering import alert_json
-from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
-from emr_log_guard.rendering.alert_text import alert_subject, alert_text
+from emr_log_guard.rendering.alerts import alert_json
+from emr_log_guard.rendering.alerts.alert_json import alert_attributes, alert_messages
+from emr_log_guard.rendering.alerts.text import alert_subject, alert_text
 from tests.unit.builders import a_cluster, a_finding
 
 NAMES = [

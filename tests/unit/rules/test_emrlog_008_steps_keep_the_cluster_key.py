@@ -47,7 +47,7 @@ def a_step(
 
 
 @pytest.mark.parametrize(
-    ("key", "compliance", "told"),
+    ("key", "compliance", "notified"),
     [
         (ANOTHER_KEY, Compliance.COMPLIANT, "keeps to the rules: 1 step"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "is managed by AWS"),
@@ -62,12 +62,12 @@ def a_step(
 )
 @pytest.mark.parametrize("uri", [None, "s3://elsewhere/"])
 def test_a_steps_own_key_is_judged_as_a_clusters(
-    key: KeyFact, uri: str | None, compliance: Compliance, told: str
+    key: KeyFact, uri: str | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(key, uri),)))
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 def test_a_steps_own_key_has_to_be_approved() -> None:
@@ -169,7 +169,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
 
 
 @pytest.mark.parametrize(
-    ("key", "compliance", "told"),
+    ("key", "compliance", "notified"),
     [
         (ANOTHER_KEY, Compliance.COMPLIANT, "keeps to the rules: 1 session"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "session is-1 (ide-1): the log key"),
@@ -178,12 +178,12 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
     ],
 )
 def test_a_sessions_own_key_is_judged_as_a_steps(
-    key: KeyFact, compliance: Compliance, told: str
+    key: KeyFact, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(sessions=(a_session(key),)))
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 @pytest.mark.parametrize(
@@ -227,9 +227,11 @@ def test_where_only_a_session_is_broken_no_step_is_cancelled() -> None:
     assert "cancel-steps" not in RULE.remediation(facts)
 
 
-@pytest.mark.parametrize(("others", "told"), [(1, "(and 1 more step)"), (2, "(and 2 more steps)")])
+@pytest.mark.parametrize(
+    ("others", "notified"), [(1, "(and 1 more step)"), (2, "(and 2 more steps)")]
+)
 def test_a_broken_step_outweighs_one_in_doubt_and_the_fix_names_the_broken(
-    others: int, told: str
+    others: int, notified: str
 ) -> None:
     broken = [a_step(AWS_MANAGED, number=2 + number) for number in range(others + 1)]
     facts = cluster_facts(steps=(a_step(UNREADABLE), *broken))
@@ -237,7 +239,7 @@ def test_a_broken_step_outweighs_one_in_doubt_and_the_fix_names_the_broken(
     outcome = RULE.check(facts)
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
-    assert outcome.summary.endswith(told)
+    assert outcome.summary.endswith(notified)
     ids = " ".join(each.workload.id for each in broken)
     assert f"aws emr cancel-steps --region {REGION} " in RULE.remediation(facts)
     assert RULE.remediation(facts).endswith(f"--step-ids {ids}")
@@ -298,7 +300,7 @@ def test_the_state_of_a_key_counts_while_the_step_may_log(state: StepState) -> N
 
 @pytest.mark.parametrize("state", FINISHED)
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "notified"),
     [
         (AWS_MANAGED, "managed by AWS"),
         (ANOTHER_KEY, "none of the approved keys"),
@@ -307,7 +309,7 @@ def test_the_state_of_a_key_counts_while_the_step_may_log(state: StepState) -> N
     ],
 )
 def test_what_was_wrong_while_a_finished_step_ran_is_shown_and_no_grounds(
-    state: StepState, key: KeyFact, told: str
+    state: StepState, key: KeyFact, notified: str
 ) -> None:
     facts = cluster_facts(
         log_key=a_key(arn=key_arn("11111111-0000-4000-8000-000000000000")),
@@ -319,7 +321,7 @@ def test_what_was_wrong_while_a_finished_step_ran_is_shown_and_no_grounds(
 
     assert (outcome.compliance, outcome.over) == (Compliance.NON_COMPLIANT, True)
     assert outcome.summary.startswith(f"{state.lower()} step s-1 (load-1): ")
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 def test_a_finished_step_that_archived_without_a_key_is_shown_and_no_grounds() -> None:

@@ -25,7 +25,7 @@ from tests.unit.builders import (
 
 
 @pytest.mark.parametrize(
-    ("key", "compliance", "told"),
+    ("key", "compliance", "notified"),
     [
         (KEY, Compliance.COMPLIANT, KEY.arn),
         (None, Compliance.NON_COMPLIANT, "names no key"),
@@ -45,12 +45,12 @@ from tests.unit.builders import (
     ],
 )
 def test_the_key_of_logs_in_cloudwatch_decides(
-    key: KeyFact | None, compliance: Compliance, told: str
+    key: KeyFact | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(cloudwatch_logs=True), cloudwatch_key=key))
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 def sending_to_cloudwatch(key: KeyFact | None, *, log_key: KeyFact | None = KEY) -> ClusterFacts:
@@ -101,14 +101,14 @@ def test_a_lost_key_is_told_where_no_archived_logs_are_under_it(key: KeyFact) ->
 
 
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "notified"),
     [(ANOTHER_KEY, "none of the approved keys"), (AWS_MANAGED, "managed by AWS")],
 )
-def test_another_key_has_to_be_named_for_cloudwatch_as_well(key: KmsKey, told: str) -> None:
+def test_another_key_has_to_be_named_for_cloudwatch_as_well(key: KmsKey, notified: str) -> None:
     outcome = RULE.check(sending_to_cloudwatch(key, log_key=key))
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
@@ -122,7 +122,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
 
 
 @pytest.mark.parametrize(
-    ("key", "compliance", "told"),
+    ("key", "compliance", "notified"),
     [
         (KEY, Compliance.COMPLIANT, KEY.arn),
         (None, Compliance.NON_COMPLIANT, "session is-1 (ide-1) sends logs to CloudWatch and names"),
@@ -133,12 +133,12 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
     ],
 )
 def test_a_sessions_logs_in_cloudwatch_are_evaluated_as_the_clusters(
-    key: KeyFact | None, compliance: Compliance, told: str
+    key: KeyFact | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(sessions=(a_session(key),), approved_keys=approved(KEY)))
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 def test_the_fix_of_a_session_is_to_start_it_again() -> None:

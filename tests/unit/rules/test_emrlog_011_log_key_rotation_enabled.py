@@ -22,7 +22,7 @@ MULTI_REGION = a_key(arn=key_arn("mrk-1234abcd12ab34cd56ef1234567890ab"))
 
 
 @pytest.mark.parametrize(
-    ("rotation", "compliance", "told"),
+    ("rotation", "compliance", "notified"),
     [
         (True, Compliance.COMPLIANT, f"KMS rotates the log key {KEY.arn}"),
         (False, Compliance.NON_COMPLIANT, f"automatic rotation of the log key {KEY.arn} is off"),
@@ -31,12 +31,12 @@ MULTI_REGION = a_key(arn=key_arn("mrk-1234abcd12ab34cd56ef1234567890ab"))
     ],
 )
 def test_the_rule_asks_for_automatic_rotation(
-    *, rotation: bool | Unresolved | None, compliance: Compliance, told: str
+    *, rotation: bool | Unresolved | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(key_rotation=rotation))
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ OURS = {
 
 
 @pytest.mark.parametrize(
-    ("policies", "compliance", "told"),
+    ("policies", "compliance", "notified"),
     [
         (OURS, Compliance.COMPLIANT, "retains no logs"),
         (OURS | {"system-logs": "disabled"}, Compliance.COMPLIANT, "retains no logs"),
@@ -26,26 +26,26 @@ OURS = {
     ],
 )
 def test_no_log_type_may_be_left_to_the_service(
-    policies: Mapping[str, str], compliance: Compliance, told: str
+    policies: Mapping[str, str], compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_upload_policies=policies)))
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 MANAGED = Session("is-1", "ide", managed_logs=True)
 
 
 @pytest.mark.parametrize(
-    ("session", "told"),
+    ("session", "notified"),
     [
         (MANAGED, "the logs of session is-1 (ide) without a key for itself"),
         (replace(MANAGED, managed_key_identifier=KEY.arn), f"session is-1 (ide) under {KEY.arn}"),
     ],
 )
 def test_the_service_retains_the_logs_of_a_session_with_managed_logging(
-    session: Session, told: str
+    session: Session, notified: str
 ) -> None:
     facts = cluster_facts(
         a_cluster(log_upload_policies=OURS), sessions=(WorkloadFacts(session, KEY),)
@@ -54,7 +54,7 @@ def test_the_service_retains_the_logs_of_a_session_with_managed_logging(
     outcome = RULE.check(facts)
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
-    assert told in outcome.summary
+    assert notified in outcome.summary
     comment, command = RULE.remediation(facts).splitlines()
     assert comment.endswith(" again with Enabled=false in the ManagedLoggingConfiguration:")
     assert command == (

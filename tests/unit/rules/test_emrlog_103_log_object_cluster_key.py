@@ -153,14 +153,14 @@ def test_the_fix_is_the_clusters_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("carried", "compliance", "told"),
+    ("carried", "compliance", "notified"),
     [
         (KEY, Compliance.COMPLIANT, "carries its step s-1's key"),
         (ANOTHER_KEY, Compliance.NON_COMPLIANT, f"its step s-1 names {KEY.arn}"),
     ],
 )
 def test_a_steps_log_is_compared_with_its_steps_key(
-    carried: KmsKey, compliance: Compliance, told: str
+    carried: KmsKey, compliance: Compliance, notified: str
 ) -> None:
     facts = log_object_facts(
         encryption=encrypted("aws:kms", carried.arn), object_key=carried, expected_of="step s-1"
@@ -169,7 +169,7 @@ def test_a_steps_log_is_compared_with_its_steps_key(
     outcome = RULE.check(facts)
 
     assert outcome.compliance is compliance
-    assert told in outcome.summary
+    assert notified in outcome.summary
 
 
 UNAPPROVED = encrypted("aws:kms", ANOTHER_KEY.arn)

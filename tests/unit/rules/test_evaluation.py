@@ -6,8 +6,8 @@ import pytest
 
 from emr_log_guard.domain.clusters import Step, StepState, WorkloadFacts
 from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.finding_record import Kind, RuleResult
 from emr_log_guard.domain.findings import Finding, Outcome, Status
-from emr_log_guard.domain.ledger import Kind, RuleResult
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
@@ -149,15 +149,15 @@ def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "notified"),
     [(StepState.PENDING, f"s-1: s3://b/, {KEY.arn}, PENDING"), (None, f"s-1: s3://b/, {KEY.arn}")],
 )
-def test_the_evidence_names_the_state_of_a_step(state: StepState | None, told: str) -> None:
+def test_the_evidence_names_the_state_of_a_step(state: StepState | None, notified: str) -> None:
     step = WorkloadFacts(Step("s-1", "load", "s3://b/", state=state), KEY)
 
     finding = cluster_findings(SUBJECT, cluster_facts(steps=(step,)), CLUSTER_RULES[:1], CONTEXT)[0]
 
-    assert finding.evidence["steps"] == (told,)
+    assert finding.evidence["steps"] == (notified,)
 
 
 def test_log_objects_are_evaluated_by_every_rule_in_their_order() -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.findings import Finding, Outcome
-from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.emrlog_006_log_key_approved import RULE as RULE_006
@@ -84,12 +84,12 @@ def test_without_a_log_key_aliases_alone_are_resolved_to_offer_a_key_as_the_fix(
     assert KEY.arn in checked.findings[1].remediation
 
 
-@pytest.mark.parametrize("entry", ["alias/emr-logs", ANOTHER_KEY.arn, ANOTHER_ID])
+@pytest.mark.parametrize("record", ["alias/emr-logs", ANOTHER_KEY.arn, ANOTHER_ID])
 def test_a_stale_approved_key_does_not_disarm_the_rule_once_its_key_is_known(
-    world: World, entry: str
+    world: World, record: str
 ) -> None:
-    world.keys.facts = {KEY.arn: KEY, entry: ANOTHER_KEY}
-    world.policy = Policy(Mode.ALERT, (entry,))
+    world.keys.facts = {KEY.arn: KEY, record: ANOTHER_KEY}
+    world.policy = Policy(Mode.ALERT, (record,))
     assert by_rule_006(world).compliance is Compliance.NON_COMPLIANT
 
     world.keys.facts = {KEY.arn: KEY}  # it is deleted, or KMS is late
@@ -97,7 +97,7 @@ def test_a_stale_approved_key_does_not_disarm_the_rule_once_its_key_is_known(
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert outcome.once_lasting is Compliance.NON_COMPLIANT
-    assert f"{entry}, which was {ANOTHER_KEY.arn}" in outcome.summary
+    assert f"{record}, which was {ANOTHER_KEY.arn}" in outcome.summary
 
 
 def test_the_key_that_a_deleted_alias_stood_for_is_left_undetermined(world: World) -> None:
@@ -205,7 +205,7 @@ def test_older_objects_keep_the_key_that_their_clusters_alias_named(
 def test_the_log_of_a_session_may_have_the_former_key_as_well(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(ALIASED, sessions_enabled=True)}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
-    world.ledger.remember(Known(ALIASED, keys=(KEY.arn,)), None)
+    world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
 
     assert of_object(world, KEY.arn).compliance is Compliance.COMPLIANT
 
@@ -216,7 +216,7 @@ def test_a_key_that_the_cluster_was_not_seen_with_is_no_former_key(world: World)
     world.keys.facts = {third.arn: third, "alias/emr-logs": ANOTHER_KEY}
 
     assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
-    world.ledger.remember(Known(ALIASED, keys=(KEY.arn,)), None)
+    world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
     assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
 
 
@@ -224,7 +224,7 @@ def test_a_key_that_is_named_by_its_arn_has_no_former_one(world: World) -> None:
     step = Step("s-2", "load", None, ANOTHER_KEY.arn)
     world.clusters.listed = (step,)
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
-    world.ledger.remember(Known(a_cluster(), keys=(KEY.arn, ANOTHER_KEY.arn)), None)
+    world.repository.remember(ClusterSnapshot(a_cluster(), keys=(KEY.arn, ANOTHER_KEY.arn)), None)
 
     assert of_object(world, ANOTHER_KEY.arn).compliance is Compliance.NON_COMPLIANT
     assert "Query" not in world.table.calls
@@ -233,7 +233,7 @@ def test_a_key_that_is_named_by_its_arn_has_no_former_one(world: World) -> None:
 def test_without_memory_older_objects_are_told_as_under_another_key(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: ALIASED}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
-    world.ledger.remember(Known(ALIASED, keys=(KEY.arn,)), None)
+    world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
     version = a_log_object()
 
     facts = replace(world.read_object, histories=None)(version)

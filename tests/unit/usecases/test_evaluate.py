@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.keys import KeyState
-from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objects
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
 from tests.unit.builders import (
     KEY,
     NOW,
@@ -23,7 +23,9 @@ NO_KEY = a_cluster(log_key_identifier=None)
 CONTEXT = EvaluationContext(Policy(), NOW, runbook)
 
 
-def evaluated(world: World, known: Known, context: EvaluationContext) -> dict[str, Finding]:
+def evaluated(
+    world: World, known: ClusterSnapshot, context: EvaluationContext
+) -> dict[str, Finding]:
     read_facts = ReadClusterFacts(
         world.keys, roles=world.roles, workloads=world.clusters, bucket_owners=world.buckets
     )
@@ -38,7 +40,9 @@ def test_a_cluster_is_evaluated_under_the_policy_and_nothing_is_done() -> None:
         "EMRLOG-001": RuleSettings(enabled=False),
     }
 
-    found = evaluated(world, Known(NO_KEY), replace(CONTEXT, policy=Policy(rules=settings)))
+    found = evaluated(
+        world, ClusterSnapshot(NO_KEY), replace(CONTEXT, policy=Policy(rules=settings))
+    )
 
     assert "EMRLOG-001" not in found
     assert found["EMRLOG-002"].compliance is Compliance.NON_COMPLIANT
@@ -51,7 +55,7 @@ def test_only_what_the_selected_rules_ask_for_is_read() -> None:
 
     found = evaluated(
         world,
-        Known(a_cluster()),
+        ClusterSnapshot(a_cluster()),
         replace(CONTEXT, selects=lambda rule: rule.id == "EMRLOG-005"),
     )
 
@@ -61,7 +65,7 @@ def test_only_what_the_selected_rules_ask_for_is_read() -> None:
 
 def test_a_finding_says_who_launched_the_cluster() -> None:
     found = evaluated(
-        World(), Known(NO_KEY, launched_by="arn:aws:iam::111122223333:user/a"), CONTEXT
+        World(), ClusterSnapshot(NO_KEY, launched_by="arn:aws:iam::111122223333:user/a"), CONTEXT
     )
 
     assert {finding.launched_by for finding in found.values()} == {
@@ -73,7 +77,7 @@ def test_a_key_that_was_seen_to_work_is_another_rules_when_it_is_lost() -> None:
     world = World()
     world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
 
-    found = evaluated(world, Known(a_cluster(), log_key_worked=True), CONTEXT)
+    found = evaluated(world, ClusterSnapshot(a_cluster(), log_key_worked=True), CONTEXT)
 
     assert found["EMRLOG-201"].compliance is Compliance.NON_COMPLIANT
     assert found["EMRLOG-005"].compliance is Compliance.NOT_APPLICABLE

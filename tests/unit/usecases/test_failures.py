@@ -6,32 +6,38 @@ from datetime import timedelta
 
 import pytest
 
-from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert, NextStep, RequestEnforcement, ScheduleEnforcement
+from emr_log_guard.domain.finding_record import (
+    LEASE,
+    OWED_LATE,
+    STILL_WRITTEN,
+    TRANSIENT_QUIET,
+    ClusterSnapshot,
+)
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyState
-from emr_log_guard.domain.ledger import CLAIM, OWED_LATE, STILL_WRITTEN, TRANSIENT_QUIET, Known
 from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.termination import CALL, REQUEST_AGAIN, VERIFY, Stage, Termination
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
+    AlertInProgressError,
     AlertNotAcceptedError,
-    AlertUnderWayError,
-    LedgerConflictError,
     NotReadableError,
     StalePolicyError,
     TerminationInProgressError,
     TerminationNotAcceptedError,
     TerminationRefusedError,
+    WriteConflictError,
 )
-from emr_log_guard.events.emr import ClusterHint
-from emr_log_guard.events.log_objects import LogObjectHint
+from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import metrics
+from emr_log_guard.usecases.checks.review import ReviewFindings
 from emr_log_guard.usecases.findings import ATTEMPTS, CheckResult
-from emr_log_guard.usecases.review_findings import ReviewFindings
 from tests.unit.builders import (
     ACCOUNT,
     CLUSTER_ID,
@@ -109,13 +115,13 @@ class Unanswered(FakeAlerts):
 def test_a_cluster_that_ended_known_only_from_a_log_object_is_evaluated_and_alerted(
     bad: World,
 ) -> None:
-    bad.ledger.remember(Known(NO_KEY), None)
+    bad.repository.remember(ClusterSnapshot(NO_KEY), None)
     seen(bad, NO_KEY, "TERMINATED")
 
     bad.check()
 
     assert bad.kinds == ["finding.opened"]
-    assert bad.entries["EMRLOG-002"].finding.compliance is Compliance.NON_COMPLIANT
+    assert bad.records["EMRLOG-002"].finding.compliance is Compliance.NON_COMPLIANT
 
 
 # Policies
@@ -138,11 +144,11 @@ def test_an_environment_with_an_older_policy_reads_it_again_and_announces_nothin
     policies = {False: older, True: newer}  # what is remembered, and what is read anew
     asked: list[bool] = []
 
-    def remembered(*, afresh: bool = False) -> Policy:
-        asked.append(afresh)
-        return policies[afresh]
+    def remembered(*, force_refresh: bool = False) -> Policy:
+        asked.append(force_refresh)
+        return policies[force_refresh]
 
-    replace(bad.check_cluster, policy=remembered)(ClusterHint(CLUSTER_ID))
+    replace(bad.check_cluster, policy=remembered)(ClusterCheckRequest(CLUSTER_ID))
 
     assert asked == [False, True]
     assert bad.kinds == changed == ["finding.opened", "enforcement.scheduled"]
@@ -154,18 +160,18 @@ def test_a_policy_that_was_overtaken_while_the_cluster_was_read_is_read_again(ba
     bad.policy = newer
     bad.check()
     bad.policy = older
-    overtaken = bad.entries["EMRLOG-002"]
-    bad.ledger.write(replace(overtaken, decided_under=None))
+    overtaken = bad.records["EMRLOG-002"]
+    bad.repository.write(replace(overtaken, decided_under=None))
     policies = iter((older, newer))
 
     def others_decide() -> None:
-        bad.ledger.write(replace(bad.entries["EMRLOG-002"], decided_under=newer.stored_at))
+        bad.repository.write(replace(bad.records["EMRLOG-002"], decided_under=newer.stored_at))
 
     bad.passes(minutes=10)  # long enough for the finding to be written again
     bad.table.before_put = [others_decide]
     check = replace(bad.check_cluster, policy=lambda **_: next(policies))
 
-    check(ClusterHint(CLUSTER_ID))
+    check(ClusterCheckRequest(CLUSTER_ID))
 
     assert bad.kinds == ["finding.opened", "enforcement.scheduled"]
 
@@ -185,7 +191,9 @@ def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: Wo
     world.policy = newer
     seen(world, NO_KEY)
     world.check()
-    check = replace(world.check_log_objects, policy=lambda *, afresh=False: [older, newer][afresh])
+    check = replace(
+        world.check_log_objects, policy=lambda *, force_refresh=False: [older, newer][force_refresh]
+    )
 
     assert check.check([check.read(created(key))]) == ()
 
@@ -199,9 +207,9 @@ def test_the_clusters_end_is_the_guards_though_the_write_after_the_call_comes_la
     bad: World,
 ) -> None:
     bad.check()
-    announced = bad.entries["EMRLOG-002"]
+    announced = bad.records["EMRLOG-002"]
     bad.enforce(REQUEST)
-    bad.ledger.write(announced)  # by a check that was about to write for three seconds
+    bad.repository.write(announced)  # by a check that was about to write for three seconds
     seen(bad, NO_KEY, "TERMINATED")
 
     bad.check()
@@ -314,7 +322,7 @@ def test_of_two_who_are_about_to_call_only_the_first_does(bad: World) -> None:
 
     def first() -> None:
         assert bad.termination is not None
-        bad.ledger.write_termination(replace(bad.termination, stage=Stage.CALLING))
+        bad.repository.write_termination(replace(bad.termination, stage=Stage.CALLING))
 
     bad.table.before_put = [first, lambda: None]  # after the decision was recorded
 
@@ -345,7 +353,7 @@ def test_what_was_done_is_not_undone_by_whoever_writes_last(bad: World) -> None:
         def terminate(self, cluster_id: str) -> None:
             super().terminate(cluster_id)
             assert bad.termination is not None
-            bad.ledger.write_termination(replace(done, version=bad.termination.version))
+            bad.repository.write_termination(replace(done, version=bad.termination.version))
 
     bad.clusters = Quick(NO_KEY, journal=bad.journal)
 
@@ -370,7 +378,7 @@ def test_a_key_that_cannot_be_read_again_ends_no_cluster_and_cancels_nothing(
         assert world.kinds == ["finding.opened"]
         assert stage(world) is Stage.REQUESTED
     else:
-        assert world.enforce(REQUEST) is NextStep.SPARED_IN_DOUBT
+        assert world.enforce(REQUEST) is NextStep.SKIPPED_UNDETERMINED
         assert world.kinds == ["finding.opened", "enforcement.skipped"]
     assert TERMINATE not in world.journal
 
@@ -385,11 +393,11 @@ def test_where_sns_did_not_answer_the_notification_is_left_alone_and_then_has_th
     with pytest.raises(TimeoutError):
         bad.check()
 
-    with pytest.raises(AlertUnderWayError):
+    with pytest.raises(AlertInProgressError):
         bad.check()
     assert bad.kinds == ["finding.opened"]
 
-    bad.now += CLAIM
+    bad.now += LEASE
     with pytest.raises(TimeoutError):
         bad.check()
 
@@ -401,7 +409,7 @@ def test_where_sns_refused_the_next_try_notifies_at_once(bad: World) -> None:
     bad.alerts.failure = REFUSED
     with pytest.raises(AlertNotAcceptedError):
         bad.check()
-    assert bad.entries["EMRLOG-002"].claim is None
+    assert bad.records["EMRLOG-002"].lease is None
     bad.alerts.failure = None
 
     bad.check()
@@ -492,7 +500,7 @@ def test_a_schedule_that_was_cancelled_while_it_was_made_is_removed(bad: World) 
         def put(self, schedule: ScheduleEnforcement) -> None:
             super().put(schedule)
             assert bad.termination is not None
-            bad.ledger.write_termination(replace(bad.termination, stage=Stage.SKIPPED))
+            bad.repository.write_termination(replace(bad.termination, stage=Stage.SKIPPED))
 
     bad.policy = a_policy(grace=GRACE)
     bad.schedules = Slow(bad.journal)
@@ -508,7 +516,7 @@ def test_no_cluster_is_terminated_before_its_notification_was_accepted(bad: Worl
     with pytest.raises(AlertNotAcceptedError):
         bad.check()
 
-    assert bad.enforce(REQUEST) is NextStep.SPARED_NOT_NOTIFIED
+    assert bad.enforce(REQUEST) is NextStep.SKIPPED_NOT_NOTIFIED
     assert TERMINATE not in bad.journal
     assert bad.rechecks.asked == [CLUSTER_ID]
 
@@ -527,7 +535,7 @@ def test_nobody_requests_a_termination_whose_notification_another_one_is_about_t
     bad.alerts.failure = None
 
     for _ in range(2):
-        with pytest.raises(AlertUnderWayError):
+        with pytest.raises(AlertInProgressError):
             bad.check()
 
     assert bad.queue.sent == []
@@ -541,10 +549,10 @@ def test_whoever_waits_for_anothers_notification_goes_on_once_it_was_accepted(ba
 
     def accepted(seconds: float) -> None:
         waited.append(seconds)
-        bad.ledger.write(replace(bad.entries["EMRLOG-002"], claim=None))
+        bad.repository.write(replace(bad.records["EMRLOG-002"], lease=None))
 
     dispatcher = replace(bad.dispatcher, wait=accepted)
-    replace(bad.check_cluster, dispatcher=dispatcher)(ClusterHint(CLUSTER_ID))
+    replace(bad.check_cluster, dispatcher=dispatcher)(ClusterCheckRequest(CLUSTER_ID))
 
     assert waited == [1]
 
@@ -555,7 +563,7 @@ def test_a_request_that_was_answered_with_a_skip_does_not_block_the_next_policy(
     bad.policy = stored(a_policy(), 0, 1)
     bad.check()
     bad.policy = stored(a_policy(Mode.ALERT), 10, 2)
-    assert bad.enforce(REQUEST) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert bad.enforce(REQUEST) is NextStep.SKIPPED_NO_LONGER_REQUIRED
     bad.check()
     bad.passes(minutes=1)
     bad.policy = stored(a_policy(), 60, 3)
@@ -582,7 +590,7 @@ def test_the_same_policy_asks_again_for_what_it_skipped_only_after_a_while(bad: 
 
 
 class Nowhere:
-    def recheck(self, hint: LogObjectHint) -> None:
+    def recheck(self, hint: LogObjectCheckRequest) -> None:
         raise AssertionError(hint)
 
 
@@ -590,7 +598,7 @@ def review_late(world: World) -> tuple[dict[str, int], list[str], float]:
     """Review what is late: what came of it, what was asked for, and the metric."""
     metrics.clear_metrics()
     rechecks = FakeRechecks()
-    review = ReviewFindings(world.ledger, rechecks, Nowhere(), world.clock)
+    review = ReviewFindings(world.repository, rechecks, Nowhere(), world.clock)
     answer = review(ReviewRequest("late"))
     return answer, rechecks.asked, metrics.metric_set["NotificationsPending"]["Value"][0]
 
@@ -610,7 +618,7 @@ def test_a_notification_that_is_pending_for_long_is_measured_and_its_cluster_che
     bad.alerts.failure = None
     bad.check()
     bad.passes(minutes=1)
-    assert bad.entries["EMRLOG-002"].pending_since is None
+    assert bad.records["EMRLOG-002"].pending_since is None
     assert review_late(bad)[2] == 0
 
 
@@ -661,7 +669,7 @@ def test_a_key_that_appears_within_minutes_alerts_nobody(unknown_key: World) -> 
     world.check()
 
     assert world.kinds == []
-    assert not world.entries["EMRLOG-005"].open
+    assert not world.records["EMRLOG-005"].open
 
 
 def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time(
@@ -679,7 +687,7 @@ def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time
 
     world.now = NOW + timedelta(minutes=29)
     world.check()
-    assert world.enforce(REQUEST) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert world.enforce(REQUEST) is NextStep.SKIPPED_NO_LONGER_REQUIRED
     assert compliances(world) == ["INSUFFICIENT_DATA"]
 
     world.now = proven = NOW + timedelta(minutes=30)
@@ -689,7 +697,7 @@ def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time
     assert world.schedules.standing[NO_KEY.arn].at == proven + GRACE
 
     world.now = proven + GRACE - timedelta(seconds=1)
-    assert world.enforce(REQUEST) is NextStep.SPARED_IN_GRACE
+    assert world.enforce(REQUEST) is NextStep.SKIPPED_IN_GRACE
     assert TERMINATE not in world.journal
 
     world.passes(seconds=1)
@@ -724,7 +732,7 @@ def test_a_key_that_was_known_in_between_has_its_time_anew(unknown_key: World) -
 
     world.check()
 
-    assert world.entries["EMRLOG-005"].finding.compliance is Compliance.INSUFFICIENT_DATA
+    assert world.records["EMRLOG-005"].finding.compliance is Compliance.INSUFFICIENT_DATA
 
 
 # Log objects that are no longer written
@@ -753,7 +761,7 @@ def test_only_a_log_object_that_was_written_within_the_hour_is_a_ground(
 
     assert world.kinds == ["finding.opened"]
     assert bool(world.queue.sent) is requested
-    assert world.entries["EMRLOG-101"].newest == NOW
+    assert world.records["EMRLOG-101"].newest == NOW
 
 
 def test_a_log_object_that_has_grown_old_by_the_time_ends_no_cluster(world: World) -> None:
@@ -766,7 +774,7 @@ def test_a_log_object_that_has_grown_old_by_the_time_ends_no_cluster(world: Worl
     (request,) = world.queue.sent
     world.now += STILL_WRITTEN
 
-    assert world.enforce(request) is NextStep.SPARED_NO_LONGER_CALLED_FOR
+    assert world.enforce(request) is NextStep.SKIPPED_NO_LONGER_REQUIRED
     assert TERMINATE not in world.journal
 
 
@@ -788,7 +796,7 @@ def test_a_missed_verification_is_asked_for_again_until_the_cluster_is_gone(bad:
 # Others that write at the same time
 
 
-class Forestalled(DynamoLedger):
+class Forestalled(DynamoFindingRepository):
     """A ledger in which somebody else always, or once, writes just before."""
 
     def __init__(self, world: World, *, stage: Stage, times: int) -> None:
@@ -808,7 +816,7 @@ class Forestalled(DynamoLedger):
 
 @pytest.mark.parametrize("theirs", [Stage.CALLING, Stage.ACCEPTED, Stage.DONE])
 def test_a_request_does_not_hide_that_enforce_was_quicker(bad: World, theirs: Stage) -> None:
-    bad.ledger = Forestalled(bad, stage=theirs, times=1)
+    bad.repository = Forestalled(bad, stage=theirs, times=1)
 
     bad.check()
 
@@ -821,7 +829,7 @@ def test_a_schedule_does_not_hide_that_the_cluster_is_being_terminated(
     bad: World, theirs: Stage
 ) -> None:
     bad.policy = a_policy(grace=GRACE)
-    bad.ledger = Forestalled(bad, stage=theirs, times=1)
+    bad.repository = Forestalled(bad, stage=theirs, times=1)
 
     bad.check()
 
@@ -833,7 +841,7 @@ def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: 
     bad.check()
     seen(bad, a_cluster())
     bad.passes(minutes=1)
-    bad.ledger = Forestalled(bad, stage=Stage.CALLING, times=1)
+    bad.repository = Forestalled(bad, stage=Stage.CALLING, times=1)
 
     bad.check()
 
@@ -844,9 +852,9 @@ def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: 
 def test_an_account_that_others_always_write_first_is_tried_again_by_the_event(
     bad: World,
 ) -> None:
-    bad.ledger = Forestalled(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
+    bad.repository = Forestalled(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
 
-    with pytest.raises(LedgerConflictError, match="the account of the termination"):
+    with pytest.raises(WriteConflictError, match="the account of the termination"):
         bad.check()
 
 
@@ -861,12 +869,12 @@ def test_what_became_of_a_notification_that_others_always_write_first_is_an_erro
     def others() -> None:
         """Write the finding just before, unless that is what is being written."""
         rest, bad.table.before_put = bad.table.before_put, []
-        bad.ledger.write(bad.entries["EMRLOG-002"])
+        bad.repository.write(bad.records["EMRLOG-002"])
         bad.table.before_put = rest
 
     bad.alerts = Busy(bad.journal)
 
-    with pytest.raises(LedgerConflictError, match="what became of"):
+    with pytest.raises(WriteConflictError, match="what became of"):
         bad.check()
 
 
@@ -880,7 +888,7 @@ def test_an_exempt_cluster_has_its_termination_cancelled_and_says_so_in_the_hist
 
     bad.check()
 
-    decisions = [decision.decided for decision in bad.ledger.history(CLUSTER_ID)]
+    decisions = [decision.decided for decision in bad.repository.decisions(CLUSTER_ID)]
     assert decisions[-1][-1] == "call its termination off"
-    assert bad.entries["EMRLOG-002"].finding.status is Status.EXEMPT
+    assert bad.records["EMRLOG-002"].finding.status is Status.EXEMPT
     assert stage(bad) is Stage.SKIPPED

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from emr_log_guard.domain.decide import Action, CallOffEnforcement, RequestEnforcement
-from emr_log_guard.domain.news import News
+from emr_log_guard.domain.decide import Action, CancelEnforcement, RequestEnforcement
+from emr_log_guard.domain.notification_plan import NotificationPlan
 from emr_log_guard.domain.termination import Stage
 from emr_log_guard.usecases.findings import CheckResult, Recorded
 from tests.unit.builders import CLUSTER_ID, a_cluster, a_policy
@@ -13,7 +13,7 @@ CLUSTER = a_cluster()
 
 
 def decided(action: Action) -> Recorded:
-    plan = News({}, (action,), frozenset())
+    plan = NotificationPlan({}, (action,), frozenset())
     return Recorded(CheckResult(CLUSTER_ID, CLUSTER), a_policy(), "an invocation", plan)
 
 
@@ -30,6 +30,6 @@ def test_a_request_in_a_stack_that_may_not_terminate_is_a_bug(world: World) -> N
 def test_a_stack_that_may_not_terminate_has_no_schedule_to_cancel(world: World) -> None:
     dispatcher = replace(world.dispatcher, enforcers=None)
 
-    dispatcher.dispatch(decided(CallOffEnforcement(CLUSTER.arn)))
+    dispatcher.dispatch(decided(CancelEnforcement(CLUSTER.arn)))
 
     assert world.journal == []

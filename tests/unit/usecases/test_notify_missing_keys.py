@@ -6,7 +6,7 @@ from emr_log_guard.adapters.dynamodb import DynamoPolicyHistory
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.errors import AlertNotAcceptedError
-from emr_log_guard.events.emr import ClusterHint
+from emr_log_guard.events.emr import ClusterCheckRequest
 from tests.unit.builders import CLUSTER_ID, a_policy
 from tests.unit.usecases.world import World
 
@@ -46,7 +46,7 @@ def test_an_approved_key_that_still_does_not_exist_is_notified_again_after_a_day
     check = listed.check_cluster
     for hours in (0, 23, 1):
         listed.passes(hours=hours)
-        check(ClusterHint(CLUSTER_ID))
+        check(ClusterCheckRequest(CLUSTER_ID))
 
     assert len(listed.alerts.policy_problems) == 4
 

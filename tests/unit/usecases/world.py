@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
-from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoPolicyHistory
-from emr_log_guard.domain.ledger import Entry
-from emr_log_guard.domain.news import news
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoPolicyHistory
+from emr_log_guard.domain.finding_record import FindingRecord
+from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import Termination
-from emr_log_guard.events.emr import ClusterHint
-from emr_log_guard.usecases.check_cluster import CheckCluster, ClusterChecked
-from emr_log_guard.usecases.check_log_objects import CheckLogObjects
-from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.usecases.checks.cluster import CheckCluster, ClusterChecked
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
+from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.findings import (
     ActionDispatcher,
     CheckResult,
@@ -21,8 +22,7 @@ from emr_log_guard.usecases.findings import (
     FindingRecorder,
 )
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
-from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.remediation.enforce import Enforce
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
 from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import (
@@ -67,7 +67,7 @@ class World:
         self.queue = FakeQueue(self.journal)
         self.schedules = FakeSchedules(self.journal)
         self.rechecks = FakeRechecks()
-        self.ledger = DynamoLedger(self.table, "findings")
+        self.repository = DynamoFindingRepository(self.table, "findings")
         self.targets = DynamoApprovedTargets(self.table, "findings")
 
     def wait(self, seconds: float) -> None:
@@ -79,23 +79,23 @@ class World:
     def clock(self) -> datetime:
         return self.now
 
-    def current_policy(self, *, afresh: bool = False) -> Policy:
+    def current_policy(self, *, force_refresh: bool = False) -> Policy:
         """Give the policy, and remember whether it was asked for afresh."""
-        self.policy_asked.append(afresh)
+        self.policy_asked.append(force_refresh)
         return self.policy
 
-    def policy_now(self, *, afresh: bool = False) -> Policy:
+    def policy_now(self, *, force_refresh: bool = False) -> Policy:
         """Give the policy as it is stored."""
-        assert afresh
+        assert force_refresh
         return self.policy
 
     @property
-    def entries(self) -> Mapping[str, Entry]:
-        return self.ledger.read(CLUSTER_ID).entries
+    def records(self) -> Mapping[str, FindingRecord]:
+        return self.repository.read(CLUSTER_ID).records
 
     @property
     def termination(self) -> Termination | None:
-        return self.ledger.read(CLUSTER_ID).termination
+        return self.repository.read(CLUSTER_ID).termination
 
     @property
     def kinds(self) -> list[str]:
@@ -103,21 +103,23 @@ class World:
 
     @property
     def recorder(self) -> FindingRecorder:
-        return FindingRecorder(self.ledger, self.clock, "check_cluster", self.policy_now)
+        return FindingRecorder(self.repository, self.clock, "check_cluster", self.policy_now)
 
     @property
     def dispatcher(self) -> ActionDispatcher:
         enforcers = Enforcers(self.queue, self.schedules)
-        return ActionDispatcher(self.ledger, self.alerts, self.clock, enforcers, self.wait)
+        return ActionDispatcher(self.repository, self.alerts, self.clock, enforcers, self.wait)
 
     def record(self, result: CheckResult, policy: Policy) -> None:
         """Record what a check found, decide and act."""
-        self.dispatcher.dispatch(self.recorder.record(result, policy, None, decide=news))
+        self.dispatcher.dispatch(
+            self.recorder.record(result, policy, None, decide=plan_notifications)
+        )
 
     @property
     def read_object(self) -> ReadLogObject:
         return ReadLogObject(
-            self.clusters, self.objects, self.keys, self.clusters, self.ledger, self.targets
+            self.clusters, self.objects, self.keys, self.clusters, self.repository, self.targets
         )
 
     @property
@@ -142,7 +144,7 @@ class World:
             read_facts=read_facts,
             read_afresh=read_facts,
             policy=self.current_policy,
-            ledger=self.ledger,
+            repository=self.repository,
             recorder=self.recorder,
             dispatcher=self.dispatcher,
             notify_missing_keys=self.notify_missing_keys,
@@ -152,14 +154,14 @@ class World:
 
     def check(self, launched_by: str | None = None) -> ClusterChecked:
         """Check the one cluster."""
-        return self.check_cluster(ClusterHint(CLUSTER_ID, launched_by))
+        return self.check_cluster(ClusterCheckRequest(CLUSTER_ID, launched_by))
 
     @property
     def check_log_objects(self) -> CheckLogObjects:
         return CheckLogObjects(
             read_object=self.read_object,
             policy=self.current_policy,
-            ledger=self.ledger,
+            repository=self.repository,
             recorder=self.recorder,
             dispatcher=self.dispatcher,
             clock=self.clock,
@@ -179,9 +181,9 @@ class World:
             ),
             read_object=self.read_object,
             policy=lambda: self.policy,
-            ledger=self.ledger,
-            recorder=FindingRecorder(self.ledger, self.clock, "enforce"),
-            dispatcher=ActionDispatcher(self.ledger, self.alerts, self.clock, wait=self.wait),
+            repository=self.repository,
+            recorder=FindingRecorder(self.repository, self.clock, "enforce"),
+            dispatcher=ActionDispatcher(self.repository, self.alerts, self.clock, wait=self.wait),
             alerts=self.alerts,
             queue=self.queue,
             rechecks=self.rechecks,

@@ -3,26 +3,26 @@
 from dataclasses import dataclass, field
 from threading import Lock
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
+from emr_log_guard.adapters.cache import (
+    WHOLE_RUN,
+    CachedBuckets,
+    CachedKeys,
+    CachedRoles,
+    CachedSteps,
+)
 from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import (
-    WHOLE_RUN,
-    RememberedBuckets,
-    RememberedKeys,
-    RememberedRoles,
-    RememberedSteps,
-)
 from emr_log_guard.adapters.s3 import AuditedLogObjects, S3Buckets
 from emr_log_guard.adapters.sessions import AuditSession
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
 from emr_log_guard.rules import emrlog_013_log_bucket_owned as bucket_owned
-from emr_log_guard.usecases.audit_place import PlaceAccess
-from emr_log_guard.usecases.audit_scope import AuditScope
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.audit.region import PlaceAccess
+from emr_log_guard.usecases.audit.scope import AuditScope
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class AuditedAccount:
 
     session: AuditSession
     scope: AuditScope
-    _known_roles: RememberedRoles | None = None
+    _known_roles: CachedRoles | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def account_id(self) -> str | None:
@@ -80,21 +80,21 @@ class AuditedAccount:
         return PlaceAccess(
             clusters,
             ReadClusterFacts(
-                keys=RememberedKeys(KmsKeys(session.kms(region)), retention=WHOLE_RUN),
+                keys=CachedKeys(KmsKeys(session.kms(region)), retention=WHOLE_RUN),
                 roles=self._roles() if roles_can_use_key.RULE.id in scope.rule_ids else None,
                 workloads=clusters,
-                bucket_owners=RememberedBuckets(S3Buckets(session.s3(region)), retention=WHOLE_RUN)
+                bucket_owners=CachedBuckets(S3Buckets(session.s3(region)), retention=WHOLE_RUN)
                 if bucket_owned.RULE.id in scope.rule_ids
                 else None,
             ),
             AuditedLogObjects(session.s3(region)) if scope.object_rules else None,
-            RememberedSteps(clusters, retention=WHOLE_RUN),
+            CachedSteps(clusters, retention=WHOLE_RUN),
         )
 
-    def _roles(self) -> RememberedRoles:
+    def _roles(self) -> CachedRoles:
         """Give the account's roles, remembered for all Regions at once: IAM is global."""
         with self._lock:
             if self._known_roles is None:
                 iam = self.session.iam()
-                self._known_roles = RememberedRoles(IamRoles(iam), retention=WHOLE_RUN)
+                self._known_roles = CachedRoles(IamRoles(iam), retention=WHOLE_RUN)
             return self._known_roles

@@ -6,7 +6,7 @@ Declared beside the adapters that use them; a test audits with exactly these, an
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from emr_log_guard.usecases.audit_scope import AuditScope
+from emr_log_guard.usecases.audit.scope import AuditScope
 
 _KEY_RULES = frozenset(
     {

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of
-from emr_log_guard.errors import NotDeployedError, NotHandedOverError
-from emr_log_guard.usecases.replay import DeployedStack
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
+from emr_log_guard.errors import HandoffFailedError, NotDeployedError
+from emr_log_guard.usecases.replay.replay import DeployedStack
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -18,7 +18,7 @@ def deployed_stack(client: "CloudFormationClient", name: str) -> DeployedStack:
 
     Raises:
         NotDeployedError: There is no such stack in this account and Region.
-        NotHandedOverError: It could not be read.
+        HandoffFailedError: It could not be read.
 
     """
     pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
@@ -36,5 +36,5 @@ def deployed_stack(client: "CloudFormationClient", name: str) -> DeployedStack:
             message = f"no stack {name} in {region}: check --stack, --region and --profile"
             raise NotDeployedError(message) from error
         message = f"cloudformation:ListStackResources on {name} answered {code}"
-        raise NotHandedOverError(message) from error
+        raise HandoffFailedError(message) from error
     return DeployedStack(name, resources)

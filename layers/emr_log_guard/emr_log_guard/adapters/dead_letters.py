@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of
-from emr_log_guard.errors import NotHandedOverError
-from emr_log_guard.usecases.replay_dead_letters import DeadLetter
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
+from emr_log_guard.errors import HandoffFailedError
+from emr_log_guard.usecases.replay.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -32,13 +32,13 @@ class SqsQueues:
         self._client = client
 
     def send(self, url: str, body: str) -> None:
-        """Send a message, or raise NotHandedOverError."""
+        """Send a message, or raise HandoffFailedError."""
         with _told("sqs:SendMessage", url):
             self._client.send_message(QueueUrl=url, MessageBody=body)
 
 
 class SqsDeadLetters:
-    """A dead-letter queue. Each method raises NotHandedOverError when SQS refuses."""
+    """A dead-letter queue. Each method raises HandoffFailedError when SQS refuses."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         """Take from this queue."""
@@ -106,4 +106,4 @@ def _told(call: str, url: str) -> Iterator[None]:
         yield
     except AWS_ERRORS as error:
         message = f"{call} on {url} answered {code_of(error)}"
-        raise NotHandedOverError(message) from error
+        raise HandoffFailedError(message) from error

@@ -28,13 +28,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.aws_errors import code_of
+from emr_log_guard.adapters.errors import code_of
 from emr_log_guard.domain.decisions import Decision
+from emr_log_guard.domain.finding_record import (
+    RETENTION,
+    ClusterHistory,
+    ClusterSnapshot,
+    FindingRecord,
+)
 from emr_log_guard.domain.key_names import key_names
-from emr_log_guard.domain.ledger import RETENTION, Entry, Known, Memory
 from emr_log_guard.domain.termination import Termination
-from emr_log_guard.domain.workflow import FindingKey, Word
-from emr_log_guard.errors import LedgerConflictError
+from emr_log_guard.domain.workflow_state import FindingKey, WorkflowState
+from emr_log_guard.errors import WriteConflictError
 from emr_log_guard.usecases.ports import StoredPolicy
 
 if TYPE_CHECKING:
@@ -57,11 +62,11 @@ _FINDING = "finding#"
 _HISTORY = "history#"
 _KEYS = "keys"
 _WORKFLOW = "workflow#"
-_ENTRY = msgspec.json.Decoder(Entry)
-_KNOWN = msgspec.json.Decoder(Known)
+_ENTRY = msgspec.json.Decoder(FindingRecord)
+_KNOWN = msgspec.json.Decoder(ClusterSnapshot)
 _TERMINATION = msgspec.json.Decoder(Termination)
 _DECISION = msgspec.json.Decoder(Decision)
-_WORD = msgspec.json.Decoder(Word)
+_WORD = msgspec.json.Decoder(WorkflowState)
 
 
 class DynamoClient(Protocol):
@@ -88,7 +93,7 @@ class DynamoClient(Protocol):
         ...
 
 
-class DynamoLedger:
+class DynamoFindingRepository:
     """The findings table. Errors fly: the event is tried again, and nobody was told anything."""
 
     def __init__(self, client: DynamoClient, table: str) -> None:
@@ -96,7 +101,7 @@ class DynamoLedger:
         self._client = client
         self._table = table
 
-    def read(self, cluster_id: str) -> Memory:
+    def read(self, cluster_id: str) -> ClusterHistory:
         """Read all that is remembered of a cluster but its history: one consistent Query.
 
         A cluster has an item a rule at most, far from the megabyte that would make a second page.
@@ -105,7 +110,7 @@ class DynamoLedger:
             "pk = :pk AND sk < :history", {":pk": cluster_id, ":history": _HISTORY}, consistent=True
         )
         known, termination = None, None
-        entries = {}
+        records = {}
         for item in items:
             match item["sk"]["S"]:
                 case "cluster":
@@ -113,19 +118,19 @@ class DynamoLedger:
                 case "enforcement":
                     termination = _TERMINATION.decode(item["termination"]["S"])
                 case _:
-                    entry = _ENTRY.decode(item["entry"]["S"])
-                    entries[entry.finding.rule_id] = entry
-        return Memory(entries, known, termination)
+                    record = _ENTRY.decode(item["entry"]["S"])
+                    records[record.finding.rule_id] = record
+        return ClusterHistory(records, known, termination)
 
-    def write(self, entry: Entry) -> Entry:
+    def write(self, record: FindingRecord) -> FindingRecord:
         """Write an entry that was read at its version: one conditional PutItem.
 
         Raises:
-            LedgerConflictError: Somebody else wrote it since.
+            WriteConflictError: Somebody else wrote it since.
 
         """
-        written = replace(entry, version=entry.version + 1)
-        finding = entry.finding
+        written = replace(record, version=record.version + 1)
+        finding = record.finding
         item: Item = {
             "pk": {"S": finding.cluster_id},
             "sk": {"S": f"{_FINDING}{finding.rule_id}"},
@@ -135,18 +140,18 @@ class DynamoLedger:
             "compliance": {"S": finding.compliance},
             "severity": {"S": finding.severity},
             "entry": {"S": msgspec.json.encode(written).decode()},
-            **_expiry(entry.expires),
+            **_expiry(record.expires),
         }
-        if entry.open or entry.pending_since is not None:
+        if record.open or record.pending_since is not None:
             item["open"] = {"S": "finding"}
-        self._put(item, entry.version, f"{finding.id} was written by somebody else")
+        self._put(item, record.version, f"{finding.id} was written by somebody else")
         return written
 
     def write_termination(self, termination: Termination) -> Termination:
         """Write where a termination stands, as it was read and changed: one conditional PutItem.
 
         Raises:
-            LedgerConflictError: Somebody else wrote it since.
+            WriteConflictError: Somebody else wrote it since.
 
         """
         written = replace(
@@ -165,7 +170,7 @@ class DynamoLedger:
         self._put(item, termination.version, conflict)
         return written
 
-    def entries(self, keys: Collection[FindingKey]) -> dict[FindingKey, Entry]:
+    def records(self, keys: Collection[FindingKey]) -> dict[FindingKey, FindingRecord]:
         """Read findings, those that are not remembered left out: one BatchGetItem per 100."""
         items = _read_all(
             self._client, self._table, [_place(key, _FINDING) for key in keys], consistent=True
@@ -173,13 +178,13 @@ class DynamoLedger:
         found = (_ENTRY.decode(item["entry"]["S"]) for item in items)
         return {FindingKey(e.finding.cluster_id, e.finding.rule_id): e for e in found}
 
-    def recall(self, cluster_id: str) -> Known | None:
+    def recall(self, cluster_id: str) -> ClusterSnapshot | None:
         """Recall a cluster: one GetItem; None when it is not remembered."""
         key = {"pk": {"S": cluster_id}, "sk": {"S": _CLUSTER}}
         item = self._client.get_item(TableName=self._table, Key=key).get("Item")
         return _KNOWN.decode(item["known"]["S"]) if item else None
 
-    def recall_all(self, cluster_ids: Iterable[str]) -> dict[str, Known]:
+    def recall_all(self, cluster_ids: Iterable[str]) -> dict[str, ClusterSnapshot]:
         """Recall clusters, those that are not remembered left out: one BatchGetItem per 100.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
@@ -190,13 +195,13 @@ class DynamoLedger:
         items = _read_all(self._client, self._table, places)
         return {item["pk"]["S"]: _KNOWN.decode(item["known"]["S"]) for item in items}
 
-    def remember(self, known: Known, before: Known | None) -> None:
+    def remember(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
         """Remember a cluster as it is known now: a conditional PutItem, and one for each new key.
 
         A cluster that is gone uses its keys no longer: a DeleteItem each.
 
         Raises:
-            LedgerConflictError: Somebody else wrote it since.
+            WriteConflictError: Somebody else wrote it since.
 
         """
         cluster_id = known.cluster.id
@@ -233,7 +238,7 @@ class DynamoLedger:
         }
         self._client.put_item(TableName=self._table, Item=item)
 
-    def history(self, cluster_id: str) -> Iterator[Decision]:
+    def decisions(self, cluster_id: str) -> Iterator[Decision]:
         """Read the decisions about a cluster, the earliest first."""
         items = self._query(
             "pk = :pk AND begins_with(sk, :history)", {":pk": cluster_id, ":history": _HISTORY}
@@ -260,11 +265,11 @@ class DynamoLedger:
             found[arn] = (*found.get(arn, ()), cluster_id)
         return found
 
-    def open_entries(self) -> Iterator[Entry]:
+    def open_records(self) -> Iterator[FindingRecord]:
         """Read every open finding, by cluster; one that opened this second may be missing."""
-        return (entry for entry in self.indexed_entries() if entry.open)
+        return (record for record in self.indexed_entries() if record.open)
 
-    def indexed_entries(self) -> Iterator[Entry]:
+    def indexed_entries(self) -> Iterator[FindingRecord]:
         """Read every finding that is open, or of which a notification is pending."""
         items = self._query("#open = :open", {":open": "finding"}, index=OPEN_INDEX)
         return (_ENTRY.decode(item["entry"]["S"]) for item in items)
@@ -305,7 +310,7 @@ class DynamoLedger:
             self._client.put_item(TableName=self._table, Item=item, **condition)
         except ClientError as error:
             if code_of(error) == "ConditionalCheckFailedException":
-                raise LedgerConflictError(conflict) from error
+                raise WriteConflictError(conflict) from error
             raise
 
 
@@ -431,7 +436,7 @@ class DynamoWords:
         self._client = client
         self._table = table
 
-    def recall(self, keys: Collection[FindingKey]) -> dict[FindingKey, Word]:
+    def recall(self, keys: Collection[FindingKey]) -> dict[FindingKey, WorkflowState]:
         """Recall it, nothing where nothing was said: one BatchGetItem per 100."""
         places = [_place(key, _WORKFLOW) for key in keys]
         items = _read_all(self._client, self._table, places, consistent=True)
@@ -442,7 +447,7 @@ class DynamoWords:
             for item in items
         }
 
-    def remember(self, key: FindingKey, word: Word, expires: datetime | None) -> None:
+    def remember(self, key: FindingKey, word: WorkflowState, expires: datetime | None) -> None:
         """Write it down for as long as the finding is kept: one PutItem."""
         text = msgspec.json.encode(word).decode()
         item: Item = {**_place(key, _WORKFLOW), "word": {"S": text}, **_expiry(expires)}
@@ -452,10 +457,10 @@ class DynamoWords:
 class LedgeredClusters:
     """Clusters whose settings the ledger remembers, so that a cold start need not ask EMR."""
 
-    def __init__(self, clusters: "Clusters", ledger: DynamoLedger) -> None:
+    def __init__(self, clusters: "Clusters", repository: DynamoFindingRepository) -> None:
         """Ask the ledger first, then these clusters."""
         self._clusters = clusters
-        self._ledger = ledger
+        self._ledger = repository
 
     def describe(self, cluster_id: str) -> "Cluster":
         """Recall a cluster, or read and remember it. Its state and tags may be out of date.
@@ -468,8 +473,8 @@ class LedgeredClusters:
         if known is not None:
             return known.cluster
         cluster = self._clusters.describe(cluster_id)
-        with suppress(LedgerConflictError):  # whoever forestalled us knows as much
-            self._ledger.remember(Known(cluster), None)
+        with suppress(WriteConflictError):  # whoever forestalled us knows as much
+            self._ledger.remember(ClusterSnapshot(cluster), None)
         return cluster
 
 

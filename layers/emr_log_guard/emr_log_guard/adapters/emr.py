@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, message_of, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, message_of, unresolved
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step, StepState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (

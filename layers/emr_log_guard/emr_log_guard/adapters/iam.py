@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, unresolved
 from emr_log_guard.domain.iam_policy import KeyUse
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.role_policies import RolePolicies, evaluate_role_policies

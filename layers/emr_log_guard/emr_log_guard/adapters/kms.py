@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, unresolved
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.keys import KeyFact, KeyManager, KeyNotFound, KeyState, KmsKey
 from emr_log_guard.domain.unresolved import Unresolved

@@ -10,7 +10,7 @@ from threading import Condition, Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from emr_log_guard.adapters.aws_errors import THROTTLING_CODES
+from emr_log_guard.adapters.errors import THROTTLING_CODES
 from emr_log_guard.errors import AuditStoppedError
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from emr_log_guard.domain.rescan import RescanMemory, Shard, ShardDone, ShardFailed
-from emr_log_guard.rendering.rescan_json import report_json
-from emr_log_guard.rendering.rescan_text import rescan_text
+from emr_log_guard.domain.rescan import RescanCheckpoint, Shard, ShardDone, ShardFailed
+from emr_log_guard.rendering.reports.rescan_json import report_json
+from emr_log_guard.rendering.reports.rescan_text import rescan_text
 from emr_log_guard.usecases.at_once import at_once
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class S3RescanResults:
     def report(self, report: "RescanReport") -> None:
         """Write the report, for people first: whoever sees the other one finds all three."""
         # Jinja would add a fifth of the floor to each start, and one function writes reports.
-        from emr_log_guard.rendering.rescan_html import rescan_html  # noqa: PLC0415
+        from emr_log_guard.rendering.reports.rescan import rescan_html  # noqa: PLC0415
 
         run = report.rescan.name
         with TemporaryFile() as page:
@@ -111,16 +111,16 @@ class S3RescanResults:
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False)
         self._put(_report(run), text.encode())
 
-    def recall(self) -> RescanMemory:
+    def recall(self) -> RescanCheckpoint:
         """Read what the last run left; nothing before the first."""
         try:
-            return msgspec.json.decode(self._get(_MEMORY), type=RescanMemory)
+            return msgspec.json.decode(self._get(_MEMORY), type=RescanCheckpoint)
         except self._client.exceptions.NoSuchKey:
-            return RescanMemory()
+            return RescanCheckpoint()
 
-    def remember(self, memory: RescanMemory) -> None:
+    def remember(self, history: RescanCheckpoint) -> None:
         """Leave it to the next run."""
-        self._put(_MEMORY, msgspec.json.encode(memory))
+        self._put(_MEMORY, msgspec.json.encode(history))
 
     def _all(self, prefix: str) -> Iterator[bytes]:
         pages = self._client.get_paginator("list_objects_v2").paginate(

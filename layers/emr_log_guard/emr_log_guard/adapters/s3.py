@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, unresolved
 from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker

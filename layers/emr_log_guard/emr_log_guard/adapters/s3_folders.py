@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypedDict
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.s3 import AuditedLogObjects, owned_by
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import NotReadableError
-from emr_log_guard.usecases.rescan_ports import ListedObject
+from emr_log_guard.usecases.rescan.ports import ListedObject
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError

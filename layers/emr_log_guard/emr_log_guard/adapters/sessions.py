@@ -13,11 +13,11 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import InvalidConfigError, InvalidEndpointConfigurationError
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.call_count import CallCount
+from emr_log_guard.adapters.errors import AWS_ERRORS, unresolved
 from emr_log_guard.adapters.rate_limiter import RateLimiters
 from emr_log_guard.errors import NotReadableError
-from emr_log_guard.usecases.audit_scope import OBJECT_THREADS
+from emr_log_guard.usecases.audit.scope import OBJECT_THREADS
 
 if TYPE_CHECKING:
     from botocore.session import Session

@@ -13,10 +13,10 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from urllib3 import BaseHTTPResponse, PoolManager
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from emr_log_guard.domain.notice import Notice
-from emr_log_guard.errors import AlertNotDeliveredError, WebhookUnusableError
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.errors import AlertNotDeliveredError, InvalidWebhookError
 from emr_log_guard.observability import logger
-from emr_log_guard.rendering.slack_message import slack_message, slack_text
+from emr_log_guard.rendering.alerts.slack import slack_message, slack_text
 
 PATIENCE = 15
 """Seconds that a rate limit is waited for: two webhooks are tried at most, in a function's 60."""
@@ -32,12 +32,12 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 class SlackWebhooks:
     """Incoming webhooks, by the secret that holds the URL as a plain string."""
 
-    def post(self, secret_arn: str, notice: Notice) -> None:
+    def post(self, secret_arn: str, notice: PublishedAlert) -> None:
         """Post an alert.
 
         Raises:
             AlertNotDeliveredError: Slack was busy or could not be reached: to be tried again.
-            WebhookUnusableError: The secret cannot be read, or is not the URL of a webhook, or
+            InvalidWebhookError: The secret cannot be read, or is not the URL of a webhook, or
                 Slack refuses what is posted there: the operator has to correct it.
 
         """
@@ -45,15 +45,15 @@ class SlackWebhooks:
             _post(_url(secret_arn), notice)
         except _RefusedError as refused:
             # Slack answers so to a URL that was replaced, too.
-            newer = _url(secret_arn, afresh=True)
+            newer = _url(secret_arn, force_refresh=True)
             if newer == refused.url:
                 message = f"Slack refuses what is posted with {secret_arn}: {refused}"
-                raise WebhookUnusableError(message) from refused
+                raise InvalidWebhookError(message) from refused
             try:
                 _post(newer, notice)
             except _RefusedError as again:
                 message = f"Slack refuses what is posted with {secret_arn}: {again}"
-                raise WebhookUnusableError(message) from again
+                raise InvalidWebhookError(message) from again
 
 
 class _RefusedError(Exception):
@@ -64,20 +64,20 @@ class _RefusedError(Exception):
         self.url = url
 
 
-def _url(secret_arn: str, *, afresh: bool = False) -> str:
+def _url(secret_arn: str, *, force_refresh: bool = False) -> str:
     try:
-        value = get_secret(secret_arn, max_age=_SECRET_MAX_AGE, force_fetch=afresh)
+        value = get_secret(secret_arn, max_age=_SECRET_MAX_AGE, force_fetch=force_refresh)
     except GetParameterError as error:
         message = f"the secret {secret_arn} cannot be read: {error}"
-        raise WebhookUnusableError(message) from error
+        raise InvalidWebhookError(message) from error
     url = str(value).strip()
     if not url.startswith(("https://", "http://127.0.0.1:")):
         message = f"the secret {secret_arn} must be a Slack webhook URL, https://…"
-        raise WebhookUnusableError(message)
+        raise InvalidWebhookError(message)
     return url
 
 
-def _post(url: str, notice: Notice) -> None:
+def _post(url: str, notice: PublishedAlert) -> None:
     status, text = _send(url, slack_message(notice))
     if status == HTTPStatus.BAD_REQUEST:
         # Slack may not like the blocks: an alert without its looks is better than none.

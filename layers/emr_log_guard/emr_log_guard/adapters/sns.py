@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from emr_log_guard.adapters.aws_errors import code_of
+from emr_log_guard.adapters.errors import code_of
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.policy_problem import PolicyProblem
 from emr_log_guard.errors import AlertNotAcceptedError
-from emr_log_guard.rendering.alert_json import alert_attributes, alert_messages
-from emr_log_guard.rendering.alert_text import alert_subject
-from emr_log_guard.rendering.policy_alert import policy_messages, policy_subject
+from emr_log_guard.rendering.alerts.alert_json import alert_attributes, alert_messages
+from emr_log_guard.rendering.alerts.policy import policy_messages, policy_subject
+from emr_log_guard.rendering.alerts.text import alert_subject
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from emr_log_guard.domain.notice import Notice
-from emr_log_guard.rendering.amazon_q import amazon_q_message
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -17,6 +17,6 @@ class SnsAmazonQ:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, notice: Notice) -> None:
+    def publish(self, notice: PublishedAlert) -> None:
         """Publish an alert as Amazon Q shows it: one Publish. Errors fly."""
         self._client.publish(TopicArn=self._topic_arn, Message=amazon_q_message(notice))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.rescan_report import RescanReport
-from emr_log_guard.rendering.rescan_alert import (
+from emr_log_guard.rendering.alerts.rescan import (
     rescan_attributes,
     rescan_messages,
     rescan_subject,

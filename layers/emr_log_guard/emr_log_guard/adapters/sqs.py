@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emr_log_guard.domain.decide import RequestEnforcement
-from emr_log_guard.domain.workflow import FindingKey
+from emr_log_guard.domain.workflow_state import FindingKey
 from emr_log_guard.events.enforcement import encode_enforcement_request
 from emr_log_guard.events.import_findings import import_request
-from emr_log_guard.events.log_objects import LogObjectHint, encode_recheck
+from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -39,7 +39,7 @@ class SqsLogObjectQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def recheck(self, hint: LogObjectHint) -> None:
+    def recheck(self, hint: LogObjectCheckRequest) -> None:
         """Ask for a look at one of a cluster's known bad objects. Errors fly."""
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=encode_recheck(hint))
 

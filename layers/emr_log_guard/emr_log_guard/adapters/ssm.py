@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, code_of
-from emr_log_guard.errors import NotHandedOverError
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
+from emr_log_guard.errors import HandoffFailedError
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class SsmPolicyParameter:
         """Read the document as it is stored: one GetParameter.
 
         Raises:
-            NotHandedOverError: It cannot be read.
+            HandoffFailedError: It cannot be read.
 
         """
         try:
             return self._get()
         except AWS_ERRORS as error:
-            raise NotHandedOverError(self._problem("ssm:GetParameter", error)) from error
+            raise HandoffFailedError(self._problem("ssm:GetParameter", error)) from error
 
     def write(self, text: str) -> int:
         """Store a document in place of the one that is there: one PutParameter.
@@ -51,7 +51,7 @@ class SsmPolicyParameter:
             The version that it got.
 
         Raises:
-            NotHandedOverError: It was not stored.
+            HandoffFailedError: It was not stored.
 
         """
         try:
@@ -63,7 +63,7 @@ class SsmPolicyParameter:
                 Overwrite=True,
             )
         except AWS_ERRORS as error:
-            raise NotHandedOverError(self._problem("ssm:PutParameter", error)) from error
+            raise HandoffFailedError(self._problem("ssm:PutParameter", error)) from error
         return answer["Version"]
 
     def _get(self) -> StoredPolicy:

@@ -4,30 +4,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.cache import (
+    CachedBuckets,
+    CachedClusters,
+    CachedHistories,
+    CachedKeys,
+    CachedRoles,
+    CachedSteps,
+)
 from emr_log_guard.adapters.dynamodb import LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
+from emr_log_guard.adapters.events import EventBridgeRechecks
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import (
-    RememberedBuckets,
-    RememberedClusters,
-    RememberedHistories,
-    RememberedKeys,
-    RememberedRoles,
-    RememberedSteps,
-)
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
-from emr_log_guard.usecases.check_cluster import CheckCluster
-from emr_log_guard.usecases.check_key import CheckKey
-from emr_log_guard.usecases.check_log_objects import CheckLogObjects
+from emr_log_guard.usecases.checks.cluster import CheckCluster
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.key import CheckKey
+from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
+from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
+from emr_log_guard.usecases.checks.review import ReviewFindings
 from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
-from emr_log_guard.usecases.read_log_object import ReadLogObject
-from emr_log_guard.usecases.review_findings import ReviewFindings
 
 
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:
@@ -50,20 +50,20 @@ def cluster_check(
         checked_buckets=settings.log_buckets,
         approved_targets=shared.approved_targets(settings),
     )
-    remembered = RememberedBuckets(buckets)
+    remembered = CachedBuckets(buckets)
     policy = shared.current_policy(settings)
     return CheckCluster(
         clusters=clusters,
         read_facts=replace(
             uncached,
-            keys=RememberedKeys(KmsKeys(clients.kms)),
-            roles=RememberedRoles(IamRoles(clients.iam())),
+            keys=CachedKeys(KmsKeys(clients.kms)),
+            roles=CachedRoles(IamRoles(clients.iam())),
             buckets=remembered,
             bucket_owners=remembered,
         ),
         read_afresh=uncached,
         policy=policy,
-        ledger=shared.ledger(settings),
+        repository=shared.repository(settings),
         recorder=shared.finding_recorder(settings, by, policy),
         dispatcher=shared.action_dispatcher(settings),
         notify_missing_keys=NotifyMissingKeys(
@@ -80,19 +80,19 @@ def cluster_check(
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     """Wire the check of log objects; clusters, their steps and keys are remembered."""
     settings = Settings.from_env(env)
-    clusters, ledger = EmrClusters(clients.emr()), shared.ledger(settings)
+    clusters, repository = EmrClusters(clients.emr()), shared.repository(settings)
     policy = shared.current_policy(settings)
     return CheckLogObjects(
         read_object=ReadLogObject(
-            clusters=RememberedClusters(LedgeredClusters(clusters, ledger)),
+            clusters=CachedClusters(LedgeredClusters(clusters, repository)),
             objects=S3LogObjects(clients.s3()),
-            keys=RememberedKeys(KmsKeys(clients.kms)),
-            steps=RememberedSteps(clusters),
-            histories=RememberedHistories(ledger),
+            keys=CachedKeys(KmsKeys(clients.kms)),
+            steps=CachedSteps(clusters),
+            histories=CachedHistories(repository),
             approved_targets=shared.approved_targets(settings),
         ),
         policy=policy,
-        ledger=ledger,
+        repository=repository,
         recorder=shared.finding_recorder(settings, "check_log_objects", policy),
         dispatcher=shared.action_dispatcher(settings),
         clock=shared.utc_now,
@@ -105,7 +105,7 @@ def check_key(env: Mapping[str, str]) -> CheckKey:
     settings = Settings.from_env(env)
     return CheckKey(
         keys=KmsKeys(clients.kms),
-        clusters=shared.ledger(settings),
+        clusters=shared.repository(settings),
         rechecks=EventBridgeRechecks(clients.events(), settings.stack_name),
         policy=shared.policy_without_alerts(settings),
     )
@@ -115,7 +115,7 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
     """Wire the review of open findings."""
     settings = Settings.from_env(env)
     return ReviewFindings(
-        findings=shared.ledger(settings),
+        findings=shared.repository(settings),
         rechecks=EventBridgeRechecks(clients.events(), settings.stack_name),
         objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
         clock=shared.utc_now,

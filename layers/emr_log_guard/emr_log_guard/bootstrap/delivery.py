@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.dynamodb import DynamoWords
-from emr_log_guard.adapters.eventbridge import EventBridgeBus
-from emr_log_guard.adapters.security_hub import SecurityHub
+from emr_log_guard.adapters.events import EventBridgeBus
+from emr_log_guard.adapters.securityhub import SecurityHub
 from emr_log_guard.adapters.slack import SlackWebhooks
 from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ
 from emr_log_guard.adapters.sqs import SqsUnimported
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
-from emr_log_guard.usecases.emit_events import EmitEvents
-from emr_log_guard.usecases.import_findings import ImportFindings
-from emr_log_guard.usecases.notify_amazon_q import NotifyAmazonQ
-from emr_log_guard.usecases.notify_slack import NotifySlack
+from emr_log_guard.usecases.delivery.amazon_q import NotifyAmazonQ
+from emr_log_guard.usecases.delivery.events import EmitEvents
+from emr_log_guard.usecases.delivery.security_hub import ImportFindings
+from emr_log_guard.usecases.delivery.slack import NotifySlack
 
 
 def notify_slack(env: Mapping[str, str]) -> NotifySlack:
@@ -40,7 +40,7 @@ def import_findings(env: Mapping[str, str]) -> ImportFindings:
     """Wire the import into Security Hub."""
     settings = Settings.from_env(env)
     return ImportFindings(
-        ledger=shared.ledger(settings),
+        repository=shared.repository(settings),
         words=DynamoWords(clients.dynamodb(), settings.findings_table_name),
         hub=SecurityHub(clients.security_hub(), required(env, "SECURITY_HUB_PRODUCT_ARN")),
         unimported=SqsUnimported(clients.sqs(), required(env, "DEAD_LETTER_QUEUE_URL")),

@@ -3,27 +3,27 @@
 from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.cache import CachedClusters
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.adapters.eventbridge import EventBridgeRechecks
+from emr_log_guard.adapters.events import EventBridgeRechecks
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import RememberedClusters
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
-from emr_log_guard.adapters.security_hub import SecurityHub
+from emr_log_guard.adapters.securityhub import SecurityHub
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
-from emr_log_guard.usecases.current_policy import CurrentPolicy
-from emr_log_guard.usecases.enforce import Enforce
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.findings import ActionDispatcher, FindingRecorder
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
-from emr_log_guard.usecases.read_log_object import ReadLogObject
+from emr_log_guard.usecases.policy import CurrentPolicy
+from emr_log_guard.usecases.remediation.enforce import Enforce
 
 
 def enforce(env: Mapping[str, str]) -> Enforce:
     """Wire the enforcement: all is read again, but the settings that a cluster keeps for life."""
     settings = Settings.from_env(env)
     clusters, keys = EmrClusters(clients.emr()), KmsKeys(clients.kms)
-    alerts, ledger = shared.alerts(settings), shared.ledger(settings)
+    alerts, repository = shared.alerts(settings), shared.repository(settings)
     targets = shared.approved_targets(settings)
     product_arn = env.get("SECURITY_HUB_PRODUCT_ARN")
     return Enforce(
@@ -35,11 +35,11 @@ def enforce(env: Mapping[str, str]) -> Enforce:
             bucket_owners=S3Buckets(clients.s3()),
         ),
         read_object=ReadLogObject(
-            RememberedClusters(clusters),
+            CachedClusters(clusters),
             S3LogObjects(clients.s3()),
             keys,
             clusters,
-            ledger,
+            repository,
             targets,
         ),
         policy=CurrentPolicy(
@@ -49,10 +49,10 @@ def enforce(env: Mapping[str, str]) -> Enforce:
             allowed=True,  # this function is only in stacks that may
             remember=False,
         ),
-        ledger=ledger,
+        repository=repository,
         # It asks nobody for enforcement: what it notifies of through the ledger is over.
-        recorder=FindingRecorder(ledger, shared.utc_now, "enforce"),
-        dispatcher=ActionDispatcher(ledger, alerts, shared.utc_now),
+        recorder=FindingRecorder(repository, shared.utc_now, "enforce"),
+        dispatcher=ActionDispatcher(repository, alerts, shared.utc_now),
         alerts=alerts,
         queue=SqsEnforcementQueue(clients.sqs, required(env, "ENFORCEMENT_QUEUE_URL")),
         rechecks=EventBridgeRechecks(clients.events(), settings.stack_name),

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from threading import Event
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.cache import CachedHistories, CachedKeys, CachedSteps
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.dynamodb import DynamoRescanClaim, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
-from emr_log_guard.adapters.memory import RememberedHistories, RememberedKeys, RememberedSteps
 from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.s3 import S3Buckets
 from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
@@ -18,11 +18,11 @@ from emr_log_guard.adapters.step_functions import StepFunctionsExecutions
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.bootstrap.checks import cluster_check
 from emr_log_guard.config import Settings
-from emr_log_guard.usecases.finish_rescan import FinishRescan
-from emr_log_guard.usecases.plan_rescan import PlanRescan
-from emr_log_guard.usecases.scan_clusters import ScanClusters
-from emr_log_guard.usecases.scan_log_objects import ScanLogObjects
-from emr_log_guard.usecases.scan_shard import ScanShard
+from emr_log_guard.usecases.rescan.clusters import ScanClusters
+from emr_log_guard.usecases.rescan.finish import FinishRescan
+from emr_log_guard.usecases.rescan.log_objects import ScanLogObjects
+from emr_log_guard.usecases.rescan.plan import PlanRescan
+from emr_log_guard.usecases.rescan.shard import ScanShard
 
 
 def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
@@ -30,11 +30,11 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     settings, session = Settings.from_env(env), _patient_session()
     s3 = session.s3(settings.region)
     return PlanRescan(
-        claim=DynamoRescanClaim(clients.dynamodb(), settings.findings_table_name),
+        lease=DynamoRescanClaim(clients.dynamodb(), settings.findings_table_name),
         executions=StepFunctionsExecutions(clients.states()),
         clusters=EmrClusters(session.emr(settings.region)),
         folders=S3Folders(s3),
-        ledger=shared.ledger(settings),
+        repository=shared.repository(settings),
         results=S3RescanResults(s3, settings.reports_bucket_name),
         clock=shared.utc_now,
         checked_buckets=settings.log_buckets,
@@ -46,21 +46,21 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
     settings, session = Settings.from_env(env), _patient_session()
     clusters, s3 = EmrClusters(session.emr(settings.region)), session.s3(settings.region)
     check = cluster_check(settings, "scan_shard", clusters, S3Buckets(s3))
-    ledger = shared.ledger(settings)
+    repository = shared.repository(settings)
     return ScanShard(
         clusters=ScanClusters(
             check=check,
-            known=ledger,
+            known=repository,
             read_facts=check.read_facts,
             clock=shared.utc_now,
             runbook=settings.runbook,
         ),
         log_objects=ScanLogObjects(
             folders=S3LogFolders(s3),
-            clusters=LedgeredClusters(clusters, ledger),
-            keys=RememberedKeys(KmsKeys(clients.kms)),
-            steps=RememberedSteps(clusters),
-            histories=RememberedHistories(ledger),
+            clusters=LedgeredClusters(clusters, repository),
+            keys=CachedKeys(KmsKeys(clients.kms)),
+            steps=CachedSteps(clusters),
+            histories=CachedHistories(repository),
             approved_targets=shared.approved_targets(settings),
             policy=check.policy,
             clock=shared.utc_now,
@@ -77,7 +77,7 @@ def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
     policy = shared.current_policy(settings)
     return FinishRescan(
         results=S3RescanResults(clients.s3(), settings.reports_bucket_name),
-        ledger=shared.ledger(settings),
+        repository=shared.repository(settings),
         recorder=shared.finding_recorder(settings, "finish_rescan", policy),
         dispatcher=shared.action_dispatcher(settings),
         policy=policy,

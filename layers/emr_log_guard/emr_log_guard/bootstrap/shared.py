@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
-from emr_log_guard.adapters.dynamodb import DynamoLedger, DynamoPolicyHistory
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoPolicyHistory
 from emr_log_guard.adapters.scheduler import EventBridgeSchedules
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.config import Settings
-from emr_log_guard.usecases.current_policy import CurrentPolicy
 from emr_log_guard.usecases.findings import ActionDispatcher, Enforcers, FindingRecorder
+from emr_log_guard.usecases.policy import CurrentPolicy
 
 
 def utc_now() -> datetime:
@@ -19,9 +19,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def ledger(settings: Settings) -> DynamoLedger:
+def repository(settings: Settings) -> DynamoFindingRepository:
     """Wire the findings table."""
-    return DynamoLedger(clients.dynamodb(), settings.findings_table_name)
+    return DynamoFindingRepository(clients.dynamodb(), settings.findings_table_name)
 
 
 def approved_targets(settings: Settings) -> DynamoApprovedTargets:
@@ -61,7 +61,7 @@ def policy_without_alerts(settings: Settings) -> CurrentPolicy:
 
 def finding_recorder(settings: Settings, by: str, policy: CurrentPolicy) -> FindingRecorder:
     """Wire what a function records."""
-    return FindingRecorder(ledger(settings), utc_now, by, policy)
+    return FindingRecorder(repository(settings), utc_now, by, policy)
 
 
 def action_dispatcher(settings: Settings) -> ActionDispatcher:
@@ -72,4 +72,4 @@ def action_dispatcher(settings: Settings) -> ActionDispatcher:
             SqsEnforcementQueue(clients.sqs, settings.enforcement.queue_url),
             EventBridgeSchedules(clients.scheduler, settings.enforcement, utc_now),
         )
-    return ActionDispatcher(ledger(settings), alerts(settings), utc_now, enforcers)
+    return ActionDispatcher(repository(settings), alerts(settings), utc_now, enforcers)

@@ -34,18 +34,18 @@ from emr_log_guard.config import runbook
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditReport
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.rendering.audit_asff import audit_asff
-from emr_log_guard.rendering.audit_csv import audit_csv
-from emr_log_guard.rendering.audit_html import audit_html
-from emr_log_guard.rendering.audit_json import audit_json
-from emr_log_guard.rendering.audit_ocsf import audit_ocsf
-from emr_log_guard.rendering.audit_sarif import audit_sarif
-from emr_log_guard.rendering.audit_table import audit_table
-from emr_log_guard.rendering.error_hints import error_hints
 from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.exports.asff import audit_asff
+from emr_log_guard.rendering.exports.audit_csv import audit_csv
+from emr_log_guard.rendering.exports.audit_json import audit_json
+from emr_log_guard.rendering.exports.ocsf import audit_ocsf
+from emr_log_guard.rendering.exports.sarif import audit_sarif
+from emr_log_guard.rendering.reports.audit import audit_html
+from emr_log_guard.rendering.terminal.audit_table import audit_table
+from emr_log_guard.rendering.terminal.error_hints import error_hints
 from emr_log_guard.rules import ALL_RULES, LOG_OBJECT_RULES
-from emr_log_guard.usecases.audit import Audit
-from emr_log_guard.usecases.audit_scope import ACTIVE, AuditScope
+from emr_log_guard.usecases.audit.run import Audit
+from emr_log_guard.usecases.audit.scope import ACTIVE, AuditScope
 
 _LEAST_RATE = 0.01
 

@@ -6,10 +6,10 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS, call_failure
+from emr_log_guard.adapters.errors import AWS_ERRORS, call_failure
 from emr_log_guard.errors import FunctionFailedError, GuardError
-from emr_log_guard.rendering.error_hints import error_hint
 from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.terminal.error_hints import error_hint
 
 FAILED = 2
 """Wrong usage, no access, or an invalid document."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
-from emr_log_guard.adapters.dynamodb import DynamoLedger
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
@@ -18,9 +18,9 @@ from emr_log_guard.cli.options import (
     clients_for,
     echo_json,
 )
-from emr_log_guard.rendering.explanation import explanation, explanation_json
+from emr_log_guard.rendering.terminal.explanation import explanation, explanation_json
 from emr_log_guard.usecases.policy_in_force import policy_of
-from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER
+from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER
 
 
 def explain(
@@ -43,12 +43,12 @@ def explain(
     checked_cluster_id(cluster_id)
     clients = clients_for(profile, region)
     deployed = deployed_stack(clients.cloudformation(), stack)
-    ledger = DynamoLedger(clients.dynamodb(), deployed[FINDINGS_TABLE])
+    repository = DynamoFindingRepository(clients.dynamodb(), deployed[FINDINGS_TABLE])
     stored = SsmPolicyParameter(clients.ssm(), deployed[POLICY_PARAMETER]).read()
     policy = policy_of(stored, allowed=ENFORCE in deployed.resources)
-    memory, history = ledger.read(cluster_id), tuple(ledger.history(cluster_id))
+    history, decisions = repository.read(cluster_id), tuple(repository.decisions(cluster_id))
     now = datetime.now(UTC)
     if as_json:
-        echo_json(explanation_json(cluster_id, memory, history, policy, now))
+        echo_json(explanation_json(cluster_id, history, decisions, policy, now))
     else:
-        typer.echo(explanation(cluster_id, memory, history, policy, now), nl=False)
+        typer.echo(explanation(cluster_id, history, decisions, policy, now), nl=False)

@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
-from emr_log_guard.adapters.dynamodb import DynamoLedger
-from emr_log_guard.errors import NotDeployedError, NotHandedOverError
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
+from emr_log_guard.adapters.errors import AWS_ERRORS
+from emr_log_guard.errors import HandoffFailedError, NotDeployedError
 from emr_log_guard.policy_document import pretty
-from emr_log_guard.rendering.policy_impact import OpenFinding, changed_impacts
+from emr_log_guard.rendering.terminal.policy_impact import OpenFinding, changed_impacts
 from emr_log_guard.usecases.policy_in_force import policy_of
 from emr_log_guard.usecases.ports import StoredPolicy
-from emr_log_guard.usecases.replay import ENFORCE, FINDINGS_TABLE
+from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE
 
 if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import Cluster
@@ -49,9 +49,9 @@ def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str
     """Print what would change for each open finding, or why that cannot be determined."""
     try:
         deployed = deployed_stack(clients.cloudformation(), stack)
-        ledger = DynamoLedger(clients.dynamodb(), deployed[FINDINGS_TABLE])
-        findings = tuple(_open_findings(ledger))
-    except (NotDeployedError, NotHandedOverError, *AWS_ERRORS) as error:
+        repository = DynamoFindingRepository(clients.dynamodb(), deployed[FINDINGS_TABLE])
+        findings = tuple(_open_findings(repository))
+    except (NotDeployedError, HandoffFailedError, *AWS_ERRORS) as error:
         typer.echo(
             f"What it would change for open findings could not be determined: {error}", err=True
         )
@@ -65,11 +65,11 @@ def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str
         typer.echo(f"  {change}")
 
 
-def _open_findings(ledger: DynamoLedger) -> Iterator[OpenFinding]:
+def _open_findings(repository: DynamoFindingRepository) -> Iterator[OpenFinding]:
     clusters: dict[str, Cluster | None] = {}
-    for entry in ledger.open_entries():
-        cluster_id = entry.finding.cluster_id
+    for record in repository.open_records():
+        cluster_id = record.finding.cluster_id
         if cluster_id not in clusters:
-            known = ledger.recall(cluster_id)
+            known = repository.recall(cluster_id)
             clusters[cluster_id] = known.cluster if known else None
-        yield entry, clusters[cluster_id]
+        yield record, clusters[cluster_id]

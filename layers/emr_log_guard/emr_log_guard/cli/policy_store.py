@@ -36,7 +36,7 @@ class PolicyStore:
         """Read what is stored.
 
         Raises:
-            NotHandedOverError: It cannot be read.
+            HandoffFailedError: It cannot be read.
 
         """
         return self.parameter.fetch()

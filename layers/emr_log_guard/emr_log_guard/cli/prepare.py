@@ -23,7 +23,7 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.keys import KeyFact
 from emr_log_guard.domain.preparation import Preparation
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.rendering.preparation import (
+from emr_log_guard.rendering.terminal.preparation import (
     cloudformation,
     guide,
     machine,

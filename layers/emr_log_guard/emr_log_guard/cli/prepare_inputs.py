@@ -6,8 +6,8 @@ from typing import Self
 
 import msgspec
 
-from emr_log_guard.adapters.aws_errors import AWS_ERRORS
 from emr_log_guard.adapters.command_clients import CommandClients
+from emr_log_guard.adapters.errors import AWS_ERRORS
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.cli.exit_status import fail

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from emr_log_guard.adapters.aws_lambda import LambdaFunctions
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dead_letters import SqsDeadLetters, SqsQueues
 from emr_log_guard.adapters.emr import EmrClusters
-from emr_log_guard.adapters.functions import LambdaFunctions
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
@@ -35,15 +35,15 @@ from emr_log_guard.config import runbook
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.decide import exempted
+from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.findings import Finding, overall_of
-from emr_log_guard.domain.ledger import Known
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import (
+    HandoffFailedError,
     InvalidEventError,
-    NotHandedOverError,
     ObjectNotFoundError,
 )
-from emr_log_guard.events.log_objects import LogObjectHint
+from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.replay import (
     ForCheckCluster,
     ForCheckLogObjects,
@@ -52,16 +52,16 @@ from emr_log_guard.events.replay import (
     parse_replayable,
 )
 from emr_log_guard.policy_document import parse_policy
-from emr_log_guard.rendering.alert_json import finding_json
+from emr_log_guard.rendering.alerts.alert_json import finding_json
+from emr_log_guard.rendering.alerts.findings import findings_text
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.rendering.findings_text import findings_text
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.rules.rule import Rule
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.evaluate import evaluate_cluster, evaluate_log_objects
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
-from emr_log_guard.usecases.read_log_object import ReadLogObject
-from emr_log_guard.usecases.replay import DEAD_LETTER_QUEUE, Replay
-from emr_log_guard.usecases.replay_dead_letters import DeadLetter, ReplayDeadLetters, Replayed
+from emr_log_guard.usecases.replay.dead_letters import DeadLetter, ReplayDeadLetters, Replayed
+from emr_log_guard.usecases.replay.replay import DEAD_LETTER_QUEUE, Replay
 
 _MANY = 100
 _STATUS = {Compliance.NON_COMPLIANT: 1, Compliance.INSUFFICIENT_DATA: 3}
@@ -262,7 +262,7 @@ def _silent(_: str) -> None:
 def _release(queue: SqsDeadLetters, held: dict[str, DeadLetter]) -> None:
     """Show what is held to others again; SQS itself does so a few minutes later."""
     for letter in held.values():
-        with contextlib.suppress(NotHandedOverError):
+        with contextlib.suppress(HandoffFailedError):
             queue.release(letter)
 
 
@@ -329,13 +329,13 @@ def _evaluated(
         workloads=clusters,
         bucket_owners=S3Buckets(clients.s3()),
     )
-    known = Known(cluster, event.hint.launched_by)
+    known = ClusterSnapshot(cluster, event.hint.launched_by)
     findings = evaluate_cluster(known, read_facts, context).findings
     yield _Evaluated(cluster.arn, tuple(exempted(findings, cluster, policy, context.now)))
 
 
 def _evaluated_object(
-    read: ReadLogObject, hint: LogObjectHint, context: EvaluationContext
+    read: ReadLogObject, hint: LogObjectCheckRequest, context: EvaluationContext
 ) -> _Evaluated:
     try:
         facts = read(hint.version)

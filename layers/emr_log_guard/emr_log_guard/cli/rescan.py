@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
-from emr_log_guard.adapters.rescan_runs import Ended, RescanRuns
+from emr_log_guard.adapters.stepfunctions import Ended, RescanRuns
 from emr_log_guard.cli.exit_status import INTERRUPTED, fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
@@ -24,7 +24,7 @@ from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.rescan import Scope
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.usecases.replay import RESCAN_STATE_MACHINE
+from emr_log_guard.usecases.replay.replay import RESCAN_STATE_MACHINE
 
 POLL_SECONDS = 2.0
 _STATUS = {

@@ -101,24 +101,24 @@ class AuditReport:
     @property
     def problems(self) -> tuple[str, ...]:
         """Say what could not be read beyond single clusters, in a line each."""
-        told = [
+        notified = [
             f"{place.region}{f' as {place.role_arn}' if place.role_arn else ''}: {place.problem}"
             for place in self.places
             if place.problem
         ]
-        return (*told, *self.gaps)
+        return (*notified, *self.gaps)
 
     @property
     def gaps(self) -> tuple[str, ...]:
         """Say which of it are about no place."""
-        told = [f"cluster {missing} was not found" for missing in self.missing]
+        notified = [f"cluster {missing} was not found" for missing in self.missing]
         if self.interrupted:
             listed = sum(place.listed for place in self.places)
-            told.append(
+            notified.append(
                 f"the audit was interrupted: {len(self.clusters)} of {listed} clusters that it "
                 "had found were judged, and there may be more"
             )
-        return tuple(told)
+        return tuple(notified)
 
     @property
     def advice(self) -> tuple[str, ...]:

@@ -105,12 +105,12 @@ class Cluster:
         return None if self.uploads_disabled else self.log_uri
 
     @property
-    def ended(self) -> bool:
+    def terminating(self) -> bool:
         """Whether the cluster is terminating or gone."""
         return self.state in _ENDED
 
     @property
-    def gone(self) -> bool:
+    def terminated(self) -> bool:
         """Whether the cluster is gone, and not only on its way."""
         return self.state in _GONE
 

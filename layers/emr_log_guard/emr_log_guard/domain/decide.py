@@ -33,7 +33,7 @@ class NextStep(StrEnum):
 
     TERMINATION_REQUESTED = "termination_requested"
     TERMINATION_SCHEDULED = "termination_scheduled"
-    TERMINATION_CALLED_OFF = "termination_called_off"
+    TERMINATION_CANCELLED = "termination_cancelled"
     NOTHING_IN_ALERT_MODE = "nothing_in_alert_mode"
     NOTHING_ALLOWED_IN_STACK = "nothing_allowed_in_stack"
     NOTHING_WITHOUT_POLICY = "nothing_without_policy"
@@ -41,19 +41,19 @@ class NextStep(StrEnum):
     NOTHING_ENFORCED = "nothing_enforced"
     """Enforce mode, but nothing here is proven, HIGH and listed for enforcement."""
     RESOLVED = "resolved"
-    CLUSTER_ENDED = "cluster_ended"
+    CLUSTER_TERMINATED = "cluster_terminated"
     TERMINATION_STARTED = "termination_started"
     TERMINATED = "terminated"
     STILL_RUNNING = "still_running"
     """EMR took the request to terminate, and the cluster has not ended."""
-    SPARED_IN_GRACE = "spared_in_grace"
-    SPARED_PROTECTED = "spared_protected"
-    SPARED_NO_LONGER_CALLED_FOR = "spared_no_longer_called_for"
-    SPARED_SUPPRESSED = "spared_suppressed"
+    SKIPPED_IN_GRACE = "skipped_in_grace"
+    SKIPPED_PROTECTED = "skipped_protected"
+    SKIPPED_NO_LONGER_REQUIRED = "skipped_no_longer_required"
+    SKIPPED_SUPPRESSED = "skipped_suppressed"
     """People suppressed in Security Hub what the cluster would be ended for."""
-    SPARED_IN_DOUBT = "spared_in_doubt"
+    SKIPPED_UNDETERMINED = "skipped_undetermined"
     """What it depends on could not be read."""
-    SPARED_NOT_NOTIFIED = "spared_not_notified"
+    SKIPPED_NOT_NOTIFIED = "skipped_not_notified"
     """No notification of what it would be ended for was accepted yet."""
     TERMINATION_REFUSED = "termination_refused"
 
@@ -98,13 +98,13 @@ class ScheduleEnforcement:
 
 
 @dataclass(frozen=True, slots=True)
-class CallOffEnforcement:
+class CancelEnforcement:
     """Remove a cluster's schedule, if there is one."""
 
     cluster_arn: str
 
 
-type Action = Alert | RequestEnforcement | ScheduleEnforcement | CallOffEnforcement
+type Action = Alert | RequestEnforcement | ScheduleEnforcement | CancelEnforcement
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True)
-class Spare:
+class Skip:
     """Leave the cluster alone."""
 
     reason: NextStep
@@ -178,21 +178,21 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
     deadline = min((grace_ends[finding.id] for finding in due), default=now)
     if deadline > now:
         next_step = NextStep.TERMINATION_SCHEDULED
-    told = tuple(
+    alerted = tuple(
         replace(finding, deadline=deadline if finding in due else None)
         for finding in found
         if finding in due or finding.severity.rank >= policy.alerts.minimum_severity.rank
     )
-    if not told:
+    if not alerted:
         return ()
     alert = Alert(
         AlertKind.FINDING_OPENED,
-        told[0].cluster_arn,
-        told[0].cluster_name,
-        told,
+        alerted[0].cluster_arn,
+        alerted[0].cluster_name,
+        alerted,
         next_step,
-        policy.strongest_mode(finding.rule_id for finding in told),
-        expired_exemptions=expired_exemptions(told, cluster, policy, now),
+        policy.strongest_mode(finding.rule_id for finding in alerted),
+        expired_exemptions=expired_exemptions(alerted, cluster, policy, now),
         cluster_tags=cluster.tags if cluster else {},
     )
     request = RequestEnforcement(alert.cluster_arn, log_objects)
@@ -212,7 +212,7 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
     now: datetime,
     grace_ends: Mapping[str, datetime],
     notified: Collection[str],
-) -> Terminate | Spare:
+) -> Terminate | Skip:
     """Decide a cluster's end, from facts read a moment ago.
 
     Terminates only in a stack that allows it, a cluster that still runs, for a proven finding of
@@ -231,30 +231,30 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
     """
     standing = exempted(findings, cluster, policy, now)
     reasons = enforceable_findings(standing, policy)
-    told = tuple(
+    alerted = tuple(
         finding
         for finding in standing
         if finding.needs_attention and policy.mode_of(finding.rule_id) is not Mode.OBSERVE
     )
-    if cluster.ended:
-        return Spare(NextStep.CLUSTER_ENDED, reasons)
+    if cluster.terminating:
+        return Skip(NextStep.CLUSTER_TERMINATED, reasons)
     if not policy.enforcement.allowed or not reasons:
-        return Spare(NextStep.SPARED_NO_LONGER_CALLED_FOR, told)
+        return Skip(NextStep.SKIPPED_NO_LONGER_REQUIRED, alerted)
     overdue = tuple(f for f in reasons if f.id in grace_ends and grace_ends[f.id] <= now)
     if not overdue:
-        return Spare(NextStep.SPARED_IN_GRACE, reasons)
+        return Skip(NextStep.SKIPPED_IN_GRACE, reasons)
     overdue = tuple(f for f in overdue if f.id in notified)
     if not overdue:
-        return Spare(NextStep.SPARED_NOT_NOTIFIED, reasons)
+        return Skip(NextStep.SKIPPED_NOT_NOTIFIED, reasons)
     override = policy.enforcement.termination_protection is TerminationProtection.OVERRIDE
     if cluster.termination_protected and not override:
-        return Spare(NextStep.SPARED_PROTECTED, overdue)
+        return Skip(NextStep.SKIPPED_PROTECTED, overdue)
     return Terminate(overdue, lift_protection=cluster.termination_protected)
 
 
 def unless_suppressed(
     decision: Terminate, suppressed: frozenset[str] | Unresolved
-) -> Terminate | Spare:
+) -> Terminate | Skip:
     """Take a decision back as far as it rests on what people suppressed in Security Hub.
 
     Args:
@@ -263,10 +263,10 @@ def unless_suppressed(
 
     """
     if isinstance(suppressed, Unresolved):
-        return Spare(NextStep.SPARED_IN_DOUBT, decision.findings, suppressed.reason)
+        return Skip(NextStep.SKIPPED_UNDETERMINED, decision.findings, suppressed.reason)
     left = tuple(finding for finding in decision.findings if finding.id not in suppressed)
     if not left:
-        return Spare(NextStep.SPARED_SUPPRESSED, decision.findings)
+        return Skip(NextStep.SKIPPED_SUPPRESSED, decision.findings)
     return replace(decision, findings=left)
 
 
@@ -301,8 +301,8 @@ def expired_exemptions(
 
 
 def _next_step(found: tuple[Finding, ...], cluster: Cluster | None, policy: Policy) -> NextStep:
-    if cluster is not None and cluster.ended:
-        return NextStep.CLUSTER_ENDED
+    if cluster is not None and cluster.terminating:
+        return NextStep.CLUSTER_TERMINATED
     if policy.strongest_mode(finding.rule_id for finding in found) is not Mode.ENFORCE:
         return NextStep.NOTHING_IN_ALERT_MODE
     if cluster is None or not enforceable_findings(found, policy):

@@ -143,7 +143,7 @@ class ShardFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FolderCheckpoint:
     """A cluster's folder that the next re-scan looks for new objects in."""
 
     bucket: str
@@ -179,7 +179,7 @@ class PastRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RescanMemory:
+class RescanCheckpoint:
     """What one re-scan leaves to the next."""
 
     execution: str | None = None
@@ -188,7 +188,7 @@ class RescanMemory:
     """When the last one that looked for log objects began, UTC."""
     open: tuple[str, ...] = ()
     """The ids of the findings that were open."""
-    folders: Mapping[str, Followed] = field(default_factory=dict)
+    folders: Mapping[str, FolderCheckpoint] = field(default_factory=dict)
     """By cluster id."""
     runs: tuple[PastRun, ...] = ()
     """The last RUNS runs, the oldest first."""

@@ -9,7 +9,7 @@ from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Exemption
-from emr_log_guard.domain.rescan import RUNS, PastRun, Rescan, RescanMemory, ShardFailed
+from emr_log_guard.domain.rescan import RUNS, PastRun, Rescan, RescanCheckpoint, ShardFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,12 @@ class Difference:
     """By id."""
 
     @classmethod
-    def between(cls, memory: RescanMemory, standing: Iterable[Finding]) -> "Difference":
+    def between(cls, history: RescanCheckpoint, standing: Iterable[Finding]) -> "Difference":
         """Compare what the last run left with what stands now, the gravest first."""
         ordered = sorted(standing, key=lambda f: (-f.severity.rank, f.rule_id, f.cluster_id))
-        before, now = set(memory.open), {finding.id for finding in ordered}
+        before, now = set(history.open), {finding.id for finding in ordered}
         return cls(
-            last=memory.execution,
+            last=history.execution,
             new=tuple(f for f in ordered if f.id not in before),
             still_open=tuple(f for f in ordered if f.id in before),
             resolved=tuple(sorted(before - now)),

@@ -206,7 +206,7 @@ def on_cancelled(current: Termination | None, begun: Termination) -> Termination
     if current is not None and not current.scheduled:
         return replace(current, due=None)
     cancelled = _next(current, begun, Stage.SKIPPED)
-    return replace(cancelled, reason=str(NextStep.TERMINATION_CALLED_OFF))
+    return replace(cancelled, reason=str(NextStep.TERMINATION_CANCELLED))
 
 
 def _next(

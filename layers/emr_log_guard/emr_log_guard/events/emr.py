@@ -20,13 +20,13 @@ AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterHint:
+class ClusterCheckRequest:
     """Where to look."""
 
     cluster_id: str
     launched_by: str | None = None
     """The ARN of who launched the cluster; None unless the event tells."""
-    afresh: bool = False
+    force_refresh: bool = False
     """Whether nothing that was read a moment ago will do: somebody asks because of a change."""
     at: datetime | None = None
     """When it happened, what the event tells of, UTC; None when nobody says."""
@@ -100,7 +100,7 @@ class RecheckRequest(msgspec.Struct, frozen=True):
     detail: RecheckDetail
 
 
-def parse_cluster_event(event: Any) -> ClusterHint:  # noqa: ANN401 - Lambda hands over any JSON
+def parse_cluster_event(event: Any) -> ClusterCheckRequest:  # noqa: ANN401 - Lambda hands over any JSON
     """Say which cluster to look at, and who launched it if the event tells.
 
     Raises:
@@ -114,9 +114,9 @@ def parse_cluster_event(event: Any) -> ClusterHint:  # noqa: ANN401 - Lambda han
         case "AWS API Call via CloudTrail":
             launch = convert(event, RunJobFlow).detail
             cluster_id = launch.response_elements.job_flow_id
-            return ClusterHint(cluster_id, launch.user_identity.arn, at=at)
+            return ClusterCheckRequest(cluster_id, launch.user_identity.arn, at=at)
         case "Recheck Requested":
             cluster_id = convert(event, RecheckRequest).detail.cluster_id
-            return ClusterHint(cluster_id, afresh=True, at=at)
+            return ClusterCheckRequest(cluster_id, force_refresh=True, at=at)
         case _:
-            return ClusterHint(convert(event, EmrChange).detail.cluster_id, at=at)
+            return ClusterCheckRequest(convert(event, EmrChange).detail.cluster_id, at=at)

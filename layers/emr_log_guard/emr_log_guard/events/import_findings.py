@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from emr_log_guard.domain.workflow import FindingKey
+from emr_log_guard.domain.workflow_state import FindingKey
 from emr_log_guard.events.parsing import convert
 
 IMPORT_FINDINGS = "emr-log-guard/import-findings/1"

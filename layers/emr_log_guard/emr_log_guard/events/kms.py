@@ -26,7 +26,7 @@ KEY_EVENTS: Final = ("KMS Imported Key Material Expiration", "KMS CMK Deletion")
 
 
 @dataclass(frozen=True, slots=True)
-class KeyHint:
+class KeyCheckRequest:
     """A key changed."""
 
     key: str
@@ -41,7 +41,7 @@ class KeyHint:
 
 
 @dataclass(frozen=True, slots=True)
-class AliasHint:
+class AliasCheckRequest:
     """An alias was created, deleted or pointed at another key."""
 
     alias_arn: str
@@ -60,7 +60,7 @@ class AliasHint:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyStoreHint:
+class KeyStoreCheckRequest:
     """A custom key store was connected or disconnected, and so every key in it."""
 
     key_store: str
@@ -74,7 +74,7 @@ class KeyStoreHint:
         return self.key_store
 
 
-type KeyEventHint = KeyHint | AliasHint | KeyStoreHint
+type KeyEventCheckRequest = KeyCheckRequest | AliasCheckRequest | KeyStoreCheckRequest
 """Where to look. What was done is not said: it may be undone already."""
 
 
@@ -137,7 +137,7 @@ class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"
     time: Time | None = None
 
 
-def parse_key_event(event: Any) -> KeyEventHint:  # noqa: ANN401 - Lambda hands over any JSON
+def parse_key_event(event: Any) -> KeyEventCheckRequest:  # noqa: ANN401 - Lambda hands over any JSON
     """Name the key, alias or key store to look at.
 
     Raises:
@@ -147,21 +147,21 @@ def parse_key_event(event: Any) -> KeyEventHint:  # noqa: ANN401 - Lambda hands 
     match event:
         case {"detail-type": kind} if kind in KEY_EVENTS:
             sent = convert(event, KeyEvent)
-            return KeyHint(sent.resources[0], sent.time)
+            return KeyCheckRequest(sent.resources[0], sent.time)
         case _:
             return _recorded(convert(event, RecordedEvent))
 
 
-def _recorded(event: RecordedEvent) -> KeyEventHint:
+def _recorded(event: RecordedEvent) -> KeyEventCheckRequest:
     found = event.detail
     asked = found.request_parameters or Parameters()
     if asked.custom_key_store_id:
-        return KeyStoreHint(asked.custom_key_store_id, event.time)
+        return KeyStoreCheckRequest(asked.custom_key_store_id, event.time)
     if asked.alias_name:
         here = Arn(partition_of(event.region), "kms", event.region, event.account, "")
-        return AliasHint(named_arn(asked.alias_name, here), found.key_arn, event.time)
+        return AliasCheckRequest(named_arn(asked.alias_name, here), found.key_arn, event.time)
     key = found.key_arn or asked.key_id
     if key is None:
         message = "not RecordedEvent: it names no key, alias or key store - at `$.detail`"
         raise InvalidEventError(message)
-    return KeyHint(key, event.time)
+    return KeyCheckRequest(key, event.time)

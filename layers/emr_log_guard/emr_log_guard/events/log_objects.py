@@ -15,7 +15,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
-class LogObjectHint:
+class LogObjectCheckRequest:
     """Where to look."""
 
     version: ObjectVersion
@@ -50,7 +50,7 @@ class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version_id: str | None = None
 
 
-def parse_log_object_hint(body: str) -> LogObjectHint:
+def parse_log_object_hint(body: str) -> LogObjectCheckRequest:
     """Read one queued message.
 
     Raises:
@@ -60,7 +60,7 @@ def parse_log_object_hint(body: str) -> LogObjectHint:
     message = decode(body, LogObjectMessage)
     if message.schema is None and message.detail_type == "AWS API Call via CloudTrail":
         updated = parse_encryption_updated(body)
-        return LogObjectHint(
+        return LogObjectCheckRequest(
             updated.version,
             updated.account,
             updated.region,
@@ -70,13 +70,13 @@ def parse_log_object_hint(body: str) -> LogObjectHint:
         )
     if message.schema is None:
         event = parse_object_created(body)
-        return LogObjectHint(event.version, event.account, event.region, at=event.time)
+        return LogObjectCheckRequest(event.version, event.account, event.region, at=event.time)
     again = decode(body, RecheckLogObject)
     version = ObjectVersion(again.bucket, again.key, again.version_id)
-    return LogObjectHint(version, again.account, again.region, again.cluster_id)
+    return LogObjectCheckRequest(version, again.account, again.region, again.cluster_id)
 
 
-def encode_recheck(hint: LogObjectHint) -> str:
+def encode_recheck(hint: LogObjectCheckRequest) -> str:
     """Write a request to look again at an object that a cluster has an open finding because of."""
     version = hint.version
     message = RecheckLogObject(

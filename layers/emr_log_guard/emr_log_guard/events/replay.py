@@ -13,16 +13,16 @@ import msgspec
 
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.log_objects import ObjectVersion
-from emr_log_guard.domain.notice import Notice
-from emr_log_guard.domain.workflow import FindingKey
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.domain.workflow_state import FindingKey
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.emr import ClusterHint, parse_cluster_event
+from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from emr_log_guard.events.import_findings import IMPORT_FINDINGS, import_request, parse_import
 from emr_log_guard.events.kms import KEY_EVENTS, parse_key_event
 from emr_log_guard.events.log_objects import (
     RECHECK_LOG_OBJECT,
-    LogObjectHint,
+    LogObjectCheckRequest,
     parse_log_object_hint,
 )
 from emr_log_guard.events.parsing import convert
@@ -34,7 +34,7 @@ class ForCheckCluster:
     """An event that names a cluster."""
 
     event: Mapping[str, Any]
-    hint: ClusterHint
+    hint: ClusterCheckRequest
 
     @property
     def title(self) -> str:
@@ -47,7 +47,7 @@ class ForCheckLogObjects:
     """Messages for the log objects' queue, at least one."""
 
     bodies: tuple[str, ...]
-    hints: tuple[LogObjectHint, ...]
+    hints: tuple[LogObjectCheckRequest, ...]
 
     @property
     def versions(self) -> tuple[ObjectVersion, ...]:
@@ -84,7 +84,7 @@ class ForSubscribers:
     """A delivery of SNS, for the functions that subscribe to the alerts."""
 
     event: Mapping[str, Any]
-    alerts: tuple[Notice, ...]
+    alerts: tuple[PublishedAlert, ...]
     failed: str = ""
     """The ARN of the function that failed on it; empty when that is not known."""
 

@@ -42,7 +42,7 @@ class Failure(msgspec.Struct, frozen=True, rename="pascal"):
     cause: str = ""
 
     @property
-    def told(self) -> str:
+    def notified(self) -> str:
         """Say it in a line: a function's error is JSON."""
         try:
             said = msgspec.json.decode(self.cause)["errorMessage"]
@@ -98,7 +98,7 @@ def parse_shard(event: Any) -> ShardTask:  # noqa: ANN401
 
     """
     scan = convert(event, ScanEvent)
-    failed = scan.failure.told if scan.failure else None
+    failed = scan.failure.notified if scan.failure else None
     return ShardTask(scan.rescan, scan.shard, scan.after, failed)
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from emr_log_guard.domain.decide import Alert, AlertKind
-from emr_log_guard.domain.notice import Notice, RescanDone
 from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.published_alert import PublishedAlert, RescanDone
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.parsing import convert, decode
 
@@ -45,7 +45,7 @@ class Delivery(msgspec.Struct, frozen=True, rename="pascal"):
     records: tuple[Record, ...]
 
 
-def parse_alerts(event: Any) -> tuple[Notice, ...]:  # noqa: ANN401 - any JSON may arrive
+def parse_alerts(event: Any) -> tuple[PublishedAlert, ...]:  # noqa: ANN401 - any JSON may arrive
     """Read the alerts that SNS delivers.
 
     An alert of another version of the guard, under way while the stack is updated, may lack what
@@ -59,9 +59,9 @@ def parse_alerts(event: Any) -> tuple[Notice, ...]:  # noqa: ANN401 - any JSON m
     return tuple(_notice(record.notification.message) for record in delivery.records)
 
 
-def _notice(text: str) -> Notice:
+def _notice(text: str) -> PublishedAlert:
     message = decode(text, AlertMessage)
-    return Notice(
+    return PublishedAlert(
         subject=message.subject,
         text=message.text,
         kind=message.kind,

@@ -106,9 +106,9 @@ def _in_question(outcome: Outcome, reason: str) -> Outcome:
     return insufficient_data(f"{outcome.summary}; {reason}") if outcome.broken else outcome
 
 
-def _sentence(told: Sequence[Result[WorkloadFacts]]) -> str:
-    first, outcome = told[0][0].workload, told[0][1]
-    others = {each.workload.id: each for each, _ in told if each.workload.id != first.id}
+def _sentence(notified: Sequence[Result[WorkloadFacts]]) -> str:
+    first, outcome = notified[0][0].workload, notified[0][1]
+    others = {each.workload.id: each for each, _ in notified if each.workload.id != first.id}
     also = f" (and {_count(others.values(), 'more ')})" if others else ""
     return f"{_state(first)}{first.title}: {outcome.summary}{also}"
 

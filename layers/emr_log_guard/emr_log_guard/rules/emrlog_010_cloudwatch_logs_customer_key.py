@@ -94,9 +94,9 @@ def _is_the_log_keys(facts: ClusterFacts, key: KeyFact) -> bool:
     return isinstance(key, KeyNotFound) or usable.is_lost(key, facts.cluster.region)
 
 
-def _sentence(told: Sequence[Result[_Sender]]) -> str:
-    first, outcome = told[0]
-    more = len({each.title for each, _ in told} - {first.title})
+def _sentence(notified: Sequence[Result[_Sender]]) -> str:
+    first, outcome = notified[0]
+    more = len({each.title for each, _ in notified} - {first.title})
     return f"{outcome.summary} (and {more} more)" if more else outcome.summary
 
 

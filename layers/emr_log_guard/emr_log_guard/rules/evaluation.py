@@ -17,9 +17,9 @@ from emr_log_guard.domain.clusters import (
     Workload,
 )
 from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.finding_record import Kind, RuleResult
 from emr_log_guard.domain.findings import Evidence, Finding, Outcome, Status
 from emr_log_guard.domain.keys import KmsKey
-from emr_log_guard.domain.ledger import Kind, RuleResult
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.finding_record import ClusterSnapshot, RuleResult
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.ledger import Known, RuleResult
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject, Tally, cluster_findings
-from emr_log_guard.usecases.read_cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 
 type Note = Callable[[LogObjectFacts, Mapping[str, Compliance]], None]
 """Is told of each log object, and of what each rule says of it, by rule id."""
@@ -30,7 +30,7 @@ class ClusterEvaluation:
 
 
 def evaluate_cluster(
-    known: Known, read_facts: ReadClusterFacts, context: EvaluationContext
+    known: ClusterSnapshot, read_facts: ReadClusterFacts, context: EvaluationContext
 ) -> ClusterEvaluation:
     """Read what the selected rules ask of a cluster, and evaluate it by these rules.
 

@@ -19,17 +19,17 @@ from emr_log_guard.domain.decide import (
     Action,
     Alert,
     AlertKind,
-    CallOffEnforcement,
+    CancelEnforcement,
     RequestEnforcement,
     ScheduleEnforcement,
 )
 from emr_log_guard.domain.decisions import Decision, grounds_of
-from emr_log_guard.domain.ledger import (
+from emr_log_guard.domain.finding_record import (
     RETENTION,
-    Entry,
+    ClusterHistory,
+    ClusterSnapshot,
+    FindingRecord,
     Kind,
-    Known,
-    Memory,
     RuleResult,
     ended,
     enter,
@@ -37,7 +37,7 @@ from emr_log_guard.domain.ledger import (
     transition,
     worth_writing,
 )
-from emr_log_guard.domain.news import News, Situation, told_of
+from emr_log_guard.domain.notification_plan import NotificationPlan, Situation, with_notified
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import (
     Stage,
@@ -49,10 +49,10 @@ from emr_log_guard.domain.termination import (
     on_scheduling,
 )
 from emr_log_guard.errors import (
+    AlertInProgressError,
     AlertNotAcceptedError,
-    AlertUnderWayError,
-    LedgerConflictError,
     StalePolicyError,
+    WriteConflictError,
 )
 from emr_log_guard.observability import logger, record_actions
 from emr_log_guard.rules import ALL_RULES
@@ -61,7 +61,7 @@ from emr_log_guard.usecases.ports import (
     Alerts,
     EnforcementQueue,
     EnforcementSchedules,
-    Ledger,
+    FindingRepository,
     PolicyInForce,
 )
 
@@ -70,7 +70,7 @@ ATTEMPTS = 12
 WAITS = 5
 """How often, a second apart, it is looked whether another invocation has notified."""
 
-type Decide = Callable[[Situation, str], News]
+type Decide = Callable[[Situation, str], NotificationPlan]
 """Says what follows from what stands about a cluster, for the invocation of that name."""
 
 
@@ -82,7 +82,7 @@ class CheckResult:
     cluster: Cluster | None
     """As it was just read, or as it is remembered; None when EMR does not know it here."""
     results: Sequence[RuleResult] = ()
-    known: Known | None = None
+    known: ClusterSnapshot | None = None
     """What there is to remember of the cluster; None when nothing new was read of it."""
     over: bool = False
     """Whether the cluster was seen to be gone: that resolves what was found of it."""
@@ -99,7 +99,7 @@ class Recorded:
     """The policy that it was decided under."""
     invocation: str
     """Who is to notify, and has claimed to."""
-    plan: News
+    plan: NotificationPlan
     """What stands now, and what is to be done about it."""
 
 
@@ -107,7 +107,7 @@ class Recorded:
 class FindingRecorder:
     """Writes down what a check changed, and what was decided with it."""
 
-    ledger: Ledger
+    repository: FindingRepository
     clock: Callable[[], datetime]
     by: str
     """The function whose decisions these are."""
@@ -115,7 +115,7 @@ class FindingRecorder:
     """Read again before a termination is announced; None where none can be."""
 
     def record(
-        self, result: CheckResult, policy: Policy, memory: Memory | None, decide: Decide
+        self, result: CheckResult, policy: Policy, history: ClusterHistory | None, decide: Decide
     ) -> Recorded:
         """Write down what changed, together with what is decided about it and who notifies of it.
 
@@ -125,11 +125,11 @@ class FindingRecorder:
         Args:
             result: What was found out.
             policy: What security wants.
-            memory: What the ledger holds, if it was read a moment ago.
+            history: What the ledger holds, if it was read a moment ago.
             decide: Says what follows from what stands.
 
         Raises:
-            LedgerConflictError: Too many others wrote at once; to be tried again.
+            WriteConflictError: Too many others wrote at once; to be tried again.
             StalePolicyError: A policy that was stored later has decided about the cluster, or would
                 decide about its termination; to be evaluated again under the policy as it is now.
 
@@ -137,8 +137,8 @@ class FindingRecorder:
         invocation = uuid4().hex
         written: set[str] = set()
         for _ in range(ATTEMPTS):
-            held = memory if memory is not None else self.ledger.read(result.cluster_id)
-            memory = None
+            held = history if history is not None else self.repository.read(result.cluster_id)
+            history = None
             if held.decided_under_newer(policy):
                 message = f"a newer policy than version {policy.version} decided about the cluster"
                 raise StalePolicyError(message)
@@ -149,48 +149,50 @@ class FindingRecorder:
                 plan = decide(situation, invocation)
                 self._check_policy_is_current(policy, plan)
                 plan = self._write(plan, policy, held, written)
-            except LedgerConflictError:
+            except WriteConflictError:
                 continue
             recorded = Recorded(result, policy, invocation, plan)
             if plan.actions:
-                self.ledger.record(self._decision(recorded))
+                self.repository.record(self._decision(recorded))
             return recorded
         message = f"the ledger of {result.cluster_id} is written to by too many at once"
-        raise LedgerConflictError(message)
+        raise WriteConflictError(message)
 
-    def _remember(self, result: CheckResult, memory: Memory, now: datetime) -> None:
+    def _remember(self, result: CheckResult, history: ClusterHistory, now: datetime) -> None:
         if result.known is None:
             return
-        known = result.known.merged_into(memory.known)
-        if known.cluster.gone and known.expires is None:
+        known = result.known.merged_into(history.known)
+        if known.cluster.terminated and known.expires is None:
             known = replace(known, expires=now + RETENTION)
-        if known.says_more_than(memory.known):
-            self.ledger.remember(known, memory.known)
+        if known.says_more_than(history.known):
+            self.repository.remember(known, history.known)
 
-    def _check_policy_is_current(self, policy: Policy, plan: News) -> None:
+    def _check_policy_is_current(self, policy: Policy, plan: NotificationPlan) -> None:
         """See that no policy that was read a moment ago announces a termination."""
         announced = any(
             isinstance(a, RequestEnforcement | ScheduleEnforcement) for a in plan.actions
         )
-        if announced and self.policy is not None and self.policy(afresh=True) != policy:
+        if announced and self.policy is not None and self.policy(force_refresh=True) != policy:
             message = f"the policy has changed since version {policy.version} was read"
             raise StalePolicyError(message)
 
-    def _write(self, plan: News, policy: Policy, memory: Memory, written: set[str]) -> News:
-        entries = dict(plan.entries)
-        for rule_id, entry in plan.entries.items():
-            before = memory.entries.get(rule_id)
-            if worth_writing(before, entry):
-                entries[rule_id] = self.ledger.write(entry.decided_by(policy))
+    def _write(
+        self, plan: NotificationPlan, policy: Policy, history: ClusterHistory, written: set[str]
+    ) -> NotificationPlan:
+        records = dict(plan.records)
+        for rule_id, record in plan.records.items():
+            before = history.records.get(rule_id)
+            if worth_writing(before, record):
+                records[rule_id] = self.repository.write(record.decided_by(policy))
                 written.add(rule_id)
-                _log(before, entry)
-        return replace(plan, entries=entries)
+                _log(before, record)
+        return replace(plan, records=records)
 
     def _decision(self, recorded: Recorded) -> Decision:
         """Say what was decided, to be kept before it is acted on."""
         plan, cluster = recorded.plan, recorded.result.cluster
-        standing = [entry.finding for entry in plan.entries.values() if entry.open]
-        told = [f for a in plan.actions if isinstance(a, Alert) for f in a.findings]
+        standing = [record.finding for record in plan.records.values() if record.open]
+        notified = [f for a in plan.actions if isinstance(a, Alert) for f in a.findings]
         return Decision(
             cluster_id=recorded.result.cluster_id,
             at=self.clock(),
@@ -200,7 +202,7 @@ class FindingRecorder:
             mode=recorded.policy.mode,
             policy_version=recorded.policy.version,
             decided=tuple(map(_in_words, plan.actions)),
-            grounds=grounds_of({f.rule_id: f for f in (*told, *standing)}.values()),
+            grounds=grounds_of({f.rule_id: f for f in (*notified, *standing)}.values()),
         )
 
 
@@ -219,7 +221,7 @@ class ActionDispatcher:
     Errors propagate: the whole check is tried again, and no alert is lost.
     """
 
-    ledger: Ledger
+    repository: FindingRepository
     alerts: Alerts
     clock: Callable[[], datetime]
     enforcers: Enforcers | None = None
@@ -233,9 +235,9 @@ class ActionDispatcher:
             What was done.
 
         Raises:
-            AlertUnderWayError: A notification is pending that another invocation is about to make;
-                to be tried again, for it may have died.
-            LedgerConflictError: Too many others wrote at once; to be tried again.
+            AlertInProgressError: Another invocation is about to send a pending notification; to be
+                tried again, for it may have died.
+            WriteConflictError: Too many others wrote at once; to be tried again.
 
         """
         plan, result = recorded.plan, recorded.result
@@ -248,7 +250,7 @@ class ActionDispatcher:
         record_actions(plan.actions, self.clock() - result.since if result.since else None)
         if plan.theirs and self._still_claimed(recorded):
             message = f"another invocation is about to tell of {', '.join(sorted(plan.theirs))}"
-            raise AlertUnderWayError(message)
+            raise AlertInProgressError(message)
         return plan.actions
 
     def _publish(self, recorded: Recorded, alerts: Sequence[Alert]) -> None:
@@ -265,41 +267,43 @@ class ActionDispatcher:
                 for finding in alert.findings:
                     accepted[finding.rule_id].append(alert.kind)
         except AlertNotAcceptedError:
-            for rule_id, former in plan.former_claims.items():
+            for rule_id, former in plan.former_leases.items():
                 if rule_id not in accepted:
-                    given_back = partial(Entry.released, owner=recorded.invocation, former=former)
-                    update_entry(self.ledger, plan.entries[rule_id], given_back)
+                    given_back = partial(
+                        FindingRecord.released, owner=recorded.invocation, former=former
+                    )
+                    update_entry(self.repository, plan.records[rule_id], given_back)
             raise
         finally:
             now = self.clock()
             for rule_id, kinds in accepted.items():
-                self._note_accepted(recorded, plan.entries[rule_id], kinds, now)
+                self._note_accepted(recorded, plan.records[rule_id], kinds, now)
         ours = plan.termination
         if ours is not None and any(a.kind is AlertKind.ENFORCEMENT_DONE for a in alerts):
             self._update_termination(recorded, lambda now_: replace(now_ or ours, stage=Stage.DONE))
 
     def _note_accepted(
-        self, recorded: Recorded, entry: Entry, kinds: Sequence[AlertKind], now: datetime
+        self, recorded: Recorded, record: FindingRecord, kinds: Sequence[AlertKind], now: datetime
     ) -> None:
         """Note what was told of an entry, whatever others have made of it since."""
-        word = told_of(entry, kinds, now)
+        word = with_notified(record, kinds, now)
 
-        def noted(current: Entry) -> Entry:
+        def noted(current: FindingRecord) -> FindingRecord:
             return replace(
                 current.released(recorded.invocation).decided_by(recorded.policy),
-                told=word.told,
+                last_notified=word.last_notified,
                 notifications=max(current.notifications, word.notifications),
-                ever_told=True,
+                ever_notified=True,
                 end_notified=word.end_notified,
                 pending_since=None,
             )
 
-        update_entry(self.ledger, entry, noted)
+        update_entry(self.repository, record, noted)
 
     def _hand_on(
         self,
         recorded: Recorded,
-        action: RequestEnforcement | ScheduleEnforcement | CallOffEnforcement,
+        action: RequestEnforcement | ScheduleEnforcement | CancelEnforcement,
         *,
         anew: bool,
     ) -> None:
@@ -321,7 +325,7 @@ class ActionDispatcher:
                 self._request(recorded, action, begun, anew=anew)
             case ScheduleEnforcement():
                 self._schedule(recorded, action, replace(begun, due=action.at), anew=anew)
-            case CallOffEnforcement():
+            case CancelEnforcement():
                 self._send(action)
                 self._update_termination(recorded, lambda now_: on_cancelled(now_, begun))
 
@@ -331,7 +335,7 @@ class ActionDispatcher:
         """Ask `enforce` for the cluster now, and not at the end of an earlier grace as well."""
         termination = recorded.plan.termination
         if termination is not None and termination.scheduled:
-            self._send(CallOffEnforcement(request.cluster_arn))
+            self._send(CancelEnforcement(request.cluster_arn))
         self._update_termination(recorded, lambda now_: on_request(now_, begun, announced=anew))
         sent = False
         try:
@@ -349,11 +353,11 @@ class ActionDispatcher:
         self._send(schedule)
         stands = self._update_termination(recorded, lambda now_: on_scheduled(now_, begun))
         if not stands.scheduled and not stands.under_way:
-            self._send(CallOffEnforcement(schedule.request.cluster_arn))
+            self._send(CancelEnforcement(schedule.request.cluster_arn))
 
-    def _send(self, action: RequestEnforcement | ScheduleEnforcement | CallOffEnforcement) -> None:
+    def _send(self, action: RequestEnforcement | ScheduleEnforcement | CancelEnforcement) -> None:
         if self.enforcers is None:
-            if isinstance(action, CallOffEnforcement):
+            if isinstance(action, CancelEnforcement):
                 return  # the stack's schedules went with the permission
             message = "enforcement was decided in a stack that does not allow it"
             raise AssertionError(message)
@@ -362,7 +366,7 @@ class ActionDispatcher:
                 self.enforcers.queue.send(action)
             case ScheduleEnforcement():
                 self.enforcers.schedules.put(action)
-            case CallOffEnforcement(cluster_arn=cluster_arn):
+            case CancelEnforcement(cluster_arn=cluster_arn):
                 self.enforcers.schedules.delete(cluster_arn)
             case never:
                 assert_never(never)
@@ -370,21 +374,23 @@ class ActionDispatcher:
     def _update_termination(
         self, recorded: Recorded, change: Callable[[Termination | None], Termination]
     ) -> Termination:
-        return update_termination(self.ledger, recorded.result.cluster_id, change)
+        return update_termination(self.repository, recorded.result.cluster_id, change)
 
     def _still_claimed(self, recorded: Recorded) -> bool:
         """Give whoever is about to notify a few seconds, which is plenty unless it died."""
         for _ in range(WAITS):
             self.wait(1)
-            entries = self.ledger.read(recorded.result.cluster_id).entries
-            claims = [entries[rule_id].claim for rule_id in recorded.plan.theirs]
-            if not any(claim and claim.owner != recorded.invocation for claim in claims):
+            records = self.repository.read(recorded.result.cluster_id).records
+            leases = [records[rule_id].lease for rule_id in recorded.plan.theirs]
+            if not any(lease and lease.owner != recorded.invocation for lease in leases):
                 return False
         return True
 
 
 def update_termination(
-    ledger: Ledger, cluster_id: str, change: Callable[[Termination | None], Termination]
+    repository: FindingRepository,
+    cluster_id: str,
+    change: Callable[[Termination | None], Termination],
 ) -> Termination:
     """Change the account of a cluster's termination, whatever others have made of it since.
 
@@ -392,77 +398,85 @@ def update_termination(
         The account as it stands now.
 
     Raises:
-        LedgerConflictError: Too many others wrote at once.
+        WriteConflictError: Too many others wrote at once.
 
     """
     for _ in range(ATTEMPTS):
-        current = ledger.read(cluster_id).termination
+        current = repository.read(cluster_id).termination
         changed = change(current)
         if changed == current:
             return changed
         try:
-            return ledger.write_termination(changed)
-        except LedgerConflictError:
+            return repository.write_termination(changed)
+        except WriteConflictError:
             continue
     message = f"the account of the termination of {cluster_id} could not be written"
-    raise LedgerConflictError(message)
+    raise WriteConflictError(message)
 
 
-def update_entry(ledger: Ledger, entry: Entry, change: Callable[[Entry], Entry]) -> None:
+def update_entry(
+    repository: FindingRepository,
+    record: FindingRecord,
+    change: Callable[[FindingRecord], FindingRecord],
+) -> None:
     """Change an entry, whatever others have made of it since it was read.
 
     Raises:
-        LedgerConflictError: Too many others wrote at once.
+        WriteConflictError: Too many others wrote at once.
 
     """
-    current = entry
+    current = record
     for _ in range(ATTEMPTS):
         try:
-            ledger.write(change(current))
-        except LedgerConflictError:
-            current = ledger.read(entry.finding.cluster_id).entries[entry.finding.rule_id]
+            repository.write(change(current))
+        except WriteConflictError:
+            current = repository.read(record.finding.cluster_id).records[record.finding.rule_id]
             continue
         return
-    message = f"what became of {entry.finding.id} could not be written down"
-    raise LedgerConflictError(message)
+    message = f"what became of {record.finding.id} could not be written down"
+    raise WriteConflictError(message)
 
 
 def _situation(
-    result: CheckResult, policy: Policy, memory: Memory, written: Collection[str], now: datetime
+    result: CheckResult,
+    policy: Policy,
+    history: ClusterHistory,
+    written: Collection[str],
+    now: datetime,
 ) -> Situation:
     """Enter a check's results into what is remembered.
 
     What this check wrote before it lost a race for the rest is not entered, and counted, twice. A
     cluster that is remembered as running is gone where the record knows of its end.
     """
-    cluster, known = result.cluster, memory.known
-    if cluster is not None and known is not None and known.cluster.gone:
+    cluster, known = result.cluster, history.known
+    if cluster is not None and known is not None and known.cluster.terminated:
         cluster = replace(cluster, state=known.cluster.state)
     results = [each for each in result.results if each.finding.rule_id not in written]
-    entries = _entered(
-        memory.entries, replace(result, cluster=cluster, results=results), policy, now
+    records = _entered(
+        history.records, replace(result, cluster=cluster, results=results), policy, now
     )
-    return Situation(entries, cluster, policy, now, memory.termination)
+    return Situation(records, cluster, policy, now, history.termination)
 
 
 def _entered(
-    before: Mapping[str, Entry], result: CheckResult, policy: Policy, now: datetime
-) -> dict[str, Entry]:
+    before: Mapping[str, FindingRecord], result: CheckResult, policy: Policy, now: datetime
+) -> dict[str, FindingRecord]:
     """Enter each result; a cluster that is gone has its findings resolved by that."""
     if result.over:
-        return {rule_id: ended(entry, now) for rule_id, entry in before.items()}
+        return {rule_id: ended(record, now) for rule_id, record in before.items()}
     after = dict(before)
     for seen in result.results:
         rule_id = seen.finding.rule_id
-        entry = enter(after.get(rule_id), seen, policy.enforcement)
-        if entry is not None:
-            after[rule_id] = entry
-    if result.cluster is not None and result.cluster.gone:
+        record = enter(after.get(rule_id), seen, policy.enforcement)
+        if record is not None:
+            after[rule_id] = record
+    if result.cluster is not None and result.cluster.terminated:
         after |= {r: ended(e, now) for r, e in after.items() if e.kind is Kind.LOG_OBJECTS}
     enabled = {rule.id for rule in enabled_rules(ALL_RULES, policy)}
     return {
-        rule_id: switched_off(entry, now) if entry.open and rule_id not in enabled else entry
-        for rule_id, entry in after.items()
+        rule_id: switched_off(record, now) if record.open and rule_id not in enabled else record
+        for rule_id, record in after.items()
     }
 
 
@@ -475,11 +489,11 @@ def _in_words(action: Action) -> str:
             return "have it looked at again and terminated now"
         case ScheduleEnforcement():
             return f"have it looked at again and terminated at {action.at:%Y-%m-%d %H:%M:%S} UTC"
-        case CallOffEnforcement():
+        case CancelEnforcement():
             return "call its termination off"
 
 
-def _log(before: Entry | None, after: Entry) -> None:
+def _log(before: FindingRecord | None, after: FindingRecord) -> None:
     change = transition(before, after)
     if change is not None and (before is None or before.open is not after.open):
         finding = after.finding

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     )
     from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
     from emr_log_guard.domain.decisions import Decision
+    from emr_log_guard.domain.finding_record import ClusterHistory, ClusterSnapshot, FindingRecord
     from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
     from emr_log_guard.domain.keys import KeyFact, KmsKey
-    from emr_log_guard.domain.ledger import Entry, Known, Memory
     from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-    from emr_log_guard.domain.notice import Notice
     from emr_log_guard.domain.policy import Policy
     from emr_log_guard.domain.policy_problem import PolicyProblem
+    from emr_log_guard.domain.published_alert import PublishedAlert
     from emr_log_guard.domain.termination import Termination
     from emr_log_guard.domain.unresolved import Unresolved
-    from emr_log_guard.events.log_objects import LogObjectHint
+    from emr_log_guard.events.log_objects import LogObjectCheckRequest
 
 
 class Clusters(Protocol):
@@ -218,7 +218,7 @@ class PolicyHistory(Protocol):
 class PolicyInForce(Protocol):
     """Gives the policy in force."""
 
-    def __call__(self, *, afresh: bool = False) -> Policy:
+    def __call__(self, *, force_refresh: bool = False) -> Policy:
         """Give it: as it was a moment ago, or as it is now."""
         ...
 
@@ -251,23 +251,23 @@ class EnforcementSchedules(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class FindingRepository(Protocol):
     """What is remembered of clusters and their findings."""
 
-    def read(self, cluster_id: str) -> Memory:
+    def read(self, cluster_id: str) -> ClusterHistory:
         """Read all that is remembered of a cluster."""
         ...
 
-    def write(self, entry: Entry) -> Entry:
-        """Write an entry as it was read and changed, or raise LedgerConflictError."""
+    def write(self, record: FindingRecord) -> FindingRecord:
+        """Write an entry as it was read and changed, or raise WriteConflictError."""
         ...
 
     def write_termination(self, termination: Termination) -> Termination:
-        """Write where a termination stands, or raise LedgerConflictError."""
+        """Write where a termination stands, or raise WriteConflictError."""
         ...
 
-    def remember(self, known: Known, before: Known | None) -> None:
-        """Write what is known of a cluster now, or raise LedgerConflictError."""
+    def remember(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
+        """Write what is known of a cluster now, or raise WriteConflictError."""
         ...
 
     def record(self, decision: Decision) -> None:
@@ -278,7 +278,7 @@ class Ledger(Protocol):
 class ClusterHistories(Protocol):
     """Knows what the guard learnt of clusters earlier."""
 
-    def read(self, cluster_id: str) -> Memory:
+    def read(self, cluster_id: str) -> ClusterHistory:
         """Read all that is remembered of a cluster."""
         ...
 
@@ -310,11 +310,11 @@ class ClustersByKey(Protocol):
 class OpenFindings(Protocol):
     """Finds what is open."""
 
-    def open_entries(self) -> Iterable[Entry]:
+    def open_records(self) -> Iterable[FindingRecord]:
         """Read every open finding, by cluster."""
         ...
 
-    def indexed_entries(self) -> Iterable[Entry]:
+    def indexed_entries(self) -> Iterable[FindingRecord]:
         """Read every finding that is open, or of which a notification is pending."""
         ...
 
@@ -330,7 +330,7 @@ class Rechecks(Protocol):
 class LogObjectQueue(Protocol):
     """Has log objects looked at again."""
 
-    def recheck(self, hint: LogObjectHint) -> None:
+    def recheck(self, hint: LogObjectCheckRequest) -> None:
         """Ask for a look at one of a cluster's known bad objects."""
         ...
 
@@ -338,15 +338,15 @@ class LogObjectQueue(Protocol):
 class Chat(Protocol):
     """Chat channels, each behind a webhook."""
 
-    def post(self, secret_arn: str, notice: Notice) -> None:
-        """Post an alert, or raise AlertNotDeliveredError or WebhookUnusableError."""
+    def post(self, secret_arn: str, notice: PublishedAlert) -> None:
+        """Post an alert, or raise AlertNotDeliveredError or InvalidWebhookError."""
         ...
 
 
 class ChatTopic(Protocol):
     """Where a chat's own integration listens."""
 
-    def publish(self, notice: Notice) -> None:
+    def publish(self, notice: PublishedAlert) -> None:
         """Publish an alert."""
         ...
 

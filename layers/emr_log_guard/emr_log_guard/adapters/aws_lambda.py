@@ -1,0 +1,51 @@
+"""AWS Lambda: invoking functions."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
+from emr_log_guard.errors import FunctionFailedError, HandoffFailedError
+
+
+class LambdaFunctions:
+    """The functions of this account and Region.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    """
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - boto3's own types are not at hand
+        """Invoke through this client."""
+        self._client = client
+
+    def invoke(self, name: str, event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Invoke a function and wait for its result.
+
+        Raises:
+            FunctionFailedError: It ran and failed, or was cut off.
+            HandoffFailedError: Lambda did not run it, or nobody knows.
+
+        """
+        try:
+            answer = self._client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+            result = json.loads(answer["Payload"].read() or b"null")
+        except AWS_ERRORS as error:
+            message = f"lambda:InvokeFunction on {name} answered {code_of(error)}"
+            raise HandoffFailedError(message) from error
+        if "FunctionError" in answer:
+            raise FunctionFailedError(_told(name, result))
+        return result
+
+
+def _told(name: str, result: Any) -> str:  # noqa: ANN401 - any JSON
+    """Say what a function failed with.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
+    """
+    match result:
+        case {"errorType": kind, "errorMessage": said}:
+            return f"{name} failed: {kind}: {said}"
+        case {"errorMessage": said}:  # a timeout has no type
+            return f"{name} failed: {said}"
+        case _:
+            return f"{name} failed: {json.dumps(result)}"

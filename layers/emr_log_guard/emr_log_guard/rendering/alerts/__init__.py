@@ -1,0 +1,1 @@
+"""Alerts as text, JSON, Slack blocks and findings of other tools."""

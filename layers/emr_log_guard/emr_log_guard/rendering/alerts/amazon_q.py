@@ -1,0 +1,225 @@
+"""An alert as Amazon Q Developer in chat applications shows it in Slack, Teams and Chime.
+
+Whatever users name is in code spans: the markup may be any chat's, and in code nothing pings.
+https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from emr_log_guard.domain.decide import Alert, AlertKind
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.rendering.alerts.chat import (
+    below_headline,
+    evidence_of,
+    exemptible,
+    first_seen,
+    launched_by,
+    rule_ids,
+    shortened,
+    sign,
+    verdict,
+)
+from emr_log_guard.rendering.alerts.policy import policy_fix, policy_next
+from emr_log_guard.rendering.alerts.text import (
+    WHY,
+    cluster_id,
+    console_link,
+    deadline_of,
+    exempt_command,
+    fix_of,
+    next_words,
+)
+from emr_log_guard.rendering.escape import code_span, plain, within_code
+
+_DESCRIPTION = 2_500
+"""Characters. AWS names no limit; what they are shown in takes 3,000 in Slack."""
+_TEXT = 200
+_FIX = 1_000
+_HARMLESS_URL = re.compile(r"https://[A-Za-z0-9./:#?=%_&-]{1,2000}\Z")
+_MARKUP = re.compile(r"[^A-Za-z0-9 .,:/+-]")
+_CHANGED_BY_CHAT = re.compile(r"[`<>&]")
+_KINDS = {
+    AlertKind.FINDING_OPENED: "EMR logs",
+    AlertKind.FINDING_REOPENED: "EMR logs, again",
+    AlertKind.FINDING_REMINDER: "EMR logs, still",
+    AlertKind.FINDING_RESOLVED: "EMR logs, resolved",
+    AlertKind.ENFORCEMENT_SCHEDULED: "EMR cluster will be terminated",
+    AlertKind.ENFORCEMENT_DONE: "EMR cluster is terminated",
+    AlertKind.ENFORCEMENT_SKIPPED: "EMR cluster not terminated",
+    AlertKind.ENFORCEMENT_FAILED: "EMR cluster could not be terminated",
+}
+
+
+def amazon_q_message(notice: PublishedAlert) -> str:
+    """Write the JSON of a custom notification."""
+    return json.dumps(
+        {
+            "version": "1.0",
+            "source": "custom",
+            "content": {
+                "textType": "client-markdown",
+                "title": _title(notice),
+                "description": "\n".join(_description(notice)),
+                "nextSteps": list(_next_steps(notice)),
+                "keywords": _keywords(notice),
+            },
+            "metadata": {
+                "threadId": thread_of(notice),
+                "summary": _inert(notice.subject),
+                "eventType": notice.kind or "alert",
+                "relatedResources": _resources(notice),
+                "additionalContext": _context(notice),
+            },
+        },
+        ensure_ascii=False,
+    )
+
+
+def thread_of(notice: PublishedAlert) -> str:
+    """Name the thread: one for each cluster, for what opens as one alert may be resolved as two."""
+    match notice.about:
+        case Alert() as alert:
+            return alert.cluster_arn
+        case PolicyProblem() as problem:
+            return problem.parameter
+        case None:
+            return notice.subject
+        case rescan:
+            return rescan.execution
+
+
+def _title(notice: PublishedAlert) -> str:
+    if not isinstance(notice.about, Alert):
+        return f"{sign(notice)} {_inert(notice.subject)}"
+    title = _KINDS[notice.about.kind]
+    for first in notice.about.findings[:1]:
+        title += f": {verdict(first)} {first.rule_id} {first.rule_name}"
+    if more := len(notice.about.findings[1:]):
+        title += f" and {more} more"
+    return f"{sign(notice)} {_inert(title)}"
+
+
+def _description(notice: PublishedAlert) -> Iterator[str]:
+    match notice.about:
+        case Alert() as alert:
+            yield from _about_cluster(alert, notice)
+        case PolicyProblem() as problem:
+            yield f"*Parameter* {_code(problem.parameter)}"
+            yield f"*Account* {_place(notice)}"
+            yield from (f"*Wrong* {_code(each)}" for each in problem.problems[:5])
+            if more := len(problem.problems[5:]):
+                yield f"and {more} more"
+        case _:
+            yield from _fenced(below_headline(notice, _DESCRIPTION))
+
+
+def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[str]:
+    head = [
+        f"*Cluster* {_code(alert.cluster_name or '')} {_code(cluster_id(alert))}",
+        f"*Account* {_place(notice)}",
+        f"*Console* {console_link(alert)}",
+    ]
+    if who := launched_by(alert):
+        head.append(f"*Launched by* {_code(who)}")
+    if alert.detail:
+        head.append(f"*Detail* {_code(alert.detail)}")
+    head += [
+        f"*Exemption* ended on {ended.until}: {_code(ended.reason)}"
+        for ended in alert.expired_exemptions[:2]
+    ]
+    since = first_seen(alert)
+    if since is not None:
+        head.append(f"*First seen* {since:%Y-%m-%d %H:%M} UTC")
+    yield from head
+    room = _DESCRIPTION - sum(map(len, head))
+    for place, finding in enumerate(alert.findings):
+        lines = list(_finding(finding, alert.findings[:place]))
+        room -= sum(map(len, lines))
+        if room < 0 and place:
+            left = alert.findings[place:]
+            yield f"\nLeft out here: {len(left)} more ({rule_ids(left)})"
+            return
+        yield from lines
+
+
+def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
+    yield f"\n*{_inert(f'{verdict(finding)} {finding.rule_id} {finding.rule_name}')}*"
+    if finding.status is Status.RESOLVED:
+        yield f"It was: {_code(finding.summary)}"
+        return
+    yield _code(finding.summary)
+    yield WHY.get(finding.rule_id, "")
+    if not any(each.evidence == finding.evidence for each in above):
+        yield from _fenced(evidence_of(finding, _TEXT))
+    fix = fix_of(finding)
+    if not fix or any(fix_of(each) == fix for each in above):
+        return
+    if len(plain(fix)) > _FIX or _CHANGED_BY_CHAT.search(fix):
+        # A command that a chat changes, or that was cut, is worse than none.
+        fix = f"# To see the commands, run: emr-log-guard explain {finding.cluster_id}"
+    yield "Fix"
+    yield from _fenced(fix)
+
+
+def _next_steps(notice: PublishedAlert) -> Iterator[str]:
+    match notice.about:
+        case Alert() as alert:
+            deadline = deadline_of(alert)
+            yield next_words(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
+            if findings := exemptible(alert):
+                yield f"To exempt it: {code_span(exempt_command(alert, findings))}"
+            for finding in alert.findings[:3]:
+                url = finding.runbook
+                where = url if _HARMLESS_URL.match(url) else _code(url)
+                yield f"Runbook of {finding.rule_id}: {where}"
+        case PolicyProblem() as problem:
+            yield policy_next(problem)
+            yield from (code_span(each) for each in policy_fix(problem) if each[0] != "#")
+        case _:
+            yield "See the report."
+
+
+def _keywords(notice: PublishedAlert) -> list[str]:
+    if not isinstance(notice.about, Alert):
+        return [notice.kind] if notice.kind else []
+    severity = [str(notice.severity)] if notice.severity else []
+    return [*severity, *(finding.rule_id for finding in notice.about.findings)]
+
+
+def _resources(notice: PublishedAlert) -> list[str]:
+    return [notice.about.cluster_arn] if isinstance(notice.about, Alert) else []
+
+
+def _context(notice: PublishedAlert) -> dict[str, str]:
+    """Name what a custom action's button may take as its variables."""
+    place = (notice.account or "unknown", notice.region or "unknown")
+    context = dict(zip(("Account", "Region"), map(_inert, place), strict=True))
+    if isinstance(notice.about, Alert):
+        context |= {
+            "ClusterId": cluster_id(notice.about),
+            "RuleIds": rule_ids(notice.about.findings),
+            "Severity": str(notice.severity or "unknown"),
+        }
+    return context
+
+
+def _inert(text: str) -> str:
+    """Leave out whatever a chat may take for markup."""
+    return _MARKUP.sub("", text)[:_TEXT]
+
+
+def _place(notice: PublishedAlert) -> str:
+    return f"{_code(notice.account or 'unknown')} {_code(notice.region or 'unknown')}"
+
+
+def _code(text: str) -> str:
+    return code_span(shortened(text, _TEXT))
+
+
+def _fenced(text: str) -> Iterator[str]:
+    if text:
+        yield "\n".join(["```", *map(within_code, text.split("\n")), "```"])

@@ -1,0 +1,115 @@
+"""What every chat shows of an alert, however it is written there."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.published_alert import PublishedAlert, RescanDone
+from emr_log_guard.rendering.alerts.text import evidence_lines
+from emr_log_guard.rendering.escape import plain
+
+_SIGNS = {
+    Severity.CRITICAL: "\N{LARGE RED CIRCLE}",
+    Severity.HIGH: "\N{LARGE ORANGE CIRCLE}",
+    Severity.MEDIUM: "\N{LARGE YELLOW CIRCLE}",
+    Severity.LOW: "\N{LARGE BLUE CIRCLE}",
+}
+_ALARM = "\N{POLICE CARS REVOLVING LIGHT}"
+_DOUBT = "\N{WHITE QUESTION MARK ORNAMENT}"
+_GOOD = "\N{WHITE HEAVY CHECK MARK}"
+_KINDS = {
+    AlertKind.FINDING_RESOLVED: _GOOD,
+    AlertKind.ENFORCEMENT_SCHEDULED: "\N{HOURGLASS WITH FLOWING SAND}",
+    AlertKind.ENFORCEMENT_DONE: "\N{OCTAGONAL SIGN}",
+    AlertKind.ENFORCEMENT_SKIPPED: "\N{MEDIUM WHITE CIRCLE}",
+    AlertKind.ENFORCEMENT_FAILED: _ALARM,
+    AlertKind.POLICY_INVALID: _ALARM,
+}
+_OVER = frozenset(
+    {
+        NextStep.RESOLVED,
+        NextStep.CLUSTER_TERMINATED,
+        NextStep.TERMINATED,
+        NextStep.TERMINATION_CANCELLED,
+    }
+)
+_AT_ONCE = timedelta(minutes=1)
+"""A finding that was seen for no longer than this is told for the first time."""
+
+
+def sign(notice: PublishedAlert) -> str:
+    """Show at a glance how grave it is: a coloured sign."""
+    match notice.about:
+        case RescanDone(compliance=compliance, counts=counts):
+            if compliance is Compliance.NON_COMPLIANT or counts.new:
+                return _SIGNS[Severity.HIGH]
+            doubt = compliance is Compliance.INSUFFICIENT_DATA
+            return _DOUBT if doubt or counts.undetermined or counts.failed_shards else _GOOD
+        case _:
+            for kind, shown in _KINDS.items():
+                if notice.kind == kind:
+                    return shown
+            return _sign_of(notice.about.findings) if isinstance(notice.about, Alert) else _DOUBT
+
+
+def _sign_of(findings: Sequence[Finding]) -> str:
+    """Take what is proven for graver than what is in doubt."""
+    order = {finding.severity.rank: finding.severity for finding in findings}
+    proven = [f.severity.rank for f in findings if f.compliance is Compliance.NON_COMPLIANT]
+    gravest = max(proven or order, default=None)
+    return _DOUBT if gravest is None else _SIGNS[order[gravest]]
+
+
+def exemptible(alert: Alert) -> tuple[Finding, ...]:
+    """Name the findings that an exemption would still change something about."""
+    if alert.next_step in _OVER:
+        return ()
+    return tuple(f for f in alert.findings if f.status is Status.OPEN and f.needs_attention)
+
+
+def first_seen(alert: Alert) -> datetime | None:
+    """Say when the earliest of the findings was first seen, UTC; None when that is just now."""
+    known = [f.first_seen for f in alert.findings if f.last_seen - f.first_seen > _AT_ONCE]
+    notified = alert.kind not in (AlertKind.FINDING_OPENED, AlertKind.ENFORCEMENT_SCHEDULED)
+    return min(known or ([f.first_seen for f in alert.findings] if notified else []), default=None)
+
+
+def launched_by(alert: Alert) -> str:
+    """Name who launched the cluster; empty when nobody knows."""
+    return ", ".join(sorted({f.launched_by for f in alert.findings if f.launched_by}))
+
+
+def shortened(text: str, longest: int, *, keep: str = "") -> str:
+    """Show a text, in one line unless line breaks are to be kept, and how much was left out."""
+    shown = plain(text, keep=keep)
+    if len(shown) <= longest:
+        return shown
+    left_out = f"… ({len(shown) - longest:,} more characters)"
+    return f"{shown[:longest]}{left_out}"
+
+
+def verdict(finding: Finding) -> str:
+    """Say in a word or three how a finding stands."""
+    if finding.status is Status.RESOLVED:
+        return "RESOLVED"
+    if finding.compliance is Compliance.INSUFFICIENT_DATA:
+        return "COULD NOT BE DETERMINED"
+    return str(finding.severity)
+
+
+def below_headline(notice: PublishedAlert, longest: int) -> str:
+    """Give the text of an alert below its headline, and how much of it was left out."""
+    _, _, rest = notice.text.partition("\n")
+    return shortened(rest.strip("\n"), longest, keep="\n")
+
+
+def evidence_of(finding: Finding, longest: int) -> str:
+    """Give a finding's evidence in lines, and how much of it was left out."""
+    return shortened("\n".join(map(plain, evidence_lines(finding))), longest, keep="\n")
+
+
+def rule_ids(findings: Sequence[Finding]) -> str:
+    """Name the rules, separated by commas."""
+    return ", ".join(finding.rule_id for finding in findings)

@@ -1,0 +1,311 @@
+"""An alert as a Slack message in blocks, within Slack's limits.
+
+What users name is only ever in plain_text and rich_text, which Slack shows as it is: nothing in it
+can ping, link or format. mrkdwn is the guard's own words. docs/adr/0014-what-chat-shows.md
+https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from emr_log_guard.domain.decide import Alert, NextStep
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.rendering.alerts.chat import (
+    below_headline,
+    evidence_of,
+    exemptible,
+    first_seen,
+    launched_by,
+    rule_ids,
+    shortened,
+    sign,
+    verdict,
+)
+from emr_log_guard.rendering.alerts.policy import policy_fix, policy_next
+from emr_log_guard.rendering.alerts.text import (
+    WHY,
+    cluster_id,
+    console_link,
+    deadline_of,
+    exempt_command,
+    fix_of,
+    next_words,
+)
+from emr_log_guard.rendering.escape import plain, slack
+
+_BLOCKS = 50
+_HEADER = 150
+_TEXT = 3_000
+_MESSAGE = 12_000
+"""Characters of all blocks. Slack names no limit; this much it takes."""
+_NAME = 300
+_SUMMARY = 1_000
+_EVIDENCE = 1_500
+_FIX = 2_900
+_DIVIDER: Final = {"type": "divider"}
+_TOO_LONG = "# Too long for Slack. To see it, run: emr-log-guard explain {cluster}"
+
+type Block = dict[str, Any]
+type RichText = dict[str, Any]
+"""An element of a block of rich text: a line, or text as a command."""
+type Inline = dict[str, Any]
+"""A part of a line."""
+
+
+def slack_message(notice: PublishedAlert) -> dict[str, Any]:
+    """Write the body that an incoming webhook takes; `text` is for notifications."""
+    return _body(notice) | {"blocks": _fitting(notice)}
+
+
+def slack_text(notice: PublishedAlert) -> dict[str, Any]:
+    """Write the same without blocks, should Slack refuse them."""
+    text = f"{plain(notice.subject)}\n{below_headline(notice, _MESSAGE)}"
+    return _body(notice) | {"text": slack(text)}
+
+
+def _body(notice: PublishedAlert) -> dict[str, Any]:
+    subject = shortened(f"{sign(notice)} {plain(notice.subject)}", _TEXT)
+    return {
+        "text": slack(subject),
+        "mrkdwn": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _fitting(notice: PublishedAlert) -> list[Block]:
+    """Keep the groups of blocks that fit, in their order, and count the findings left out."""
+    first, *others = _groups(notice)
+    last = list(_last(notice))
+    kept, room = list(first), _MESSAGE - _size(first) - _size(last)
+    for place, group in enumerate(others):
+        # One block stays free, for what is left out.
+        if len(kept) + len(group) + len(last) >= _BLOCKS or _size(group) > room:
+            kept.append(_left_out(notice, place))
+            break
+        kept += group
+        room -= _size(group)
+    return [*kept, *last]
+
+
+def _groups(notice: PublishedAlert) -> Iterator[list[Block]]:
+    """Write what always fits, then a group for each finding."""
+    header = f"{sign(notice)} {plain(notice.subject)}"
+    yield [
+        {"type": "header", "text": _plain_text(header[:_HEADER])},
+        *_top(notice),
+    ]
+    if isinstance(notice.about, Alert):
+        for place, finding in enumerate(notice.about.findings):
+            above = notice.about.findings[:place]
+            yield [_DIVIDER, _rich_text(*_finding(finding, above))]
+
+
+def _top(notice: PublishedAlert) -> Iterator[Block]:
+    match notice.about:
+        case Alert() as alert:
+            yield from _about_cluster(alert, notice)
+        case PolicyProblem() as problem:
+            yield from _about_policy(problem, notice)
+        case _:
+            yield _rich_text(_code(below_headline(notice, _FIX)))
+
+
+def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[Block]:
+    name = shortened(alert.cluster_name or "", _NAME).strip()
+    lines = [
+        [_bold("Cluster  "), _link(console_link(alert), name or cluster_id(alert))],
+        [_bold("Account  "), _text(_place(notice))],
+    ]
+    if name:
+        lines[0].append(_text(f" ({cluster_id(alert)})"))
+    if who := launched_by(alert):
+        lines.append([_bold("Launched by  "), _text(shortened(who, _NAME))])
+    if alert.detail:
+        lines.append([_bold("Detail  "), _text(shortened(alert.detail, _SUMMARY))])
+    for ended in alert.expired_exemptions[:3]:
+        notified = f"ended on {ended.until}, for {', '.join(sorted(ended.rules))}: {ended.reason}"
+        by = f" (approved by {ended.approved_by})"
+        lines.append(
+            [_bold("Exemption  "), _text(shortened(notified, _NAME) + shortened(by, _NAME))]
+        )
+    yield _section(lines)
+    deadline = deadline_of(alert)
+    words = next_words(alert, _local(deadline) if deadline else "once")
+    yield _next(words)
+
+
+def _about_policy(problem: PolicyProblem, notice: PublishedAlert) -> Iterator[Block]:
+    version = "" if problem.version is None else f", version {problem.version}"
+    wrong, left = problem.problems[:10], len(problem.problems[10:])
+    yield _section(
+        [
+            [_bold("Parameter  "), _text(f"{shortened(problem.parameter, _NAME)}{version}")],
+            [_bold("Account  "), _text(_place(notice))],
+        ]
+    )
+    lines = [shortened(each, _NAME) for each in wrong] + ([f"and {left} more"] if left else [])
+    yield _rich_text(_line([_bold("What is wrong")]), _code("\n".join(lines)[:_TEXT]))
+    yield _next(policy_next(problem))
+    yield _rich_text(_line([_bold("Fix")]), _code("\n".join(policy_fix(problem))))
+
+
+def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
+    title = f"{verdict(finding)}  {finding.rule_id} {finding.rule_name}"
+    resolved = finding.status is Status.RESOLVED
+    summary = shortened(finding.summary, _SUMMARY)
+    yield _line(
+        [
+            _bold(title),
+            _text(f"\nIt was: {summary}" if resolved else f"\n{summary}"),
+            *([] if resolved else [_italic(f"\n{WHY.get(finding.rule_id, '')}")]),
+        ]
+    )
+    if not resolved:
+        yield from _grounds(finding, above)
+    yield _line(list(_foot(finding)))
+
+
+def _grounds(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
+    fix = plain(fix_of(finding), keep="\n")
+    if len(fix) > _FIX:
+        fix = _TOO_LONG.format(cluster=finding.cluster_id)
+    evidence = evidence_of(finding, _EVIDENCE)
+    for label, code, said in (
+        ("Evidence", evidence, [each for each in above if each.evidence == finding.evidence]),
+        ("Fix", fix, [each for each in above if fix_of(each) == fix_of(finding)]),
+    ):
+        if code and said:
+            yield _line([_bold(label), _text(f"  as for {said[0].rule_id}")])
+        elif code:
+            yield _line([_bold(label)])
+            yield _code(code)
+
+
+def _foot(finding: Finding) -> Iterator[Inline]:
+    if finding.runbook.startswith("https://") and len(finding.runbook) <= _TEXT:
+        yield _link(plain(finding.runbook), "Runbook")
+    else:
+        yield _text(f"Runbook: {shortened(finding.runbook, _NAME)}")
+    yield _text("  ·  first seen ")
+    yield {
+        "type": "date",
+        "timestamp": int(finding.first_seen.timestamp()),
+        "format": "{date_short_pretty} {time}",
+        "fallback": f"{finding.first_seen:%Y-%m-%d %H:%M} UTC",
+    }
+    if finding.occurrences > 1:
+        yield _text(f"  ·  {finding.occurrences:,} times")
+
+
+def _left_out(notice: PublishedAlert, shown: int) -> Block:
+    assert isinstance(notice.about, Alert)  # noqa: S101 - nothing else has more than one group
+    left = notice.about.findings[shown:]
+    command = f"emr-log-guard explain {cluster_id(notice.about)}"
+    which = shortened(rule_ids(left), _NAME)
+    text = f"Left out here: {len(left)} more ({which}). All of it: {command}"
+    return {"type": "context", "elements": [_plain_text(text)]}
+
+
+def _last(notice: PublishedAlert) -> Iterator[Block]:
+    """Say how to exempt, and refer to the first message: an incoming webhook cannot thread."""
+    if not isinstance(notice.about, Alert):
+        return
+    if findings := exemptible(notice.about):
+        scheduled = notice.about.next_step is NextStep.TERMINATION_SCHEDULED
+        stop = " (to stop every termination, set the policy's mode to alert)" if scheduled else ""
+        how = _line([_bold("To exempt it"), _text(f", with a reason and an end{stop}:")])
+        command = _code(exempt_command(notice.about, findings))
+        yield _DIVIDER
+        yield _rich_text(how, command)
+    since = first_seen(notice.about)
+    if since is not None:
+        text = (
+            f"Follows up on what was first seen {_local(since)}. To find the first message, "
+            f"search for {slack(plain(cluster_id(notice.about)))}."
+        )
+        yield {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def _place(notice: PublishedAlert) -> str:
+    return shortened(f"{notice.account or 'unknown'}, {notice.region or 'unknown'}", _NAME)
+
+
+def _local(when: datetime) -> str:
+    """Write a moment so that everybody reads it in their own time zone.
+
+    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    """
+    fallback = f"{when:%Y-%m-%d %H:%M:%S} UTC"
+    return f"<!date^{int(when.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
+
+
+def _section(lines: Iterable[list[Inline]]) -> Block:
+    """Write lines below each other."""
+    first, *others = lines
+    inline = first + [each for line in others for each in [_text("\n"), *line]]
+    return _rich_text(_line(inline))
+
+
+def _next(words: str) -> Block:
+    return {"type": "section", "text": _mrkdwn(f"*What happens next*\n{words}")}
+
+
+def _rich_text(*elements: RichText) -> Block:
+    return {"type": "rich_text", "elements": list(elements)}
+
+
+def _line(inline: list[Inline]) -> RichText:
+    # Slack refuses a part without text.
+    return {
+        "type": "rich_text_section",
+        "elements": [part for part in inline if part.get("text") != ""],
+    }
+
+
+def _code(text: str) -> RichText:
+    return {"type": "rich_text_preformatted", "elements": [_text(text or "(blank)")]}
+
+
+def _text(text: str) -> Inline:
+    return {"type": "text", "text": text}
+
+
+def _bold(text: str) -> Inline:
+    return _text(text) | {"style": {"bold": True}}
+
+
+def _italic(text: str) -> Inline:
+    return _text(text) | {"style": {"italic": True}}
+
+
+def _link(url: str, text: str) -> Inline:
+    return {"type": "link", "url": url, "text": text}
+
+
+def _plain_text(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _size(blocks: Iterable[Block]) -> int:
+    return sum(map(_length, blocks))
+
+
+def _length(value: object) -> int:
+    """Count the characters of all texts, and of what names their fields too: it errs to safety."""
+    match value:
+        case dict():
+            return sum(len(name) + _length(each) for name, each in value.items())
+        case list():
+            return sum(map(_length, value))
+        case str():
+            return len(value)
+        case _:
+            return 0

@@ -1,0 +1,1 @@
+"""What audit writes for machines."""

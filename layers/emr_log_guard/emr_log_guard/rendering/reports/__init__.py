@@ -1,0 +1,1 @@
+"""The HTML report and a re-scan's report."""

@@ -1,0 +1,168 @@
+"""A re-scan as an HTML page."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.rescan_report import BucketCoverage, RescanReport
+from emr_log_guard.rendering.reports.page import (
+    EXEMPT,
+    WORDS,
+    Coverage,
+    Doubt,
+    Figure,
+    ReportPage,
+    ShownCluster,
+    Tally,
+    TallyRow,
+    by_rule,
+    doubts,
+    gravest_first,
+    moment,
+    shown_exemptions,
+    worst_first,
+)
+from emr_log_guard.rendering.reports.report_html import report_html
+from emr_log_guard.rendering.reports.rescan_text import about
+from emr_log_guard.rendering.reports.trend import trend
+
+_STANDING = (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA, EXEMPT)
+_OF_CLUSTERS = tuple(each for each in WORDS if each != EXEMPT)
+
+
+def rescan_html(report: RescanReport) -> Iterator[str]:
+    """Write the report piece by piece. Everything that users control is escaped."""
+    return report_html(_page(report))
+
+
+def _page(report: RescanReport) -> ReportPage:
+    rescan, difference = report.rescan, report.difference
+    clusters = worst_first(_clusters(difference.open))
+    missed = (Doubt(f"{each.title}: {each.why}", "") for each in report.failed)
+    return ReportPage(
+        title="EMR Log Guard re-scan",
+        about=(
+            ("Started", moment(rescan.started)),
+            ("Finished", moment(report.finished)),
+            ("Looked at", about(rescan)),
+            ("Execution", rescan.execution),
+            ("Compared with", difference.last or "nothing: it is the first re-scan"),
+        ),
+        verdict=report.compliance,
+        warnings=tuple(_warnings(report)),
+        figures=tuple(_figures(report)),
+        trend=trend(report.runs),
+        tallies=(by_rule(difference.open, _STANDING), *_by_place(report)),
+        clusters=clusters,
+        clusters_note="Those with something open. The others are in results/*.ndjson beside this "
+        "report.",
+        new=frozenset(finding.id for finding in difference.new) if difference.last else frozenset(),
+        remembers=True,
+        resolved=tuple(map(_named, difference.resolved)),
+        doubts=(*missed, *doubts(clusters)),
+        exemptions=shown_exemptions(report.exemptions, difference.open, report.finished),
+        coverage=(_buckets(report), _failed(report)),
+        unjudged=report.unjudged,
+        advice=report.advice,
+    )
+
+
+def _named(finding_id: str) -> str:
+    arn, _, rule_id = finding_id.rpartition("#")
+    return f"{rule_id} of {arn.rpartition('/')[2]}"
+
+
+def _warnings(report: RescanReport) -> Iterator[str]:
+    if report.failed:
+        yield f"{len(report.failed):,} of {report.shards:,} shards could not be looked at."
+
+
+def _figures(report: RescanReport) -> Iterator[Figure]:
+    figures, difference = report.figures, report.difference
+    broken = sum(figures.broken.values())
+    yield Figure(
+        "non-compliant findings", f"{broken:,}", Compliance.NON_COMPLIANT if broken else ""
+    )
+    doubt = figures.undetermined
+    yield Figure("not determined", f"{doubt:,}", Compliance.INSUFFICIENT_DATA if doubt else "")
+    yield Figure("exempt", f"{figures.exempt:,}")
+    yield Figure("new since the last re-scan", f"{len(difference.new):,}")
+    yield Figure("resolved since then", f"{len(difference.resolved):,}")
+    yield Figure("clusters judged", f"{sum(report.clusters.values()):,}")
+    share = TallyRow("", report.clusters).share
+    if share:
+        yield Figure("of clusters are compliant", share)
+    if report.rescan.scope.log_objects:
+        yield Figure("log objects checked", f"{sum(report.log_objects.values()):,}")
+
+
+def _by_place(report: RescanReport) -> Iterator[Tally]:
+    here = Arn.of(report.rescan.execution)
+    place = f"{here.account} {here.region}"
+    for counted, counts in (("clusters", report.clusters), ("log objects", report.log_objects)):
+        if any(counts.values()):
+            yield Tally(
+                title=f"By account and Region: {counted}",
+                counted=counted,
+                columns=_OF_CLUSTERS,
+                first="Account and Region",
+                rows=(TallyRow(place, counts),),
+            )
+
+
+def _clusters(findings: Iterable[Finding]) -> Iterator[ShownCluster]:
+    by_cluster: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_cluster[finding.cluster_id].append(finding)
+    for cluster_id, found in by_cluster.items():
+        first = found[0]
+        standing = [f.compliance for f in found if f.status is not Status.EXEMPT]
+        yield ShownCluster(
+            id=cluster_id,
+            name=first.cluster_name or "",
+            account=first.account,
+            region=first.region,
+            state="",
+            compliance=overall(standing or [Compliance.COMPLIANT]),
+            findings=gravest_first(found),
+        )
+
+
+def _buckets(report: RescanReport) -> Coverage:
+    watched = ", ".join(report.checked_buckets)
+    return Coverage(
+        "Log buckets",
+        (
+            "Bucket",
+            "Watched",
+            "Clusters followed",
+            "Listed in this run",
+            "All looked at since",
+            "Last looked at",
+        ),
+        tuple(_bucket(each, report) for each in report.buckets),
+        f"Only these are watched: {watched}." if watched else "Every bucket that clusters log to.",
+    )
+
+
+def _bucket(bucket: BucketCoverage, report: RescanReport) -> tuple[str, ...]:
+    watched = not report.checked_buckets or bucket.bucket in report.checked_buckets
+    return (
+        bucket.bucket,
+        "yes" if watched else "no",
+        f"{bucket.clusters:,}",
+        f"{bucket.listed:,}",
+        moment(bucket.complete) if bucket.complete else "not yet",
+        moment(bucket.latest) if bucket.latest else "never",
+    )
+
+
+def _failed(report: RescanReport) -> Coverage:
+    return Coverage(
+        "Failed shards",
+        ("Shard", "About", "Why"),
+        tuple((each.shard, each.title, each.why) for each in report.failed),
+        f"{len(report.failed):,} of {report.shards:,} shards failed.",
+    )

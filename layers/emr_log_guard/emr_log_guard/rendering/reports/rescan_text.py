@@ -1,0 +1,100 @@
+"""A re-scan as text for people: what was looked at, what is new, what could not be looked at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.findings import Finding
+from emr_log_guard.domain.rescan import Rescan, Scope
+from emr_log_guard.domain.rescan_report import RescanReport
+from emr_log_guard.rendering.escape import plain
+
+_SHOWN = 20
+"""How many of a kind are told one by one; the report has all."""
+_ABOUT = {
+    Scope.ALL: "clusters and log objects",
+    Scope.CLUSTERS: "clusters",
+    Scope.LOG_OBJECTS: "log objects",
+}
+_WORDS = {
+    Compliance.COMPLIANT: "compliant",
+    Compliance.NON_COMPLIANT: "non-compliant",
+    Compliance.INSUFFICIENT_DATA: "not determined",
+    Compliance.NOT_APPLICABLE: "not applicable",
+}
+
+
+def rescan_headline(report: RescanReport) -> str:
+    """Say in a line what is new."""
+    difference = report.difference
+    parts = [
+        f"{len(difference.new)} new",
+        f"{len(difference.resolved)} resolved",
+        f"{len(difference.still_open)} still open",
+    ]
+    if difference.undetermined:
+        parts.append(f"{len(difference.undetermined)} undetermined")
+    if report.failed:
+        parts.append(f"{len(report.failed)} of {report.shards} shards failed")
+    return f"EMR log re-scan: {', '.join(parts)}"
+
+
+def about(rescan: Rescan) -> str:
+    """Say what a re-scan looks at, and how."""
+    return f"{_ABOUT[rescan.scope]}, {'deep' if rescan.deep else 'incremental'}"
+
+
+def rescan_text(report: RescanReport) -> str:
+    """Write the whole report as plain text."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: RescanReport) -> Iterator[str]:
+    rescan, difference = report.rescan, report.difference
+    took = int((report.finished - rescan.started).total_seconds())
+    yield rescan_headline(report)
+    yield ""
+    yield f"Looked at    {about(rescan)}"
+    yield f"When         {rescan.started:%Y-%m-%d %H:%M:%S} UTC, {took} s"
+    if rescan.scope.clusters:
+        yield f"Clusters     {_counted(report.clusters)}; {report.described} read anew"
+    if rescan.scope.log_objects:
+        yield f"Log objects  {_counted(report.log_objects)}; {report.listed:,} listed"
+    yield f"Compared     with {difference.last or 'nothing: it is the first re-scan'}"
+    yield f"Report       {report.place}"
+    yield f"As a page    {report.page}"
+    yield from _findings("New", difference.new)
+    yield from _findings("Could not be determined", difference.undetermined)
+    yield from _named("Resolved", difference.resolved)
+    yield from _named(
+        "Not looked at", [plain(f"{each.title}: {each.why}") for each in report.failed]
+    )
+    for advice in report.advice:
+        yield ""
+        yield f"Advice       {advice}"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    notified = [f"{counts[each]:,} {word}" for each, word in _WORDS.items() if counts.get(each)]
+    return ", ".join(notified) or "none"
+
+
+def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
+    yield from _named(
+        title,
+        [
+            f"{each.severity} {each.rule_id} {each.rule_name}: "
+            f"{plain(each.cluster_name or each.cluster_id)} ({each.cluster_id}): "
+            f"{plain(each.summary)}"
+            for each in findings
+        ],
+    )
+
+
+def _named(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if not lines:
+        return
+    yield ""
+    yield f"{title} ({len(lines)})"
+    yield from (f"  {line}" for line in lines[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield f"  and {len(lines) - _SHOWN} more: see the report"

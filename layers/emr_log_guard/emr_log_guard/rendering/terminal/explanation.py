@@ -1,0 +1,179 @@
+"""Everything that the guard knows of a cluster, and why it did what it did, in plain words."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from emr_log_guard.domain.decisions import Decision
+from emr_log_guard.domain.finding_record import ClusterHistory, ClusterSnapshot, FindingRecord
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.alerts.alert_json import finding_json
+from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.terminal.policy_impact import policy_impact
+from emr_log_guard.rules import ALL_RULES
+
+SCHEMA = "emr-log-guard/explanation/1"
+
+
+def explanation(
+    cluster_id: str,
+    history: ClusterHistory,
+    decisions: Iterable[Decision],
+    policy: Policy,
+    now: datetime,
+) -> str:
+    """Write what is known of a cluster, rule by rule, what follows from it, and what was decided.
+
+    Args:
+        cluster_id: The cluster.
+        history: The finding records and snapshot of the cluster.
+        decisions: The decisions about it, the earliest first.
+        policy: What security wants now.
+        now: The present moment, UTC.
+
+    """
+    return "\n".join(_lines(cluster_id, history, tuple(decisions), policy, now)) + "\n"
+
+
+def explanation_json(
+    cluster_id: str,
+    history: ClusterHistory,
+    decisions: Iterable[Decision],
+    policy: Policy,
+    now: datetime,
+) -> dict[str, object]:
+    """Give the same for programs: the schema `emr-log-guard/explanation/1`."""
+    known = history.known
+    cluster = known.cluster if known else None
+    return {
+        "schema": SCHEMA,
+        "cluster_id": cluster_id,
+        "cluster": _cluster_json(known) if known else None,
+        "policy": {"version": policy.version, "mode": policy.mode},
+        "findings": [
+            finding_json(record.finding)
+            | {
+                "notified_at": record.last_notified.at.isoformat()
+                if record.last_notified
+                else None,
+                "now": policy_impact(record, cluster, policy, now),
+            }
+            for _, record in sorted(history.records.items())
+        ],
+        "history": [_decision_json(decision) for decision in decisions],
+    }
+
+
+def _cluster_json(known: ClusterSnapshot) -> dict[str, object]:
+    cluster = known.cluster
+    return {
+        "name": cluster.name,
+        "arn": cluster.arn,
+        "state": cluster.state,
+        "launched_by": known.launched_by,
+        "release_label": cluster.release_label,
+        "log_uri": cluster.log_uri,
+        "log_key_identifier": cluster.log_key_identifier,
+        "keys": known.keys,
+    }
+
+
+def _decision_json(decision: Decision) -> dict[str, object]:
+    return {
+        "at": decision.at.isoformat(),
+        "by": decision.by,
+        "cluster_state": decision.cluster_state,
+        "mode": decision.mode,
+        "policy_version": decision.policy_version,
+        "decided": decision.decided,
+        "because": [
+            {
+                "rule_id": ground.rule_id,
+                "compliance": ground.compliance,
+                "status": ground.status,
+                "summary": ground.summary,
+            }
+            for ground in decision.grounds
+        ],
+    }
+
+
+def _lines(
+    cluster_id: str,
+    history: ClusterHistory,
+    decisions: tuple[Decision, ...],
+    policy: Policy,
+    now: datetime,
+) -> Iterator[str]:
+    yield f"EMR cluster {cluster_id}"
+    yield from _facts(history.known)
+    version = f"version {policy.version}" if policy.version is not None else "the strict defaults"
+    yield f"Policy       {version}, mode {policy.mode}"
+    yield ""
+    yield "Findings"
+    for rule_id in sorted(history.records):
+        yield from _entry(history.records[rule_id], history.known, policy, now)
+    if not history.records:
+        yield "  Nothing was ever found wrong with it."
+    if history.known is not None:
+        yield from _others(history, policy)
+    yield ""
+    yield "History"
+    for decision in decisions:
+        yield from _decision(decision)
+    if not decisions:
+        yield "  Nothing was ever decided about it."
+
+
+def _facts(known: ClusterSnapshot | None) -> Iterator[str]:
+    if known is None:
+        yield "The guard has not checked it yet, or has forgotten it: it ended 90 days ago or more."
+        return
+    cluster = known.cluster
+    yield f"Name         {plain(cluster.name)}"
+    yield f"ARN          {cluster.arn}"
+    if known.launched_by:
+        yield f"Launched by  {plain(known.launched_by)}"
+    yield f"Release      {plain(cluster.release_label or cluster.ami_version or 'unknown')}"
+    yield f"Log URI      {plain(cluster.log_uri or 'none')}"
+    yield f"Log key      {plain(cluster.log_key_identifier or 'none')}"
+    for arn in known.keys:
+        yield f"Uses key     {arn}"
+    yield f"State        {cluster.state}, when it was last written down"
+
+
+def _entry(
+    record: FindingRecord, known: ClusterSnapshot | None, policy: Policy, now: datetime
+) -> Iterator[str]:
+    finding = record.finding
+    yield f"  {finding.rule_id} {finding.rule_name}: {finding.status}, {finding.compliance}"
+    yield f"    {plain(finding.summary)}"
+    yield f"    first seen {_at(finding.first_seen)}, last {_at(finding.last_seen)}"
+    if record.last_notified:
+        yield f"    people were told on {_at(record.last_notified.at)}"
+    yield f"    now: {policy_impact(record, known.cluster if known else None, policy, now)}"
+
+
+def _others(history: ClusterHistory, policy: Policy) -> Iterator[str]:
+    """Name the rules that found nothing, and those that were not asked."""
+    others = [rule for rule in ALL_RULES if rule.id not in history.records]
+    good = [rule.id for rule in others if policy.enabled(rule)]
+    if good:
+        yield f"  Kept, or without what they are about, at every check: {', '.join(good)}"
+    off = [rule.id for rule in others if not policy.enabled(rule)]
+    if off:
+        yield f"  Not judged by, the policy has them off: {', '.join(off)}"
+
+
+def _decision(decision: Decision) -> Iterator[str]:
+    version = decision.policy_version
+    policy = f"policy version {version}" if version is not None else "the strict defaults"
+    state = decision.cluster_state or "unknown to EMR"
+    yield f"  {_at(decision.at)}  {decision.by}, {policy}, mode {decision.mode}, cluster {state}"
+    for ground in decision.grounds:
+        yield f"    because {ground.rule_id} is {ground.compliance}, {ground.status}"
+    for what in decision.decided:
+        yield f"    -> {plain(what)}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,60 @@
+"""What a policy means for an open finding, in words, for `explain` and `policy set`."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decide import enforceable_findings, exempted
+from emr_log_guard.domain.finding_record import FindingRecord
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.escape import plain
+
+type OpenFinding = tuple[FindingRecord, Cluster | None]
+"""An open finding, and what is known of its cluster."""
+
+
+def policy_impact(
+    record: FindingRecord, cluster: Cluster | None, policy: Policy, now: datetime
+) -> str:
+    """Say what a policy makes of a finding.
+
+    Args:
+        record: The finding.
+        cluster: What is remembered of its cluster: exemptions may go by its tags.
+        policy: The policy.
+        now: The present moment, UTC.
+
+    """
+    if not record.open:
+        return "nothing: it is resolved"
+    standing = replace(record.finding, status=Status.OPEN)
+    (finding,) = exempted((standing,), cluster, policy, now)
+    if finding.status is Status.EXEMPT:
+        evidence = finding.evidence
+        return (
+            f"exempt until {evidence['exempt_until']}: {plain(str(evidence['exempt_reason']))} "
+            f"(approved by {plain(str(evidence['exempt_approved_by']))})"
+        )
+    mode = policy.mode_of(finding.rule_id)
+    if mode is Mode.OBSERVE:
+        return "recorded only"
+    if not enforceable_findings((finding,), policy) or not policy.enforcement.allowed:
+        return "told, and the cluster is let be"
+    ends = record.grace_ends(policy.enforcement)
+    when = "now" if ends <= now else f"at {ends:%Y-%m-%d %H:%M:%S} UTC"
+    return f"told, and the cluster is terminated {when}"
+
+
+def changed_impacts(
+    findings: Iterable[OpenFinding], old: Policy, new: Policy, now: datetime
+) -> Iterator[str]:
+    """Say of each open finding for which a new policy changes something what that is."""
+    for record, cluster in findings:
+        before, after = (policy_impact(record, cluster, policy, now) for policy in (old, new))
+        if before != after:
+            finding = record.finding
+            name = f" {plain(finding.cluster_name)}" if finding.cluster_name else ""
+            yield f"{finding.cluster_id}{name}, {finding.rule_id}: {before} -> {after}"

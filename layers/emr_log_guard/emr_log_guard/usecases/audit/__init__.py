@@ -1,0 +1,1 @@
+"""Auditing an account by hand: scope, Regions, log objects."""

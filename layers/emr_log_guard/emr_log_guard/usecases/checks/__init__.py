@@ -1,0 +1,1 @@
+"""What an event has checked: a cluster, its log objects, a key; and the hourly review."""

@@ -1,0 +1,154 @@
+"""Check a cluster: gather, evaluate, record, decide, act."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from emr_log_guard.domain.approved_keys import missing_approved_keys
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.decide import exempted
+from emr_log_guard.domain.finding_record import ClusterSnapshot, Kind, RuleResult
+from emr_log_guard.domain.findings import Finding, overall_of
+from emr_log_guard.domain.notification_plan import plan_notifications
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.errors import StalePolicyError
+from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.observability import record_findings
+from emr_log_guard.rules import emrlog_005_log_key_usable as usable
+from emr_log_guard.rules.evaluation import EvaluationContext
+from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.evaluate import ClusterEvaluation, evaluate_cluster
+from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
+from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
+from emr_log_guard.usecases.ports import Clusters, FindingRepository, PolicyInForce
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChecked:
+    """What came of checking a cluster."""
+
+    cluster_id: str
+    state: str
+    findings: tuple[Finding, ...]
+    """One a rule; those that are exempt say so."""
+    actions: tuple[str, ...]
+
+    def summary(self) -> dict[str, object]:
+        """Say it in JSON, for the invocation's result and `sam local invoke`."""
+        return {
+            "cluster_id": self.cluster_id,
+            "state": self.state,
+            "compliance": overall_of(self.findings),
+            "rules": {
+                finding.rule_id: finding.compliance
+                for finding in self.findings
+                if finding.compliance is not Compliance.NOT_APPLICABLE
+            },
+            "actions": list(self.actions),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCluster:
+    """Evaluates a cluster by what AWS says of it now; an event only says where to look."""
+
+    clusters: Clusters
+    read_facts: ReadClusterFacts
+    """Reads keys and roles, or remembers them for a moment."""
+    read_afresh: ReadClusterFacts
+    """Reads everything: somebody asks because something changed."""
+    policy: PolicyInForce
+    repository: FindingRepository
+    recorder: FindingRecorder
+    dispatcher: ActionDispatcher
+    notify_missing_keys: NotifyMissingKeys
+    clock: Callable[[], datetime]
+    runbook: Callable[[str], str]
+
+    def __call__(self, hint: ClusterCheckRequest) -> ClusterChecked:
+        """Check the cluster that an event named.
+
+        One that is gone and was evaluated while it lived is not evaluated again: its end resolves
+        what was found. One that is only known, from a log object, is.
+
+        Raises:
+            ClusterNotFoundError: EMR does not know the cluster that it told about: the event is
+                tried again and then dead-lettered.
+
+        """
+        try:
+            return self._check(hint, self.policy(force_refresh=hint.force_refresh))
+        except StalePolicyError:
+            return self._check(hint, self.policy(force_refresh=True))
+
+    def forgotten(self, cluster_id: str) -> str | None:
+        """Record the end of a cluster that EMR knew once, and does not any more.
+
+        Returns:
+            Its state; None when it is not remembered here either.
+
+        """
+        history = self.repository.read(cluster_id)
+        if history.known is None:
+            return None
+        known = replace(history.known, cluster=replace(history.known.cluster, state="TERMINATED"))
+        result = CheckResult(cluster_id, known.cluster, known=known, over=True)
+        recorded = self.recorder.record(
+            result, self.policy(force_refresh=True), history, decide=plan_notifications
+        )
+        self.dispatcher.dispatch(recorded)
+        return known.cluster.state
+
+    def _check(self, hint: ClusterCheckRequest, policy: Policy) -> ClusterChecked:
+        """Gather, evaluate, record, decide, act."""
+        now = self.clock()
+        history = self.repository.read(hint.cluster_id)
+        if history.decided_under_newer(policy):
+            policy = self.policy(force_refresh=True)
+        known = ClusterSnapshot(self.clusters.describe(hint.cluster_id), hint.launched_by)
+
+        if known.cluster.terminated and history.known is not None and history.known.evaluated:
+            evaluation = None
+            result = CheckResult(hint.cluster_id, known.cluster, known=known, over=True)
+        else:
+            known = known.merged_into(history.known)
+            evaluation = evaluate_cluster(
+                known,
+                self.read_afresh if hint.force_refresh else self.read_facts,
+                EvaluationContext(policy, now, self.runbook),
+            )
+            result = _result(known, evaluation, now)
+        findings = exempted((each.finding for each in result.results), known.cluster, policy, now)
+        record_findings("cluster checked", hint.cluster_id, findings)
+
+        result = replace(result, since=hint.at)
+        recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
+        actions = self.dispatcher.dispatch(recorded)
+        if evaluation is not None:
+            missing = missing_approved_keys(evaluation.facts.approved_keys)
+            self.notify_missing_keys(policy, missing)
+        return ClusterChecked(
+            hint.cluster_id,
+            known.cluster.state,
+            findings,
+            tuple(type(action).__name__ for action in actions),
+        )
+
+
+def _result(known: ClusterSnapshot, evaluation: ClusterEvaluation, now: datetime) -> CheckResult:
+    """Say what the evaluation found, and what there is to remember of the cluster."""
+    cluster, facts = known.cluster, evaluation.facts
+    return CheckResult(
+        cluster.id,
+        cluster,
+        tuple(
+            RuleResult(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
+            for finding in evaluation.findings
+        ),
+        replace(
+            known,
+            keys=facts.key_arns,
+            log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
+            evaluated=True,
+        ),
+    )

@@ -1,0 +1,117 @@
+"""Check a key: have the clusters checked whose log keys an event may have changed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.keys import KeyNotFound, KmsKey, certain_arn, named_arn
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import KeyUnreadableError
+from emr_log_guard.events.kms import (
+    AliasCheckRequest,
+    KeyCheckRequest,
+    KeyEventCheckRequest,
+    KeyStoreCheckRequest,
+)
+from emr_log_guard.observability import logger
+from emr_log_guard.usecases.ports import ClustersByKey, Keys, Rechecks
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChecked:
+    """What came of a change of a key, an alias or a key store."""
+
+    key: str
+    clusters: tuple[str, ...]
+
+    def summary(self) -> dict[str, object]:
+        """Say it in JSON, for the invocation's result."""
+        return {"key": self.key, "clusters": list(self.clusters)}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKey:
+    """Finds the clusters that an event may concern, and asks for a check of each."""
+
+    keys: Keys
+    clusters: ClustersByKey
+    rechecks: Rechecks
+    policy: Callable[[], Policy]
+    """Gives the policy in force; asked only about an alias."""
+
+    def __call__(self, hint: KeyEventCheckRequest) -> KeyChecked:
+        """Ask for a check of each cluster that an event may concern.
+
+        Raises:
+            KeyUnreadableError: KMS did not say which key is meant; to be tried again.
+
+        """
+        match hint:
+            case KeyCheckRequest(key=key):
+                changed = certain_arn(None, key) or self._arn(key)
+                clusters = self.clusters.using_key(changed)
+            case AliasCheckRequest(alias_arn=changed):
+                clusters = self._by_alias(hint)
+            case KeyStoreCheckRequest(key_store=changed):
+                clusters = self._in_key_store(changed)
+            case _:
+                assert_never(hint)
+        logger.info("key changed", key=changed, clusters=len(clusters))
+        self.rechecks.request(clusters, hint.at)
+        return KeyChecked(changed, clusters)
+
+    def _by_alias(self, hint: AliasCheckRequest) -> tuple[str, ...]:
+        """Name the clusters that were launched with an alias, or log with the key that it names.
+
+        Which key an updated alias named before, no event says. So where the policy approves keys by
+        the alias, or cannot be read, every cluster that logs with a key is meant.
+        """
+        policy = self.policy()
+        if policy.version is None or _approves(policy, hint.alias_arn):
+            return _each_once(self.clusters.keys_in_use())
+        names = (hint.alias_arn, hint.key) if hint.key else (hint.alias_arn,)
+        return _each_once({name: self.clusters.using_key(name) for name in names})
+
+    def _in_key_store(self, key_store: str) -> tuple[str, ...]:
+        """Name the clusters whose log keys are in a key store, or may be.
+
+        One DescribeKey for each key or alias that running clusters log with: CloudTrail names no
+        keys of the store, and the ledger does not remember where a key is kept.
+        """
+        return _each_once(
+            {
+                name: clusters
+                for name, clusters in self.clusters.keys_in_use().items()
+                if self._may_be_in(key_store, name)
+            }
+        )
+
+    def _may_be_in(self, key_store: str, name: str) -> bool:
+        match self.keys.describe(name):
+            case KmsKey(key_store=found):
+                return found == key_store
+            case Unresolved():
+                return True
+            case KeyNotFound():
+                return False
+
+    def _arn(self, identifier: str) -> str:
+        """Resolve a key's id or alias."""
+        match self.keys.describe(identifier):
+            case KmsKey(arn=arn):
+                return arn
+            case KeyNotFound():
+                return identifier  # gone for good: no cluster goes by it
+            case Unresolved(reason):
+                raise KeyUnreadableError(reason)
+
+
+def _approves(policy: Policy, alias_arn: str) -> bool:
+    here = Arn.of(alias_arn)
+    return any(named_arn(each, here) == alias_arn for each in policy.approved_keys)
+
+
+def _each_once(found: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cluster for clusters in found.values() for cluster in clusters))

@@ -1,0 +1,75 @@
+"""Review: have everything looked at again that is open.
+
+A cluster that runs for weeks may send no event in all that time, and events may be lost: reminders,
+deadlines under a changed policy, and what was put right unseen would wait for ever.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from emr_log_guard.domain.finding_record import OWED_LATE, FindingRecord
+from emr_log_guard.events.log_objects import LogObjectCheckRequest
+from emr_log_guard.events.review import ReviewRequest
+from emr_log_guard.observability import logger, record_open, record_pending
+from emr_log_guard.usecases.ports import LogObjectQueue, OpenFindings, Rechecks
+
+_LATE_REQUESTS = timedelta(hours=1)
+"""How long a termination that is due is watched: later ones wait for the hourly review."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFindings:
+    """Measures what is open and asks for checks; the checks do the rest."""
+
+    findings: OpenFindings
+    rechecks: Rechecks
+    objects: LogObjectQueue
+    clock: Callable[[], datetime]
+
+    def __call__(self, request: ReviewRequest = ReviewRequest()) -> dict[str, int]:  # noqa: B008
+        """Ask for a check of each cluster, and of each known bad log object, or of what is late.
+
+        Returns:
+            How many of each.
+
+        """
+        return self._late() if request.review == "late" else self._all()
+
+    def _all(self) -> dict[str, int]:
+        clusters: dict[str, None] = {}
+        hints: dict[LogObjectCheckRequest, None] = {}
+        records = tuple(self.findings.indexed_entries())
+        record_open(record.finding for record in records if record.open)
+        for record in records:
+            finding = record.finding
+            clusters[finding.cluster_id] = None
+            for version in record.objects:
+                place = (finding.account, finding.region, finding.cluster_id)
+                hints[LogObjectCheckRequest(version, *place)] = None
+        for hint in hints:
+            self.objects.recheck(hint)
+        self.rechecks.request(clusters)
+        logger.info("open findings reviewed", clusters=len(clusters), log_objects=len(hints))
+        return {"clusters": len(clusters), "log_objects": len(hints)}
+
+    def _late(self) -> dict[str, int]:
+        """Measure how many notifications are pending for too long; have what is late checked."""
+        now = self.clock()
+        records = tuple(self.findings.indexed_entries())
+        pending = sum(record.pending_for_long(now) for record in records)
+        clusters = dict.fromkeys(e.finding.cluster_id for e in records if _late(e, now))
+        record_pending(pending)
+        self.rechecks.request(clusters)
+        logger.info("late notifications reviewed", pending=pending, clusters=len(clusters))
+        return {"clusters": len(clusters), "log_objects": 0}
+
+
+def _late(record: FindingRecord, now: datetime) -> bool:
+    """Say whether a check is due: of a notification, a fact that has lasted, or a termination."""
+    if record.pending_for_long(now):
+        return True
+    if record.open and record.last_notified is None and record.transient_since is not None:
+        return not record.transient_and_young(now)
+    deadline = record.last_notified.deadline if record.last_notified else None
+    return deadline is not None and OWED_LATE <= now - deadline < _LATE_REQUESTS

@@ -1,0 +1,1 @@
+"""Handing notifications to Slack, Amazon Q, EventBridge and Security Hub."""

@@ -1,0 +1,24 @@
+"""Hand alerts to Amazon Q Developer in chat applications."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.observability import logger
+from emr_log_guard.usecases.ports import ChatTopic
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyAmazonQ:
+    """Publishes each alert as a custom notification."""
+
+    topic: ChatTopic
+
+    def __call__(self, notices: Iterable[PublishedAlert]) -> dict[str, int]:
+        """Publish the alerts. Errors fly: SNS's delivery is tried again."""
+        published = 0
+        for notice in notices:
+            self.topic.publish(notice)
+            published += 1
+            logger.info("alert published", subject=notice.subject)
+        return {"published": published}

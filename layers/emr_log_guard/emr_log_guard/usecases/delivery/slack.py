@@ -1,0 +1,52 @@
+"""Post alerts to Slack."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.errors import InvalidWebhookError
+from emr_log_guard.observability import record_post, record_unusable_webhook
+from emr_log_guard.usecases.ports import Chat, PolicyInForce
+
+
+@dataclass(frozen=True, slots=True)
+class NotifySlack:
+    """Posts each alert where the policy's routes say, or else to the stack's own webhook."""
+
+    chat: Chat
+    policy: PolicyInForce
+    default_webhook: str
+    """The secret of the stack's own webhook."""
+
+    def __call__(self, notices: Iterable[PublishedAlert]) -> dict[str, int]:
+        """Post the alerts.
+
+        A route whose webhook is unusable loses nothing: the stack's own gets the alert, and the
+        operators are told.
+
+        Raises:
+            AlertNotDeliveredError: Slack did not take one now: SNS's delivery is tried again.
+            InvalidWebhookError: The stack's own webhook is unusable: the delivery ends in the
+                dead-letter queue.
+
+        """
+        posted = 0
+        for notice in notices:
+            webhook = self._webhook_for(notice)
+            try:
+                self.chat.post(webhook, notice)
+            except InvalidWebhookError as error:
+                record_unusable_webhook(webhook, str(error))
+                if webhook == self.default_webhook:
+                    raise
+                self.chat.post(self.default_webhook, notice)
+                webhook = self.default_webhook
+            posted += 1
+            record_post(notice.subject, webhook)
+        return {"posted": posted}
+
+    def _webhook_for(self, notice: PublishedAlert) -> str:
+        for route in self.policy().alerts.slack_routes:
+            if route.matches(notice.account, notice.severity, notice.cluster_tags):
+                return route.webhook_secret_arn
+        return self.default_webhook

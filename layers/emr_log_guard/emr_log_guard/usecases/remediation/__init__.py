@@ -1,0 +1,1 @@
+"""Acting on a finding: re-evaluate, then terminate."""

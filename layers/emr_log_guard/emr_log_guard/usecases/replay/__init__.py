@@ -1,0 +1,1 @@
+"""Evaluating an event again, and redriving dead letters."""

@@ -1,0 +1,1 @@
+"""Re-scans: plan, shards, results."""

@@ -1,0 +1,190 @@
+"""A shard of log objects: listed in S3's order, read by many threads, evaluated as they come."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic
+
+from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.compliance import Compliance, overall
+from emr_log_guard.domain.finding_record import OBJECTS
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.log_uri import LogLocation, is_checked
+from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.at_once import at_once
+from emr_log_guard.usecases.audit.scope import OBJECT_THREADS
+from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject, TheCluster
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
+from emr_log_guard.usecases.ports import (
+    ApprovedTargets,
+    ClusterHistories,
+    Clusters,
+    Keys,
+    PolicyInForce,
+    Steps,
+)
+from emr_log_guard.usecases.rescan.ports import ListedObject, LogFolders
+
+SECONDS = 600
+"""How long one invocation goes on before it leaves the rest to another."""
+
+type Tell = Callable[[object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLogObjects:
+    """Reads log objects, and changes nothing: whoever has seen all shards enters what was found."""
+
+    folders: LogFolders
+    clusters: Clusters
+    keys: Keys
+    steps: Steps
+    policy: PolicyInForce
+    clock: Callable[[], datetime]
+    runbook: Callable[[str], str]
+    histories: ClusterHistories | None = None
+    approved_targets: ApprovedTargets | None = None
+    checked_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are looked at; empty when it is all."""
+    threads: int = OBJECT_THREADS
+    seconds: float = SECONDS
+    timer: Callable[[], float] = monotonic
+
+    def __call__(
+        self, rescan: Rescan, shard: Shard, folder: Folder, after: str, tell: Tell
+    ) -> ShardDone:
+        """Evaluate the objects of a shard, or of the rest of it, and tell of each that is not good.
+
+        Raises:
+            NotReadableError: They cannot be listed.
+
+        """
+        cluster = self._cluster(folder.cluster_id)
+        folder = _placed(folder, cluster)
+        if folder.bucket is None or not is_checked(folder.bucket, self.checked_buckets):
+            return ShardDone(shard=shard.id)
+        policy = self.policy()
+        owner = cluster.bucket_owner(policy.log_bucket_owners) if cluster else None
+        listing = _Listing(replace(folder, after=after or folder.after), owner)
+        counts: Counter[str] = Counter()
+        found = self._found(listing, rescan.deep)
+        read = ReadLogObject(
+            TheCluster(folder.cluster_id, cluster),
+            self.folders,
+            self.keys,
+            self.steps,
+            self.histories,
+            self.approved_targets,
+        ).under(policy)
+
+        here = Arn.of(rescan.execution)
+
+        def one(listed: ListedObject) -> LogObjectFacts | None:
+            try:
+                facts = read(listed.version)
+            except ObjectNotFoundError:  # deleted since it was listed
+                return None
+            return facts and _dated(facts, listed.modified)
+
+        def note(facts: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
+            worst = overall(outcomes.values())
+            counts[worst] += 1
+            if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
+                tell(_line(facts, outcomes, worst))
+
+        with ThreadPoolExecutor(self.threads, "object") as pool:
+            facts = at_once(found, one, pool, 2 * self.threads)
+            ours = (each for each in facts if each and each.cluster_id == folder.cluster_id)
+            results = evaluate_log_objects(
+                Subject.of_logs(folder.cluster_id, cluster, here.account, here.region),
+                ours,
+                EvaluationContext(policy, self.clock(), self.runbook),
+                named=OBJECTS,
+                note=note,
+            )
+        return ShardDone(
+            shard=shard.id,
+            folder=replace(folder, after=after or folder.after),
+            listed=listing.count,
+            log_objects=counts,
+            bad=tuple(
+                BadObjects(each.finding, each.bad, each.newest)
+                for each in results
+                if each.finding.needs_attention
+            ),
+            next_after=listing.next_after,
+        )
+
+    def _cluster(self, cluster_id: str) -> Cluster | None:
+        try:
+            return self.clusters.describe(cluster_id)
+        except ClusterNotFoundError:
+            return None
+
+    def _found(self, listing: "_Listing", deep: bool) -> Iterator[ListedObject]:  # noqa: FBT001
+        """List what is to be read; stop between two keys when it has taken long enough."""
+        begun, folder = self.timer(), listing.folder
+        for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
+            key = listed.version.key
+            if listing.key not in ("", key) and self.timer() - begun > self.seconds:
+                listing.next_after = listing.key
+                return
+            listing.key = key
+            listing.count += 1
+            if folder.since is None or listed.modified >= folder.since:
+                yield listed
+
+
+@dataclass(slots=True)
+class _Listing:
+    """How far a folder is listed."""
+
+    folder: Folder
+    owner: str | None
+    """The account that has to own its bucket; None where several may."""
+    key: str = ""
+    count: int = 0
+    next_after: str = ""
+
+
+def _line(
+    facts: LogObjectFacts, outcomes: Mapping[str, Compliance], worst: Compliance
+) -> dict[str, object]:
+    """Say of a log object that needs attention what it is and what each rule says."""
+    known = facts.encryption if isinstance(facts.encryption, Encryption) else None
+    return {
+        "cluster_id": facts.cluster_id,
+        "bucket": facts.version.bucket,
+        "key": facts.version.key,
+        "version_id": facts.version.version_id,
+        "compliance": worst,
+        "encryption": known.algorithm if known else None,
+        "kms_key": known.key_identifier if known else None,
+        "unread": facts.encryption.reason if isinstance(facts.encryption, Unresolved) else None,
+        "rules": outcomes,
+    }
+
+
+def _dated(facts: LogObjectFacts, modified: datetime) -> LogObjectFacts:
+    """Note when an object was written, as the listing says."""
+    known = facts.encryption
+    if not isinstance(known, Encryption):
+        return facts
+    return replace(facts, encryption=replace(known, written_at=modified))
+
+
+def _placed(folder: Folder, cluster: Cluster | None) -> Folder:
+    """Say where a cluster logs to, if the planner could not."""
+    if folder.bucket is not None or cluster is None or cluster.log_uri is None:
+        return folder
+    location = LogLocation.parse(cluster.log_uri)
+    if location is None:
+        message = f"the log URI {cluster.log_uri!r} of {cluster.id} is not S3's"
+        raise NotReadableError(message)
+    return replace(folder, bucket=location.bucket, prefix=f"{location.prefix}{cluster.id}/")

@@ -1,0 +1,243 @@
+"""Plan a re-scan: list the clusters and the folders of logs, cut them into shards."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import batched, count
+from typing import Protocol
+
+from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.finding_record import ClusterSnapshot
+from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, is_checked
+from emr_log_guard.domain.rescan import (
+    OVERLAP,
+    Folder,
+    Rescan,
+    RescanCheckpoint,
+    Shard,
+    cut,
+)
+from emr_log_guard.errors import NotReadableError
+from emr_log_guard.events.rescan import RescanRequest
+from emr_log_guard.observability import logger, record_missed_by_events
+from emr_log_guard.usecases.at_once import at_once
+from emr_log_guard.usecases.audit.scope import ACTIVE
+from emr_log_guard.usecases.ports import OpenFindings
+from emr_log_guard.usecases.rescan.ports import (
+    ClustersByAge,
+    Executions,
+    Folders,
+    KnownClusters,
+    RescanClaim,
+    RescanResults,
+)
+
+LOGGING = (*ACTIVE, "TERMINATING")
+"""The states of clusters that may write logs."""
+ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
+KNOWN_CLUSTERS = 500
+"""How many known clusters are a shard. Should all of one be bad at once, which a disabled key does,
+EMR lets them be described within a function's 15 minutes."""
+CLUSTERS = 10
+"""How many clusters that have to be described are a shard: EMR's burst of DescribeCluster."""
+
+
+THREADS = 32
+"""How many folders are listed at once."""
+
+
+class LedgerOfAll(KnownClusters, OpenFindings, Protocol):
+    """What is remembered, of all clusters."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRescan:
+    """Says what is to be looked at. It describes no cluster: the shards do, at once."""
+
+    lease: RescanClaim
+    executions: Executions
+    clusters: ClustersByAge
+    folders: Folders
+    repository: LedgerOfAll
+    results: RescanResults
+    clock: Callable[[], datetime]
+    checked_buckets: tuple[str, ...] = ()
+    """The buckets whose objects are looked at; empty when it is all."""
+
+    def __call__(self, asked: RescanRequest) -> dict[str, object]:
+        """Plan a run.
+
+        Returns:
+            The run, how many shards it has, and the key of the file that they are in: what the
+            state machine goes on with. Or, when another one runs, that it is refused.
+
+        Raises:
+            NotReadableError: The clusters cannot be listed.
+
+        """
+        holder = self._holder(asked.execution)
+        if holder is not None:
+            return {"refused": f"a re-scan runs already: {holder}; wait for its end, or stop it"}
+        rescan = Rescan(
+            execution=asked.execution, started=self.clock(), scope=asked.scope, deep=asked.deep
+        )
+        shards = tuple(self._shards(rescan))
+        key = self.results.plan(rescan.name, shards)
+        logger.info("re-scan planned", execution=asked.execution, shards=len(shards))
+        return {
+            "rescan": {
+                "execution": rescan.execution,
+                "started": rescan.started.isoformat(),
+                "scope": rescan.scope,
+                "deep": rescan.deep,
+            },
+            "shards": len(shards),
+            "shards_key": key,
+        }
+
+    def _holder(self, execution: str) -> str | None:
+        """Claim the re-scan; name the execution that has it, if another one has.
+
+        A claim holds for as long as its execution runs, however that ends.
+        """
+        holder = self.lease.take(execution)
+        if holder is not None and not self.executions.running(holder):
+            holder = self.lease.take(execution, instead_of=holder)
+        return holder
+
+    def _shards(self, rescan: Rescan) -> Iterator[Shard]:
+        active = [summary.id for summary in self.clusters.summaries(LOGGING)]
+        history = self.results.recall() if rescan.scope.log_objects else RescanCheckpoint()
+        ended = [*self._ended_since(history)]
+        known = self.repository.recall_all([*active, *ended])
+        if history.started is not None:  # before the first run there may have been no guard
+            record_missed_by_events(len({*active, *ended} - known.keys()))
+        if rescan.scope.clusters:
+            missed_by_events = [each for each in ended if each not in known]
+            yield from self._of_clusters(rescan, [*active, *missed_by_events], known)
+        if rescan.scope.log_objects:
+            folders = [*_folders_of(active, known), *_ended_folders(ended, known, history, active)]
+            yield from self._of_log_objects(rescan, folders, history)
+
+    def _ended_since(self, history: RescanCheckpoint) -> Iterator[str]:
+        """Name the clusters that were launched since the last run, and have ended already."""
+        if history.started is not None:
+            for summary in self.clusters.summaries(ENDED, history.started - OVERLAP):
+                yield summary.id
+
+    def _of_clusters(
+        self, rescan: Rescan, listed: Sequence[str], known: Mapping[str, ClusterSnapshot]
+    ) -> Iterator[Shard]:
+        """Tell clusters that were judged, and were good, from those that have to be described."""
+        troubled = {record.finding.cluster_id: None for record in self.repository.open_records()}
+        settled = [
+            each
+            for each in listed
+            if not rescan.deep and each not in troubled and each in known and _judged(known[each])
+        ]
+        taken = set(settled)
+        # Those that have something open and are not listed have ended unheard.
+        others = dict.fromkeys((*(each for each in listed if each not in taken), *troubled))
+        numbers = count(1)
+        for batch in batched(settled, KNOWN_CLUSTERS, strict=False):
+            yield Shard(id=f"clusters-{next(numbers):05}", known=batch)
+        for batch in batched(others, CLUSTERS, strict=False):
+            yield Shard(id=f"clusters-{next(numbers):05}", clusters=batch)
+
+    def _of_log_objects(
+        self, rescan: Rescan, folders: Sequence[Folder], history: RescanCheckpoint
+    ) -> Iterator[Shard]:
+        there = [*folders, *(self._folders_there(folders) if rescan.deep else ())]
+        places = {(each.cluster_id, each.bucket, each.prefix): each for each in reversed(there)}
+        wanted = (
+            replace(each, since=None if rescan.deep else _since(history, each.cluster_id))
+            for each in places.values()
+            if _checked(each, self.checked_buckets)
+        )
+        numbers = count(1)
+        with ThreadPoolExecutor(THREADS, "folder") as pool:
+            for parts in at_once(wanted, self._cut, pool, 2 * THREADS):
+                for part in parts:
+                    yield Shard(id=f"objects-{next(numbers):06}", folder=part)
+
+    def _folders_there(self, folders: Sequence[Folder]) -> Iterator[Folder]:
+        """Name every cluster's folder that there is wherever clusters log to, ended ones too."""
+        locations = {
+            (each.bucket, each.prefix.removesuffix(f"{each.cluster_id}/")): None
+            for each in folders
+            if each.bucket is not None
+        }
+        # Where these log to their own shards will find out: it may be one of the folders there.
+        elsewhere = {each.cluster_id for each in folders if each.bucket is None}
+        for bucket, prefix in locations:
+            if not is_checked(bucket, self.checked_buckets):
+                continue
+            try:
+                below = self.folders.below(bucket, prefix)
+            except NotReadableError as error:  # the folders that are known will tell
+                logger.warning("folders cannot be listed", reason=str(error))
+                continue
+            for name in below:
+                ids = cluster_ids_in(f"{name.removeprefix(prefix)}")
+                if ids and ids[0] not in elsewhere:
+                    yield Folder(ids[0], bucket, name, home=False)
+
+    def _cut(self, folder: Folder) -> tuple[Folder, ...]:
+        if folder.bucket is None:
+            return (folder,)
+        try:
+            return cut(folder, self.folders.below(folder.bucket, folder.prefix))
+        except NotReadableError as error:  # its shard will fail, and be told
+            logger.warning("a folder cannot be listed", reason=str(error))
+            return (folder,)
+
+
+def _checked(folder: Folder, buckets: Collection[str]) -> bool:
+    return folder.bucket is None or is_checked(folder.bucket, buckets)
+
+
+def _judged(known: ClusterSnapshot) -> bool:
+    """Say whether a cluster was judged, and not only read on behalf of a log object."""
+    return bool(known.keys) or known.cluster.log_key_identifier is None
+
+
+def _folders_of(
+    cluster_ids: Iterable[str], known: Mapping[str, ClusterSnapshot]
+) -> Iterator[Folder]:
+    """Name the folders of clusters; one that is not known is looked up when it is scanned."""
+    for each in cluster_ids:
+        if each not in known:
+            yield Folder(each)
+        elif known[each].cluster.log_uri is not None:
+            yield _folder(known[each].cluster) or Folder(each)
+
+
+def _ended_folders(
+    ended: Iterable[str],
+    known: Mapping[str, ClusterSnapshot],
+    history: RescanCheckpoint,
+    active: Collection[str],
+) -> Iterator[Folder]:
+    """Name the folders of clusters that ended lately: their last logs may be new."""
+    running = set(active)
+    followed = {
+        each: Folder(each, place.bucket, place.prefix)
+        for each, place in history.folders.items()
+        if each not in running
+    }
+    new = (each for each in ended if each not in followed)
+    for folder in (*followed.values(), *_folders_of(new, known)):
+        yield replace(folder, active=False)
+
+
+def _folder(cluster: Cluster) -> Folder | None:
+    location = LogLocation.parse(cluster.log_uri) if cluster.log_uri else None
+    if location is None:
+        return None
+    return Folder(cluster.id, location.bucket, f"{location.prefix}{cluster.id}/")
+
+
+def _since(history: RescanCheckpoint, cluster_id: str) -> datetime | None:
+    followed = history.folders.get(cluster_id)
+    return followed.since - OVERLAP if followed else None

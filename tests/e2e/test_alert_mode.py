@@ -1,0 +1,472 @@
+"""Mode alert: what is wrong is found and told about, and nothing can be done to anyone."""
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from emr_log_guard.domain.finding_record import SKEW
+from sandbox.demo.scenarios import GONE_WRONG, Scene
+from sandbox.fixtures import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET
+from sandbox.running import DEFAULT_STACK
+from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+from tests.template.stack import ROOT
+
+pytestmark = pytest.mark.xdist_group("telling")
+
+DEFAULT_POLICIES = ROOT / "tests/unit/domain/aws_managed_policies"
+
+type Eventually = Callable[..., Any]
+
+
+@pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
+def test_each_way_to_get_it_wrong_is_told_by_its_own_rule_alone(
+    telling: Deployed, eventually: Eventually, scene: Scene
+) -> None:
+    cluster_id = scene.launch(telling.fixtures, telling.keys)
+
+    alerts = eventually(lambda: telling.inbox.about(cluster_id))
+
+    # Once for EMR's event, and once for CloudTrail's.
+    assert {(f["rule_id"], f["compliance"]) for a in alerts for f in a["findings"]} == {
+        (scene.rule, "NON_COMPLIANT")
+    }
+    assert {alert["next_step"] for alert in alerts} == {"nothing_in_alert_mode"}
+
+
+def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    fixtures, keys = telling.fixtures, telling.keys
+    cluster_id = fixtures.launch("made-right", LogEncryptionKmsKeyId="alias/emr-logs")
+    for number in range(3):
+        fixtures.write_log(cluster_id, f"node/i-{number}/log.gz", keys.encrypt(keys.approved))
+
+    assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
+    logs = eventually(lambda: judged_logs(telling, cluster_id, 3))
+    assert {record["compliance"] for record in logs} == {"COMPLIANT"}
+    assert not telling.inbox.about(cluster_id)
+
+
+def test_a_log_bucket_of_another_account_is_compliant_where_the_policy_lists_its_owner(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    ssm, name = telling.account.client("ssm"), telling.outputs["PolicyParameterName"]
+    policy = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+
+    with telling.policy(json.dumps(policy | {"log_bucket_owners": [OTHER_ACCOUNT]})):
+        telling.forget("CheckLogObjectsFunction")
+        cluster_id = launch_to_partner(telling)
+
+        assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
+        assert check_partners_log(telling, cluster_id) == "COMPLIANT"
+        assert telling.recheck(cluster_id)["rules"]["EMRLOG-013"] == "COMPLIANT"
+        assert not telling.inbox.about(cluster_id)
+    telling.forget("CheckLogObjectsFunction")
+
+
+def test_a_log_in_a_bucket_of_another_account_is_not_read_unless_the_policy_lists_its_owner(
+    telling: Deployed,
+) -> None:
+    cluster_id = launch_to_partner(telling)
+
+    assert check_partners_log(telling, cluster_id) == "INSUFFICIENT_DATA"
+    assert telling.recheck(cluster_id)["rules"]["EMRLOG-013"] == "NON_COMPLIANT"
+
+
+def launch_to_partner(stack: Deployed) -> str:
+    """Launch a cluster that is compliant but for the owner of its log bucket."""
+    return stack.fixtures.launch(
+        "partner",
+        LogUri=f"s3://{OTHER_ACCOUNTS_BUCKET}/clusters/",
+        LogEncryptionKmsKeyId=stack.keys.approved,
+    )
+
+
+def check_partners_log(stack: Deployed, cluster_id: str) -> str:
+    """Check a good log in the other account's bucket, whose events go to that account."""
+    good = stack.keys.encrypt(stack.keys.approved)
+    key = stack.fixtures.write_log(cluster_id, "node/log.gz", good, bucket=OTHER_ACCOUNTS_BUCKET)
+    event = batch(object_event(OTHER_ACCOUNTS_BUCKET, key))
+    assert stack.invoke("CheckLogObjectsFunction", event) == ({"batchItemFailures": []}, None)
+    [record] = judged_logs(stack, cluster_id, 1)
+    compliance: str = record["compliance"]
+    return compliance
+
+
+@pytest.mark.parametrize("policy", ["AmazonElasticMapReduceRole", "AmazonEMRServicePolicy_v2"])
+def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
+    telling: Deployed, eventually: Eventually, policy: str
+) -> None:
+    fixtures = telling.fixtures
+    roles = fixtures.make_roles(suffix=f"-{policy}")
+    document = json.loads((DEFAULT_POLICIES / f"{policy}.json").read_text())
+    fixtures.attach_policy(roles["ServiceRole"], policy, document)
+    region_lock = {
+        "Effect": "Deny",
+        "NotAction": "iam:*",
+        "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}},
+    }
+    for role, name in zip(roles.values(), ("service", "nodes"), strict=True):
+        lock = {"Version": "2012-10-17", "Statement": [region_lock]}
+        fixtures.attach_policy(role, f"{policy}-{name}-lock", lock)
+
+    cluster_id = fixtures.launch("usual-roles", LogEncryptionKmsKeyId="alias/emr-logs", **roles)
+
+    assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
+    assert not telling.inbox.about(cluster_id)
+
+
+def judged_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[str, Any]]:
+    """What was written down of a cluster's log objects, once so many were judged."""
+    records = stack.journal.records(
+        "check_log_objects", message="log objects checked", cluster_id=cluster_id
+    )
+    return records if sum(record["objects"] for record in records) >= count else []
+
+
+def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(telling: Deployed) -> None:
+    cluster_id = telling.fixtures.launch("many", LogEncryptionKmsKeyId=telling.keys.approved)
+    telling.account.client("s3").create_bucket(Bucket="quiet-logs")
+    quiet = telling.fixtures.launch(
+        "quiet", LogUri="s3://quiet-logs/clusters/", LogEncryptionKmsKeyId=telling.keys.approved
+    )
+    events = [
+        object_event(
+            "quiet-logs",
+            telling.fixtures.write_log(quiet, f"node/{number}.gz", {}, bucket="quiet-logs"),
+        )
+        for number in range(20)
+    ]
+
+    assert telling.invoke("CheckLogObjectsFunction", batch(*events)) == (
+        {"batchItemFailures": []},
+        None,
+    )
+
+    [alert] = telling.about_logs(quiet)
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["occurrences"]) == ("EMRLOG-101", 20)
+    assert len(finding["evidence"]["samples"]) == 5
+    assert not telling.inbox.about(cluster_id)
+
+
+def test_an_object_under_its_writers_own_key_is_found(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.fixtures.launch("sse-c", LogEncryptionKmsKeyId=telling.keys.approved)
+    own_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
+    telling.fixtures.write_log(cluster_id, "node/i-1/log.gz", own_key)
+
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
+
+    assert "SSE-C" in alert["findings"][0]["summary"]
+
+
+def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> None:
+    s3 = telling.account.client("s3")
+    s3.create_bucket(Bucket="versioned-logs")
+    s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
+    approved = telling.keys.approved
+    cluster_id = telling.fixtures.launch(
+        "versioned", LogUri="s3://versioned-logs/", LogEncryptionKmsKeyId=approved
+    )
+    key = f"{cluster_id}/node/log.gz"
+    bad = s3.put_object(Bucket="versioned-logs", Key=key, Body=b"old")["VersionId"]
+    s3.put_object(Bucket="versioned-logs", Key=key, Body=b"new", **telling.keys.encrypt(approved))
+
+    telling.invoke("CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad)))
+
+    [alert] = telling.about_logs(cluster_id)
+    assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
+    assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
+
+
+def test_the_same_event_a_hundred_times_is_one_alert_and_the_clusters_end_resolves_it(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.fixtures.launch("again-and-again")
+    eventually(lambda: telling.inbox.about(cluster_id))
+
+    for _ in range(100):
+        _, error = telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
+        assert error is None
+    telling.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+
+    [resolved] = eventually(lambda: telling.inbox.about(cluster_id, "finding.resolved"))
+    assert [finding["status"] for finding in resolved["findings"]] == ["RESOLVED"]
+    kinds = [alert["kind"] for alert in telling.inbox.about(cluster_id)]
+    assert kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_the_settings_of_a_checked_cluster_are_remembered(telling: Deployed) -> None:
+    cluster_id = telling.fixtures.launch("known", LogEncryptionKmsKeyId=telling.keys.approved)
+    telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
+
+    items = telling.account.client("dynamodb").query(
+        TableName=telling.outputs["FindingsTableName"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": cluster_id}},
+    )["Items"]
+
+    assert [item["sk"] for item in items] == [{"S": "cluster"}]
+
+
+def test_the_stack_has_nothing_that_could_end_a_cluster(telling: Deployed) -> None:
+    assert not {name for name in telling.resources() if name.startswith("Enforce")}
+    iam = telling.account.client("iam")
+    policies = [
+        policy
+        for page in iam.get_paginator("get_account_authorization_details").paginate()
+        for role in page["RoleDetailList"]
+        if role["RoleName"].startswith("emr-log-guard")
+        for policy in role["RolePolicyList"]
+    ]
+    assert policies
+    assert "TerminateJobFlows" not in str(policies)
+
+
+def test_a_forged_event_about_a_good_cluster_does_no_harm(telling: Deployed) -> None:
+    cluster_id = telling.fixtures.launch("innocent", LogEncryptionKmsKeyId=telling.keys.approved)
+    forged = cluster_event(cluster_id)
+    forged["detail"] |= {"state": "RUNNING", "severity": "CRITICAL", "message": "no log key!"}
+
+    summary, error = telling.invoke("CheckClusterFunction", forged)
+
+    assert error is None
+    assert (summary["compliance"], summary["actions"]) == ("COMPLIANT", [])
+    assert not telling.inbox.about(cluster_id)
+
+
+def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    telling.account.client("lambda").invoke(
+        FunctionName=telling.resource("CheckClusterFunction"),
+        InvocationType="Event",
+        Payload=b'{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}',
+    )
+
+    assert eventually(lambda: telling.dead_letters("required field `clusterId`"))
+
+
+def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    sqs, queue = telling.account.client("sqs"), telling.resource("LogObjectsQueue")
+    [usual] = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])[
+        "Attributes"
+    ].values()
+    cluster_id = telling.fixtures.launch("batched", LogEncryptionKmsKeyId=telling.keys.approved)
+    key = telling.fixtures.write_log(cluster_id, "node/i-1/log.gz", {})
+    good = object_event("analytics-emr-logs", key)
+
+    failures, error = telling.invoke(
+        "CheckLogObjectsFunction", batch("{not JSON", good, {"source": "aws.s3"})
+    )
+
+    assert error is None
+    assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
+    assert telling.inbox.about(cluster_id)
+    # Five deliveries of twelve minutes each are too long for a test.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    try:
+        sqs.send_message(QueueUrl=queue, MessageBody="{not JSON, number 2")
+        assert eventually(lambda: telling.dead_letters("{not JSON, number 2"))
+    finally:  # a slow function would have what it still reads delivered to another
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": usual})
+
+
+def test_a_launch_that_cloudtrail_tells_of_names_its_launcher(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.fixtures.launch("whose")
+
+    def launcher() -> str | None:
+        """EMR's event may come first: then the alert does not know, and the ledger learns it."""
+        record = telling.repository.read(cluster_id).records.get("EMRLOG-002")
+        return record.finding.launched_by if record else None
+
+    assert eventually(launcher).startswith("arn:aws:")
+    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
+    assert alert["kind"] == "finding.opened"
+
+
+def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    kms = telling.account.client("kms")
+    key = telling.fixtures.make_key("to-be-lost")
+    cluster_id = telling.fixtures.launch("loses-its-key", LogEncryptionKmsKeyId="alias/to-be-lost")
+
+    def known_to_work() -> bool:
+        known = telling.repository.read(cluster_id).known
+        return known is not None and known.log_key_worked
+
+    eventually(known_to_work)
+    assert telling.repository.using_key(key) == (cluster_id,)
+    # Neither event of the launch comes late, and finds the key lost.
+    eventually(lambda: telling.checked_twice(cluster_id))
+    eventually(lambda: telling.inbox.about(cluster_id))
+
+    def about(kind: str) -> list[dict[str, Any]]:
+        alerts = telling.inbox.about(cluster_id, kind)[:]
+        return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
+
+    kms.disable_key(KeyId="alias/to-be-lost")
+    [lost] = eventually(lambda: about("finding.opened"))
+    assert (lost["findings"][0]["severity"], lost["next_step"]) == (
+        "CRITICAL",
+        "nothing_in_alert_mode",
+    )
+    time.sleep(SKEW.total_seconds())  # what is read sooner may have been read in either order
+    kms.enable_key(KeyId=key)
+    [back] = eventually(lambda: about("finding.resolved"))
+
+    assert back["findings"][0]["status"] == "RESOLVED"
+    assert [
+        (alert["kind"], [finding["rule_id"] for finding in alert["findings"]])
+        for alert in telling.inbox.about(cluster_id)
+    ] == [
+        ("finding.opened", ["EMRLOG-006"]),  # nobody approved the key
+        ("finding.opened", ["EMRLOG-201"]),
+        ("finding.resolved", ["EMRLOG-201"]),
+    ]
+
+
+def test_an_alias_that_names_a_lost_key_is_told_for_the_clusters_launched_with_it(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    kms = telling.account.client("kms")
+    lost = telling.fixtures.make_key("lost-from-the-start")
+    telling.fixtures.disable_key(lost)
+    telling.fixtures.make_key("moves")
+    cluster_id = telling.fixtures.launch("follows", LogEncryptionKmsKeyId="alias/moves")
+
+    def known_to_work() -> bool:
+        known = telling.repository.read(cluster_id).known
+        return known is not None and known.log_key_worked
+
+    eventually(known_to_work)
+    eventually(lambda: telling.checked_twice(cluster_id))
+
+    kms.update_alias(AliasName="alias/moves", TargetKeyId=lost)
+
+    def notified() -> list[dict[str, Any]]:
+        alerts = telling.inbox.about(cluster_id, "finding.opened")[:]
+        return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
+
+    [alert] = eventually(notified)
+    assert lost in alert["findings"][0]["summary"]
+
+
+def test_a_log_that_gets_another_key_in_place_is_found(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    """Its bucket sends no events: only CloudTrail tells of the object."""
+    s3, approved = telling.account.client("s3"), telling.keys.approved
+    s3.create_bucket(Bucket="silent-logs")
+    cluster_id = telling.fixtures.launch(
+        "re-keyed", LogUri="s3://silent-logs/clusters/", LogEncryptionKmsKeyId=approved
+    )
+    good = telling.keys.encrypt(approved)
+    log = telling.fixtures.write_log(cluster_id, "node/a b.gz", good, bucket="silent-logs")
+
+    s3.update_object_encryption(
+        Bucket="silent-logs",
+        Key=log,
+        ObjectEncryption={"SSEKMS": {"KMSKeyArn": telling.fixtures.make_key("of-nobody")}},
+    )
+
+    alerts = eventually(lambda: telling.about_logs(cluster_id))
+    found = {finding["rule_id"]: finding for alert in alerts for finding in alert["findings"]}
+    assert found["EMRLOG-103"]["compliance"] == "NON_COMPLIANT"
+    assert found["EMRLOG-103"]["evidence"]["samples"] == [f"s3://silent-logs/{log}"]
+
+
+def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eventually) -> None:
+    cluster_id = telling.fixtures.launch("again", LogEncryptionKmsKeyId=telling.keys.approved)
+    eventually(lambda: telling.checked_twice(cluster_id))
+    before = telling.verdicts(cluster_id)
+
+    telling.account.client("events").put_events(
+        Entries=[
+            {
+                "Source": "emr-log-guard",
+                "DetailType": "Recheck Requested",
+                "Detail": json.dumps({"stack": DEFAULT_STACK, "cluster_id": cluster_id}),
+            }
+        ]
+    )
+
+    assert eventually(lambda: len(telling.verdicts(cluster_id)) > len(before))
+
+
+def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = telling.fixtures.launch("overridden", LogEncryptionKmsKeyId=telling.keys.approved)
+    key = telling.fixtures.make_key("step-key")
+    telling.fixtures.make_log_bucket("elsewhere")
+    logs = {"LogUri": "s3://elsewhere/", "EncryptionKeyArn": key}
+    step = {
+        "Name": "own-key",
+        "HadoopJarStep": {"Jar": "command-runner.jar"},
+        "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
+    }
+
+    emr = telling.account.client("emr")
+    [step_id] = emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])["StepIds"]
+    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id))
+
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-008", "NON_COMPLIANT")
+    assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}, PENDING"]
+
+
+def test_a_log_bucket_that_sends_no_events_is_told(
+    telling: Deployed, eventually: Eventually
+) -> None:
+    telling.account.client("s3").create_bucket(Bucket="silent-logs")
+    cluster_id = telling.fixtures.launch(
+        "silent", LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=telling.keys.approved
+    )
+
+    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id))
+
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-009", "NON_COMPLIANT")
+    assert "silent-logs sends no events to EventBridge" in finding["summary"]
+
+
+@pytest.mark.parametrize(("own", "compliance"), [(True, "COMPLIANT"), (False, "NON_COMPLIANT")])
+def test_a_steps_log_is_judged_by_its_steps_key_wherever_the_step_logs(
+    telling: Deployed, eventually: Eventually, *, own: bool, compliance: str
+) -> None:
+    fixtures, keys = telling.fixtures, telling.keys
+    bucket = f"step-logs-{compliance.lower().replace('_', '-')}"
+    fixtures.make_log_bucket(bucket)
+    key = fixtures.make_key(bucket)
+    logs = {"LogUri": f"s3://{bucket}/clusters/", "EncryptionKeyArn": keys.approved}
+    step = {
+        "Name": "own-key",
+        "HadoopJarStep": {"Jar": "command-runner.jar"},
+        "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
+    }
+    cluster_id = fixtures.launch("stepped", LogEncryptionKmsKeyId=key, Steps=[step])
+    [listed] = telling.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
+    name = f"steps/{listed['Id']}/stderr.gz"
+
+    fixtures.write_log(cluster_id, name, keys.encrypt(keys.approved if own else key), bucket=bucket)
+
+    [record] = eventually(lambda: judged_logs(telling, cluster_id, 1))
+    assert record["compliance"] == compliance
+    # What is wrong is told after it is judged.
+    found = partial(telling.about_logs, cluster_id)
+    alerts = found() if own else eventually(found)
+    rules = {finding["rule_id"] for alert in alerts for finding in alert["findings"]}
+    assert rules == (set() if own else {"EMRLOG-103"})

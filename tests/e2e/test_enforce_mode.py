@@ -1,0 +1,399 @@
+"""Mode enforce: what is proven bad is ended within seconds, and nothing else is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from emr_log_guard.domain.termination import Stage, Termination
+from emr_log_guard.usecases.findings import update_termination
+from sandbox.alert_inbox import AlertInbox
+from tests.e2e.deployed import Deployed, batch, object_event
+from tests.slack import OK, Slack, text_of
+from tests.template.stack import ROOT
+
+pytestmark = pytest.mark.xdist_group("acting")
+
+type Eventually = Callable[..., Any]
+PROTECTED = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
+FIRST = [{"itemIdentifier": "m0"}]
+"""The batch's first message, to be delivered again."""
+
+
+def done(stack: Deployed, cluster_id: str) -> list[dict[str, Any]]:
+    """The alerts that a cluster's end was reported by."""
+    return stack.inbox.about(cluster_id, "enforcement.done")
+
+
+def test_a_cluster_without_a_key_is_told_about_ended_and_reported(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.fixtures.launch("no-key")
+
+    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+    [end, *_] = eventually(lambda: done(acting, cluster_id))
+
+    [notified, *_] = acting.inbox.about(cluster_id, "finding.opened")
+    assert notified["next_step"] == "termination_requested"
+    assert notified["findings"][0]["deadline"]
+    assert end["next_step"] == "terminated"
+    assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-002"]
+
+
+def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    good = acting.fixtures.launch(
+        "protected-good", Instances=PROTECTED, LogEncryptionKmsKeyId=acting.keys.approved
+    )
+    bad = acting.fixtures.launch("protected-bad", Instances=PROTECTED)
+
+    eventually(lambda: acting.fixtures.state_of(bad) == "TERMINATED")
+
+    eventually(lambda: done(acting, bad))
+    cluster = acting.account.client("emr").describe_cluster(ClusterId=good)["Cluster"]
+    assert cluster["TerminationProtected"] is True
+
+
+def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_its_rule(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.fixtures.launch("bad-log", LogEncryptionKmsKeyId=acting.keys.approved)
+    acting.fixtures.write_log(cluster_id, "node/i-1/log.gz", {})
+
+    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+
+    [end, *_] = eventually(lambda: done(acting, cluster_id))
+    assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-101"]
+
+
+def test_what_the_policy_does_not_list_is_told_and_left_running(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.fixtures.launch("unlisted", LogUri=None)
+
+    [notified, *_] = eventually(lambda: acting.inbox.about(cluster_id))
+
+    assert [finding["rule_id"] for finding in notified["findings"]] == ["EMRLOG-001"]
+    assert notified["next_step"] == "nothing_enforced"
+    assert acting.fixtures.state_of(cluster_id) == "STARTING"
+
+
+def test_a_request_for_a_good_cluster_terminates_nothing_and_has_it_checked(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.fixtures.launch("framed", LogEncryptionKmsKeyId=acting.keys.approved)
+    eventually(lambda: acting.checked_twice(cluster_id))
+    before = len(acting.verdicts(cluster_id))
+
+    requested_end(acting, cluster_id)
+
+    verdicts = eventually(lambda: acting.verdicts(cluster_id)[before:])
+    assert set(verdicts) == {"COMPLIANT"}
+    assert acting.fixtures.state_of(cluster_id) == "STARTING"
+    assert not acting.inbox.about(cluster_id)
+
+
+def test_a_request_for_an_ended_cluster_is_a_success(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    cluster_id = acting.fixtures.launch("gone", LogEncryptionKmsKeyId=acting.keys.approved)
+    arn = acting.cluster_arn(cluster_id)
+    acting.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+    schema = "emr-log-guard/enforcement/1"
+    unknown = arn.replace(cluster_id, "j-0NEVERLAUNCHED")
+
+    for cluster_arn in (arn, unknown):
+        request = {"schema": schema, "cluster_arn": cluster_arn}
+        assert acting.invoke("EnforceFunction", batch(request)) == (
+            {"batchItemFailures": []},
+            None,
+        )
+        assert not acting.inbox.about(cluster_arn.rpartition("/")[2])
+
+
+def test_a_log_that_nobody_can_read_is_told_and_ends_nothing(acting: Deployed) -> None:
+    s3 = acting.account.client("s3")
+    s3.create_bucket(Bucket="closed-logs")
+    cluster_id = acting.fixtures.launch(
+        "closed", LogUri="s3://closed-logs/", LogEncryptionKmsKeyId=acting.keys.approved
+    )
+    key = f"{cluster_id}/node/log.gz"
+    s3.put_object(Bucket="closed-logs", Key=key, Body=b"x")
+    acting.close_bucket("closed-logs")
+
+    acting.invoke("CheckLogObjectsFunction", batch(object_event("closed-logs", key)))
+
+    [alert] = acting.about_logs(cluster_id)
+    [finding] = alert["findings"]
+    assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-101", "INSUFFICIENT_DATA")
+    assert alert["next_step"] == "nothing_enforced"
+    assert acting.fixtures.state_of(cluster_id) == "STARTING"
+
+
+def posts_about(slack: Slack, cluster_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Give what was posted about a cluster, each with the webhook."""
+    return [
+        (path.split("/")[3], post)
+        for path, post in zip(slack.paths, slack.posts, strict=False)
+        if cluster_id in text_of(post)
+    ]
+
+
+def test_alerts_reach_slack_and_ping_nobody(
+    acting: Deployed, slack: Slack, eventually: Eventually
+) -> None:
+    cluster_id = acting.fixtures.launch("<!channel> *now*", LogUri=None)
+
+    [(webhook, post), *_] = eventually(lambda: posts_about(slack, cluster_id))
+
+    assert webhook == "B0"
+    assert "&lt;!channel&gt; *now*" in post["text"]
+    assert "<" not in post["text"]
+    assert post["mrkdwn"] is False
+    header, about, *_ = post["blocks"]
+    assert (header["type"], header["text"]["type"]) == ("header", "plain_text")
+    assert about["type"] == "rich_text"
+    assert "<!channel> *now*" in text_of(about)
+
+
+def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
+    acting: Deployed, slack: Slack, eventually: Eventually
+) -> None:
+    secret = acting.make_webhook("emr-log-guard/slack/of-data", slack.url_of("DATA"))
+    lost = "arn:aws:secretsmanager:us-east-1:000000000000:secret:emr-log-guard/slack/lost-AbCdEf"
+    routes = [
+        {"tag": {"team": "data"}, "webhook_secret_arn": secret},
+        {"tag": {"team": "lost"}, "webhook_secret_arn": lost},
+    ]
+    policy = stored_policy(acting) | {"mode": "alert", "alerts": {"slack": {"routes": routes}}}
+    with acting.policy(json.dumps(policy)):
+        acting.forget("NotifySlackFunction")
+        clusters = {
+            team: acting.fixtures.launch(team, LogUri=None, Tags=[{"Key": "team", "Value": team}])
+            for team in ("data", "lost", "other")
+        }
+        posted = {
+            team: eventually(partial(posts_about, slack, cluster_id))[0][0]
+            for team, cluster_id in clusters.items()
+        }
+    acting.forget("NotifySlackFunction")
+
+    assert posted == {"data": "DATA", "lost": "B0", "other": "B0"}
+    notified = acting.journal.records("notify_slack", message="webhook is unusable", secret=lost)
+    assert notified
+
+
+def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_its_url(
+    acting: Deployed, slack: Slack
+) -> None:
+    alert = json.loads((ROOT / "events" / "sns-alert.json").read_text())
+    slack.answers = [(410, b"channel_is_archived", {})]
+    try:
+        answer, error = acting.invoke("NotifySlackFunction", alert)
+    finally:
+        slack.answers = [OK]
+
+    assert error == "Unhandled"
+    assert "410: channel_is_archived" in answer["errorMessage"]
+    assert slack.url not in json.dumps(answer)
+
+
+def test_amazon_q_is_told_in_its_own_form(acting: Deployed, eventually: Eventually) -> None:
+    inbox = AlertInbox(acting.account, acting.outputs["AmazonQTopicArn"], name="amazon-q")
+    cluster_id = acting.fixtures.launch("<!here> *now*", LogUri=None)
+    arn = acting.cluster_arn(cluster_id)
+
+    def notified() -> list[dict[str, Any]]:
+        inbox.receive()
+        return [each for each in inbox.alerts if each["metadata"]["threadId"] == arn]
+
+    [first, *_] = eventually(notified)
+
+    assert (first["version"], first["source"]) == ("1.0", "custom")
+    assert "`\u2039!here\u203a *now*`" in first["content"]["description"]
+
+
+def stored_policy(stack: Deployed) -> dict[str, Any]:
+    """The policy that the stack was deployed with."""
+    answer = stack.account.client("ssm").get_parameter(Name=stack.outputs["PolicyParameterName"])
+    policy: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+    return policy
+
+
+def requested_end(stack: Deployed, cluster_id: str) -> None:
+    """Ask `enforce` for a cluster's end, as a check had done before the policy changed."""
+    assert requested(stack, cluster_id) == ({"batchItemFailures": []}, None)
+
+
+def requested(stack: Deployed, cluster_id: str) -> tuple[Any, str | None]:
+    """Ask `enforce` for a cluster's termination: its answer, and the kind of its error."""
+    schema = "emr-log-guard/enforcement/1"
+    request = {"schema": schema, "cluster_arn": stack.cluster_arn(cluster_id)}
+    return stack.invoke("EnforceFunction", batch(request))
+
+
+def test_the_policy_that_the_template_writes_has_the_stacks_parameters(acting: Deployed) -> None:
+    policy = stored_policy(acting)
+
+    assert policy["mode"] == "enforce"
+    assert policy["approved_keys"] == acting.keys.approved_list.split(",")
+    assert policy["enforcement"]["rules"][-1] == "EMRLOG-101"
+    assert policy["enforcement"]["termination_protection"] == "override"
+
+
+def test_a_policy_that_only_observes_silences_and_stops(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy(json.dumps(stored_policy(acting) | {"mode": "observe"})):
+        cluster_id = acting.fixtures.launch("observed")
+        verdicts = eventually(lambda: acting.verdicts(cluster_id))
+        assert set(verdicts) == {"NON_COMPLIANT"}
+        assert not acting.inbox.about(cluster_id)
+
+        requested_end(acting, cluster_id)  # it reads the policy afresh each time
+
+        assert not acting.inbox.about(cluster_id)
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+
+
+def test_while_the_policy_is_invalid_the_last_valid_one_alerts_and_nothing_is_terminated(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    good = acting.fixtures.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
+    assert acting.check(good) is None
+    with acting.policy('{"mode": "enforce", "exemption": []}'):
+        cluster_id = acting.fixtures.launch("while-invalid")
+        [notified] = eventually(lambda: acting.inbox.about(cluster_id))
+        assert requested(acting, cluster_id) == ({"batchItemFailures": FIRST}, None)
+
+        assert [finding["rule_id"] for finding in notified["findings"]] == ["EMRLOG-002"]
+        assert notified["next_step"] == "nothing_without_policy"
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+        [invalid] = [a for a in acting.inbox.alerts if a["kind"] == "policy.invalid"]
+        assert invalid["problems"] == ["exemption: no such field; correct its name, or remove it"]
+
+
+def test_an_exemption_saves_a_cluster_and_keeps_everybody_quiet(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    exemption = {
+        "cluster": {"name": "legacy-*"},
+        "rules": ["EMRLOG-002"],
+        "until": "2999-12-31",
+        "reason": "moves to another account",
+        "approved_by": "security@example.com",
+    }
+    with acting.policy(json.dumps(stored_policy(acting) | {"exemptions": [exemption]})):
+        cluster_id = acting.fixtures.launch("legacy-etl")
+        eventually(lambda: acting.verdicts(cluster_id))
+        assert not acting.inbox.about(cluster_id)
+
+        requested_end(acting, cluster_id)
+
+        assert not acting.inbox.about(cluster_id)
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+
+
+def graced(stack: Deployed, minutes: int) -> str:
+    """The stack's policy with time for people to put things right."""
+    policy = stored_policy(stack)
+    grace = {"grace_at_launch_minutes": minutes, "grace_running_minutes": minutes}
+    return json.dumps(policy | {"enforcement": policy["enforcement"] | grace})
+
+
+def write_policy(stack: Deployed, text: str) -> None:
+    """Change the policy as somebody would: nothing is forgotten, and all that is open reviewed."""
+    stack.account.client("ssm").put_parameter(
+        Name=stack.outputs["PolicyParameterName"], Value=text, Overwrite=True
+    )
+
+
+def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: Eventually) -> None:
+    with acting.policy(graced(acting, 60)):
+        cluster_id = acting.fixtures.launch("in-grace")
+        [scheduled] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
+        [deadline] = {finding["deadline"] for finding in scheduled["findings"]}
+        for _ in range(3):
+            assert acting.check(cluster_id) is None
+        requested_end(acting, cluster_id)  # before its time: nothing happens
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+        assert acting.scheduled(cluster_id)
+        [standing] = acting.repository.read(cluster_id).records.values()
+        assert standing.finding.deadline
+        assert standing.finding.deadline.replace(microsecond=0) == datetime.fromisoformat(deadline)
+
+        write_policy(acting, graced(acting, 1))  # less time, counted from when it opened
+        eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+
+        assert datetime.now(UTC) >= datetime.fromisoformat(deadline) - timedelta(minutes=59)
+        eventually(lambda: done(acting, cluster_id))
+        eventually(lambda: not acting.scheduled(cluster_id))
+        alerts = acting.inbox.about(cluster_id)
+        assert [alert["kind"] for alert in alerts] == [
+            "finding.opened",
+            "enforcement.scheduled",
+            "enforcement.scheduled",
+            "enforcement.done",
+        ]
+        [sooner] = {finding["deadline"] for finding in alerts[2]["findings"]}
+        assert datetime.fromisoformat(deadline) - datetime.fromisoformat(sooner) == timedelta(
+            minutes=59
+        )
+
+
+def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_off(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy(graced(acting, 60)):
+        cluster_id = acting.fixtures.launch("to-be-exempted")
+        eventually(lambda: acting.scheduled(cluster_id))
+        exemption = {
+            "cluster": {"id": cluster_id},
+            "rules": ["EMRLOG-002"],
+            "until": "2999-12-31",
+            "reason": "moves to another account",
+            "approved_by": "security@example.com",
+        }
+        policy = json.loads(graced(acting, 60)) | {"exemptions": [exemption]}
+        # The functions remember the policy of a moment ago, and no event of EMR's comes.
+        write_policy(acting, json.dumps(policy))
+        [alert] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.skipped"))
+        assert alert["findings"][0]["status"] == "EXEMPT"
+        eventually(lambda: not acting.scheduled(cluster_id))
+        requested_end(acting, cluster_id)
+        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+
+
+def test_a_termination_that_comes_to_no_end_is_told(
+    acting: Deployed, eventually: Eventually
+) -> None:
+    with acting.policy(graced(acting, 60)):
+        cluster_id = acting.fixtures.launch("stuck")
+        eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
+        accepted = Termination(
+            cluster_id=cluster_id,
+            stage=Stage.ACCEPTED,
+            at=datetime.now(UTC),
+            rules=("EMRLOG-002",),
+        )
+        # A check may still write down what it scheduled.
+        update_termination(
+            acting.repository,
+            cluster_id,
+            lambda now: replace(now or accepted, stage=Stage.ACCEPTED),
+        )
+        request = {
+            "schema": "emr-log-guard/enforcement/1",
+            "cluster_arn": acting.cluster_arn(cluster_id),
+            "verify": True,
+        }
+        assert acting.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+
+        [alert] = acting.inbox.about(cluster_id, "enforcement.failed")
+        assert alert["next_step"] == "still_running"

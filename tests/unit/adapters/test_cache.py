@@ -1,0 +1,270 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from emr_log_guard.adapters.cache import (
+    BUCKET_SECONDS,
+    CLUSTER_SECONDS,
+    KEY_SECONDS,
+    STEPS_SECONDS,
+    WHOLE_RUN,
+    CachedBuckets,
+    CachedClusters,
+    CachedHistories,
+    CachedKeys,
+    CachedRoles,
+    CachedSteps,
+)
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
+from emr_log_guard.domain.clusters import BucketOwnership, Step
+from emr_log_guard.domain.finding_record import ClusterSnapshot
+from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
+from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import ClusterNotFoundError
+from tests.unit.builders import (
+    ACCOUNT,
+    CLUSTER_ID,
+    KEY,
+    NO_SUCH_KEY,
+    NODE_ROLE_ARN,
+    OTHER_ACCOUNT,
+    REGION,
+    SERVICE_ROLE_ARN,
+    UNREADABLE,
+    a_cluster,
+)
+from tests.unit.fake_table import FakeTable
+from tests.unit.fakes import FakeBuckets, FakeClusters, FakeKeys, FakeRoles
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_cluster_is_read_once_in_a_while(clock: Clock) -> None:
+    clusters = FakeClusters(a_cluster())
+    remembered = CachedClusters(clusters, clock)
+
+    for clock.seconds in (0, CLUSTER_SECONDS - 1, CLUSTER_SECONDS + 1):
+        assert remembered.describe(CLUSTER_ID) == a_cluster()
+    assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
+
+
+def test_an_unknown_cluster_is_asked_for_again_only_after_a_while(clock: Clock) -> None:
+    clusters = FakeClusters()
+    remembered = CachedClusters(clusters, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        with pytest.raises(ClusterNotFoundError, match="is not valid"):
+            remembered.describe(CLUSTER_ID)
+    assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
+
+
+@pytest.mark.parametrize("fact", [KEY, NO_SUCH_KEY])
+def test_a_key_is_read_again_only_after_a_while(clock: Clock, fact: object) -> None:
+    keys = FakeKeys({KEY.arn: KEY})
+    remembered = CachedKeys(keys, clock)
+    identifier = KEY.arn if fact is KEY else NO_SUCH_KEY.identifier
+
+    first = remembered.describe(identifier)
+    for clock.seconds in (KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.describe(identifier) == first
+    assert keys.asked == [identifier, identifier]
+
+
+def test_a_key_policy_is_read_again_only_after_a_while(clock: Clock) -> None:
+    keys = FakeKeys(policy={})
+    remembered = CachedKeys(keys, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.policy(KEY) == {}
+    assert keys.policies_asked == [KEY.arn, KEY.arn]
+
+
+def test_roles_and_their_rights_are_read_again_only_after_a_while(clock: Clock) -> None:
+    roles = FakeRoles()
+    remembered = CachedRoles(roles, clock)
+    calls = [
+        "EMR_DefaultRole",
+        "EMR_EC2_DefaultRole",
+        f"{SERVICE_ROLE_ARN} kms:DescribeKey {KEY.arn}",
+    ]
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.role_arn("EMR_DefaultRole") == SERVICE_ROLE_ARN
+        assert remembered.instance_profile_role_arn("EMR_EC2_DefaultRole") == NODE_ROLE_ARN
+        allowed = remembered.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+        assert allowed is IdentityDecision.ALLOWED
+    assert roles.asked == calls * 2
+
+
+def test_rights_are_remembered_by_role_action_and_key() -> None:
+    roles = FakeRoles()
+    remembered = CachedRoles(roles)
+
+    for role in (SERVICE_ROLE_ARN, NODE_ROLE_ARN):
+        for action in ("kms:DescribeKey", "kms:GenerateDataKey"):
+            remembered.simulate(role, action, KEY.arn)
+    assert len(roles.asked) == 4
+
+
+def test_a_decision_that_a_condition_leaves_open_is_remembered() -> None:
+    roles = FakeRoles(UndeterminedDecision(frozenset(IdentityDecision), "its condition"))
+    remembered = CachedRoles(roles)
+
+    for _ in range(2):
+        assert remembered.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == roles.decision
+    assert len(roles.asked) == 1
+
+
+def test_doubt_is_never_remembered() -> None:
+    keys, roles = FakeKeys({KEY.arn: UNREADABLE}, policy=UNREADABLE), FakeRoles(UNREADABLE)
+    roles.service_role = roles.node_role = Unresolved("iam:GetRole answered Throttling")
+    known_keys, known_roles = CachedKeys(keys), CachedRoles(roles)
+
+    for _ in range(2):
+        assert known_keys.describe(KEY.arn) == UNREADABLE
+        assert known_keys.policy(KEY) == UNREADABLE
+        assert known_roles.role_arn("role") == roles.service_role
+        assert known_roles.instance_profile_role_arn("profile") == roles.node_role
+        assert known_roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == UNREADABLE
+    assert len(keys.asked) == len(keys.policies_asked) == 2
+    assert len(roles.asked) == 6
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_a_keys_rotation_is_read_again_only_after_a_while(clock: Clock, *, rotated: bool) -> None:
+    keys = FakeKeys()
+    keys.rotated = rotated
+    remembered = CachedKeys(keys, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        assert remembered.rotation(KEY) is rotated
+    assert keys.rotations_asked == [KEY.arn, KEY.arn]
+
+
+@pytest.mark.parametrize("listed", [(), (Step("s-1", "load"),), UNREADABLE])
+def test_steps_are_listed_again_only_after_a_while_even_if_they_cannot_be(
+    clock: Clock, listed: tuple[Step, ...] | Unresolved
+) -> None:
+    clusters = FakeClusters(a_cluster())
+    clusters.listed = listed
+    remembered = CachedSteps(clusters, clock)
+
+    for clock.seconds in (0, STEPS_SECONDS - 1, STEPS_SECONDS + 1):
+        assert remembered.steps(CLUSTER_ID) == listed
+    assert clusters.steps_asked == [CLUSTER_ID, CLUSTER_ID]
+
+
+def test_what_is_known_of_a_cluster_is_read_again_only_after_a_while(clock: Clock) -> None:
+    table = FakeTable()
+    repository = DynamoFindingRepository(table, "findings")
+    repository.remember(ClusterSnapshot(a_cluster(), keys=(KEY.arn,)), None)
+    remembered = CachedHistories(repository, clock)
+
+    for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
+        known = remembered.read(CLUSTER_ID).known
+        assert known is not None
+        assert known.keys == (KEY.arn,)
+    assert table.counts["Query"] == 2
+
+
+@pytest.mark.parametrize("sending", [True, False])
+def test_a_bucket_is_asked_again_only_after_a_while(clock: Clock, *, sending: bool) -> None:
+    buckets = FakeBuckets(sending)
+    remembered = CachedBuckets(buckets, clock)
+
+    for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
+        assert remembered.sends_events("b") is sending
+    assert buckets.asked == ["b", "b"]
+
+
+def test_an_owner_is_asked_for_again_after_a_while_or_among_others(clock: Clock) -> None:
+    buckets = FakeBuckets()
+    remembered = CachedBuckets(buckets, clock)
+
+    for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
+        assert remembered.ownership("b", (ACCOUNT,)) == BucketOwnership(ACCOUNT, REGION)
+    assert remembered.ownership("b", (OTHER_ACCOUNT,)) == BucketOwnership(None, REGION)
+    assert buckets.owners_asked == [("b", (ACCOUNT,))] * 2 + [("b", (OTHER_ACCOUNT,))]
+
+
+def test_an_owner_that_cannot_be_read_is_asked_for_again() -> None:
+    buckets = FakeBuckets()
+    buckets.owner = UNREADABLE
+    remembered = CachedBuckets(buckets)
+
+    assert [remembered.ownership("b", (ACCOUNT,)) for _ in "12"] == [UNREADABLE] * 2
+    assert len(buckets.owners_asked) == 2
+
+
+def test_a_bucket_that_cannot_be_read_is_asked_again() -> None:
+    buckets = FakeBuckets(UNREADABLE)
+    remembered = CachedBuckets(buckets)
+
+    assert remembered.sends_events("b") == remembered.sends_events("b") == UNREADABLE
+    assert buckets.asked == ["b", "b"]
+
+
+class SlowKeys(FakeKeys):
+    """Keys that take their time: everybody asks before the first answer is there."""
+
+    def __init__(self, answer: KeyFact | Exception) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def describe(self, identifier: str) -> KeyFact:
+        self.asked.append(identifier)
+        time.sleep(0.05)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def ask_at_once(remembered: CachedKeys, identifiers: list[str]) -> list[KeyFact]:
+    with ThreadPoolExecutor(len(identifiers)) as pool:
+        return list(pool.map(remembered.describe, identifiers))
+
+
+@pytest.mark.parametrize("answer", [KEY, UNREADABLE])
+def test_threads_that_ask_at_once_share_one_answer(answer: KeyFact) -> None:
+    keys = SlowKeys(answer)
+    remembered = CachedKeys(keys, retention=WHOLE_RUN)
+
+    assert ask_at_once(remembered, ["a", "b"] * 8) == [answer] * 16
+    assert sorted(keys.asked) == ["a", "b"]
+
+
+def test_a_failure_leaves_the_next_to_ask_again() -> None:
+    keys = SlowKeys(RuntimeError("no answer"))
+    remembered = CachedKeys(keys, retention=WHOLE_RUN)
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            remembered.describe("a")
+    keys.answer = KEY
+    assert remembered.describe("a") == KEY
+    assert keys.asked == ["a", "a", "a"]
+
+
+def test_a_whole_run_remembers_for_good_and_without_limit(clock: Clock) -> None:
+    keys = FakeKeys()
+    remembered = CachedKeys(keys, clock, WHOLE_RUN)
+
+    for clock.seconds in (0, 1_000_000):
+        for number in range(3000):
+            remembered.describe(f"key-{number}")
+    assert len(keys.asked) == 3000

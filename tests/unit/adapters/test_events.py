@@ -1,0 +1,130 @@
+import json
+from typing import Any
+
+import pytest
+
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.events import EventBridgeBus, EventBridgeRechecks
+from emr_log_guard.errors import PutEventsFailedError, RecheckNotRequestedError
+from emr_log_guard.events.emr import parse_cluster_event
+from emr_log_guard.rendering.alerts.events import BusEvent
+from tests.unit.builders import NOW
+from tests.unit.stubbed_aws import StubbedAws
+
+
+@pytest.fixture
+def aws() -> StubbedAws:
+    return StubbedAws()
+
+
+def rechecks(aws: StubbedAws, waits: list[float]) -> EventBridgeRechecks:
+    clients.events.cache_clear()
+    return EventBridgeRechecks(aws.attach(clients.events()), "emr-log-guard", waits.append)
+
+
+def test_checks_are_asked_for_no_faster_than_they_can_be_made(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+    waits: list[float] = []
+
+    rechecks(aws, waits).request(f"j-{n}" for n in range(25))
+
+    batches = [request["Entries"] for _, request in aws.calls]
+    assert [len(batch) for batch in batches] == [10, 10, 5]
+    assert waits == [10, 10]
+    record = batches[2][4]
+    event = {
+        "source": record["Source"],
+        "detail-type": record["DetailType"],
+        "detail": json.loads(record["Detail"]),
+    }
+    assert parse_cluster_event(event).cluster_id == "j-24"
+    assert json.loads(record["Detail"])["stack"] == "emr-log-guard"
+    assert "Time" not in record  # EventBridge says when it was asked for
+
+
+def test_a_check_is_dated_to_what_it_is_made_for(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+
+    rechecks(aws, []).request(["j-1"], NOW)
+
+    [(_, request)] = aws.calls
+    assert request["Entries"][0]["Time"] == NOW
+
+
+def test_nothing_is_asked_for_nobody(aws: StubbedAws) -> None:
+    rechecks(aws, []).request(())
+
+    assert aws.calls == []
+
+
+def test_what_eventbridge_refuses_is_tried_again(aws: StubbedAws) -> None:
+    refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+    aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}, refused]})
+
+    with pytest.raises(RecheckNotRequestedError, match="1 requests: ThrottlingException"):
+        rechecks(aws, []).request(["j-1", "j-2"])
+
+
+BUS = "arn:aws:events:eu-west-1:444455556666:event-bus/security"
+REFUSED = {"ErrorCode": "InternalFailure", "ErrorMessage": "later"}
+TAKEN = {"EventId": "e"}
+
+
+def some_events(count: int) -> list[BusEvent]:
+    return [BusEvent("Finding Opened", f"arn-{n}", {"id": n, "name": "日本"}) for n in range(count)]
+
+
+def bus(aws: StubbedAws, waits: list[float]) -> EventBridgeBus:
+    clients.events.cache_clear()
+    return EventBridgeBus(aws.attach(clients.events()), BUS, waits.append)
+
+
+def taking(request: dict[str, Any]) -> dict[str, Any]:
+    return {"FailedEntryCount": 0, "Entries": [TAKEN] * len(request["Entries"])}
+
+
+def test_events_are_put_on_the_bus_ten_at_a_time(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", taking)
+    waits: list[float] = []
+
+    bus(aws, waits).put(some_events(16))
+
+    batches = [request["Entries"] for _, request in aws.calls]
+    assert [len(batch) for batch in batches] == [10, 6]
+    assert batches[0][0] == {
+        "EventBusName": BUS,
+        "Source": "emr-log-guard",
+        "DetailType": "Finding Opened",
+        "Detail": '{"id": 0, "name": "日本"}',
+        "Resources": ["arn-0"],
+    }
+    assert waits == []
+
+
+def test_only_what_the_bus_did_not_take_is_put_again(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED, TAKEN]}, taking)
+    waits: list[float] = []
+
+    bus(aws, waits).put(some_events(3))
+
+    assert [len(request["Entries"]) for _, request in aws.calls] == [3, 1]
+    assert aws.calls[1][1]["Entries"][0]["Resources"] == ["arn-1"]
+    assert waits == [1]
+
+
+def test_what_the_bus_never_takes_is_an_error(aws: StubbedAws) -> None:
+    aws.answer(
+        "PutEvents",
+        {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED]},
+        {"FailedEntryCount": 1, "Entries": [REFUSED]},
+    )
+
+    with pytest.raises(PutEventsFailedError, match="refused 1 events: InternalFailure"):
+        bus(aws, []).put(some_events(2))
+    assert aws.counts == {"PutEvents": 3}
+
+
+def test_no_events_are_no_call(aws: StubbedAws) -> None:
+    bus(aws, []).put([])
+
+    assert aws.calls == []

@@ -1,0 +1,163 @@
+from typing import Any
+
+import boto3
+import pytest
+
+from emr_log_guard.adapters.securityhub import SecurityHub
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.domain.workflow_state import Workflow
+from emr_log_guard.rendering.alerts.asff import asff
+from tests.unit.builders import ACCOUNT, NOW, REGION, a_finding
+from tests.unit.stubbed_aws import AwsError, StubbedAws
+
+PRODUCT = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default"
+TAKEN = {"SuccessCount": 1, "FailedCount": 0}
+
+
+@pytest.fixture
+def aws() -> StubbedAws:
+    return StubbedAws()
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def hub(aws: StubbedAws, waits: list[float]) -> SecurityHub:
+    client = aws.attach(boto3.client("securityhub", region_name=REGION))
+    return SecurityHub(client, PRODUCT, waits.append)
+
+
+def findings(count: int) -> list[dict[str, object]]:
+    return [asff(a_finding(id=f"f{number}"), NOW) for number in range(count)]
+
+
+def found(*pairs: tuple[str, str]) -> dict[str, Any]:
+    base: Any = findings(1)[0]
+    return {
+        "Findings": [base | {"Id": each, "Workflow": {"Status": status}} for each, status in pairs]
+    }
+
+
+def refusing(*ids: str) -> dict[str, Any]:
+    failed = [{"Id": i, "ErrorCode": "InvalidInput", "ErrorMessage": "no"} for i in ids]
+    return {"SuccessCount": 0, "FailedCount": len(ids), "FailedFindings": failed}
+
+
+def test_findings_are_imported_a_hundred_at_a_time(hub: SecurityHub, aws: StubbedAws) -> None:
+    aws.answer("BatchImportFindings", TAKEN)
+
+    assert hub.import_findings(findings(250)) == {}
+
+    assert [len(params["Findings"]) for _, params in aws.calls] == [100, 100, 50]
+
+
+def test_only_what_was_refused_is_tried_again(
+    hub: SecurityHub, aws: StubbedAws, waits: list[float]
+) -> None:
+    aws.answer("BatchImportFindings", refusing("f1", "f2"), refusing("f2"), TAKEN)
+
+    assert hub.import_findings(findings(3)) == {}
+
+    sent = [[each["Id"] for each in params["Findings"]] for _, params in aws.calls]
+    assert sent == [["f0", "f1", "f2"], ["f1", "f2"], ["f2"]]
+    assert waits == [1, 2]
+
+
+def test_what_stays_refused_is_named_with_the_reason(hub: SecurityHub, aws: StubbedAws) -> None:
+    aws.answer("BatchImportFindings", refusing("f1"))
+
+    assert hub.import_findings(findings(3)) == {"f1": "InvalidInput: no"}
+    assert aws.counts == {"BatchImportFindings": 3}
+
+
+def test_an_error_flies(hub: SecurityHub, aws: StubbedAws) -> None:
+    aws.answer("BatchImportFindings", AwsError("InvalidAccessException"))
+
+    with pytest.raises(Exception, match="InvalidAccessException"):
+        hub.import_findings(findings(1))
+
+
+def test_a_workflow_status_is_all_that_is_set(hub: SecurityHub, aws: StubbedAws) -> None:
+    aws.answer("BatchUpdateFindings", {"ProcessedFindings": [], "UnprocessedFindings": []})
+
+    assert hub.set_workflow([f"f{n}" for n in range(101)], Workflow.SUPPRESSED) == {}
+
+    first, second = (params for _, params in aws.calls)
+    assert len(first["FindingIdentifiers"]) == 100
+    assert second == {
+        "FindingIdentifiers": [{"Id": "f100", "ProductArn": PRODUCT}],
+        "Workflow": {"Status": "SUPPRESSED"},
+    }
+
+
+def test_a_workflow_status_that_is_refused_is_tried_again(
+    hub: SecurityHub, aws: StubbedAws
+) -> None:
+    refused = {
+        "FindingIdentifier": {"Id": "f1", "ProductArn": PRODUCT},
+        "ErrorCode": "ConcurrentUpdateError",
+        "ErrorMessage": "Concurrent finding updates detected",
+    }
+    aws.answer("BatchUpdateFindings", {"ProcessedFindings": [], "UnprocessedFindings": [refused]})
+
+    assert hub.set_workflow(["f1"], Workflow.NEW) == {
+        "f1": "ConcurrentUpdateError: Concurrent finding updates detected"
+    }
+    assert aws.counts == {"BatchUpdateFindings": 3}
+
+
+def test_statuses_are_read_twenty_at_a_time(hub: SecurityHub, aws: StubbedAws) -> None:
+    def answer(params: dict[str, Any]) -> dict[str, Any]:
+        filters = params["Filters"]
+        assert filters["ProductArn"] == [{"Value": PRODUCT, "Comparison": "EQUALS"}]
+        return found(*((each["Value"], "NOTIFIED") for each in filters["Id"]))
+
+    aws.answer("GetFindings", answer)
+
+    statuses = hub.workflows([f"f{n}" for n in range(41)])
+
+    assert set(statuses.values()) == {Workflow.NOTIFIED}
+    assert len(statuses) == 41
+    assert aws.counts == {"GetFindings": 3}
+
+
+def test_pages_are_read_to_the_end(hub: SecurityHub, aws: StubbedAws) -> None:
+    aws.answer("GetFindings", found(("a", "NEW")) | {"NextToken": "t"}, found(("b", "NEW")))
+
+    assert list(hub.active()) == ["a", "b"]
+    assert aws.calls[0][1]["Filters"]["RecordState"] == [
+        {"Value": "ACTIVE", "Comparison": "EQUALS"}
+    ]
+
+
+def test_the_suppressed_are_told_from_the_others(hub: SecurityHub, aws: StubbedAws) -> None:
+    aws.answer("GetFindings", found(("a", "SUPPRESSED"), ("b", "RESOLVED"), ("x", "SUPPRESSED")))
+
+    assert hub.suppressed(["a", "b"]) == frozenset("a")  # whatever else is answered does not count
+
+
+def test_a_finding_without_a_status_is_new(hub: SecurityHub, aws: StubbedAws) -> None:
+    base: Any = findings(1)[0]
+    aws.answer("GetFindings", {"Findings": [{k: v for k, v in base.items() if k != "Workflow"}]})
+
+    assert hub.workflows(["f0"]) == {"f0": Workflow.NEW}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AwsError("AccessDeniedException"), AwsError("InvalidAccessException"), TimeoutError],
+)
+def test_not_knowing_is_no_answer(hub: SecurityHub, aws: StubbedAws, error: Any) -> None:  # noqa: ANN401
+    if error is TimeoutError:
+        from botocore.exceptions import ReadTimeoutError  # noqa: PLC0415
+
+        error = ReadTimeoutError(endpoint_url="https://securityhub")
+    aws.answer("GetFindings", error)
+
+    answer = hub.suppressed(["a"])
+
+    assert isinstance(answer, Unresolved)
+    assert "securityhub:GetFindings on 1 findings answered" in answer.reason

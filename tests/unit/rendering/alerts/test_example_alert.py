@@ -1,0 +1,53 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from emr_log_guard.domain.clusters import BucketOwnership, Cluster, ClusterFacts, LogBucket
+from emr_log_guard.domain.decide import Alert, decide
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.rendering.alerts.alert_json import alert_attributes, alert_json
+from emr_log_guard.rendering.alerts.text import alert_subject
+from emr_log_guard.rules import CLUSTER_RULES
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject, cluster_findings
+
+EXAMPLE = Path(__file__).resolve().parents[4] / "events" / "sns-alert.json"
+
+
+def example() -> Any:  # noqa: ANN401 - JSON
+    """What SNS delivers of an alert, as it stands in events/."""
+    return json.loads(EXAMPLE.read_text())
+
+
+def alert() -> Alert:
+    """Have the example's cluster judged: it logs without a key."""
+    now = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+    cluster = Cluster(
+        id="j-2AXXXXXXGAPLF",
+        arn="arn:aws:elasticmapreduce:eu-west-1:111122223333:cluster/j-2AXXXXXXGAPLF",
+        name="nightly-etl",
+        state="RUNNING",
+        log_uri="s3n://example-logs/emr/",
+        release_label="emr-7.12.0",
+    )
+    context = EvaluationContext(
+        Policy(), now, lambda rule_id: f"https://runbooks.example.com/{rule_id}.md"
+    )
+    owned = BucketOwnership("111122223333", "eu-west-1")
+    bucket = LogBucket("example-logs", sends_events=True, ownership=owned)
+    facts = ClusterFacts(cluster, log_buckets=(bucket,))
+    findings = cluster_findings(Subject.of(facts.cluster), facts, CLUSTER_RULES, context)
+    [action] = decide(findings, cluster, Policy(), now, {})
+    assert isinstance(action, Alert)
+    return replace(action, id="5f6c1b0e-8b1e-5d0a-9b3c-3d1f5f1f8a11")
+
+
+def test_the_example_alert_is_what_the_guard_sends() -> None:
+    sent = example()["Records"][0]["Sns"]
+
+    assert json.loads(sent["Message"]) == json.loads(json.dumps(alert_json(alert())))
+    assert sent["Subject"] == alert_subject(alert())
+    assert {name: value["Value"] for name, value in sent["MessageAttributes"].items()} == dict(
+        alert_attributes(alert())
+    )

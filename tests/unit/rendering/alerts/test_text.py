@@ -1,0 +1,211 @@
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.domain.compliance import Compliance, Mode, Severity
+from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.rendering.alerts.alert_json import alert_json
+from emr_log_guard.rendering.alerts.text import alert_subject, alert_text
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
+
+DOUBT = a_finding(
+    "EMRLOG-006", rule_name="log-key-approved", compliance=Compliance.INSUFFICIENT_DATA
+)
+DOUBT = dataclasses.replace(DOUBT, remediation="")
+MEDIUM = a_finding("EMRLOG-007", rule_name="roles-can-use-log-key", severity=Severity.MEDIUM)
+
+GOLDEN = """\
+[HIGH] EMR cluster nightly-etl breaks EMRLOG-002 log-key-configured
+
+Cluster      nightly-etl (j-2AXXXXXXGAPLF)
+Account      111122223333, eu-west-1
+Console      https://eu-west-1.console.aws.amazon.com/emr/home?region=eu-west-1#/clusterDetails/j-2AXXXXXXGAPLF
+Next         Nothing will be done to the cluster: the guard runs in mode alert.
+
+EMRLOG-002 log-key-configured: HIGH
+  What     logs go to s3n://example-logs/emr/ without a log encryption key
+  Why      Without a log key, no key policy of yours limits or revokes access to the logs.
+  Evidence log_uri: s3n://example-logs/emr/
+  Fix      aws emr create-cluster
+  Runbook  https://example.com/runbook
+"""
+
+
+NEVER_TOLD = {NextStep.TERMINATION_STARTED, NextStep.SKIPPED_IN_GRACE}
+"""What `enforce` answers and nobody is told: something is told later."""
+
+
+def an_alert(
+    *findings: Finding,
+    kind: AlertKind = AlertKind.FINDING_OPENED,
+    step: NextStep = NextStep.NOTHING_IN_ALERT_MODE,
+    name: str | None = "nightly-etl",
+    arn: str = a_cluster().arn,
+    detail: str = "",
+) -> Alert:
+    return Alert(kind, arn, name, findings or (a_finding(),), step, Mode.ALERT, detail)
+
+
+def test_an_alert_says_what_where_why_what_next_and_the_fix() -> None:
+    assert alert_text(an_alert()) == GOLDEN
+
+
+def test_doubt_is_told_as_doubt_and_says_what_to_do() -> None:
+    text = alert_text(an_alert(DOUBT))
+
+    assert text.startswith(
+        "[HIGH] EMR cluster nightly-etl: could not determine EMRLOG-006 log-key-approved\n"
+    )
+    assert "EMRLOG-006 log-key-approved: COULD NOT BE DETERMINED\n" in text
+    assert "  Fix      # Let the guard read what it could not read" in text
+
+
+def test_the_headline_calls_broken_only_what_is_broken() -> None:
+    assert alert_subject(an_alert(DOUBT, MEDIUM)) == (
+        "[MEDIUM] EMR cluster nightly-etl breaks EMRLOG-007 roles-can-use-log-key"
+    )
+
+
+def test_several_broken_rules_are_counted() -> None:
+    assert alert_subject(an_alert(a_finding(), MEDIUM)).endswith("log-key-configured and 1 more")
+
+
+def test_evidence_that_was_told_is_not_told_again() -> None:
+    text = alert_text(an_alert(a_finding(), MEDIUM, DOUBT))
+
+    assert text.count("log_uri: ") == 1
+    assert text.count("  Evidence as for EMRLOG-002\n") == 2
+
+
+def test_samples_stand_below_one_another_and_empty_evidence_is_left_out() -> None:
+    finding = a_finding(evidence={"samples": ("s3://a", "s3://b"), "key": None, "undetermined": 0})
+
+    assert "  Evidence samples: s3://a\n                    s3://b\n  Fix" in alert_text(
+        an_alert(finding)
+    )
+
+
+def test_every_line_of_the_fix_is_told() -> None:
+    finding = dataclasses.replace(a_finding(), remediation="one\ntwo")
+
+    assert "  Fix      one\n           two\n" in alert_text(an_alert(finding))
+
+
+def test_who_launched_the_cluster_is_told_when_known() -> None:
+    finding = dataclasses.replace(a_finding(), launched_by="arn:aws:iam::1:user/ada")
+
+    assert "Launched by  arn:aws:iam::1:user/ada\n" in alert_text(an_alert(finding))
+
+
+def test_the_earliest_deadline_is_told() -> None:
+    alert = an_alert(
+        a_finding(deadline=NOW + timedelta(hours=4)),
+        a_finding("EMRLOG-003", deadline=NOW),
+        step=NextStep.TERMINATION_SCHEDULED,
+    )
+
+    assert "will be terminated at 2026-03-14 15:09:26 UTC, unless" in alert_text(alert)
+    assert (
+        f"emr-log-guard exempt --cluster {CLUSTER_ID} --rule EMRLOG-002 --rule EMRLOG-003 --until"
+        in alert_text(alert)
+    )
+    assert "terminated now, unless" in alert_text(an_alert(step=NextStep.TERMINATION_REQUESTED))
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "headline", "next_words"),
+    [
+        ("done", NextStep.TERMINATED, "is terminated", "The cluster is gone"),
+        (
+            "failed",
+            NextStep.STILL_RUNNING,
+            "has not ended 15 minutes after its termination",
+            "terminate it by hand",
+        ),
+        ("skipped", NextStep.TERMINATION_CANCELLED, "will not be terminated", "put right or"),
+        ("scheduled", NextStep.TERMINATION_REQUESTED, "is about to be terminated", "second look"),
+        (
+            "skipped",
+            NextStep.SKIPPED_PROTECTED,
+            "was not terminated: it is termination-protected",
+            "lift the protection and terminate it yourself",
+        ),
+        (
+            "skipped",
+            NextStep.SKIPPED_NO_LONGER_REQUIRED,
+            "was not terminated: it is no longer required",
+            "on a second look",
+        ),
+        ("failed", NextStep.TERMINATION_REFUSED, "could not be terminated", "still running"),
+    ],
+)
+def test_each_outcome_of_enforcement_is_told(
+    kind: str, step: NextStep, headline: str, next_words: str
+) -> None:
+    alert = an_alert(kind=AlertKind(f"enforcement.{kind}"), step=step, detail="EMR said so")
+    text = alert_text(alert)
+
+    assert alert_subject(alert) == f"EMR cluster nightly-etl {headline}"
+    assert next_words in next(line for line in text.splitlines() if line.startswith("Next "))
+    assert "Detail       EMR said so\n" in text
+
+
+@pytest.mark.parametrize(
+    "step", [each for each in NextStep if each not in NEVER_TOLD], ids=lambda step: step
+)
+def test_every_next_step_has_words(step: NextStep) -> None:
+    assert "{" not in alert_text(an_alert(step=step))
+
+
+def test_a_cluster_without_a_name_goes_by_its_id() -> None:
+    text = alert_text(an_alert(name=None))
+
+    assert "EMR cluster j-2AXXXXXXGAPLF breaks" in text
+    assert "Cluster      j-2AXXXXXXGAPLF\n" in text
+
+
+@pytest.mark.parametrize(
+    ("arn", "console"),
+    [
+        ("arn:aws-cn:elasticmapreduce:cn-north-1:1:cluster/j-1", "cn-north-1.console.amazonaws.cn"),
+        ("arn:aws-us-gov:elasticmapreduce:us-gov-west-1:1:cluster/j-1", "amazonaws-us-gov.com"),
+        ("j-1", "Account      unknown, unknown"),
+    ],
+)
+def test_the_console_is_that_of_the_partition(arn: str, console: str) -> None:
+    assert console in alert_text(an_alert(arn=arn))
+
+
+def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
+    alert = dataclasses.replace(an_alert(), expired_exemptions=(an_exemption(),))
+
+    assert (
+        "Exemption    ended on 2026-12-31, for *: moves to emr-7 in June "
+        "(approved by security@example.com)\n"
+    ) in alert_text(alert)
+    assert alert_json(alert)["expired_exemptions"] == [
+        {
+            "cluster": {"id": CLUSTER_ID},
+            "rules": ["*"],
+            "until": "2026-12-31",
+            "reason": "moves to emr-7 in June",
+            "approved_by": "security@example.com",
+        }
+    ]
+
+
+def test_what_comes_back_stays_and_goes_is_told_apart() -> None:
+    finding = a_finding()
+
+    assert "nightly-etl again breaks" in alert_subject(an_alert(kind=AlertKind.FINDING_REOPENED))
+    assert "nightly-etl still breaks" in alert_subject(an_alert(kind=AlertKind.FINDING_REMINDER))
+    resolved = an_alert(
+        dataclasses.replace(finding, status=Status.RESOLVED),
+        kind=AlertKind.FINDING_RESOLVED,
+        step=NextStep.RESOLVED,
+    )
+    assert alert_subject(resolved).startswith("[RESOLVED] EMR cluster nightly-etl: EMRLOG-002")
+    assert "  Was      logs go to" in alert_text(resolved)
+    assert "  Fix " not in alert_text(resolved)

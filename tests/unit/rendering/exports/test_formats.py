@@ -1,0 +1,398 @@
+import csv
+import io
+import json
+import re
+import unicodedata
+from dataclasses import replace
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from emr_log_guard.domain.audit import AuditReport, UnjudgedRule
+from emr_log_guard.domain.compliance import Compliance, Severity
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.large_buckets import LARGE, advice_on
+from emr_log_guard.rendering.exports import audit_json as as_json
+from emr_log_guard.rendering.exports.asff import audit_asff
+from emr_log_guard.rendering.exports.audit_csv import COLUMNS, audit_csv
+from emr_log_guard.rendering.exports.ocsf import audit_ocsf
+from emr_log_guard.rendering.exports.sarif import audit_sarif
+from emr_log_guard.rendering.reports import audit as html
+from emr_log_guard.rendering.terminal.audit_table import audit_table
+from tests.unit.audits import PLACE, UNREADABLE_PLACE, a_report, audited
+from tests.unit.builders import ACCOUNT, CLUSTER_ID, OTHER_ACCOUNT, REGION, a_finding
+
+SCHEMA = json.loads(
+    (Path(__file__).resolve().parents[4] / "docs" / "audit.schema.json").read_text()
+)
+SARIF = json.loads((Path(__file__).parents[1] / "schemas" / "sarif-2.1.0-rtm.5.json").read_text())
+HOSTILE = (
+    "=cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "\t=1+1",
+    "\u200b=1+1",
+    "\uff1d1+1",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}",
+    "\x1b[2J\x1b]0;owned\x07",
+    "ab\u202egnp.exe",
+    "one\r\ntwo",
+    "\ud800",
+    "a,b;\"c'",
+)
+FORMULAS = (
+    "=1",
+    "+1",
+    "-1",
+    "@A1",
+    " =1",
+    "\u00a0=1",
+    "\u3000=1",
+    "\r=1",
+    "\n=1",
+    "a\n=1",
+    "a;=1",
+    'a";=cmd|x!A0;"',
+    "a; +1;\n-1",
+    'a;"=1',
+    'a\n"" -1',
+    "\u22121",
+    "\ufe621",
+    "\ufe631",
+    "\ufe661",
+    "\ufe6bA1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20A1",
+)
+BAD = a_finding(compliance=Compliance.NON_COMPLIANT)
+DOUBTFUL = a_finding("EMRLOG-001", compliance=Compliance.INSUFFICIENT_DATA)
+GOOD = a_finding("EMRLOG-001", compliance=Compliance.COMPLIANT)
+EXEMPT = replace(BAD, status=Status.EXEMPT, evidence={"exempt_reason": "moves in autumn"})
+REPORT = a_report(
+    audited(BAD, DOUBTFUL),
+    audited(GOOD, name="daily-report"),
+    audited(EXEMPT, name="legacy"),
+    audited(doubt="elasticmapreduce:DescribeCluster answered AccessDeniedException"),
+    places=(PLACE, UNREADABLE_PLACE),
+    missing=("j-GONE",),
+    interrupted=True,
+)
+
+
+def audit_html(report: AuditReport) -> str:
+    return "".join(html.audit_html(report))
+
+
+def audit_json(report: AuditReport) -> str:
+    return "".join(as_json.audit_json(report))
+
+
+RENDERERS = (
+    audit_asff,
+    audit_csv,
+    audit_html,
+    audit_json,
+    audit_ocsf,
+    audit_sarif,
+    audit_table,
+)
+
+
+def hostile(name: str) -> AuditReport:
+    finding = replace(BAD, cluster_name=name, summary=name, remediation=name)
+    return a_report(audited(finding, name=name, doubt=name), missing=(name,))
+
+
+def rows(report: AuditReport) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(audit_csv(report), newline="")))
+
+
+def run_of(report: AuditReport) -> dict[str, Any]:
+    log = json.loads(audit_sarif(report))
+    jsonschema.Draft4Validator(SARIF).validate(log)
+    [run] = log["runs"]
+    assert isinstance(run, dict)
+    return run
+
+
+@pytest.mark.parametrize(
+    "report", [a_report(), a_report(audited(BAD)), REPORT, hostile('\n  "clusters": [\n')]
+)
+def test_json_is_laid_out_as_one_document(report: AuditReport) -> None:
+    text = audit_json(report)
+
+    assert text == json.dumps(json.loads(text), indent=2) + "\n"
+    assert len(json.loads(text)["clusters"]) == len(report.clusters)
+
+
+def test_json_has_the_documented_shape() -> None:
+    document = json.loads(audit_json(a_report(audited(BAD))))
+
+    assert document == {
+        "schema": "emr-log-guard/audit/1",
+        "account": ACCOUNT,
+        "region": REGION,
+        "started": "2026-03-14T15:09:26Z",
+        "finished": "2026-03-14T15:09:28Z",
+        "partial": False,
+        "problems": [],
+        "places": [
+            {
+                "account": ACCOUNT,
+                "region": REGION,
+                "role_arn": None,
+                "clusters_listed": 1,
+                "problem": None,
+            }
+        ],
+        "rules": ["EMRLOG-001", "EMRLOG-002"],
+        "rules_not_judged": [
+            {
+                "rule_id": "EMRLOG-012",
+                "rule_name": "no-service-retained-logs",
+                "reason": "off in the policy",
+            }
+        ],
+        "clusters": [
+            {
+                "id": CLUSTER_ID,
+                "name": "nightly-etl",
+                "arn": f"arn:aws:elasticmapreduce:{REGION}:{ACCOUNT}:cluster/{CLUSTER_ID}",
+                "state": "RUNNING",
+                "compliance": "NON_COMPLIANT",
+                "unresolved": [],
+                "log_objects_checked": 0,
+                "findings": document["clusters"][0]["findings"],
+            }
+        ],
+        "totals": {
+            "COMPLIANT": 0,
+            "NON_COMPLIANT": 1,
+            "NOT_APPLICABLE": 0,
+            "INSUFFICIENT_DATA": 0,
+        },
+        "api_calls": {"elasticmapreduce:DescribeCluster": 1, "elasticmapreduce:ListClusters": 1},
+        "advice": [],
+    }
+    [finding] = document["clusters"][0]["findings"]
+    assert finding["id"] == BAD.id
+    assert finding["first_seen"] == "2026-03-14T15:09:26Z"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [REPORT, a_report(), a_report(audited(GOOD)), *map(hostile, HOSTILE)],
+    ids=lambda report: f"{len(report.clusters)} clusters",
+)
+def test_json_keeps_to_its_schema(report: AuditReport) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(audit_json(report)))
+
+
+def test_a_bucket_too_large_for_audits_comes_with_the_advice_of_a_rescan() -> None:
+    half = replace(audited(GOOD), listed={"example-logs": LARGE // 2})
+    [advice] = advice_on({"example-logs": LARGE})
+    report = a_report(half, half)
+
+    document = json.loads(audit_json(report))
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert document["advice"] == [advice]
+    assert f"Advice: {advice}\n" in audit_table(report)
+    assert escape(advice) in audit_html(report)
+    [invocation] = run_of(report)["invocations"]
+    notes = invocation["toolExecutionNotifications"]
+    assert {"level": "note", "message": {"text": advice}} in notes
+    assert invocation["executionSuccessful"] is True
+    assert a_report(half).advice == ()
+    assert "Advice" not in audit_table(a_report(half))
+
+
+def test_the_schema_refuses_what_the_report_never_says() -> None:
+    document = json.loads(audit_json(REPORT))
+    wrong = (
+        document | {"verdict": "fine"},
+        {name: value for name, value in document.items() if name != "partial"},
+        document | {"clusters": [document["clusters"][0] | {"compliance": "UNKNOWN"}]},
+    )
+
+    for each in wrong:
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(each)
+
+
+def test_json_names_no_single_account_or_region_where_there_are_several() -> None:
+    other = replace(PLACE, account=OTHER_ACCOUNT, region="us-east-1")
+
+    document = json.loads(audit_json(a_report(places=(PLACE, other))))
+
+    assert (document["account"], document["region"]) == (None, None)
+
+
+def test_a_partial_report_says_so_in_every_format() -> None:
+    assert json.loads(audit_json(REPORT))["partial"] is True
+    assert "interrupted" in rows(REPORT)[2]["summary"]
+    assert "This report is partial" in audit_html(REPORT)
+    assert run_of(REPORT)["invocations"][0]["executionSuccessful"] is False
+    assert "the audit was interrupted" in audit_table(REPORT)
+
+
+def test_csv_has_a_row_for_each_finding_and_for_what_could_not_be_read() -> None:
+    found = rows(REPORT)
+
+    assert tuple(found[0]) == COLUMNS
+    assert [(row["cluster_name"], row["rule_id"], row["compliance"]) for row in found] == [
+        ("", "", "INSUFFICIENT_DATA"),
+        ("", "", "INSUFFICIENT_DATA"),
+        ("", "", "INSUFFICIENT_DATA"),
+        ("nightly-etl", "EMRLOG-002", "NON_COMPLIANT"),
+        ("nightly-etl", "EMRLOG-001", "INSUFFICIENT_DATA"),
+        ("daily-report", "EMRLOG-001", "COMPLIANT"),
+        ("legacy", "EMRLOG-002", "NON_COMPLIANT"),
+        ("nightly-etl", "", "INSUFFICIENT_DATA"),
+    ]
+    assert found[6]["status"] == "EXEMPT"
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *FORMULAS])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_no_cell_is_a_formula_whatever_separates_cells(name: str, separator: str) -> None:
+    """A spreadsheet takes the separator of its locale, and full-width signs for signs."""
+    text = io.StringIO(audit_csv(hostile(name)), newline="")
+    cells = [cell for row in csv.reader(text, delimiter=separator) for cell in row]
+
+    assert len(cells) > 3
+    for cell in cells:
+        shown = unicodedata.normalize("NFKC", cell).replace("\u2212", "-")
+        assert not re.match(r"\s*[=+\-@]", shown), cell
+        assert separator != "," or not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", cell)
+
+
+def test_what_is_no_formula_is_left_as_it_is() -> None:
+    fix = "aws emr create-cluster --name 'a'\naws emr terminate-clusters; # a=1"
+    [row] = rows(a_report(audited(replace(BAD, remediation=fix, summary="1-2=-1"))))
+
+    assert (row["remediation"], row["summary"]) == (fix, "1-2=-1")
+
+
+class Tags(HTMLParser):
+    """Collects the elements of a page and their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_is_markup(name: str) -> None:
+    usual, shown = Tags(), Tags()
+    usual.feed(audit_html(hostile("nightly-etl")))
+    shown.feed(audit_html(hostile(name)))
+
+    assert shown.found == usual.found
+
+
+def test_sarif_is_valid_and_has_what_needs_attention() -> None:
+    run = run_of(REPORT)
+
+    assert [
+        (result["ruleId"], result["kind"], result["level"], "suppressions" in result)
+        for result in run["results"]
+    ] == [
+        ("EMRLOG-002", "fail", "error", False),
+        ("EMRLOG-001", "open", "none", False),
+        ("EMRLOG-002", "fail", "error", True),
+    ]
+    rules = run["tool"]["driver"]["rules"]
+    assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in run["results"])
+    [invocation] = run["invocations"]
+    assert invocation["exitCode"] == 1
+    notified = [note["message"]["text"] for note in invocation["toolExecutionNotifications"]]
+    assert "EMRLOG-012 was not judged: off in the policy" in notified
+    assert any("AccessDeniedException" in text for text in notified)
+
+
+def test_a_sound_audit_is_a_successful_invocation() -> None:
+    [invocation] = run_of(a_report(audited(GOOD)))["invocations"]
+
+    assert (invocation["executionSuccessful"], invocation["exitCode"]) == (True, 0)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_leave_machines_formats_valid(name: str) -> None:
+    report = hostile(name)
+    run_of(report)
+    document = json.loads(audit_json(report))
+
+    assert document["clusters"][0]["name"] == name
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_table_shows_names_harmless(name: str) -> None:
+    usual = audit_table(hostile("nightly-etl"))
+    shown = audit_table(hostile(name))
+
+    assert len(shown.splitlines()) == len(usual.splitlines())
+    assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202e]", shown)
+
+
+@pytest.mark.parametrize("render", RENDERERS, ids=lambda render: render.__name__)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_every_format_can_be_written_as_utf_8(render: Any, name: str) -> None:  # noqa: ANN401
+    assert "".join(render(hostile(name))).encode()
+
+
+def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
+    found = a_finding("EMRLOG-101", severity=Severity.LOW, rule_name="log-object-kms-encrypted")
+    long = "x" * 100
+    report = a_report(
+        audited(GOOD, name=long), replace(audited(BAD, DOUBTFUL, found), objects=1200)
+    )
+
+    text = audit_table(report)
+
+    lines = text.splitlines()
+    assert lines[0].split() == ["COMPLIANCE", "CLUSTER", "NAME", "REGION", "STATE"]
+    assert lines[1].split()[0] == "NON_COMPLIANT"
+    assert "EMRLOG-002 log-key-configured (HIGH): logs go to" in lines[2]
+    assert "could not be determined" in lines[3]
+    assert "x" * 39 + "…" in text
+    assert "x" * 40 not in text
+    assert "2 clusters in 1 place: 1 NON_COMPLIANT, 1 COMPLIANT" in text
+    assert "1,200 log objects checked" in text
+    assert "Not judged: EMRLOG-012" in text
+    assert lines[-1] == (
+        "2.0 s, AWS calls: 1 elasticmapreduce:DescribeCluster, 1 elasticmapreduce:ListClusters"
+    )
+    assert "(exempt, HIGH)" in audit_table(REPORT)
+    assert "Could not be read: eu-south-1" in audit_table(REPORT)
+
+
+def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason() -> None:
+    rules = (
+        UnjudgedRule("EMRLOG-101", "a", "add --objects"),
+        UnjudgedRule("EMRLOG-011", "b", "off in the policy"),
+        UnjudgedRule("EMRLOG-102", "c", "add --objects"),
+    )
+    report = replace(a_report(audited(GOOD)), unjudged=rules)
+
+    assert [line for line in audit_table(report).splitlines() if "Not judged" in line] == [
+        "Not judged: EMRLOG-101, EMRLOG-102: add --objects",
+        "Not judged: EMRLOG-011: off in the policy",
+    ]
+    nothing_read = replace(a_report(places=(UNREADABLE_PLACE,)), unjudged=rules)
+    assert "Not judged" not in audit_table(nothing_read)
+
+
+def test_the_table_of_nothing_says_so() -> None:
+    assert "No cluster in 1 place" in audit_table(a_report())
+    assert "No cluster" not in audit_table(a_report(places=(UNREADABLE_PLACE,)))
+    assert "AWS calls: none" in audit_table(replace(a_report(), api_calls={}))

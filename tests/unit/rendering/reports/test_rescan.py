@@ -1,0 +1,191 @@
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.rescan import Rescan, RescanCheckpoint, Scope, ShardFailed
+from emr_log_guard.domain.rescan_report import Difference, RescanReport
+from emr_log_guard.rendering.alerts.alert_json import finding_json
+from emr_log_guard.rendering.alerts.rescan import (
+    rescan_attributes,
+    rescan_messages,
+    rescan_subject,
+)
+from emr_log_guard.rendering.reports.rescan_json import report_json
+from emr_log_guard.rendering.reports.rescan_text import rescan_text
+from tests.unit.builders import NOW, a_finding
+
+RUN = Rescan(
+    execution="arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan:1", started=NOW
+)
+NEW = a_finding(cluster_name="night\nly")
+OLD = a_finding("EMRLOG-004")
+DOUBT = a_finding("EMRLOG-005", compliance=Compliance.INSUFFICIENT_DATA)
+REPORT = RescanReport(
+    rescan=RUN,
+    finished=NOW + timedelta(seconds=75),
+    place="s3://reports/rescans/1/report.json",
+    shards=9,
+    failed=(ShardFailed("objects-000001", "log objects of j-1", "s3:ListBucket\nanswered"),),
+    clusters={"COMPLIANT": 1200, "NON_COMPLIANT": 2},
+    described=3,
+    listed=5000,
+    log_objects={"COMPLIANT": 10},
+    difference=Difference.between(
+        RescanCheckpoint(execution="arn:last", open=(OLD.id, "arn#EMRLOG-001")), [NEW, OLD, DOUBT]
+    ),
+    advice=("use Athena",),
+)
+EMPTY = replace(
+    REPORT,
+    rescan=replace(RUN, scope=Scope.CLUSTERS, deep=True),
+    failed=(),
+    clusters={},
+    difference=Difference.between(RescanCheckpoint(), []),
+    advice=(),
+)
+
+
+def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
+    assert rescan_text(REPORT) == (
+        "EMR log re-scan: 2 new, 1 resolved, 1 still open, 1 undetermined, 1 of 9 shards failed\n"
+        "\n"
+        "Looked at    clusters and log objects, incremental\n"
+        "When         2026-03-14 15:09:26 UTC, 75 s\n"
+        "Clusters     1,200 compliant, 2 non-compliant; 3 read anew\n"
+        "Log objects  10 compliant; 5,000 listed\n"
+        "Compared     with arn:last\n"
+        "Report       s3://reports/rescans/1/report.json\n"
+        "As a page    s3://reports/rescans/1/report.html\n"
+        "\n"
+        "New (2)\n"
+        "  HIGH EMRLOG-002 log-key-configured: night\\nly (j-2AXXXXXXGAPLF): "
+        "logs go to s3n://example-logs/emr/ without a log encryption key\n"
+        "  HIGH EMRLOG-005 log-key-configured: nightly-etl (j-2AXXXXXXGAPLF): "
+        "logs go to s3n://example-logs/emr/ without a log encryption key\n"
+        "\n"
+        "Could not be determined (1)\n"
+        "  HIGH EMRLOG-005 log-key-configured: nightly-etl (j-2AXXXXXXGAPLF): "
+        "logs go to s3n://example-logs/emr/ without a log encryption key\n"
+        "\n"
+        "Resolved (1)\n"
+        "  arn#EMRLOG-001\n"
+        "\n"
+        "Not looked at (1)\n"
+        "  log objects of j-1: s3:ListBucket\\nanswered\n"
+        "\n"
+        "Advice       use Athena\n"
+    )
+
+
+def test_a_run_without_news_is_short() -> None:
+    assert rescan_text(EMPTY) == (
+        "EMR log re-scan: 0 new, 0 resolved, 0 still open\n"
+        "\n"
+        "Looked at    clusters, deep\n"
+        "When         2026-03-14 15:09:26 UTC, 75 s\n"
+        "Clusters     none; 3 read anew\n"
+        "Compared     with nothing: it is the first re-scan\n"
+        "Report       s3://reports/rescans/1/report.json\n"
+        "As a page    s3://reports/rescans/1/report.html\n"
+    )
+    objects = rescan_text(replace(EMPTY, rescan=replace(RUN, scope=Scope.LOG_OBJECTS)))
+    assert "\nClusters " not in objects
+
+
+def test_the_report_has_every_finding_and_every_figure() -> None:
+    report = json.loads(json.dumps(report_json(REPORT)))
+
+    assert report.pop("findings") == [
+        json.loads(json.dumps(finding_json(each))) for each in (NEW, DOUBT, OLD)
+    ]
+    assert report == {
+        "schema": "emr-log-guard/rescan/1",
+        "execution": RUN.execution,
+        "started": "2026-03-14T15:09:26Z",
+        "finished": "2026-03-14T15:10:41Z",
+        "scope": "all",
+        "deep": False,
+        "compliance": "NON_COMPLIANT",
+        "compared_with": "arn:last",
+        "counts": {
+            "clusters": {
+                "COMPLIANT": 1200,
+                "NON_COMPLIANT": 2,
+                "NOT_APPLICABLE": 0,
+                "INSUFFICIENT_DATA": 0,
+            },
+            "clusters_described": 3,
+            "log_objects": {
+                "COMPLIANT": 10,
+                "NON_COMPLIANT": 0,
+                "NOT_APPLICABLE": 0,
+                "INSUFFICIENT_DATA": 0,
+            },
+            "log_objects_listed": 5000,
+            "shards": 9,
+            "failed_shards": 1,
+            "open": 3,
+            "new": 2,
+            "still_open": 1,
+            "resolved": 1,
+            "undetermined": 1,
+            "exempt": 0,
+        },
+        "new": [NEW.id, DOUBT.id],
+        "still_open": [OLD.id],
+        "resolved": ["arn#EMRLOG-001"],
+        "undetermined": [DOUBT.id],
+        "failed_shards": [
+            {
+                "shard": "objects-000001",
+                "about": "log objects of j-1",
+                "reason": "s3:ListBucket\nanswered",
+            }
+        ],
+        "advice": ["use Athena"],
+    }
+
+
+def test_the_alert_is_text_for_people_and_json_for_machines() -> None:
+    messages = json.loads(rescan_messages(REPORT))
+
+    assert messages["default"] == messages["email"] == rescan_text(REPORT)
+    alert = json.loads(messages["sqs"])
+    assert messages["sqs"] == messages["lambda"] == messages["http"] == messages["https"]
+    assert (alert["schema"], alert["kind"]) == ("emr-log-guard/alert/1", "rescan.done")
+    assert alert["subject"] == rescan_subject(REPORT)
+    assert alert["text"] == rescan_text(REPORT)
+    assert (alert["account"], alert["region"]) == ("111122223333", "eu-west-1")
+    assert alert["counts"] == report_json(REPORT)["counts"]
+    assert (alert["new"], alert["resolved"]) == ([NEW.id, DOUBT.id], ["arn#EMRLOG-001"])
+    assert alert["failed_shards"][0]["about"] == "log objects of j-1"
+    assert alert["findings"] == []
+
+
+def test_subscribers_can_filter_by_the_gravest_news() -> None:
+    assert rescan_attributes(REPORT) == {
+        "kind": "rescan.done",
+        "account": "111122223333",
+        "region": "eu-west-1",
+        "severity": "HIGH",
+    }
+    assert "severity" not in rescan_attributes(EMPTY)
+
+
+def test_however_much_there_is_an_alert_fits_into_sns() -> None:
+    many = [
+        replace(
+            NEW, id=f"{NEW.id}{'x' * 100}{n}", cluster_name="\U0001f4a5" * 256, summary="ö" * 500
+        )
+        for n in range(1000)
+    ]
+    failed = tuple(
+        ShardFailed(f"{n}", "log objects " + "\n" * 1000, "ü\n" * 900) for n in range(900)
+    )
+    history = RescanCheckpoint(open=tuple(f"{'y' * 150}{n}" for n in range(1000)))
+    huge = replace(REPORT, difference=Difference.between(history, many), failed=failed)
+
+    assert len(rescan_messages(huge).encode()) < 256_000
+    assert len(rescan_subject(huge)) <= 99
+    assert "and 980 more: see the report" in rescan_text(huge)

@@ -1,0 +1,142 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.finding_record import (
+    ClusterHistory,
+    ClusterSnapshot,
+    FindingRecord,
+    Kind,
+    LastNotified,
+)
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
+from emr_log_guard.rendering.terminal.explanation import explanation
+from emr_log_guard.rendering.terminal.policy_impact import changed_impacts, policy_impact
+from emr_log_guard.rules import ALL_RULES
+from tests.unit.builders import (
+    CLUSTER_ID,
+    KEY,
+    NOW,
+    a_cluster,
+    a_finding,
+    a_policy,
+    an_exemption,
+)
+
+FINDING = a_finding()
+ENTRY = FindingRecord(
+    finding=FINDING,
+    kind=Kind.CLUSTER,
+    opened_at=NOW,
+    evaluated_at=NOW,
+    last_notified=LastNotified(NOW, FINDING.compliance),
+)
+KNOWN = ClusterSnapshot(
+    a_cluster(name="night\x1bly", tags={"team": "a"}), "arn:aws:iam::1:user/ada", (KEY.arn,)
+)
+DECISION = Decision(
+    cluster_id=CLUSTER_ID,
+    at=NOW,
+    by="check_cluster",
+    invocation="one",
+    cluster_state="RUNNING",
+    mode=Mode.ENFORCE,
+    policy_version=7,
+    decided=("tell finding.opened of EMRLOG-002: termination_requested",),
+    grounds=grounds_of([FINDING]),
+)
+HOUR = timedelta(hours=1)
+BY_TAG = an_exemption(ClusterMatch(tag={"team": "a"}))
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (a_policy(), "told, and the cluster is terminated now"),
+        (a_policy(grace=HOUR), "told, and the cluster is terminated at 2026-03-14 16:09:26 UTC"),
+        (a_policy(allowed=False), "told, and the cluster is let be"),
+        (a_policy(Mode.ALERT), "told, and the cluster is let be"),
+        (a_policy(Mode.OBSERVE), "recorded only"),
+        (a_policy(exemptions=(BY_TAG,)), "exempt until 2026-12-31: moves to emr-7 in June (app"),
+    ],
+)
+def test_impact_of_a_policy_on_a_finding(policy: Policy, words: str) -> None:
+    assert policy_impact(ENTRY, KNOWN.cluster, policy, NOW).startswith(words)
+
+
+def test_what_is_resolved_has_no_impact() -> None:
+    resolved = replace(ENTRY, finding=replace(FINDING, status=Status.RESOLVED))
+
+    assert policy_impact(resolved, None, a_policy(), NOW) == "nothing: it is resolved"
+
+
+def test_only_what_a_new_policy_changes_is_told() -> None:
+    standing = [(ENTRY, KNOWN.cluster)]
+
+    assert list(changed_impacts(standing, a_policy(), a_policy(), NOW)) == []
+    (line,) = changed_impacts(standing, a_policy(Mode.ALERT), a_policy(), NOW)
+    assert line == (
+        f"{CLUSTER_ID} nightly-etl, EMRLOG-002: told, and the cluster is let be -> "
+        "told, and the cluster is terminated now"
+    )
+    nameless = replace(ENTRY, finding=replace(FINDING, cluster_name=None))
+    (line,) = changed_impacts([(nameless, None)], a_policy(Mode.ALERT), a_policy(), NOW)
+    assert line.startswith(f"{CLUSTER_ID}, EMRLOG-002: ")
+
+
+def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decided() -> None:
+    policy = replace(a_policy(), version=7)
+    text = explanation(
+        CLUSTER_ID, ClusterHistory({"EMRLOG-002": ENTRY}, KNOWN), [DECISION], policy, NOW
+    )
+
+    assert "Launched by  arn:aws:iam::1:user/ada\n" in text
+    assert f"Uses key     {KEY.arn}\n" in text
+    assert "Policy       version 7, mode enforce\n" in text
+    assert "  EMRLOG-002 log-key-configured: OPEN, NON_COMPLIANT\n" in text
+    assert "    people were told on 2026-03-14 15:09:26 UTC\n" in text
+    assert "    now: told, and the cluster is terminated now\n" in text
+    assert "at every check: EMRLOG-001, EMRLOG-003, EMRLOG-004, " in text
+    assert "  Not judged by, the policy has them off: EMRLOG-011, EMRLOG-012\n" in text
+    assert "check_cluster, policy version 7, mode enforce, cluster RUNNING\n" in text
+    assert "    because EMRLOG-002 is NON_COMPLIANT, OPEN\n" in text
+    assert "    -> tell finding.opened of EMRLOG-002: termination_requested\n" in text
+    assert "\x1b" not in text
+
+
+def test_nothing_known_is_said_in_so_many_words() -> None:
+    text = explanation(CLUSTER_ID, ClusterHistory({}), [], a_policy(), NOW)
+
+    assert "has not checked it yet" in text
+    assert "Policy       the strict defaults, mode enforce" in text
+    assert "Nothing was ever found wrong with it." in text
+    assert "Nothing was ever decided about it." in text
+    assert "at every check" not in text
+
+
+def test_rules_are_named_by_what_became_of_them() -> None:
+    everything = {rule.id: ENTRY for rule in ALL_RULES}
+    all_on = replace(a_policy(), rules={rule.id: RuleSettings(enabled=True) for rule in ALL_RULES})
+
+    assert "at every check" not in explanation(
+        CLUSTER_ID, ClusterHistory(everything, KNOWN), [], a_policy(), NOW
+    )
+    assert "Not judged by" not in explanation(
+        CLUSTER_ID, ClusterHistory({}, KNOWN), [], all_on, NOW
+    )
+
+
+def test_a_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
+    unknown = replace(DECISION, cluster_state=None, policy_version=None)
+    bare = ClusterSnapshot(a_cluster(log_uri=None, log_key_identifier=None, release_label=None))
+    untold = replace(ENTRY, last_notified=None)
+    history = ClusterHistory({"EMRLOG-002": untold}, bare)
+    text = explanation(CLUSTER_ID, history, [unknown], a_policy(), NOW)
+
+    assert "the strict defaults, mode enforce, cluster unknown to EMR" in text
+    assert "Log URI      none\n" in text
+    assert "people were told" not in text

@@ -1,0 +1,968 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from emr_log_guard.domain.clusters import Cluster, Session, Step, StepState
+from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.decide import AlertKind, NextStep, RequestEnforcement
+from emr_log_guard.domain.finding_record import LEASE, ClusterSnapshot, FindingRecord, Kind, Lease
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.key_access import IdentityDecision
+from emr_log_guard.domain.keys import KeyFact, KeyState
+from emr_log_guard.domain.policy import Enforcement, Policy, RuleSettings
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import AlertInProgressError, ClusterNotFoundError, WriteConflictError
+from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.observability import metrics, record_open
+from emr_log_guard.rules import ALL_RULES
+from tests.unit.builders import (
+    ACCOUNT,
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    CLUSTER_ID,
+    KEY,
+    NODE_ROLE_ARN,
+    NOW,
+    SERVICE_ROLE_ARN,
+    UNREADABLE,
+    a_cluster,
+    a_finding,
+    a_key,
+    a_policy,
+    an_exemption,
+)
+from tests.unit.usecases.world import World
+
+NO_KEY = a_cluster(log_key_identifier=None)
+NO_LOGS = a_cluster(log_uri=None, log_key_identifier=None)
+SENT = ["publish finding.opened", "send"]
+TOLD = ["publish finding.opened"]
+
+
+def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
+    checked = world.check()
+
+    assert checked.summary() == {
+        "cluster_id": CLUSTER_ID,
+        "state": "RUNNING",
+        "compliance": "COMPLIANT",
+        "rules": {f"EMRLOG-{n:03}": "COMPLIANT" for n in (1, 2, 3, 4, 5, 7, 9, 13)},
+        "actions": [],
+    }
+    assert world.journal == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "key", "rule_id", "compliance", "done"),
+    [
+        (NO_LOGS, KEY, "EMRLOG-001", Compliance.NON_COMPLIANT, TOLD),
+        (NO_KEY, KEY, "EMRLOG-002", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(release_label="emr-6.0.0"), KEY, "EMRLOG-003", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(), AWS_MANAGED, "EMRLOG-004", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(), a_key(state=KeyState.DISABLED), "EMRLOG-005", Compliance.NON_COMPLIANT, SENT),
+        (a_cluster(), UNREADABLE, "EMRLOG-005", Compliance.INSUFFICIENT_DATA, TOLD),
+        (a_cluster(release_label="emr-x"), KEY, "EMRLOG-003", Compliance.INSUFFICIENT_DATA, TOLD),
+    ],
+)
+def test_in_enforce_mode_only_what_is_proven_grave_is_handed_on(  # noqa: PLR0913, PLR0917 - a table
+    world: World,
+    cluster: Cluster,
+    key: KeyFact,
+    rule_id: str,
+    compliance: Compliance,
+    done: list[str],
+) -> None:
+    world.clusters.known = {CLUSTER_ID: cluster}
+    world.keys.facts = {KEY.arn: key}
+
+    checked = world.check()
+
+    found = {finding.rule_id: finding.compliance for finding in checked.findings}
+    assert found[rule_id] is compliance
+    assert world.journal == done
+
+
+def test_the_alert_comes_before_the_request(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    world.check()
+
+    assert world.journal == ["publish finding.opened", "send"]
+    assert world.queue.sent == [RequestEnforcement(NO_KEY.arn)]
+    assert world.alerts.published[0].next_step is NextStep.TERMINATION_REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("policy", "done"),
+    [
+        (a_policy(Mode.OBSERVE), []),
+        (a_policy(Mode.ALERT), TOLD),
+        (a_policy(Mode.ENFORCE, allowed=False), TOLD),
+        (a_policy(Mode.ENFORCE), SENT),
+    ],
+)
+def test_the_mode_decides_what_is_done(world: World, policy: Policy, done: list[str]) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.policy = policy
+
+    checked = world.check()
+
+    assert checked.summary()["compliance"] == "NON_COMPLIANT"
+    assert world.journal == done
+
+
+def test_what_is_observed_is_written_down(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.policy = a_policy(Mode.OBSERVE)
+    caplog.set_level("INFO")
+
+    world.check()
+
+    (record,) = [r for r in caplog.records if r.message == "cluster checked"]
+    assert record.__dict__["compliance"] == "NON_COMPLIANT"
+    assert [f["rule_id"] for f in record.__dict__["findings"]] == ["EMRLOG-002"]
+
+
+def test_nothing_is_handed_on_when_the_alert_fails(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.alerts.failure = ConnectionError("SNS is away")
+
+    with pytest.raises(ConnectionError, match="SNS is away"):
+        world.check()
+
+    assert world.queue.sent == []
+
+
+def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
+    with pytest.raises(ClusterNotFoundError):
+        world.check_cluster(ClusterCheckRequest("j-GONE"))
+
+    assert world.journal == []
+
+
+def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_five_writes(
+    world: World,
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    for _ in range(100):
+        world.check()
+
+    assert world.journal == SENT
+    # The cluster, the finding with its claim, the decision, that people were notified, the request.
+    assert world.table.counts == {"Query": 101, "PutItem": 5}
+
+
+def test_a_good_cluster_costs_a_query_and_is_written_down_once(
+    world: World,
+) -> None:
+    for _ in range(3):
+        world.check()
+
+    assert world.table.counts == {"Query": 3, "PutItem": 2}
+
+
+@pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
+def test_a_cluster_that_ends_resolves_what_was_told_of_it_and_no_more(
+    world: World, state: str
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_LOGS}
+    world.check()
+    world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, state=state)}
+
+    for _ in range(3):
+        world.check()
+
+    assert world.journal == [*TOLD, "publish finding.resolved"]
+    assert world.alerts.published[-1].next_step is NextStep.CLUSTER_TERMINATED
+
+
+def test_every_alert_carries_the_clusters_tags(world: World) -> None:
+    tags = {"team": "data"}
+    world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, tags=tags)}
+    world.check()
+    world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, tags=tags, state="TERMINATED")}
+    world.check()
+
+    assert [alert.cluster_tags for alert in world.alerts.published] == [tags, tags]
+
+
+def test_a_bad_cluster_that_ended_unseen_is_told_and_then_resolved(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="TERMINATED")}
+
+    for _ in range(3):
+        world.check()
+
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+    assert world.alerts.published[0].next_step is NextStep.CLUSTER_TERMINATED
+    assert world.queue.sent == []
+
+
+def test_a_key_made_right_resolves_and_one_made_wrong_again_reopens(world: World) -> None:
+    turns = (KeyState.DISABLED, KeyState.ENABLED) * 2
+    for state in (*turns, KeyState.DISABLED):
+        world.keys.facts = {KEY.arn: a_key(state=state)}
+        world.check()
+        world.now += timedelta(minutes=1)
+
+    notified = [(alert.kind, alert.findings[0].rule_id) for alert in world.alerts.published]
+    assert notified == [
+        ("finding.opened", "EMRLOG-005"),
+        ("finding.resolved", "EMRLOG-005"),
+        ("finding.opened", "EMRLOG-201"),  # it had worked by then
+        ("finding.resolved", "EMRLOG-201"),
+        ("finding.reopened", "EMRLOG-201"),
+    ]
+
+
+def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    notified = {}
+    for hour in range(50):
+        world.check()
+        notified[hour] = world.kinds
+        world.alerts.published.clear()
+        world.now += timedelta(hours=1)
+
+    reminder = ["finding.reminder"]
+    heard = {hour: kinds for hour, kinds in notified.items() if kinds}
+    assert heard == {0: ["finding.opened"], 24: reminder, 48: reminder}
+
+
+def test_a_reminder_names_the_finding_as_it_was_first_seen(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.check()
+    world.now += timedelta(hours=24)
+    world.check()
+
+    assert world.kinds == ["finding.opened", "finding.reminder"]
+    assert world.alerts.published[-1].findings[0].first_seen == NOW
+
+
+def test_what_was_in_doubt_is_told_anew_once_it_is_proven_and_never_back(world: World) -> None:
+    def heard(key: KeyFact) -> list[tuple[str, str, str]]:
+        world.keys.facts = {KEY.arn: key}
+        world.alerts.published.clear()
+        world.passes(minutes=10)
+        world.check()
+        alerts = world.alerts.published
+        return [(a.kind, f.rule_id, f.compliance) for a in alerts for f in a.findings]
+
+    world.policy = replace(a_policy(Mode.ALERT), rules=only("EMRLOG-004"))
+
+    doubt = [("finding.opened", "EMRLOG-004", "INSUFFICIENT_DATA")]
+    proof = [("finding.opened", "EMRLOG-004", "NON_COMPLIANT")]
+    assert [heard(key) for key in (UNREADABLE, UNREADABLE, AWS_MANAGED, UNREADABLE)] == [
+        doubt,
+        [],
+        proof,
+        [],
+    ]
+    finding = world.records["EMRLOG-004"].finding
+    assert (finding.compliance, finding.status) == (Compliance.NON_COMPLIANT, Status.OPEN)
+
+
+def only(rule_id: str) -> dict[str, RuleSettings]:
+    """Switch every other rule off."""
+    return {rule.id: RuleSettings(enabled=rule.id == rule_id) for rule in ALL_RULES}
+
+
+def test_an_open_finding_is_asked_about_again_but_not_within_minutes(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    for _ in range(12):
+        world.check()
+        world.now += timedelta(minutes=1)
+
+    assert world.journal == [*SENT, "send"]
+
+
+def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.alerts.failure = ConnectionError("SNS is away")
+    with pytest.raises(ConnectionError):
+        world.check()
+    world.alerts.failure = None
+    (decision,) = world.repository.decisions(CLUSTER_ID)
+    assert decision.decided[0].startswith("tell finding.opened of EMRLOG-002")
+
+    with pytest.raises(AlertInProgressError):
+        world.check()
+    assert not world.alerts.published
+    world.now += LEASE
+    world.check()
+
+    assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
+
+
+def test_whoever_told_late_leaves_what_others_wrote_since(world: World) -> None:
+    """A slow teller's claim ran out, and another has taken it upon itself since."""
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    theirs = Lease("another", NOW + 2 * LEASE)
+    world.table.before_put = [
+        lambda: world.repository.write(replace(world.records["EMRLOG-002"], lease=theirs)),
+        *[lambda: None] * 3,  # the cluster, the entry and the decision
+    ]
+
+    world.check()
+
+    assert world.table.before_put == []
+    record = world.records["EMRLOG-002"]
+    assert record.last_notified is not None
+    assert record.last_notified.at == NOW
+    assert record.lease == theirs
+
+
+def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.table.failure = ConnectionError("DynamoDB is away")
+
+    with pytest.raises(ConnectionError):
+        world.check()
+
+    assert world.journal == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "notified"),
+    [
+        (a_cluster(service_role=None), "EMR names no service role"),
+        (a_cluster(instance_profile=None), "EMR names no instance profile"),
+    ],
+)
+def test_a_role_that_emr_does_not_name_is_doubt(
+    world: World, cluster: Cluster, notified: str
+) -> None:
+    world.clusters.known = {CLUSTER_ID: cluster}
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.summary) == ("EMRLOG-007", notified)
+
+
+def test_roles_are_asked_for_their_own_action_on_the_key(world: World) -> None:
+    world.check()
+
+    assert sorted(world.roles.asked) == sorted(
+        [
+            "EMR_DefaultRole",
+            "EMR_EC2_DefaultRole",
+            f"{SERVICE_ROLE_ARN} kms:DescribeKey {KEY.arn}",
+            f"{NODE_ROLE_ARN} kms:GenerateDataKey {KEY.arn}",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "key", [AWS_MANAGED, a_key(state=KeyState.DISABLED), a_key(spec="RSA_2048"), UNREADABLE]
+)
+def test_roles_are_not_asked_about_a_key_that_no_role_could_use(world: World, key: KeyFact) -> None:
+    world.keys.facts = {KEY.arn: key}
+
+    world.check()
+
+    assert world.roles.asked == world.keys.policies_asked == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "compliance"),
+    [
+        (IdentityDecision.IMPLICIT_DENY, Compliance.NON_COMPLIANT),
+        (Unresolved("iam:SimulatePrincipalPolicy answered Throttling"), "INSUFFICIENT_DATA"),
+    ],
+)
+def test_what_the_roles_may_is_judged(
+    world: World, decision: IdentityDecision | Unresolved, compliance: Compliance
+) -> None:
+    world.roles.decision = decision
+
+    checked = world.check()
+
+    assert checked.findings[6].compliance == compliance
+    assert world.journal == TOLD
+
+
+def test_a_key_policy_that_cannot_be_read_is_doubt(world: World) -> None:
+    world.keys.document = UNREADABLE
+
+    assert world.check().findings[6].summary == UNREADABLE.reason
+
+
+@pytest.mark.parametrize(
+    ("approved", "asked", "compliance"),
+    [
+        ((KEY.arn,), [KEY.arn], Compliance.COMPLIANT),
+        (("alias/emr-logs",), [KEY.arn, "alias/emr-logs"], Compliance.COMPLIANT),
+        (("alias/gone",), [KEY.arn, "alias/gone"], Compliance.INSUFFICIENT_DATA),
+        (("alias/secret",), [KEY.arn, "alias/secret"], Compliance.INSUFFICIENT_DATA),
+    ],
+)
+def test_approved_keys_are_resolved_unless_they_are_key_arns(
+    world: World, approved: tuple[str, ...], asked: list[str], compliance: Compliance
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": KEY, "alias/secret": UNREADABLE}
+    world.policy = Policy(Mode.ALERT, approved)
+
+    checked = world.check()
+
+    assert checked.findings[5].compliance is compliance
+    assert world.keys.asked == asked
+
+
+@pytest.mark.parametrize("launcher", [None, "arn:aws:sts::111122223333:assumed-role/Data/jane"])
+def test_findings_name_who_launched_the_cluster_when_that_is_known(
+    world: World, launcher: str | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    checked = world.check(launcher)
+
+    assert {finding.launched_by for finding in checked.findings} == {launcher}
+    assert {f.launched_by for f in world.alerts.published[0].findings} == {launcher}
+
+
+def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    own = AWS_MANAGED.arn
+    world.clusters.listed = (
+        Step("s-1", "bad", None, own),
+        Step("s-2", "bad again", "s3://elsewhere/", own),
+        Step("s-3", "elsewhere", "s3://elsewhere/"),
+        Step("s-4", "the same", None, KEY.arn),
+    )
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.NON_COMPLIANT)
+    assert finding.evidence["steps"] == (
+        f"s-1: s3n://example-logs/emr/, {own}, RUNNING",
+        f"s-2: s3://elsewhere/, {own}, RUNNING",
+        f"s-3: s3://elsewhere/, {KEY.arn}, RUNNING",
+        f"s-4: s3n://example-logs/emr/, {KEY.arn}, RUNNING",
+    )
+    assert world.journal == SENT
+    assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
+    assert world.keys.asked == [KEY.arn, own]
+
+
+def test_steps_that_cannot_be_listed_are_told_and_nobody_is_ended(world: World) -> None:
+    world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered Throttling")
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.INSUFFICIENT_DATA)
+    assert world.journal == TOLD
+
+
+@pytest.mark.parametrize(
+    ("enabled", "asked"), [(True, [KEY.arn, ANOTHER_KEY.arn]), (False, [KEY.arn])]
+)
+def test_the_key_of_cloudwatch_logs_is_read_where_there_are_such_logs(
+    world: World, *, enabled: bool, asked: list[str]
+) -> None:
+    world.clusters.known = {
+        CLUSTER_ID: a_cluster(cloudwatch_logs=enabled, cloudwatch_key_identifier=ANOTHER_KEY.arn)
+    }
+
+    world.check()
+
+    assert world.keys.asked == asked
+
+
+def with_rule(rule_id: str) -> Policy:
+    return Policy(rules={rule_id: RuleSettings(enabled=True)})
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked"), [((), ["example-logs", "elsewhere"]), (("example-logs",), None)]
+)
+def test_each_bucket_that_logs_go_to_is_asked_once(
+    world: World, listed: tuple[str, ...], asked: list[str] | None
+) -> None:
+    world.checked_buckets = listed
+    world.clusters.listed = (
+        Step("s-1", "a", "s3://elsewhere/a/"),
+        Step("s-2", "b", "s3://elsewhere/b/"),
+        Step("s-3", "c", "s3://example-logs/c/"),
+    )
+
+    world.check()
+
+    assert world.buckets.asked == ["example-logs", "elsewhere"]
+    notified = [f.summary for alert in world.alerts.published for f in alert.findings]
+    assert notified == (
+        []
+        if asked
+        else ["log objects are not checked: elsewhere is none of the stack's LogBuckets"]
+    )
+
+
+def test_a_silent_log_bucket_is_told_and_nobody_is_ended(world: World) -> None:
+    world.buckets.sending = False
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-009", Compliance.NON_COMPLIANT)
+    assert world.journal == TOLD
+
+
+def test_the_default_log_bucket_of_somebody_else_is_told(world: World) -> None:
+    default = "s3n://aws-logs-111122223333-eu-west-1/elasticmapreduce/"
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=default)}
+    world.buckets.owner = "444455556666"
+    world.buckets.sending = Unresolved("s3:GetBucketNotificationConfiguration … AccessDenied")
+
+    world.check()
+
+    [alert] = world.alerts.published
+    assert {finding.rule_id: finding.compliance for finding in alert.findings} == {
+        "EMRLOG-009": "INSUFFICIENT_DATA",
+        "EMRLOG-013": "NON_COMPLIANT",
+    }
+    assert world.journal == TOLD  # terminating for it is the policy's to allow
+
+
+def test_a_log_bucket_of_a_stranger_that_nobody_may_list_is_never_silent(world: World) -> None:
+    world.buckets.owner = Unresolved("s3:HeadBucket on example-logs answered 403")
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-013", "INSUFFICIENT_DATA")
+
+
+def test_accounts_that_the_policy_names_may_own_log_buckets(world: World) -> None:
+    world.policy = Policy(log_bucket_owners=("444455556666",))
+    world.buckets.owner = "444455556666"
+
+    world.check()
+
+    assert world.alerts.published == []
+    assert world.buckets.owners_asked == [("example-logs", (ACCOUNT, "444455556666"))]
+
+
+def test_where_the_policy_says_so_a_cluster_is_terminated_for_a_strangers_bucket(
+    world: World,
+) -> None:
+    world.policy = Policy(
+        Mode.ENFORCE,
+        enforcement=Enforcement(
+            frozenset({"EMRLOG-013"}), grace_running=timedelta(0), allowed=True
+        ),
+    )
+    world.buckets.owner = "444455556666"
+    world.check()
+    [request] = world.queue.sent
+
+    world.enforce(request)
+
+    assert f"terminate {CLUSTER_ID}" in world.journal
+
+
+ABOUT_BUCKETS = ("EMRLOG-008", "EMRLOG-009", "EMRLOG-013")
+
+
+def test_without_the_rules_about_them_neither_steps_nor_buckets_are_read(world: World) -> None:
+    off = {rule_id: RuleSettings(enabled=False) for rule_id in ABOUT_BUCKETS}
+    world.policy = Policy(rules=off)
+
+    world.check()
+
+    assert world.clusters.steps_asked == world.buckets.asked == []
+    assert world.buckets.owners_asked == []
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_rotation_is_read_where_the_policy_asks_for_it(world: World, *, rotated: bool) -> None:
+    world.policy = with_rule("EMRLOG-011")
+    world.keys.facts = {KEY.arn: KEY}
+    world.keys.rotated = rotated
+
+    checked = world.check()
+
+    (outcome,) = [f.compliance for f in checked.findings if f.rule_id == "EMRLOG-011"]
+    assert outcome is (Compliance.COMPLIANT if rotated else Compliance.NON_COMPLIANT)
+    assert world.keys.rotations_asked == [KEY.arn]
+
+
+def test_rotation_is_not_read_where_nobody_asks_or_kms_rotates_nothing(world: World) -> None:
+    world.check()
+    world.policy = with_rule("EMRLOG-011")
+    world.keys.facts = {KEY.arn: a_key(origin="EXTERNAL")}
+    world.check()
+
+    assert world.keys.rotations_asked == []
+
+
+def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    world.clusters.listed_sessions = (Session("is-1", "ide", None, AWS_MANAGED.arn),)
+
+    assert world.check().summary()["compliance"] == "COMPLIANT"
+    assert world.clusters.sessions_asked == []
+
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert finding.summary.startswith("session is-1 (ide): ")
+    assert finding.evidence["sessions"] == (f"is-1: s3n://example-logs/emr/, {AWS_MANAGED.arn}",)
+    assert world.journal == SENT
+
+
+def test_a_finding_is_resolved_once_its_step_is_cancelled_before_it_ran(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    step = Step("s-1", "bad", None, AWS_MANAGED.arn, StepState.PENDING)
+    world.clusters.listed = (step,)
+    world.check()
+
+    world.clusters.listed = (replace(step, state=StepState.CANCELLED),)
+    world.now += timedelta(minutes=1)
+    checked = world.check()
+
+    assert checked.summary()["compliance"] == "COMPLIANT"
+    assert [alert.kind for alert in world.alerts.published][-1] is AlertKind.FINDING_RESOLVED
+
+
+def test_a_session_names_its_own_key_for_cloudwatch_or_none(world: World) -> None:
+    cluster = a_cluster(
+        sessions_enabled=True, cloudwatch_logs=False, cloudwatch_key_identifier=ANOTHER_KEY.arn
+    )
+    world.clusters.known = {CLUSTER_ID: cluster}
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    session = Session("is-1", "ide", cloudwatch_logs=True, managed_logs=True)
+    world.clusters.listed_sessions = (
+        replace(session, cloudwatch_key_identifier=ANOTHER_KEY.arn),
+        replace(session, id="is-2", managed_key_identifier=KEY.arn),
+    )
+
+    world.check()
+
+    ((finding,),) = [alert.findings for alert in world.alerts.published]
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-010", Compliance.NON_COMPLIANT)
+    assert finding.summary.startswith("session is-2 (ide) sends logs to CloudWatch")
+    archive = f"s3n://example-logs/emr/, {KEY.arn}"
+    assert finding.evidence["sessions"] == (
+        f"is-1: {archive}, CloudWatch: {ANOTHER_KEY.arn}, managed by EMR: no key",
+        f"is-2: {archive}, CloudWatch: no key, managed by EMR: {KEY.arn}",
+    )
+    assert world.keys.asked == [KEY.arn, ANOTHER_KEY.arn]
+
+
+@pytest.mark.parametrize(
+    ("off", "steps_asked", "sessions_asked"),
+    [
+        (("EMRLOG-008", "EMRLOG-009", "EMRLOG-013"), [], [CLUSTER_ID]),
+        (("EMRLOG-008", "EMRLOG-009", "EMRLOG-010", "EMRLOG-013"), [], []),
+        (("EMRLOG-008", "EMRLOG-009"), [CLUSTER_ID], [CLUSTER_ID]),
+        (("EMRLOG-008", "EMRLOG-010"), [CLUSTER_ID], [CLUSTER_ID]),
+    ],
+)
+def test_steps_and_sessions_are_read_only_for_rules_that_ask_for_them(
+    world: World, off: tuple[str, ...], steps_asked: list[str], sessions_asked: list[str]
+) -> None:
+    world.policy = Policy(rules={rule_id: RuleSettings(enabled=False) for rule_id in off})
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+
+    world.check()
+
+    assert world.clusters.steps_asked == steps_asked
+    assert world.clusters.sessions_asked == sessions_asked
+
+
+GRACE = timedelta(hours=4)
+
+
+@pytest.fixture
+def graced(world: World) -> World:
+    """A running cluster without a key, and four hours to put that right."""
+    world.policy = a_policy(grace=GRACE)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    return world
+
+
+def test_a_grace_begins_with_the_first_sight_and_no_repeat_resets_it(graced: World) -> None:
+    for _ in range(50):
+        graced.check()
+        graced.passes(minutes=4)
+
+    assert graced.journal == ["publish finding.opened", "publish enforcement.scheduled", "schedule"]
+    (schedule,) = graced.schedules.standing.values()
+    assert schedule.at == NOW + GRACE
+    opened, scheduled = graced.alerts.published
+    assert opened.next_step is scheduled.next_step is NextStep.TERMINATION_SCHEDULED
+    assert scheduled.findings[0].deadline == NOW + GRACE
+
+
+def test_when_the_grace_is_over_the_next_check_asks_if_the_schedule_did_not(graced: World) -> None:
+    graced.check()
+    graced.passes(hours=4)
+    graced.check()
+    assert "send" not in graced.journal
+
+    graced.passes(minutes=2)
+    graced.check()
+
+    assert graced.journal[-2:] == ["call off", "send"]
+
+
+def test_what_opened_at_launch_has_a_grace_of_its_own(graced: World) -> None:
+    graced.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="STARTING")}
+
+    graced.check()
+
+    assert graced.journal == SENT
+
+
+def test_what_opened_at_launch_keeps_that_grace_when_the_cluster_runs(world: World) -> None:
+    minutes = timedelta(minutes=10)
+    policy = a_policy(grace=GRACE)
+    world.policy = replace(policy, enforcement=replace(policy.enforcement, grace_at_launch=minutes))
+    for state in ("STARTING", "RUNNING", "WAITING"):
+        world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state=state)}
+        world.check()
+        world.passes(seconds=400)
+
+    assert world.kinds == ["finding.opened", "enforcement.scheduled"]
+    assert world.alerts.published[1].findings[0].deadline == NOW + minutes
+    assert world.journal[-1] == "send"
+
+
+@pytest.mark.parametrize(
+    ("policy", "notified"),
+    [
+        (a_policy(grace=GRACE, exemptions=(an_exemption(),)), ["enforcement.skipped"]),
+        (a_policy(Mode.ALERT), ["enforcement.skipped"]),
+        (a_policy(Mode.OBSERVE), []),
+        (
+            Policy(Mode.ENFORCE, enforcement=Enforcement(frozenset(), allowed=True)),
+            ["enforcement.skipped"],
+        ),
+    ],
+    ids=["exempted", "alert", "observe", "not listed"],
+)
+def test_a_changed_policy_calls_the_termination_off(
+    graced: World, policy: Policy, notified: list[str]
+) -> None:
+    graced.check()
+    graced.policy = policy
+    for _ in range(3):
+        graced.check()
+
+    assert graced.kinds[2:] == notified
+    assert graced.journal.count("call off") == 1
+    assert graced.schedules.standing == {}
+
+
+def test_a_finding_that_is_resolved_calls_its_termination_off(graced: World) -> None:
+    graced.check()
+    graced.clusters.known = {CLUSTER_ID: a_cluster()}
+    graced.passes(minutes=1)
+    graced.check()
+
+    assert graced.kinds[2:] == ["finding.resolved"]
+    assert graced.schedules.standing == {}
+
+
+@pytest.mark.parametrize("late", [0, 1, 59], ids="{} s late".format)
+def test_a_schedule_that_is_due_and_fires_late_is_cancelled_too(graced: World, late: int) -> None:
+    graced.check()
+    graced.clusters.known = {CLUSTER_ID: a_cluster()}
+    graced.passes(seconds=GRACE.total_seconds() + late)
+    graced.check()
+
+    assert graced.kinds[2:] == ["finding.resolved"]
+    assert graced.schedules.standing == {}
+
+
+def test_a_changed_grace_moves_the_end_and_says_so(graced: World) -> None:
+    graced.check()
+    graced.policy = a_policy(grace=timedelta(hours=1))
+    graced.check()
+    graced.check()
+
+    assert graced.kinds[2:] == ["enforcement.scheduled"]
+    (schedule,) = graced.schedules.standing.values()
+    assert schedule.at == NOW + timedelta(hours=1)
+
+    graced.policy = a_policy()
+    graced.check()
+    assert graced.kinds[3:] == ["enforcement.scheduled"]
+    assert graced.journal[-1] == "send"
+
+
+def test_exempt_findings_are_marked_so_and_told_again_when_the_exemption_ends(
+    world: World,
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
+    checked = world.check()
+    assert [e.finding.status for e in world.records.values()] == [Status.EXEMPT]
+    assert world.journal == []
+    assert checked.summary()["compliance"] == "NOT_APPLICABLE"
+    record_open(record.finding for record in world.records.values())
+    assert metrics.metric_set["OpenHighFindings"]["Value"] == [0]
+    assert metrics.metric_set["ExemptFindings"]["Value"] == [1]
+
+    world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(until=date(2026, 3, 13)),))
+    world.check()
+
+    assert [e.finding.status for e in world.records.values()] == [Status.OPEN]
+    assert world.kinds == ["finding.opened"]
+    assert len(world.alerts.published[0].expired_exemptions) == 1
+
+
+def test_a_rule_that_is_switched_off_resolves_its_findings(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.check()
+    world.policy = replace(world.policy, rules={"EMRLOG-002": RuleSettings(enabled=False)})
+    world.check()
+
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_in_observe_mode_what_was_told_is_resolved_in_silence(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    world.check()
+    world.policy = a_policy(Mode.OBSERVE)
+    world.clusters.known = {CLUSTER_ID: a_cluster()}
+    world.passes(minutes=1)
+    world.check()
+
+    assert world.kinds == ["finding.opened"]
+    assert world.records["EMRLOG-002"].last_notified is None
+
+
+def test_who_launched_a_cluster_is_remembered_whichever_event_comes_first(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    world.check()
+    world.check("arn:aws:iam::111122223333:user/ada")
+    world.check()
+
+    assert world.kinds == ["finding.opened"]
+    record = world.records["EMRLOG-002"]
+    assert record.finding.launched_by == "arn:aws:iam::111122223333:user/ada"
+
+
+def test_what_was_decided_is_written_down_with_its_grounds(graced: World) -> None:
+    graced.policy = replace(graced.policy, version=7)
+    graced.check()
+    graced.check()
+
+    (decision,) = graced.repository.decisions(CLUSTER_ID)
+    assert (decision.by, decision.mode, decision.policy_version) == ("check_cluster", "enforce", 7)
+    assert decision.decided == (
+        "tell finding.opened of EMRLOG-002: termination_scheduled",
+        "tell enforcement.scheduled of EMRLOG-002: termination_scheduled",
+        "have it looked at again and terminated at 2026-03-14 19:09:26 UTC",
+    )
+    assert [(g.rule_id, g.compliance, g.deadline) for g in decision.grounds] == [
+        ("EMRLOG-002", "NON_COMPLIANT", NOW + GRACE)
+    ]
+
+
+def test_while_others_write_all_the_time_the_event_is_tried_again(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+
+    def rival() -> None:
+        record = world.records.get("EMRLOG-002")
+        finding = a_finding()
+        world.repository.write(
+            record
+            or FindingRecord(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, evaluated_at=NOW)
+        )
+
+    world.repository.remember(ClusterSnapshot(NO_KEY), None)
+    world.table.before_put = EveryOther(rival)
+
+    with pytest.raises(WriteConflictError):
+        world.check()
+    assert world.journal == []
+
+
+class EveryOther(list[Callable[[], object]]):
+    """Has a rival write before each write but its own."""
+
+    def __init__(self, rival: Callable[[], None]) -> None:
+        super().__init__([rival])
+        self.rival = rival
+        self.busy = False
+
+    def __bool__(self) -> bool:
+        return not self.busy
+
+    def pop(self, *_: object) -> Callable[[], None]:
+        def write() -> None:
+            self.busy = True
+            self.rival()
+            self.busy = False
+
+        return write
+
+
+@pytest.mark.parametrize("force_refresh", [True, False])
+def test_whoever_asks_because_of_a_change_gets_what_is_true_now(
+    world: World, *, force_refresh: bool
+) -> None:
+    world.check_cluster(ClusterCheckRequest(CLUSTER_ID, force_refresh=force_refresh))
+
+    assert world.policy_asked == [force_refresh]
+
+
+def test_a_request_that_could_not_be_sent_is_made_by_the_next_check(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    send = world.queue.send
+
+    def fails(*_: object) -> None:
+        raise ConnectionError
+
+    world.queue.send = fails  # type: ignore[method-assign,assignment]
+    with pytest.raises(ConnectionError):
+        world.check()
+    world.queue.send = send  # type: ignore[method-assign]
+    world.check()
+
+    assert world.journal == SENT
+
+
+def test_an_answer_to_a_request_is_not_overwritten_by_whoever_asked(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: replace(NO_KEY, termination_protected=True)}
+    send = world.queue.send
+
+    def at_once(request: RequestEnforcement, delay_seconds: int = 0) -> None:
+        send(request, delay_seconds)
+        world.enforce(request)
+
+    world.queue.send = at_once  # type: ignore[method-assign]
+    for _ in range(3):
+        world.check()
+        world.passes(minutes=11)
+
+    assert world.kinds == ["finding.opened", "enforcement.skipped"]
+
+
+def test_a_policy_that_was_changed_a_moment_ago_announces_no_termination(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    enforce = world.policy
+    world.policy = replace(enforce, mode=Mode.ALERT, version=2)
+    remembered = [enforce]
+    check = replace(
+        world.check_cluster,
+        policy=lambda *, force_refresh=False: world.policy if force_refresh else remembered[0],
+    )
+
+    check(ClusterCheckRequest(CLUSTER_ID))
+
+    assert [alert.next_step for alert in world.alerts.published] == [NextStep.NOTHING_IN_ALERT_MODE]
+    assert world.queue.sent == []

@@ -1,0 +1,801 @@
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.domain.clusters import Step
+from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.decide import Alert, NextStep
+from emr_log_guard.domain.finding_record import OBJECTS
+from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.keys import KmsKey
+from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
+from emr_log_guard.domain.policy import Enforcement, Policy
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
+from emr_log_guard.observability import metrics, record_open
+from emr_log_guard.rules.emrlog_103_log_object_cluster_key import RULE as RULE_103
+from emr_log_guard.rules.evaluation import EvaluationContext, Subject
+from emr_log_guard.usecases.checks.review import ReviewFindings
+from emr_log_guard.usecases.evaluate import evaluate_log_objects
+from tests.unit.builders import (
+    ACCOUNT,
+    ANOTHER_KEY,
+    AWS_MANAGED,
+    CLUSTER_ID,
+    KEY,
+    NOW,
+    REGION,
+    UNREADABLE,
+    a_cluster,
+    a_key,
+    a_policy,
+    an_exemption,
+    encrypted,
+    key_arn,
+)
+from tests.unit.fakes import GONE, FakeRechecks
+from tests.unit.usecases.world import World
+
+SSE_S3 = encrypted("AES256")
+OTHER_ID = "j-3BYYYYYYHBQMG"
+OTHER = a_cluster(id=OTHER_ID, arn=a_cluster().arn.replace(CLUSTER_ID, OTHER_ID), name="other")
+OBJECTS_ENFORCED = Policy(
+    Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-101", "EMRLOG-103"}), allowed=True)
+)
+
+
+def created(key: str, *, bucket: str = "example-logs", region: str = REGION) -> str:
+    return json.dumps(
+        {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "account": ACCOUNT,
+            "region": region,
+            "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
+        }
+    )
+
+
+def check(world: World, *bodies: str) -> list[Alert]:
+    use_case = world.check_log_objects
+    read = [use_case.read(body) for body in bodies]
+    use_case.check([found for found in read if found is not None])
+    return world.alerts.published
+
+
+def by_rule(alert: Alert) -> dict[str, Finding]:
+    return {finding.rule_id: finding for finding in alert.findings}
+
+
+def test_a_good_log_object_is_left_in_peace(world: World) -> None:
+    assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
+    assert world.keys.asked == [KEY.arn]
+
+
+def test_objects_of_two_clusters_make_two_alerts(world: World) -> None:
+    world.clusters.known[OTHER_ID] = OTHER
+    keys = [f"emr/{cluster}/{n}" for n in (1, 2) for cluster in (CLUSTER_ID, OTHER_ID)]
+    world.objects.heads = dict.fromkeys(keys, SSE_S3)
+
+    alerts = check(world, *map(created, keys))
+
+    assert [alert.cluster_name for alert in alerts] == ["nightly-etl", "other"]
+    assert [alert.findings[0].occurrences for alert in alerts] == [2, 2]
+
+
+def test_a_hundred_bad_objects_of_a_cluster_make_one_finding(world: World) -> None:
+    keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(100)]
+    world.objects.heads = dict.fromkeys(keys, SSE_S3)
+
+    (alert,) = check(world, *map(created, keys))
+
+    (finding,) = alert.findings
+    assert (finding.rule_id, finding.occurrences) == ("EMRLOG-101", 100)
+    assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
+
+
+def test_later_batches_add_up_and_are_no_news(world: World) -> None:
+    keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(6)]
+    world.objects.heads = dict.fromkeys(keys, SSE_S3)
+    for key in keys:
+        check(world, created(key))
+    check(world, created(f"emr/{CLUSTER_ID}/good"))
+
+    finding = world.repository.read(CLUSTER_ID).records["EMRLOG-101"].finding
+    assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
+    assert (finding.status, finding.occurrences) == ("OPEN", 6)
+    assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
+
+
+def test_a_batch_counts_once_though_others_forestall_the_second_of_its_writes(
+    world: World,
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    plain = [f"emr/{CLUSTER_ID}/{n}" for n in range(OBJECTS + 5)]
+    foreign = [f"emr/{CLUSTER_ID}/foreign-{n}" for n in range(2)]
+    world.objects.heads = {
+        **dict.fromkeys(plain, SSE_S3),
+        **dict.fromkeys(foreign, encrypted("aws:kms", ANOTHER_KEY.arn)),
+    }
+    check(world, *map(created, (*plain[:OBJECTS], foreign[0])))
+    world.table.before_put = [
+        lambda: world.repository.write(world.records["EMRLOG-103"]),
+        lambda: None,
+    ]
+
+    check(world, *map(created, (*plain[OBJECTS:], foreign[1])))
+
+    assert world.table.before_put == []
+    counts = {rule_id: record.finding.occurrences for rule_id, record in world.records.items()}
+    assert counts == {"EMRLOG-101": len(plain), "EMRLOG-103": len(foreign)}
+
+
+def test_a_batch_that_is_delivered_again_changes_nothing(world: World) -> None:
+    keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(3)]
+    world.objects.heads = dict.fromkeys(keys, SSE_S3)
+    check(world, *map(created, keys))
+    records = world.records
+    world.table.calls.clear()
+    world.passes(hours=1)
+
+    check(world, *map(created, keys))
+
+    assert world.records == records
+    assert "PutItem" not in world.table.counts
+
+
+def test_an_object_that_a_batch_names_twice_is_counted_once(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+
+    check(world, created(key), created(key))
+
+    record = world.records["EMRLOG-101"]
+    assert record.finding.occurrences == 1
+    assert [version.key for version in record.objects] == [key]
+
+
+def test_a_batch_of_good_objects_asks_nothing_of_the_ledger(world: World) -> None:
+    check(world, created(f"emr/{CLUSTER_ID}/good"))
+
+    assert world.table.counts == {}
+
+
+def test_every_kind_of_wrong_encryption_is_in_the_one_alert(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
+    world.objects.heads = {a: SSE_S3, b: encrypted("aws:kms", ANOTHER_KEY.arn)}
+
+    (alert,) = check(world, created(a), created(b))
+
+    assert set(by_rule(alert)) == {"EMRLOG-101", "EMRLOG-103"}
+
+
+@pytest.mark.parametrize(
+    ("key", "bucket"),
+    [
+        ("emr/readme.txt", "example-logs"),
+        (f"elsewhere/{CLUSTER_ID}/a", "example-logs"),
+        (f"emr/{CLUSTER_ID}/a", "another-bucket"),
+        (f"emr/{CLUSTER_ID.lower()}/a", "example-logs"),
+        (f"emr/{CLUSTER_ID}", "example-logs"),
+    ],
+)
+def test_an_object_elsewhere_is_no_log(world: World, key: str, bucket: str) -> None:
+    assert check(world, created(key, bucket=bucket)) == []
+    assert world.objects.asked == []
+
+
+def test_a_cluster_without_logs_has_no_log_objects(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=None)}
+
+    assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
+
+
+def test_the_log_of_an_unknown_cluster_is_judged_by_its_encryption(world: World) -> None:
+    world.policy = OBJECTS_ENFORCED
+    a, b = f"x/{OTHER_ID}/a", f"x/{OTHER_ID}/b"
+    world.objects.heads = {a: SSE_S3}
+
+    (alert,) = check(world, created(a), created(b))
+
+    found = by_rule(alert)
+    assert found["EMRLOG-101"].compliance is Compliance.NON_COMPLIANT
+    assert found["EMRLOG-103"].compliance is Compliance.INSUFFICIENT_DATA
+    assert "DescribeCluster answered: Cluster id" in found["EMRLOG-103"].summary
+    assert alert.next_step is NextStep.NOTHING_ENFORCED
+    assert world.queue.sent == []
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_an_unknown_clusters_arn_is_of_its_regions_partition(
+    world: World, region: str, partition: str
+) -> None:
+    key = f"x/{OTHER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+
+    (alert,) = check(world, created(key, region=region))
+
+    assert alert.cluster_arn == (
+        f"arn:{partition}:elasticmapreduce:{region}:{ACCOUNT}:cluster/{OTHER_ID}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "log_uri"),
+    [
+        (f"emr/{OTHER_ID}/{CLUSTER_ID}/a", f"s3://example-logs/emr/{OTHER_ID}/"),
+        (f"emr/{CLUSTER_ID}/{OTHER_ID}/a", "s3://example-logs/emr/"),
+    ],
+)
+def test_in_nested_folders_the_cluster_whose_log_uri_holds_the_object_owns_it(
+    world: World, key: str, log_uri: str
+) -> None:
+    elsewhere = a_cluster(id=OTHER_ID, arn=OTHER.arn, log_uri="s3://another-bucket/")
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=log_uri), OTHER_ID: elsewhere}
+    world.objects.heads = {key: SSE_S3}
+
+    (alert,) = check(world, created(key))
+
+    assert alert.cluster_arn.endswith(CLUSTER_ID)
+
+
+ALIAS = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
+UNKNOWN_BUCKETS = [
+    ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be read"),
+    (f"s3n://{ALIAS}/logs/", "names an access point, not its bucket"),
+    ("s3://emr-logs--ol-s3/logs/", "names an access point, not its bucket"),
+    ("s3://mfzwi23gnjvgw.mrap/", "names an access point, not its bucket"),
+]
+
+
+@pytest.mark.parametrize(("log_uri", "reason"), UNKNOWN_BUCKETS)
+@pytest.mark.parametrize("prefix", ["", "logs/", "emr/"])
+@pytest.mark.parametrize("of_step", [False, True])
+def test_an_object_of_a_cluster_whose_log_bucket_is_unknown_is_undetermined(
+    world: World, log_uri: str, reason: str, prefix: str, *, of_step: bool
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    own = "s3://elsewhere/" if of_step else log_uri
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=own)}
+    world.clusters.listed = (Step("s-1", "load", log_uri=log_uri),) if of_step else ()
+    key = f"{prefix}{CLUSTER_ID}/node/i-0abcdef1234567890/x.gz"
+    world.objects.heads = {key: SSE_S3}
+
+    (alert,) = check(world, created(key, bucket="amzn-s3-demo-emr-logs"))
+
+    (finding,) = alert.findings
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-101", "INSUFFICIENT_DATA")
+    assert reason in finding.summary
+    assert finding.cluster_name == "nightly-etl"
+    assert alert.next_step is NextStep.NOTHING_ENFORCED
+    assert world.queue.sent == []
+
+
+def test_a_log_that_lies_where_its_cluster_says_is_found_beside_a_step_that_does_not_say(
+    world: World,
+) -> None:
+    world.clusters.listed = (Step("s-1", "load", log_uri=f"s3://{ALIAS}/"),)
+    key = f"emr/{CLUSTER_ID}/node/i-1/x.gz"
+    world.objects.heads = {key: SSE_S3}
+
+    (alert,) = check(world, created(key))
+
+    assert by_rule(alert)["EMRLOG-101"].compliance is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"), [((), ACCOUNT), ((ACCOUNT,), ACCOUNT), (("444455556666",), None)]
+)
+def test_the_owner_of_the_bucket_is_expected_where_there_is_but_one(
+    world: World, others: tuple[str, ...], expected: str | None
+) -> None:
+    world.policy = replace(world.policy, log_bucket_owners=others)
+
+    assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
+    assert world.objects.owners == {expected}
+
+
+def test_whose_bucket_the_log_of_an_unknown_cluster_is_in_is_not_expected(world: World) -> None:
+    check(world, created(f"x/{OTHER_ID}/a"))
+
+    assert world.objects.owners == {None}
+
+
+@pytest.mark.parametrize("marker", ["", "node/", "node_$folder$"])
+def test_a_folder_marker_is_no_log(world: World, marker: str) -> None:
+    key = f"emr/{CLUSTER_ID}/{marker}"
+    world.objects.heads = {key: SSE_S3}
+
+    assert check(world, created(key)) == []
+    assert world.objects.asked == []
+    assert world.clusters.asked == []
+
+
+def test_an_object_that_is_gone_is_no_ones_fault(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    world.objects.heads = {f"emr/{CLUSTER_ID}/a": GONE}
+
+    assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
+    assert "log object is gone" in caplog.text
+
+
+def test_an_object_that_cannot_be_read_is_told_about_and_terminates_nothing(world: World) -> None:
+    world.policy = OBJECTS_ENFORCED
+    world.objects.heads = {f"emr/{CLUSTER_ID}/a": UNREADABLE}
+
+    (alert,) = check(world, created(f"emr/{CLUSTER_ID}/a"))
+
+    assert [f.compliance for f in alert.findings] == [Compliance.INSUFFICIENT_DATA]
+    assert world.queue.sent == []
+
+
+def test_what_is_no_event_flies(world: World) -> None:
+    with pytest.raises(InvalidEventError):
+        world.check_log_objects.read("{}")
+
+
+def test_a_request_names_the_objects_that_count_and_no_more_than_enough(world: World) -> None:
+    world.policy = Policy(
+        Mode.ENFORCE,
+        enforcement=Enforcement(
+            frozenset({"EMRLOG-103"}), allowed=True, grace_running=timedelta(0)
+        ),
+    )
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    others = {f"emr/{CLUSTER_ID}/a{n}": SSE_S3 for n in range(30)}
+    counting = {f"emr/{CLUSTER_ID}/b{n}": encrypted("aws:kms", ANOTHER_KEY.arn) for n in range(30)}
+    world.objects.heads = others | counting
+
+    check(world, *map(created, world.objects.heads))
+
+    (request,) = world.queue.sent
+    assert [version.key for version in request.log_objects] == list(counting)[:10]
+
+
+STEP_LOG = f"emr/{CLUSTER_ID}/steps/s-1/stderr.gz"
+NODE_LOG = f"emr/{CLUSTER_ID}/node/i-1/a.gz"
+CONTAINER_LOG = f"emr/{CLUSTER_ID}/containers/application_1/a.gz"
+STEP = Step("s-1", "load", None, ANOTHER_KEY.arn)
+ELSEWHERE = Step("s-1", "load", "s3://step-logs/x", ANOTHER_KEY.arn)
+THIRD_KEY = a_key(arn=key_arn("aaaaaaaa-09fe-87dc-65ba-ab0987654321"))
+LISTING_FAILED = Unresolved("elasticmapreduce:ListSteps answered ThrottlingException")
+
+
+def carrying(world: World, key: str, kms_key: KmsKey, *, bucket: str = "example-logs") -> Finding:
+    """Have one object checked by EMRLOG-103."""
+    known = (KEY, ANOTHER_KEY, THIRD_KEY)
+    world.keys.facts = {each.arn: each for each in known} | dict(world.keys.facts)
+    world.objects.heads = {key: encrypted("aws:kms", kms_key.arn)}
+    read = world.check_log_objects.read(created(key, bucket=bucket))
+    assert read is not None
+    assert read.facts is not None
+    context = EvaluationContext(world.policy, NOW, str, lambda rule: rule == RULE_103)
+    (result,) = evaluate_log_objects(Subject.of(a_cluster()), [read.facts], context)
+    return result.finding
+
+
+@pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG, NODE_LOG])
+def test_a_log_with_its_clusters_key_costs_no_look_at_the_steps(world: World, key: str) -> None:
+    world.clusters.listed = (STEP,)
+
+    assert carrying(world, key, KEY).compliance is Compliance.COMPLIANT
+    assert world.clusters.steps_asked == []
+
+
+@pytest.mark.parametrize("head", [SSE_S3, encrypted("aws:kms", AWS_MANAGED.arn), UNREADABLE])
+def test_a_log_without_a_customers_key_costs_no_look_at_the_steps(
+    world: World, head: Encryption | Unresolved
+) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    world.objects.heads = {STEP_LOG: head}
+
+    check(world, created(STEP_LOG))
+
+    assert world.clusters.steps_asked == []
+
+
+@pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
+def test_a_log_may_carry_the_key_of_the_step_that_wrote_it(world: World, key: str) -> None:
+    world.clusters.listed = (STEP,)
+
+    finding = carrying(world, key, ANOTHER_KEY)
+
+    assert finding.compliance is Compliance.COMPLIANT
+    assert "carries its step s-1's key" in finding.summary
+    assert world.clusters.steps_asked == [CLUSTER_ID]
+
+
+@pytest.mark.parametrize(
+    ("key", "carried", "expected"),
+    [
+        (STEP_LOG, THIRD_KEY, f"its step s-1 names {ANOTHER_KEY.arn}"),
+        (STEP_LOG.replace("s-1", "s-2"), ANOTHER_KEY, f"its cluster names {KEY.arn}"),
+        (NODE_LOG, ANOTHER_KEY, f"its cluster names {KEY.arn}"),
+        (CONTAINER_LOG, THIRD_KEY, f"its cluster names {KEY.arn}"),
+    ],
+    ids=["nobody's key", "another step's", "a step's, on a node's log", "on a container's"],
+)
+def test_a_log_with_a_key_that_is_not_its_authors_is_told(
+    world: World, key: str, carried: KmsKey, expected: str
+) -> None:
+    world.clusters.listed = (STEP,)
+
+    finding = carrying(world, key, carried)
+
+    assert finding.compliance is Compliance.NON_COMPLIANT
+    assert expected in finding.summary
+
+
+@pytest.mark.parametrize("rest", ["steps/s-1/stderr.gz", "containers/a.gz", "steps/s-9/a.gz"])
+@pytest.mark.parametrize(
+    ("carried", "compliance"),
+    [(ANOTHER_KEY, Compliance.COMPLIANT), (KEY, Compliance.NON_COMPLIANT)],
+)
+def test_under_a_steps_own_log_uri_its_own_key_is_expected(
+    world: World, rest: str, carried: KmsKey, compliance: Compliance
+) -> None:
+    world.clusters.listed = (ELSEWHERE,)
+
+    finding = carrying(world, f"x/{CLUSTER_ID}/{rest}", carried, bucket="step-logs")
+
+    assert finding.compliance is compliance
+    assert "step s-1" in finding.summary
+
+
+@pytest.mark.parametrize("key_of_cluster", [KEY.arn, None])
+def test_a_steps_log_uri_without_a_key_falls_back_to_its_clusters(
+    world: World, key_of_cluster: str | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=None, log_key_identifier=key_of_cluster)}
+    world.clusters.listed = (Step("s-1", "load", "s3://step-logs/x/"),)
+
+    finding = carrying(world, f"x/{CLUSTER_ID}/steps/s-1/a", ANOTHER_KEY, bucket="step-logs")
+
+    assert finding.compliance is (
+        Compliance.NON_COMPLIANT if key_of_cluster else Compliance.NOT_APPLICABLE
+    )
+
+
+def test_a_step_that_logs_elsewhere_explains_nothing_under_its_clusters_log_uri(
+    world: World,
+) -> None:
+    world.clusters.listed = (ELSEWHERE,)
+
+    assert carrying(world, STEP_LOG, ANOTHER_KEY).compliance is Compliance.NON_COMPLIANT
+
+
+@pytest.mark.parametrize(
+    ("key", "compliance"),
+    [
+        (STEP_LOG, Compliance.NON_COMPLIANT),
+        (CONTAINER_LOG, Compliance.NOT_APPLICABLE),
+        (NODE_LOG, Compliance.NOT_APPLICABLE),
+    ],
+)
+def test_of_a_cluster_without_a_key_only_a_steps_own_log_can_have_a_wrong_one(
+    world: World, key: str, compliance: Compliance
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=None)}
+    world.clusters.listed = (STEP,)
+
+    assert carrying(world, key, THIRD_KEY).compliance is compliance
+
+
+@pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
+def test_a_steps_key_that_cannot_be_described_is_doubt(world: World, key: str) -> None:
+    world.clusters.listed = (STEP,)
+    world.keys.facts = {ANOTHER_KEY.arn: UNREADABLE}
+
+    finding = carrying(world, key, THIRD_KEY)
+
+    assert (finding.compliance, finding.summary) == (
+        Compliance.INSUFFICIENT_DATA,
+        UNREADABLE.reason,
+    )
+
+
+def test_a_steps_key_explains_a_log_though_its_clusters_key_cannot_be_described(
+    world: World,
+) -> None:
+    world.clusters.listed = (STEP,)
+    world.keys.facts = {KEY.arn: UNREADABLE}
+
+    assert carrying(world, CONTAINER_LOG, ANOTHER_KEY).compliance is Compliance.COMPLIANT
+
+
+def test_steps_that_cannot_be_listed_are_doubt_and_end_nothing(world: World) -> None:
+    world.policy = OBJECTS_ENFORCED
+    world.clusters.listed = LISTING_FAILED
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.objects.heads = {STEP_LOG: encrypted("aws:kms", ANOTHER_KEY.arn)}
+
+    (alert,) = check(world, created(STEP_LOG))
+
+    (finding,) = alert.findings
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-103", Compliance.INSUFFICIENT_DATA)
+    assert finding.summary == LISTING_FAILED.reason
+    assert world.queue.sent == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_object_that_only_a_step_could_explain_is_one_doubt_when_none_can_be_listed(
+    world: World, first: int
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    world.clusters.listed = LISTING_FAILED
+    outside, inside = f"copies/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {outside: SSE_S3, inside: encrypted("aws:kms", KEY.arn)}
+
+    (alert,) = check(world, *map(created, (outside, inside)[:: (1, -1)[first]]))
+
+    (finding,) = alert.findings
+    assert (finding.rule_id, finding.compliance) == ("EMRLOG-101", Compliance.INSUFFICIENT_DATA)
+    assert "is a log is unknown: elasticmapreduce:ListSteps" in finding.summary
+    assert alert.cluster_name == "nightly-etl"
+    assert world.queue.sent == []
+
+
+@pytest.mark.parametrize(
+    ("key", "compliance"),
+    [
+        (CONTAINER_LOG, Compliance.INSUFFICIENT_DATA),
+        (STEP_LOG, Compliance.NON_COMPLIANT),
+        (NODE_LOG, Compliance.NON_COMPLIANT),
+    ],
+)
+def test_what_may_be_the_log_of_a_session_is_doubt(
+    world: World, key: str, compliance: Compliance
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+
+    assert carrying(world, key, THIRD_KEY).compliance is compliance
+
+
+def again(*keys: str) -> list[str]:
+    """What the review sends of a cluster's known bad objects."""
+    place = ("111122223333", "eu-west-1", CLUSTER_ID)
+    return [
+        encode_recheck(LogObjectCheckRequest(ObjectVersion("example-logs", key), *place))
+        for key in keys
+    ]
+
+
+def reencrypted(key: str) -> str:
+    """What CloudTrail sends of an object that got another key in place."""
+    return json.dumps(
+        {
+            "source": "aws.s3",
+            "detail-type": "AWS API Call via CloudTrail",
+            "account": ACCOUNT,
+            "region": REGION,
+            "detail": {
+                "eventSource": "s3.amazonaws.com",
+                "eventName": "UpdateObjectEncryption",
+                "requestParameters": {"bucketName": "example-logs", "key": key},
+            },
+        }
+    )
+
+
+def test_a_good_object_that_gets_another_key_in_place_is_found(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    key = f"emr/{CLUSTER_ID}/a"
+    assert check(world, created(key)) == []
+
+    world.objects.heads = {key: encrypted("aws:kms", ANOTHER_KEY.arn)}
+    (alert,) = check(world, reencrypted(key))
+
+    assert "EMRLOG-103" in by_rule(alert)
+    assert by_rule(alert)["EMRLOG-103"].compliance is Compliance.NON_COMPLIANT
+
+
+def test_a_bad_object_that_gets_the_right_key_in_place_is_resolved(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.passes(hours=1)
+
+    world.objects.heads = {}
+    alerts = check(world, reencrypted(key))
+
+    assert [alert.kind for alert in alerts] == ["finding.opened", "finding.resolved"]
+
+
+def test_a_bad_object_that_gets_another_bad_key_counts_once(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: encrypted("aws:kms", AWS_MANAGED.arn)}
+    check(world, created(key))
+    before = world.records
+
+    check(world, reencrypted(key))
+
+    assert world.records == before
+
+
+def test_a_reencrypted_object_that_is_gone_says_nothing(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: GONE}
+
+    assert check(world, reencrypted(key)) == []
+    assert world.table.counts == {}
+
+
+def test_a_key_that_cloudtrail_encoded_is_read_decoded(world: World) -> None:
+    encoded = f"emr/{CLUSTER_ID}/a%3Db"
+    world.objects.heads = {encoded: GONE, f"emr/{CLUSTER_ID}/a=b": SSE_S3}
+
+    (alert,) = check(world, reencrypted(encoded))
+
+    assert by_rule(alert)["EMRLOG-101"].evidence["samples"] == (
+        f"s3://example-logs/emr/{CLUSTER_ID}/a=b",
+    )
+
+
+def test_a_known_bad_object_that_is_still_bad_changes_nothing(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    records = world.records
+    world.table.calls.clear()
+    world.passes(hours=1)
+
+    check(world, *again(key))
+
+    assert world.records == records
+    assert "PutItem" not in world.table.counts
+
+
+def test_a_bad_object_of_a_terminated_cluster_announces_no_termination(world: World) -> None:
+    key = f"emr/{CLUSTER_ID}/a"
+    world.policy = OBJECTS_ENFORCED
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.check()
+    running = world.clusters.known[CLUSTER_ID]
+    world.clusters.known[CLUSTER_ID] = replace(running, state="TERMINATED")
+    world.check()
+    world.clusters.known[CLUSTER_ID] = running  # as a warm environment has it cached
+    world.alerts.published.clear()
+    world.passes(minutes=2)
+
+    assert check(world, *again(key)) == []
+
+
+def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
+    world.objects.heads = {a: SSE_S3, b: SSE_S3}
+    check(world, created(a), created(b))
+
+    world.objects.heads = {a: encrypted("aws:kms", KEY.arn), b: SSE_S3}
+    check(world, *again(a, b))
+    assert world.records["EMRLOG-101"].finding.occurrences == 1
+
+    world.objects.heads = {b: UNREADABLE}
+    check(world, *again(b))
+    assert world.records["EMRLOG-101"].open
+
+    world.objects.heads = {b: GONE}
+    check(world, *again(b))
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_remembered(
+    world: World,
+) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    a = f"emr/{CLUSTER_ID}/a"
+    world.clusters.known = {CLUSTER_ID: a_cluster(tags={"team": "etl"})}
+    world.check()
+    world.objects.heads = {a: SSE_S3}
+    check(world, created(a))
+    world.objects.heads = {a: GONE}
+
+    check(world, *again(a))
+
+    resolved = world.alerts.published[-1]
+    assert (resolved.kind, resolved.cluster_tags) == ("finding.resolved", {"team": "etl"})
+
+
+def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    a = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {a: SSE_S3}
+    check(world, created(a))
+    world.objects.heads = {a: encrypted("aws:kms", AWS_MANAGED.arn)}
+    check(world, *again(a))
+
+    assert not world.records["EMRLOG-101"].open
+    assert world.records["EMRLOG-102"].open
+
+
+def test_what_is_exempt_is_not_counted_as_wrong(world: World) -> None:
+    a = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {a: SSE_S3}
+    world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
+
+    assert check(world, created(a)) == []
+
+    assert world.records["EMRLOG-101"].finding.status is Status.EXEMPT
+    record_open(record.finding for record in world.records.values())
+    assert metrics.metric_set["OpenHighFindings"]["Value"] == [0]
+    assert metrics.metric_set["ExemptFindings"]["Value"] == [1]
+
+
+def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:
+    rechecks = FakeRechecks()
+    hints: list[LogObjectCheckRequest] = []
+
+    class Asked:
+        def recheck(self, hint: LogObjectCheckRequest) -> None:
+            hints.append(hint)
+
+    a = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {a: SSE_S3}
+    check(world, created(a))
+
+    assert ReviewFindings(world.repository, rechecks, Asked(), world.clock)() == {
+        "clusters": 1,
+        "log_objects": 1,
+    }
+    assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], None)
+    assert [encode_recheck(hint) for hint in hints] == again(a)
+
+
+def test_an_object_that_is_looked_at_again_and_is_no_log_at_all_is_let_be(world: World) -> None:
+    check(world, *again("elsewhere/a"))
+
+    assert world.table.counts == {}
+
+
+def test_a_cluster_that_is_remembered_as_running_and_is_gone_is_not_announced_again(
+    world: World,
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.check()
+    running = world.clusters.known[CLUSTER_ID]
+    world.clusters.known = {CLUSTER_ID: replace(running, state="TERMINATED")}
+    world.check()
+    world.alerts.published.clear()
+    world.queue.sent.clear()
+
+    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment remembers it
+    check(world, *again(key), created(f"emr/{CLUSTER_ID}/b"))
+
+    assert world.kinds == []
+    assert world.queue.sent == []
+
+
+def test_log_objects_of_a_cluster_that_is_first_evaluated_when_it_is_gone_announce_nothing(
+    world: World,
+) -> None:
+    world.policy = OBJECTS_ENFORCED
+    running = world.clusters.known[CLUSTER_ID]
+    key = f"emr/{CLUSTER_ID}/a"
+    world.objects.heads = {key: SSE_S3}
+    check(world, created(key))
+    world.clusters.known = {CLUSTER_ID: replace(running, state="TERMINATED")}
+    world.check()
+    world.alerts.published.clear()
+
+    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment remembers it
+    other = f"emr/{CLUSTER_ID}/b"
+    world.objects.heads = {key: SSE_S3, other: encrypted("aws:kms", ANOTHER_KEY.arn)}
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    check(world, *again(key), created(other))
+
+    assert [alert.next_step for alert in world.alerts.published] == [NextStep.CLUSTER_TERMINATED]

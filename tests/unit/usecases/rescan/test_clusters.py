@@ -1,0 +1,303 @@
+from datetime import timedelta
+from math import ceil
+
+import pytest
+
+from emr_log_guard.domain.compliance import Compliance, Mode
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.rescan import Scope
+from emr_log_guard.events.rescan import RescanRequest
+from tests.unit.builders import (
+    ANOTHER_KEY,
+    CLUSTER_ID,
+    KEY,
+    a_cluster,
+    a_key,
+    a_policy,
+    an_exemption,
+)
+from tests.unit.fakes import FakeKeys
+from tests.unit.usecases.rescan.rescans import MACHINE, Rescans, a_name, another
+
+GOOD = a_cluster()
+BAD = a_cluster(log_key_identifier=None)
+N = 1_120
+
+
+@pytest.fixture
+def rescans() -> Rescans:
+    return Rescans()
+
+
+def forget_calls(rescans: Rescans) -> None:
+    world = rescans.world
+    for calls in (world.clusters.asked, world.clusters.steps_asked, world.keys.asked):
+        calls.clear()
+    world.roles.asked.clear()
+    world.buckets.asked.clear()
+
+
+def test_known_clusters_cost_one_list_and_one_read_of_each_key(rescans: Rescans) -> None:
+    world = rescans.world
+    world.keys = FakeKeys({KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY})
+    keyed = (GOOD, a_cluster(log_key_identifier=ANOTHER_KEY.arn))
+    rescans.launch(*(another(keyed[n % 2], n) for n in range(N)))
+    first = rescans.run(Scope.CLUSTERS)
+    assert (first.clusters, first.described) == ({"COMPLIANT": N}, N)
+    forget_calls(rescans)
+    rescans.listing.asked.clear()
+
+    second = rescans.run(Scope.CLUSTERS)
+
+    assert (second.clusters, second.described) == ({"COMPLIANT": N}, 0)
+    assert world.clusters.asked == world.clusters.steps_asked == []
+    assert world.roles.asked == world.buckets.asked == []
+    assert len(rescans.listing.asked) == 1
+    shards = ceil(N / 500)
+    assert sorted(world.keys.asked) == sorted([KEY.arn, ANOTHER_KEY.arn] * shards)
+
+
+def test_only_what_is_new_or_not_compliant_is_described_again(rescans: Rescans) -> None:
+    rescans.launch(*(another(GOOD, n) for n in range(3)), *(another(BAD, n) for n in (7, 8)))
+    rescans.run(Scope.CLUSTERS)
+    forget_calls(rescans)
+    rescans.launch(another(GOOD, 9))
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert sorted(rescans.world.clusters.asked) == [a_name(n) for n in (7, 8, 9)]
+    assert report.described == 3
+    assert report.clusters == {"COMPLIANT": 4, "NON_COMPLIANT": 2}
+
+
+def test_a_log_bucket_that_somebody_else_made_anew_is_found_by_the_next_rescan(
+    rescans: Rescans,
+) -> None:
+    rescans.launch(GOOD)
+    rescans.run(Scope.CLUSTERS)
+    rescans.world.buckets.owner = "444455556666"
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert [each.rule_id for each in report.difference.new] == ["EMRLOG-013"]
+
+
+def test_a_deep_rescan_takes_nothing_for_known(rescans: Rescans) -> None:
+    rescans.launch(*(another(GOOD, n) for n in range(3)))
+    rescans.run(Scope.CLUSTERS)
+    forget_calls(rescans)
+
+    report = rescans.run(Scope.CLUSTERS, deep=True)
+
+    assert report.described == len(rescans.world.clusters.steps_asked) == 3
+
+
+def test_a_finding_is_told_by_the_same_decisions_and_never_twice(rescans: Rescans) -> None:
+    rescans.launch(BAD, another(GOOD, 1))
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert rescans.world.kinds == ["finding.opened"]
+    assert rescans.world.queue.sent  # the mode is enforce, and its grace is over
+    assert [each.rule_id for each in report.difference.new] == ["EMRLOG-002"]
+    assert report.compliance is Compliance.NON_COMPLIANT
+
+    rescans.world.passes(minutes=1)
+    rescans.check(CLUSTER_ID)
+    again = rescans.run(Scope.CLUSTERS)
+
+    assert rescans.world.kinds == ["finding.opened"]
+    assert again.difference.new == ()
+    assert [each.rule_id for each in again.difference.still_open] == ["EMRLOG-002"]
+    assert again.difference.last == report.rescan.execution
+
+
+def test_a_finding_gets_its_grace_and_its_schedule(rescans: Rescans) -> None:
+    rescans.world.policy = a_policy(grace=timedelta(hours=1))
+    rescans.launch(BAD)
+
+    rescans.run(Scope.CLUSTERS)
+    rescans.run(Scope.CLUSTERS)
+
+    assert rescans.world.kinds == ["finding.opened", "enforcement.scheduled"]
+    assert list(rescans.world.schedules.standing) == [BAD.arn]
+
+
+def test_a_key_that_was_disabled_unheard_is_found_without_describing_the_good(
+    rescans: Rescans,
+) -> None:
+    world = rescans.world
+    world.keys = FakeKeys({KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY})
+    rescans.launch(GOOD, another(a_cluster(log_key_identifier=ANOTHER_KEY.arn), 1))
+    rescans.run(Scope.CLUSTERS)
+    forget_calls(rescans)
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED), ANOTHER_KEY.arn: ANOTHER_KEY}
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert world.clusters.asked == [CLUSTER_ID]
+    assert [each.rule_id for each in report.difference.new] == ["EMRLOG-201"]
+
+
+def test_what_is_exempt_is_in_the_report_and_not_what_it_comes_to(rescans: Rescans) -> None:
+    rescans.world.policy = a_policy(exemptions=(an_exemption(),))
+    rescans.launch(BAD)
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert [each.status for each in report.difference.exempt] == [Status.EXEMPT]
+    assert report.compliance is Compliance.COMPLIANT
+    assert report.clusters == {"NOT_APPLICABLE": 1}
+    [[line]] = rescans.results.last_notified.values()
+    assert line["compliance"] == "NOT_APPLICABLE"
+    assert [finding["status"] for finding in line["findings"]] == ["EXEMPT"]
+    assert rescans.world.kinds == []
+
+
+def test_a_cluster_whose_end_was_not_heard_of_has_its_findings_closed(rescans: Rescans) -> None:
+    rescans.launch(BAD)
+    rescans.run(Scope.CLUSTERS)
+    rescans.end(CLUSTER_ID)
+    rescans.world.passes(hours=1)
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert report.difference.open == ()
+    assert report.difference.resolved == (f"{BAD.arn}#EMRLOG-002",)
+    assert rescans.world.kinds[-1] == "finding.resolved"
+
+
+def test_a_cluster_that_emr_has_forgotten_has_ended(rescans: Rescans) -> None:
+    rescans.launch(BAD)
+    rescans.run(Scope.CLUSTERS)
+    rescans.listing.active.clear()
+    rescans.world.clusters.known.clear()
+    rescans.world.passes(days=70)
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert report.difference.resolved == (f"{BAD.arn}#EMRLOG-002",)
+    assert report.failed == ()
+
+
+def test_a_cluster_that_nobody_ever_knew_stays_as_it_is(rescans: Rescans) -> None:
+    rescans.launch(BAD)
+    rescans.run(Scope.CLUSTERS)
+    rescans.listing.active.clear()
+    rescans.world.clusters.known.clear()
+    del rescans.world.table.items[CLUSTER_ID, "cluster"]
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert [each.rule_id for each in report.difference.still_open] == ["EMRLOG-002"]
+
+
+def test_a_cluster_that_was_only_read_for_its_logs_is_not_taken_for_judged(
+    rescans: Rescans,
+) -> None:
+    rescans.launch(GOOD)
+    rescans.run(Scope.LOG_OBJECTS)
+    forget_calls(rescans)
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert (report.described, rescans.world.clusters.asked) == (1, [CLUSTER_ID])
+
+
+def test_a_cluster_that_the_ledger_lost_meanwhile_is_described(rescans: Rescans) -> None:
+    rescans.launch(GOOD)
+    rescans.run(Scope.CLUSTERS)
+    _, [shard] = rescans.planned(Scope.CLUSTERS)
+    assert shard.known == (CLUSTER_ID,)
+    del rescans.world.table.items[CLUSTER_ID, "cluster"]
+
+    with rescans.results.lines("run", "part") as tell:
+        done = rescans.scan.clusters(shard, tell)
+
+    assert (done.described, done.clusters) == (1, {"COMPLIANT": 1})
+
+
+def test_shards_that_fail_are_counted_and_said_and_are_not_compliance(rescans: Rescans) -> None:
+    rescans.launch(*(another(GOOD, n) for n in range(12)))
+
+    report = rescans.run(Scope.CLUSTERS, fails={a_name(11): "ThrottlingException: Rate exceeded"})
+
+    assert (report.shards, report.clusters) == (2, {"COMPLIANT": 10})
+    [failed] = report.failed
+    assert (failed.title, failed.why) == ("2 clusters", "ThrottlingException: Rate exceeded")
+    assert report.compliance is Compliance.INSUFFICIENT_DATA
+
+
+def test_a_shard_that_left_no_trace_has_failed(rescans: Rescans) -> None:
+    rescans.launch(GOOD)
+    rescan, _ = rescans.planned(Scope.CLUSTERS)
+
+    answer = rescans.finish(rescan)
+
+    assert answer["failed_shards"] == 1
+    assert rescans.results.reports[0].failed[0].why == "it left no result"
+
+
+def test_an_account_without_clusters_is_compliant(rescans: Rescans) -> None:
+    report = rescans.run()
+
+    assert (report.shards, report.compliance) == (0, Compliance.COMPLIANT)
+    assert rescans.world.alerts.rescans == [report]
+
+
+def test_in_mode_observe_nobody_is_told(rescans: Rescans) -> None:
+    rescans.world.policy = a_policy(Mode.OBSERVE)
+    rescans.launch(BAD)
+
+    report = rescans.run(Scope.CLUSTERS)
+
+    assert rescans.world.journal == []
+    assert report.difference.new
+
+
+def test_only_one_runs_at_a_time(rescans: Rescans) -> None:
+    first, second = (RescanRequest(f"{MACHINE}:{name}") for name in ("a", "b"))
+    rescans.executions.going = {first.execution}
+    assert "refused" not in rescans.plan(first)
+
+    answer = rescans.plan(second)
+
+    assert answer == {
+        "refused": f"a re-scan runs already: {first.execution}; wait for its end, or stop it"
+    }
+    assert "refused" not in rescans.plan(first)  # tried again
+    rescans.executions.going = set()
+    assert "refused" not in rescans.plan(second)
+
+
+def test_of_two_that_find_a_dead_claim_one_gets_it(rescans: Rescans) -> None:
+    dead, quick, slow = (RescanRequest(f"{MACHINE}:{name}") for name in ("dead", "quick", "slow"))
+    rescans.plan(dead)
+    rescans.executions.going = {quick.execution}
+    look = rescans.executions.running
+
+    def quick_meanwhile(execution: str) -> bool:
+        if execution == dead.execution:
+            rescans.executions.running = look  # type: ignore[method-assign]
+            assert "refused" not in rescans.plan(quick)
+        return look(execution)
+
+    rescans.executions.running = quick_meanwhile  # type: ignore[method-assign]
+
+    answer = rescans.plan(slow)
+
+    assert quick.execution in str(answer["refused"])
+
+
+def test_what_a_shard_tells_of_each_cluster(rescans: Rescans) -> None:
+    rescans.launch(BAD, another(GOOD, 1))
+
+    rescans.run(Scope.CLUSTERS)
+
+    [lines] = rescans.results.last_notified.values()
+    assert [(each["cluster_id"], each["state"], each["compliance"]) for each in lines] == [
+        (CLUSTER_ID, "RUNNING", "NON_COMPLIANT"),
+        (a_name(1), "RUNNING", "COMPLIANT"),
+    ]
+    assert [finding["rule_id"] for finding in lines[0]["findings"]] == ["EMRLOG-002"]

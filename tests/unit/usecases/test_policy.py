@@ -1,0 +1,268 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.adapters.dynamodb import DynamoPolicyHistory
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decide import RequestEnforcement
+from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.termination import Stage
+from emr_log_guard.errors import PolicyUnavailableError
+from emr_log_guard.policy_document import STRICT
+from emr_log_guard.usecases.policy import CurrentPolicy
+from emr_log_guard.usecases.ports import PolicyHistory, StoredPolicy, UnreadablePolicy
+from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
+from tests.unit.fake_table import FakeTable
+from tests.unit.usecases.world import World
+
+AWAY = UnreadablePolicy("ssm:GetParameter answered ThrottlingException", transient=True)
+DENIED = UnreadablePolicy("ssm:GetParameter answered AccessDeniedException", transient=False)
+OBSERVE = StoredPolicy('{"mode": "observe"}', 1)
+ENFORCE = StoredPolicy('{"mode": "enforce"}', 2)
+INVALID = StoredPolicy('{"mode": "enforce", "exemption": []}', 3)
+BAD = a_cluster(log_key_identifier=None)
+SUSPENDED = replace(STRICT, suspended=True)
+"""What holds where there never was a valid policy."""
+
+
+class Parameter:
+    """A parameter that answers in turn, the last answer for good, and a clock beside it."""
+
+    name = "/emr-log-guard/test/policy"
+
+    def __init__(self, *answers: StoredPolicy | UnreadablePolicy) -> None:
+        self.answers = list(answers)
+        self.reads = 0
+        self.now = 1000.0
+
+    def read(self) -> StoredPolicy | UnreadablePolicy:
+        self.reads += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class LastNotified:
+    def __init__(self) -> None:
+        self.problems: list[PolicyProblem] = []
+        self.failure: Exception | None = None
+
+    def policy_invalid(self, problem: PolicyProblem) -> None:
+        if self.failure:
+            raise self.failure
+        self.problems.append(problem)
+
+
+def a_history() -> DynamoPolicyHistory:
+    return DynamoPolicyHistory(FakeTable(), "findings", lambda: NOW)
+
+
+def current(
+    parameter: Parameter,
+    notified: LastNotified | None = None,
+    *,
+    remember: bool = True,
+    history: PolicyHistory | None = None,
+) -> CurrentPolicy:
+    return CurrentPolicy(
+        parameter,
+        history,
+        notified or LastNotified(),
+        allowed=True,
+        remember=remember,
+        timer=lambda: parameter.now,
+    )
+
+
+def test_a_stored_policy_holds_with_the_means_of_the_stack() -> None:
+    policy = current(Parameter(ENFORCE))()
+
+    assert policy.mode is Mode.ENFORCE
+    assert policy.enforcement.allowed
+
+
+@pytest.mark.parametrize(("seconds", "mode"), [(29, Mode.OBSERVE), (30, Mode.ENFORCE)])
+def test_a_change_is_seen_in_good_time(seconds: float, mode: Mode) -> None:
+    parameter = Parameter(OBSERVE, ENFORCE)
+    policy = current(parameter)
+    policy()
+    parameter.now += seconds
+
+    assert policy().mode is mode
+
+
+def test_where_nothing_is_remembered_every_look_reads() -> None:
+    parameter = Parameter(OBSERVE, ENFORCE)
+    policy = current(parameter, remember=False)
+
+    assert [policy().mode, policy().mode] == [Mode.OBSERVE, Mode.ENFORCE]
+
+
+@pytest.mark.parametrize(
+    ("failure", "seconds", "mode"),
+    [
+        (AWAY, 59, Mode.OBSERVE),
+        (AWAY, 60, Mode.ALERT),
+        (DENIED, 59, Mode.ALERT),
+    ],
+)
+def test_the_last_policy_bridges_a_passing_failure_for_a_minute_at_most(
+    failure: UnreadablePolicy, seconds: float, mode: Mode
+) -> None:
+    parameter = Parameter(OBSERVE, failure)
+    policy = current(parameter)
+    policy()
+    parameter.now += seconds
+
+    assert policy().mode is mode
+
+
+def test_a_failure_that_was_bridged_makes_the_last_policy_no_younger() -> None:
+    parameter = Parameter(OBSERVE, AWAY)
+    policy = current(parameter)
+    modes = []
+    for _ in range(6):
+        modes.append(policy().mode)
+        parameter.now += 15
+
+    assert modes == [*[Mode.OBSERVE] * 4, Mode.ALERT, Mode.ALERT]
+
+
+@pytest.mark.parametrize("failure", [AWAY, DENIED])
+def test_without_any_policy_the_strict_defaults_hold(failure: UnreadablePolicy) -> None:
+    notified = LastNotified()
+
+    assert current(Parameter(failure), notified)() == SUSPENDED
+    assert notified.problems == [PolicyProblem(Parameter.name, None, (failure.reason,))]
+
+
+@pytest.mark.parametrize("remember", [True, False])
+@pytest.mark.parametrize("failure", [INVALID, AWAY, DENIED])
+def test_the_last_valid_policy_holds_suspended_in_place_of_one_that_cannot_be_used(
+    failure: StoredPolicy | UnreadablePolicy, *, remember: bool
+) -> None:
+    parameter, history = Parameter(ENFORCE, failure), a_history()
+    current(parameter, history=history)()
+
+    policy = current(parameter, remember=remember, history=history)()
+
+    assert (policy.mode, policy.version, policy.suspended) == (Mode.ENFORCE, 2, True)
+
+
+def test_a_policy_that_was_stored_earlier_never_replaces_the_last_valid_one() -> None:
+    history = a_history()
+    newer = replace(OBSERVE, version=1, stored_at=NOW + timedelta(hours=1))  # deleted, made again
+    current(Parameter(newer), history=history)()
+    current(Parameter(replace(ENFORCE, stored_at=NOW)), history=history)()
+
+    assert history.last_valid() == newer
+
+
+def test_a_last_valid_policy_of_another_release_leaves_the_strict_defaults() -> None:
+    history = a_history()
+    history.keep(StoredPolicy('{"no_longer": "a field"}', 9, NOW))
+
+    assert current(Parameter(AWAY), history=history)() == SUSPENDED
+
+
+def test_enforcement_bridges_nothing() -> None:
+    parameter = Parameter(ENFORCE, AWAY)
+    policy = current(parameter, remember=False)
+    policy()
+
+    assert policy() == SUSPENDED
+
+
+def test_an_invalid_policy_is_alerted_once_a_version_by_all_environments_together() -> None:
+    notified, history = LastNotified(), a_history()
+    answers = (INVALID, INVALID, StoredPolicy("{", 4), INVALID)
+    for answer in answers:
+        assert current(Parameter(answer), notified, history=history)() == SUSPENDED
+
+    assert [problem.version for problem in notified.problems] == [3, 4, 3]
+    assert notified.problems[0].problems == (
+        "exemption: no such field; correct its name, or remove it",
+    )
+
+
+def test_a_problem_is_alerted_again_after_a_day_and_after_a_valid_policy() -> None:
+    notified, world = LastNotified(), World()
+    history = DynamoPolicyHistory(world.table, "findings", world.clock)
+    for answer in (INVALID, INVALID, ENFORCE, INVALID, INVALID):
+        current(Parameter(answer), notified, history=history)()
+    assert len(notified.problems) == 2
+
+    world.passes(days=1)
+    current(Parameter(INVALID), notified, history=history)()
+
+    assert len(notified.problems) == 3
+
+
+def test_what_could_not_be_told_is_told_again() -> None:
+    notified, parameter = LastNotified(), Parameter(INVALID)
+    world = World()
+    history = DynamoPolicyHistory(world.table, "findings", world.clock)
+    policy = current(parameter, notified, history=history)
+    notified.failure = ConnectionError("SNS is away")
+    with pytest.raises(ConnectionError, match="SNS is away"):
+        policy()
+    notified.failure = None
+    policy()
+    assert notified.problems == []  # for a minute it is left to whoever began
+
+    world.passes(minutes=1)
+    policy()
+
+    assert len(notified.problems) == 1
+
+
+def test_a_good_policy_ends_the_strict_defaults() -> None:
+    parameter = Parameter(INVALID, ENFORCE)
+    policy = current(parameter)
+    assert policy() == SUSPENDED
+    parameter.now += 30
+
+    assert policy().mode is Mode.ENFORCE
+
+
+@pytest.mark.parametrize("answer", [INVALID, AWAY, DENIED])
+def test_without_a_valid_policy_a_bad_cluster_is_alerted_and_its_termination_waits(
+    world: World, answer: StoredPolicy | UnreadablePolicy
+) -> None:
+    world.clusters.known = {CLUSTER_ID: BAD}
+    world.check()
+    assert world.queue.sent == [RequestEnforcement(BAD.arn)]
+    history = a_history()
+    current(Parameter(replace(ENFORCE, stored_at=NOW)), history=history)()
+    world.policy = current(Parameter(answer), history=history)()
+
+    with pytest.raises(PolicyUnavailableError):
+        world.enforce(RequestEnforcement(BAD.arn))
+    world.check()
+
+    assert world.kinds == ["finding.opened"]
+    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+    assert world.termination is not None
+    assert world.termination.stage is Stage.REQUESTED
+
+
+def test_an_unreadable_policy_cancels_no_schedule_and_changes_no_deadline(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: BAD}
+    world.policy = a_policy(grace=timedelta(hours=1))
+    world.check()
+    before = world.records["EMRLOG-002"]
+
+    world.policy = replace(world.policy, suspended=True)
+    world.passes(minutes=10)
+    world.check()
+
+    assert world.kinds == ["finding.opened", "enforcement.scheduled"]
+    assert BAD.arn in world.schedules.standing
+    assert world.records["EMRLOG-002"].finding.deadline == before.finding.deadline is not None
+
+
+def test_what_somebody_just_changed_is_read_though_it_was_read_a_moment_ago() -> None:
+    policy = current(Parameter(OBSERVE, ENFORCE))
+
+    assert [policy().mode for _ in range(2)] == [Mode.OBSERVE] * 2
+    assert policy(force_refresh=True).mode is Mode.ENFORCE
+    assert (policy().mode, policy().version) == (Mode.ENFORCE, 2)
