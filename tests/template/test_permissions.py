@@ -10,7 +10,7 @@ from botocore.loaders import Loader
 from tests.template.stack import EVERYTHING, ROOT, Stack
 
 WHOLE = Stack(EVERYTHING)
-LETHAL = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
+TERMINATING = {"elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"}
 
 READS = {
     "dynamodb:BatchGetItem",
@@ -84,28 +84,28 @@ UNLIMITED = {"elasticmapreduce:ListClusters", "dynamodb:ListStreams"}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "lethal"),
+    ("parameters", "may_terminate"),
     [
         ({}, set()),
         ({"Mode": "enforce"}, set()),
         ({"TerminationProtection": "override"}, set()),
         ({"EnforcementAllowed": "true"}, {"elasticmapreduce:TerminateJobFlows"}),
-        ({"EnforcementAllowed": "true", "TerminationProtection": "override"}, LETHAL),
+        ({"EnforcementAllowed": "true", "TerminationProtection": "override"}, TERMINATING),
     ],
 )
 def test_stack_may_terminate_clusters_only_as_its_parameters_allow(
-    parameters: dict[str, str], enforceable: set[str]
+    parameters: dict[str, str], may_terminate: set[str]
 ) -> None:
     stack = Stack(parameters)
 
     assert {
-        action for function in stack.functions for action in stack.actions(function) & LETHAL
-    } == enforceable
+        action for function in stack.functions for action in stack.actions(function) & TERMINATING
+    } == may_terminate
 
 
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - {"EnforceFunction"}))
 def test_only_enforce_may_terminate_clusters(function: str) -> None:
-    assert not WHOLE.actions(function) & LETHAL
+    assert not WHOLE.actions(function) & TERMINATING
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_rescan_role_may_run_only_its_own_tasks_and_executions() -> None:
             assert resource["Fn::Sub"][1] == places
     everywhere = {name for name, each in allowed.items() if each["Resource"] == "*"}
     assert everywhere == {"WriteLogs", "Trace"}  # AWS does not support limiting these
-    assert not {action for each in allowed.values() for action in each["Action"]} & LETHAL
+    assert not {action for each in allowed.values() for action in each["Action"]} & TERMINATING
 
 
 def test_role_of_the_rescan_schedules_may_only_start_rescans() -> None:

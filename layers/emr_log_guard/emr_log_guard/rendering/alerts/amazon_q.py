@@ -49,7 +49,7 @@ _KINDS = {
     AlertKind.FINDING_RESOLVED: "EMR logs, resolved",
     AlertKind.ENFORCEMENT_SCHEDULED: "EMR cluster will be terminated",
     AlertKind.ENFORCEMENT_DONE: "EMR cluster is terminated",
-    AlertKind.ENFORCEMENT_SKIPPED: "EMR cluster not terminated",
+    AlertKind.ENFORCEMENT_SKIPPED: "EMR cluster was not terminated",
     AlertKind.ENFORCEMENT_FAILED: "EMR cluster could not be terminated",
 }
 
