@@ -2,7 +2,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.step_functions import StepFunctionsExecutions
+from emr_log_guard.adapters.stepfunctions import StepFunctionsExecutions
 from tests.unit.builders import NOW
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 

@@ -1,4 +1,4 @@
-"""Amazon SNS: publishing alerts."""
+"""Amazon SNS: publishing alerts, reports of re-scans, and what Amazon Q Developer shows."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,9 +9,17 @@ from emr_log_guard.adapters.errors import code_of
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.errors import AlertNotAcceptedError
 from emr_log_guard.rendering.alerts.alert_json import alert_attributes, alert_messages
+from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message
 from emr_log_guard.rendering.alerts.policy import policy_messages, policy_subject
+from emr_log_guard.rendering.alerts.rescan import (
+    rescan_attributes,
+    rescan_messages,
+    rescan_subject,
+)
 from emr_log_guard.rendering.alerts.text import alert_subject
 
 if TYPE_CHECKING:
@@ -63,3 +71,38 @@ class SnsAlerts:
                 for name, value in {"kind": str(AlertKind.POLICY_INVALID), **place}.items()
             },
         )
+
+
+class SnsRescanAlerts:
+    """The alerts topic, as re-scans use it."""
+
+    def __init__(self, client: "SNSClient", topic_arn: str) -> None:
+        """Publish to this topic."""
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def rescan_done(self, report: RescanReport) -> None:
+        """Tell every subscriber what a re-scan found. Errors fly."""
+        self._client.publish(
+            TopicArn=self._topic_arn,
+            Subject=rescan_subject(report),
+            MessageStructure="json",
+            Message=rescan_messages(report),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in rescan_attributes(report).items()
+            },
+        )
+
+
+class SnsAmazonQ:
+    """A topic of custom notifications."""
+
+    def __init__(self, client: "SNSClient", topic_arn: str) -> None:
+        """Publish to this topic."""
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def publish(self, notice: PublishedAlert) -> None:
+        """Publish an alert as Amazon Q shows it: one Publish. Errors fly."""
+        self._client.publish(TopicArn=self._topic_arn, Message=amazon_q_message(notice))

@@ -1,17 +1,26 @@
-"""Amazon SQS: what is asked of `enforce` and `check_log_objects`, and what could not be done."""
+"""Amazon SQS: sending to the guard's queues, and taking dead letters out of theirs.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.workflow_state import FindingKey
+from emr_log_guard.errors import HandoffFailedError
 from emr_log_guard.events.enforcement import encode_enforcement_request
 from emr_log_guard.events.import_findings import import_request
 from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
+from emr_log_guard.usecases.replay.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import MessageTypeDef
 
 
 class SqsEnforcementQueue:
@@ -57,3 +66,96 @@ class SqsUnimported:
         self._client.send_message(
             QueueUrl=self._queue_url, MessageBody=json.dumps(import_request([key], reason))
         )
+
+
+HOLD_SECONDS = 300
+"""How long a message is hidden from others: long enough to be read, asked about and replayed."""
+_WAIT_SECONDS = 2
+"""Long polling: it asks every server of SQS, where a short poll may miss messages."""
+_AT_ONCE = 10
+"""The most that SQS hands over in one call."""
+
+
+class SqsQueues:
+    """The queues of this account and Region."""
+
+    def __init__(self, client: "SQSClient") -> None:
+        """Send through this client."""
+        self._client = client
+
+    def send(self, url: str, body: str) -> None:
+        """Send a message, or raise HandoffFailedError."""
+        with _told("sqs:SendMessage", url):
+            self._client.send_message(QueueUrl=url, MessageBody=body)
+
+
+class SqsDeadLetters:
+    """A dead-letter queue. Each method raises HandoffFailedError when SQS refuses."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        """Take from this queue."""
+        self._client = client
+        self._url = url
+
+    def take(self, maximum: int) -> Iterator[DeadLetter]:
+        """Hand out messages as they come, each hidden from others for HOLD_SECONDS."""
+        seen: set[str] = set()
+        while len(seen) < maximum:
+            with _told("sqs:ReceiveMessage", self._url):
+                answer = self._client.receive_message(
+                    QueueUrl=self._url,
+                    MaxNumberOfMessages=min(_AT_ONCE, maximum - len(seen)),
+                    VisibilityTimeout=HOLD_SECONDS,
+                    WaitTimeSeconds=_WAIT_SECONDS,
+                    MessageSystemAttributeNames=["SentTimestamp"],
+                    MessageAttributeNames=["All"],
+                )
+            new = [each for each in answer.get("Messages", []) if each["MessageId"] not in seen]
+            if not new:
+                return
+            for message in new:
+                seen.add(message["MessageId"])
+                yield _letter(message)
+
+    def hold(self, letter: DeadLetter) -> None:
+        """Hide a message for another HOLD_SECONDS: refused when it is not ours any more."""
+        self._hide(letter, HOLD_SECONDS)
+
+    def release(self, letter: DeadLetter) -> None:
+        """Let others see a message again at once."""
+        self._hide(letter, 0)
+
+    def delete(self, letter: DeadLetter) -> None:
+        """Remove a message for good."""
+        with _told("sqs:DeleteMessage", self._url):
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+
+    def _hide(self, letter: DeadLetter, seconds: int) -> None:
+        with _told("sqs:ChangeMessageVisibility", self._url):
+            self._client.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=seconds
+            )
+
+
+def _letter(message: "MessageTypeDef") -> DeadLetter:
+    milliseconds = int(message["Attributes"]["SentTimestamp"])
+    return DeadLetter(
+        id=message["MessageId"],
+        body=message["Body"],
+        attributes={
+            name: attribute["StringValue"]
+            for name, attribute in message.get("MessageAttributes", {}).items()
+            if "StringValue" in attribute
+        },
+        sent=datetime.fromtimestamp(milliseconds / 1000, UTC),
+        receipt=message["ReceiptHandle"],
+    )
+
+
+@contextmanager
+def _told(call: str, url: str) -> Iterator[None]:
+    try:
+        yield
+    except AWS_ERRORS as error:
+        message = f"{call} on {url} answered {code_of(error)}"
+        raise HandoffFailedError(message) from error

@@ -1,4 +1,4 @@
-"""AWS Step Functions and S3: starting a re-scan from outside, and seeing what becomes of it."""
+"""AWS Step Functions: executions of the re-scan, and starting and following one from outside."""
 
 import json
 from dataclasses import dataclass
@@ -122,3 +122,26 @@ def _beside(report: str, kind: str) -> str:
 
 def _told(call: str, subject: str, error: Any) -> str:  # noqa: ANN401 - one of AWS_ERRORS
     return f"{call} on {subject} answered {code_of(error)}"
+
+
+_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+
+
+class StepFunctionsExecutions:
+    """Executions of this account and Region."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - boto3's own types are not at hand
+        """Read through this client."""
+        self._client = client
+
+    def running(self, execution: str) -> bool:
+        """Ask whether an execution runs: one DescribeExecution. Errors fly: in doubt it does.
+
+        Step Functions forgets an execution 90 days after its end.
+        https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
+        """
+        try:
+            answer = self._client.describe_execution(executionArn=execution)
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return False
+        return answer["status"] in _RUNNING

@@ -7,7 +7,7 @@ from emr_log_guard.adapters.dynamodb import DynamoWords
 from emr_log_guard.adapters.events import EventBridgeBus
 from emr_log_guard.adapters.securityhub import SecurityHub
 from emr_log_guard.adapters.slack import SlackWebhooks
-from emr_log_guard.adapters.sns_amazon_q import SnsAmazonQ
+from emr_log_guard.adapters.sns import SnsAmazonQ
 from emr_log_guard.adapters.sqs import SqsUnimported
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required

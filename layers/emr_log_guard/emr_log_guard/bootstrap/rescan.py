@@ -10,11 +10,10 @@ from emr_log_guard.adapters.dynamodb import DynamoRescanClaim, LedgeredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.rescan_results import S3RescanResults
-from emr_log_guard.adapters.s3 import S3Buckets
-from emr_log_guard.adapters.s3_folders import S3Folders, S3LogFolders
+from emr_log_guard.adapters.s3 import S3Buckets, S3Folders, S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession, Watch
-from emr_log_guard.adapters.sns_rescans import SnsRescanAlerts
-from emr_log_guard.adapters.step_functions import StepFunctionsExecutions
+from emr_log_guard.adapters.sns import SnsRescanAlerts
+from emr_log_guard.adapters.stepfunctions import StepFunctionsExecutions
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.bootstrap.checks import cluster_check
 from emr_log_guard.config import Settings

@@ -13,11 +13,11 @@ import typer
 from emr_log_guard.adapters.aws_lambda import LambdaFunctions
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
-from emr_log_guard.adapters.dead_letters import SqsDeadLetters, SqsQueues
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
+from emr_log_guard.adapters.sqs import SqsDeadLetters, SqsQueues
 from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
