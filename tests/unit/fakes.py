@@ -12,7 +12,7 @@ from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnfor
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.domain.rescan import Folder, RescanCheckpoint, Shard, ShardDone, ShardFailed
 from emr_log_guard.domain.rescan_report import RescanReport

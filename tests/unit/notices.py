@@ -14,7 +14,7 @@ from typing import Any
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert, RescanCounts, RescanDone
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.rendering.alerts.alert_json import alert_messages

@@ -6,7 +6,7 @@ from botocore.exceptions import ConnectTimeoutError
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 from tests.unit.builders import NOW

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
 from emr_log_guard.cli.audit import Format
-from emr_log_guard.domain import large_buckets
+from emr_log_guard.domain import log_objects
 from tests.unit.aws_answers import KEY_METADATA
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, OTHER_ACCOUNT, REGION, a_cluster
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
@@ -217,7 +217,7 @@ def test_log_objects_are_checked(aws: StubbedAws) -> None:
 def test_advice_on_large_buckets_reaches_whoever_reads(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
 ) -> None:
-    monkeypatch.setattr(large_buckets, "LARGE", 1)
+    monkeypatch.setattr(log_objects, "LARGE_BUCKET", 1)
     listed = {"Key": f"emr/{CLUSTER_ID}/x.gz", "LastModified": datetime(2026, 3, 14, tzinfo=UTC)}
     aws.answer("ListObjectsV2", {"Contents": [listed]})
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})

@@ -1,8 +1,7 @@
 import pytest
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.finding_record import ClusterSnapshot
-from emr_log_guard.domain.key_names import key_names
+from emr_log_guard.domain.finding_record import ClusterSnapshot, key_names
 from emr_log_guard.domain.keys import (
     KeyFact,
     KeyIdentifier,

@@ -6,7 +6,7 @@ import pytest
 from emr_log_guard.adapters.dynamodb import DynamoPolicyHistory
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import RequestEnforcement
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.termination import Stage
 from emr_log_guard.errors import PolicyUnavailableError
 from emr_log_guard.policy_document import STRICT

@@ -11,6 +11,7 @@ from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import Termination
 from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, ClusterChecked
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
@@ -21,7 +22,6 @@ from emr_log_guard.usecases.findings import (
     Enforcers,
     FindingRecorder,
 )
-from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.remediation.enforce import Enforce
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
 from tests.unit.fake_table import FakeTable

@@ -35,8 +35,8 @@ from emr_log_guard.domain.finding_record import (
     ClusterHistory,
     ClusterSnapshot,
     FindingRecord,
+    key_names,
 )
-from emr_log_guard.domain.key_names import key_names
 from emr_log_guard.domain.termination import Termination
 from emr_log_guard.domain.workflow_state import FindingKey, WorkflowState
 from emr_log_guard.errors import WriteConflictError

@@ -25,7 +25,7 @@ import msgspec
 from emr_log_guard.domain.rescan import RescanCheckpoint, Shard, ShardDone, ShardFailed
 from emr_log_guard.rendering.reports.rescan_json import report_json
 from emr_log_guard.rendering.reports.rescan_text import rescan_text
-from emr_log_guard.usecases.at_once import at_once
+from emr_log_guard.usecases.bounded_map import bounded_map
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -128,7 +128,7 @@ class S3RescanResults:
         )
         keys = (listed["Key"] for page in pages for listed in page.get("Contents", ()))
         with ThreadPoolExecutor(THREADS, "result") as pool:
-            yield from at_once(keys, self._get, pool, 2 * THREADS)
+            yield from bounded_map(keys, self._get, pool, 2 * THREADS)
 
     def _get(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from emr_log_guard.adapters.errors import code_of
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.errors import AlertNotAcceptedError

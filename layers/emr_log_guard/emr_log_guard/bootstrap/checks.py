@@ -21,13 +21,13 @@ from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
+from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.key import CheckKey
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.checks.review import ReviewFindings
-from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 
 
 def check_cluster(env: Mapping[str, str]) -> CheckCluster:

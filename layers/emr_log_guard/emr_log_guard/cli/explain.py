@@ -18,8 +18,8 @@ from emr_log_guard.cli.options import (
     clients_for,
     echo_json,
 )
+from emr_log_guard.cli.policy_diff import policy_of
 from emr_log_guard.rendering.terminal.explanation import explanation, explanation_json
-from emr_log_guard.usecases.policy_in_force import policy_of
 from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER
 
 

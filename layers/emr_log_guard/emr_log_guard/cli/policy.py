@@ -26,7 +26,7 @@ from emr_log_guard.cli.options import (
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of
 from emr_log_guard.policy_document import parse_policy, pretty
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.usecases.resolve_approved_keys import ApprovedKeysResolved, resolve_approved_keys
+from emr_log_guard.usecases.approved_keys import ApprovedKeysResolved, resolve_approved_keys
 
 File = Annotated[
     Path,

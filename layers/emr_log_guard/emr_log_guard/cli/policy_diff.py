@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,11 @@ from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.adapters.errors import AWS_ERRORS
-from emr_log_guard.errors import HandoffFailedError, NotDeployedError
-from emr_log_guard.policy_document import pretty
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.errors import HandoffFailedError, InvalidPolicyError, NotDeployedError
+from emr_log_guard.policy_document import STRICT, parse_policy, pretty
 from emr_log_guard.rendering.terminal.policy_impact import OpenFinding, changed_impacts
-from emr_log_guard.usecases.policy_in_force import policy_of
-from emr_log_guard.usecases.ports import StoredPolicy
+from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE
 
 if TYPE_CHECKING:
@@ -73,3 +74,14 @@ def _open_findings(repository: DynamoFindingRepository) -> Iterator[OpenFinding]
             known = repository.recall(cluster_id)
             clusters[cluster_id] = known.cluster if known else None
         yield record, clusters[cluster_id]
+
+
+def policy_of(stored: StoredPolicy | UnreadablePolicy, *, allowed: bool) -> Policy:
+    """Give the policy that a stored document makes hold: its own, or the strict defaults."""
+    if isinstance(stored, UnreadablePolicy):
+        return STRICT
+    try:
+        policy = parse_policy(stored.text, allowed=allowed)
+        return replace(policy, version=stored.version, stored_at=stored.stored_at)
+    except InvalidPolicyError:
+        return STRICT

@@ -9,7 +9,7 @@ from enum import IntEnum
 from emr_log_guard.domain.clusters import ClusterSummary
 from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.findings import Finding, overall_of
-from emr_log_guard.domain.large_buckets import advice_on
+from emr_log_guard.domain.log_objects import large_bucket_advice
 from emr_log_guard.domain.policy import Exemption
 
 
@@ -126,7 +126,7 @@ class AuditReport:
         listed: Counter[str] = Counter()
         for audited in self.clusters:
             listed.update(audited.listed)
-        return advice_on(listed)
+        return large_bucket_advice(listed)
 
     @property
     def exit_status(self) -> ExitStatus:

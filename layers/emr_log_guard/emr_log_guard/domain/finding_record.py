@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Evidence, Finding, Status
+from emr_log_guard.domain.keys import named_arn
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.termination import Termination
@@ -556,3 +558,15 @@ def _samples(known: Finding, found: Finding) -> Evidence:
     samples = (known.evidence.get("samples"), found.evidence.get("samples"))
     named = [name for each in samples if isinstance(each, tuple) for name in each]
     return {**known.evidence, "samples": tuple(dict.fromkeys(named))[:SAMPLES]}
+
+
+def key_names(known: ClusterSnapshot) -> tuple[str, ...]:
+    """Name the ARNs of the keys that a cluster's logs use, and what it was launched with.
+
+    The latter may be an alias, which can be pointed at another key, or a key that did not exist
+    when the cluster was checked.
+    """
+    cluster = known.cluster
+    here = Arn.of(cluster.arn)
+    typed = (cluster.log_key_identifier, cluster.cloudwatch_key_identifier)
+    return tuple(dict.fromkeys((*known.keys, *(named_arn(each, here) for each in typed if each))))

@@ -1,5 +1,6 @@
 """Log objects, as s3:HeadObject tells of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -60,3 +61,23 @@ class LogObjectFacts:
     former_keys: tuple[str, ...] = ()
     """The ARNs of the keys that the cluster was seen with, where an alias that names one of them
     may have been moved since; empty where nothing depends on it."""
+
+
+LARGE_BUCKET = 10_000_000
+"""From so many objects in a bucket on, S3 Metadata tables are the better engine."""
+
+
+def large_bucket_advice(listed: Mapping[str, int]) -> tuple[str, ...]:
+    """Name the buckets of which S3 Metadata tables give the same facts for less.
+
+    Args:
+        listed: How many log objects were listed, by bucket.
+
+    """
+    return tuple(
+        f"{count:,} log objects were listed in {bucket}: from here on an S3 Metadata "
+        f"inventory table of the bucket, queried with Athena for kms_key_arn, is cheaper "
+        f"and faster than a deep re-scan. See docs/adr/0013-what-a-rescan-costs.md"
+        for bucket, count in listed.items()
+        if count >= LARGE_BUCKET
+    )

@@ -197,3 +197,19 @@ class Policy:
         """
         modes = {self.mode_of(rule_id) for rule_id in rule_ids}
         return max(modes, key=list(Mode).index, default=self.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyProblem:
+    """What is wrong with the stored policy.
+
+    Unless it is in force nonetheless the last valid one is, else the strict defaults.
+    """
+
+    parameter: str
+    version: int | None
+    """The parameter's version; None when it could not be read."""
+    problems: tuple[str, ...]
+    """What is wrong and how to fix it, one thing each, at least one."""
+    in_force: bool = False
+    """Whether the stored policy holds nonetheless: an approved key that it lists does not exist."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.decide import Alert
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 
 
 @dataclass(frozen=True, slots=True)

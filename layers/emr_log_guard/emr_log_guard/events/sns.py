@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from emr_log_guard.domain.decide import Alert, AlertKind
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert, RescanDone
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.parsing import convert, decode

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
-from emr_log_guard.domain.policy import Policy
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import Policy, PolicyProblem
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.observability import record_policy_problem
 from emr_log_guard.policy_document import STRICT, parse_policy

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
     from emr_log_guard.domain.keys import KeyFact, KmsKey
     from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-    from emr_log_guard.domain.policy import Policy
-    from emr_log_guard.domain.policy_problem import PolicyProblem
+    from emr_log_guard.domain.policy import Policy, PolicyProblem
     from emr_log_guard.domain.published_alert import PublishedAlert
     from emr_log_guard.domain.termination import Termination
     from emr_log_guard.domain.unresolved import Unresolved

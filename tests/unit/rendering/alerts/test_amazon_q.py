@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message, thread_of
 from tests.unit.notices import ALERTS, GOLDEN, NOTICES, OLD

@@ -15,7 +15,7 @@ import pytest
 from emr_log_guard.domain.audit import AuditReport, UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.large_buckets import LARGE, advice_on
+from emr_log_guard.domain.log_objects import LARGE_BUCKET, large_bucket_advice
 from emr_log_guard.rendering.exports import audit_json as as_json
 from emr_log_guard.rendering.exports.asff import audit_asff
 from emr_log_guard.rendering.exports.audit_csv import COLUMNS, audit_csv
@@ -197,8 +197,8 @@ def test_json_keeps_to_its_schema(report: AuditReport) -> None:
 
 
 def test_a_bucket_too_large_for_audits_comes_with_the_advice_of_a_rescan() -> None:
-    half = replace(audited(GOOD), listed={"example-logs": LARGE // 2})
-    [advice] = advice_on({"example-logs": LARGE})
+    half = replace(audited(GOOD), listed={"example-logs": LARGE_BUCKET // 2})
+    [advice] = large_bucket_advice({"example-logs": LARGE_BUCKET})
     report = a_report(half, half)
 
     document = json.loads(audit_json(report))

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import pytest
 
-from emr_log_guard.domain import large_buckets
+from emr_log_guard.domain import log_objects
 from emr_log_guard.domain.audit import AuditReport, ExitStatus
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary
 from emr_log_guard.domain.compliance import Compliance
@@ -523,7 +523,7 @@ def test_a_sample_is_any_of_the_objects(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_listed_counts_by_bucket_sampled_or_not(
     sample: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large_buckets, "LARGE", 6)
+    monkeypatch.setattr(log_objects, "LARGE_BUCKET", 6)
     world = World({REGION: FakeListing(GOOD, KEYLESS)}, objects=FakeObjects(logs(3)))
 
     report = world.audit(only=SOUND | {"EMRLOG-101"}, objects=True, sample=sample)

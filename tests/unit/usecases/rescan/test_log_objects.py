@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from emr_log_guard.domain import large_buckets
+from emr_log_guard.domain import log_objects
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.rescan import Folder, Scope
@@ -508,8 +508,8 @@ def test_from_some_size_on_another_engine_is_advised(
     rescans: Rescans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rescans.run(LOGS).advice == ()
-    assert large_buckets.LARGE == 10_000_000
-    monkeypatch.setattr(large_buckets, "LARGE", 3)
+    assert log_objects.LARGE_BUCKET == 10_000_000
+    monkeypatch.setattr(log_objects, "LARGE_BUCKET", 3)
 
     [advice] = rescans.run(LOGS).advice
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.findings import Finding, Status
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.rendering.alerts.chat import (
     below_headline,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from emr_log_guard.domain.decide import AlertKind
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.rendering.alerts.alert_json import MACHINES, SCHEMA
 from emr_log_guard.rendering.escape import ascii_line, plain
 

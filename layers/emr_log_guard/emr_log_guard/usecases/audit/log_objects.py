@@ -13,8 +13,8 @@ from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import LogLocation
 from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
-from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit.scope import AuditScope
+from emr_log_guard.usecases.bounded_map import bounded_map
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject, TheCluster
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
@@ -104,4 +104,4 @@ class AuditLogObjects:
             finally:
                 self.progress.checked_object()
 
-        return at_once(versions, one, self.pool, 2 * self.scope.object_threads)
+        return bounded_map(versions, one, self.pool, 2 * self.scope.object_threads)

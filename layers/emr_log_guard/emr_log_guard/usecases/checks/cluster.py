@@ -16,10 +16,10 @@ from emr_log_guard.events.emr import ClusterCheckRequest
 from emr_log_guard.observability import record_findings
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.evaluation import EvaluationContext
+from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.evaluate import ClusterEvaluation, evaluate_cluster
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
-from emr_log_guard.usecases.notify_missing_keys import NotifyMissingKeys
 from emr_log_guard.usecases.ports import Clusters, FindingRepository, PolicyInForce
 
 

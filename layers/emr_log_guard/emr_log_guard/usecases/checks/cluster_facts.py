@@ -30,6 +30,7 @@ from emr_log_guard.rules import emrlog_011_log_key_rotation_enabled as key_rotat
 from emr_log_guard.rules import emrlog_012_no_service_retained_logs as retained_logs
 from emr_log_guard.rules import emrlog_013_log_bucket_owned as bucket_owned
 from emr_log_guard.rules.rule import Rule
+from emr_log_guard.usecases.approved_keys import ReadApprovedKeys
 from emr_log_guard.usecases.ports import (
     ApprovedTargets,
     BucketOwners,
@@ -38,7 +39,6 @@ from emr_log_guard.usecases.ports import (
     Roles,
     Workloads,
 )
-from emr_log_guard.usecases.read_approved_keys import ReadApprovedKeys
 
 _ABOUT_STEPS = frozenset(
     {steps_keep_key.RULE.id, bucket_sends_events.RULE.id, bucket_owned.RULE.id}

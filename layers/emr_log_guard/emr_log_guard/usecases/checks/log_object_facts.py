@@ -20,6 +20,7 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from emr_log_guard.rules import emrlog_103_log_object_cluster_key as cluster_key_carried
+from emr_log_guard.usecases.approved_keys import ReadApprovedKeys
 from emr_log_guard.usecases.ports import (
     ApprovedTargets,
     ClusterHistories,
@@ -28,7 +29,6 @@ from emr_log_guard.usecases.ports import (
     LogObjects,
     Steps,
 )
-from emr_log_guard.usecases.read_approved_keys import ReadApprovedKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from emr_log_guard.domain.finding_record import (
     RuleResult,
 )
 from emr_log_guard.domain.findings import Finding
-from emr_log_guard.domain.large_buckets import advice_on
+from emr_log_guard.domain.log_objects import large_bucket_advice
 from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import (
@@ -131,7 +131,7 @@ class FinishRescan:
             listed=total.listed,
             log_objects=total.log_objects,
             difference=difference,
-            advice=advice_on(total.by_bucket),
+            advice=large_bucket_advice(total.by_bucket),
             exemptions=policy.exemptions,
             checked_buckets=self.checked_buckets,
             buckets=covered(leaves, total.by_bucket, self.checked_buckets),

@@ -17,8 +17,8 @@ from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, Shard
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
-from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit.scope import OBJECT_THREADS
+from emr_log_guard.usecases.bounded_map import bounded_map
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject, TheCluster
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.ports import (
@@ -99,7 +99,7 @@ class ScanLogObjects:
                 tell(_line(facts, outcomes, worst))
 
         with ThreadPoolExecutor(self.threads, "object") as pool:
-            facts = at_once(found, one, pool, 2 * self.threads)
+            facts = bounded_map(found, one, pool, 2 * self.threads)
             ours = (each for each in facts if each and each.cluster_id == folder.cluster_id)
             results = evaluate_log_objects(
                 Subject.of_logs(folder.cluster_id, cluster, here.account, here.region),

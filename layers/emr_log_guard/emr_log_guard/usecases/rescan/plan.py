@@ -21,8 +21,8 @@ from emr_log_guard.domain.rescan import (
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.events.rescan import RescanRequest
 from emr_log_guard.observability import logger, record_missed_by_events
-from emr_log_guard.usecases.at_once import at_once
 from emr_log_guard.usecases.audit.scope import ACTIVE
+from emr_log_guard.usecases.bounded_map import bounded_map
 from emr_log_guard.usecases.ports import OpenFindings
 from emr_log_guard.usecases.rescan.ports import (
     ClustersByAge,
@@ -157,7 +157,7 @@ class PlanRescan:
         )
         numbers = count(1)
         with ThreadPoolExecutor(THREADS, "folder") as pool:
-            for parts in at_once(wanted, self._cut, pool, 2 * THREADS):
+            for parts in bounded_map(wanted, self._cut, pool, 2 * THREADS):
                 for part in parts:
                     yield Shard(id=f"objects-{next(numbers):06}", folder=part)
 

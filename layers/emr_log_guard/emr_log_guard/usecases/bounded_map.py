@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from emr_log_guard.errors import NotReadableError
 
 
-def at_once[T, R](
+def bounded_map[T, R](
     items: Iterable[T], work: Callable[[T], R], pool: ThreadPoolExecutor, held: int
 ) -> Iterator[R]:
     """Work on items in a pool's threads, and give the results in the items' order.

@@ -5,7 +5,7 @@ from threading import Barrier
 import pytest
 
 from emr_log_guard.errors import NotReadableError
-from emr_log_guard.usecases.at_once import at_once
+from emr_log_guard.usecases.bounded_map import bounded_map
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_results_come_in_the_items_order(pool: ThreadPoolExecutor) -> None:
         together.wait()  # only four at once get past this
         return number * number
 
-    assert list(at_once(range(8), work, pool, 8)) == [n * n for n in range(8)]
+    assert list(bounded_map(range(8), work, pool, 8)) == [n * n for n in range(8)]
 
 
 def test_no_more_are_taken_than_are_held(pool: ThreadPoolExecutor) -> None:
@@ -32,7 +32,7 @@ def test_no_more_are_taken_than_are_held(pool: ThreadPoolExecutor) -> None:
             taken.append(number)
             yield number
 
-    results = at_once(items(), str, pool, 10)
+    results = bounded_map(items(), str, pool, 10)
 
     assert next(results) == "0"
     assert len(taken) == 10
@@ -47,11 +47,11 @@ def test_what_was_listed_before_a_list_broke_off_is_worked_on(pool: ThreadPoolEx
     seen: list[int] = []
 
     with pytest.raises(NotReadableError, match="SlowDown"):
-        seen.extend(at_once(items(), int, pool, 10))
+        seen.extend(bounded_map(items(), int, pool, 10))
 
     assert seen == [0, 1, 2]
 
 
 def test_an_error_of_the_work_flies(pool: ThreadPoolExecutor) -> None:
     with pytest.raises(ZeroDivisionError):
-        list(at_once([1, 0], lambda n: 1 / n, pool, 2))
+        list(bounded_map([1, 0], lambda n: 1 / n, pool, 2))

@@ -4,7 +4,7 @@ import pytest
 
 from emr_log_guard.adapters.dynamodb import DynamoPolicyHistory
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.policy_problem import PolicyProblem
+from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.errors import AlertNotAcceptedError
 from emr_log_guard.events.emr import ClusterCheckRequest
 from tests.unit.builders import CLUSTER_ID, a_policy
