@@ -11,11 +11,11 @@ StartAt: Say
 States:
   Say: # in YAML there are comments
     Type: Pass
-    Result: ${Word}
+    Result: ${Greeting}
     End: true
 """
 JSON = json.dumps(
-    {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": "${Word}", "End": True}}}
+    {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": "${Greeting}", "End": True}}}
 )
 
 
@@ -28,7 +28,7 @@ def test_stack_creates_a_state_machine_from_a_yaml_definition(
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {
             "DefinitionS3Location": {"Bucket": bucket, "Key": "machine"},
-            "DefinitionSubstitutions": {"WorkflowState": "hello"},
+            "DefinitionSubstitutions": {"Greeting": "hello"},
             "RoleArn": "arn:aws:iam::111122223333:role/any",
         },
     }
