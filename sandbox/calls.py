@@ -23,7 +23,8 @@ def noting(app: Application, file: Path) -> Application:
 
         async def note(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                lines.write(f"{target} {message['status']}\n")
+                error = dict(message["headers"]).get(b"x-amzn-errortype", b"").decode()
+                lines.write(f"{target} {message['status']} {error}".rstrip() + "\n")
             await send(message)
 
         await app(scope, receive, note if target else send)
@@ -32,5 +33,8 @@ def noting(app: Application, file: Path) -> Application:
 
 
 def answered(file: Path) -> Counter[str]:
-    """Count the calls so far by operation and status: `ElasticMapReduce.DescribeCluster 200`."""
+    """Count the calls so far, by operation, status and error code if there is one.
+
+    Such as `ElasticMapReduce.ListSteps 200`, `ElasticMapReduce.ListSteps 400 ThrottlingException`.
+    """
     return Counter(file.read_text().splitlines())

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
 from sandbox import deployment, record
 from sandbox.errors import SandboxError
+from sandbox.quotas import DEFAULT, parse_quotas
 from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, EmrPace, Sandbox
 
 app = typer.Typer(
@@ -29,7 +30,25 @@ app = typer.Typer(
 messages = Console(stderr=True, highlight=False)
 
 
-@app.command()
+EMR_QUOTAS = "--emr-quotas"
+
+
+class QuotasMayBeAlone(typer.core.TyperCommand):
+    """A command whose `--emr-quotas` may have no value: Typer has no options like that."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer names no type
+        """Parse the arguments, with the defaults as the value of an option without one."""
+        following = [*args, "-"][1:]
+        return super().parse_args(
+            ctx,
+            [
+                f"{arg}={DEFAULT}" if arg == EMR_QUOTAS and after.startswith("-") else arg
+                for arg, after in zip(args, following, strict=True)
+            ],
+        )
+
+
+@app.command(cls=QuotasMayBeAlone)
 def up(  # noqa: PLR0913 - each is an option of the command
     *,
     port: Annotated[int, typer.Option(help="The port to listen on.")] = DEFAULT_PORT,
@@ -48,8 +67,13 @@ def up(  # noqa: PLR0913 - each is an option of the command
         float, typer.Option(min=0, help="Seconds that a cluster is TERMINATING.")
     ] = EmrPace.termination,
     emr_quotas: Annotated[
-        bool, typer.Option("--emr-quotas", help="Throttle EMR's API at its default quotas.")
-    ] = False,
+        str | None,
+        typer.Option(
+            EMR_QUOTAS,
+            metavar="[ACTION=BURST/RATE,…]",
+            help="Throttle EMR's API: at its default quotas, but for the actions given.",
+        ),
+    ] = None,
     latency_ms: Annotated[
         float, typer.Option(min=0, help="Delay each response by so many milliseconds.")
     ] = 0,
@@ -59,7 +83,11 @@ def up(  # noqa: PLR0913 - each is an option of the command
         parameters = dict(_pair(given) for given in parameter or [])
         pace = EmrPace(launch_seconds, step_seconds, end_seconds)
         start = partial(
-            Sandbox.start, port=port, emr=pace, emr_quotas=emr_quotas, latency_ms=latency_ms
+            Sandbox.start,
+            port=port,
+            emr=pace,
+            emr_quotas=None if emr_quotas is None else parse_quotas(emr_quotas),
+            latency_ms=latency_ms,
         )
         _up(start, detach=detach, parameters=parameters, build=build)
     except SandboxError as error:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sandbox import deployment, settings
 from sandbox.deployment import ROOT
 from sandbox.errors import SandboxError
+from sandbox.quotas import Quota, quotas_text
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.client import CloudFormationClient
@@ -66,7 +67,7 @@ class Sandbox:
         port: int | None = None,
         region: str = DEFAULT_REGION,
         emr: EmrPace | None = None,
-        emr_quotas: bool = False,
+        emr_quotas: Mapping[str, Quota] | None = None,
         latency_ms: float = 0,
         log: Path | None = None,
         calls: Path | None = None,
@@ -80,7 +81,7 @@ class Sandbox:
             port: the port to listen on; None chooses a free one.
             region: the default Region of `client` and `deploy`.
             emr: how fast clusters change their state.
-            emr_quotas: throttle EMR's API at its default quotas.
+            emr_quotas: throttle EMR's API; actions that are not named have their default quota.
             latency_ms: delay each response by so many milliseconds.
             log: the file for the account's output; None uses one that is deleted with the account.
             calls: the file for the calls that it answers, as `sandbox.calls` reads them.
@@ -98,7 +99,7 @@ class Sandbox:
                 region,
                 log or folder / "account.log",
                 _settings(folder, emr, detach=detach)
-                | ({settings.EMR_QUOTAS: "1"} if emr_quotas else {})
+                | ({} if emr_quotas is None else {settings.EMR_QUOTAS: quotas_text(emr_quotas)})
                 | {settings.LATENCY_MS: str(latency_ms)}
                 | ({settings.CALLS: str(calls.absolute())} if calls else {})
                 | ({settings.FAULTS: "1"} if faults else {})

@@ -14,7 +14,7 @@ EMR_STEP_SECONDS = "SANDBOX_EMR_STEP_SECONDS"
 EMR_TERMINATION_SECONDS = "SANDBOX_EMR_TERMINATION_SECONDS"
 DEFAULT_SECONDS = 1.0
 EMR_QUOTAS = "SANDBOX_EMR_QUOTAS"
-"""Set to throttle EMR's API at its default quotas."""
+"""EMR's API quotas, as `sandbox.quotas` reads them, if its API is to be throttled."""
 CALLS = "SANDBOX_CALLS"
 """The file to record calls in, if they are to be counted."""
 LATENCY_MS = "SANDBOX_LATENCY_MS"

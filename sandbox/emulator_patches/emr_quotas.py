@@ -1,7 +1,7 @@
 """EMR throttles its API per action and per account. Upstream: as an option.
 
 MiniStack answers any number of calls. This patch is installed only if the account is started with
-EMR's quotas; they are AWS's defaults.
+quotas, see `sandbox.quotas`.
 
 https://docs.aws.amazon.com/general/latest/gr/emr.html
 """
@@ -19,54 +19,46 @@ from sandbox.emulator_patches.hooks import (
     original_emr,
     refuse,
 )
+from sandbox.quotas import ALL_ACTIONS, Quota, parse_quotas
 from sandbox.settings import EMR_QUOTAS
-
-ACTIONS = {
-    "DescribeCluster": (10, 1.0),
-    "ListClusters": (20, 0.5),
-    "ListSteps": (10, 0.5),
-    "SetTerminationProtection": (5, 0.2),
-    "TerminateJobFlows": (10, 0.5),
-}
-"""The burst, and the refill rate per second."""
-ACCOUNT = (25, 5.0)
 
 
 @dataclass
 class Bucket:
     """A token bucket of API calls."""
 
-    burst: float
-    refill: float
+    quota: Quota
     left: float = field(init=False)
     filled: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Start with a full bucket."""
-        self.left = self.burst
+        self.left = self.quota.burst
 
     def has_one(self) -> bool:
         """Whether a call is allowed now."""
         now = time.monotonic()
-        self.left = min(self.burst, self.left + (now - self.filled) * self.refill)
+        refilled = self.left + (now - self.filled) * self.quota.rate
+        self.left = min(self.quota.burst, refilled)
         self.filled = now
         return self.left >= 1
 
 
 def install() -> None:
     """Throttle calls above the quotas; a throttled call uses up no token."""
-    if not os.environ.get(EMR_QUOTAS):
+    if not (text := os.environ.get(EMR_QUOTAS)):
         return
+    quotas = parse_quotas(text)
     buckets: dict[tuple[str, str, str], Bucket] = {}
 
     def throttled(
-        action: str, quota: tuple[float, float], answer: Callable[[dict[str, Any]], Response]
+        action: str, answer: Callable[[dict[str, Any]], Response]
     ) -> Callable[[dict[str, Any]], Response]:
         def handle(request: dict[str, Any]) -> Response:
             place = account_and_region()
             asked = [
-                buckets.setdefault((*place, action), Bucket(*quota)),
-                buckets.setdefault((*place, ""), Bucket(*ACCOUNT)),
+                buckets.setdefault((*place, name), Bucket(quotas[name]))
+                for name in (action, ALL_ACTIONS)
             ]
             if not all(bucket.has_one() for bucket in asked):
                 return refuse("ThrottlingException", "Rate exceeded")
@@ -76,5 +68,6 @@ def install() -> None:
 
         return handle
 
-    for action, quota in ACTIONS.items():
-        handle_emr(action, throttled(action, quota, original_emr(action)))
+    for action in quotas:
+        if action != ALL_ACTIONS:
+            handle_emr(action, throttled(action, original_emr(action)))

@@ -21,6 +21,7 @@ import pytest
 
 from sandbox import EmrPace, Sandbox
 from sandbox.fixtures import LOG_URI, OTHER_REGION, Fixtures
+from sandbox.quotas import DEFAULT_QUOTAS
 from sandbox.running import ACCOUNT_ID, DEFAULT_REGION
 
 pytestmark = pytest.mark.xdist_group("audit")
@@ -371,7 +372,7 @@ def test_calls_are_shown_on_request_and_otherwise_it_is_quiet(auditor: AuditTarg
 @pytest.fixture(scope="module")
 def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditTarget]:
     """An account with EMR's own quotas, and more clusters than they let describe at once."""
-    with a_place(tmp_path_factory.mktemp("throttling"), emr_quotas=True) as made:
+    with a_place(tmp_path_factory.mktemp("throttling"), emr_quotas=DEFAULT_QUOTAS) as made:
         for region in (DEFAULT_REGION, OTHER_REGION):  # each has quotas of its own
             emr = made.account.client("emr", region_name=region)
             for number in range(14):

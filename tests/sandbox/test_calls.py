@@ -21,5 +21,5 @@ def test_calls_are_counted_by_operation_and_status(tmp_path: Path) -> None:
 
         assert answered(calls) == {
             "ElasticMapReduce.ListClusters 200": 3,
-            "ElasticMapReduce.DescribeCluster 400": 1,
+            "ElasticMapReduce.DescribeCluster 400 InvalidRequestException": 1,
         }

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from sandbox import Sandbox, SandboxError, deployment, record
 from sandbox.cli import app, exports
 from sandbox.polling import wait_for
+from sandbox.quotas import DEFAULT_QUOTAS, Quota
 
 run = CliRunner()
 
@@ -112,6 +113,40 @@ def test_parameter_without_a_value_is_refused() -> None:
 
     assert up.exit_code == 1
     assert "NAME=VALUE" in up.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "quotas"),
+    [
+        ([], None),
+        (["--emr-quotas"], DEFAULT_QUOTAS),
+        (["--emr-quotas", "--latency-ms", "0"], DEFAULT_QUOTAS),
+        (["--emr-quotas", "ListSteps=3/2"], {**DEFAULT_QUOTAS, "ListSteps": Quota(3, 2)}),
+        (["--emr-quotas=ListSteps=3/2"], {**DEFAULT_QUOTAS, "ListSteps": Quota(3, 2)}),
+    ],
+)
+def test_emr_quotas_are_the_defaults_or_as_given(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], quotas: dict[str, Quota] | None
+) -> None:
+    started: list[dict[str, Any]] = []
+
+    def start(**settings: Any) -> None:
+        started.append(settings)
+        message = "not now"
+        raise SandboxError(message)
+
+    monkeypatch.setattr(Sandbox, "start", start)
+
+    run.invoke(app, ["up", *options])
+
+    assert [settings["emr_quotas"] for settings in started] == [quotas]
+
+
+def test_invalid_emr_quotas_are_refused() -> None:
+    up = run.invoke(app, ["up", "--emr-quotas", "ListSteps=3"])
+
+    assert up.exit_code == 1
+    assert "--emr-quotas ListSteps=3: '3' is no quota of ListSteps: write " in up.stderr
 
 
 def test_failed_deployment_is_reported_and_the_account_is_stopped(

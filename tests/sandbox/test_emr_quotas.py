@@ -1,20 +1,23 @@
 """EMR's quotas apply only in an account that was started with them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox
+from sandbox.calls import answered
+from sandbox.quotas import ALL_ACTIONS, DEFAULT_QUOTAS, Quota
 
 pytestmark = pytest.mark.xdist_group("quotas")
 
 
 @pytest.fixture(scope="module")
 def throttling() -> Iterator[Sandbox]:
-    with Sandbox.start(emr_quotas=True) as account:
+    with Sandbox.start(emr_quotas=DEFAULT_QUOTAS) as account:
         yield account
 
 
@@ -74,6 +77,56 @@ def test_account_has_a_bucket_for_all_actions(throttling: Sandbox) -> None:
     assert lists == 20
     assert described >= 5
     assert lists + described <= 25 + 5 * (time.monotonic() - begun)
+
+
+def test_each_action_has_a_bucket_of_the_given_size() -> None:
+    one = Quota(1, 0.001)
+    actions = ("DescribeCluster", "DescribeStep", "ListClusters", "ListSessions", "ListSteps")
+    with Sandbox.start(emr_quotas=dict.fromkeys(actions, one)) as account:
+        emr = account.client("emr")
+        ask: dict[str, Callable[[], object]] = {
+            "DescribeCluster": lambda: emr.describe_cluster(ClusterId="j-NONE"),
+            "DescribeStep": lambda: emr.describe_step(ClusterId="j-NONE", StepId="s-NONE"),
+            "ListClusters": emr.list_clusters,
+            "ListSessions": lambda: emr.list_sessions(ClusterId="j-NONE"),
+            "ListSteps": lambda: emr.list_steps(ClusterId="j-NONE"),
+        }
+        for action in actions:
+            assert not throttled(ask[action]), action
+            assert throttled(ask[action]), action
+
+
+def test_all_actions_share_a_bucket_of_the_given_size() -> None:
+    with Sandbox.start(emr_quotas={ALL_ACTIONS: Quota(2, 0.001)}) as account:
+        emr = account.client("emr")
+
+        assert not throttled(emr.list_clusters)
+        assert not throttled(lambda: emr.list_sessions(ClusterId="j-NONE"))
+        assert throttled(lambda: emr.list_steps(ClusterId="j-NONE"))
+
+
+def test_throttled_calls_are_counted_apart_from_other_errors(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    with Sandbox.start(emr_quotas={"DescribeCluster": Quota(3, 0.001)}, calls=calls) as account:
+        codes(account, 5)
+
+        assert answered(calls) == {
+            "ElasticMapReduce.DescribeCluster 400 InvalidRequestException": 3,
+            "ElasticMapReduce.DescribeCluster 400 ThrottlingException": 2
+            * 2,  # botocore retries once
+        }
+
+
+def throttled(ask: Callable[[], object]) -> bool:
+    """Whether a call was refused for EMR's quota, whatever else is wrong with it."""
+    try:
+        ask()
+    except ClientError as error:
+        return error.response["Error"] == {
+            "Code": "ThrottlingException",
+            "Message": "Rate exceeded",
+        }
+    return False
 
 
 def test_without_quotas_no_call_is_throttled(sandbox: Sandbox) -> None:
