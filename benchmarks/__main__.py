@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from benchmarks import audits, functions, rescans
+from benchmarks import audits, functions, rescans, storms
 from benchmarks.page import Section, page
 from benchmarks.stack import deployed
 from sandbox.deployment import ROOT
@@ -33,6 +33,11 @@ def main() -> None:
         "log-objects": lambda: audits.log_objects(rounds),
         "quotas": audits.quotas,
         "known-clusters": rescans.known_clusters,
+        "storms": lambda: storms.section([each(rounds) for each in storms.STORMS.values()]),
+    }
+    parts: Mapping[str, Callable[[], Section]] = {
+        name: lambda each=each: storms.section([each(rounds)])  # type: ignore[misc]
+        for name, each in storms.STORMS.items()
     }
     beside_the_stack: Mapping[str, Callable[[Stack], Section]] = {
         "cold-starts": lambda stack: functions.cold_starts(stack, 2 * rounds),
@@ -42,12 +47,12 @@ def main() -> None:
         "memory": rescans.history,
     }
     names = [*alone, *beside_the_stack]
-    if unknown := set(asked.names) - set(names):
-        parser.error(
-            f"no such benchmark: {', '.join(sorted(unknown))}; choose from {', '.join(names)}"
-        )
+    if unknown := set(asked.names) - {*names, *parts}:
+        known = ", ".join([*names, *parts])
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; choose from {known}")
     chosen = asked.names or names
-    sections = [_printed(alone[name]()) for name in chosen if name in alone]
+    without_stack = {**alone, **parts}
+    sections = [_printed(without_stack[name]()) for name in chosen if name in without_stack]
     if any(name in beside_the_stack for name in chosen):
         with deployed() as stack:
             sections += [

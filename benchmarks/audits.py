@@ -1,6 +1,6 @@
 """`audit` beside Cloud Custodian, and under EMR's quotas."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,9 +23,8 @@ from benchmarks.seed import KEYS, seed_clusters, seed_objects
 from benchmarks.static_s3 import bucket_server
 from sandbox import Sandbox
 from sandbox.fixtures import LOG_BUCKET
+from sandbox.quotas import DEFAULT_QUOTAS, Quota
 
-BURST = 10
-"""EMR allows a burst of so many DescribeCluster calls, then one call per second."""
 UNDER_QUOTAS = 200
 
 
@@ -52,9 +51,14 @@ class Side:
 
 
 @contextmanager
-def account(**settings: float | bool) -> Iterator[Ground]:
+def account(
+    *, latency_ms: float = 0, emr_quotas: Mapping[str, Quota] | None = None
+) -> Iterator[Ground]:
     """Start an account, and create a folder for the runs."""
-    with Sandbox.start(**settings) as started, TemporaryDirectory() as folder:  # type: ignore[arg-type]
+    with (
+        Sandbox.start(latency_ms=latency_ms, emr_quotas=emr_quotas) as started,
+        TemporaryDirectory() as folder,
+    ):
         yield Ground(started, Path(folder))
 
 
@@ -170,16 +174,17 @@ def log_objects(rounds: int) -> Section:
 
 def quotas() -> Section:
     """The complete command in an account that throttles."""
-    with account(emr_quotas=True) as ground:
+    with account(emr_quotas=DEFAULT_QUOTAS) as ground:
         bad = seed_clusters(ground.account, UNDER_QUOTAS)
         found = guard(ground, rules=FAIR_RULES)
     demand(Side([found]), bad)
-    minimum = UNDER_QUOTAS - BURST
+    quota = DEFAULT_QUOTAS["DescribeCluster"]
+    minimum = quota.seconds(UNDER_QUOTAS)
     return Section(
         "Under EMR's quotas",
-        f"DescribeCluster allows a burst of {BURST} calls and then one per second, so "
-        f"{UNDER_QUOTAS} clusters take at least {minimum} s. For the reason why the rate limiter "
-        "is the project's own see [ADR 12](adr/0012-what-an-audit-costs.md).",
+        f"DescribeCluster allows a burst of {quota.burst} calls and then one per second, so "
+        f"{UNDER_QUOTAS} clusters take at least {minimum:.0f} s. For the reason why the rate "
+        "limiter is the project's own see [ADR 12](adr/0012-what-an-audit-costs.md).",
         ["case", "time", "above the minimum", "DescribeCluster calls", "clusters not read"],
         [
             [

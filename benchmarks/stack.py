@@ -1,5 +1,7 @@
 """The deployed stack that the benchmarks of the functions use."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -9,19 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contestants import WrongResultError
 from benchmarks.measuring import Run, measured
-from sandbox import Sandbox
+from sandbox import EmrPace, Sandbox
 from sandbox.calls import answered
 from sandbox.deployment import BUILT, ROOT
+
+if TYPE_CHECKING:
+    from sandbox.quotas import Quota
 
 LAYERS = ("DependenciesLayer", "EmrLogGuardLayer")
 SCRIPTS = ROOT / "benchmarks" / "in_function"
 
 CALLS = "calls"
 """The file in which the account records the calls that it answers."""
+EMR = "ElasticMapReduce"
+"""EMR, as its protocol names it."""
+THROTTLED = "ThrottlingException"
 WEBHOOK = "slack-webhook"
 """The secret that adds the function that posts to Slack to the stack."""
 
@@ -29,6 +37,19 @@ WEBHOOK = "slack-webhook"
 def python() -> Path:
     """The path of a Python without installed packages, like Lambda's."""
     return Path(sys.base_prefix) / "bin" / "python3.13"
+
+
+@dataclass(frozen=True, slots=True)
+class EmrCalls:
+    """Calls to EMR by action."""
+
+    answered: Counter[str]
+    refused: Counter[str]
+    """Refused for a quota."""
+
+    def __sub__(self, earlier: EmrCalls) -> EmrCalls:
+        """The calls since an earlier count."""
+        return EmrCalls(self.answered - earlier.answered, self.refused - earlier.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +71,27 @@ class Stack:
             counts[line.partition(" ")[0]] += count
         return counts
 
+    def emr_calls(self) -> EmrCalls:
+        """Count the calls to EMR so far."""
+        made, refused = Counter[str](), Counter[str]()
+        for line, count in answered(self.folder / CALLS).items():
+            target, *result = line.split()
+            service, _, action = target.partition(".")
+            if service == EMR:
+                (refused if THROTTLED in result else made)[action] += count
+        return EmrCalls(made, refused)
+
     def disable_rules(self) -> None:
         """Disable every event rule, so that no event reaches a function."""
         events = self.account.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
+
+    def enable_rules(self) -> None:
+        """Enable every event rule again."""
+        events = self.account.client("events")
+        for rule in events.list_rules()["Rules"]:
+            events.enable_rule(Name=rule["Name"])
 
     def resource(self, logical_id: str) -> str:
         """The physical id of a resource of the stack."""
@@ -101,7 +138,7 @@ class Stack:
 
 @contextmanager
 def deployed() -> Iterator[Stack]:
-    """Build the stack from scratch and deploy it."""
+    """Build the stack from scratch and deploy it, with everything that can be turned on."""
     with TemporaryDirectory() as name, Sandbox.start(calls=Path(name) / CALLS) as account:
         secret = account.client("secretsmanager").create_secret(
             Name=WEBHOOK, SecretString="https://slack.invalid/"
@@ -114,4 +151,16 @@ def deployed() -> Iterator[Stack]:
             "SecurityHub": "true",
         }
         account.deploy(everything)
+        yield Stack(account, Path(name))
+
+
+@contextmanager
+def deployed_with_defaults(pace: EmrPace, quotas: Mapping[str, Quota]) -> Iterator[Stack]:
+    """Build the stack from scratch and deploy it to an account that throttles EMR's API."""
+    with (
+        TemporaryDirectory() as name,
+        Sandbox.start(emr=pace, emr_quotas=quotas, calls=Path(name) / CALLS) as account,
+    ):
+        account.build()
+        account.deploy()
         yield Stack(account, Path(name))
