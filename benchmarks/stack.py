@@ -159,7 +159,9 @@ def deployed_with_defaults(pace: EmrPace, quotas: Mapping[str, Quota]) -> Iterat
     """Build the stack from scratch and deploy it to an account that throttles EMR's API."""
     with (
         TemporaryDirectory() as name,
-        Sandbox.start(emr=pace, emr_quotas=quotas, calls=Path(name) / CALLS) as account,
+        Sandbox.start(
+            emr=pace, emr_quotas=quotas, batching_windows=True, calls=Path(name) / CALLS
+        ) as account,
     ):
         account.build()
         account.deploy()

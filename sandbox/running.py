@@ -68,6 +68,7 @@ class Sandbox:
         region: str = DEFAULT_REGION,
         emr: EmrPace | None = None,
         emr_quotas: Mapping[str, Quota] | None = None,
+        batching_windows: bool = False,
         latency_ms: float = 0,
         log: Path | None = None,
         calls: Path | None = None,
@@ -82,6 +83,7 @@ class Sandbox:
             region: the default Region of `client` and `deploy`.
             emr: how fast clusters change their state.
             emr_quotas: throttle EMR's API; actions that are not named have their default quota.
+            batching_windows: gather the messages of queues into batches for as long as Lambda does.
             latency_ms: delay each response by so many milliseconds.
             log: the file for the account's output; None uses one that is deleted with the account.
             calls: the file for the calls that it answers, as `sandbox.calls` reads them.
@@ -100,6 +102,7 @@ class Sandbox:
                 log or folder / "account.log",
                 _settings(folder, emr, detach=detach)
                 | ({} if emr_quotas is None else {settings.EMR_QUOTAS: quotas_text(emr_quotas)})
+                | ({settings.BATCHING_WINDOWS: "1"} if batching_windows else {})
                 | {settings.LATENCY_MS: str(latency_ms)}
                 | ({settings.CALLS: str(calls.absolute())} if calls else {})
                 | ({settings.FAULTS: "1"} if faults else {})
