@@ -68,6 +68,11 @@ class Watch:
                     self.undetermined += 1
 
     @property
+    def complete(self) -> bool:
+        """Whether every violation is alerted."""
+        return self.delays.keys() == self.began.keys()
+
+    @property
     def repeated(self) -> int:
         """The number of alerts that say what an earlier one said."""
         return self.sent.total() - len(self.sent)
@@ -75,7 +80,6 @@ class Watch:
     def row(self, case: str, minimum: float, calls: EmrCalls) -> list[str]:
         """The cells of a table row."""
         delays = sorted(self.delays.values())
-        everything = len(delays) == len(self.began)
         clusters = len(self.good | self.began.keys())
         refused = calls.refused.total()
         others = calls.answered.total() - sum(calls.answered[each] for each in COUNTED)
@@ -83,7 +87,7 @@ class Watch:
             case,
             f"{len(delays):,} of {len(self.began):,}",
             f"{median(delays):.1f} s" if delays else "",
-            f"{delays[-1]:.1f} s" if everything else "never",
+            f"{delays[-1]:.1f} s" if self.complete else "never",
             f"{minimum:.0f} s",
             *(f"{calls.answered[action] / clusters:.2f}" for action in COUNTED),
             f"{others:,}",
@@ -117,8 +121,8 @@ class Ground:
             watch.see(self.inbox.receive(), time.monotonic())
             time.sleep(POLL)
 
-    def quiet(self, since: float) -> Callable[[], bool]:
-        """Return a condition: the time has come, and EMR was not called for a while."""
+    def over(self, watch: Watch, since: float) -> Callable[[], bool]:
+        """Return a condition: all is alerted, and from then on EMR was not called for a while."""
         last, at = self.stack.emr_calls(), time.monotonic()
 
         def over() -> bool:
@@ -126,7 +130,7 @@ class Ground:
             calls, now = self.stack.emr_calls(), time.monotonic()
             if calls != last:
                 last, at = calls, now
-            return now > max(since, at + QUIET)
+            return watch.complete and now > max(since, at + QUIET)
 
         return over
 
@@ -187,7 +191,7 @@ class Storm:
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(launch, range(self.clusters)))
-        over = ground.quiet(time.monotonic() + self.lifetime)
+        over = ground.over(watch, time.monotonic() + self.lifetime)
         ground.watch_until(watch, over, begun + self.patience - time.monotonic())
         minimum = DEFAULT_QUOTAS["DescribeCluster"].seconds(self.clusters)
         return watch.row(case, minimum, ground.stack.emr_calls() - before)
@@ -196,7 +200,7 @@ class Storm:
 def steps_one_by_one(steps: int, a_second: float, patience: float) -> list[str]:
     """Add steps to one cluster, one per call; the one in the middle overrides the log key."""
     with ExitStack() as running:
-        ground = _ground(running, EmrPace(1, 3600, 1))
+        ground = _ground(running, EmrPace(1, 5, 1))
         watch, before = Watch(), ground.stack.emr_calls()
         cluster_id = ground.launch("stepped", compliant=True, steps=0, alive=True)
         override = {
@@ -212,7 +216,7 @@ def steps_one_by_one(steps: int, a_second: float, patience: float) -> list[str]:
             emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])
             due = begun + place / a_second
             ground.watch_until(watch, lambda due=due: time.monotonic() > due, 60)  # type: ignore[misc]
-        ground.watch_until(watch, ground.quiet(time.monotonic()), patience)
+        ground.watch_until(watch, ground.over(watch, time.monotonic()), patience)
         minimum = DEFAULT_QUOTAS["ListSteps"].seconds(steps / STEPS_A_CALL)
         calls = ground.stack.emr_calls() - before
         return watch.row(f"1 cluster, {steps:,} steps added one by one", minimum, calls)
@@ -226,8 +230,7 @@ def alone(rounds: int) -> list[str]:
         for place in range(rounds):
             now = time.monotonic()
             watch.began[ground.launch(f"alone-{place}", compliant=False, steps=0)] = now
-            ground.watch_until(watch, lambda: len(watch.delays) == len(watch.began), 120)
-            ground.watch_until(watch, ground.quiet(now + LAUNCH), 120)
+            ground.watch_until(watch, ground.over(watch, now + LAUNCH), 120)
         calls = ground.stack.emr_calls() - before
         return watch.row(f"1 cluster in a quiet account, {rounds} times", 0, calls)
 
