@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, Phase, settings
 
 MANY = int(environ.get("HISTORIES", "0"))
 """How many each property is held against when it is to be proved; 0 where it is only tested."""
+FEW = 50
+"""How many each property is held against where it is only tested, and does not say itself."""
 STEPS = 40
 """How many steps a history has at most when a property is to be proved."""
 
@@ -16,7 +18,9 @@ STEPS = 40
 def load_profile() -> None:
     """Say how the properties are run that do not say it themselves."""
     # A machine that is busy with something else is no failure.
-    any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    any_machine = settings(
+        deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=FEW
+    )
     settings.register_profile("any-machine", any_machine)
     settings.register_profile(
         "prove",

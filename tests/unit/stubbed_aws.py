@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class StubbedAws:
         self._answers: dict[str, list[Answer | Answers]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.regions: list[str] = []
+        self._attached = ExitStack()
 
     def answer(self, operation: str, *answers: Answer | Answers) -> None:
         """Give these answers in turn, the last one for good."""
@@ -44,10 +46,16 @@ class StubbedAws:
             self.calls.append((model.name, dict(params)))
             self.regions.append(client.meta.region_name)
 
-        client.meta.events.register_first("before-parameter-build.*.*", remember)
         respond: Callable[..., Any] = self._respond  # what it returns is taken for AWS's answer
-        client.meta.events.register_first("before-call.*.*", respond)
+        events = client.meta.events
+        for event, handler in ("before-parameter-build", remember), ("before-call", respond):
+            events.register_first(f"{event}.*.*", handler)
+            self._attached.callback(events.unregister, f"{event}.*.*", handler)
         return client
+
+    def detach(self) -> None:
+        """Answer for no client any more: another test may attach to it."""
+        self._attached.close()
 
     @property
     def counts(self) -> dict[str, int]:

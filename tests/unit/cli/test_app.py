@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,20 @@ from emr_log_guard.rendering.version import version
 PACKAGE = Path(__file__).resolve().parents[3] / "layers" / "emr_log_guard"
 
 
-def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "emr_log_guard.cli", *arguments],
-        env={"PYTHONPATH": str(PACKAGE), "COLUMNS": "80", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+type Run = Callable[..., tuple[int | str | None, str, str]]
+"""Runs the command with arguments: its exit status, and what it prints on both streams."""
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int | str | None, str, str]:
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(sys, "argv", ["emr-log-guard", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -38,50 +44,46 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         (["policy", "--help"], "Usage: emr-log-guard policy"),
     ],
 )
-def test_each_command_is_found(
-    arguments: list[str],
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["emr-log-guard", *arguments])
+def test_each_command_is_found(arguments: list[str], words: str, command: Run) -> None:
+    status, printed, _ = command(*arguments)
 
-    with pytest.raises(SystemExit) as ended:
-        main()
-
-    assert ended.value.code == 0
-    assert words in capsys.readouterr().out
+    assert status == 0
+    assert words in printed
 
 
-def test_version_is_printed() -> None:
-    ran = command("--version")
-
-    assert (ran.returncode, ran.stdout) == (0, f"emr-log-guard {version()}\n")
+def test_version_is_printed(command: Run) -> None:
+    assert command("--version") == (0, f"emr-log-guard {version()}\n", "")
 
 
 @pytest.mark.parametrize("arguments", [(), ("policy",)])
-def test_without_a_command_the_help_is_printed_as_wrong_usage(arguments: tuple[str, ...]) -> None:
-    ran = command(*arguments)
+def test_without_a_command_the_help_is_printed_as_wrong_usage(
+    arguments: tuple[str, ...], command: Run
+) -> None:
+    status, printed, error = command(*arguments)
 
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("Usage: emr-log-guard ")
+    assert (status, printed) == (2, "")
+    assert error.startswith("Usage: emr-log-guard ")
 
 
-def test_an_unknown_command_is_one_line_that_suggests_the_right_one() -> None:
-    ran = command("audti")
+def test_an_unknown_command_is_one_line_that_suggests_the_right_one(command: Run) -> None:
+    status, _, error = command("audti")
 
-    assert ran.returncode == 2
-    assert ran.stderr == (
+    assert status == 2
+    assert error == (
         "Error: No such command 'audti'. Did you mean 'audit'?; see `emr-log-guard --help`\n"
     )
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_the_usual_shells(shell: str) -> None:
-    ran = command(_EMR_LOG_GUARD_COMPLETE=f"source_{shell}")
+def test_completion_is_there_for_the_usual_shells(
+    shell: str, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_EMR_LOG_GUARD_COMPLETE", f"source_{shell}")
 
-    assert ran.returncode == 0, ran.stderr
-    assert "emr-log-guard" in ran.stdout
+    status, printed, _ = command()
+
+    assert status == 0
+    assert "emr-log-guard" in printed
 
 
 def sub_commands() -> Iterator[tuple[str, ...]]:

@@ -140,6 +140,14 @@ def without_a_key(params: dict[str, Any]) -> dict[str, Any]:
     return describe_cluster(params, LogEncryptionKmsKeyId="")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def only_these_clients() -> Iterator[None]:
+    """Share the functions' clients among the tests of a module: making them all is slow."""
+    forget_clients()
+    yield
+    forget_clients()
+
+
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     yield from an_account(monkeypatch)
@@ -167,7 +175,6 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "SLACK_WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s",
     }.items():
         monkeypatch.setenv(name, value)
-    forget_clients()
     for make_client in CLIENTS:
         aws.attach(make_client())
     patient = AuditSession.emr, AuditSession.s3
@@ -215,7 +222,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("PutItem", lambda request: table.put_item(**request))
     aws.answer("DeleteItem", lambda request: table.delete_item(**request))
     yield aws
-    forget_clients()
+    aws.detach()
 
 
 def attached(
@@ -309,7 +316,7 @@ def test_a_second_rescan_is_refused(aws: StubbedAws) -> None:
 
 
 def forget_clients() -> None:
-    """Have the next cold start make clients of its own."""
+    """Have clients made anew."""
     for make in vars(clients).values():
         if hasattr(make, "cache_clear"):
             make.cache_clear()

@@ -171,5 +171,5 @@ class FindingRepository(RuleBasedStateMachine):
             assert self.last_notified[-1][1].kind == "finding.resolved"
 
 
-FindingRepository.TestCase.settings = histories(150, 25)
+FindingRepository.TestCase.settings = histories(75, 25)
 TestLedger = FindingRepository.TestCase

@@ -104,10 +104,10 @@ def test_whatever_is_found_keeps_to_the_schema(finding: Any, kind: AlertKind) ->
         assert not list(problems(event))
 
 
-@pytest.mark.parametrize("kind", EMITTED)
+@pytest.mark.parametrize("kind", [AlertKind.FINDING_OPENED, AlertKind.ENFORCEMENT_DONE])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_events_of_an_alert_fit_into_one_call(name: str, kind: str) -> None:
-    events = emitted(replace(an_alert(name), kind=AlertKind(kind)))
+def test_the_events_of_an_alert_fit_into_one_call(name: str, kind: AlertKind) -> None:
+    events = emitted(replace(an_alert(name), kind=kind))
 
     details = [json.dumps(event.detail, ensure_ascii=False).encode() for event in events]
     assert sum(len(detail) + 500 for detail in details) < 256 * 1024

@@ -607,5 +607,5 @@ class Guarding(RuleBasedStateMachine):
             assert record.pending_since is None
 
 
-Guarding.TestCase.settings = histories(120, 30)
+Guarding.TestCase.settings = histories(60, 30)
 TestGuarding = Guarding.TestCase
