@@ -202,7 +202,7 @@ class FakeFolders(FakeLogObjects):
     def __init__(self) -> None:
         super().__init__({})
         self.keys: dict[str, list[datetime]] = {}
-        self.unlistable: set[str] = set()
+        self.unlistable: dict[str, NotReadableError] = {}
         self.listed: list[Folder] = []
 
     def put(self, key: str, at: datetime, head: Encryption | None = None) -> None:
@@ -232,8 +232,7 @@ class FakeFolders(FakeLogObjects):
 
     def _listable(self, bucket: str) -> None:
         if bucket in self.unlistable:
-            message = f"s3:ListBucket on s3://{bucket}/ answered AccessDenied"
-            raise NotReadableError(message)
+            raise self.unlistable[bucket]
 
 
 class FakeRescanResults:

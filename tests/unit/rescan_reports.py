@@ -9,7 +9,14 @@ from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Exemption
-from emr_log_guard.domain.rescan import PastRun, Rescan, RescanCheckpoint, Scope, ShardFailed
+from emr_log_guard.domain.rescan import (
+    PastRun,
+    Rescan,
+    RescanCheckpoint,
+    Scope,
+    ShardDenied,
+    ShardFailed,
+)
 from emr_log_guard.domain.rescan_report import BucketCoverage, Difference, RescanReport
 from tests.unit.builders import ACCOUNT, NOW, REGION
 
@@ -19,6 +26,7 @@ EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:emr-log-guard-rescan"
 class RescanChanges(TypedDict, total=False):
     rescan: Rescan
     failed: tuple[ShardFailed, ...]
+    denied: tuple[ShardDenied, ...]
     clusters: dict[str, int]
     log_objects: dict[str, int]
     exemptions: tuple[Exemption, ...]

@@ -7,6 +7,7 @@ GuardError
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
 ├── ObjectNotFoundError          the log object is gone
 ├── NotReadableError             a list of clusters or objects cannot be read, or not to its end
+│   └── AccessDeniedError        AWS denies it: trying again will not help
 ├── AuditStoppedError            the audit was interrupted: what waits to call AWS gives up
 ├── TerminationNotAcceptedError  EMR answered with an error that a retry may cure
 ├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
@@ -58,6 +59,10 @@ class ObjectNotFoundError(GuardError):
 
 class NotReadableError(GuardError):
     """A list cannot be read, or not to its end. The message says which call said what."""
+
+
+class AccessDeniedError(NotReadableError):
+    """AWS denies to list it, which trying again will not change. The message names the call."""
 
 
 class AuditStoppedError(GuardError):

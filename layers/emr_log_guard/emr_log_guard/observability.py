@@ -169,6 +169,7 @@ def record_rescan(report: RescanReport) -> None:
         execution=report.rescan.execution,
         compliance=report.compliance,
         failed_shards=len(report.failed),
+        denied_shards=len(report.denied),
     )
     scope = report.rescan.scope
     if scope.clusters and scope.log_objects:

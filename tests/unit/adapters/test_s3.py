@@ -20,7 +20,7 @@ from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import AccessDeniedError, NotReadableError, ObjectNotFoundError
 from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, reason_of
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -477,10 +477,15 @@ def test_what_cannot_be_listed_is_said_with_the_call(
     client = aws.attach(boto3.client("s3"))
     folders = S3LogFolders(client)
 
-    with pytest.raises(NotReadableError, match=f"^{call} on s3://emr-logs/emr/j-1/ answered"):
+    with pytest.raises(AccessDeniedError, match=f"^{call} on s3://emr-logs/emr/j-1/ answered"):
         keys(folders, HOME, versions=versions)
-    with pytest.raises(NotReadableError, match="s3:ListBucket on"):
+    with pytest.raises(AccessDeniedError, match="s3:ListBucket on"):
         S3Folders(client).below("emr-logs", "emr/j-1/")
+    for operation in ("ListObjectsV2", "ListObjectVersions"):
+        aws.answer(operation, AwsError("NoSuchBucket", status=404))
+    with pytest.raises(NotReadableError, match=f"^{call} on .* answered NoSuchBucket") as raised:
+        keys(folders, HOME, versions=versions)
+    assert not isinstance(raised.value, AccessDeniedError)
     with pytest.raises(NotReadableError, match="nobody knows where j-1 logs to"):
         keys(folders, Folder("j-1"))
 

@@ -12,7 +12,7 @@ from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import AccessDeniedError, NotReadableError, ObjectNotFoundError
 from emr_log_guard.usecases.rescan.ports import ListedObject
 
 if TYPE_CHECKING:
@@ -235,6 +235,11 @@ class AuditedLogObjects:
             raise NotReadableError(problem.reason) from error
 
 
+_DENIED = "AccessDenied"
+"""Nobody allows to list the bucket, or an account owns it that is not expected to.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
 _LIST = "s3:ListBucket"
 _LIST_VERSIONS = "s3:ListBucketVersions"
 
@@ -297,6 +302,7 @@ class S3LogFolders:
         One ListObjectsV2 per 1,000, or one ListObjectVersions per 1,000 versions.
 
         Raises:
+            AccessDeniedError: A page may not be read.
             NotReadableError: A page cannot be read, or nobody knows which bucket it is.
 
         """
@@ -348,4 +354,5 @@ class S3LogFolders:
 def _unreadable(
     call: str, bucket: str, prefix: str, error: "BotoCoreError | ClientError"
 ) -> NotReadableError:
-    return NotReadableError(unresolved(call, f"s3://{bucket}/{prefix}", error).reason)
+    reason = unresolved(call, f"s3://{bucket}/{prefix}", error).reason
+    return (AccessDeniedError if code_of(error) == _DENIED else NotReadableError)(reason)

@@ -129,6 +129,8 @@ class ShardDone:
     log_objects: Mapping[str, int] = field(default_factory=dict)
     """How many log objects were checked, by compliance."""
     bad: tuple[BadObjects, ...] = ()
+    denied: str = ""
+    """Which call S3 denied, so that its log objects were not listed to the end; empty when none."""
     next_after: str = ""
     """Where the rest of the shard begins; empty when nothing is left of it."""
 
@@ -136,6 +138,15 @@ class ShardDone:
 @dataclass(frozen=True, slots=True)
 class ShardFailed:
     """A shard that could not be looked at, and what it failed with."""
+
+    shard: str
+    title: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardDenied:
+    """A shard whose log objects S3 denied to list, or some of them, and which call it denied."""
 
     shard: str
     title: str

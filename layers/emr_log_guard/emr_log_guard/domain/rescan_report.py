@@ -9,7 +9,14 @@ from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Exemption
-from emr_log_guard.domain.rescan import RUNS, PastRun, Rescan, RescanCheckpoint, ShardFailed
+from emr_log_guard.domain.rescan import (
+    RUNS,
+    PastRun,
+    Rescan,
+    RescanCheckpoint,
+    ShardDenied,
+    ShardFailed,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class RescanReport:
     shards: int
     """How many were planned."""
     failed: tuple[ShardFailed, ...]
+    denied: tuple[ShardDenied, ...] = ()
     clusters: Mapping[str, int] = field(default_factory=dict)
     """How many clusters were judged, by compliance."""
     described: int = 0
@@ -130,7 +138,8 @@ class RescanReport:
     @property
     def coverage(self) -> float:
         """Say how much of what was planned was looked at, in percent."""
-        return 100 * (1 - len(self.failed) / self.shards) if self.shards else 100
+        missed = len(self.failed) + len(self.denied)
+        return 100 * (1 - missed / self.shards) if self.shards else 100
 
     @property
     def compliance(self) -> Compliance:
@@ -139,6 +148,6 @@ class RescanReport:
         standing = [f for f in self.difference.open if f.status is not Status.EXEMPT]
         if any(f.compliance is proven for f in standing):
             return proven
-        if standing or self.failed:
+        if standing or self.failed or self.denied:
             return Compliance.INSUFFICIENT_DATA
         return Compliance.COMPLIANT

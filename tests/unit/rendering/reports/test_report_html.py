@@ -16,7 +16,7 @@ from emr_log_guard.domain.audit import UnjudgedRule
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch
-from emr_log_guard.domain.rescan import Rescan, Scope, ShardFailed
+from emr_log_guard.domain.rescan import Rescan, Scope, ShardDenied, ShardFailed
 from emr_log_guard.domain.rescan_report import BucketCoverage
 from emr_log_guard.rendering.reports.audit import audit_html
 from emr_log_guard.rendering.reports.rescan import rescan_html
@@ -233,6 +233,7 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
     report = a_rescan_report(
         rescan=Rescan(execution=f"{EXECUTION}:run-9", started=NOW, scope=Scope.LOG_OBJECTS),
         failed=(ShardFailed("objects-000001", "log objects of j-1", "s3:ListBucket said no"),),
+        denied=(ShardDenied("objects-000002", "log objects of j-2", "answered AccessDenied"),),
         log_objects={"COMPLIANT": 3, "NON_COMPLIANT": 1},
         checked_buckets=("logs", "new"),
         buckets=(
@@ -260,9 +261,11 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
     )
     assert "1 of 9 shards failed." in coverage
     assert "objects-000001\nlog objects of j-1\ns3:ListBucket said no" in coverage
+    assert "objects-000002\nlog objects of j-2\nanswered AccessDenied" in coverage
     assert "EMRLOG-012 no-service-retained-logs: off in the policy" in coverage
     assert "use Athena" in coverage
     assert "log objects of j-1: s3:ListBucket said no" in found["doubts"]
+    assert "log objects of j-2: answered AccessDenied" in found["doubts"]
     assert "1 of 9 shards could not be looked at" in found["head"]
     assert "4\nlog objects checked" in found["head"]
     assert "75 %" in found["compliance"]

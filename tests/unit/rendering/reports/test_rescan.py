@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.rescan import Rescan, RescanCheckpoint, Scope, ShardFailed
+from emr_log_guard.domain.rescan import Rescan, RescanCheckpoint, Scope, ShardDenied, ShardFailed
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.rendering.alerts.alert_json import finding_json
 from emr_log_guard.rendering.alerts.rescan import (
@@ -125,6 +125,7 @@ def test_the_report_has_every_finding_and_every_figure() -> None:
             "log_objects_listed": 5000,
             "shards": 9,
             "failed_shards": 1,
+            "denied_shards": 0,
             "open": 3,
             "new": 2,
             "still_open": 1,
@@ -143,6 +144,7 @@ def test_the_report_has_every_finding_and_every_figure() -> None:
                 "reason": "s3:ListBucket\nanswered",
             }
         ],
+        "denied_shards": [],
         "advice": ["use Athena"],
     }
 
@@ -171,6 +173,21 @@ def test_subscribers_can_filter_by_the_gravest_news() -> None:
         "severity": "HIGH",
     }
     assert "severity" not in rescan_attributes(EMPTY)
+
+
+def test_what_may_not_be_listed_is_named_everywhere() -> None:
+    shard = ShardDenied("objects-000002", "log objects of j-2", "s3:ListBucket\nAccessDenied")
+    report = replace(EMPTY, denied=(shard,))
+    named = {"shard": shard.shard, "about": shard.title, "reason": shard.why}
+
+    alert = json.loads(json.loads(rescan_messages(report))["sqs"])
+    written = report_json(report)
+
+    assert alert["denied_shards"] == written["denied_shards"] == [named]
+    assert alert["counts"]["denied_shards"] == 1
+    assert alert["compliance"] == "INSUFFICIENT_DATA"
+    assert rescan_subject(report).endswith("1 of 9 shards denied")
+    assert "log objects of j-2: s3:ListBucket\\nAccessDenied" in rescan_text(report)
 
 
 def test_however_much_there_is_an_alert_fits_into_sns() -> None:

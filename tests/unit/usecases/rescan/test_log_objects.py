@@ -11,7 +11,7 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.rescan import Folder, Scope
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import NotReadableError
+from emr_log_guard.errors import AccessDeniedError, NotReadableError
 from emr_log_guard.events.rescan import ShardTask
 from emr_log_guard.usecases.rescan.ports import ListedObject
 from tests.unit.builders import (
@@ -314,7 +314,7 @@ def test_a_folder_of_a_cluster_that_logs_through_an_access_point_is_undetermined
     odd = another(a_cluster(log_uri=f"s3n://{alias}/emr/"), 5)
     rescans.launch(odd)
     rescans.check(odd.id)
-    rescans.folders.unlistable = {alias}
+    rescans.folders.unlistable = {alias: NotReadableError("…")}
     rescans.folders.put(f"emr/{odd.id}/node/a.gz", NOW, SSE_S3)
 
     report = rescans.run(LOGS, deep=True, fails={alias: "NotReadableError: …"})
@@ -337,17 +337,46 @@ def test_a_bucket_that_cannot_be_listed_fails_its_shard_and_no_other(rescans: Re
     closed = another(a_cluster(log_uri="s3://closed/"), 5)
     rescans.launch(closed)
     rescans.check(closed.id)
-    rescans.folders.unlistable = {"closed"}
+    rescans.folders.unlistable = {"closed": NotReadableError("answered SlowDown")}
     rescan, shards = rescans.planned(LOGS)
     [shard] = [each for each in shards if each.folder and each.folder.bucket == "closed"]
 
-    with pytest.raises(NotReadableError, match="AccessDenied"):
+    with pytest.raises(NotReadableError, match="SlowDown"):
         rescans.scan(ShardTask(rescan, shard))
     deep = rescans.run(LOGS, deep=True, fails={closed.id: "NotReadableError: …"})
 
     assert [each.title for each in deep.failed] == [
         f"log objects of {closed.id} s3://closed/{closed.id}/"
     ]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_log_objects_that_may_not_be_listed_are_undetermined_until_they_may(
+    rescans: Rescans, *, deep: bool
+) -> None:
+    closed = another(a_cluster(log_uri="s3://closed/"), 5)
+    rescans.launch(closed)
+    rescans.check(closed.id)
+    rescans.run(LOGS)
+    before = rescans.results.recall().folders[closed.id]
+    rescans.world.passes(hours=1)
+    denied = "s3:ListBucket on s3://closed/ answered AccessDenied"
+    rescans.folders.unlistable = {"closed": AccessDeniedError(denied)}
+
+    report = rescans.run(LOGS, deep=deep)
+
+    [shard] = report.denied
+    assert shard.title == f"log objects of {closed.id} s3://closed/{closed.id}/"
+    assert shard.why == denied
+    assert (report.failed, report.compliance) == ((), Compliance.INSUFFICIENT_DATA)
+    assert report.coverage < 100
+    assert rescans.results.recall().folders[closed.id] == before
+
+    rescans.folders.unlistable = {}
+    report = rescans.run(LOGS)
+
+    assert (report.denied, report.compliance) == ((), Compliance.COMPLIANT)
+    assert rescans.results.recall().folders[closed.id].since == rescans.world.now
 
 
 def test_the_last_logs_of_a_cluster_that_ended_are_checked_and_then_no_more(

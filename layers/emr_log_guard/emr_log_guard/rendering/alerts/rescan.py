@@ -65,6 +65,10 @@ def rescan_messages(report: RescanReport) -> str:
                 {"shard": each.shard, "about": cut(each.title, 150), "reason": cut(each.why, 300)}
                 for each in report.failed[:_NAMED]
             ],
+            "denied_shards": [
+                {"shard": each.shard, "about": cut(each.title, 150), "reason": cut(each.why, 300)}
+                for each in report.denied[:_NAMED]
+            ],
             "advice": list(report.advice),
             "findings": [],  # each was told by itself when it opened
         },

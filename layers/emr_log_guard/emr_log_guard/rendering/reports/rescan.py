@@ -40,7 +40,10 @@ def rescan_html(report: RescanReport) -> Iterator[str]:
 def _page(report: RescanReport) -> ReportPage:
     rescan, difference = report.rescan, report.difference
     clusters = worst_first(_clusters(difference.open))
-    missed = (Doubt(f"{each.title}: {each.why}", "") for each in report.failed)
+    missed = (
+        *(Doubt(f"{each.title}: {each.why}", "") for each in report.failed),
+        *(Doubt(f"{each.title}: {each.why}", "") for each in report.denied),
+    )
     return ReportPage(
         title="EMR Log Guard re-scan",
         about=(
@@ -63,7 +66,7 @@ def _page(report: RescanReport) -> ReportPage:
         resolved=tuple(map(_named, difference.resolved)),
         doubts=(*missed, *doubts(clusters)),
         exemptions=shown_exemptions(report.exemptions, difference.open, report.finished),
-        coverage=(_buckets(report), _failed(report)),
+        coverage=(_buckets(report), _failed(report), *_denied(report)),
         unjudged=report.unjudged,
         advice=report.advice,
     )
@@ -77,6 +80,11 @@ def _named(finding_id: str) -> str:
 def _warnings(report: RescanReport) -> Iterator[str]:
     if report.failed:
         yield f"{len(report.failed):,} of {report.shards:,} shards could not be looked at."
+    if report.denied:
+        yield (
+            f"{len(report.denied):,} of {report.shards:,} shards may not be listed: what is in "
+            "them could not be determined."
+        )
 
 
 def _figures(report: RescanReport) -> Iterator[Figure]:
@@ -166,3 +174,13 @@ def _failed(report: RescanReport) -> Coverage:
         tuple((each.shard, each.title, each.why) for each in report.failed),
         f"{len(report.failed):,} of {report.shards:,} shards failed.",
     )
+
+
+def _denied(report: RescanReport) -> Iterator[Coverage]:
+    if report.denied:
+        yield Coverage(
+            "Shards that may not be listed",
+            ("Shard", "About", "Why"),
+            tuple((each.shard, each.title, each.why) for each in report.denied),
+            f"{len(report.denied):,} of {report.shards:,} shards may not be listed.",
+        )

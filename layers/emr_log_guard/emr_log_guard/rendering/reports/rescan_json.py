@@ -17,6 +17,7 @@ def counts_json(report: RescanReport) -> dict[str, object]:
         "log_objects_listed": report.listed,
         "shards": report.shards,
         "failed_shards": len(report.failed),
+        "denied_shards": len(report.denied),
         "open": len(difference.open),
         "new": len(difference.new),
         "still_open": len(difference.still_open),
@@ -46,6 +47,9 @@ def report_json(report: RescanReport) -> dict[str, object]:
         "undetermined": [finding.id for finding in difference.undetermined],
         "failed_shards": [
             {"shard": each.shard, "about": each.title, "reason": each.why} for each in report.failed
+        ],
+        "denied_shards": [
+            {"shard": each.shard, "about": each.title, "reason": each.why} for each in report.denied
         ],
         "advice": list(report.advice),
     }

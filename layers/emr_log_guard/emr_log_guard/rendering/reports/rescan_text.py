@@ -35,6 +35,8 @@ def rescan_headline(report: RescanReport) -> str:
         parts.append(f"{len(difference.undetermined)} undetermined")
     if report.failed:
         parts.append(f"{len(report.failed)} of {report.shards} shards failed")
+    if report.denied:
+        parts.append(f"{len(report.denied)} of {report.shards} shards denied")
     return f"EMR log re-scan: {', '.join(parts)}"
 
 
@@ -67,6 +69,9 @@ def _lines(report: RescanReport) -> Iterator[str]:
     yield from _named("Resolved", difference.resolved)
     yield from _named(
         "Not looked at", [plain(f"{each.title}: {each.why}") for each in report.failed]
+    )
+    yield from _named(
+        "Listing denied", [plain(f"{each.title}: {each.why}") for each in report.denied]
     )
     for advice in report.advice:
         yield ""

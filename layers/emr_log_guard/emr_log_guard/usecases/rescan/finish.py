@@ -26,6 +26,7 @@ from emr_log_guard.domain.rescan import (
     Rescan,
     RescanCheckpoint,
     Shard,
+    ShardDenied,
     ShardDone,
     ShardFailed,
 )
@@ -66,6 +67,8 @@ class _Sum:
     seen: dict[str, _Seen] = field(default_factory=dict)
     by_bucket: Counter[str] = field(default_factory=Counter)
     """How many log objects were listed."""
+    denied: dict[str, str] = field(default_factory=dict)
+    """Which call was denied, by shard."""
 
     def add(self, done: ShardDone) -> None:
         self.clusters.update(done.clusters)
@@ -81,6 +84,9 @@ class _Sum:
             seen.home = done.folder if done.folder.home else seen.home
             self.by_bucket[done.folder.bucket or ""] += done.listed
             seen.doubt |= bool(done.log_objects.get(Compliance.INSUFFICIENT_DATA))
+            if done.denied:
+                seen.complete = False
+                self.denied[done.shard] = done.denied
             for bad in done.bad:
                 seen.bad[bad.finding.rule_id].append(bad)
                 self.attention.add(cluster_id)
@@ -115,7 +121,7 @@ class FinishRescan:
         policy, history = self.policy(), self.results.recall()
         if history.execution == rescan.execution:  # a retry of what was cut off at its very end
             return history.answer
-        total, failed = self._total(rescan)
+        total, failed, denied = self._total(rescan)
         for cluster_id, seen in total.seen.items():
             self._enter(rescan, cluster_id, seen, policy)
         difference = Difference.between(history, self._standing(history, total.attention))
@@ -126,6 +132,7 @@ class FinishRescan:
             place=self.results.place(rescan.name),
             shards=len(total.complete) + len(failed),
             failed=failed,
+            denied=denied,
             clusters=total.clusters,
             described=total.described,
             listed=total.listed,
@@ -149,23 +156,28 @@ class FinishRescan:
             "still_open": len(difference.still_open),
             "undetermined": len(difference.undetermined),
             "failed_shards": len(failed),
+            "denied_shards": len(denied),
         }
         record_rescan(report)
         self.results.remember(replace(leaves, runs=report.runs, answer=answer))
         return answer
 
-    def _total(self, rescan: Rescan) -> tuple[_Sum, tuple[ShardFailed, ...]]:
+    def _total(
+        self, rescan: Rescan
+    ) -> tuple[_Sum, tuple[ShardFailed, ...], tuple[ShardDenied, ...]]:
         total = _Sum()
         for done in self.results.all_done(rescan.name):
             total.add(done)
         why = {each.shard: each for each in self.results.all_failed(rescan.name)}
-        failed = []
+        failed, denied = [], []
         for shard in self.results.planned(rescan.name):
-            if shard.id not in total.complete:
+            if shard.id in total.denied:
+                denied.append(ShardDenied(shard.id, shard.title, total.denied[shard.id]))
+            elif shard.id not in total.complete:
                 total.miss(shard)
                 unknown = ShardFailed(shard.id, shard.title, "it left no result")
                 failed.append(why.get(shard.id, unknown))
-        return total, tuple(failed)
+        return total, tuple(failed), tuple(denied)
 
     def _enter(self, rescan: Rescan, cluster_id: str, seen: _Seen, policy: Policy) -> None:
         """Enter a cluster's log objects, the ledger asked only where there is something to it."""

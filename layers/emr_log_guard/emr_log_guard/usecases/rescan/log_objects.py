@@ -15,7 +15,12 @@ from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
 from emr_log_guard.domain.log_uri import LogLocation, is_checked
 from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import ClusterNotFoundError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import (
+    AccessDeniedError,
+    ClusterNotFoundError,
+    NotReadableError,
+    ObjectNotFoundError,
+)
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.audit.scope import OBJECT_THREADS
 from emr_log_guard.usecases.bounded_map import bounded_map
@@ -61,8 +66,10 @@ class ScanLogObjects:
     ) -> ShardDone:
         """Evaluate the objects of a shard, or of the rest of it, and tell of each that is not good.
 
+        Where S3 denies to list them, what was listed before is evaluated, and the rest is denied.
+
         Raises:
-            NotReadableError: They cannot be listed.
+            NotReadableError: They cannot be listed, which may change with another attempt.
 
         """
         cluster = self._cluster(folder.cluster_id)
@@ -118,6 +125,7 @@ class ScanLogObjects:
                 for each in results
                 if each.finding.needs_attention
             ),
+            denied=listing.denied,
             next_after=listing.next_after,
         )
 
@@ -130,15 +138,18 @@ class ScanLogObjects:
     def _found(self, listing: "_Listing", deep: bool) -> Iterator[ListedObject]:  # noqa: FBT001
         """List what is to be read; stop between two keys when it has taken long enough."""
         begun, folder = self.timer(), listing.folder
-        for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
-            key = listed.version.key
-            if listing.key not in ("", key) and self.timer() - begun > self.seconds:
-                listing.next_after = listing.key
-                return
-            listing.key = key
-            listing.count += 1
-            if folder.since is None or listed.modified >= folder.since:
-                yield listed
+        try:
+            for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
+                key = listed.version.key
+                if listing.key not in ("", key) and self.timer() - begun > self.seconds:
+                    listing.next_after = listing.key
+                    return
+                listing.key = key
+                listing.count += 1
+                if folder.since is None or listed.modified >= folder.since:
+                    yield listed
+        except AccessDeniedError as error:
+            listing.denied = str(error)
 
 
 @dataclass(slots=True)
@@ -150,6 +161,7 @@ class _Listing:
     """The account that has to own its bucket; None where several may."""
     key: str = ""
     count: int = 0
+    denied: str = ""
     next_after: str = ""
 
 

@@ -54,7 +54,7 @@ class LogFolders(LogObjects, Protocol):
     ) -> Iterator[ListedObject]:
         """List a folder's objects in S3's order, old versions too if asked for.
 
-        Or raise NotReadableError.
+        Or raise NotReadableError; AccessDeniedError where trying again will not help.
         """
         ...
 

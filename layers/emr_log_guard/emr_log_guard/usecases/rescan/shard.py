@@ -25,7 +25,7 @@ class ScanShard:
             Where the rest of the shard begins; nothing when there is none.
 
         Raises:
-            NotReadableError: Its log objects cannot be listed.
+            NotReadableError: Its log objects cannot be listed, which may change.
 
         """
         run, shard = task.rescan.name, task.shard
@@ -40,5 +40,7 @@ class ScanShard:
             else:
                 done = self.log_objects(task.rescan, shard, shard.folder, task.after, tell)
         self.results.done(run, part, done)
+        if done.denied:
+            logger.warning("shard denied", shard=shard.id, about=shard.title, reason=done.denied)
         record_shard(shard.id, done.clusters, done.log_objects, listed=done.listed)
         return {"after": done.next_after} if done.next_after else {}
