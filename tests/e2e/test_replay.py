@@ -149,7 +149,7 @@ def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed
     denied = replay(telling, operator[:1], "-", event=cluster_event(cluster_id))
 
     assert (good.returncode, good.stderr) == (0, "")
-    assert f"{cluster_id} is COMPLIANT; nothing was to be done" in good.stdout
+    assert f"{cluster_id} is COMPLIANT; no action was needed" in good.stdout
     assert gone.returncode == 1
     # The emulator calls every error of a handler by one type.
     assert "failed: Runtime.HandlerError: Cluster id 'j-NOSUCHCLUSTER' is not val" in gone.stderr

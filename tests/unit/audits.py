@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, UnjudgedRule
+from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, RuleNotEvaluated
 from emr_log_guard.domain.clusters import ClusterSummary
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Exemption
@@ -44,7 +44,9 @@ def a_report(*clusters: AuditedCluster, **changes: Unpack[ReportChanges]) -> Aud
         places=(replace(PLACE, listed=len(clusters)),),
         clusters=clusters,
         rules=("EMRLOG-001", "EMRLOG-002"),
-        unjudged=(UnjudgedRule("EMRLOG-012", "no-service-retained-logs", "off in the policy"),),
+        not_evaluated=(
+            RuleNotEvaluated("EMRLOG-012", "no-service-retained-logs", "off in the policy"),
+        ),
         api_calls={"elasticmapreduce:DescribeCluster": 1, "elasticmapreduce:ListClusters": 1},
     )
     return replace(report, **changes)

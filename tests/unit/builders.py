@@ -228,7 +228,7 @@ class LogObjectChanges(TypedDict, total=False):
 
 
 def log_object_facts(**changes: Unpack[LogObjectChanges]) -> LogObjectFacts:
-    """Gather what is known of a log object that carries its cluster's key."""
+    """Gather what is known of a log object that is encrypted with its cluster's key."""
     facts = LogObjectFacts(
         version=a_log_object(),
         cluster_id=CLUSTER_ID,

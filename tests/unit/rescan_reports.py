@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Exemption
@@ -32,7 +32,7 @@ class RescanChanges(TypedDict, total=False):
     exemptions: tuple[Exemption, ...]
     checked_buckets: tuple[str, ...]
     buckets: tuple[BucketCoverage, ...]
-    unjudged: tuple[UnjudgedRule, ...]
+    not_evaluated: tuple[RuleNotEvaluated, ...]
     past: tuple[PastRun, ...]
     advice: tuple[str, ...]
 

@@ -12,7 +12,7 @@ RUNBOOKS = "docs/runbooks"
 
 @dataclass(frozen=True, slots=True)
 class EnforcementSettings:
-    """Where terminations are asked for, and scheduled."""
+    """Where terminations are requested and scheduled."""
 
     queue_url: str
     queue_arn: str
@@ -49,7 +49,7 @@ class Settings:
     alerts_topic_arn: str
     runbook_base_url: str
     enforcement: EnforcementSettings | None
-    """None in a stack that may not terminate anything."""
+    """None in a stack that may not terminate clusters."""
     log_buckets: tuple[str, ...]
     """The buckets whose objects are checked; empty when it is every bucket that sends events."""
 
@@ -76,12 +76,12 @@ class Settings:
         )
 
     def runbook(self, rule_id: str) -> str:
-        """Say where a rule's runbook is."""
+        """Return the path or URL of a rule's runbook."""
         return runbook(rule_id, self.runbook_base_url)
 
 
 def runbook(rule_id: str, base_url: str = RUNBOOKS) -> str:
-    """Say where a rule's runbook is: in this repository, or below another address."""
+    """Return the path of a rule's runbook in this repository, or its URL below another base."""
     return f"{base_url.rstrip('/')}/{rule_id}.md"
 
 

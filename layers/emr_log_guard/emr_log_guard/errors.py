@@ -3,27 +3,27 @@
 GuardError
 ├── InvalidEventError            what arrived is not what a function handles: dead-lettered
 ├── InvalidConfigurationError    the environment is wrong: it stops the cold start
-├── InvalidPolicyError           the policy document is wrong: the last valid one holds instead
+├── InvalidPolicyError           the policy document is wrong: the last valid one applies instead
 ├── ClusterNotFoundError         EMR knows no such cluster in this account and Region
-├── ObjectNotFoundError          the log object is gone
-├── NotReadableError             a list of clusters or objects cannot be read, or not to its end
-│   └── AccessDeniedError        AWS denies it: trying again will not help
-├── AuditStoppedError            the audit was interrupted: what waits to call AWS gives up
-├── TerminationNotAcceptedError  EMR answered with an error that a retry may cure
-├── TerminationRefusedError      EMR will not end the cluster, and a retry will not help
-├── WriteConflictError          somebody else wrote the ledger first: read it again
-├── StalePolicyError             a newer policy has decided already: evaluate again under it
-├── PolicyUnavailableError       no termination without a valid policy: tried again
-├── TerminationInProgressError   another invocation is calling EMR: tried again, lest it died
-├── AlertInProgressError           another invocation is about to tell: tried again, lest it died
-├── KeyUnreadableError           KMS did not say which key is meant: tried again
-├── RecheckNotRequestedError     a request for a check was not taken: tried again
-├── AlertNotAcceptedError        SNS refused an alert, or was never reached: tried again at once
-├── AlertNotDeliveredError       an alert could not be handed on: its delivery is retried
-├── InvalidWebhookError         a webhook's secret or the webhook itself has to be mended
-├── PutEventsFailedError           an event bus did not take an event: its delivery is retried
-├── NotDeployedError             there is no such stack, or nothing of that name in it
-├── HandoffFailedError           AWS did not take what was to be replayed
+├── ObjectNotFoundError          the log object does not exist
+├── NotReadableError             a list of clusters or objects cannot be read completely
+│   └── AccessDeniedError        AWS denies the call: not retried
+├── AuditStoppedError            the audit was interrupted: pending calls are given up
+├── TerminationNotAcceptedError  EMR answered with a temporary error: retried
+├── TerminationRefusedError      EMR refuses to terminate the cluster: not retried
+├── WriteConflictError           another invocation wrote the record first: re-read it
+├── StalePolicyError             a decision was made under a newer policy: re-evaluate under it
+├── PolicyUnavailableError       no termination without a valid policy: retried
+├── TerminationInProgressError   another invocation is calling EMR: retried, as it may have died
+├── AlertInProgressError         another invocation is sending it: retried, as it may have died
+├── KeyUnreadableError           KMS did not resolve the key: retried
+├── RecheckNotRequestedError     EventBridge did not accept a check request: retried
+├── AlertNotAcceptedError        SNS rejected an alert, or was not reached: retried at once
+├── AlertNotDeliveredError       an alert could not be delivered: retried
+├── InvalidWebhookError          a webhook or its secret is invalid: an operator has to fix it
+├── PutEventsFailedError         an event bus did not accept an event: retried
+├── NotDeployedError             there is no such stack, or it has no such resource
+├── HandoffFailedError           AWS did not accept a replayed message
 └── FunctionFailedError          a function was invoked and failed
 """
 
@@ -54,19 +54,19 @@ class ClusterNotFoundError(GuardError):
 
 
 class ObjectNotFoundError(GuardError):
-    """The log object is gone."""
+    """The log object does not exist."""
 
 
 class NotReadableError(GuardError):
-    """A list cannot be read, or not to its end. The message says which call said what."""
+    """A list cannot be read completely. The message names the call and its error."""
 
 
 class AccessDeniedError(NotReadableError):
-    """AWS denies to list it, which trying again will not change. The message names the call."""
+    """AWS denies listing it, and a retry will not help. The message names the call."""
 
 
 class AuditStoppedError(GuardError):
-    """The audit was interrupted: what waits to call AWS gives up."""
+    """The audit was interrupted: pending calls are given up."""
 
 
 class TerminationRefusedError(GuardError):
@@ -74,19 +74,19 @@ class TerminationRefusedError(GuardError):
 
 
 class TerminationNotAcceptedError(GuardError):
-    """EMR answered with an error, and a retry may help. The message says which call said what."""
+    """EMR answered with a temporary error. The message names the call and its error."""
 
 
 class WriteConflictError(GuardError):
-    """Somebody else wrote to the ledger since it was read."""
+    """The record was changed since it was read."""
 
 
 class AlertInProgressError(GuardError):
-    """Another invocation took an alert upon itself; whether it dies is only known later."""
+    """Another invocation holds the lease on an alert; it may have died."""
 
 
 class StalePolicyError(GuardError):
-    """A policy that was stored later than the one at hand has decided about the cluster."""
+    """A decision about the cluster was made under a policy that was stored later."""
 
 
 class PolicyUnavailableError(GuardError):
@@ -94,23 +94,23 @@ class PolicyUnavailableError(GuardError):
 
 
 class TerminationInProgressError(GuardError):
-    """Another invocation is calling EMR about this cluster; whether it dies is only known later."""
+    """Another invocation is calling EMR about this cluster; it may have died."""
 
 
 class KeyUnreadableError(GuardError):
-    """KMS did not say which key is meant. The message says which call said what."""
+    """KMS did not resolve the key. The message names the call and its error."""
 
 
 class RecheckNotRequestedError(GuardError):
-    """EventBridge did not take a request for a check."""
+    """EventBridge did not accept a check request."""
 
 
 class AlertNotAcceptedError(GuardError):
-    """SNS refused an alert, or was never reached: nobody was notified. The message says why."""
+    """SNS rejected an alert, or was not reached: it was not sent. The message says why."""
 
 
 class AlertNotDeliveredError(GuardError):
-    """An alert could not be handed on."""
+    """An alert could not be delivered."""
 
 
 class InvalidWebhookError(GuardError):
@@ -118,7 +118,7 @@ class InvalidWebhookError(GuardError):
 
 
 class PutEventsFailedError(GuardError):
-    """An event bus did not take an event."""
+    """An event bus did not accept an event."""
 
 
 class NotDeployedError(GuardError):
@@ -126,8 +126,8 @@ class NotDeployedError(GuardError):
 
 
 class HandoffFailedError(GuardError):
-    """AWS did not take what was to be replayed. The message says which call said what."""
+    """AWS did not accept a replayed message. The message names the call and its error."""
 
 
 class FunctionFailedError(GuardError):
-    """A function was invoked and failed. The message has its error's type and message."""
+    """A function was invoked and failed. The message has the error's type and message."""

@@ -1,4 +1,4 @@
-"""The policy as a JSON document: its shape, its limits, and what is wrong with one.
+"""The policy as a JSON document: its types, its limits, and its problems.
 
 Unknown fields are rejected: in a policy, a field without effect is a mistake. The JSON Schema in
 docs/policy.schema.json is generated from these types; what it cannot express is checked below.
@@ -36,7 +36,7 @@ LARGEST_BYTES = 8192
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 """
 STRICT = Policy(rules={rule_id: RuleSettings(enabled=True) for rule_id in RULE_IDS})
-"""What applies while there never was a valid policy: everything alerts, nothing is terminated."""
+"""Applies until there is a valid policy: everything alerts, nothing is terminated."""
 
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
 _ARN = r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:"
@@ -242,7 +242,7 @@ def parse_policy(text: str, *, allowed: bool = False) -> Policy:
 
     Args:
         text: The document, JSON.
-        allowed: Whether the stack may terminate at all.
+        allowed: Whether the stack may terminate clusters.
 
     Raises:
         InvalidPolicyError: Something is wrong with it; each problem names the field and the fix.
@@ -282,12 +282,12 @@ def policy_schema() -> dict[str, Any]:
 
 
 def pretty(plain: object) -> str:
-    """Write a document for people."""
+    """Format a document, indented."""
     return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
 def stored_form(plain: object) -> str:
-    """Write a document as it is stored: for people while that fits into the standard tier."""
+    """Format a document as it is stored: indented if that fits into the standard tier."""
     text = pretty(plain)
     if _size(text) <= STANDARD_BYTES:
         return text
@@ -332,14 +332,14 @@ _FIXES: Mapping[str, str] = {
     "log_bucket_owners": (
         'write a list of account ids, twelve digits in quotes each, such as ["111122223333"]'
     ),
-    "until": 'write the last day on which it holds, such as "2026-12-31"',
-    "reason": "say in one line why, in 256 characters at most",
-    "approved_by": "say in one line who approved it, in 256 characters at most",
-    "cluster": 'say which clusters, such as {"id": "j-…"}, {"name": "legacy-*"} or {"tag": {…}}',
+    "until": 'write the last day on which it is valid, such as "2026-12-31"',
+    "reason": "write the reason in one line of at most 256 characters",
+    "approved_by": "write who approved it in one line of at most 256 characters",
+    "cluster": 'write which clusters, such as {"id": "j-…"}, {"name": "legacy-*"} or {"tag": {…}}',
     "id": "write a cluster's id, such as j-2AXXXXXXGAPLF",
     "name": "write a name or a pattern such as legacy-*, in one line",
     "tag": 'write tags and their values, such as {"team": "research"}',
-    "rules": 'write rule ids, such as ["EMRLOG-002"]; an exemption may say ["*"]',
+    "rules": 'write rule ids, such as ["EMRLOG-002"]; an exemption may use ["*"]',
     "exemptions": "write a list of exemptions",
     "enforcement": "write an object",
     "alerts": "write an object",
@@ -354,20 +354,18 @@ _FIXES: Mapping[str, str] = {
 
 
 def _explain(message: str, plain: object) -> str:
-    """Turn msgspec's message into a path, what is wrong, and what to write instead."""
-    words, _, place = message.partition(" - at `$")
+    """Turn msgspec's message into the path, the problem and the fix."""
+    problem, _, place = message.partition(" - at `$")
     path = _path(place.rstrip("`"), plain)
-    if field := _FIELD.match(words):
+    if field := _FIELD.match(problem):
         place = f"{path}.{field['name']}".lstrip(".")
         if field["what"] == "missing required":
             return f"{place}: is missing; {_fix(place)}"
         return f"{place}: no such field; correct its name, or remove it"
-    words = (
-        "is not written as it must be"
-        if "matching regex" in words
-        else words[0].lower() + words[1:]
+    problem = (
+        "has an invalid format" if "matching regex" in problem else problem[0].lower() + problem[1:]
     )
-    return f"{path or 'the document'}: {words}; {_fix(path)}"
+    return f"{path or 'the document'}: {problem}; {_fix(path)}"
 
 
 def _fix(path: str) -> str:
@@ -378,7 +376,7 @@ def _fix(path: str) -> str:
 
 
 def _path(path: str, plain: object) -> str:
-    """Name a field as people do. Where msgspec says `[...]`, find the entry that it means."""
+    """Return the path of a field. Where msgspec has `[...]`, find the entry that it means."""
     head, unnamed, tail = path.removeprefix(".").partition("[...]")
     if not unnamed:
         return head
@@ -399,7 +397,7 @@ def _at(plain: Any, path: str) -> object:  # noqa: ANN401 - any JSON
 
 
 def _problems(document: PolicyDocument) -> Iterator[str]:
-    """Find what the types cannot say."""
+    """Find problems that the types cannot express."""
     yield from _unknown("rules", tuple(document.rules), RULE_IDS)
     yield from _unknown("enforcement.rules", document.enforcement.rules, RULE_IDS)
     for place, exemption in enumerate(document.exemptions):
@@ -420,7 +418,7 @@ def _route_problems(routes: Sequence[SlackRouteDocument]) -> Iterator[str]:
             yield f"{path}.tag: a tag has no name; {_FIXES['tag']}"
         if _route(route).for_all and place < len(routes) - 1:
             yield (
-                f"{path}: has no condition, so that the routes below it are never taken; "
+                f"{path}: has no condition, so the routes below it are never used; "
                 "move it to the end, or give it a tag, an account or a minimum_severity"
             )
 
@@ -430,7 +428,7 @@ def _unknown(path: str, named: Sequence[str], known: Sequence[str]) -> Iterator[
     if unknown:
         yield (
             f"{path}: this version has no rule {', '.join(map(repr, unknown))}; "
-            f"it knows {', '.join(known)}"
+            f"its rules are {', '.join(known)}"
         )
 
 

@@ -17,7 +17,7 @@ from emr_log_guard.adapters.dynamodb import (
     LedgeredClusters,
 )
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import (
     ClusterSnapshot,
     FindingRecord,
@@ -204,7 +204,7 @@ def test_decisions_are_kept_apart_from_what_stands_for_a_year(
             mode=Mode.ALERT,
             policy_version=3,
             decided=("tell",),
-            grounds=grounds_of([FINDING]),
+            findings=finding_states([FINDING]),
         )
         for minutes in (0, 1)
     )

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.cli.app import app
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import ClusterSnapshot, FindingRecord, Kind
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding
 from tests.unit.fake_table import FakeTable
@@ -64,7 +64,7 @@ def a_stack_with_a_finding(aws: StubbedAws) -> None:
             mode=Mode.ALERT,
             policy_version=7,
             decided=("tell finding.opened of EMRLOG-002: nothing_in_alert_mode",),
-            grounds=grounds_of([a_finding()]),
+            findings=finding_states([a_finding()]),
         )
     )
     aws.answer("Query", lambda request: table.query(**request))

@@ -37,7 +37,7 @@ def test_exempt_adds_to_the_stored_policy(aws: StubbedAws) -> None:
     [
         ([*EXEMPT], "select the clusters"),
         ([*EXEMPT, "--tag", "team"], "--tag: write KEY=VALUE"),
-        ([*EXEMPT, "--cluster", "x"], "cluster.id: is not written as it must be"),
+        ([*EXEMPT, "--cluster", "x"], "cluster.id: has an invalid format"),
         ([*EXEMPT, "--name", "a", "--rule", "EMRLOG-999"], "no rule 'EMRLOG-999'"),
         ([*EXEMPT, "--name", "a", "--until", "2001-01-01"], "2001-01-01 is in the past"),
         ([*EXEMPT, "--name", "a", "--until", "soon"], "until: invalid"),

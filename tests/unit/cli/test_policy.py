@@ -86,7 +86,7 @@ def test_set_writes_nothing_when_told_not_to(aws: StubbedAws, file: Path) -> Non
 def test_set_writes_nothing_that_is_there_already(aws: StubbedAws, file: Path) -> None:
     file.write_text(STORED)
 
-    assert "Nothing would change" in run("policy", "set", str(file)).stdout
+    assert "Nothing to change" in run("policy", "set", str(file)).stdout
     assert written(aws) == []
 
 
@@ -142,8 +142,9 @@ def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, fi
     result = run("policy", "set", str(file), "--stack", "guard", answer="n\n")
 
     assert "Of 2 open findings it would change 1." in result.stdout
-    assert f"{CLUSTER_ID} nightly-etl, EMRLOG-002: told, and the cluster is let be ->" in (
-        result.stdout
+    assert (
+        f"{CLUSTER_ID} nightly-etl, EMRLOG-002: alerted, and the cluster is not terminated ->"
+        in (result.stdout)
     )
     assert written(aws) == []
 
@@ -169,7 +170,7 @@ def test_quiet_set_asks_nothing_that_it_does_not_show(aws: StubbedAws, file: Pat
     result = run("policy", "set", str(file), "--quiet")
 
     assert result.exit_code == 2
-    assert result.stderr == "Error: --quiet shows nothing that could be confirmed: add --yes\n"
+    assert result.stderr == "Error: --quiet cannot ask for confirmation: add --yes\n"
     assert written(aws) == []
 
 

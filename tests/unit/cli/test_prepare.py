@@ -173,7 +173,7 @@ def test_a_profile_without_a_role_is_a_warning(aws: StubbedAws) -> None:
         ),
         (
             {"KeySpec": "RSA_2048"},
-            "only a symmetric encryption key will do (EMRLOG-005): give another key",
+            "only a symmetric encryption key is supported (EMRLOG-005): give another key",
         ),
     ],
 )
@@ -223,7 +223,7 @@ def test_an_alias_of_another_region_is_found_out_there(aws: StubbedAws) -> None:
         (("--key", KEY.arn, "--log-uri", "s3://B_/x"), "--log-uri 's3://B_/x': write s3://"),
         (("--key", KEY.arn, "--log-uri", "s3://logs/\u202e"), "no control or formatting"),
         (("--key", KEY.arn, "--log-uri", f"s3://logs/{'x' * 1024}"), "at most 1024 characters"),
-        (("--key", KEY.arn, "--name", ""), "--name: say what the cluster is to be called"),
+        (("--key", KEY.arn, "--name", ""), "--name: write a name for the cluster"),
         (("--key", KEY.arn, "--name", "a\nb"), "--name 'a\\\\nb': write at most 256 characters"),
         (("--key", KEY.arn, "--name", "{{resolve:ssm:x}}"), "CloudFormation would look up"),
         (("--key", KEY.arn, "--release-label", "emr-6.0.0"), "release 6.0.0 ignores the log"),
@@ -276,7 +276,7 @@ def test_the_roles_may_be_of_another_account_than_the_key() -> None:
         found = document("--key", KEY.arn, *roles)
         assert found["account"] == OTHER_ACCOUNT
         assert f"arn:aws:iam::{OTHER_ACCOUNT}:role/" in found["instance_profile"]["role_arn"]
-        assert "# 2. The key is of account 111122223333" in found["shell"]
+        assert "# 2. The key belongs to account 111122223333" in found["shell"]
 
 
 def test_roles_of_an_account_that_the_credentials_are_not_of_are_taken_at_their_word(

@@ -11,7 +11,7 @@ def test_the_bar_says_how_far_the_audit_is() -> None:
     with AuditProgress(Console(file=shown, force_terminal=True, width=120)) as bar:
         for _ in range(3):
             bar.listed()
-        bar.judged()
+        bar.evaluated()
         for _ in range(1200):
             bar.checked_object()
 

@@ -142,7 +142,7 @@ def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedA
     assert lines[0] == ("  1  2026-03-14 15:20:01 UTC  EMR Cluster State Change of j-2AXXXXXXGAPLF")
     assert lines[1] == "     failed with: NO_PERMISSIONS: may not"
     assert lines[3] == "     failed with: ClusterNotFoundError: not valid"
-    assert lines[5] == "     failed with: not told: see the function's log"
+    assert lines[5] == "     failed with: unknown: see the function's log"
     assert "Replay 5 messages? [y/N]" in lines[10]
     assert sorted(done(stack)) == [f"release receipt-{number}" for number in range(1, 6)]
 
@@ -268,7 +268,10 @@ def test_a_letter_that_cannot_be_deleted_is_said_to_be_there_still(stack: Stubbe
     result = run("--yes")
 
     assert result.exit_code == 1
-    assert "judges all again, but it is still in the queue: sqs:DeleteMessage on" in result.stdout
+    assert (
+        "re-evaluates the cluster first, but it is still in the queue: sqs:DeleteMessage on"
+        in result.stdout
+    )
 
 
 @pytest.mark.parametrize("operation", ["Invoke", "SendMessage", "DeleteMessage"])
@@ -351,7 +354,7 @@ def test_attributes_that_are_no_text_are_left_out(stack: StubbedAws) -> None:
     strange = ALL[0] | {"MessageAttributes": {"ERROR_CODE": {"DataType": "Binary"}}}
     hold(stack, strange)
 
-    assert "not told" in run(answer="n\n").stdout
+    assert "unknown: see" in run(answer="n\n").stdout
 
 
 def test_programs_get_each_letter_and_what_came_of_it(stack: StubbedAws) -> None:

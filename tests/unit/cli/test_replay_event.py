@@ -78,7 +78,7 @@ def test_a_cluster_event_goes_to_check_cluster(deployed: StubbedAws) -> None:
     assert result.exit_code == 0
     assert result.stdout == (
         "EMR Cluster State Change of j-2AXXXXXXGAPLF: j-2AXXXXXXGAPLF is NON_COMPLIANT "
-        "(EMRLOG-002 NON_COMPLIANT); done: Alert\n"
+        "(EMRLOG-002 NON_COMPLIANT); actions: Alert\n"
     )
     assert invoked(deployed) == [("check-1A2B", CLUSTER_EVENT)]
     assert deployed.calls[0] == ("ListStackResources", {"StackName": "guard"})
@@ -87,7 +87,7 @@ def test_a_cluster_event_goes_to_check_cluster(deployed: StubbedAws) -> None:
 @pytest.mark.parametrize(
     ("summary", "words"),
     [
-        (SUMMARY | {"rules": {}, "actions": []}, "NON_COMPLIANT; nothing was to be done"),
+        (SUMMARY | {"rules": {}, "actions": []}, "NON_COMPLIANT; no action was needed"),
         ({"anything": "else"}, '{"anything": "else"}'),
     ],
 )
@@ -221,9 +221,12 @@ def test_a_message_that_the_queue_does_not_take_is_told(deployed: StubbedAws) ->
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("sns-alert", "stack emr-log-guard has no EmitEventsFunction: is it a stack of this guard"),
+        (
+            "sns-alert",
+            "stack emr-log-guard has no EmitEventsFunction: is it a stack of EMR Log Guard",
+        ),
         ("sqs-enforcement-request", "it was deployed without EnforcementAllowed"),
-        ("recheck-requested", "has no CheckClusterFunction: is it a stack of this guard"),
+        ("recheck-requested", "has no CheckClusterFunction: is it a stack of EMR Log Guard"),
     ],
 )
 def test_what_the_stack_lacks_is_named(aws: StubbedAws, name: str, words: str) -> None:
@@ -448,7 +451,7 @@ def test_programs_get_what_the_function_answered(deployed: StubbedAws) -> None:
 
     assert json.loads(result.stdout) == {
         "event": "EMR Cluster State Change of j-2AXXXXXXGAPLF",
-        "result": "j-2AXXXXXXGAPLF is NON_COMPLIANT (EMRLOG-002 NON_COMPLIANT); done: Alert",
+        "result": "j-2AXXXXXXGAPLF is NON_COMPLIANT (EMRLOG-002 NON_COMPLIANT); actions: Alert",
     }
 
 

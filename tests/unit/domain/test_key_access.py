@@ -89,7 +89,7 @@ def test_a_role_may_when_it_may_in_every_possible_world(
 ) -> None:
     access = service_role_access(identity=identity, key_policy=key_policy)
 
-    answer = access.judge(ACCOUNT if same_account else OTHER_ACCOUNT)
+    answer = access.evaluate(ACCOUNT if same_account else OTHER_ACCOUNT)
 
     answers = worlds(access, same_account=same_account)
     assert ({True, False} if isinstance(answer, Unresolved) else {answer}) == answers
@@ -114,14 +114,14 @@ def test_doubt_says_what_could_not_be_learnt(
 ) -> None:
     access = service_role_access(identity=identity, key_policy=key_policy)
 
-    assert access.judge(ACCOUNT) == Unresolved(reason)
+    assert access.evaluate(ACCOUNT) == Unresolved(reason)
 
 
 def test_an_open_decision_that_matters_is_the_reason() -> None:
     open_decision = UndeterminedDecision(frozenset({ALLOWED, EXPLICIT}), "its condition on x")
     access = service_role_access(identity=open_decision, key_policy=a_verdict(delegates=YES))
 
-    assert access.judge(ACCOUNT) == Unresolved("its condition on x")
+    assert access.evaluate(ACCOUNT) == Unresolved("its condition on x")
 
 
 def test_a_grant_in_the_key_policy_outweighs_an_open_allow_but_no_open_deny() -> None:
@@ -129,8 +129,8 @@ def test_a_grant_in_the_key_policy_outweighs_an_open_allow_but_no_open_deny() ->
     allow = UndeterminedDecision(frozenset({ALLOWED, IMPLICIT}), "an Allow's condition")
     deny = UndeterminedDecision(frozenset({ALLOWED, EXPLICIT}), "a Deny's condition")
 
-    assert service_role_access(identity=allow, key_policy=granted).judge(ACCOUNT) is True
-    assert service_role_access(identity=deny, key_policy=granted).judge(ACCOUNT) == Unresolved(
+    assert service_role_access(identity=allow, key_policy=granted).evaluate(ACCOUNT) is True
+    assert service_role_access(identity=deny, key_policy=granted).evaluate(ACCOUNT) == Unresolved(
         "a Deny's condition"
     )
 
@@ -140,4 +140,4 @@ def test_a_role_without_an_account_is_never_of_the_keys_account() -> None:
         role_arn="EMR_DefaultRole", identity=IMPLICIT, key_policy=a_verdict(allows=YES)
     )
 
-    assert access.judge(ACCOUNT) is False
+    assert access.evaluate(ACCOUNT) is False

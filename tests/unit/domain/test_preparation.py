@@ -63,7 +63,7 @@ def test_the_key_policy_alone_lets_each_role_do_its_one_thing() -> None:
             action=action,
             identity=IdentityDecision.IMPLICIT_DENY,
             key_policy=evaluate_key_policy(document, KeyUse(role, action, wanted.key_arn)),
-        ).judge(wanted.key_account)
+        ).evaluate(wanted.key_account)
         is True
     }
 

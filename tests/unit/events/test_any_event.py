@@ -15,7 +15,7 @@ from emr_log_guard.events.emr import parse_cluster_event
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from emr_log_guard.events.import_findings import parse_import
 from emr_log_guard.events.kms import parse_key_event
-from emr_log_guard.events.log_objects import parse_log_object_hint
+from emr_log_guard.events.log_objects import parse_log_object_request
 from emr_log_guard.events.published_alerts import parse_published_alerts
 from emr_log_guard.events.replay import cause_of, parse_dead_letter, parse_replayable
 from emr_log_guard.events.rescan import parse_finish, parse_plan, parse_shard
@@ -109,7 +109,7 @@ PARSERS: Mapping[str, Callable[[Any], object]] = {
 }
 TEXT_PARSERS: Mapping[str, Callable[[str], object]] = {
     "enforcement": parse_enforcement_request,
-    "log object": parse_log_object_hint,
+    "log object": parse_log_object_request,
     "object created": parse_object_created,
     "encryption updated": parse_encryption_updated,
     "dead letter": parse_dead_letter,

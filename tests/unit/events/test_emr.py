@@ -122,8 +122,8 @@ def test_every_kind_of_event_names_its_cluster_and_a_launch_its_launcher(
 ) -> None:
     force_refresh = name == "recheck-requested"  # somebody asks because something changed
 
-    hint = ClusterCheckRequest("j-2AXXXXXXGAPLF", launched_by, force_refresh, HAPPENED)
-    assert parse_cluster_event(sent(name)) == hint
+    request = ClusterCheckRequest("j-2AXXXXXXGAPLF", launched_by, force_refresh, HAPPENED)
+    assert parse_cluster_event(sent(name)) == request
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "2026-03-14T15:09:26", 1773500966])
@@ -134,9 +134,9 @@ def test_a_time_that_is_none_is_refused(time: object) -> None:
 
 @pytest.mark.parametrize("source", ["aws.emr", "aws.elasticmapreduce"])
 def test_a_launch_is_told_by_either_name_of_emr(source: str) -> None:
-    hint = parse_cluster_event(sent("cloudtrail-run-job-flow") | {"source": source})
+    request = parse_cluster_event(sent("cloudtrail-run-job-flow") | {"source": source})
 
-    assert hint.launched_by == JANE
+    assert request.launched_by == JANE
 
 
 @pytest.mark.parametrize("identity", [{}, {"invokedBy": "emr.amazonaws.com"}, {"arn": None}])

@@ -34,7 +34,7 @@ def with_detail(name: str = "cloudtrail-disable-key", **changes: object) -> dict
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"),
+    ("name", "expected"),
     [
         ("cloudtrail-disable-key", KeyCheckRequest(KEY.arn, HAPPENED)),
         ("cloudtrail-import-key-material", KeyCheckRequest(KEY.arn, HAPPENED)),
@@ -55,8 +55,8 @@ def with_detail(name: str = "cloudtrail-disable-key", **changes: object) -> dict
         ),
     ],
 )
-def test_each_event_names_what_changed(name: str, hint: KeyEventCheckRequest) -> None:
-    assert parse_key_event(an_event(name)) == hint
+def test_each_event_names_what_changed(name: str, expected: KeyEventCheckRequest) -> None:
+    assert parse_key_event(an_event(name)) == expected
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_an_event_need_not_say_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hint", "subject"),
+    ("expected", "subject"),
     [
         (KeyCheckRequest(KEY_ID), KEY_ID),
         (AliasCheckRequest(ALIAS, KEY.arn), ALIAS),
         (KeyStoreCheckRequest("cks-1"), "cks-1"),
     ],
 )
-def test_a_hint_says_what_it_is_about(hint: KeyEventCheckRequest, subject: str) -> None:
-    assert hint.subject == subject
+def test_a_request_has_its_subject(expected: KeyEventCheckRequest, subject: str) -> None:
+    assert expected.subject == subject
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.log_objects import parse_log_object_hint
+from emr_log_guard.events.log_objects import parse_log_object_request
 from emr_log_guard.events.s3 import parse_encryption_updated, parse_object_created
 
 EVENT: dict[str, Any] = {
@@ -141,13 +141,17 @@ def updated_key(key: str) -> str:
 
 def test_an_object_that_got_another_key_is_named_with_its_version() -> None:
     event = parse_encryption_updated(updated())
-    hint = parse_log_object_hint(updated())
+    request = parse_log_object_request(updated())
 
     version = ObjectVersion("amzn-s3-demo-emr-logs", LOG, "96fKIxZ4bq.pGVxhT1tcA")
     assert (event.version, event.decoded) == (version, None)
-    assert (hint.version, hint.account, hint.region) == (version, "111122223333", "eu-west-1")
-    assert (hint.reencrypted, hint.again_for, hint.otherwise) == (True, None, None)
-    assert hint.at == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+    assert (request.version, request.account, request.region) == (
+        version,
+        "111122223333",
+        "eu-west-1",
+    )
+    assert (request.reencrypted, request.again_for, request.otherwise) == (True, None, None)
+    assert request.at == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
 def test_the_current_version_is_meant_where_none_is_named() -> None:
@@ -191,10 +195,10 @@ def test_an_access_point_is_resolved_to_its_bucket() -> None:
     ],
 )
 def test_a_key_may_be_url_encoded(written: str, decoded: str | None) -> None:
-    hint = parse_log_object_hint(updated_key(written))
+    request = parse_log_object_request(updated_key(written))
 
-    assert hint.version.key == written
-    assert (hint.otherwise.key if hint.otherwise else None) == decoded
+    assert request.version.key == written
+    assert (request.otherwise.key if request.otherwise else None) == decoded
 
 
 @pytest.mark.parametrize(
@@ -216,4 +220,4 @@ def test_what_updated_no_encryption_is_refused_by_the_name_of_its_field(
     body: str, field: str
 ) -> None:
     with pytest.raises(InvalidEventError, match=f"not EncryptionUpdated: .*{field}"):
-        parse_log_object_hint(body)
+        parse_log_object_request(body)

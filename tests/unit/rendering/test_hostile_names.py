@@ -50,7 +50,7 @@ def test_a_subject_is_one_short_line_of_ascii_that_says_what_is_wrong(name: str)
 
 
 def test_a_long_name_leaves_room_for_the_rule() -> None:
-    assert "breaks EMRLOG-001" in alert_subject(an_alert("x" * 256))
+    assert "violates EMRLOG-001" in alert_subject(an_alert("x" * 256))
 
 
 @pytest.mark.parametrize("name", NAMES)

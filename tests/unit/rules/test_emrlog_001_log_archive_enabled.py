@@ -33,7 +33,7 @@ def test_a_log_uri_to_which_nothing_is_uploaded_archives_nothing() -> None:
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert "the upload policy of every log type is disabled" in outcome.summary
-    assert RULE.remediation(facts).startswith("# Leave disabled out of the LogTypeUploadPolicy")
+    assert RULE.remediation(facts).startswith("# Do not use disabled in the LogTypeUploadPolicy")
     assert "--log-uri s3://example-logs/emr/ " in RULE.remediation(facts)
 
 

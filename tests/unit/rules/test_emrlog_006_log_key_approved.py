@@ -198,7 +198,7 @@ def test_a_replica_of_an_approved_key_is_another_key_and_the_summary_says_what_t
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert (
         f"{approved_as} is a related multi-Region key in {REGION}, with a key policy of its own: "
-        "if this one is meant, too, add its ARN to approved_keys"
+        "to approve this one as well, add its ARN to approved_keys"
     ) in outcome.summary
 
 
@@ -237,7 +237,7 @@ def test_the_key_that_a_deleted_alias_last_stood_for_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(approved_keys=(gone,)))
 
     assert (outcome.compliance, outcome.broken) == (Compliance.INSUFFICIENT_DATA, False)
-    assert "does not exist any more" in outcome.summary
+    assert "no longer exists" in outcome.summary
 
 
 UNKNOWN = ApprovedKey("alias/approved", Unresolved("kms:DescribeKey answered ThrottlingException"))

@@ -122,7 +122,7 @@ def test_a_condition_that_the_result_hangs_on_leaves_the_role_undetermined() -> 
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert outcome.summary == open_decision.reason
-    assert "hangs on a condition that the finding names" in RULE.remediation(facts)
+    assert "depends on a condition that the finding names" in RULE.remediation(facts)
 
 
 def test_one_role_that_may_does_not_make_up_for_one_that_is_unknown() -> None:

@@ -49,7 +49,7 @@ def a_step(
 @pytest.mark.parametrize(
     ("key", "compliance", "notified"),
     [
-        (ANOTHER_KEY, Compliance.COMPLIANT, "keeps to the rules: 1 step"),
+        (ANOTHER_KEY, Compliance.COMPLIANT, "are compliant: 1 step"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "is managed by AWS"),
         (NO_SUCH_KEY, Compliance.INSUFFICIENT_DATA, "does not exist"),
         (
@@ -77,7 +77,7 @@ def test_a_steps_own_key_has_to_be_approved() -> None:
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert "step s-1 (load-1): " in outcome.summary
-    assert "none of the approved keys" in outcome.summary
+    assert "not one of the approved keys" in outcome.summary
 
 
 KEY_ID = KEY.arn.rpartition("/")[2]
@@ -171,7 +171,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
 @pytest.mark.parametrize(
     ("key", "compliance", "notified"),
     [
-        (ANOTHER_KEY, Compliance.COMPLIANT, "keeps to the rules: 1 session"),
+        (ANOTHER_KEY, Compliance.COMPLIANT, "are compliant: 1 session"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "session is-1 (ide-1): the log key"),
         (UNREADABLE, Compliance.INSUFFICIENT_DATA, "session is-1 (ide-1): "),
         (KEY, Compliance.NOT_APPLICABLE, "no step or session has a log key of its own"),
@@ -303,7 +303,7 @@ def test_the_state_of_a_key_counts_while_the_step_may_log(state: StepState) -> N
     ("key", "notified"),
     [
         (AWS_MANAGED, "managed by AWS"),
-        (ANOTHER_KEY, "none of the approved keys"),
+        (ANOTHER_KEY, "not one of the approved keys"),
         (ABROAD, f"is in {OTHER_REGION}"),
         (a_key(spec="RSA_4096"), "is a RSA_4096 key"),
     ],
@@ -369,7 +369,7 @@ def test_of_a_step_in_no_known_state_nothing_is_proven() -> None:
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert outcome.once_lasting is None
     assert outcome.summary.startswith("step s-1 (load-1): ")
-    assert outcome.summary.endswith("EMR names no state of it that is known")
+    assert outcome.summary.endswith("EMR reports no known state of it")
     good = RULE.check(cluster_facts(steps=(a_step(ANOTHER_KEY, state=None),)))
     assert good.compliance is Compliance.COMPLIANT
 
@@ -395,8 +395,8 @@ def test_only_what_can_be_cancelled_is_to_be_cancelled() -> None:
         f"aws s3 ls --recursive s3://example-logs/emr/{CLUSTER_ID}/steps/s-4/",
         f"aws s3 ls --recursive s3://elsewhere/x/{CLUSTER_ID}/steps/s-5/",
     ]
-    assert "# Their cancellation is under way already: s-3." in text
-    assert "# These steps are over, and write nothing any more: s-4 s-5 s-6." in text
+    assert "# They are being cancelled already: s-3." in text
+    assert "# These steps have finished: s-4 s-5 s-6." in text
 
 
 def test_where_every_step_is_over_nothing_is_to_be_stopped() -> None:
@@ -418,7 +418,7 @@ def test_a_step_with_a_log_uri_of_its_own_where_all_uploads_are_disabled_proves_
     outcome = RULE.check(cluster_facts(cluster, log_key=None, steps=(own,)))
 
     assert (outcome.compliance, outcome.once_lasting) == (Compliance.INSUFFICIENT_DATA, None)
-    assert outcome.summary.endswith("as the cluster uploads none, is not documented")
+    assert outcome.summary.endswith("although the cluster uploads none is not documented")
 
 
 def test_a_finished_step_there_proves_no_more() -> None:

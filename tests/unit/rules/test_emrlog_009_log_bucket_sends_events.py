@@ -34,7 +34,7 @@ def test_a_bucket_that_the_stack_does_not_look_at_is_as_blind() -> None:
     outcome = RULE.check(facts)
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
-    assert "example-logs is none of the stack's LogBuckets" in outcome.summary
+    assert "example-logs is not in the stack's LogBuckets" in outcome.summary
     assert RULE.remediation(facts).endswith("LogBuckets of the stack and deploy it: example-logs")
 
 

@@ -69,7 +69,7 @@ def test_the_key_of_logs_in_cloudwatch_has_to_be_approved() -> None:
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert outcome.summary.startswith("CloudWatch logs of the cluster: ")
-    assert "none of the approved keys" in outcome.summary
+    assert "not one of the approved keys" in outcome.summary
     assert "aws emr create-cluster" in RULE.remediation(facts)
 
 
@@ -102,7 +102,7 @@ def test_a_lost_key_is_told_where_no_archived_logs_are_under_it(key: KeyFact) ->
 
 @pytest.mark.parametrize(
     ("key", "notified"),
-    [(ANOTHER_KEY, "none of the approved keys"), (AWS_MANAGED, "managed by AWS")],
+    [(ANOTHER_KEY, "not one of the approved keys"), (AWS_MANAGED, "managed by AWS")],
 )
 def test_another_key_has_to_be_named_for_cloudwatch_as_well(key: KmsKey, notified: str) -> None:
     outcome = RULE.check(sending_to_cloudwatch(key, log_key=key))
@@ -127,7 +127,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
         (KEY, Compliance.COMPLIANT, KEY.arn),
         (None, Compliance.NON_COMPLIANT, "session is-1 (ide-1) sends logs to CloudWatch and names"),
         (AWS_MANAGED, Compliance.NON_COMPLIANT, "CloudWatch logs of session is-1 (ide-1): "),
-        (ANOTHER_KEY, Compliance.NON_COMPLIANT, "none of the approved keys"),
+        (ANOTHER_KEY, Compliance.NON_COMPLIANT, "not one of the approved keys"),
         (NO_SUCH_KEY, Compliance.INSUFFICIENT_DATA, "does not exist"),
         (UNREADABLE, Compliance.INSUFFICIENT_DATA, UNREADABLE.reason),
     ],

@@ -20,7 +20,7 @@ OURS = {
     [
         (OURS, Compliance.COMPLIANT, "retains no logs"),
         (OURS | {"system-logs": "disabled"}, Compliance.COMPLIANT, "retains no logs"),
-        (OURS | {"system-logs": "emr-managed"}, Compliance.NON_COMPLIANT, "retain system-logs for"),
+        (OURS | {"system-logs": "emr-managed"}, Compliance.NON_COMPLIANT, "retain system-logs"),
         ({"system-logs": "disabled"}, Compliance.NON_COMPLIANT, "application-logs, persistent-ui"),
         ({}, Compliance.NON_COMPLIANT, "system-logs, application-logs, persistent-ui-logs"),
     ],
@@ -40,8 +40,11 @@ MANAGED = Session("is-1", "ide", managed_logs=True)
 @pytest.mark.parametrize(
     ("session", "notified"),
     [
-        (MANAGED, "the logs of session is-1 (ide) without a key for itself"),
-        (replace(MANAGED, managed_key_identifier=KEY.arn), f"session is-1 (ide) under {KEY.arn}"),
+        (MANAGED, "the logs of session is-1 (ide) without a key"),
+        (
+            replace(MANAGED, managed_key_identifier=KEY.arn),
+            f"session is-1 (ide) under key {KEY.arn}",
+        ),
     ],
 )
 def test_the_service_retains_the_logs_of_a_session_with_managed_logging(

@@ -70,7 +70,7 @@ def test_the_default_bucket_that_somebody_else_made_first_does_not_comply() -> N
         f"the policy: {DEFAULT}"
     )
     confirm, *_, end, _comment, _prepare = [
-        line for line in RULE.remediation(facts).splitlines() if not line.startswith("# S3 refuses")
+        line for line in RULE.remediation(facts).splitlines() if not line.startswith("# S3 denies")
     ]
     assert shlex.split(confirm) == [
         *("aws", "s3api", "head-bucket", "--bucket", DEFAULT),
@@ -89,7 +89,7 @@ def test_a_strangers_bucket_of_a_step_or_session_does_not_comply() -> None:
     assert outcome.summary.endswith(": elsewhere")
     on = f"--region {REGION} --cluster-id {CLUSTER_ID}"
     assert RULE.remediation(facts).splitlines()[2:] == [
-        "# End what has such a log URI of its own, and start it again without one:",
+        "# Stop the steps and sessions with such a log URI, and start them again without it:",
         f"aws emr cancel-steps {on} --step-ids s-1",
         f"aws emr terminate-session {on} --session-id is-1",
     ]
@@ -184,7 +184,7 @@ def test_of_several_failures_one_that_stays_is_enough_and_each_is_named() -> Non
     [
         ("hdfs:///logs", "cannot be read"),
         ("s3n://emr-logs-ap-2c9a0-s3alias/logs/", "names an access point, not its bucket"),
-        ("s3n://unread/logs/", "whose unread is was not read"),
+        ("s3n://unread/logs/", "the owner of unread was not read"),
     ],
 )
 def test_a_log_uri_whose_bucket_nobody_asked_about_is_undetermined(

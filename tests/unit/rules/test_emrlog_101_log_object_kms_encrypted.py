@@ -18,11 +18,11 @@ def test_an_object_that_kms_encrypts_complies(algorithm: str) -> None:
 @pytest.mark.parametrize(
     ("algorithm", "evidence"),
     [
-        ("AES256", "encrypted with SSE-S3 (AES256), not with AWS KMS"),
-        (SSE_C, "encrypted with SSE-C, not with AWS KMS"),
-        ("aws:fsx", "encrypted with aws:fsx, not with AWS KMS"),
-        ("aws:backup", "encrypted with aws:backup, not with AWS KMS"),
-        (None, "not encrypted by the server"),
+        ("AES256", "is encrypted with SSE-S3 (AES256), not with AWS KMS"),
+        (SSE_C, "is encrypted with SSE-C, not with AWS KMS"),
+        ("aws:fsx", "is encrypted with aws:fsx, not with AWS KMS"),
+        ("aws:backup", "is encrypted with aws:backup, not with AWS KMS"),
+        (None, "has no server-side encryption"),
     ],
 )
 def test_an_object_that_anything_else_encrypts_does_not_comply(
@@ -31,7 +31,7 @@ def test_an_object_that_anything_else_encrypts_does_not_comply(
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm)))
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
-    assert outcome.summary == f"{a_log_object()} is {evidence}"
+    assert outcome.summary == f"{a_log_object()} {evidence}"
 
 
 @pytest.mark.parametrize("algorithm", ["aws:quantum", "AWS:KMS", ""])

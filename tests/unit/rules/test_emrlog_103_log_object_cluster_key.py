@@ -33,7 +33,7 @@ def test_the_clusters_own_key_complies(algorithm: str, identifier: str) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm, identifier)))
 
     assert outcome.compliance is Compliance.COMPLIANT
-    assert f"{a_log_object()} carries its cluster's key {KEY.arn}" in outcome.summary
+    assert f"{a_log_object()} is encrypted with its cluster's key {KEY.arn}" in outcome.summary
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_every_other_key_does_not_comply(key: KmsKey) -> None:
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
     assert outcome.summary == (
-        f"{a_log_object()} is encrypted with {key.arn}, its cluster names {KEY.arn}"
+        f"{a_log_object()} is encrypted with {key.arn}, but its cluster names {KEY.arn}"
     )
 
 
@@ -155,7 +155,7 @@ def test_the_fix_is_the_clusters_key() -> None:
 @pytest.mark.parametrize(
     ("carried", "compliance", "notified"),
     [
-        (KEY, Compliance.COMPLIANT, "carries its step s-1's key"),
+        (KEY, Compliance.COMPLIANT, "is encrypted with its step s-1's key"),
         (ANOTHER_KEY, Compliance.NON_COMPLIANT, f"its step s-1 names {KEY.arn}"),
     ],
 )
@@ -189,7 +189,7 @@ def test_the_list_of_approved_keys_holds_for_objects_whatever_their_cluster_name
     outcome = RULE.check(facts)
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
-    assert f"{a_log_object()}'s key {ANOTHER_KEY.arn} is none of the approved keys" in (
+    assert f"{a_log_object()}'s key {ANOTHER_KEY.arn} is not one of the approved keys" in (
         outcome.summary
     )
     assert KEY.arn in RULE.remediation(facts)

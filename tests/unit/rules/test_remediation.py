@@ -293,7 +293,7 @@ def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None
             service_role_access(
                 identity=UndeterminedDecision(frozenset(IdentityDecision), "its condition")
             ),
-            "Whether the role EMR_DefaultRole may kms:DescribeKey hangs on a condition",
+            "Whether the role EMR_DefaultRole may kms:DescribeKey depends on a condition",
         ),
     ],
 )

@@ -167,7 +167,7 @@ def test_an_object_under_a_key_that_is_not_approved_is_found(
     finding = of_object(world, ANOTHER_KEY.arn)
 
     assert finding.compliance is Compliance.NON_COMPLIANT
-    assert "none of the approved keys" in finding.summary
+    assert "not one of the approved keys" in finding.summary
 
 
 def test_an_object_under_an_approved_key_costs_no_further_question(world: World) -> None:

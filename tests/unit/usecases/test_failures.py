@@ -141,7 +141,7 @@ def test_an_environment_with_an_older_policy_reads_it_again_and_announces_nothin
     bad.check()
     changed = [*bad.kinds]
 
-    policies = {False: older, True: newer}  # what is remembered, and what is read anew
+    policies = {False: older, True: newer}  # what is remembered, and what is re-read
     asked: list[bool] = []
 
     def remembered(*, force_refresh: bool = False) -> Policy:
@@ -466,7 +466,7 @@ def test_a_batch_gives_back_the_objects_of_the_cluster_that_failed_and_no_others
 
     failed = check.check([check.read(created(key)) for key in keys])
 
-    assert [read.hint.version.key for read in failed] == [keys[0], keys[2]]
+    assert [read.request.version.key for read in failed] == [keys[0], keys[2]]
     assert [alert.cluster_arn for alert in world.alerts.published] == [other.arn]
 
 
@@ -590,8 +590,8 @@ def test_the_same_policy_asks_again_for_what_it_skipped_only_after_a_while(bad: 
 
 
 class Nowhere:
-    def recheck(self, hint: LogObjectCheckRequest) -> None:
-        raise AssertionError(hint)
+    def recheck(self, request: LogObjectCheckRequest) -> None:
+        raise AssertionError(request)
 
 
 def review_late(world: World) -> tuple[dict[str, int], list[str], float]:

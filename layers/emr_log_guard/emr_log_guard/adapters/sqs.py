@@ -48,9 +48,9 @@ class SqsLogObjectQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def recheck(self, hint: LogObjectCheckRequest) -> None:
+    def recheck(self, request: LogObjectCheckRequest) -> None:
         """Ask for a look at one of a cluster's known bad objects. Errors fly."""
-        self._client.send_message(QueueUrl=self._queue_url, MessageBody=encode_recheck(hint))
+        self._client.send_message(QueueUrl=self._queue_url, MessageBody=encode_recheck(request))
 
 
 class SqsUnimported:

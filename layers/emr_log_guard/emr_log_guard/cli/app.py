@@ -72,18 +72,18 @@ class SectionedCommand(TyperCommand):
     """A command whose help groups the options by their panel."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own type
-        """Name arguments as everybody does: FILE, and not {FILE}."""
+        """Name arguments in the usual form: FILE, not {FILE}."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def help_sections(self, ctx: Any) -> Mapping[str, list[tuple[str, str]]]:  # noqa: ANN401
-        """Give the name and the help of each argument and option, by section."""
+        """Return the name and the help of each argument and option, by section."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             if record := parameter.get_help_record(ctx):
                 name, text = record
                 title = getattr(parameter, "rich_help_panel", None) or "Options"
                 if parameter.param_type_name == "argument":
-                    title, name = "Arguments", name.partition(" ")[0]  # no type of Python's
+                    title, name = "Arguments", name.partition(" ")[0]  # without the Python type
                 sections.setdefault(title, []).append((name, text))
         return sections
 
@@ -98,7 +98,7 @@ def _add(
     group: typer.Typer, name: str, command: Callable[..., None], *examples: str, parent: str = ""
 ) -> None:
     """Add a sub-command, with examples at the end of its help."""
-    # After a backspace, lines are left as they are.
+    # Lines after a backspace are not wrapped.
     lines = "\n".join(f"  {_NAME} {parent}{name}{f' {each}' if each else ''}" for each in examples)
     group.command(name, cls=SectionedCommand, epilog=f"\b\nExamples:\n{lines}")(command)
 

@@ -51,7 +51,7 @@ _LEAST_RATE = 0.01
 
 
 class Format(StrEnum):
-    """How the report is written."""
+    """The format of the report."""
 
     TABLE = "table"
     JSON = "json"
@@ -232,7 +232,7 @@ def audit(  # noqa: PLR0913 - each is an option
     The audit reads, and changes nothing.
 
     Exit status: 0 when everything is compliant; 1 when something is not; 2 on wrong usage, or when
-    nothing could be read; 3 when nothing is non-compliant, but something could not be determined.
+    nothing could be read; 3 when no violation was found, but something could not be determined.
     """
     written = format_of(output_format, Format.JSON if as_json else None, Format.TABLE)
     if quiet and verbose:
@@ -267,7 +267,7 @@ def audit(  # noqa: PLR0913 - each is an option
 
 
 def _check(scope: AuditScope) -> None:
-    """End the command when options contradict each other, or name what does not exist."""
+    """Fail when options contradict each other, or name an unknown rule."""
     known = {rule.id for rule in ALL_RULES}
     for rule_id in sorted(scope.only | scope.skipped):
         if rule_id not in known:
@@ -304,7 +304,7 @@ def _audited(
         if caller.region is None:
             fail(f"{NO_REGION}, or --all-regions")
         scope = replace(scope, regions=(checked_region(caller.region),))
-    # Lines of calls would tear a bar apart.
+    # Call lines would break up the bar.
     with AuditProgress(shown=not (quiet or verbose)) as progress:
         return Audit(
             open_account=lambda role: AuditedAccount(
@@ -320,11 +320,11 @@ def _audited(
 
 
 def _comment(report: AuditReport, *, shown: bool, quiet: bool) -> None:
-    """Write to standard error what the report does not show here, and what helps.
+    """Write problems, advice and hints that the report does not show to standard error.
 
     Args:
         report: The report.
-        shown: Whether it is on standard output as a table, which has problems and advice in it.
+        shown: Whether the table, which has the problems and advice, is on standard output.
         quiet: Whether only results, warnings and errors are wanted.
 
     """
@@ -345,7 +345,7 @@ def _print_line(line: str) -> None:
 
 
 def _check_writable(output: Path) -> None:
-    """Fail now, not after minutes of reading. An older report stays until there is a new one."""
+    """Fail before the audit, not after it. An existing report is kept until then."""
     try:
         output.open("a").close()
     except OSError as error:
@@ -353,7 +353,7 @@ def _check_writable(output: Path) -> None:
 
 
 def _write(parts: Iterable[str], output: Path | None) -> None:
-    """Write UTF-8, whatever the encoding of the terminal or the machine is."""
+    """Write UTF-8, whatever the encoding of the terminal."""
     encoded = (part.encode() for part in parts)
     try:
         if output is None:
@@ -366,7 +366,7 @@ def _write(parts: Iterable[str], output: Path | None) -> None:
 
 
 def _print(parts: Iterable[bytes]) -> None:
-    """Write to standard output. A reader that has closed its end is not an error.
+    """Write to standard output. A closed pipe is not an error.
 
     Raises:
         OSError: Standard output cannot be written.
@@ -386,6 +386,6 @@ def _print(parts: Iterable[bytes]) -> None:
 
 
 def _exit_at_once(status: int) -> None:
-    """Exit after Ctrl-C without waiting for calls that are not answered."""
+    """Exit after Ctrl-C without waiting for pending calls."""
     sys.stderr.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""How the command ends: its exit statuses, and the one form in which errors are shown."""
+"""Exit statuses of the command, and how errors are printed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -14,13 +14,13 @@ from emr_log_guard.rendering.terminal.error_hints import error_hint
 FAILED = 2
 """Wrong usage, no access, or an invalid document."""
 INTERRUPTED = 130
-"""What a shell expects after Ctrl-C: 128 plus the number of SIGINT."""
+"""The convention after Ctrl-C: 128 plus the number of SIGINT."""
 _DECLINED = 1
 _FUNCTION_FAILED = 1
 
 
 class CommandFailedError(typer.TyperException):
-    """The command cannot do what it was asked to do. Each problem is one line."""
+    """The command cannot be run. Each problem is one line."""
 
     exit_code = FAILED
 
@@ -31,12 +31,12 @@ class CommandFailedError(typer.TyperException):
 
 
 def fail(*problems: str) -> NoReturn:
-    """End the command with status 2 and show what is wrong, one problem a line."""
+    """Exit with status 2 and print the problems, one a line."""
     raise CommandFailedError(problems)
 
 
 class ErrorReportingGroup(TyperGroup):
-    """The root command: whatever fails below it is shown here, in one form."""
+    """The root command: prints every error in one format."""
 
     def main(self, *arguments: Any, **settings: Any) -> NoReturn:  # noqa: ANN401 - as Typer has it
         """Run, and exit with the command's status."""
@@ -53,7 +53,7 @@ class ErrorReportingGroup(TyperGroup):
 
 
 def error_lines(error: Exception) -> Iterator[str]:
-    """Say what failed, what AWS says of it, and what helps."""
+    """Return what failed, AWS's message, and a hint."""
     match error:
         case CommandFailedError():
             yield from (f"Error: {problem}" for problem in error.problems)
@@ -72,15 +72,15 @@ def error_lines(error: Exception) -> Iterator[str]:
 
 
 def _usage_problem(error: typer.TyperException) -> str:
-    # Typer keeps the type of errors in the usage, which know their command, to itself.
+    # Typer keeps the type of errors in the usage, which know their command, private.
     context: typer.Context | None = getattr(error, "ctx", None)
     message = _line(error.format_message()).removesuffix(".")
-    message = message.replace("Value error, ", "")  # Typer repeats what raised it
+    message = message.replace("Value error, ", "")  # Typer repeats the name of the error
     return f"{message}; see `{context.command_path} --help`" if context else message
 
 
 def _line(text: str) -> str:
-    """Write text on one line, without what could control a terminal."""
+    """Write text on one line, without control characters."""
     return plain(" ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the checks of what is typed into them."""
+"""Options that several commands share, and their validation."""
 
 import json
 import re
@@ -48,7 +48,7 @@ NO_REGION = "no Region: give --region, or set AWS_REGION or the profile's region
 
 
 def clients_for(profile: str | None, region: str | None) -> CommandClients:
-    """Return the clients of a profile in a Region; end the command when no Region is named."""
+    """Return the clients of a profile in a Region; fail when there is no Region."""
     clients = CommandClients.of_caller(profile, region)
     if clients.region is None:
         fail(NO_REGION)
@@ -62,21 +62,21 @@ def echo_json(document: Mapping[str, object]) -> None:
 
 
 def format_of[Format](given: Format | None, as_json: Format | None, default: Format) -> Format:
-    """Return the format that --format or --json asks for; end the command when both are given."""
+    """Return the format of --format or --json; fail when both are given."""
     if given and as_json:
         fail("give --format or --json, not both")
     return given or as_json or default
 
 
 def checked_region(name: str) -> str:
-    """Return a name that can be a Region's; end the command when it cannot be one."""
+    """Return the name of a Region; fail when it cannot be one."""
     if not _REGION.fullmatch(name):
         fail(f"{name!r} is not a Region: write one such as eu-west-1")
     return name
 
 
 def checked_cluster_id(typed: str) -> str:
-    """Return what can be a cluster's id; end the command when it cannot be one."""
+    """Return a cluster id; fail when it cannot be one."""
     if not _CLUSTER_ID.fullmatch(typed):
         fail(f"{typed!r} is not a cluster id: write one such as j-2AXXXXXXGAPLF")
     return typed

@@ -42,10 +42,10 @@ def show(
 ) -> None:
     """Print the stored policy.
 
-    It is JSON, to be edited and set again.
+    Edit the JSON, then store it with `policy set`.
 
-    Exit status: 0; or 2 without access, and when the stored policy is invalid: standard error says
-    what is wrong.
+    Exit status: 0; or 2 without access, and when the stored policy is invalid: standard error lists
+    the problems.
     """
     stored = PolicyStore.of(clients_for(profile, region), stack, parameter).read()
     problems = problems_of(stored.text)
@@ -99,7 +99,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
         bool,
         typer.Option(
             "--allow-unusable-keys",
-            help="Store approved keys that do not exist yet, or that no cluster can use, too.",
+            help="Accept approved keys that do not exist yet, or that no cluster can use.",
         ),
     ] = False,
 ) -> None:
@@ -109,7 +109,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
     approved keys are refused as by `policy validate --resolve`, unless they are allowed. Nothing
     is written if the stored policy was changed meanwhile.
 
-    Exit status: 0 when it is stored, or says the same already; 1 when you decline; 2 when it is
+    Exit status: 0 when it is stored or unchanged; 1 when you decline; 2 when it is
     invalid or refused.
     """
     new = read_file(file)

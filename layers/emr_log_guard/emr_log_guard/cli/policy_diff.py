@@ -1,4 +1,4 @@
-"""What a new policy would change, shown before it is stored: its text, and open findings."""
+"""The effect of a new policy, shown before it is stored: a diff, and changed findings."""
 
 import difflib
 import json

@@ -28,7 +28,7 @@ class PolicyStore:
 
     @classmethod
     def of(cls, clients: CommandClients, stack: str, parameter: str | None) -> "PolicyStore":
-        """Find it by its own name or by its stack's."""
+        """Find it by its own name or by the stack's."""
         name = parameter or f"/emr-log-guard/{stack}/policy"
         return cls(clients, SsmPolicyParameter(clients.ssm(), name), None if parameter else stack)
 
@@ -42,9 +42,9 @@ class PolicyStore:
         return self.parameter.fetch()
 
     def replace(self, old: StoredPolicy, new: str, *, yes: bool, quiet: bool) -> None:
-        """Show what would change, ask, and write it, unless the policy changed meanwhile."""
+        """Show the changes, ask, and write the policy, unless it changed meanwhile."""
         if quiet and not yes:
-            fail("--quiet shows nothing that could be confirmed: add --yes")
+            fail("--quiet cannot ask for confirmation: add --yes")
         problems = problems_of(new)
         if problems:
             fail(*problems)
@@ -52,7 +52,7 @@ class PolicyStore:
         if problems := problems_of(text):
             fail(*problems)
         if not show_difference(old.text, text, quiet=quiet):
-            typer.echo("Nothing would change: the stored policy says the same.")
+            typer.echo("Nothing to change: the stored policy is the same.")
             return
         if self.stack and not quiet:
             show_impact(self.clients, self.stack, old, text)
@@ -70,7 +70,7 @@ class PolicyStore:
 
 
 def read_policy(file: Path) -> Policy:
-    """Read a policy from a file, or say what is wrong with it."""
+    """Read a policy from a file; fail when it is invalid."""
     try:
         return parse_policy(read_file(file))
     except InvalidPolicyError as error:
@@ -78,7 +78,7 @@ def read_policy(file: Path) -> Policy:
 
 
 def problems_of(text: str) -> tuple[str, ...]:
-    """Name what is wrong with a document."""
+    """Return the problems of a document."""
     try:
         parse_policy(text)
     except InvalidPolicyError as error:

@@ -156,7 +156,7 @@ def prepare(  # noqa: PLR0913 - each is an option
 
 
 def _check(preparation: Preparation, fact: KeyFact) -> None:
-    """Let the rules themselves say what is wrong with the release or the key."""
+    """Evaluate the release and the key with the rules themselves."""
     arn = Arn.of(preparation.key_arn)
     resource = f"{preparation.region}:{preparation.account}:cluster/j-NEW"
     cluster = Cluster(
@@ -172,7 +172,7 @@ def _check(preparation: Preparation, fact: KeyFact) -> None:
     for rule in (customer_managed.RULE, usable.RULE):
         outcome = rule.check(facts)
         if outcome.compliance is Compliance.NON_COMPLIANT:
-            run = [line for line in rule.remediation(facts).splitlines() if _cures(line)]
+            run = [line for line in rule.remediation(facts).splitlines() if _fixes_key(line)]
             instead = " && ".join(run) or "give another key"
             fail(f"--key: {plain(outcome.summary)} ({rule.id}): {plain(instead)}")
     outcome = release_supports.check(facts)
@@ -180,8 +180,8 @@ def _check(preparation: Preparation, fact: KeyFact) -> None:
         fail(f"--release-label: {plain(outcome.summary)} ({release_supports.RULE.id})")
 
 
-def _cures(line: str) -> bool:
-    """Say whether a line of a fix is about the key itself, and not about a cluster."""
+def _fixes_key(line: str) -> bool:
+    """Whether a line of a fix is about the key itself, not about a cluster."""
     return line.startswith("aws kms ")
 
 

@@ -1,4 +1,4 @@
-"""What `prepare` is given: each name checked, and looked up in AWS where that is possible."""
+"""The arguments of `prepare`: each is validated, and looked up in AWS where possible."""
 
 import re
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ def named(option: str, kind: str, text: str) -> Named:
 
 
 def key_identifier(text: str) -> str:
-    """Read a key id, key ARN, alias name or alias ARN of a key that may be the customer's."""
+    """Read a key id, key ARN, alias name or alias ARN; fail for an AWS-managed alias."""
     try:
         msgspec.convert(text, Key.__value__)
     except msgspec.ValidationError:
@@ -73,7 +73,7 @@ def account_id(text: str) -> str:
 
 
 def log_location(uri: str) -> LogLocation:
-    """Read where logs go."""
+    """Read a log URI."""
     location = LogLocation.parse(uri)
     if location is None or not _BUCKET.fullmatch(location.bucket):
         fail(f"--log-uri {_shown(uri)}: write s3://BUCKET/FOLDER/")
@@ -81,14 +81,14 @@ def log_location(uri: str) -> LogLocation:
 
 
 def cluster_name(text: str) -> str:
-    """Read what a cluster is to be called."""
+    """Read the name of a cluster."""
     if not text:
-        fail("--name: say what the cluster is to be called")
+        fail("--name: write a name for the cluster")
     return _text("--name", text, _LONGEST_NAME)
 
 
 def _text(option: str, text: str, longest: int) -> str:
-    """Refuse what would reach a reader or CloudFormation as something else than it looks like."""
+    """Reject text that a reader or CloudFormation would interpret differently."""
     if len(text) > longest or plain(text) != text:
         fail(
             f"{option} {_shown(text)}: write at most {longest} characters, "
@@ -100,14 +100,14 @@ def _text(option: str, text: str, longest: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """Show what was typed, on one line and not at any length."""
+    """Quote an argument on one line, truncated."""
     line = plain(text)
     return repr(line if len(line) <= _LONGEST_NAME else f"{line[:_LONGEST_NAME]}…")
 
 
 @dataclass(slots=True)
 class Lookup:
-    """Finds out what is behind the names, and keeps what it could not find out."""
+    """Looks up the names in AWS, and collects warnings about those that it cannot."""
 
     clients: CommandClients | None
     """None when AWS is not called."""
@@ -121,7 +121,7 @@ class Lookup:
     def begin(
         cls, *, offline: bool, region: str | None, profile: str | None, account: str | None
     ) -> Self:
-        """Find out whether AWS can be called.
+        """Determine whether AWS can be called.
 
         Raises:
             BotoCoreError: There is no such profile, or something is wrong with its credentials.
@@ -141,7 +141,7 @@ class Lookup:
         return cls(clients, region, account, "")
 
     def key(self, identifier: str) -> tuple[KeyFact, Arn]:
-        """Find the key and its ARN; end the command when its ARN cannot be known."""
+        """Find the key and its ARN; fail when its ARN cannot be determined."""
         arn = Arn.parse(identifier)
         known = arn is not None and arn.resource.startswith("key/")
         if arn is not None:
@@ -172,12 +172,12 @@ class Lookup:
             service_role = f"{prefix}{service.name}"
             if looked_up:
                 found = looked_up.role_arn(service.name)
-                service_role = self._taken(found, service_role, "the role's path is not known")
+                service_role = self._role_arn(found, service_role, "the role's path is not known")
         node_role = f"{prefix}{profile.name}"
         assumed = f"the role in {profile.name} is taken to have the same name"
         if looked_up:
             found = looked_up.instance_profile_role_arn(profile.name)
-            node_role = self._taken(found, node_role, assumed)
+            node_role = self._role_arn(found, node_role, assumed)
         else:
             self.warnings.append(f"{self.why_not}: {assumed}")
         return service_role, node_role
@@ -194,7 +194,7 @@ class Lookup:
             fail(f"the key {plain(str(key))} is in {key.region}, not in {self.region} (EMRLOG-005)")
 
     def _account(self, service: Named, profile: Named, key: Arn) -> str:
-        """Say whose the roles are; all that names an account or a partition has to agree."""
+        """Return the account of the roles; everything that names an account must agree."""
         given = {"--service-role": service.arn, "--instance-profile": profile.arn}
         stated = {"--account": self.account} if self.account else {}
         for option, arn in given.items():
@@ -207,8 +207,8 @@ class Lookup:
             fail(", ".join(f"{option} says {account}" for option, account in stated.items()))
         return next(iter(stated.values()), key.account)
 
-    def _taken(self, found: str | Unresolved, instead: str, consequence: str) -> str:
-        """Take what IAM says of a role, if that is about the account in question."""
+    def _role_arn(self, found: str | Unresolved, instead: str, consequence: str) -> str:
+        """Return the ARN from IAM, if it is of the expected account."""
         if isinstance(found, Unresolved):
             self.warnings.append(f"{found.reason}: {consequence}")
             return instead

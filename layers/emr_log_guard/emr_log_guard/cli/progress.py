@@ -1,4 +1,4 @@
-"""Progress bars on standard error: shown on a terminal, and gone when the command ends."""
+"""Progress bars on standard error: shown on a terminal, and removed when the command ends."""
 
 from types import TracebackType
 from typing import Self
@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 
 def progress_bar(*columns: TextColumn, console: Console, shown: bool = True) -> Progress:
-    """Make a bar that says how many are done, of how many; nothing unless this is a terminal."""
+    """Make a progress bar; it is shown on terminals only."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -22,10 +22,10 @@ def progress_bar(*columns: TextColumn, console: Console, shown: bool = True) -> 
 
 
 class AuditProgress:
-    """How far an audit is: clusters evaluated of those found, and log objects checked."""
+    """The progress of an audit: clusters evaluated and found, and log objects checked."""
 
     def __init__(self, console: Console | None = None, *, shown: bool = True) -> None:
-        """Draw on this console, standard error by default, if anything is to be shown."""
+        """Draw on this console, standard error by default, if shown."""
         self._progress = progress_bar(
             TextColumn("{task.fields[objects]}"),
             console=console or Console(stderr=True),
@@ -39,7 +39,7 @@ class AuditProgress:
         self._listed += 1
         self._progress.update(self._task, total=self._listed)
 
-    def judged(self) -> None:
+    def evaluated(self) -> None:
         """Count a cluster that was evaluated."""
         self._progress.advance(self._task)
 

@@ -1,4 +1,4 @@
-"""The command `replay`: an event or the dead letters, handed to the deployed stack once more."""
+"""The command `replay`: an event or the dead letters, sent to the deployed stack again."""
 
 import contextlib
 import json
@@ -153,7 +153,7 @@ def _replay(
 
 
 def _confirm(question: str, *, as_json: bool) -> None:
-    """Ask, and end the command unless the answer is yes."""
+    """Ask for confirmation; abort unless the answer is yes."""
     if as_json:
         fail("--json asks no questions: add --yes")
     typer.confirm(question, abort=True)
@@ -195,13 +195,13 @@ def _policy(clients: CommandClients, file: Path | None, parameter: str | None) -
 
 @dataclass(frozen=True, slots=True)
 class _Handled:
-    """A dead letter, and what came of it."""
+    """A dead letter, and the result of its replay."""
 
     letter: DeadLetter
     outcome: Replayed
 
     def document(self) -> dict[str, object]:
-        """Give it for programs."""
+        """Return it for JSON output."""
         letter = self.letter
         return {
             "id": letter.id,
@@ -209,7 +209,7 @@ class _Handled:
             "event": letter.title,
             "cause": letter.cause,
             "replayed": self.outcome.done,
-            "result": self.outcome.words,
+            "result": self.outcome.message,
         }
 
 
@@ -218,7 +218,7 @@ def _replay_dead_letters(
 ) -> int:
     """Replay up to so many dead letters; return the exit status: 1 if any stays in the queue.
 
-    However this ends, Ctrl-C among the ways, what was not replayed is in the queue as it was.
+    However this ends, also by Ctrl-C, messages that were not replayed stay in the queue.
     """
     replay = _deployed(clients, stack)
     queue = SqsDeadLetters(clients.sqs(), replay.stack[DEAD_LETTER_QUEUE])
@@ -234,10 +234,10 @@ def _replay_dead_letters(
             echo(f"     failed with: {plain(letter.cause)}")
         if letters and not yes:
             _confirm(f"Replay {_messages(len(letters))}?", as_json=as_json)
-        put_back = ReplayDeadLetters(queue, replay)
+        replay_letter = ReplayDeadLetters(queue, replay)
         for number, letter in enumerate(letters, 1):
-            outcome = put_back(letter)
-            echo(f"{number:>3}  {plain(letter.title)}: {plain(outcome.words)}")
+            outcome = replay_letter(letter)
+            echo(f"{number:>3}  {plain(letter.title)}: {plain(outcome.message)}")
             handled.append(_Handled(letter, outcome))
             if outcome.done:
                 del held[letter.id]
@@ -260,7 +260,7 @@ def _silent(_: str) -> None:
 
 
 def _release(queue: SqsDeadLetters, held: dict[str, DeadLetter]) -> None:
-    """Show what is held to others again; SQS itself does so a few minutes later."""
+    """Make the messages visible again; SQS itself does so a few minutes later."""
     for letter in held.values():
         with contextlib.suppress(HandoffFailedError):
             queue.release(letter)
@@ -272,13 +272,13 @@ def _messages(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
-    """A cluster or log object, and what the rules say of it; nothing when there is nothing."""
+    """A cluster or log object, and its findings, if any."""
 
     about: str
     findings: tuple[Finding, ...] = ()
 
     def document(self) -> dict[str, object]:
-        """Give it for programs."""
+        """Return it for JSON output."""
         return {
             "about": self.about,
             "compliance": overall_of(self.findings),
@@ -319,39 +319,39 @@ def _evaluated(
     clusters, keys = EmrClusters(clients.emr()), KmsKeys(clients.kms)
     if isinstance(event, ForCheckLogObjects):
         read = ReadLogObject(clusters, S3LogObjects(clients.s3()), keys, clusters).under(policy)
-        for hint in event.hints:
-            yield _evaluated_object(read, hint, context)
+        for request in event.requests:
+            yield _evaluated_object(read, request, context)
         return
-    cluster = clusters.describe(event.hint.cluster_id)
+    cluster = clusters.describe(event.request.cluster_id)
     read_facts = ReadClusterFacts(
         keys,
         roles=IamRoles(clients.iam()),
         workloads=clusters,
         bucket_owners=S3Buckets(clients.s3()),
     )
-    known = ClusterSnapshot(cluster, event.hint.launched_by)
+    known = ClusterSnapshot(cluster, event.request.launched_by)
     findings = evaluate_cluster(known, read_facts, context).findings
     yield _Evaluated(cluster.arn, tuple(exempted(findings, cluster, policy, context.now)))
 
 
 def _evaluated_object(
-    read: ReadLogObject, hint: LogObjectCheckRequest, context: EvaluationContext
+    read: ReadLogObject, request: LogObjectCheckRequest, context: EvaluationContext
 ) -> _Evaluated:
     try:
-        facts = read(hint.version)
+        facts = read(request.version)
     except ObjectNotFoundError:
-        return _Evaluated(f"{hint.version} no longer exists.")
+        return _Evaluated(f"{request.version} no longer exists.")
     if facts is None:
-        return _Evaluated(f"{hint.version} is not the log of a cluster.")
+        return _Evaluated(f"{request.version} is not the log of a cluster.")
     cluster = facts.cluster if isinstance(facts.cluster, Cluster) else None
-    subject = Subject.of_logs(facts.cluster_id, cluster, hint.account, hint.region)
+    subject = Subject.of_logs(facts.cluster_id, cluster, request.account, request.region)
     results = evaluate_log_objects(subject, [facts], context)
     findings = exempted(
         (result.finding for result in results), cluster, context.policy, context.now
     )
-    return _Evaluated(str(hint.version), tuple(findings))
+    return _Evaluated(str(request.version), tuple(findings))
 
 
 def _undeployed(rule: Rule[Any]) -> bool:
-    """Select what is not about the deployed stack: none may be there."""
+    """Select the rules that need no deployed stack."""
     return not rule.deployed_only

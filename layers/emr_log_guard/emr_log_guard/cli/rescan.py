@@ -1,4 +1,4 @@
-"""The command `rescan`: every cluster and log object, evaluated again by the deployed stack."""
+"""The command `rescan`: the deployed stack evaluates every cluster and log object again."""
 
 import time
 from typing import Annotated
@@ -87,20 +87,18 @@ def _print_started(execution: str, *, quiet: bool, as_json: bool) -> None:
         return
     typer.echo(f"Started {execution}")
     if not quiet:
-        typer.echo(
-            "Its result will be the alert rescan.done; with --wait the command waits for it."
-        )
+        typer.echo("When it finishes, the alert rescan.done is sent. To wait for it, use --wait.")
 
 
 def _watched(runs: RescanRuns, execution: str, *, quiet: bool) -> Ended:
     """Wait until it has finished; on a terminal, show its progress."""
     console = Console(stderr=True)
-    looking_on = console.is_terminal and not quiet
+    interactive = console.is_terminal and not quiet
     try:
-        with progress_bar(console=console, shown=looking_on) as bar:
+        with progress_bar(console=console, shown=interactive) as bar:
             task = bar.add_task("shards", total=None)
             while (ended := runs.ended(execution)) is None:
-                if looking_on:
+                if interactive:
                     done, total = runs.progress(execution)
                     bar.update(task, completed=done, total=total or None, refresh=True)
                 time.sleep(POLL_SECONDS)

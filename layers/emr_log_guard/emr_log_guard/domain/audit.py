@@ -61,7 +61,7 @@ class AuditedPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class UnjudgedRule:
+class RuleNotEvaluated:
     """A rule that the audit did not judge by: silence must not read as compliance."""
 
     id: str
@@ -81,7 +81,7 @@ class AuditReport:
     clusters: tuple[AuditedCluster, ...]
     rules: tuple[str, ...]
     """The ids of the rules that it judged by."""
-    unjudged: tuple[UnjudgedRule, ...]
+    not_evaluated: tuple[RuleNotEvaluated, ...]
     api_calls: Mapping[str, int]
     """Requests sent, those tried again among them, by IAM's name of the service and operation."""
     interrupted: bool = False

@@ -1,4 +1,4 @@
-"""Decisions as they are written down for a year: who decided what, on what grounds."""
+"""Decisions as they are recorded for a year: who decided what, and from which findings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ KEPT = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What a decision rested on: how one rule's finding stood."""
+class FindingState:
+    """The state of one finding at the time of a decision."""
 
     rule_id: str
     compliance: Compliance
@@ -22,8 +22,8 @@ class Ground:
     deadline: datetime | None = None
 
     @classmethod
-    def of(cls, finding: Finding) -> "Ground":
-        """Take it from the finding."""
+    def of(cls, finding: Finding) -> "FindingState":
+        """Copy it from the finding."""
         return cls(
             finding.rule_id,
             finding.compliance,
@@ -43,22 +43,22 @@ class Decision:
     by: str
     """The function that decided."""
     invocation: str
-    """What tells this decision from others of the same moment."""
+    """The request id, which makes decisions of the same moment distinct."""
     cluster_state: str | None
     """None when EMR did not know the cluster."""
     mode: Mode
     policy_version: int | None
-    """None when the strict defaults held because there was no policy to go by."""
+    """None when the strict defaults applied because there was no valid policy."""
     decided: tuple[str, ...]
-    """What was decided, in words."""
-    grounds: tuple[Ground, ...]
+    """What was decided, as text."""
+    findings: tuple[FindingState, ...]
 
     @property
     def expires(self) -> datetime:
-        """When it may be forgotten."""
+        """When it expires, UTC."""
         return self.at + KEPT
 
 
-def grounds_of(findings: Iterable[Finding]) -> tuple[Ground, ...]:
-    """Write down how findings stood, in the rules' order."""
-    return tuple(Ground.of(each) for each in sorted(findings, key=lambda f: f.rule_id))
+def finding_states(findings: Iterable[Finding]) -> tuple[FindingState, ...]:
+    """Record the states of findings, in the rules' order."""
+    return tuple(FindingState.of(each) for each in sorted(findings, key=lambda f: f.rule_id))

@@ -46,16 +46,16 @@ class RoleKeyAccess:
     identity: IdentityDecision | UndeterminedDecision | Unresolved
     key_policy: KeyPolicyVerdict | Unresolved
 
-    def judge(self, key_account: str) -> bool | Unresolved:
+    def evaluate(self, key_account: str) -> bool | Unresolved:
         """Say whether the role may, may not, or that it cannot be told."""
         if not isinstance(self.identity, UndeterminedDecision):
-            return self._judge(self.identity, key_account)
-        answers = {self._judge(decision, key_account) for decision in self.identity.possible}
+            return self._evaluate(self.identity, key_account)
+        answers = {self._evaluate(decision, key_account) for decision in self.identity.possible}
         if len(answers) == 1:
             return answers.pop()
         return Unresolved(self.identity.reason)
 
-    def _judge(
+    def _evaluate(
         self, identity: IdentityDecision | Unresolved, key_account: str
     ) -> bool | Unresolved:
         if identity in (IdentityDecision.EXPLICIT_DENY, IdentityDecision.LIMITED):

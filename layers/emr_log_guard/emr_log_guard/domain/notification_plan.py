@@ -82,7 +82,7 @@ class NotificationPlan:
     """The claims that this invocation's own replaced: who had them may have told before it died."""
 
     @property
-    def grounds(self) -> tuple[str, ...]:
+    def enforced_rules(self) -> tuple[str, ...]:
         """The rules for which the cluster is to be terminated, as the entries have them."""
         return tuple(sorted(r for r, e in self.records.items() if e.finding.deadline is not None))
 

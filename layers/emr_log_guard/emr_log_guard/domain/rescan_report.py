@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Exemption
@@ -99,7 +99,7 @@ class RescanReport:
     checked_buckets: tuple[str, ...] = ()
     """The only buckets whose objects are looked at; empty when it is all."""
     buckets: tuple[BucketCoverage, ...] = ()
-    unjudged: tuple[UnjudgedRule, ...] = ()
+    not_evaluated: tuple[RuleNotEvaluated, ...] = ()
     """The rules that it did not judge by, or not everywhere."""
     past: tuple[PastRun, ...] = ()
     """The runs before it, the oldest first."""

@@ -50,7 +50,7 @@ class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version_id: str | None = None
 
 
-def parse_log_object_hint(body: str) -> LogObjectCheckRequest:
+def parse_log_object_request(body: str) -> LogObjectCheckRequest:
     """Read one queued message.
 
     Raises:
@@ -76,14 +76,14 @@ def parse_log_object_hint(body: str) -> LogObjectCheckRequest:
     return LogObjectCheckRequest(version, again.account, again.region, again.cluster_id)
 
 
-def encode_recheck(hint: LogObjectCheckRequest) -> str:
+def encode_recheck(request: LogObjectCheckRequest) -> str:
     """Write a request to look again at an object that a cluster has an open finding because of."""
-    version = hint.version
+    version = request.version
     message = RecheckLogObject(
         schema=RECHECK_LOG_OBJECT,
-        account=hint.account,
-        region=hint.region,
-        cluster_id=hint.again_for or "",
+        account=request.account,
+        region=request.region,
+        cluster_id=request.again_for or "",
         bucket=version.bucket,
         key=version.key,
         version_id=version.version_id,

@@ -23,7 +23,7 @@ from emr_log_guard.events.kms import KEY_EVENTS, parse_key_event
 from emr_log_guard.events.log_objects import (
     RECHECK_LOG_OBJECT,
     LogObjectCheckRequest,
-    parse_log_object_hint,
+    parse_log_object_request,
 )
 from emr_log_guard.events.parsing import convert
 from emr_log_guard.events.sns import parse_alerts
@@ -34,12 +34,12 @@ class ForCheckCluster:
     """An event that names a cluster."""
 
     event: Mapping[str, Any]
-    hint: ClusterCheckRequest
+    request: ClusterCheckRequest
 
     @property
     def title(self) -> str:
         """Say in a few words what it is."""
-        return f"{self.event['detail-type']} of {self.hint.cluster_id}"
+        return f"{self.event['detail-type']} of {self.request.cluster_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,20 @@ class ForCheckLogObjects:
     """Messages for the log objects' queue, at least one."""
 
     bodies: tuple[str, ...]
-    hints: tuple[LogObjectCheckRequest, ...]
+    requests: tuple[LogObjectCheckRequest, ...]
 
     @property
     def versions(self) -> tuple[ObjectVersion, ...]:
         """Name the objects."""
-        return tuple(hint.version for hint in self.hints)
+        return tuple(request.version for request in self.requests)
 
     @property
     def title(self) -> str:
         """Say in a few words what it is."""
         what = "Object Created of"
-        if any(hint.reencrypted for hint in self.hints):
+        if any(request.reencrypted for request in self.requests):
             what = "UpdateObjectEncryption of"
-        if any(hint.again_for for hint in self.hints):
+        if any(request.again_for for request in self.requests):
             what = "request to look again at"
         return f"{what} {', '.join(map(str, self.versions))}"
 
@@ -292,7 +292,7 @@ def _messages(bodies: list[str]) -> ForCheckLogObjects | ForEnforce:
         case {"schema": schema} if schema != RECHECK_LOG_OBJECT:
             return ForEnforce(tuple(bodies), tuple(map(parse_enforcement_request, bodies)))
         case _:
-            return ForCheckLogObjects(tuple(bodies), tuple(map(parse_log_object_hint, bodies)))
+            return ForCheckLogObjects(tuple(bodies), tuple(map(parse_log_object_request, bodies)))
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - any JSON

@@ -1,4 +1,4 @@
-"""Making text that users control harmless for its reader."""
+"""Escaping user-controlled text."""
 
 import unicodedata
 
@@ -19,7 +19,7 @@ def plain(text: str, *, keep: str = "") -> str:
 
 
 def slack(text: str) -> str:
-    """Escape Slack's three control characters, so that no name pings a channel or makes a link.
+    """Escape Slack's three control characters, so that no name mentions a channel or makes a link.
 
     https://docs.slack.dev/messaging/formatting-message-text#escaping
     """
@@ -33,9 +33,9 @@ def code_span(text: str) -> str:
 
 
 def within_code(text: str) -> str:
-    """Make text so that it stays within its code, and pings nobody there.
+    """Escape text so that it cannot leave its code span or mention anyone.
 
-    Where one chat needs an escape that another would show, a look-alike stands for the character.
+    Where one chat needs an escape that another would show, a look-alike character is used.
     """
     return plain(text).translate(_LOOK_ALIKES)
 

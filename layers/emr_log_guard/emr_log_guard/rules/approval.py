@@ -1,4 +1,4 @@
-"""Whether security approved a key: what the rules about clusters, steps and log objects share."""
+"""Whether a key is approved: shared by the rules about clusters, steps and log objects."""
 
 from collections.abc import Sequence
 
@@ -20,12 +20,12 @@ from emr_log_guard.domain.unresolved import Unresolved
 
 
 def approval(what: str, arn: str, approved: Sequence[ApprovedKey]) -> Outcome:
-    """Ask whether a key is one of those that the policy approves, of which there is at least one.
+    """Check whether a key is one of the approved keys, of which there is at least one.
 
     Keys are compared by their ARNs: an alias counts as the key that it points to now, and a related
-    multi-Region key is another key. An approved key that does not exist may be a mistake for this
-    very one, so nothing is determined; unless it is known what it last stood for: then it approves
-    none but that, which is proven once its absence has lasted.
+    multi-Region key is another key. An approved key that does not exist may be a typo of this key,
+    so the outcome is undetermined; unless its last target is known: then it approves only that key,
+    and the violation is confirmed once the absence has lasted.
 
     Args:
         what: What the key is, such as `the log key`.
@@ -35,20 +35,20 @@ def approval(what: str, arn: str, approved: Sequence[ApprovedKey]) -> Outcome:
     """
     if any(each.names(arn) for each in approved):
         return compliant(f"{what} {arn} is approved")
-    doubts = [doubt for each in approved if (doubt := _doubt(each, arn))]
-    if doubts:
-        return undetermined(min(doubts, key=lambda doubt: doubt.transient))
+    unresolved = [found for each in approved if (found := _unresolved(each, arn))]
+    if unresolved:
+        return undetermined(min(unresolved, key=lambda each: each.transient))
     listed = ", ".join(each.identifier for each in approved)
-    violation = f"{what} {arn} is none of the approved keys ({listed}){_related(arn, approved)}"
-    gone = [each for each in approved if isinstance(each.arn, KeyNotFound)]
-    if gone:
-        names = ", ".join(f"{each.identifier}, which was {each.last_target}" for each in gone)
-        return transient_violation(f"{violation}; one does not exist any more: {names}")
+    violation = f"{what} {arn} is not one of the approved keys ({listed}){_related(arn, approved)}"
+    missing = [each for each in approved if isinstance(each.arn, KeyNotFound)]
+    if missing:
+        names = ", ".join(f"{each.identifier}, which was {each.last_target}" for each in missing)
+        return transient_violation(f"{violation}; an approved key no longer exists: {names}")
     return non_compliant(violation)
 
 
-def _doubt(approved: ApprovedKey, arn: str) -> Unresolved | None:
-    """Say why an approved key that does not match may be this one; None when it cannot be."""
+def _unresolved(approved: ApprovedKey, arn: str) -> Unresolved | None:
+    """Return why an approved key that does not match may be this one; None when it cannot be."""
     last = approved.last_target
     match approved.arn:
         case Unresolved() as unread if unread.transient or not is_key_arn(approved.identifier):
@@ -58,8 +58,7 @@ def _doubt(approved: ApprovedKey, arn: str) -> Unresolved | None:
             return Unresolved(f"approved key {approved.identifier} does not exist: {reason}")
         case KeyNotFound(reason=reason) if last and same_key(last, arn):
             return Unresolved(
-                f"approved key {approved.identifier} does not exist any more, and was {arn}: "
-                f"{reason}"
+                f"approved key {approved.identifier} no longer exists, and was {arn}: {reason}"
             )
         case _:
             return None
@@ -72,6 +71,6 @@ def _related(arn: str, approved: Sequence[ApprovedKey]) -> str:
         if key.related_to(listed):
             return (
                 f"; {each.identifier} is a related multi-Region key in {listed.region}, with a key "
-                "policy of its own: if this one is meant, too, add its ARN to approved_keys"
+                "policy of its own: to approve this one as well, add its ARN to approved_keys"
             )
     return ""

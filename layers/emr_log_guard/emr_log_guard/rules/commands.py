@@ -1,11 +1,11 @@
-"""Commands of the AWS CLI that several texts offer. Everything that a user named is quoted."""
+"""AWS CLI commands that several texts offer. User-controlled text is quoted."""
 
 import json
 from collections.abc import Mapping, Sequence
 from shlex import quote
 
 _SHORTHAND = frozenset(",=[]{}'\"")
-"""What the AWS CLI's shorthand for structures gives a meaning to.
+"""Characters that are special in the AWS CLI's shorthand syntax.
 
 https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html
 """
@@ -46,7 +46,7 @@ def create_cluster(  # noqa: PLR0913 - each is an option of the command
 
 
 def put_role_policy(role: str, name: str, document: str) -> str:
-    """Give a role a policy of its own."""
+    """Add an inline policy to a role."""
     return (
         f"aws iam put-role-policy --role-name {quote(role)} --policy-name {quote(name)} "
         f"--policy-document {quote(document)}"
@@ -72,9 +72,9 @@ def add_to_key_policy(
 def add_to_bucket_policy(
     bucket: str, statements: Sequence[Mapping[str, object]], indent: int | None = None
 ) -> str:
-    """Add statements to a bucket's policy; where it has none it gets one.
+    """Add statements to a bucket's policy, which is created if there is none.
 
-    Nothing is written when the policy is there and cannot be read.
+    Nothing is written when there is a policy that cannot be read.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
     """
     name = f"--bucket {quote(bucket)}"

@@ -1,4 +1,4 @@
-"""EMRLOG-001: the cluster archives its logs at all."""
+"""EMRLOG-001: the cluster archives its logs."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Severity
@@ -8,7 +8,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a LogUri, and for an upload policy that lets some type of log be archived there.
+    """Check for a LogUri, and for an upload policy that allows some type of log to be archived.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
@@ -29,7 +29,7 @@ def remediation(facts: ClusterFacts) -> str:
     note = ""
     if facts.cluster.uploads_disabled:
         note = (
-            "# Leave disabled out of the LogTypeUploadPolicy, at least for system-logs and "
+            "# Do not use disabled in the LogTypeUploadPolicy, at least for system-logs and "
             "application-logs.\n"
         )
     return f"{note}{relaunch(facts)}"

@@ -8,7 +8,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a LogEncryptionKmsKeyId.
+    """Check for a LogEncryptionKmsKeyId.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html
     """

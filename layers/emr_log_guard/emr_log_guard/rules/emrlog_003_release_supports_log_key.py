@@ -1,4 +1,4 @@
-"""EMRLOG-003: the cluster's release honours the log key."""
+"""EMRLOG-003: the cluster's release supports the log key."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Severity
@@ -16,7 +16,7 @@ _EXCLUDED = Release(6, 0, 0)
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Compare releases as numbers: 5.30.0 and later, but 6.0.0, honour the log key.
+    """Compare releases as numbers: 5.30.0 and later support the log key, except 6.0.0.
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
@@ -30,13 +30,13 @@ def check(facts: ClusterFacts) -> Outcome:
         return non_compliant(f"AMI version {cluster.ami_version} ignores the log encryption key")
     release = parse_release_label(cluster.release_label)
     if release is None:
-        return insufficient_data(f"the release label {cluster.release_label!r} cannot be read")
+        return insufficient_data(f"the release label {cluster.release_label!r} cannot be parsed")
     if release < _FIRST or release == _EXCLUDED:
         return non_compliant(
             f"release {release} ignores the log encryption key: "
-            f"it takes {_FIRST} or later, and not {_EXCLUDED}"
+            f"{_FIRST} or later supports it, except {_EXCLUDED}"
         )
-    return compliant(f"release {release} honours the log encryption key")
+    return compliant(f"release {release} supports the log encryption key")
 
 
 def remediation(facts: ClusterFacts) -> str:

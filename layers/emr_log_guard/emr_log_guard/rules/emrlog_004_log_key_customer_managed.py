@@ -1,4 +1,4 @@
-"""EMRLOG-004: the log key is the customer's own."""
+"""EMRLOG-004: the log key is customer-managed."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Severity
@@ -17,7 +17,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for KeyManager CUSTOMER.
+    """Check for KeyManager CUSTOMER.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#customer-mgn-key
     """

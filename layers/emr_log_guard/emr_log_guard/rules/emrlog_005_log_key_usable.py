@@ -25,26 +25,26 @@ from emr_log_guard.rules.remediation import make_usable, relaunch
 from emr_log_guard.rules.rule import Rule
 
 USABLE_STATES = frozenset({KeyState.ENABLED, KeyState.UPDATING})
-"""A key whose primary Region is being changed is Updating for seconds, and encrypts all the while.
+"""A key is Updating for seconds while its primary Region changes; it can encrypt meanwhile.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 """
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a usable key; one that worked for the cluster and was lost is EMRLOG-201's."""
+    """Check for a usable key; EMRLOG-201 covers one that worked for the cluster and was lost."""
     key = facts.log_key
     lost = isinstance(key, KmsKey) and key.state not in USABLE_STATES
     if facts.log_key_worked and lost:
-        return not_applicable("the log key worked before: EMRLOG-201 reports what became of it")
+        return not_applicable("the log key worked before: EMRLOG-201 reports its state")
     return can_encrypt(facts)
 
 
 def can_encrypt(facts: ClusterFacts) -> Outcome:
-    """Ask for an existing, enabled, symmetric encryption key in the cluster's Region.
+    """Check for an existing, enabled, symmetric encryption key in the cluster's Region.
 
-    A key may be unknown for some minutes after it was made, and some states pass: neither proves
-    anything until it has lasted.
+    A key may be unknown for some minutes after its creation, and some states are temporary: neither
+    counts as a violation until it has lasted.
     https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
     """
     match named_key(facts):
@@ -68,16 +68,16 @@ def can_encrypt(facts: ClusterFacts) -> Outcome:
 
 
 def usable_customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
-    """Ask for a log key that is the customer's own, and that can encrypt."""
+    """Return the log key if it is customer-managed and can encrypt."""
     if can_encrypt(facts).broken:
         return not_applicable("the log key is not usable")
     return customer_key(facts)
 
 
 def could_ever_encrypt(facts: ClusterFacts) -> Outcome:
-    """Ask for what never changes of a key: that it is symmetric, and in the cluster's Region.
+    """Check what never changes about a key: that it is symmetric, and in the cluster's Region.
 
-    So it was, or was not, when it was last used, whatever became of the key since then.
+    That also holds for the time when the key was last used, whatever its state is now.
     """
     match named_key(facts):
         case Unresolved() | KeyNotFound():
@@ -93,7 +93,7 @@ def could_ever_encrypt(facts: ClusterFacts) -> Outcome:
 
 
 def is_lost(key: KeyFact | None, region: str) -> bool:
-    """Say whether nothing but the state of a key keeps it from encrypting: that can be cured."""
+    """Whether only the state of a key prevents encryption: that can be fixed."""
     return (
         isinstance(key, KmsKey)
         and key.manager is KeyManager.CUSTOMER
@@ -106,12 +106,12 @@ def _lasting_flaw(key: KmsKey, region: str) -> str | None:
     if key.region != region:
         return f"is in {key.region}, the cluster in {region}"
     if key.spec != "SYMMETRIC_DEFAULT" or key.usage != "ENCRYPT_DECRYPT":
-        return f"is a {key.spec} key for {key.usage}: only a symmetric encryption key will do"
+        return f"is a {key.spec} key for {key.usage}: only a symmetric encryption key is supported"
     return None
 
 
 def _by_name(facts: ClusterFacts) -> Outcome | None:
-    """Judge a key that cannot be described by the Region in its ARN: that alone can rule it out."""
+    """Check the Region in the ARN of a key that cannot be described: it may rule the key out."""
     arn = Arn.parse(facts.cluster.log_key_identifier or "")
     if arn is None or arn.service != "kms" or arn.region == facts.cluster.region:
         return None

@@ -1,4 +1,4 @@
-"""EMRLOG-006: the log key is one that security approved."""
+"""EMRLOG-006: the log key is an approved key."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Severity
@@ -12,9 +12,9 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Compare key ARNs, never identifiers as typed: an alias can be pointed elsewhere.
+    """Compare key ARNs, never identifiers as configured: an alias can be moved to another key.
 
-    A key that cannot be described is compared by the ARN that the cluster names it by, if it does.
+    A key that cannot be described is compared by the ARN in the cluster's settings, if it is one.
     https://docs.aws.amazon.com/kms/latest/developerguide/alias-about.html
     """
     if not facts.approved_keys:

@@ -18,7 +18,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask that the service role may describe the key and the nodes' role may encrypt with it.
+    """Check that the service role may describe the key and the nodes' role may encrypt with it.
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     """
@@ -30,7 +30,7 @@ def check(facts: ClusterFacts) -> Outcome:
     missing: list[str] = []
     unknown: list[Unresolved] = []
     for access in facts.role_access:
-        match access if isinstance(access, Unresolved) else access.judge(key.account):
+        match access if isinstance(access, Unresolved) else access.evaluate(key.account):
             case Unresolved() as unread:
                 unknown.append(unread)
             case False if isinstance(access, RoleKeyAccess):
@@ -53,7 +53,7 @@ def remediation(facts: ClusterFacts) -> str:
     grants = (
         grant_key(access, key)
         for access in facts.role_access
-        if isinstance(access, RoleKeyAccess) and access.judge(key.account) is not True
+        if isinstance(access, RoleKeyAccess) and access.evaluate(key.account) is not True
     )
     return "\n".join((*grants, *what_it_needs(facts, key.arn)))
 

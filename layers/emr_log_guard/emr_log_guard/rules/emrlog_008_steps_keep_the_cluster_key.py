@@ -1,4 +1,4 @@
-"""EMRLOG-008: steps and sessions with log settings of their own log as a cluster has to."""
+"""EMRLOG-008: steps and sessions with their own log settings keep the rules for clusters."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,29 +27,29 @@ _PAST_CHECKS = (
     usable.could_ever_encrypt,
     approved.check,
 )
-"""A step that is over writes nothing any more, so what state its key is in now says nothing."""
+"""A finished step writes no more logs, so the current state of its key is ignored."""
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Judge log settings of a step's or session's own as a cluster's, by 002, 004, 005 and 006.
+    """Evaluate the log settings of steps and sessions as a cluster's, by 002, 004, 005 and 006.
 
-    A violation by a step that is over is shown, but terminating its cluster would prevent nothing.
+    A violation by a finished step is reported, but terminating its cluster would prevent nothing.
     https://docs.aws.amazon.com/emr/latest/APIReference/API_StepMonitoringConfiguration.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_StepStatus.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionMonitoringConfiguration.html
     """
-    own = _with_settings_of_their_own(facts)
-    results = [(each, outcome) for each in own for outcome in _judge(facts, each)]
+    own = _with_own_settings(facts)
+    results = [(each, outcome) for each in own for outcome in _evaluate(facts, each)]
     outcome = most_severe(results, _sentence, facts.unlisted)
     if outcome is not None:
         return outcome
     if not own:
         return not_applicable("no step or session has a log key of its own")
-    return compliant(f"what has log settings of its own keeps to the rules: {_count(own)}")
+    return compliant(f"workloads with their own log settings are compliant: {_count(own)}")
 
 
-def _with_settings_of_their_own(facts: ClusterFacts) -> list[WorkloadFacts]:
-    """Leave out what logs with the cluster's key, as its own rules judge that, or never ran."""
+def _with_own_settings(facts: ClusterFacts) -> list[WorkloadFacts]:
+    """Leave out workloads that never ran, and those with the cluster's key."""
     cluster = facts.cluster
     return [
         each
@@ -66,19 +66,19 @@ def _with_settings_of_their_own(facts: ClusterFacts) -> list[WorkloadFacts]:
 
 
 def _has_the_clusters_key(facts: ClusterFacts, each: WorkloadFacts) -> bool:
-    """Say whether a workload logs with the cluster's key, however each of them names it."""
-    typed, by_cluster = each.workload.log_key_identifier, facts.cluster.log_key_identifier
-    if typed is None or typed == by_cluster:
+    """Whether a workload logs with the cluster's key, in whatever form each names it."""
+    by_workload, by_cluster = each.workload.log_key_identifier, facts.cluster.log_key_identifier
+    if by_workload is None or by_workload == by_cluster:
         return True
     if by_cluster is None:
         return False
     if isinstance(each.log_key, KmsKey) and isinstance(facts.log_key, KmsKey):
         return same_key(each.log_key.arn, facts.log_key.arn)
     here = Arn.of(facts.cluster.arn)
-    return named_arn(typed, here) == named_arn(by_cluster, here)
+    return named_arn(by_workload, here) == named_arn(by_cluster, here)
 
 
-def _judge(facts: ClusterFacts, each: WorkloadFacts) -> list[Outcome]:
+def _evaluate(facts: ClusterFacts, each: WorkloadFacts) -> list[Outcome]:
     workload, cluster = each.workload, facts.cluster
     as_cluster = logging_with(
         facts,
@@ -87,34 +87,34 @@ def _judge(facts: ClusterFacts, each: WorkloadFacts) -> list[Outcome]:
         each.log_key,
     )
     over = isinstance(workload, Step) and workload.finished
-    outcomes = [ask(as_cluster) for ask in (_PAST_CHECKS if over else _CHECKS)]
-    if reason := _why_nothing_may_be_written(facts, workload):
-        return [_in_question(outcome, reason) for outcome in outcomes]
+    outcomes = [check(as_cluster) for check in (_PAST_CHECKS if over else _CHECKS)]
+    if reason := _why_writing_is_uncertain(facts, workload):
+        return [_undetermined(outcome, reason) for outcome in outcomes]
     return [replace(outcome, over=over and outcome.broken) for outcome in outcomes]
 
 
-def _why_nothing_may_be_written(facts: ClusterFacts, workload: Workload) -> str:
-    """Say why it is not known that a workload writes logs; empty when it does."""
+def _why_writing_is_uncertain(facts: ClusterFacts, workload: Workload) -> str:
+    """Return why it is unknown whether a workload writes logs; empty when it does."""
     if facts.cluster.uploads_disabled:
-        return "whether it uploads logs, as the cluster uploads none, is not documented"
+        return "whether it uploads logs although the cluster uploads none is not documented"
     if isinstance(workload, Step) and workload.state is None:
-        return "EMR names no state of it that is known"
+        return "EMR reports no known state of it"
     return ""
 
 
-def _in_question(outcome: Outcome, reason: str) -> Outcome:
+def _undetermined(outcome: Outcome, reason: str) -> Outcome:
     return insufficient_data(f"{outcome.summary}; {reason}") if outcome.broken else outcome
 
 
-def _sentence(notified: Sequence[Result[WorkloadFacts]]) -> str:
-    first, outcome = notified[0][0].workload, notified[0][1]
-    others = {each.workload.id: each for each, _ in notified if each.workload.id != first.id}
+def _sentence(results: Sequence[Result[WorkloadFacts]]) -> str:
+    first, outcome = results[0][0].workload, results[0][1]
+    others = {each.workload.id: each for each, _ in results if each.workload.id != first.id}
     also = f" (and {_count(others.values(), 'more ')})" if others else ""
     return f"{_state(first)}{first.title}: {outcome.summary}{also}"
 
 
 def _state(workload: Workload) -> str:
-    """Begin a sentence about a workload with the state that it is in."""
+    """Return the state of a step as the start of a sentence; empty for others."""
     if not isinstance(workload, Step) or workload.state is None:
         return ""
     return f"{workload.state.replace('_', '-').lower()} "
@@ -129,8 +129,8 @@ def remediation(facts: ClusterFacts) -> str:
     """Cancel or terminate what is pending or running, and restart it without log settings."""
     broken = [
         each.workload
-        for each in _with_settings_of_their_own(facts)
-        if any(o.broken for o in _judge(facts, each))
+        for each in _with_own_settings(facts)
+        if any(o.broken for o in _evaluate(facts, each))
     ]
     steps = [each for each in broken if isinstance(each, Step)]
     sessions = [each for each in broken if isinstance(each, Session)]
@@ -161,16 +161,16 @@ def _cancel(facts: ClusterFacts, steps: Sequence[Step]) -> Iterator[str]:
 
 def _await(steps: Sequence[Step]) -> Iterator[str]:
     if steps:
-        yield f"# Their cancellation is under way already: {_ids(steps)}."
+        yield f"# They are being cancelled already: {_ids(steps)}."
 
 
 def _reencrypt(facts: ClusterFacts, steps: Sequence[Step]) -> Iterator[str]:
-    """List what finished steps wrote: there is nothing left to stop."""
+    """List the logs of finished steps: there is nothing left to stop."""
     if not steps:
         return
     yield (
-        f"# These steps are over, and write nothing any more: {_ids(steps)}. Re-encrypt what they "
-        "wrote, as the runbook of EMRLOG-101 says. This lists it:"
+        f"# These steps have finished: {_ids(steps)}. Re-encrypt their logs as the runbook of "
+        "EMRLOG-101 describes. To list them:"
     )
     for step in steps:
         location = LogLocation.parse(step.log_uri or facts.cluster.archive_uri or "")

@@ -1,4 +1,4 @@
-"""EMRLOG-009: the buckets that logs go to send their events, so that log objects are checked."""
+"""EMRLOG-009: the log buckets send events, so that log objects are checked."""
 
 from emr_log_guard.domain.clusters import ClusterFacts, LogBucket
 from emr_log_guard.domain.compliance import Severity
@@ -16,22 +16,18 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for events to EventBridge from each log bucket, and that the stack looks at them.
+    """Check that each log bucket sends events to EventBridge, and that the stack checks them.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html
     """
-    blind = [
+    unchecked = [
         *(f"{b.name} sends no events to EventBridge" for b in _silent(facts)),
-        *(
-            f"{b.name} is none of the stack's LogBuckets"
-            for b in facts.log_buckets
-            if not b.checked
-        ),
+        *(f"{b.name} is not in the stack's LogBuckets" for b in facts.log_buckets if not b.checked),
     ]
-    if blind:
-        return non_compliant(f"log objects are not checked: {'; '.join(blind)}")
-    if doubt := _doubt(facts):
-        return insufficient_data(doubt)
+    if unchecked:
+        return non_compliant(f"log objects are not checked: {'; '.join(unchecked)}")
+    if unread := _unread(facts):
+        return insufficient_data(unread)
     if missing := no_log_buckets(facts):
         return missing
     names = ", ".join(bucket.name for bucket in facts.log_buckets)
@@ -42,8 +38,8 @@ def _silent(facts: ClusterFacts) -> list[LogBucket]:
     return [bucket for bucket in facts.log_buckets if bucket.sends_events is False]
 
 
-def _doubt(facts: ClusterFacts) -> str:
-    """Say what could not be read, each thing once; empty when all is known."""
+def _unread(facts: ClusterFacts) -> str:
+    """Return what could not be read, without duplicates; empty when all is known."""
     known = {bucket.name for bucket in facts.log_buckets}
     locations = map(LogLocation.parse, facts.log_uris)
     unknown = map(why_bucket_is_unknown, facts.log_uris)

@@ -1,4 +1,4 @@
-"""EMRLOG-010: logs in CloudWatch are under a key that S3 logs could be under."""
+"""EMRLOG-010: logs in CloudWatch are encrypted with a key that would be allowed for S3 logs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from emr_log_guard.rules.several import Result, most_severe
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What sends logs to CloudWatch: the cluster, or a session."""
+    """A source of logs in CloudWatch: the cluster, or a session."""
 
     title: str
     identifier: str | None
@@ -33,7 +33,7 @@ class _Sender:
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for an EncryptionKeyArn that 004, 005 and 006 accept, where CloudWatch logging is on.
+    """Check for an EncryptionKeyArn that 004, 005 and 006 accept, where CloudWatch logging is on.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_CloudWatchLogConfiguration.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionCloudWatchLoggingConfiguration.html
@@ -88,20 +88,20 @@ def _logging_to_cloudwatch(facts: ClusterFacts, sender: _Sender) -> ClusterFacts
 
 
 def _is_the_log_keys(facts: ClusterFacts, key: KeyFact) -> bool:
-    """Say whether what ails a key ails the archived logs' key, which is the same: one cause."""
+    """Whether it is the log key, whose problem another rule reports: one cause, one finding."""
     if facts.cluster.archive_uri is None or key != facts.log_key:
         return False
     return isinstance(key, KeyNotFound) or usable.is_lost(key, facts.cluster.region)
 
 
-def _sentence(notified: Sequence[Result[_Sender]]) -> str:
-    first, outcome = notified[0]
-    more = len({each.title for each, _ in notified} - {first.title})
+def _sentence(results: Sequence[Result[_Sender]]) -> str:
+    first, outcome = results[0]
+    more = len({each.title for each, _ in results} - {first.title})
     return f"{outcome.summary} (and {more} more)" if more else outcome.summary
 
 
 def remediation(facts: ClusterFacts) -> str:
-    """Restore lost keys; where another key is needed, log with that one."""
+    """Restore lost keys; otherwise log with another key."""
     broken = [each for each in _senders(facts) if any(o.broken for o in _evaluate(facts, each))]
     commands = [
         make_usable(facts, each.key)
@@ -123,7 +123,7 @@ def remediation(facts: ClusterFacts) -> str:
 
 
 def _only_lost(facts: ClusterFacts, sender: _Sender) -> bool:
-    """Say whether the key will do once it is back."""
+    """Whether restoring the key is enough."""
     as_cluster = _logging_to_cloudwatch(facts, sender)
     return (
         usable.is_lost(sender.key, facts.cluster.region) and not approved.check(as_cluster).broken

@@ -1,4 +1,4 @@
-"""EMRLOG-011: KMS rotates the log key by itself."""
+"""EMRLOG-011: KMS rotates the log key automatically."""
 
 from shlex import quote
 
@@ -22,7 +22,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for automatic rotation, whatever its period.
+    """Check for automatic rotation, whatever its period.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html
     """
@@ -41,7 +41,7 @@ def check(facts: ClusterFacts) -> Outcome:
 
 
 def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
-    """Ask for a usable key whose material is KMS's own: it rotates no other.
+    """Return the log key if KMS generated its material: it rotates no others automatically.
 
     https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
     """
@@ -50,7 +50,7 @@ def rotatable_key(facts: ClusterFacts) -> KmsKey | Outcome:
         return key
     if key.origin is None:
         return insufficient_data(f"kms:DescribeKey names no origin of the log key {key.arn}")
-    return not_applicable(f"KMS rotates no key of origin {key.origin} by itself")
+    return not_applicable(f"KMS does not rotate keys of origin {key.origin} automatically")
 
 
 def remediation(facts: ClusterFacts) -> str:

@@ -1,4 +1,4 @@
-"""EMRLOG-012: the EMR service keeps no logs for itself."""
+"""EMRLOG-012: the EMR service retains no logs."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ _DEFAULT = "emr-managed"
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for another upload policy than emr-managed, which is the default, for every log type.
+    """Check that no log type has upload policy emr-managed, the default.
 
-    And for sessions without managed logging: whatever key it has, the logs lie with the service.
+    And that no session uses managed logging: whatever its key, the service stores the logs.
     https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionManagedLoggingConfiguration.html
     """
@@ -24,10 +24,10 @@ def check(facts: ClusterFacts) -> Outcome:
         *(_logs_of(session) for session in _managed_sessions(facts)),
     ]
     if retained:
-        return non_compliant(f"the EMR service may retain {'; '.join(retained)} for itself")
+        return non_compliant(f"the EMR service may retain {'; '.join(retained)}")
     if isinstance(facts.sessions, Unresolved):
         return undetermined(facts.sessions)
-    return compliant("the EMR service retains no logs for itself")
+    return compliant("the EMR service retains no logs")
 
 
 def _retained_kinds(facts: ClusterFacts) -> list[str]:
@@ -42,7 +42,7 @@ def _managed_sessions(facts: ClusterFacts) -> list[Session]:
 
 def _logs_of(session: Session) -> str:
     key = session.managed_key_identifier
-    return f"the logs of {session.title} {f'under {key}' if key else 'without a key'}"
+    return f"the logs of {session.title} {f'under key {key}' if key else 'without a key'}"
 
 
 def remediation(facts: ClusterFacts) -> str:
@@ -54,7 +54,7 @@ def remediation(facts: ClusterFacts) -> str:
 
 
 def _relaunch(facts: ClusterFacts) -> Iterator[str]:
-    """Relaunch, if a log type is left to the service; EMR keeps persistent-ui-logs, or none."""
+    """Relaunch, if the service retains a log type; it retains persistent-ui-logs, or none."""
     if not _retained_kinds(facts):
         return
     yield (

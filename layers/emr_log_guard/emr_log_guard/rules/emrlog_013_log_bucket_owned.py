@@ -1,4 +1,4 @@
-"""EMRLOG-013: the buckets that logs go to belong to this account, or to one that security named."""
+"""EMRLOG-013: the log buckets belong to this account, or to one in the policy."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,23 +27,23 @@ from emr_log_guard.rules.remediation import relaunch
 from emr_log_guard.rules.rule import Rule
 
 _CONFIRM = (
-    "# S3 refuses this as long as another account owns the bucket. If that one is yours, add it to "
+    "# S3 denies this while another account owns the bucket. If that account is yours, add it to "
     "log_bucket_owners of the policy:"
 )
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for an owner of each log bucket that is the cluster's account, or one of the policy's.
+    """Check that each log bucket belongs to the cluster's account, or to one in the policy.
 
-    Names of buckets are taken by whoever comes first, and the default one of EMR's log buckets,
-    `aws-logs-ACCOUNT-REGION`, can be foretold.
+    Bucket names are global and go to the first account that creates them, and the default name of
+    EMR's log buckets, `aws-logs-ACCOUNT-REGION`, is predictable.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
-    strangers = _strangers(facts)
-    if strangers & _written_to(facts):
-        return non_compliant(_sentence(facts, strangers & _written_to(facts)))
-    if strangers & _written_to(facts, once=True):
-        return past_violation(_sentence(facts, strangers & _written_to(facts, once=True)))
+    foreign = _foreign(facts)
+    if foreign & _written_to(facts):
+        return non_compliant(_sentence(facts, foreign & _written_to(facts)))
+    if foreign & _written_to(facts, once=True):
+        return past_violation(_sentence(facts, foreign & _written_to(facts, once=True)))
     if unread := _unread(facts):
         reasons = dict.fromkeys(fact.reason for fact in unread)
         lasting = any(not fact.transient for fact in unread)
@@ -53,19 +53,19 @@ def check(facts: ClusterFacts) -> Outcome:
     return compliant(f"logs go to buckets of known accounts: {', '.join(_owned(facts))}")
 
 
-def _sentence(facts: ClusterFacts, strangers: set[str]) -> str:
+def _sentence(facts: ClusterFacts, foreign: set[str]) -> str:
     return (
         f"logs go to buckets of an account that is neither {facts.cluster.account} nor in "
-        f"log_bucket_owners of the policy: {', '.join(sorted(strangers))}"
+        f"log_bucket_owners of the policy: {', '.join(sorted(foreign))}"
     )
 
 
-def _strangers(facts: ClusterFacts) -> set[str]:
-    return {bucket.name for bucket in facts.log_buckets if _is_strangers(bucket)}
+def _foreign(facts: ClusterFacts) -> set[str]:
+    return {bucket.name for bucket in facts.log_buckets if _is_foreign(bucket)}
 
 
 def _written_to(facts: ClusterFacts, *, once: bool = False) -> set[str | None]:
-    """Name the buckets that logs still go to or, if asked, those that finished steps logged to."""
+    """Return the buckets that receive logs or, if `once`, those that finished steps logged to."""
     uris = [None if once else facts.cluster.archive_uri]
     for each in facts.workloads:
         finished = isinstance(each.workload, Step) and each.workload.finished
@@ -78,7 +78,7 @@ def _never_ran(workload: Workload) -> bool:
     return isinstance(workload, Step) and workload.never_ran
 
 
-def _is_strangers(bucket: LogBucket) -> bool:
+def _is_foreign(bucket: LogBucket) -> bool:
     return isinstance(bucket.ownership, BucketOwnership) and bucket.ownership.owner is None
 
 
@@ -91,7 +91,7 @@ def _owned(facts: ClusterFacts) -> list[str]:
 
 
 def _unread(facts: ClusterFacts) -> list[Unresolved]:
-    """Say what could not be read."""
+    """Return what could not be read."""
     known = {bucket.name: bucket.ownership for bucket in facts.log_buckets}
     unread = []
     for uri in facts.log_uris:
@@ -102,7 +102,7 @@ def _unread(facts: ClusterFacts) -> list[Unresolved]:
             continue
         ownership = known.get(location.bucket)
         if ownership is None:
-            unread.append(Unresolved(f"whose {location.bucket} is was not read"))
+            unread.append(Unresolved(f"the owner of {location.bucket} was not read"))
         elif isinstance(ownership, Unresolved):
             unread.append(ownership)
     return unread
@@ -110,27 +110,27 @@ def _unread(facts: ClusterFacts) -> list[Unresolved]:
 
 def remediation(facts: ClusterFacts) -> str:
     """Confirm the owner with S3, then log to a bucket of this account instead."""
-    cluster, strangers = facts.cluster, _strangers(facts)
+    cluster, foreign = facts.cluster, _foreign(facts)
     commands = [
         f"aws s3api head-bucket --bucket {quote(name)} --expected-bucket-owner {cluster.account}"
-        for name in sorted(strangers)
+        for name in sorted(foreign)
     ]
-    if _bucket(cluster.archive_uri) in strangers:
+    if _bucket(cluster.archive_uri) in foreign:
         commands.append(relaunch(replace(facts, cluster=replace(cluster, log_uri=None))))
-    return "\n".join((_CONFIRM, *commands, *_end_workloads(facts, strangers)))
+    return "\n".join((_CONFIRM, *commands, *_stop_workloads(facts, foreign)))
 
 
-def _end_workloads(facts: ClusterFacts, strangers: set[str]) -> Iterator[str]:
-    """End the steps and sessions that log to these buckets by settings of their own."""
+def _stop_workloads(facts: ClusterFacts, foreign: set[str]) -> Iterator[str]:
+    """Stop the steps and sessions whose own settings log to these buckets."""
     on = f"--region {quote(facts.cluster.region)} --cluster-id {quote(facts.cluster.id)}"
     workloads = [each.workload for each in facts.workloads]
     theirs = [
         each
         for each in workloads
-        if _bucket(each.log_uri) in strangers and not (isinstance(each, Step) and each.finished)
+        if _bucket(each.log_uri) in foreign and not (isinstance(each, Step) and each.finished)
     ]
     if theirs:
-        yield "# End what has such a log URI of its own, and start it again without one:"
+        yield "# Stop the steps and sessions with such a log URI, and start them again without it:"
     steps = " ".join(quote(each.id) for each in theirs if isinstance(each, Step))
     if steps:
         yield f"aws emr cancel-steps {on} --step-ids {steps}"

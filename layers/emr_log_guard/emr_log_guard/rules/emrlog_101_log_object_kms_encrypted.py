@@ -18,7 +18,7 @@ _OTHERS = frozenset({"AES256", SSE_C, "aws:fsx", "aws:backup"})
 
 
 def check(facts: LogObjectFacts) -> Outcome:
-    """Ask for aws:kms or aws:kms:dsse.
+    """Check for aws:kms or aws:kms:dsse.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     """
@@ -26,7 +26,7 @@ def check(facts: LogObjectFacts) -> Outcome:
         case Unresolved() as unread:
             return undetermined(unread)
         case Encryption(algorithm=None):
-            return non_compliant(f"{facts.version} is not encrypted by the server")
+            return non_compliant(f"{facts.version} has no server-side encryption")
         case Encryption(algorithm=algorithm) if algorithm in KMS_ALGORITHMS:
             return compliant(f"{facts.version} is encrypted with {algorithm}")
         case Encryption(algorithm=algorithm) if algorithm in _OTHERS:
@@ -39,11 +39,11 @@ def check(facts: LogObjectFacts) -> Outcome:
 
 
 def remediation(facts: LogObjectFacts) -> str:
-    """Re-encrypt in place; only the writer of an object with SSE-C can re-encrypt it, by a copy."""
+    """Re-encrypt in place; an object with SSE-C needs a copy with the customer-provided key."""
     if isinstance(facts.encryption, Encryption) and facts.encryption.algorithm == SSE_C:
         return (
-            "# Only who holds the customer-provided key can re-encrypt this object: "
-            "copy it onto itself with --sse aws:kms, giving that key as the key of the source."
+            "# Re-encrypting this object needs the customer-provided key: copy it onto itself with "
+            "--sse aws:kms, and that key as the key of the source."
         )
     return reencrypt(facts)
 

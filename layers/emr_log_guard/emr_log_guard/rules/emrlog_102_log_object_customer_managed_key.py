@@ -1,4 +1,4 @@
-"""EMRLOG-102: a log object's KMS key is the customer's own."""
+"""EMRLOG-102: a log object's KMS key is customer-managed."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: LogObjectFacts) -> Outcome:
-    """Ask for KeyManager CUSTOMER.
+    """Check for KeyManager CUSTOMER.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
     """
@@ -33,9 +33,9 @@ def check(facts: LogObjectFacts) -> Outcome:
         case None:
             return insufficient_data(f"S3 names no key for {facts.version}")
         case KeyNotFound(reason=reason):
-            return insufficient_data(f"whose key {facts.version} has is unknown: {reason}")
+            return insufficient_data(f"who manages the key of {facts.version} is unknown: {reason}")
         case unread:
-            reason = f"whose key {facts.version} has is unknown: {unread.reason}"
+            reason = f"who manages the key of {facts.version} is unknown: {unread.reason}"
             return undetermined(replace(unread, reason=reason))
 
 

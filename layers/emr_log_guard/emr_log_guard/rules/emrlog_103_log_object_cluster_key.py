@@ -1,4 +1,4 @@
-"""EMRLOG-103: a log object carries the key that its step or cluster names, an approved one."""
+"""EMRLOG-103: a log object has the key of its step or cluster, and an approved one."""
 
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import (
@@ -19,9 +19,9 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: LogObjectFacts) -> Outcome:
-    """Compare the ARN of the object's key with the key that it should have, and the approved ones.
+    """Compare the ARN of the object's key with the expected key, and with the approved ones.
 
-    Where the policy approves keys, an object's key has to be one, whatever its cluster names.
+    If the policy lists approved keys, the object's key must be one, whatever its cluster names.
     """
     actual = carried_key(facts)
     if isinstance(actual, Outcome) and actual.compliance is Compliance.NOT_APPLICABLE:
@@ -32,7 +32,9 @@ def check(facts: LogObjectFacts) -> Outcome:
     outcome = expected if isinstance(expected, Outcome) else _compared(facts, actual, expected)
     if (
         not facts.approved_keys
-        or isinstance(facts.cluster, Unresolved)  # another account's or Region's has its own list
+        or isinstance(
+            facts.cluster, Unresolved
+        )  # one of another account or Region has its own list
         or outcome.compliance is Compliance.NON_COMPLIANT
     ):
         return outcome
@@ -41,23 +43,23 @@ def check(facts: LogObjectFacts) -> Outcome:
 
 
 def _compared(facts: LogObjectFacts, actual: str, expected: KmsKey) -> Outcome:
-    """Compare with the expected key; older objects keep the key that an alias named formerly.
+    """Compare with the expected key; older objects keep the previous key of a moved alias.
 
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
     https://docs.aws.amazon.com/kms/latest/developerguide/alias-about.html
     """
     of = facts.expected_of
     if same_key(actual, expected.arn):
-        return compliant(f"{facts.version} carries its {of}'s key {actual}")
+        return compliant(f"{facts.version} is encrypted with its {of}'s key {actual}")
     if any(same_key(actual, former) for former in facts.former_keys):
-        return compliant(f"{facts.version} carries its {of}'s former key {actual}")
+        return compliant(f"{facts.version} is encrypted with its {of}'s previous key {actual}")
     return non_compliant(
-        f"{facts.version} is encrypted with {actual}, its {of} names {expected.arn}"
+        f"{facts.version} is encrypted with {actual}, but its {of} names {expected.arn}"
     )
 
 
 def carried_key(facts: LogObjectFacts) -> str | Outcome:
-    """Ask for the ARN of the customer-managed key that an object is encrypted with."""
+    """Return the ARN of the customer-managed key that an object is encrypted with."""
     encryption = kms_encryption(facts)
     if isinstance(encryption, Outcome):
         return encryption

@@ -1,4 +1,4 @@
-"""EMRLOG-201: the key that the cluster logs with stays available."""
+"""EMRLOG-201: the log key stays available."""
 
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.compliance import Severity
@@ -25,9 +25,9 @@ _BECAME = {
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Ask for a key that worked for this cluster to go on working."""
+    """Check that a key that worked for this cluster is still usable."""
     if not facts.log_key_worked:
-        return not_applicable("the log key was not seen to work yet")
+        return not_applicable("the log key has not worked for this cluster yet")
     match facts.log_key:
         case Unresolved() as unread:
             return undetermined(unread)
@@ -38,7 +38,7 @@ def check(facts: ClusterFacts) -> Outcome:
         case KmsKey(manager=KeyManager.CUSTOMER, arn=arn):
             return compliant(f"the log key {arn} is available")
         case _:
-            return not_applicable("another rule reports what is wrong with the log key")
+            return not_applicable("another rule reports the problem of the log key")
 
 
 def remediation(facts: ClusterFacts) -> str:

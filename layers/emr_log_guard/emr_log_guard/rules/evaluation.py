@@ -28,11 +28,11 @@ from emr_log_guard.rules.rule import Rule
 type _Evaluated = tuple[LogObjectFacts, Outcome]
 
 SAMPLES = 5
-"""How many objects a finding names: enough to see the pattern, and it fits into any alert."""
+"""How many objects a finding names."""
 
 
 def enabled_rules[Facts](rules: Iterable[Rule[Facts]], policy: Policy) -> tuple[Rule[Facts], ...]:
-    """Leave out the rules that the policy disables, and take its severities for the others."""
+    """Return the rules that the policy enables, with its severities."""
     return tuple(
         replace(rule, severity=policy.severity_of(rule)) for rule in rules if policy.enabled(rule)
     )
@@ -50,9 +50,9 @@ class EvaluationContext:
     now: datetime
     """UTC"""
     runbook: Callable[[str], str]
-    """Says where the runbook of a rule id is."""
+    """Returns the runbook of a rule id."""
     selects: Callable[[Rule[Any]], bool] = _all
-    """Says which of the enabled rules are evaluated."""
+    """Selects which of the enabled rules are evaluated."""
 
     def rules[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
         """Return those of the rules that are evaluated, with the policy's severities."""
@@ -69,11 +69,11 @@ class Subject:
     region: str
     name: str | None = None
     launched_by: str | None = None
-    """The ARN of who launched the cluster, if that is known."""
+    """The ARN of who launched the cluster; None when unknown."""
 
     @classmethod
     def of(cls, cluster: Cluster, launched_by: str | None = None) -> "Subject":
-        """Speak of a cluster that EMR knows."""
+        """Describe a cluster that EMR knows."""
         return cls(
             cluster.id, cluster.arn, cluster.account, cluster.region, cluster.name, launched_by
         )
@@ -82,13 +82,13 @@ class Subject:
     def of_logs(
         cls, cluster_id: str, cluster: Cluster | Unresolved | None, account: str, region: str
     ) -> "Subject":
-        """Speak of the cluster that a log object's key names.
+        """Describe the cluster that a log object's key names.
 
         Args:
             cluster_id: The cluster's id, as the key names it.
             cluster: The cluster, if EMR knows it here.
-            account: The account that it is taken to be of if EMR does not, twelve digits.
-            region: The Region that it is taken to be in.
+            account: Its account if EMR does not know it, twelve digits.
+            region: Its Region if EMR does not know it.
 
         """
         if isinstance(cluster, Cluster):
@@ -103,10 +103,10 @@ def cluster_findings(
     rules: Iterable[Rule[ClusterFacts]],
     context: EvaluationContext,
 ) -> tuple[Finding, ...]:
-    """Evaluate a cluster by each rule.
+    """Evaluate a cluster against each rule.
 
     Returns:
-        A finding a rule, whatever its compliance, in the rules' order.
+        One finding per rule, whatever its compliance, in the rules' order.
 
     """
     evidence = _cluster_evidence(facts)
@@ -120,13 +120,13 @@ def cluster_findings(
 
 @dataclass(slots=True)
 class _Group:
-    """The objects of which a rule says the same."""
+    """The objects for which a rule has the same result."""
 
     count: int = 0
     samples: list[_Evaluated] = field(default_factory=list)
     objects: list[ObjectVersion] = field(default_factory=list)
     newest: datetime | None = None
-    """When the newest of them all was written, UTC; None where that is not known."""
+    """When the newest of them was written, UTC; None when unknown."""
 
     def add(self, facts: LogObjectFacts, outcome: Outcome, named: int) -> None:
         self.count += 1
@@ -140,10 +140,10 @@ class _Group:
 
 
 class Tally:
-    """What rules say of one cluster's log objects, in one pass: there may be millions."""
+    """The results for one cluster's log objects, in one pass: there may be millions."""
 
     def __init__(self, rules: Sequence[Rule[LogObjectFacts]], named: int = 0) -> None:
-        """Count by these rules, and keep the names of so many objects for each result."""
+        """Evaluate these rules, and keep the names of `named` objects for each result."""
         self._rules = rules
         self._named = named
         self._groups = {rule.id: defaultdict[Compliance, _Group](_Group) for rule in rules}
@@ -152,7 +152,7 @@ class Tally:
         """Evaluate one more object.
 
         Returns:
-            What each rule says of it, by rule id.
+            The result of each rule, by rule id.
 
         """
         outcomes = {rule.id: rule.check(facts) for rule in self._rules}
@@ -161,11 +161,11 @@ class Tally:
         return {rule_id: outcome.compliance for rule_id, outcome in outcomes.items()}
 
     def results(self, subject: Subject, context: EvaluationContext) -> tuple[RuleResult, ...]:
-        """Sum the objects up.
+        """Summarize the objects.
 
         Returns:
-            A result a rule, with a count and samples of the objects that it is about: the broken
-            ones if there are any, else those that could not be determined. None without objects.
+            One result per rule, with a count and samples of objects: the non-compliant ones, or the
+            undetermined ones if there are none. Empty without objects.
 
         """
         return tuple(
@@ -270,7 +270,7 @@ def _cluster_evidence(facts: ClusterFacts) -> Evidence:
 
 
 def _describe(cluster: Cluster, workload: Workload) -> str:
-    """Say where a workload logs to, with which key, and what state a step is in."""
+    """Describe where a workload logs to, with which key, and the state of a step."""
     known = [
         f"{workload.log_uri or cluster.log_uri}",
         f"{workload.log_key_identifier or cluster.log_key_identifier}",

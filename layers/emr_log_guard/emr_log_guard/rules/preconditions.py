@@ -1,6 +1,6 @@
 """Preconditions that rules share: one root cause, one finding.
 
-Each returns the fact that a rule needs or, where it is missing, the outcome to give instead.
+Each returns the fact that a rule needs or, if it is missing, the outcome of the rule.
 """
 
 from dataclasses import replace
@@ -19,7 +19,7 @@ KMS_ALGORITHMS = frozenset({"aws:kms", "aws:kms:dsse"})
 
 
 def named_key(facts: ClusterFacts) -> KeyFact | Outcome:
-    """Ask for the key that the cluster names for its logs."""
+    """Return the key that the cluster names for its logs."""
     if facts.cluster.archive_uri is None:
         return not_applicable("no logs are archived")
     if facts.log_key is None:
@@ -28,7 +28,7 @@ def named_key(facts: ClusterFacts) -> KeyFact | Outcome:
 
 
 def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
-    """Ask for a log key that exists and is the customer's own."""
+    """Return the log key if it exists and is customer-managed."""
     match named_key(facts):
         case Unresolved() as unread:
             return undetermined(unread)
@@ -43,7 +43,7 @@ def customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
 
 
 def no_log_buckets(facts: ClusterFacts) -> Outcome | None:
-    """Say why nothing follows from the log buckets that are known; None where these are all."""
+    """Return why the known log buckets are not all there may be; None when they are."""
     if facts.unlisted:
         # EMRLOG-008 reports this: one root cause, one finding.
         return not_applicable(f"there may be more log buckets: {facts.unlisted.reason}")
@@ -55,9 +55,9 @@ def no_log_buckets(facts: ClusterFacts) -> Outcome | None:
 def logging_with(
     facts: ClusterFacts, log_uri: str, identifier: str | None, key: KeyFact | None
 ) -> ClusterFacts:
-    """Give the facts of a cluster that logs elsewhere, or with another key.
+    """Return the facts of a cluster that logs elsewhere, or with another key.
 
-    So the rules about the cluster's log key hold for whatever names a key of its own.
+    This applies the rules about the cluster's log key to everything that has its own key.
     """
     cluster = replace(
         facts.cluster, log_uri=log_uri, log_key_identifier=identifier, log_upload_policies={}
@@ -66,7 +66,7 @@ def logging_with(
 
 
 def kms_encryption(facts: LogObjectFacts) -> Encryption | Outcome:
-    """Ask for an object that is encrypted by KMS."""
+    """Return the encryption of an object that is encrypted by KMS."""
     match facts.encryption:
         case Unresolved():
             return not_applicable("the object's encryption could not be read")

@@ -1,6 +1,6 @@
-"""The commands that rules offer as the fix. Everything that a user named is quoted for a shell.
+"""The commands that rules offer as the fix. User-controlled text is quoted for a shell.
 
-Comments do without quotes and brackets: pasted into zsh, they are words like any other.
+Comments have no quotes or brackets: zsh parses pasted comments as commands.
 """
 
 import json
@@ -27,7 +27,7 @@ from emr_log_guard.rules.commands import (
 )
 
 _UPDATABLE = frozenset({"AES256", "aws:kms"})
-"""What UpdateObjectEncryption takes; everything else has to be copied.
+"""What UpdateObjectEncryption supports; everything else has to be copied.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
 """
@@ -36,7 +36,7 @@ LATEST_RELEASE = "emr-7.12.0"
 _BY_THE_OWNER = "# In account {}, which owns the key:\n"
 _RELAUNCH = (
     "# The log settings of a live cluster cannot be changed. Relaunch it with its own "
-    "instances, applications and steps, then end this one:"
+    "instances, applications and steps, then terminate this one:"
 )
 
 
@@ -60,11 +60,11 @@ def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None
         service_role=cluster.service_role,
         instance_profile=cluster.instance_profile,
     )
-    end = (
+    terminate = (
         f"aws emr terminate-clusters --region {quote(cluster.region)} "
         f"--cluster-ids {quote(cluster.id)}"
     )
-    return "\n".join((_RELAUNCH, create, end, *what_it_needs(facts, key)))
+    return "\n".join((_RELAUNCH, create, terminate, *what_it_needs(facts, key)))
 
 
 def what_it_needs(facts: ClusterFacts, key: str) -> tuple[str, ...]:
@@ -79,28 +79,28 @@ def what_it_needs(facts: ClusterFacts, key: str) -> tuple[str, ...]:
         instance_profile=cluster.instance_profile,
         log_uri=_log_uri(cluster.log_uri),
     )
-    return ("# This prints what its roles, the key and the log bucket need for that:", command)
+    return ("# This prints the policies that its roles, the key and the log bucket need:", command)
 
 
 def supported_release(label: str | None) -> str:
-    """Name a release that honours the log key, of the cluster's own generation if there is one."""
+    """Return a release that supports the log key, of the same major version if possible."""
     release = parse_release_label(label) if label else None
     return _SUPPORTED_RELEASES.get(release.major if release else 0, LATEST_RELEASE)
 
 
 def right_key(facts: ClusterFacts) -> str:
-    """Name the key to use: the first approved one of the cluster's Region, else a placeholder.
+    """Return the key to use: the first approved one in the cluster's Region, else a placeholder.
 
-    The cluster's own key is passed over when it is known to be what is wrong.
+    The cluster's own key is skipped when it is known to be unusable.
     """
     for approved in facts.approved_keys:
         arn = Arn.parse(approved.arn) if isinstance(approved.arn, str) else None
-        if arn and arn.region == facts.cluster.region and not _is_spoilt(facts.log_key, str(arn)):
+        if arn and arn.region == facts.cluster.region and not _is_unusable(facts.log_key, str(arn)):
             return str(arn)
     return "ARN_OF_A_CUSTOMER_MANAGED_KEY"
 
 
-def _is_spoilt(key: KeyFact | None, arn: str) -> bool:
+def _is_unusable(key: KeyFact | None, arn: str) -> bool:
     match key:
         case KmsKey(manager=KeyManager.CUSTOMER, state=KeyState.ENABLED, spec="SYMMETRIC_DEFAULT"):
             return False
@@ -133,24 +133,24 @@ def make_usable(facts: ClusterFacts, key: KmsKey) -> str:
 
 
 def grant_key(access: RoleKeyAccess, key: KmsKey) -> str:
-    """Allow a role one action on one key: by its own policy or, where none counts, by the key's."""
+    """Allow a role an action on a key: in its own policy or, if that has no effect, the key's."""
     role = access.role_arn.rpartition("/")[2]
     match access:
         case RoleKeyAccess(identity=IdentityDecision.EXPLICIT_DENY):
-            return f"# A policy of the role {quote(role)} denies {access.action}: take that out."
+            return f"# A policy of the role {quote(role)} denies {access.action}: remove that."
         case RoleKeyAccess(identity=IdentityDecision.LIMITED):
             return (
-                f"# The permissions boundary of the role {quote(role)} withholds "
+                f"# The permissions boundary of the role {quote(role)} does not allow "
                 f"{access.action}: allow it there."
             )
         case RoleKeyAccess(key_policy=KeyPolicyVerdict(denies=Truth.YES)):
-            return f"# The key policy denies {access.action} to {quote(role)}: take that out."
+            return f"# The key policy denies {access.action} to {quote(role)}: remove that."
         case RoleKeyAccess(key_policy=KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO)):
             statement = key_policy_statement(access.role_arn, access.action)
             return add_to_key_policy(key.region, key.arn, [statement])
         case RoleKeyAccess(identity=UndeterminedDecision()):
             return (
-                f"# Whether the role {quote(role)} may {access.action} hangs on a condition that "
+                f"# Whether the role {quote(role)} may {access.action} depends on a condition that "
                 "the finding names: check that the cluster's requests meet it."
             )
         case _:
@@ -194,7 +194,7 @@ def reencrypt(facts: LogObjectFacts) -> str:
 def terminate_sessions(
     facts: ClusterFacts, sessions: Iterable[Session], again: str
 ) -> Iterator[str]:
-    """Terminate sessions, to be started again in another way; nothing when there are none."""
+    """Terminate sessions, to be started again with other settings."""
     ids = [quote(session.id) for session in sessions]
     if ids:
         yield f"# Terminate the sessions, then start them again {again}:"
@@ -203,12 +203,12 @@ def terminate_sessions(
 
 
 def on_cluster(facts: ClusterFacts) -> str:
-    """Name the cluster to a command of EMR."""
+    """Return the options that select the cluster."""
     return f"--region {quote(facts.cluster.region)} --cluster-id {quote(facts.cluster.id)}"
 
 
 def _key_of_object(facts: LogObjectFacts) -> str:
-    """Name the key that an object should have: a customer-managed one, and approved."""
+    """Return the key that an object should have: customer-managed, and approved."""
     approved = facts.approved_keys
     match facts.expected_key:
         case KmsKey(manager=KeyManager.CUSTOMER, arn=arn) if not approved or any(
@@ -226,7 +226,7 @@ def _key_of_object(facts: LogObjectFacts) -> str:
 
 
 def send_events(bucket: str) -> str:
-    """Have a bucket send its events to EventBridge, beside all that it notifies already.
+    """Turn on EventBridge for a bucket, and keep its other notifications.
 
     PutBucketNotificationConfiguration replaces the whole configuration: read, change, write.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html

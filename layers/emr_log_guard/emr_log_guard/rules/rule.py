@@ -1,4 +1,4 @@
-"""What a rule is: a pure check, and the card that says what it is about."""
+"""A rule: a pure check, and its metadata."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from emr_log_guard.domain.findings import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Rule[Facts]:
-    """A claim about the facts, and what to say when it does not hold."""
+    """A claim about the facts, and what to report when it is false."""
 
     id: str
     name: str
     """A claim, such as `log-key-configured`."""
     severity: Severity
     violation: str
-    """When it is broken: the end of a sentence that begins "non-compliant when"."""
+    """When it is violated: the end of a sentence that begins "non-compliant when"."""
     why: str
     """Why it matters, in one sentence."""
     check: Callable[[Facts], Outcome]
     remediation: Callable[[Facts], str]
     """What to run, a command a line."""
     precondition: str = ""
-    """What has to be so for it to apply; empty when it always does."""
+    """When it applies; empty when always."""
     enabled: bool = True
     """Whether it is evaluated unless the policy says otherwise."""
     deployed_only: bool = False
-    """Whether it is about what the deployed stack sees: not evaluated where nothing is deployed."""
+    """Whether it needs the deployed stack: not evaluated without one."""

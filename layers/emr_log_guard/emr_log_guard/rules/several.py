@@ -1,4 +1,4 @@
-"""One outcome out of several: of all that runs on a cluster with log settings of its own."""
+"""One outcome from several: those of the workloads with their own log settings."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from emr_log_guard.domain.findings import (
 from emr_log_guard.domain.unresolved import Unresolved
 
 type Result[T] = tuple[T, Outcome]
-"""What an outcome is about, and the outcome."""
+"""A subject and its outcome."""
 
 
 def most_severe[T](
@@ -22,17 +22,17 @@ def most_severe[T](
     summarize: Callable[[Sequence[Result[T]]], str],
     unlisted: Unresolved | None = None,
 ) -> Outcome | None:
-    """Sum up results: what can ground a termination outweighs all else.
+    """Combine results: an enforceable violation outweighs everything else.
 
     Args:
         results: The results, in their order.
-        summarize: Makes one sentence of results of one kind, the most severe one first.
-        unlisted: Why there may be more than these; None when there are no others.
+        summarize: Makes one sentence from results of one kind, the most severe first.
+        unlisted: Why the list may be incomplete; None when it is complete.
 
     Returns:
-        NON_COMPLIANT if something is that may still be prevented; else the violation that there
-        will be if what was read lasts; else one about what is over; else INSUFFICIENT_DATA, for
-        now only if all of it may pass; None when nothing is broken or undetermined.
+        NON_COMPLIANT if there is a violation that termination would still stop; else a transient
+        violation; else a past one; else INSUFFICIENT_DATA, transient only if all of it is; None
+        when nothing is violated or undetermined.
 
     """
     results = list(results)
@@ -41,18 +41,18 @@ def most_severe[T](
     over = [each for each in broken if each[1].over]
     if preventable:
         return non_compliant(summarize([*preventable, *over]))
-    passing = [
+    transients = [
         each
         for each in results
         if each[1].broken and each[1].compliance is not Compliance.NON_COMPLIANT
     ]
-    still = [each for each in passing if not each[1].over]
+    still = [each for each in transients if not each[1].over]
     if still:
         return transient_violation(summarize([*still, *over]))
     if over:
         return past_violation(summarize(over))
-    if passing:
-        return replace(transient_violation(summarize(passing)), over=True)
+    if transients:
+        return replace(transient_violation(summarize(transients)), over=True)
     if unlisted:
         return undetermined(unlisted)
     unread = [each for each in results if each[1].compliance is Compliance.INSUFFICIENT_DATA]

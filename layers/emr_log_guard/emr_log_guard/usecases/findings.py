@@ -23,7 +23,7 @@ from emr_log_guard.domain.decide import (
     RequestEnforcement,
     ScheduleEnforcement,
 )
-from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import (
     RETENTION,
     ClusterHistory,
@@ -202,7 +202,7 @@ class FindingRecorder:
             mode=recorded.policy.mode,
             policy_version=recorded.policy.version,
             decided=tuple(map(_in_words, plan.actions)),
-            grounds=grounds_of({f.rule_id: f for f in (*notified, *standing)}.values()),
+            findings=finding_states({f.rule_id: f for f in (*notified, *standing)}.values()),
         )
 
 
@@ -246,7 +246,7 @@ class ActionDispatcher:
         announced = {finding.rule_id for alert in alerts for finding in alert.findings}
         for action in plan.actions:
             if not isinstance(action, Alert):
-                self._hand_on(recorded, action, anew=not announced.isdisjoint(plan.grounds))
+                self._hand_on(recorded, action, anew=not announced.isdisjoint(plan.enforced_rules))
         record_actions(plan.actions, self.clock() - result.since if result.since else None)
         if plan.theirs and self._still_claimed(recorded):
             message = f"another invocation is about to tell of {', '.join(sorted(plan.theirs))}"
@@ -315,7 +315,7 @@ class ActionDispatcher:
             cluster_id=recorded.result.cluster_id,
             stage=Stage.SCHEDULING,
             at=self.clock(),
-            rules=recorded.plan.grounds,
+            rules=recorded.plan.enforced_rules,
             policy_version=recorded.policy.version,
         )
         match action:

@@ -329,7 +329,7 @@ class Rechecks(Protocol):
 class LogObjectQueue(Protocol):
     """Has log objects looked at again."""
 
-    def recheck(self, hint: LogObjectCheckRequest) -> None:
+    def recheck(self, request: LogObjectCheckRequest) -> None:
         """Ask for a look at one of a cluster's known bad objects."""
         ...
 
@@ -357,8 +357,8 @@ class Progress(Protocol):
         """Say that a cluster was found."""
         ...
 
-    def judged(self) -> None:
-        """Say that a cluster was judged."""
+    def evaluated(self) -> None:
+        """Say that a cluster was evaluated."""
         ...
 
     def checked_object(self) -> None:

@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_counted() -> None:
     description = read(NOTICES["endless"])["content"]["description"]
 
     assert "EMRLOG-001" in description
-    assert re.search(r"Left out here: \d more \(EMRLOG-00\d, .*EMRLOG-008\)", description)
+    assert re.search(r"Not shown: \d more \(EMRLOG-00\d, .*EMRLOG-008\)", description)
 
 
 def test_many_problems_of_a_policy_are_counted() -> None:

@@ -164,8 +164,8 @@ def test_what_does_not_fit_is_counted_and_named() -> None:
     message = slack_message(notice)
     shown = whole(message)
 
-    [left] = [text for text in texts(message["blocks"]) if text.startswith("Left out here")]
-    counted = re.match(r"Left out here: (\d+) more \((EMRLOG-\d+),", left)
+    [left] = [text for text in texts(message["blocks"]) if text.startswith("Not shown")]
+    counted = re.match(r"Not shown: (\d+) more \((EMRLOG-\d+),", left)
     assert counted is not None
     assert counted[2] == f"EMRLOG-{200 - int(counted[1])}"
     assert f"EMRLOG-{199 - int(counted[1])} log-key-configured" in shown
@@ -182,7 +182,7 @@ def test_many_small_findings_stay_within_the_number_of_blocks() -> None:
     alert = replace(ALERTS["opened"], findings=findings, expired_exemptions=())
     message = slack_message(replace(NOTICES["opened"], about=alert))
 
-    assert "Left out here" in whole(message)
+    assert "Not shown" in whole(message)
     assert_within_limits(message)
 
 

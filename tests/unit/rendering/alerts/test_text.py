@@ -17,12 +17,12 @@ DOUBT = dataclasses.replace(DOUBT, remediation="")
 MEDIUM = a_finding("EMRLOG-007", rule_name="roles-can-use-log-key", severity=Severity.MEDIUM)
 
 GOLDEN = """\
-[HIGH] EMR cluster nightly-etl breaks EMRLOG-002 log-key-configured
+[HIGH] EMR cluster nightly-etl violates EMRLOG-002 log-key-configured
 
 Cluster      nightly-etl (j-2AXXXXXXGAPLF)
 Account      111122223333, eu-west-1
 Console      https://eu-west-1.console.aws.amazon.com/emr/home?region=eu-west-1#/clusterDetails/j-2AXXXXXXGAPLF
-Next         Nothing will be done to the cluster: the guard runs in mode alert.
+Next         The guard takes no action on the cluster: the mode is alert.
 
 EMRLOG-002 log-key-configured: HIGH
   What     logs go to s3n://example-logs/emr/ without a log encryption key
@@ -59,12 +59,12 @@ def test_doubt_is_told_as_doubt_and_says_what_to_do() -> None:
         "[HIGH] EMR cluster nightly-etl: could not determine EMRLOG-006 log-key-approved\n"
     )
     assert "EMRLOG-006 log-key-approved: COULD NOT BE DETERMINED\n" in text
-    assert "  Fix      # Let the guard read what it could not read" in text
+    assert "  Fix      # Let the guard read the missing fact" in text
 
 
 def test_the_headline_calls_broken_only_what_is_broken() -> None:
     assert alert_subject(an_alert(DOUBT, MEDIUM)) == (
-        "[MEDIUM] EMR cluster nightly-etl breaks EMRLOG-007 roles-can-use-log-key"
+        "[MEDIUM] EMR cluster nightly-etl violates EMRLOG-007 roles-can-use-log-key"
     )
 
 
@@ -115,40 +115,40 @@ def test_the_earliest_deadline_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "step", "headline", "next_words"),
+    ("kind", "step", "headline", "next_step_text"),
     [
-        ("done", NextStep.TERMINATED, "is terminated", "The cluster is gone"),
+        ("done", NextStep.TERMINATED, "was terminated", "EMR terminated the cluster"),
         (
             "failed",
             NextStep.STILL_RUNNING,
-            "has not ended 15 minutes after its termination",
-            "terminate it by hand",
+            "is still running 15 minutes after its termination was requested",
+            "terminate it manually",
         ),
-        ("skipped", NextStep.TERMINATION_CANCELLED, "will not be terminated", "put right or"),
-        ("scheduled", NextStep.TERMINATION_REQUESTED, "is about to be terminated", "second look"),
+        ("skipped", NextStep.TERMINATION_CANCELLED, "will not be terminated", "remediated or"),
+        ("scheduled", NextStep.TERMINATION_REQUESTED, "is about to be terminated", "re-evaluation"),
         (
             "skipped",
             NextStep.SKIPPED_PROTECTED,
             "was not terminated: it is termination-protected",
-            "lift the protection and terminate it yourself",
+            "turn off the protection and terminate it yourself",
         ),
         (
             "skipped",
             NextStep.SKIPPED_NO_LONGER_REQUIRED,
-            "was not terminated: it is no longer required",
-            "on a second look",
+            "was not terminated: termination is no longer required",
+            "re-evaluation found",
         ),
         ("failed", NextStep.TERMINATION_REFUSED, "could not be terminated", "still running"),
     ],
 )
 def test_each_outcome_of_enforcement_is_told(
-    kind: str, step: NextStep, headline: str, next_words: str
+    kind: str, step: NextStep, headline: str, next_step_text: str
 ) -> None:
     alert = an_alert(kind=AlertKind(f"enforcement.{kind}"), step=step, detail="EMR said so")
     text = alert_text(alert)
 
     assert alert_subject(alert) == f"EMR cluster nightly-etl {headline}"
-    assert next_words in next(line for line in text.splitlines() if line.startswith("Next "))
+    assert next_step_text in next(line for line in text.splitlines() if line.startswith("Next "))
     assert "Detail       EMR said so\n" in text
 
 
@@ -162,7 +162,7 @@ def test_every_next_step_has_words(step: NextStep) -> None:
 def test_a_cluster_without_a_name_goes_by_its_id() -> None:
     text = alert_text(an_alert(name=None))
 
-    assert "EMR cluster j-2AXXXXXXGAPLF breaks" in text
+    assert "EMR cluster j-2AXXXXXXGAPLF violates" in text
     assert "Cluster      j-2AXXXXXXGAPLF\n" in text
 
 
@@ -182,7 +182,7 @@ def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
     alert = dataclasses.replace(an_alert(), expired_exemptions=(an_exemption(),))
 
     assert (
-        "Exemption    ended on 2026-12-31, for *: moves to emr-7 in June "
+        "Exemption    expired on 2026-12-31, for *: moves to emr-7 in June "
         "(approved by security@example.com)\n"
     ) in alert_text(alert)
     assert alert_json(alert)["expired_exemptions"] == [
@@ -199,8 +199,8 @@ def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
 def test_what_comes_back_stays_and_goes_is_told_apart() -> None:
     finding = a_finding()
 
-    assert "nightly-etl again breaks" in alert_subject(an_alert(kind=AlertKind.FINDING_REOPENED))
-    assert "nightly-etl still breaks" in alert_subject(an_alert(kind=AlertKind.FINDING_REMINDER))
+    assert "nightly-etl again violates" in alert_subject(an_alert(kind=AlertKind.FINDING_REOPENED))
+    assert "nightly-etl still violates" in alert_subject(an_alert(kind=AlertKind.FINDING_REMINDER))
     resolved = an_alert(
         dataclasses.replace(finding, status=Status.RESOLVED),
         kind=AlertKind.FINDING_RESOLVED,

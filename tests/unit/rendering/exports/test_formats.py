@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from emr_log_guard.domain.audit import AuditReport, UnjudgedRule
+from emr_log_guard.domain.audit import AuditReport, RuleNotEvaluated
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.log_objects import LARGE_BUCKET, large_bucket_advice
@@ -316,7 +316,7 @@ def test_sarif_is_valid_and_has_what_needs_attention() -> None:
     [invocation] = run["invocations"]
     assert invocation["exitCode"] == 1
     notified = [note["message"]["text"] for note in invocation["toolExecutionNotifications"]]
-    assert "EMRLOG-012 was not judged: off in the policy" in notified
+    assert "EMRLOG-012 was not evaluated: off in the policy" in notified
     assert any("AccessDeniedException" in text for text in notified)
 
 
@@ -368,7 +368,7 @@ def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
     assert "x" * 40 not in text
     assert "2 clusters in 1 place: 1 NON_COMPLIANT, 1 COMPLIANT" in text
     assert "1,200 log objects checked" in text
-    assert "Not judged: EMRLOG-012" in text
+    assert "Not evaluated: EMRLOG-012" in text
     assert lines[-1] == (
         "2.0 s, AWS calls: 1 elasticmapreduce:DescribeCluster, 1 elasticmapreduce:ListClusters"
     )
@@ -378,18 +378,18 @@ def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
 
 def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason() -> None:
     rules = (
-        UnjudgedRule("EMRLOG-101", "a", "add --objects"),
-        UnjudgedRule("EMRLOG-011", "b", "off in the policy"),
-        UnjudgedRule("EMRLOG-102", "c", "add --objects"),
+        RuleNotEvaluated("EMRLOG-101", "a", "add --objects"),
+        RuleNotEvaluated("EMRLOG-011", "b", "off in the policy"),
+        RuleNotEvaluated("EMRLOG-102", "c", "add --objects"),
     )
-    report = replace(a_report(audited(GOOD)), unjudged=rules)
+    report = replace(a_report(audited(GOOD)), not_evaluated=rules)
 
-    assert [line for line in audit_table(report).splitlines() if "Not judged" in line] == [
-        "Not judged: EMRLOG-101, EMRLOG-102: add --objects",
-        "Not judged: EMRLOG-011: off in the policy",
+    assert [line for line in audit_table(report).splitlines() if "Not evaluated" in line] == [
+        "Not evaluated: EMRLOG-101, EMRLOG-102: add --objects",
+        "Not evaluated: EMRLOG-011: off in the policy",
     ]
-    nothing_read = replace(a_report(places=(UNREADABLE_PLACE,)), unjudged=rules)
-    assert "Not judged" not in audit_table(nothing_read)
+    nothing_read = replace(a_report(places=(UNREADABLE_PLACE,)), not_evaluated=rules)
+    assert "Not evaluated" not in audit_table(nothing_read)
 
 
 def test_the_table_of_nothing_says_so() -> None:

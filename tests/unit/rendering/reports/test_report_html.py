@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch
@@ -80,8 +80,10 @@ def test_an_audit_says_how_it_stands_by_rule_and_by_place() -> None:
         )
     )
 
-    assert "Non-compliant. Logs are not protected as they have to be." in found["head"]
-    assert "4\nclusters judged\n1\nnon-compliant\n1\nnot determined\n2\ncompliant" in found["head"]
+    assert "Non-compliant. Logs are not protected as required." in found["head"]
+    assert (
+        "4\nclusters evaluated\n1\nnon-compliant\n1\nnot determined\n2\ncompliant" in found["head"]
+    )
     assert "50 %\nof clusters are compliant" in found["head"]
     assert "EMRLOG-001 log-archive-enabled" in found["compliance"]
     rule = found["compliance"].partition("EMRLOG-004 ")[2].splitlines()
@@ -93,9 +95,9 @@ def test_an_audit_says_how_it_stands_by_rule_and_by_place() -> None:
 @pytest.mark.parametrize(
     ("findings", "statement"),
     [
-        ((), "Not applicable. There was nothing to judge."),
-        ((GOOD,), "Compliant. All that was looked at is compliant."),
-        ((DOUBT,), "Not determined. Nothing is provably wrong, but"),
+        ((), "Not applicable. There was nothing to evaluate."),
+        ((GOOD,), "Compliant. Everything that was evaluated is compliant."),
+        ((DOUBT,), "Not determined. No violation was found, but"),
     ],
 )
 def test_the_verdict_is_what_the_command_ends_with(
@@ -135,7 +137,7 @@ def test_a_finding_has_its_evidence_fix_and_history() -> None:
         "The cluster will be terminated 2026-03-14 19:09:26 UTC" in clusters
     )
     assert "https://example.com/runbook" in clusters
-    assert "an audit remembers nothing" in sections(audit_html(a_report(audited(BAD))))["clusters"]
+    assert "an audit keeps no history" in sections(audit_html(a_report(audited(BAD))))["clusters"]
 
 
 def test_only_https_makes_a_runbook_a_link() -> None:
@@ -166,7 +168,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
         )
     )
 
-    doubts = found["doubts"]
+    doubts = found["undetermined"]
     assert doubts.count("kms said no") == 1
     assert f"kms said no\nEMRLOG-005\n{', '.join([CLUSTER_ID] * 5)} and 3 more" in doubts
     assert "elasticmapreduce:DescribeCluster answered AccessDeniedException\nall\n" in doubts
@@ -174,7 +176,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
         assert text in doubts
     assert "This report is partial" in found["head"]
     assert "Hint: " in found["coverage"]
-    assert "Everything that was asked could be read." in sections(audit_html(a_report()))["doubts"]
+    assert "Everything could be determined." in sections(audit_html(a_report()))["undetermined"]
 
 
 def test_exemptions_say_when_they_end_and_what_they_cover() -> None:
@@ -191,15 +193,15 @@ def test_exemptions_say_when_they_end_and_what_they_cover() -> None:
         f"id {CLUSTER_ID}",
         f"id {CLUSTER_ID}",
     ]
-    assert [line for line in lines if re.match(r"ends|Ended|\d+ more", line)] == [
-        "ends today",
-        "ends tomorrow",
+    assert [line for line in lines if re.match(r"expires|Expired|\d+ more", line)] == [
+        "expires today",
+        "expires tomorrow",
         "292 more days",
-        "Ended: no longer counts",
+        "Expired: no longer applies",
     ]
     assert "EMRLOG-001, EMRLOG-006" in lines
     assert [line for line in lines if re.fullmatch(r"\d", line)] == ["0", "0", "1", "0"]
-    assert "The policy has none." in sections(audit_html(a_report()))["exemptions"]
+    assert "The policy has no exemptions." in sections(audit_html(a_report()))["exemptions"]
 
 
 def test_a_rescan_says_what_is_new_what_is_resolved_and_how_it_went_on() -> None:
@@ -212,13 +214,13 @@ def test_a_rescan_says_what_is_new_what_is_resolved_and_how_it_went_on() -> None
     found = sections([page])
 
     assert "1\nnon-compliant findings\n1\nnot determined\n1\nexempt\n2\nnew" in found["head"]
-    assert "12\nclusters judged" in found["head"]
+    assert "12\nclusters evaluated" in found["head"]
     assert f"Compared with\n{EXECUTION}:run-8" in found["head"]
     assert page.count(">New</span>") == 2
     assert "EMRLOG-002 of j-OLD" in found["trend"]
     assert "3 re-scans from 2026-03-06 to 2026-03-14: 4 non-compliant" in found["trend"]
     assert page.count("<rect") == 3 + 2 + 3  # the legend's, and a part for each that is not none
-    assert "trend begins with the next one" in sections(rescan_html(a_rescan_report()))["trend"]
+    assert "trend starts with the next one" in sections(rescan_html(a_rescan_report()))["trend"]
 
 
 def test_a_first_rescan_calls_nothing_new() -> None:
@@ -247,14 +249,16 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
             BucketCoverage(bucket="new"),
             BucketCoverage(bucket="old", clusters=1, complete=NOW, latest=NOW),
         ),
-        unjudged=(UnjudgedRule("EMRLOG-012", "no-service-retained-logs", "off in the policy"),),
+        not_evaluated=(
+            RuleNotEvaluated("EMRLOG-012", "no-service-retained-logs", "off in the policy"),
+        ),
         advice=("use Athena",),
     )
 
     found = sections(rescan_html(report))
 
     coverage = found["coverage"]
-    assert "Only these are watched: logs, new." in coverage
+    assert "Only these are checked: logs, new." in coverage
     assert (
         "logs\nyes\n2\n1,234\n2026-03-13 15:09:26 UTC\n2026-03-14 15:09:26 UTC\n"
         "new\nyes\n0\n0\nnot yet\nnever\nold\nno\n" in coverage
@@ -264,15 +268,15 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
     assert "objects-000002\nlog objects of j-2\nanswered AccessDenied" in coverage
     assert "EMRLOG-012 no-service-retained-logs: off in the policy" in coverage
     assert "use Athena" in coverage
-    assert "log objects of j-1: s3:ListBucket said no" in found["doubts"]
-    assert "log objects of j-2: answered AccessDenied" in found["doubts"]
-    assert "1 of 9 shards could not be looked at" in found["head"]
+    assert "log objects of j-1: s3:ListBucket said no" in found["undetermined"]
+    assert "log objects of j-2: answered AccessDenied" in found["undetermined"]
+    assert "1 of 9 shards could not be scanned" in found["head"]
     assert "4\nlog objects checked" in found["head"]
     assert "75 %" in found["compliance"]
     whole = sections(rescan_html(a_rescan_report()))
     assert "Every bucket that clusters log to." in whole["coverage"]
-    assert "Nothing is open." in whole["clusters"]
-    assert "None: every rule was." in whole["coverage"]
+    assert "No open findings." in whole["clusters"]
+    assert "None: every rule was evaluated." in whole["coverage"]
 
 
 def test_the_page_allows_its_own_style_and_script_and_nothing_else() -> None:

@@ -50,13 +50,13 @@ def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
     assert rescan_text(REPORT) == (
         "EMR log re-scan: 2 new, 1 resolved, 1 still open, 1 undetermined, 1 of 9 shards failed\n"
         "\n"
-        "Looked at    clusters and log objects, incremental\n"
-        "When         2026-03-14 15:09:26 UTC, 75 s\n"
-        "Clusters     1,200 compliant, 2 non-compliant; 3 read anew\n"
+        "Scope        clusters and log objects, incremental\n"
+        "Started      2026-03-14 15:09:26 UTC, 75 s\n"
+        "Clusters     1,200 compliant, 2 non-compliant; 3 re-read\n"
         "Log objects  10 compliant; 5,000 listed\n"
         "Compared     with arn:last\n"
         "Report       s3://reports/rescans/1/report.json\n"
-        "As a page    s3://reports/rescans/1/report.html\n"
+        "HTML         s3://reports/rescans/1/report.html\n"
         "\n"
         "New (2)\n"
         "  HIGH EMRLOG-002 log-key-configured: night\\nly (j-2AXXXXXXGAPLF): "
@@ -71,7 +71,7 @@ def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
         "Resolved (1)\n"
         "  arn#EMRLOG-001\n"
         "\n"
-        "Not looked at (1)\n"
+        "Not scanned (1)\n"
         "  log objects of j-1: s3:ListBucket\\nanswered\n"
         "\n"
         "Advice       use Athena\n"
@@ -82,12 +82,12 @@ def test_a_run_without_news_is_short() -> None:
     assert rescan_text(EMPTY) == (
         "EMR log re-scan: 0 new, 0 resolved, 0 still open\n"
         "\n"
-        "Looked at    clusters, deep\n"
-        "When         2026-03-14 15:09:26 UTC, 75 s\n"
-        "Clusters     none; 3 read anew\n"
+        "Scope        clusters, deep\n"
+        "Started      2026-03-14 15:09:26 UTC, 75 s\n"
+        "Clusters     none; 3 re-read\n"
         "Compared     with nothing: it is the first re-scan\n"
         "Report       s3://reports/rescans/1/report.json\n"
-        "As a page    s3://reports/rescans/1/report.html\n"
+        "HTML         s3://reports/rescans/1/report.html\n"
     )
     objects = rescan_text(replace(EMPTY, rescan=replace(RUN, scope=Scope.LOG_OBJECTS)))
     assert "\nClusters " not in objects

@@ -67,7 +67,7 @@ def test_what_the_chart_shows_is_said_in_words() -> None:
     drawn = trend([a_past_run(1, broken=5), a_past_run(2, broken=3, undetermined=1)])
 
     assert drawn
-    assert drawn.words == (
-        "2 re-scans from 2026-03-06 to 2026-03-07: 5 non-compliant findings stood after the first "
-        "and 3 after the last, and 0 and 1 could not be determined."
+    assert drawn.description == (
+        "2 re-scans from 2026-03-06 to 2026-03-07: 5 non-compliant findings were open after the "
+        "first and 3 after the last, and 0 and 1 could not be determined."
     )

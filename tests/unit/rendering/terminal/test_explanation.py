@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import (
     ClusterHistory,
     ClusterSnapshot,
@@ -47,7 +47,7 @@ DECISION = Decision(
     mode=Mode.ENFORCE,
     policy_version=7,
     decided=("tell finding.opened of EMRLOG-002: termination_requested",),
-    grounds=grounds_of([FINDING]),
+    findings=finding_states([FINDING]),
 )
 HOUR = timedelta(hours=1)
 BY_TAG = an_exemption(ClusterMatch(tag={"team": "a"}))
@@ -56,10 +56,10 @@ BY_TAG = an_exemption(ClusterMatch(tag={"team": "a"}))
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        (a_policy(), "told, and the cluster is terminated now"),
-        (a_policy(grace=HOUR), "told, and the cluster is terminated at 2026-03-14 16:09:26 UTC"),
-        (a_policy(allowed=False), "told, and the cluster is let be"),
-        (a_policy(Mode.ALERT), "told, and the cluster is let be"),
+        (a_policy(), "alerted, and the cluster is terminated now"),
+        (a_policy(grace=HOUR), "alerted, and the cluster is terminated at 2026-03-14 16:09:26 UTC"),
+        (a_policy(allowed=False), "alerted, and the cluster is not terminated"),
+        (a_policy(Mode.ALERT), "alerted, and the cluster is not terminated"),
         (a_policy(Mode.OBSERVE), "recorded only"),
         (a_policy(exemptions=(BY_TAG,)), "exempt until 2026-12-31: moves to emr-7 in June (app"),
     ],
@@ -80,8 +80,8 @@ def test_only_what_a_new_policy_changes_is_told() -> None:
     assert list(changed_impacts(standing, a_policy(), a_policy(), NOW)) == []
     (line,) = changed_impacts(standing, a_policy(Mode.ALERT), a_policy(), NOW)
     assert line == (
-        f"{CLUSTER_ID} nightly-etl, EMRLOG-002: told, and the cluster is let be -> "
-        "told, and the cluster is terminated now"
+        f"{CLUSTER_ID} nightly-etl, EMRLOG-002: alerted, and the cluster is not terminated -> "
+        "alerted, and the cluster is terminated now"
     )
     nameless = replace(ENTRY, finding=replace(FINDING, cluster_name=None))
     (line,) = changed_impacts([(nameless, None)], a_policy(Mode.ALERT), a_policy(), NOW)
@@ -98,10 +98,10 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
     assert f"Uses key     {KEY.arn}\n" in text
     assert "Policy       version 7, mode enforce\n" in text
     assert "  EMRLOG-002 log-key-configured: OPEN, NON_COMPLIANT\n" in text
-    assert "    people were told on 2026-03-14 15:09:26 UTC\n" in text
-    assert "    now: told, and the cluster is terminated now\n" in text
+    assert "    last notified 2026-03-14 15:09:26 UTC\n" in text
+    assert "    now: alerted, and the cluster is terminated now\n" in text
     assert "at every check: EMRLOG-001, EMRLOG-003, EMRLOG-004, " in text
-    assert "  Not judged by, the policy has them off: EMRLOG-011, EMRLOG-012\n" in text
+    assert "  Not evaluated, disabled by the policy: EMRLOG-011, EMRLOG-012\n" in text
     assert "check_cluster, policy version 7, mode enforce, cluster RUNNING\n" in text
     assert "    because EMRLOG-002 is NON_COMPLIANT, OPEN\n" in text
     assert "    -> tell finding.opened of EMRLOG-002: termination_requested\n" in text
@@ -112,9 +112,9 @@ def test_nothing_known_is_said_in_so_many_words() -> None:
     text = explanation(CLUSTER_ID, ClusterHistory({}), [], a_policy(), NOW)
 
     assert "has not checked it yet" in text
-    assert "Policy       the strict defaults, mode enforce" in text
-    assert "Nothing was ever found wrong with it." in text
-    assert "Nothing was ever decided about it." in text
+    assert "Policy       strict defaults, mode enforce" in text
+    assert "None: no rule ever needed attention." in text
+    assert "No decisions." in text
     assert "at every check" not in text
 
 
@@ -137,6 +137,6 @@ def test_a_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
     history = ClusterHistory({"EMRLOG-002": untold}, bare)
     text = explanation(CLUSTER_ID, history, [unknown], a_policy(), NOW)
 
-    assert "the strict defaults, mode enforce, cluster unknown to EMR" in text
+    assert "strict defaults, mode enforce, cluster unknown to EMR" in text
     assert "Log URI      none\n" in text
     assert "people were told" not in text

@@ -160,8 +160,8 @@ def test_no_comment_would_do_anything_in_a_shell_that_knows_no_comments(
 def test_the_key_of_another_account_has_to_allow_it_too() -> None:
     wanted = replace(a_preparation(), service_role_arn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/S")
 
-    assert "# 2. The key is of account 111122223333, so its own policy has to" in shell(wanted)
-    assert "# 2. Only where the policy of the key" in shell(a_preparation())
+    assert "# 2. The key belongs to account 111122223333, so its key policy must" in shell(wanted)
+    assert "# 2. Only if the key policy" in shell(a_preparation())
 
 
 def test_the_default_encryption_is_set_before_puts_rely_on_it() -> None:

@@ -116,7 +116,7 @@ class Seen:
         with self.lock:
             self.clusters += 1
 
-    def judged(self) -> None:
+    def evaluated(self) -> None:
         with self.lock:
             self.judgements += 1
 
@@ -378,7 +378,7 @@ def test_rules_that_are_not_judged_by_are_told_with_the_reason() -> None:
 
     report = World().audit(scope)
 
-    assert {rule.id: rule.reason for rule in report.unjudged} == {
+    assert {rule.id: rule.reason for rule in report.not_evaluated} == {
         "EMRLOG-001": "off in the policy",
         "EMRLOG-008": "left out with --rule or --skip-rule",
         "EMRLOG-009": "about what the deployed stack sees",

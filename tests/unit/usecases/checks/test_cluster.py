@@ -497,9 +497,7 @@ def test_each_bucket_that_logs_go_to_is_asked_once(
     assert world.buckets.asked == ["example-logs", "elsewhere"]
     notified = [f.summary for alert in world.alerts.published for f in alert.findings]
     assert notified == (
-        []
-        if asked
-        else ["log objects are not checked: elsewhere is none of the stack's LogBuckets"]
+        [] if asked else ["log objects are not checked: elsewhere is not in the stack's LogBuckets"]
     )
 
 
@@ -867,7 +865,7 @@ def test_what_was_decided_is_written_down_with_its_grounds(graced: World) -> Non
         "tell enforcement.scheduled of EMRLOG-002: termination_scheduled",
         "have it looked at again and terminated at 2026-03-14 19:09:26 UTC",
     )
-    assert [(g.rule_id, g.compliance, g.deadline) for g in decision.grounds] == [
+    assert [(g.rule_id, g.compliance, g.deadline) for g in decision.findings] == [
         ("EMRLOG-002", "NON_COMPLIANT", NOW + GRACE)
     ]
 

@@ -410,7 +410,7 @@ def test_a_log_may_carry_the_key_of_the_step_that_wrote_it(world: World, key: st
     finding = carrying(world, key, ANOTHER_KEY)
 
     assert finding.compliance is Compliance.COMPLIANT
-    assert "carries its step s-1's key" in finding.summary
+    assert "is encrypted with its step s-1's key" in finding.summary
     assert world.clusters.steps_asked == [CLUSTER_ID]
 
 
@@ -735,11 +735,11 @@ def test_what_is_exempt_is_not_counted_as_wrong(world: World) -> None:
 
 def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:
     rechecks = FakeRechecks()
-    hints: list[LogObjectCheckRequest] = []
+    requests: list[LogObjectCheckRequest] = []
 
     class Asked:
-        def recheck(self, hint: LogObjectCheckRequest) -> None:
-            hints.append(hint)
+        def recheck(self, request: LogObjectCheckRequest) -> None:
+            requests.append(request)
 
     a = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {a: SSE_S3}
@@ -750,7 +750,7 @@ def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World
         "log_objects": 1,
     }
     assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], None)
-    assert [encode_recheck(hint) for hint in hints] == again(a)
+    assert [encode_recheck(request) for request in requests] == again(a)
 
 
 def test_an_object_that_is_looked_at_again_and_is_no_log_at_all_is_let_be(world: World) -> None:

@@ -121,7 +121,7 @@ def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> N
     assert world.termination.calls == 1
     (decision,) = world.repository.decisions(CLUSTER_ID)
     assert (decision.by, decision.decided) == ("enforce", ("terminate it",))
-    assert [(g.rule_id, g.compliance) for g in decision.grounds if g.rule_id == "EMRLOG-002"] == [
+    assert [(g.rule_id, g.compliance) for g in decision.findings if g.rule_id == "EMRLOG-002"] == [
         ("EMRLOG-002", "NON_COMPLIANT")
     ]
 
@@ -366,7 +366,7 @@ def test_only_the_rules_that_the_policy_enforces_are_judged_by(world: World) -> 
     world.enforce(REQUEST)
 
     (decision,) = world.repository.decisions(CLUSTER_ID)
-    assert [ground.rule_id for ground in decision.grounds] == ["EMRLOG-002"]
+    assert [ground.rule_id for ground in decision.findings] == ["EMRLOG-002"]
 
 
 def test_termination_protection_is_respected(world: World) -> None:

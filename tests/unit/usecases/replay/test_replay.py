@@ -72,5 +72,5 @@ def test_an_alert_goes_where_it_failed(
 def test_a_stack_without_any_of_them_says_so() -> None:
     replay = Replay(DeployedStack("s", {}), Functions(), Queues())
 
-    with pytest.raises(NotDeployedError, match="is it a stack of this guard"):
+    with pytest.raises(NotDeployedError, match="is it a stack of EMR Log Guard"):
         replay.run(ForSubscribers({"Records": []}, ()))

@@ -39,7 +39,7 @@ def remembered(rescans: Rescans) -> RescanCheckpoint:
 
 
 def reasons(report: RescanReport) -> dict[str, str]:
-    return {rule.id: rule.reason for rule in report.unjudged}
+    return {rule.id: rule.reason for rule in report.not_evaluated}
 
 
 def test_each_run_is_remembered_in_figures(rescans: Rescans) -> None:

@@ -21,17 +21,17 @@ MACHINES = ("sqs", "lambda", "http", "https")
 _BYTES = 250_000
 """SNS refuses messages above 256 KiB, attributes included."""
 _LONGEST = (2_000, 500, 100, 25)
-"""Characters that a text may keep, each tried in turn, when the whole would be too long."""
+"""Characters that each text may keep; tried in turn until the alert fits."""
 _INTERNAL = frozenset({"once_lasting", "over"})
-"""What only decisions need to know of a finding: no field of the contract."""
+"""Fields that only decisions need: not part of the contract."""
 _FINDING = tuple(field.name for field in fields(Finding) if field.name not in _INTERNAL)
 
 
 def alert_messages(alert: Alert) -> str:
     """Write the message of `MessageStructure=json`: text for people, JSON for machines.
 
-    Texts that users control are cut where the whole would be more than SNS takes: an alert with
-    less in it is better than none.
+    User-controlled texts are truncated where the message would exceed the limit of SNS: a shortened
+    alert is better than none.
     """
     message = _messages(alert)
     for longest in _LONGEST:
@@ -65,7 +65,7 @@ def alert_json(alert: Alert) -> dict[str, object]:
         "mode": alert.mode,
         "next_step": alert.next_step,
         "detail": alert.detail,
-        "expired_exemptions": [exemption_json(ended) for ended in alert.expired_exemptions],
+        "expired_exemptions": [exemption_json(each) for each in alert.expired_exemptions],
         "findings": [finding_json(finding) for finding in alert.findings],
     }
 
@@ -73,7 +73,7 @@ def alert_json(alert: Alert) -> dict[str, object]:
 def alert_attributes(alert: Alert) -> Mapping[str, str]:
     """Name the message attributes that subscribers filter by; none is empty.
 
-    With several findings, severity and rule id are those of the first, the gravest.
+    With several findings, severity and rule id are those of the first, the most severe.
     """
     attributes = {"kind": str(alert.kind), **_place(alert)}
     if alert.id:
@@ -130,7 +130,7 @@ def _cut_alert(alert: Alert, longest: int) -> Alert:
 
 
 def _fitting(tags: Mapping[str, str], longest: int) -> dict[str, str]:
-    """Keep as many tags as fit, each whole: half a tag would match what it is not."""
+    """Keep as many tags as fit, each whole: a truncated tag would match the wrong route."""
     kept: dict[str, str] = {}
     for name, value in tags.items():
         longest -= len(plain(name)) + len(plain(value))
@@ -147,7 +147,7 @@ def _cut_finding(finding: Finding, longest: int) -> Finding:
         cluster_name=_cut_name(finding.cluster_name, longest),
         summary=cut(finding.summary, longest),
         evidence=_cut_evidence(finding.evidence, longest),
-        # A command that was cut is worse than none.
+        # A truncated command is worse than none.
         remediation=fix
         if len(plain(fix)) <= longest
         else "# Too long for an alert: see the runbook.",

@@ -1,6 +1,6 @@
 """An alert as Amazon Q Developer in chat applications shows it in Slack, Teams and Chime.
 
-Whatever users name is in code spans: the markup may be any chat's, and in code nothing pings.
+User-controlled text is in code spans, where no chat's markup can mention anyone.
 https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 """
 
@@ -31,12 +31,12 @@ from emr_log_guard.rendering.alerts.text import (
     deadline_of,
     exempt_command,
     fix_of,
-    next_words,
+    next_step_text,
 )
 from emr_log_guard.rendering.escape import code_span, plain, within_code
 
 _DESCRIPTION = 2_500
-"""Characters. AWS names no limit; what they are shown in takes 3,000 in Slack."""
+"""Characters. AWS documents no limit; the Slack block that shows them takes 3,000."""
 _TEXT = 200
 _FIX = 1_000
 _HARMLESS_URL = re.compile(r"https://[A-Za-z0-9./:#?=%_&-]{1,2000}\Z")
@@ -48,7 +48,7 @@ _KINDS = {
     AlertKind.FINDING_REMINDER: "EMR logs, still",
     AlertKind.FINDING_RESOLVED: "EMR logs, resolved",
     AlertKind.ENFORCEMENT_SCHEDULED: "EMR cluster will be terminated",
-    AlertKind.ENFORCEMENT_DONE: "EMR cluster is terminated",
+    AlertKind.ENFORCEMENT_DONE: "EMR cluster was terminated",
     AlertKind.ENFORCEMENT_SKIPPED: "EMR cluster was not terminated",
     AlertKind.ENFORCEMENT_FAILED: "EMR cluster could not be terminated",
 }
@@ -80,7 +80,7 @@ def amazon_q_message(notice: PublishedAlert) -> str:
 
 
 def thread_of(notice: PublishedAlert) -> str:
-    """Name the thread: one for each cluster, for what opens as one alert may be resolved as two."""
+    """Return the thread id: one per cluster, as one opening alert may be resolved by two."""
     match notice.about:
         case Alert() as alert:
             return alert.cluster_arn
@@ -128,8 +128,8 @@ def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[str]:
     if alert.detail:
         head.append(f"*Detail* {_code(alert.detail)}")
     head += [
-        f"*Exemption* ended on {ended.until}: {_code(ended.reason)}"
-        for ended in alert.expired_exemptions[:2]
+        f"*Exemption* expired on {expired.until}: {_code(expired.reason)}"
+        for expired in alert.expired_exemptions[:2]
     ]
     since = first_seen(alert)
     if since is not None:
@@ -141,7 +141,7 @@ def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[str]:
         room -= sum(map(len, lines))
         if room < 0 and place:
             left = alert.findings[place:]
-            yield f"\nLeft out here: {len(left)} more ({rule_ids(left)})"
+            yield f"\nNot shown: {len(left)} more ({rule_ids(left)})"
             return
         yield from lines
 
@@ -159,7 +159,7 @@ def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
     if not fix or any(fix_of(each) == fix for each in above):
         return
     if len(plain(fix)) > _FIX or _CHANGED_BY_CHAT.search(fix):
-        # A command that a chat changes, or that was cut, is worse than none.
+        # A command that a chat alters, or that was truncated, is worse than none.
         fix = f"# To see the commands, run: emr-log-guard explain {finding.cluster_id}"
     yield "Fix"
     yield from _fenced(fix)
@@ -169,7 +169,7 @@ def _next_steps(notice: PublishedAlert) -> Iterator[str]:
     match notice.about:
         case Alert() as alert:
             deadline = deadline_of(alert)
-            yield next_words(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
+            yield next_step_text(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
             if findings := exemptible(alert):
                 yield f"To exempt it: {code_span(exempt_command(alert, findings))}"
             for finding in alert.findings[:3]:
@@ -195,7 +195,7 @@ def _resources(notice: PublishedAlert) -> list[str]:
 
 
 def _context(notice: PublishedAlert) -> dict[str, str]:
-    """Name what a custom action's button may take as its variables."""
+    """Return the variables that a custom action's button may use."""
     place = (notice.account or "unknown", notice.region or "unknown")
     context = dict(zip(("Account", "Region"), map(_inert, place), strict=True))
     if isinstance(notice.about, Alert):
@@ -208,7 +208,7 @@ def _context(notice: PublishedAlert) -> dict[str, str]:
 
 
 def _inert(text: str) -> str:
-    """Leave out whatever a chat may take for markup."""
+    """Remove whatever a chat may interpret as markup."""
     return _MARKUP.sub("", text)[:_TEXT]
 
 

@@ -15,7 +15,7 @@ from emr_log_guard.domain.workflow_state import WANTED
 from emr_log_guard.rendering.escape import plain
 
 GENERATOR = "emr-log-guard"
-"""Who makes the findings: `GeneratorId` is this, a slash and the rule's id."""
+"""`GeneratorId` is this, a slash and the rule's id."""
 
 _TYPE = "Software and Configuration Checks/AWS Security Best Practices"
 _COMPLIANCE = {
@@ -37,9 +37,9 @@ def asff(
 
     Args:
         finding: The finding, of any status and compliance.
-        updated: When it is written. Security Hub ignores what is not newer than what it has.
-        cluster_terminated: Whether only the cluster's termination resolved it: nothing is left to
-            check, and the record is archived.
+        updated: When it is written. Security Hub ignores what is not newer than its copy.
+        cluster_terminated: Whether only the cluster's termination resolved it: the record is
+            archived.
 
     """
     over = cluster_terminated and finding.status is Status.RESOLVED
@@ -64,10 +64,10 @@ def asff(
         "ProductFields": dict(islice(_fields(finding), _FIELDS)),
         "Resources": [_cluster(finding)],
         "Compliance": {"Status": status, "StatusReasons": list(_reasons(finding, reason))},
-        # What a finding begins with: Security Hub lets no later import change it.
+        # The initial status: later imports cannot change it.
         "Workflow": {"Status": WANTED[finding.status].value},
         "RecordState": "ARCHIVED" if over else "ACTIVE",
-        # Where people changed the severity, this one is still shown beside theirs.
+        # Shown beside the severity that a user set in Security Hub.
         "FindingProviderFields": {"Severity": severity, "Types": [_TYPE]},
     }
 
@@ -81,7 +81,7 @@ def product_arn(account: str, region: str) -> str:
 
 
 def _verdict(finding: Finding, *, over: bool) -> tuple[str, str]:
-    """Say how the check stands, and in a code why."""
+    """Return the compliance status and its reason code."""
     if over:
         return "NOT_AVAILABLE", "CLUSTER_TERMINATED"
     if finding.status is Status.RESOLVED:
@@ -109,7 +109,7 @@ def _exemption(finding: Finding) -> str:
 
 
 def _recommendation(finding: Finding) -> dict[str, str]:
-    """Say what to run; a command that was cut is worse than none."""
+    """Return what to run; a truncated command is worse than none."""
     linked = finding.runbook.startswith(("https://", "http://"))
     fix = plain(finding.remediation, keep="\n").strip()
     runbook = "the runbook" if linked else f"the runbook, {plain(finding.runbook)}"
@@ -136,7 +136,7 @@ def _cluster(finding: Finding) -> dict[str, object]:
 
 
 def _fields(finding: Finding) -> Iterator[tuple[str, str]]:
-    """Name the contract's fields that ASFF has no place for, the evidence last."""
+    """Return the contract's fields that ASFF has no field for, the evidence last."""
     own = {
         "rule_id": finding.rule_id,
         "rule_name": finding.rule_name,
@@ -158,7 +158,7 @@ def _fields(finding: Finding) -> Iterator[tuple[str, str]]:
 
 
 def _texts(values: Mapping[str, object], longest: int) -> dict[str, str]:
-    """Write values as text; Security Hub takes none that is blank."""
+    """Write values as text; Security Hub rejects blank ones."""
     texts = {
         name: ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         for name, value in values.items()
@@ -186,7 +186,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _length(text: str) -> int:
-    """Count as Java does: it is not documented how Security Hub counts, and this is the most."""
+    """Count UTF-16 units, the strictest way: how Security Hub counts is undocumented."""
     return len(text.encode("utf-16-le")) // 2
 
 

@@ -1,4 +1,4 @@
-"""What every chat shows of an alert, however it is written there."""
+"""What every chat shows of an alert, whatever its format."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ _SIGNS = {
     Severity.LOW: "\N{LARGE BLUE CIRCLE}",
 }
 _ALARM = "\N{POLICE CARS REVOLVING LIGHT}"
-_DOUBT = "\N{WHITE QUESTION MARK ORNAMENT}"
+_UNDETERMINED = "\N{WHITE QUESTION MARK ORNAMENT}"
 _GOOD = "\N{WHITE HEAVY CHECK MARK}"
 _KINDS = {
     AlertKind.FINDING_RESOLVED: _GOOD,
@@ -27,7 +27,7 @@ _KINDS = {
     AlertKind.ENFORCEMENT_FAILED: _ALARM,
     AlertKind.POLICY_INVALID: _ALARM,
 }
-_OVER = frozenset(
+_NO_LONGER_EXEMPTIBLE = frozenset(
     {
         NextStep.RESOLVED,
         NextStep.CLUSTER_TERMINATED,
@@ -35,49 +35,50 @@ _OVER = frozenset(
         NextStep.TERMINATION_CANCELLED,
     }
 )
-_AT_ONCE = timedelta(minutes=1)
-"""A finding that was seen for no longer than this is told for the first time."""
+_FIRST_ALERT = timedelta(minutes=1)
+"""A finding no older than this is being alerted for the first time."""
 
 
 def sign(notice: PublishedAlert) -> str:
-    """Show at a glance how grave it is: a coloured sign."""
+    """Return a coloured sign that shows the severity at a glance."""
     match notice.about:
         case RescanDone(compliance=compliance, counts=counts):
             if compliance is Compliance.NON_COMPLIANT or counts.new:
                 return _SIGNS[Severity.HIGH]
-            doubt = compliance is Compliance.INSUFFICIENT_DATA
-            return _DOUBT if doubt or counts.undetermined or counts.failed_shards else _GOOD
+            undetermined = compliance is Compliance.INSUFFICIENT_DATA or counts.undetermined
+            return _UNDETERMINED if undetermined or counts.failed_shards else _GOOD
         case _:
             for kind, shown in _KINDS.items():
                 if notice.kind == kind:
                     return shown
-            return _sign_of(notice.about.findings) if isinstance(notice.about, Alert) else _DOUBT
+            about = notice.about
+            return _sign_of(about.findings) if isinstance(about, Alert) else _UNDETERMINED
 
 
 def _sign_of(findings: Sequence[Finding]) -> str:
-    """Take what is proven for graver than what is in doubt."""
+    """A confirmed violation outweighs whatever could not be determined."""
     order = {finding.severity.rank: finding.severity for finding in findings}
-    proven = [f.severity.rank for f in findings if f.compliance is Compliance.NON_COMPLIANT]
-    gravest = max(proven or order, default=None)
-    return _DOUBT if gravest is None else _SIGNS[order[gravest]]
+    confirmed = [f.severity.rank for f in findings if f.compliance is Compliance.NON_COMPLIANT]
+    most_severe = max(confirmed or order, default=None)
+    return _UNDETERMINED if most_severe is None else _SIGNS[order[most_severe]]
 
 
 def exemptible(alert: Alert) -> tuple[Finding, ...]:
-    """Name the findings that an exemption would still change something about."""
-    if alert.next_step in _OVER:
+    """Return the findings for which an exemption would still make a difference."""
+    if alert.next_step in _NO_LONGER_EXEMPTIBLE:
         return ()
     return tuple(f for f in alert.findings if f.status is Status.OPEN and f.needs_attention)
 
 
 def first_seen(alert: Alert) -> datetime | None:
-    """Say when the earliest of the findings was first seen, UTC; None when that is just now."""
-    known = [f.first_seen for f in alert.findings if f.last_seen - f.first_seen > _AT_ONCE]
-    notified = alert.kind not in (AlertKind.FINDING_OPENED, AlertKind.ENFORCEMENT_SCHEDULED)
-    return min(known or ([f.first_seen for f in alert.findings] if notified else []), default=None)
+    """Return when the earliest of the findings was first seen, UTC; None when it is new."""
+    known = [f.first_seen for f in alert.findings if f.last_seen - f.first_seen > _FIRST_ALERT]
+    repeated = alert.kind not in (AlertKind.FINDING_OPENED, AlertKind.ENFORCEMENT_SCHEDULED)
+    return min(known or ([f.first_seen for f in alert.findings] if repeated else []), default=None)
 
 
 def launched_by(alert: Alert) -> str:
-    """Name who launched the cluster; empty when nobody knows."""
+    """Name who launched the cluster; empty when unknown."""
     return ", ".join(sorted({f.launched_by for f in alert.findings if f.launched_by}))
 
 
@@ -91,7 +92,7 @@ def shortened(text: str, longest: int, *, keep: str = "") -> str:
 
 
 def verdict(finding: Finding) -> str:
-    """Say in a word or three how a finding stands."""
+    """Return the severity of a finding, or that it is resolved or undetermined."""
     if finding.status is Status.RESOLVED:
         return "RESOLVED"
     if finding.compliance is Compliance.INSUFFICIENT_DATA:
@@ -100,13 +101,13 @@ def verdict(finding: Finding) -> str:
 
 
 def below_headline(notice: PublishedAlert, longest: int) -> str:
-    """Give the text of an alert below its headline, and how much of it was left out."""
+    """Return the text of an alert below its headline, and how much of it was left out."""
     _, _, rest = notice.text.partition("\n")
     return shortened(rest.strip("\n"), longest, keep="\n")
 
 
 def evidence_of(finding: Finding, longest: int) -> str:
-    """Give a finding's evidence in lines, and how much of it was left out."""
+    """Return a finding's evidence in lines, and how much of it was left out."""
     return shortened("\n".join(map(plain, evidence_lines(finding))), longest, keep="\n")
 
 

@@ -1,4 +1,4 @@
-"""An alert as events of EventBridge, for others to build on.
+"""An alert as EventBridge events.
 
 Their details are a contract: docs/events/*.schema.json
 """
@@ -45,12 +45,11 @@ class BusEvent:
 
 
 def bus_events(alert: Mapping[str, Any], alert_id: str) -> Iterator[BusEvent]:
-    """Make events of an alert's JSON; nothing of what is only of interest to people.
+    """Make events of an alert's JSON, without the texts for people.
 
     Args:
         alert: An alert in the schema `emr-log-guard/alert/1`.
-        alert_id: What tells this alert from others. Events come at least once: whoever must not act
-            twice goes by it.
+        alert_id: The alert's id. Events are delivered at least once: consumers de-duplicate by it.
 
     """
     kind, about = alert["kind"], {"schema": SCHEMA, "alert_id": alert_id}

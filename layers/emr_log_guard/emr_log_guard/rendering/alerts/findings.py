@@ -1,4 +1,4 @@
-"""What was found of one cluster, for a terminal: the worst first, as an alert would say it."""
+"""The findings of one cluster, for a terminal: the most severe first, worded as in an alert."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from emr_log_guard.rendering.escape import plain
 
 
 def findings_text(findings: Sequence[Finding], compliance: Compliance) -> str:
-    """Write the findings of one cluster, at least one, under the verdict that they add up to.
+    """Write the findings of one cluster, at least one, under the overall result.
 
     Rules that did not apply are left out.
     """
@@ -21,16 +21,18 @@ def _lines(findings: Sequence[Finding], compliance: Compliance) -> Iterator[str]
     name = f"{plain(first.cluster_name)} ({first.cluster_id})" if first.cluster_name else None
     yield f"EMR cluster {name or first.cluster_id} is {compliance}"
     yield f"Account {first.account}, {first.region}"
-    standing = sorted(
+    open_findings = sorted(
         (f for f in findings if f.needs_attention and f.status is Status.OPEN),
         key=lambda f: (f.compliance is not Compliance.NON_COMPLIANT, -f.severity.rank, f.rule_id),
     )
-    for index, finding in enumerate(standing):
+    for index, finding in enumerate(open_findings):
         yield ""
         yield f"{finding.compliance}"
-        yield from finding_lines(finding, standing[:index])
+        yield from finding_lines(finding, open_findings[:index])
     others = [
-        f for f in findings if f not in standing and f.compliance is not Compliance.NOT_APPLICABLE
+        f
+        for f in findings
+        if f not in open_findings and f.compliance is not Compliance.NOT_APPLICABLE
     ]
     if others:
         yield ""

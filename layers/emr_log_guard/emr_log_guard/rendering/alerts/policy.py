@@ -15,29 +15,31 @@ _IN_FORCE = (
 )
 _NEXT = (
     "The last valid policy is used to evaluate and to alert, and nothing is terminated. "
-    "Without one, every rule is on, and exemptions and approved keys are not known."
+    "Without one, every rule is enabled, and exemptions and approved keys are unknown."
 )
 
 
 def policy_subject(problem: PolicyProblem) -> str:
     """Write the headline: one line of printable ASCII."""
     if problem.in_force:
-        return ascii_line("EMR Log Guard: a key that its policy approves does not exist", _LIMIT)
-    wrong = "cannot be read" if problem.version is None else "is invalid"
-    return ascii_line(f"EMR Log Guard: its policy {wrong}, nothing will be terminated", _LIMIT)
+        return ascii_line("EMR Log Guard: an approved key of the policy does not exist", _LIMIT)
+    problem_text = "cannot be read" if problem.version is None else "is invalid"
+    return ascii_line(
+        f"EMR Log Guard: the policy {problem_text}, nothing will be terminated", _LIMIT
+    )
 
 
 def policy_next(problem: PolicyProblem) -> str:
-    """Say what the guard does meanwhile."""
+    """Say what the guard does until it is fixed."""
     return _IN_FORCE if problem.in_force else _NEXT
 
 
 def policy_fix(problem: PolicyProblem) -> tuple[str, ...]:
-    """Write the commands that put it right."""
+    """Write the commands that fix it."""
     if problem.version is None:
         return (
-            "# Let the guard's functions read the parameter. If it is gone, deploy the stack",
-            "# again, or write it anew:",
+            "# Let the guard's functions read the parameter. If it was deleted, deploy the",
+            "# stack again, or write it:",
             "emr-log-guard policy set FILE",
         )
     return (
@@ -53,8 +55,8 @@ def policy_text(problem: PolicyProblem) -> str:
     unreadable = problem.version is None
     resolve = " --resolve" if problem.in_force else ""
     fix = (
-        "Let the guard's functions read the parameter; if it is gone, deploy the stack again or "
-        "write it anew with `emr-log-guard policy set FILE`."
+        "Let the guard's functions read the parameter; if it was deleted, deploy the stack "
+        "again or write it with `emr-log-guard policy set FILE`."
         if unreadable
         else "Correct it: `emr-log-guard policy show > policy.json`, edit, "
         f"`emr-log-guard policy validate{resolve} policy.json`, "
@@ -66,7 +68,7 @@ def policy_text(problem: PolicyProblem) -> str:
             policy_subject(problem),
             "",
             f"Parameter    {plain(problem.parameter)}{version}",
-            *(f"Wrong        {plain(one)}" for one in problem.problems),
+            *(f"Problem      {plain(one)}" for one in problem.problems),
             f"Next         {policy_next(problem)}",
             f"Fix          {fix}",
             "",

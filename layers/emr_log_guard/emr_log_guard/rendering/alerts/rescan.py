@@ -70,7 +70,7 @@ def rescan_messages(report: RescanReport) -> str:
                 for each in report.denied[:_NAMED]
             ],
             "advice": list(report.advice),
-            "findings": [],  # each was told by itself when it opened
+            "findings": [],  # each had its own alert when it opened
         },
         ensure_ascii=False,
     )

@@ -1,7 +1,8 @@
 """An alert as a Slack message in blocks, within Slack's limits.
 
-What users name is only ever in plain_text and rich_text, which Slack shows as it is: nothing in it
-can ping, link or format. mrkdwn is the guard's own words. docs/adr/0014-what-chat-shows.md
+User-controlled text is only in plain_text and rich_text, which Slack shows literally: it cannot
+mention anyone, link or format. mrkdwn holds only the guard's own text.
+docs/adr/0014-what-chat-shows.md
 https://docs.slack.dev/reference/block-kit/blocks
 """
 
@@ -32,7 +33,7 @@ from emr_log_guard.rendering.alerts.text import (
     deadline_of,
     exempt_command,
     fix_of,
-    next_words,
+    next_step_text,
 )
 from emr_log_guard.rendering.escape import plain, slack
 
@@ -40,7 +41,7 @@ _BLOCKS = 50
 _HEADER = 150
 _TEXT = 3_000
 _MESSAGE = 12_000
-"""Characters of all blocks. Slack names no limit; this much it takes."""
+"""Characters of all blocks. Slack documents no limit; it accepts this much."""
 _NAME = 300
 _SUMMARY = 1_000
 _EVIDENCE = 1_500
@@ -61,7 +62,7 @@ def slack_message(notice: PublishedAlert) -> dict[str, Any]:
 
 
 def slack_text(notice: PublishedAlert) -> dict[str, Any]:
-    """Write the same without blocks, should Slack refuse them."""
+    """Write the same without blocks, in case Slack rejects them."""
     text = f"{plain(notice.subject)}\n{below_headline(notice, _MESSAGE)}"
     return _body(notice) | {"text": slack(text)}
 
@@ -126,29 +127,27 @@ def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[Block]:
         lines.append([_bold("Launched by  "), _text(shortened(who, _NAME))])
     if alert.detail:
         lines.append([_bold("Detail  "), _text(shortened(alert.detail, _SUMMARY))])
-    for ended in alert.expired_exemptions[:3]:
-        notified = f"ended on {ended.until}, for {', '.join(sorted(ended.rules))}: {ended.reason}"
-        by = f" (approved by {ended.approved_by})"
-        lines.append(
-            [_bold("Exemption  "), _text(shortened(notified, _NAME) + shortened(by, _NAME))]
-        )
+    for expired in alert.expired_exemptions[:3]:
+        rules = ", ".join(sorted(expired.rules))
+        text = f"expired on {expired.until}, for {rules}: {expired.reason}"
+        by = f" (approved by {expired.approved_by})"
+        lines.append([_bold("Exemption  "), _text(shortened(text, _NAME) + shortened(by, _NAME))])
     yield _section(lines)
     deadline = deadline_of(alert)
-    words = next_words(alert, _local(deadline) if deadline else "once")
-    yield _next(words)
+    yield _next(next_step_text(alert, _local(deadline) if deadline else "once"))
 
 
 def _about_policy(problem: PolicyProblem, notice: PublishedAlert) -> Iterator[Block]:
     version = "" if problem.version is None else f", version {problem.version}"
-    wrong, left = problem.problems[:10], len(problem.problems[10:])
+    shown, left = problem.problems[:10], len(problem.problems[10:])
     yield _section(
         [
             [_bold("Parameter  "), _text(f"{shortened(problem.parameter, _NAME)}{version}")],
             [_bold("Account  "), _text(_place(notice))],
         ]
     )
-    lines = [shortened(each, _NAME) for each in wrong] + ([f"and {left} more"] if left else [])
-    yield _rich_text(_line([_bold("What is wrong")]), _code("\n".join(lines)[:_TEXT]))
+    lines = [shortened(each, _NAME) for each in shown] + ([f"and {left} more"] if left else [])
+    yield _rich_text(_line([_bold("Problem")]), _code("\n".join(lines)[:_TEXT]))
     yield _next(policy_next(problem))
     yield _rich_text(_line([_bold("Fix")]), _code("\n".join(policy_fix(problem))))
 
@@ -165,21 +164,21 @@ def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
         ]
     )
     if not resolved:
-        yield from _grounds(finding, above)
+        yield from _evidence_and_fix(finding, above)
     yield _line(list(_foot(finding)))
 
 
-def _grounds(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
+def _evidence_and_fix(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
     fix = plain(fix_of(finding), keep="\n")
     if len(fix) > _FIX:
         fix = _TOO_LONG.format(cluster=finding.cluster_id)
     evidence = evidence_of(finding, _EVIDENCE)
-    for label, code, said in (
+    for label, code, same in (
         ("Evidence", evidence, [each for each in above if each.evidence == finding.evidence]),
         ("Fix", fix, [each for each in above if fix_of(each) == fix_of(finding)]),
     ):
-        if code and said:
-            yield _line([_bold(label), _text(f"  as for {said[0].rule_id}")])
+        if code and same:
+            yield _line([_bold(label), _text(f"  as for {same[0].rule_id}")])
         elif code:
             yield _line([_bold(label)])
             yield _code(code)
@@ -206,18 +205,18 @@ def _left_out(notice: PublishedAlert, shown: int) -> Block:
     left = notice.about.findings[shown:]
     command = f"emr-log-guard explain {cluster_id(notice.about)}"
     which = shortened(rule_ids(left), _NAME)
-    text = f"Left out here: {len(left)} more ({which}). All of it: {command}"
+    text = f"Not shown: {len(left)} more ({which}). To see all: {command}"
     return {"type": "context", "elements": [_plain_text(text)]}
 
 
 def _last(notice: PublishedAlert) -> Iterator[Block]:
-    """Say how to exempt, and refer to the first message: an incoming webhook cannot thread."""
+    """Say how to exempt, and point to the first message: incoming webhooks cannot thread."""
     if not isinstance(notice.about, Alert):
         return
     if findings := exemptible(notice.about):
         scheduled = notice.about.next_step is NextStep.TERMINATION_SCHEDULED
         stop = " (to stop every termination, set the policy's mode to alert)" if scheduled else ""
-        how = _line([_bold("To exempt it"), _text(f", with a reason and an end{stop}:")])
+        how = _line([_bold("To exempt it"), _text(f", with a reason and an expiry date{stop}:")])
         command = _code(exempt_command(notice.about, findings))
         yield _DIVIDER
         yield _rich_text(how, command)
@@ -235,7 +234,7 @@ def _place(notice: PublishedAlert) -> str:
 
 
 def _local(when: datetime) -> str:
-    """Write a moment so that everybody reads it in their own time zone.
+    """Write a time so that Slack shows it in the reader's time zone.
 
     https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     """
@@ -250,8 +249,8 @@ def _section(lines: Iterable[list[Inline]]) -> Block:
     return _rich_text(_line(inline))
 
 
-def _next(words: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(f"*What happens next*\n{words}")}
+def _next(text: str) -> Block:
+    return {"type": "section", "text": _mrkdwn(f"*What happens next*\n{text}")}
 
 
 def _rich_text(*elements: RichText) -> Block:
@@ -299,7 +298,7 @@ def _size(blocks: Iterable[Block]) -> int:
 
 
 def _length(value: object) -> int:
-    """Count the characters of all texts, and of what names their fields too: it errs to safety."""
+    """Count the characters of all texts and field names: an upper bound."""
     match value:
         case dict():
             return sum(len(name) + _length(each) for name, each in value.items())

@@ -1,4 +1,4 @@
-"""An alert as text for a tired person: what, where, why, what happens next, and the fix."""
+"""An alert as plain text: what, where, why, what happens next, and the fix."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ _CONSOLES = {
     "aws-cn": "amazonaws.cn",
     "aws-us-gov": "amazonaws-us-gov.com",
 }
-_NAME_LIMIT = 40
-"""Characters of a cluster's name in the headline: what is wrong with it must fit in, too."""
-_STANDING = {
+_NAME_LIMIT = 38
+"""Characters of a cluster's name in the headline: the rest must fit on the line, too."""
+_REPEATED = {
     AlertKind.FINDING_OPENED: "",
     AlertKind.FINDING_REOPENED: "again ",
     AlertKind.FINDING_REMINDER: "still ",
@@ -30,71 +30,70 @@ _HEADLINES = {
     NextStep.TERMINATION_REQUESTED: "is about to be terminated",
     NextStep.TERMINATION_SCHEDULED: "will be terminated at {when}",
     NextStep.TERMINATION_CANCELLED: "will not be terminated",
-    NextStep.TERMINATED: "is terminated",
-    NextStep.STILL_RUNNING: "has not ended 15 minutes after its termination",
+    NextStep.TERMINATED: "was terminated",
+    NextStep.STILL_RUNNING: "is still running 15 minutes after its termination was requested",
     NextStep.SKIPPED_PROTECTED: "was not terminated: it is termination-protected",
-    NextStep.SKIPPED_NO_LONGER_REQUIRED: "was not terminated: it is no longer required",
+    NextStep.SKIPPED_NO_LONGER_REQUIRED: "was not terminated: termination is no longer required",
     NextStep.SKIPPED_SUPPRESSED: "was not terminated: suppressed in Security Hub",
-    NextStep.SKIPPED_UNDETERMINED: "was not terminated: a fact it depends on could not be read",
+    NextStep.SKIPPED_UNDETERMINED: "was not terminated: a required fact could not be read",
     NextStep.SKIPPED_NOT_NOTIFIED: "is not terminated yet: no notification was accepted",
     NextStep.TERMINATION_REFUSED: "could not be terminated",
 }
-_FIX_FOR_DOUBT = (
-    "# Let the guard read what it could not read, or check this by hand: the runbook says how."
-)
+_FIX_UNDETERMINED = "# Let the guard read the missing fact, or check it manually: see the runbook."
 _NEXT = {
     NextStep.TERMINATION_REQUESTED: (
-        "The cluster will be terminated now, unless a second look clears it."
+        "The cluster will be terminated now, unless re-evaluation clears it."
     ),
     NextStep.TERMINATION_SCHEDULED: (
-        "The cluster will be terminated at {when}, unless it is put right by then."
+        "The cluster will be terminated at {when}, unless it is remediated by then."
     ),
     NextStep.TERMINATION_CANCELLED: (
-        "The cluster will not be terminated for this as things stand: it was put right or "
-        "exempted, or the policy was changed."
+        "For now, the cluster will not be terminated for this: it was remediated or exempted, or "
+        "the policy was changed."
     ),
     NextStep.NOTHING_IN_ALERT_MODE: (
-        "Nothing will be done to the cluster: the guard runs in mode alert."
+        "The guard takes no action on the cluster: the mode is alert."
     ),
     NextStep.NOTHING_ALLOWED_IN_STACK: (
-        "Nothing will be done to the cluster: mode is enforce, but this stack was deployed "
-        "without EnforcementAllowed."
+        "The guard takes no action on the cluster: the mode is enforce, but this stack was "
+        "deployed without EnforcementAllowed."
     ),
     NextStep.NOTHING_WITHOUT_POLICY: (
-        "Nothing is decided about a termination: the stored policy is invalid or could not be "
+        "No termination is decided: the stored policy is invalid or could not be "
         "read. The last valid one is used to evaluate and to alert."
     ),
     NextStep.NOTHING_ENFORCED: (
-        "Nothing will be done to the cluster: mode is enforce, but none of this is proven, "
-        "HIGH, of a rule in mode enforce, and listed in the policy's enforcement.rules."
+        "The guard takes no action on the cluster: the mode is enforce, but no finding is "
+        "NON_COMPLIANT, HIGH, of a rule in mode enforce, and listed in the policy's "
+        "enforcement.rules."
     ),
-    NextStep.RESOLVED: "Nothing is left to do about this.",
-    NextStep.CLUSTER_TERMINATED: "The cluster is terminating or gone already.",
-    NextStep.TERMINATED: "The cluster is gone: EMR terminated it, as the guard asked.",
+    NextStep.RESOLVED: "No further action is needed.",
+    NextStep.CLUSTER_TERMINATED: "The cluster is terminating or already terminated.",
+    NextStep.TERMINATED: "EMR terminated the cluster at the guard's request.",
     NextStep.STILL_RUNNING: (
-        "EMR took the request to terminate the cluster 15 minutes ago, and it has not ended. "
-        "Look at it, and terminate it by hand."
+        "EMR accepted the request to terminate the cluster 15 minutes ago, but it is still "
+        "running. Investigate, and terminate it manually."
     ),
     NextStep.SKIPPED_PROTECTED: (
         "The cluster was left running: its termination protection is on, and the guard respects "
-        "it. Fix the cluster, or lift the protection and terminate it yourself."
+        "it. Fix the cluster, or turn off the protection and terminate it yourself."
     ),
     NextStep.SKIPPED_NO_LONGER_REQUIRED: (
-        "The cluster was left running: on a second look its termination was not called for."
+        "The cluster was left running: re-evaluation found that termination is no longer required."
     ),
     NextStep.SKIPPED_SUPPRESSED: (
-        "The cluster was left running: people suppressed this in Security Hub. A suppression has "
-        "no end, no reason and no approver: exempt the cluster instead, or lift the suppression."
+        "The cluster was left running: the finding is suppressed in Security Hub. A suppression "
+        "has no expiry, reason or approver: exempt the cluster instead, or lift the suppression."
     ),
     NextStep.SKIPPED_UNDETERMINED: (
         "The cluster was not terminated: a fact that its termination depends on could not be read. "
         "It is re-evaluated within an hour."
     ),
     NextStep.SKIPPED_NOT_NOTIFIED: (
-        "The cluster is not terminated before a notification of the finding was accepted."
+        "The cluster is not terminated until a notification of the finding has been accepted."
     ),
     NextStep.TERMINATION_REFUSED: (
-        "The cluster is still running: EMR refused to terminate it. Somebody has to."
+        "The cluster is still running: EMR refused to terminate it. Terminate it manually."
     ),
 }
 
@@ -113,14 +112,14 @@ def _headline(alert: Alert) -> str:
     name = _shortened(alert.cluster_name or cluster_id(alert))
     if alert.kind is AlertKind.FINDING_RESOLVED:
         return f"[RESOLVED] EMR cluster {name}: {_rules(alert.findings)}"
-    if alert.kind not in _STANDING:
+    if alert.kind not in _REPEATED:
         return f"EMR cluster {name} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
-    again = _STANDING[alert.kind]
+    again = _REPEATED[alert.kind]
     broken = [f for f in alert.findings if f.compliance is Compliance.NON_COMPLIANT]
     if broken:
-        return f"[{broken[0].severity}] EMR cluster {name} {again}breaks {_rules(broken)}"
-    doubt = f"{again}could not determine {_rules(alert.findings)}"
-    return f"[{alert.findings[0].severity}] EMR cluster {name}: {doubt}"
+        return f"[{broken[0].severity}] EMR cluster {name} {again}violates {_rules(broken)}"
+    undetermined = f"{again}could not determine {_rules(alert.findings)}"
+    return f"[{alert.findings[0].severity}] EMR cluster {name}: {undetermined}"
 
 
 def _rules(findings: Sequence[Finding]) -> str:
@@ -133,7 +132,7 @@ def _shortened(name: str) -> str:
 
 
 def cluster_id(alert: Alert) -> str:
-    """Name the cluster as EMR does."""
+    """Return the id of the cluster."""
     return alert.cluster_arn.rpartition("/")[2]
 
 
@@ -156,10 +155,10 @@ def _lines(alert: Alert) -> Iterator[str]:
     yield f"Next         {_next(alert)}"
     if alert.detail:
         yield f"Detail       {plain(alert.detail)}"
-    for ended in alert.expired_exemptions:
+    for expired in alert.expired_exemptions:
         yield (
-            f"Exemption    ended on {ended.until}, for {', '.join(sorted(ended.rules))}: "
-            f"{plain(ended.reason)} (approved by {plain(ended.approved_by)})"
+            f"Exemption    expired on {expired.until}, for {', '.join(sorted(expired.rules))}: "
+            f"{plain(expired.reason)} (approved by {plain(expired.approved_by)})"
         )
     for index, finding in enumerate(alert.findings):
         yield ""
@@ -167,20 +166,20 @@ def _lines(alert: Alert) -> Iterator[str]:
 
 
 def _next(alert: Alert) -> str:
-    words = next_words(alert, _when(alert))
+    text = next_step_text(alert, _when(alert))
     if alert.next_step is not NextStep.TERMINATION_SCHEDULED:
-        return words
+        return text
     command = exempt_command(alert, [f for f in alert.findings if f.deadline])
-    return f"{words} To stop that: {command}, or set the policy's mode to alert."
+    return f"{text} To prevent this: {command}, or set the policy's mode to alert."
 
 
-def next_words(alert: Alert, when: str) -> str:
-    """Say what happens to the cluster now, and when, however that is written."""
+def next_step_text(alert: Alert, when: str) -> str:
+    """Say what happens to the cluster now; `when` is the deadline as text."""
     return _NEXT[alert.next_step].format(when=when)
 
 
 def exempt_command(alert: Alert, findings: Iterable[Finding]) -> str:
-    """Write the command that has the cluster let be for these findings."""
+    """Write the command that exempts the cluster from the rules of these findings."""
     rules = " ".join(f"--rule {finding.rule_id}" for finding in findings)
     return (
         f"emr-log-guard exempt --cluster {cluster_id(alert)} {rules} "
@@ -189,7 +188,7 @@ def exempt_command(alert: Alert, findings: Iterable[Finding]) -> str:
 
 
 def deadline_of(alert: Alert) -> datetime | None:
-    """Say when the cluster will be terminated; None when it will not, or at once."""
+    """Return when the cluster will be terminated; None when it will not be, or at once."""
     return min((f.deadline for f in alert.findings if f.deadline), default=None)
 
 
@@ -199,7 +198,7 @@ def _when(alert: Alert) -> str:
 
 
 def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
-    """Write a finding; evidence that one above has already is not written again."""
+    """Write a finding. Evidence that a finding above already has is not repeated."""
     could_not = finding.compliance is Compliance.INSUFFICIENT_DATA
     resolved = finding.status is Status.RESOLVED
     verdict = "COULD NOT BE DETERMINED" if could_not else finding.severity
@@ -222,13 +221,13 @@ def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
 
 
 def fix_of(finding: Finding) -> str:
-    """Write what to run; empty when there is nothing to be run."""
-    doubt = finding.compliance is Compliance.INSUFFICIENT_DATA
-    return finding.remediation or (_FIX_FOR_DOUBT if doubt else "")
+    """Write what to run; empty when there is nothing to run."""
+    undetermined = finding.compliance is Compliance.INSUFFICIENT_DATA
+    return finding.remediation or (_FIX_UNDETERMINED if undetermined else "")
 
 
 def evidence_lines(finding: Finding) -> Iterator[str]:
-    """Write what the finding rests on, as far as there is something."""
+    """Write the evidence of a finding; fields without a value are left out."""
     for name, value in finding.evidence.items():
         if value not in (None, (), 0):
             shown = value if isinstance(value, tuple) else (str(value),)
@@ -243,7 +242,7 @@ def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def console_link(alert: Alert) -> str:
-    """Say where the cluster is in AWS's console."""
+    """Return the URL of the cluster in the AWS console."""
     arn = Arn.parse(alert.cluster_arn)
     partition, region = (arn.partition, arn.region) if arn else ("aws", "unknown")
     domain = _CONSOLES.get(partition, _CONSOLES["aws"])

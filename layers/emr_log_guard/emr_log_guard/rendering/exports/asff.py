@@ -22,8 +22,8 @@ _BATCH = 100
 def audit_asff(report: AuditReport) -> Iterator[str]:
     """Write the findings that need attention, with requests of one account and Region each.
 
-    Security Hub has findings of resources alone: what could not be read of a whole cluster, account
-    or Region is no finding, so the exit status and standard error have to be heeded.
+    Security Hub only has findings about resources: a cluster, account or Region that could not be
+    read is none. Check the exit status and standard error for these.
     """
     places: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for audited in report.clusters:

@@ -38,7 +38,7 @@ commas are decimal, begins a cell behind each of them, and a row behind each lin
 
 
 def audit_csv(report: AuditReport) -> str:
-    """Write the report; lines end as RFC 4180 wants it."""
+    """Write the report; lines end as in RFC 4180."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, restval="")
     writer.writeheader()
@@ -48,13 +48,13 @@ def audit_csv(report: AuditReport) -> str:
 
 
 def _rows(report: AuditReport) -> Iterator[dict[str, str]]:
-    doubt = {"compliance": str(Compliance.INSUFFICIENT_DATA)}
+    unknown = {"compliance": str(Compliance.INSUFFICIENT_DATA)}
     for problem in report.problems:
-        yield {**doubt, "summary": problem}
+        yield {**unknown, "summary": problem}
     for audited in report.clusters:
         cluster = _cluster(audited)
         for reason in audited.unresolved:
-            yield {**cluster, **doubt, "summary": reason}
+            yield {**cluster, **unknown, "summary": reason}
         for finding in audited.findings:
             yield {
                 **cluster,

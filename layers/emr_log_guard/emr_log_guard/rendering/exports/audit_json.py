@@ -1,4 +1,4 @@
-"""An audit as JSON: the schema `emr-log-guard/audit/1`, for other people's tools."""
+"""An audit as JSON: the schema `emr-log-guard/audit/1`, for other tools."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ SCHEMA = "emr-log-guard/audit/1"
 
 
 _CLUSTERS = '\n  "clusters": ['
-"""What the clusters of the document stand behind; no text has a line break that is not escaped."""
+"""The text before the clusters; JSON escapes line breaks, so it occurs once."""
 
 
 def audit_json(report: AuditReport) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _document(report: AuditReport) -> dict[str, object]:
         "rules": list(report.rules),
         "rules_not_judged": [
             {"rule_id": rule.id, "rule_name": rule.name, "reason": rule.reason}
-            for rule in report.unjudged
+            for rule in report.not_evaluated
         ],
         "clusters": [],
         "totals": {str(name): count for name, count in report.totals.items()},

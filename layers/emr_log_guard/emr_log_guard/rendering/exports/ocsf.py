@@ -33,9 +33,9 @@ _RESULTS = {
 
 
 def audit_ocsf(report: AuditReport) -> Iterator[str]:
-    """Write what passed, what failed, and what is not known; rules that did not apply are left out.
+    """Write what passed, failed or is unknown; rules that did not apply are left out.
 
-    What could not be read of a cluster, or of an account and Region, is an event, too.
+    A cluster, or an account and Region, that could not be read is an event, too.
     """
     for event in _events(report):
         yield json.dumps(event, ensure_ascii=False) + "\n"

@@ -25,7 +25,7 @@ _LEVELS = {
 
 
 def audit_sarif(report: AuditReport) -> str:
-    """Write the report: what is broken (`fail`), and what could not be determined (`open`)."""
+    """Write the report: violations (`fail`), and what could not be determined (`open`)."""
     rules = [rule for rule in ALL_RULES if rule.id in report.rules]
     index = {rule.id: place for place, rule in enumerate(rules)}
     run = {
@@ -58,21 +58,23 @@ def audit_sarif(report: AuditReport) -> str:
 
 
 def _invocation(report: AuditReport) -> dict[str, object]:
-    notified = [("error", problem) for problem in report.problems]
-    notified += [
+    notes = [("error", problem) for problem in report.problems]
+    notes += [
         ("error", f"{audited.cluster.id}: {reason}")
         for audited in report.clusters
         for reason in audited.unresolved
     ]
-    notified += [("note", f"{rule.id} was not judged: {rule.reason}") for rule in report.unjudged]
-    notified += [("note", advice) for advice in report.advice]
+    notes += [
+        ("note", f"{rule.id} was not evaluated: {rule.reason}") for rule in report.not_evaluated
+    ]
+    notes += [("note", advice) for advice in report.advice]
     return {
-        "executionSuccessful": not any(level == "error" for level, _ in notified),
+        "executionSuccessful": not any(level == "error" for level, _ in notes),
         "exitCode": int(report.exit_status),
         "startTimeUtc": _time(report.started),
         "endTimeUtc": _time(report.finished),
         "toolExecutionNotifications": [
-            {"level": level, "message": {"text": plain(text)}} for level, text in notified
+            {"level": level, "message": {"text": plain(text)}} for level, text in notes
         ],
     }
 

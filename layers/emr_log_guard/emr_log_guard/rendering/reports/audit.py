@@ -6,19 +6,19 @@ from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, ExitStatus
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.rendering.reports.page import (
-    WORDS,
+    LABELS,
     Coverage,
-    Doubt,
     Figure,
     ReportPage,
     ShownCluster,
     Tally,
     TallyRow,
+    Undetermined,
     by_rule,
-    doubts,
-    gravest_first,
     moment,
+    most_severe_first,
     shown_exemptions,
+    undetermined,
     worst_first,
 )
 from emr_log_guard.rendering.reports.report_html import report_html
@@ -49,22 +49,25 @@ def _page(report: AuditReport) -> ReportPage:
         about=(
             ("Started", moment(report.started)),
             ("Finished", moment(report.finished)),
-            ("Judged by", ", ".join(report.rules)),
+            ("Rules", ", ".join(report.rules)),
         ),
         verdict=_verdict(report),
         warnings=tuple(_warnings(report)),
         figures=tuple(_figures(report)),
         trend=None,
-        tallies=(by_rule(findings, tuple(WORDS)), _by_place(report)),
+        tallies=(by_rule(findings, tuple(LABELS)), _by_place(report)),
         clusters=clusters,
         clusters_note="",
         new=frozenset(),
-        remembers=False,
+        has_history=False,
         resolved=(),
-        doubts=(*(Doubt(each, "") for each in report.problems), *doubts(clusters)),
+        undetermined=(
+            *(Undetermined(each, "") for each in report.problems),
+            *undetermined(clusters),
+        ),
         exemptions=shown_exemptions(report.exemptions, findings, report.finished),
         coverage=(_places(report), _calls(report)),
-        unjudged=report.unjudged,
+        not_evaluated=report.not_evaluated,
         advice=(
             *(f"Hint: {line}" for line in error_hints(report.problems)),
             *report.advice,
@@ -76,7 +79,7 @@ def _warnings(report: AuditReport) -> Iterator[str]:
     if report.interrupted:
         yield "This report is partial: the audit was interrupted."
     if report.problems:
-        yield "Not everything could be read: see what could not be determined, and why."
+        yield "Not everything could be read: see what could not be determined."
 
 
 def _verdict(report: AuditReport) -> Compliance:
@@ -87,10 +90,10 @@ def _verdict(report: AuditReport) -> Compliance:
 
 def _figures(report: AuditReport) -> Iterator[Figure]:
     totals = report.totals
-    yield Figure("clusters judged", f"{len(report.clusters):,}")
+    yield Figure("clusters evaluated", f"{len(report.clusters):,}")
     for each in _OF_CLUSTERS:
         if each is not Compliance.NOT_APPLICABLE or totals[each]:
-            yield Figure(WORDS[each].lower(), f"{totals[each]:,}", each if totals[each] else "")
+            yield Figure(LABELS[each].lower(), f"{totals[each]:,}", each if totals[each] else "")
     share = TallyRow("", {str(name): count for name, count in totals.items()}).share
     if share:
         yield Figure("of clusters are compliant", share)
@@ -124,7 +127,7 @@ def _cluster(audited: AuditedCluster) -> ShownCluster:
         region=arn.region,
         state=cluster.state,
         compliance=audited.compliance,
-        findings=gravest_first(audited.findings),
+        findings=most_severe_first(audited.findings),
         unresolved=audited.unresolved,
     )
 
@@ -132,7 +135,7 @@ def _cluster(audited: AuditedCluster) -> ShownCluster:
 def _places(report: AuditReport) -> Coverage:
     return Coverage(
         "Accounts and Regions",
-        ("Account", "Region", "Read as", "Clusters found", "Problem"),
+        ("Account", "Region", "Role", "Clusters found", "Problem"),
         tuple(map(_place, report.places)),
     )
 
@@ -150,7 +153,7 @@ def _place(place: AuditedPlace) -> tuple[str, ...]:
 def _calls(report: AuditReport) -> Coverage:
     return Coverage(
         "AWS calls",
-        ("Call", "How often"),
+        ("Call", "Requests"),
         tuple((call, f"{count:,}") for call, count in report.api_calls.items()),
-        "Those that were tried again are among them.",
+        "Retries are included.",
     )

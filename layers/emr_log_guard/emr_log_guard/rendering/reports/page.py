@@ -1,6 +1,6 @@
-"""What a report shows, whatever it is of: an audit and a re-scan fill the same page.
+"""What a report page shows: audits and re-scans fill the same page.
 
-https://www.w3.org/TR/WCAG22/ is kept to: the page is read with a keyboard and a screen reader.
+The page follows https://www.w3.org/TR/WCAG22/: it works with a keyboard and a screen reader.
 """
 
 from collections import Counter, defaultdict
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import ClusterMatch, Exemption
@@ -16,26 +16,26 @@ from emr_log_guard.rendering.reports.trend import Trend
 from emr_log_guard.rules import ALL_RULES
 
 EXEMPT = "EXEMPT"
-"""Stands beside the compliance types where results are counted: broken, and allowed to be."""
-WORDS: Mapping[str, str] = {
+"""Counted beside the compliance types: non-compliant, but exempt."""
+LABELS: Mapping[str, str] = {
     Compliance.NON_COMPLIANT: "Non-compliant",
     Compliance.INSUFFICIENT_DATA: "Not determined",
     EXEMPT: "Exempt",
     Compliance.COMPLIANT: "Compliant",
     Compliance.NOT_APPLICABLE: "Not applicable",
 }
-"""What results are called, the worst first."""
+"""The labels of results, the worst first."""
 STATEMENTS: Mapping[Compliance, str] = {
-    Compliance.NON_COMPLIANT: "Logs are not protected as they have to be.",
+    Compliance.NON_COMPLIANT: "Logs are not protected as required.",
     Compliance.INSUFFICIENT_DATA: (
-        "Nothing is provably wrong, but something could not be determined."
+        "No violation was found, but something could not be determined."
     ),
-    Compliance.COMPLIANT: "All that was looked at is compliant.",
-    Compliance.NOT_APPLICABLE: "There was nothing to judge.",
+    Compliance.COMPLIANT: "Everything that was evaluated is compliant.",
+    Compliance.NOT_APPLICABLE: "There was nothing to evaluate.",
 }
-_ORDER = [*WORDS]
+_ORDER = [*LABELS]
 _NAMED = 5
-"""How many clusters a doubt names that is the same about several."""
+"""How many clusters are named for one reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class TallyRow:
-    """What is counted of one thing."""
+    """A row of counts."""
 
     title: str
     counts: Mapping[str, int]
@@ -58,7 +58,7 @@ class TallyRow:
 
     @property
     def share(self) -> str:
-        """Say how much of what applied is compliant, in whole percent, never rounded up."""
+        """The compliant share of what applied, in whole percent, rounded down."""
         applied = (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA, Compliance.COMPLIANT)
         total = sum(self.counts.get(each, 0) for each in applied)
         return f"{100 * self.counts.get(Compliance.COMPLIANT, 0) // total} %" if total else ""
@@ -72,10 +72,10 @@ class Tally:
     counted: str
     """What is counted, such as `clusters`."""
     columns: tuple[str, ...]
-    """The results that it has a column for."""
+    """The results that have a column."""
     rows: tuple[TallyRow, ...]
     first: str
-    """What its first column is called."""
+    """The header of its first column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +90,27 @@ class ShownCluster:
     """Empty where it is not known."""
     compliance: Compliance
     findings: tuple[Finding, ...]
-    """Those that need attention, the gravest first."""
+    """Those that need attention, the most severe first."""
     unresolved: tuple[str, ...] = ()
 
     @property
     def rank(self) -> int:
-        """Say how grave the gravest finding is: from 1 to 4; 0 without any, exempt ones aside."""
+        """The highest severity, from 1 to 4; 0 without findings. Exempt ones do not count."""
         return max((f.severity.rank + 1 for f in self.findings if not _exempt(f)), default=0)
 
     @property
     def severity(self) -> str:
-        """Name the gravest finding's severity; empty without any."""
+        """The highest severity by name; empty without findings."""
         return next((f.severity.value for f in self.findings if not _exempt(f)), "")
 
     @property
     def rules(self) -> str:
-        """Name the rules that it has findings of, with blanks between them."""
+        """The rules that it has findings of, separated by spaces."""
         return " ".join(finding.rule_id for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Undetermined:
     """What could not be determined, and why."""
 
     why: str
@@ -121,20 +121,20 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class ShownExemption:
-    """An exemption, and what it does."""
+    """An exemption, and its effect."""
 
     exemption: Exemption
     clusters: str
     in_force: bool
     days: int
-    """How many more days it holds, today not counted; below 0 it has ended."""
+    """Days left after today; negative once it has expired."""
     findings: int
     """How many findings of this report it covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A table of what was looked at."""
+    """A table of what was covered."""
 
     title: str
     head: tuple[str, ...]
@@ -148,7 +148,7 @@ class ReportPage:
 
     title: str
     about: tuple[tuple[str, str], ...]
-    """What it is a report of, as names and values."""
+    """What the report is about, as names and values."""
     verdict: Compliance
     warnings: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -157,38 +157,38 @@ class ReportPage:
     clusters: Sequence[ShownCluster]
     clusters_note: str
     new: frozenset[str]
-    """The ids of the findings that the last run did not know."""
-    remembers: bool
-    """Whether findings have a history: an audit sees them for the first time."""
+    """The ids of the findings that are new since the last run."""
+    has_history: bool
+    """Whether findings have a history; those of an audit have none."""
     resolved: tuple[str, ...]
-    doubts: tuple[Doubt, ...]
+    undetermined: tuple[Undetermined, ...]
     exemptions: tuple[ShownExemption, ...]
     coverage: tuple[Coverage, ...]
-    unjudged: tuple[UnjudgedRule, ...]
+    not_evaluated: tuple[RuleNotEvaluated, ...]
     advice: tuple[str, ...] = ()
 
     @property
     def rules(self) -> Sequence[str]:
-        """Name the rules that a cluster in the table has findings of."""
+        """The rules that clusters in the table have findings of."""
         return sorted({f.rule_id for cluster in self.clusters for f in cluster.findings})
 
     @property
     def places(self) -> Sequence[str]:
-        """Name the accounts and Regions of the clusters in the table."""
+        """The accounts and Regions of the clusters in the table."""
         return sorted({f"{cluster.account} {cluster.region}" for cluster in self.clusters})
 
     @property
     def states(self) -> bool:
-        """Say whether any cluster's state is known."""
+        """Whether any cluster's state is known."""
         return any(cluster.state for cluster in self.clusters)
 
     def order(self, cluster: ShownCluster) -> int:
-        """Say where a cluster's result stands, from the worst on."""
+        """The sort position of a cluster's result, the worst first."""
         return _ORDER.index(cluster.compliance)
 
 
-def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Order the findings that need attention: exempt ones last, and proof before doubt."""
+def most_severe_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Order the findings that need attention: exempt ones last, confirmed ones first."""
     return tuple(
         sorted(
             (finding for finding in findings if finding.needs_attention),
@@ -203,14 +203,14 @@ def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def worst_first(clusters: Iterable[ShownCluster]) -> tuple[ShownCluster, ...]:
-    """Order clusters as the table begins: by their result, and then by their gravest finding."""
+    """Order clusters for the table: by result, then by their most severe finding."""
     return tuple(
         sorted(clusters, key=lambda c: (_ORDER.index(c.compliance), -c.rank, c.name, c.id))
     )
 
 
 def by_rule(findings: Iterable[Finding], columns: tuple[str, ...]) -> Tally:
-    """Count what each rule says; rules that said nothing of these columns are left out."""
+    """Count the results of each rule; rules with none in these columns are left out."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for finding in findings:
         exempt = _exempt(finding) and finding.needs_attention
@@ -228,8 +228,8 @@ def by_rule(findings: Iterable[Finding], columns: tuple[str, ...]) -> Tally:
     )
 
 
-def doubts(clusters: Iterable[ShownCluster]) -> Iterator[Doubt]:
-    """Say what could not be determined; the same of several clusters is said once."""
+def undetermined(clusters: Iterable[ShownCluster]) -> Iterator[Undetermined]:
+    """List what could not be determined; one entry per reason, whatever the number of clusters."""
     about: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for cluster in clusters:
         for why in cluster.unresolved:
@@ -239,13 +239,13 @@ def doubts(clusters: Iterable[ShownCluster]) -> Iterator[Doubt]:
                 about[finding.rule_id, finding.summary].append(cluster.id)
     for (rule_id, why), ids in about.items():
         more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
-        yield Doubt(why, ", ".join(ids[:_NAMED]) + more, rule_id)
+        yield Undetermined(why, ", ".join(ids[:_NAMED]) + more, rule_id)
 
 
 def shown_exemptions(
     exemptions: Iterable[Exemption], findings: Iterable[Finding], now: datetime
 ) -> tuple[ShownExemption, ...]:
-    """Show exemptions, those that end first before the others, and ended ones last of all."""
+    """Show exemptions by expiry, expired ones last."""
     covered = Counter(
         tuple(finding.evidence.get(f"exempt_{name}") for name in ("until", "reason", "approved_by"))
         for finding in findings
@@ -265,7 +265,7 @@ def shown_exemptions(
 
 
 def moment(value: datetime) -> str:
-    """Write a moment for people, in UTC."""
+    """Format a time, in UTC."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -1,7 +1,6 @@
 """A report as one HTML page that needs nothing else, for a browser or an attachment.
 
-Its style and its script are inside it, and the page itself forbids every other one by their
-hashes: https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CSP
+Its style and script are inline, and its Content Security Policy forbids all others by hash: https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CSP
 """
 
 from base64 import b64encode
@@ -15,17 +14,17 @@ from markupsafe import Markup
 from emr_log_guard.domain.findings import Evidence
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.reports import trend
-from emr_log_guard.rendering.reports.page import EXEMPT, STATEMENTS, WORDS, ReportPage, moment
+from emr_log_guard.rendering.reports.page import EXEMPT, LABELS, STATEMENTS, ReportPage, moment
 
 PAGE = 100
-"""How many clusters the table shows at first, where scripts run; all of them where none does."""
+"""How many clusters the table shows at first; all of them where scripts do not run."""
 _ACRONYMS = {"arn": "ARN", "id": "ID", "kms": "KMS", "uri": "URI"}
 _CHUNK = 500
 """How many pieces of the page are written at once."""
 
 
 def report_html(page: ReportPage) -> Iterator[str]:
-    """Write the page piece by piece: it is never held whole."""
+    """Write the page piece by piece: it is never in memory as a whole."""
     style, script = _source("report.css"), _source("report.js")
     template = _environment().get_template("report.html.jinja")
     stream = template.stream(
@@ -34,7 +33,7 @@ def report_html(page: ReportPage) -> Iterator[str]:
         script=Markup(script),  # noqa: S704
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
-        words=WORDS,
+        labels=LABELS,
         statements=STATEMENTS,
         chart=trend,
         exempt=EXEMPT,
@@ -51,32 +50,32 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_harmless,
+        finalize=_escaped,
     )
     environment.filters["moment"] = moment
-    environment.filters["told"] = _told
+    environment.filters["evidence"] = _evidence
     return environment
 
 
-def _harmless(value: object) -> object:
-    """Show characters that hide or reorder text as escapes, wherever the page shows text."""
+def _escaped(value: object) -> object:
+    """Escape characters that hide or reorder text, wherever the page shows text."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return plain(value, keep="\n")
     return f"{value:,}" if type(value) is int else value
 
 
-def _told(evidence: Evidence) -> str:
-    """Write evidence in words, a piece a line, and several of one kind below each other."""
-    return "\n".join(f"{_titled(name)}: {_words(value)}" for name, value in evidence.items())
+def _evidence(evidence: Evidence) -> str:
+    """Write evidence, a field a line, and each item of a list on its own line."""
+    return "\n".join(f"{_titled(name)}: {_text(value)}" for name, value in evidence.items())
 
 
 def _titled(name: str) -> str:
-    """Write the name of a piece of evidence in words: `log_uri` is `Log URI`."""
+    """Write the name of a field of the evidence: `log_uri` becomes `Log URI`."""
     first, *others = (_ACRONYMS.get(word, word) for word in name.split("_"))
     return " ".join([first[:1].upper() + first[1:], *others])
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case None | () | []:
             return "none"

@@ -9,27 +9,27 @@ from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.rescan_report import BucketCoverage, RescanReport
 from emr_log_guard.rendering.reports.page import (
     EXEMPT,
-    WORDS,
+    LABELS,
     Coverage,
-    Doubt,
     Figure,
     ReportPage,
     ShownCluster,
     Tally,
     TallyRow,
+    Undetermined,
     by_rule,
-    doubts,
-    gravest_first,
     moment,
+    most_severe_first,
     shown_exemptions,
+    undetermined,
     worst_first,
 )
 from emr_log_guard.rendering.reports.report_html import report_html
 from emr_log_guard.rendering.reports.rescan_text import about
 from emr_log_guard.rendering.reports.trend import trend
 
-_STANDING = (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA, EXEMPT)
-_OF_CLUSTERS = tuple(each for each in WORDS if each != EXEMPT)
+_OPEN = (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA, EXEMPT)
+_OF_CLUSTERS = tuple(each for each in LABELS if each != EXEMPT)
 
 
 def rescan_html(report: RescanReport) -> Iterator[str]:
@@ -41,15 +41,15 @@ def _page(report: RescanReport) -> ReportPage:
     rescan, difference = report.rescan, report.difference
     clusters = worst_first(_clusters(difference.open))
     missed = (
-        *(Doubt(f"{each.title}: {each.why}", "") for each in report.failed),
-        *(Doubt(f"{each.title}: {each.why}", "") for each in report.denied),
+        *(Undetermined(f"{each.title}: {each.why}", "") for each in report.failed),
+        *(Undetermined(f"{each.title}: {each.why}", "") for each in report.denied),
     )
     return ReportPage(
         title="EMR Log Guard re-scan",
         about=(
             ("Started", moment(rescan.started)),
             ("Finished", moment(report.finished)),
-            ("Looked at", about(rescan)),
+            ("Scope", about(rescan)),
             ("Execution", rescan.execution),
             ("Compared with", difference.last or "nothing: it is the first re-scan"),
         ),
@@ -57,17 +57,17 @@ def _page(report: RescanReport) -> ReportPage:
         warnings=tuple(_warnings(report)),
         figures=tuple(_figures(report)),
         trend=trend(report.runs),
-        tallies=(by_rule(difference.open, _STANDING), *_by_place(report)),
+        tallies=(by_rule(difference.open, _OPEN), *_by_place(report)),
         clusters=clusters,
-        clusters_note="Those with something open. The others are in results/*.ndjson beside this "
+        clusters_note="Clusters with open findings. The others are in results/*.ndjson beside this "
         "report.",
         new=frozenset(finding.id for finding in difference.new) if difference.last else frozenset(),
-        remembers=True,
+        has_history=True,
         resolved=tuple(map(_named, difference.resolved)),
-        doubts=(*missed, *doubts(clusters)),
+        undetermined=(*missed, *undetermined(clusters)),
         exemptions=shown_exemptions(report.exemptions, difference.open, report.finished),
         coverage=(_buckets(report), _failed(report), *_denied(report)),
-        unjudged=report.unjudged,
+        not_evaluated=report.not_evaluated,
         advice=report.advice,
     )
 
@@ -79,12 +79,10 @@ def _named(finding_id: str) -> str:
 
 def _warnings(report: RescanReport) -> Iterator[str]:
     if report.failed:
-        yield f"{len(report.failed):,} of {report.shards:,} shards could not be looked at."
+        yield f"{len(report.failed):,} of {report.shards:,} shards could not be scanned."
     if report.denied:
-        yield (
-            f"{len(report.denied):,} of {report.shards:,} shards may not be listed: what is in "
-            "them could not be determined."
-        )
+        denied = len(report.denied)
+        yield f"{denied:,} of {report.shards:,} shards could not be listed: access denied."
 
 
 def _figures(report: RescanReport) -> Iterator[Figure]:
@@ -93,12 +91,12 @@ def _figures(report: RescanReport) -> Iterator[Figure]:
     yield Figure(
         "non-compliant findings", f"{broken:,}", Compliance.NON_COMPLIANT if broken else ""
     )
-    doubt = figures.undetermined
-    yield Figure("not determined", f"{doubt:,}", Compliance.INSUFFICIENT_DATA if doubt else "")
+    unknown = figures.undetermined
+    yield Figure("not determined", f"{unknown:,}", Compliance.INSUFFICIENT_DATA if unknown else "")
     yield Figure("exempt", f"{figures.exempt:,}")
     yield Figure("new since the last re-scan", f"{len(difference.new):,}")
     yield Figure("resolved since then", f"{len(difference.resolved):,}")
-    yield Figure("clusters judged", f"{sum(report.clusters.values()):,}")
+    yield Figure("clusters evaluated", f"{sum(report.clusters.values()):,}")
     share = TallyRow("", report.clusters).share
     if share:
         yield Figure("of clusters are compliant", share)
@@ -126,40 +124,40 @@ def _clusters(findings: Iterable[Finding]) -> Iterator[ShownCluster]:
         by_cluster[finding.cluster_id].append(finding)
     for cluster_id, found in by_cluster.items():
         first = found[0]
-        standing = [f.compliance for f in found if f.status is not Status.EXEMPT]
+        counted = [f.compliance for f in found if f.status is not Status.EXEMPT]
         yield ShownCluster(
             id=cluster_id,
             name=first.cluster_name or "",
             account=first.account,
             region=first.region,
             state="",
-            compliance=overall(standing or [Compliance.COMPLIANT]),
-            findings=gravest_first(found),
+            compliance=overall(counted or [Compliance.COMPLIANT]),
+            findings=most_severe_first(found),
         )
 
 
 def _buckets(report: RescanReport) -> Coverage:
-    watched = ", ".join(report.checked_buckets)
+    checked = ", ".join(report.checked_buckets)
     return Coverage(
         "Log buckets",
         (
             "Bucket",
-            "Watched",
-            "Clusters followed",
-            "Listed in this run",
-            "All looked at since",
-            "Last looked at",
+            "Checked",
+            "Cluster folders",
+            "Objects listed in this run",
+            "Fully scanned since",
+            "Last scanned",
         ),
         tuple(_bucket(each, report) for each in report.buckets),
-        f"Only these are watched: {watched}." if watched else "Every bucket that clusters log to.",
+        f"Only these are checked: {checked}." if checked else "Every bucket that clusters log to.",
     )
 
 
 def _bucket(bucket: BucketCoverage, report: RescanReport) -> tuple[str, ...]:
-    watched = not report.checked_buckets or bucket.bucket in report.checked_buckets
+    checked = not report.checked_buckets or bucket.bucket in report.checked_buckets
     return (
         bucket.bucket,
-        "yes" if watched else "no",
+        "yes" if checked else "no",
         f"{bucket.clusters:,}",
         f"{bucket.listed:,}",
         moment(bucket.complete) if bucket.complete else "not yet",
@@ -179,8 +177,8 @@ def _failed(report: RescanReport) -> Coverage:
 def _denied(report: RescanReport) -> Iterator[Coverage]:
     if report.denied:
         yield Coverage(
-            "Shards that may not be listed",
+            "Shards with access denied",
             ("Shard", "About", "Why"),
             tuple((each.shard, each.title, each.why) for each in report.denied),
-            f"{len(report.denied):,} of {report.shards:,} shards may not be listed.",
+            f"{len(report.denied):,} of {report.shards:,} shards could not be listed.",
         )

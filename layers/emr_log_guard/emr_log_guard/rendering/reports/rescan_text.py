@@ -1,4 +1,4 @@
-"""A re-scan as text for people: what was looked at, what is new, what could not be looked at."""
+"""A re-scan as text: what was scanned, what is new, what could not be scanned."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,13 +9,13 @@ from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.rendering.escape import plain
 
 _SHOWN = 20
-"""How many of a kind are told one by one; the report has all."""
+"""How many of a kind are listed; the report has all."""
 _ABOUT = {
     Scope.ALL: "clusters and log objects",
     Scope.CLUSTERS: "clusters",
     Scope.LOG_OBJECTS: "log objects",
 }
-_WORDS = {
+_LABELS = {
     Compliance.COMPLIANT: "compliant",
     Compliance.NON_COMPLIANT: "non-compliant",
     Compliance.INSUFFICIENT_DATA: "not determined",
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def rescan_headline(report: RescanReport) -> str:
-    """Say in a line what is new."""
+    """Summarize a re-scan in one line."""
     difference = report.difference
     parts = [
         f"{len(difference.new)} new",
@@ -41,7 +41,7 @@ def rescan_headline(report: RescanReport) -> str:
 
 
 def about(rescan: Rescan) -> str:
-    """Say what a re-scan looks at, and how."""
+    """Say what a re-scan covers, and how."""
     return f"{_ABOUT[rescan.scope]}, {'deep' if rescan.deep else 'incremental'}"
 
 
@@ -55,21 +55,19 @@ def _lines(report: RescanReport) -> Iterator[str]:
     took = int((report.finished - rescan.started).total_seconds())
     yield rescan_headline(report)
     yield ""
-    yield f"Looked at    {about(rescan)}"
-    yield f"When         {rescan.started:%Y-%m-%d %H:%M:%S} UTC, {took} s"
+    yield f"Scope        {about(rescan)}"
+    yield f"Started      {rescan.started:%Y-%m-%d %H:%M:%S} UTC, {took} s"
     if rescan.scope.clusters:
-        yield f"Clusters     {_counted(report.clusters)}; {report.described} read anew"
+        yield f"Clusters     {_counted(report.clusters)}; {report.described} re-read"
     if rescan.scope.log_objects:
         yield f"Log objects  {_counted(report.log_objects)}; {report.listed:,} listed"
     yield f"Compared     with {difference.last or 'nothing: it is the first re-scan'}"
     yield f"Report       {report.place}"
-    yield f"As a page    {report.page}"
+    yield f"HTML         {report.page}"
     yield from _findings("New", difference.new)
     yield from _findings("Could not be determined", difference.undetermined)
     yield from _named("Resolved", difference.resolved)
-    yield from _named(
-        "Not looked at", [plain(f"{each.title}: {each.why}") for each in report.failed]
-    )
+    yield from _named("Not scanned", [plain(f"{each.title}: {each.why}") for each in report.failed])
     yield from _named(
         "Listing denied", [plain(f"{each.title}: {each.why}") for each in report.denied]
     )
@@ -79,8 +77,8 @@ def _lines(report: RescanReport) -> Iterator[str]:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    notified = [f"{counts[each]:,} {word}" for each, word in _WORDS.items() if counts.get(each)]
-    return ", ".join(notified) or "none"
+    parts = [f"{counts[each]:,} {label}" for each, label in _LABELS.items() if counts.get(each)]
+    return ", ".join(parts) or "none"
 
 
 def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:

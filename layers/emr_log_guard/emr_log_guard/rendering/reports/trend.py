@@ -1,4 +1,4 @@
-"""How what stands has changed from re-scan to re-scan, as the geometry of a chart."""
+"""Open findings from re-scan to re-scan, as the geometry of a chart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,17 +36,17 @@ class Bar:
     parts: tuple[Part, ...]
     run: PastRun
     label: str
-    """What stands below it; empty where there is no room."""
+    """The text below it; empty where there is no room."""
 
     @property
     def middle(self) -> float:
-        """Where its label stands."""
+        """The x coordinate of its label."""
         return round(self.x + self.width / 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A line across, and the number that it stands for."""
+    """A horizontal line, and its number."""
 
     y: float
     number: int
@@ -60,14 +60,14 @@ class Trend:
     ticks: tuple[Tick, ...]
 
     @property
-    def words(self) -> str:
-        """Say what the chart shows, for those who do not see it."""
+    def description(self) -> str:
+        """Describe the chart in text, for screen readers."""
         first, last = self.bars[0].run, self.bars[-1].run
         return (
             f"{len(self.bars)} re-scans from {first.started:%Y-%m-%d} to {last.started:%Y-%m-%d}: "
-            f"{_broken(first)} non-compliant findings stood after the first and {_broken(last)} "
-            f"after the last, and {first.undetermined} and {last.undetermined} could not be "
-            "determined."
+            f"{_broken(first)} non-compliant findings were open after the first and "
+            f"{_broken(last)} after the last, and {first.undetermined} and {last.undetermined} "
+            "could not be determined."
         )
 
 

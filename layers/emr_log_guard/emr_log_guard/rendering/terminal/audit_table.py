@@ -1,4 +1,4 @@
-"""An audit as text for a terminal: the worst first, then what it adds up to."""
+"""An audit as text for a terminal: the worst first, then a summary."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ _NAME_LIMIT = 40
 
 
 def audit_table(report: AuditReport) -> str:
-    """Write the report. Names are shown harmless: they cannot move the cursor or hide text."""
+    """Write the report. User-controlled text is escaped: it cannot move the cursor or hide text."""
     return "\n".join([*_clusters(report), *_summary(report)]) + "\n"
 
 
@@ -36,8 +36,8 @@ def _clusters(report: AuditReport) -> Iterator[str]:
         for finding in audited.findings:
             if finding.needs_attention:
                 exempt = "exempt, " if finding.status is Status.EXEMPT else ""
-                doubt = finding.compliance is Compliance.INSUFFICIENT_DATA
-                what = "could not be determined" if doubt else finding.severity
+                unknown = finding.compliance is Compliance.INSUFFICIENT_DATA
+                what = "could not be determined" if unknown else finding.severity
                 yield (
                     f"  {finding.rule_id} {finding.rule_name} ({exempt}{what}): "
                     f"{plain(finding.summary)}"
@@ -61,19 +61,19 @@ def _summary(report: AuditReport) -> Iterator[str]:
     where = _count(len(report.places), "place")
     if report.clusters:
         counts = report.totals
-        notified = ", ".join(f"{counts[name]} {name}" for name in _ORDER if counts[name])
-        yield f"{_count(len(report.clusters), 'cluster')} in {where}: {notified}"
+        results = ", ".join(f"{counts[name]} {name}" for name in _ORDER if counts[name])
+        yield f"{_count(len(report.clusters), 'cluster')} in {where}: {results}"
     elif not report.problems:
-        yield f"No cluster in {where}: nothing to judge."
+        yield f"No cluster in {where}: nothing to evaluate."
     objects = sum(audited.objects for audited in report.clusters)
     if objects:
         yield f"{_count(objects, 'log object')} checked"
     for problem in report.problems:
         yield f"Could not be read: {plain(problem)}"
     if report.clusters or not report.problems:
-        for reason in dict.fromkeys(rule.reason for rule in report.unjudged):
-            ids = ", ".join(rule.id for rule in report.unjudged if rule.reason == reason)
-            yield f"Not judged: {ids}: {reason}"
+        for reason in dict.fromkeys(rule.reason for rule in report.not_evaluated):
+            ids = ", ".join(rule.id for rule in report.not_evaluated if rule.reason == reason)
+            yield f"Not evaluated: {ids}: {reason}"
     for advice in report.advice:
         yield f"Advice: {plain(advice)}"
     calls = ", ".join(f"{count} {name}" for name, count in report.api_calls.items())

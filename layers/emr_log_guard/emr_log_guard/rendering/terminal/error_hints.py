@@ -1,4 +1,4 @@
-"""What to do about the errors of AWS, for whoever runs the command."""
+"""How to fix AWS errors, for the user of the command."""
 
 from collections.abc import Iterable
 
@@ -41,14 +41,14 @@ _HINTS = {
     "ProfileNotFound": "list the profiles with `aws configure list-profiles`",
     "ParameterNotFound": "check --stack or --parameter, --region and --profile",
 }
-"""By what a call answered: AWS's code, or botocore's error when AWS never answered."""
+"""By AWS's error code, or by the name of botocore's error when there was no answer."""
 
 
 def error_hint(code: str, call: str) -> str | None:
-    """Say what helps against one error; None where it speaks for itself.
+    """Return how to fix an error; None where it is self-explanatory.
 
     Args:
-        code: What AWS answered, or the name of botocore's error.
+        code: AWS's error code, or the name of botocore's error.
         call: Which call on what: the permission that may be missing, and its resource.
 
     """
@@ -58,7 +58,7 @@ def error_hint(code: str, call: str) -> str | None:
 
 
 def error_hints(problems: Iterable[str]) -> tuple[str, ...]:
-    """Say what helps against the problems of an audit, each thing once."""
+    """Return how to fix the problems of an audit, without duplicates."""
     codes = (problem.rpartition(" answered ")[2] for problem in problems)
     hints = (_AUDIT_POLICY if code in _DENIED else _HINTS.get(code) for code in codes)
     return tuple(dict.fromkeys(filter(None, hints)))

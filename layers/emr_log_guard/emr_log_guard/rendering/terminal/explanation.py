@@ -1,4 +1,4 @@
-"""Everything that the guard knows of a cluster, and why it did what it did, in plain words."""
+"""Everything that the guard knows about a cluster, and the reasons for its decisions."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -21,13 +21,13 @@ def explanation(
     policy: Policy,
     now: datetime,
 ) -> str:
-    """Write what is known of a cluster, rule by rule, what follows from it, and what was decided.
+    """Write what is known about a cluster, rule by rule, and what was decided.
 
     Args:
         cluster_id: The cluster.
         history: The finding records and snapshot of the cluster.
         decisions: The decisions about it, the earliest first.
-        policy: What security wants now.
+        policy: The current policy.
         now: The present moment, UTC.
 
     """
@@ -41,7 +41,7 @@ def explanation_json(
     policy: Policy,
     now: datetime,
 ) -> dict[str, object]:
-    """Give the same for programs: the schema `emr-log-guard/explanation/1`."""
+    """Return the same for programs: the schema `emr-log-guard/explanation/1`."""
     known = history.known
     cluster = known.cluster if known else None
     return {
@@ -87,12 +87,12 @@ def _decision_json(decision: Decision) -> dict[str, object]:
         "decided": decision.decided,
         "because": [
             {
-                "rule_id": ground.rule_id,
-                "compliance": ground.compliance,
-                "status": ground.status,
-                "summary": ground.summary,
+                "rule_id": finding.rule_id,
+                "compliance": finding.compliance,
+                "status": finding.status,
+                "summary": finding.summary,
             }
-            for ground in decision.grounds
+            for finding in decision.findings
         ],
     }
 
@@ -106,14 +106,14 @@ def _lines(
 ) -> Iterator[str]:
     yield f"EMR cluster {cluster_id}"
     yield from _facts(history.known)
-    version = f"version {policy.version}" if policy.version is not None else "the strict defaults"
+    version = f"version {policy.version}" if policy.version is not None else "strict defaults"
     yield f"Policy       {version}, mode {policy.mode}"
     yield ""
     yield "Findings"
     for rule_id in sorted(history.records):
-        yield from _entry(history.records[rule_id], history.known, policy, now)
+        yield from _record(history.records[rule_id], history.known, policy, now)
     if not history.records:
-        yield "  Nothing was ever found wrong with it."
+        yield "  None: no rule ever needed attention."
     if history.known is not None:
         yield from _others(history, policy)
     yield ""
@@ -121,12 +121,12 @@ def _lines(
     for decision in decisions:
         yield from _decision(decision)
     if not decisions:
-        yield "  Nothing was ever decided about it."
+        yield "  No decisions."
 
 
 def _facts(known: ClusterSnapshot | None) -> Iterator[str]:
     if known is None:
-        yield "The guard has not checked it yet, or has forgotten it: it ended 90 days ago or more."
+        yield "The guard has not checked it yet, or it terminated more than 90 days ago."
         return
     cluster = known.cluster
     yield f"Name         {plain(cluster.name)}"
@@ -138,10 +138,10 @@ def _facts(known: ClusterSnapshot | None) -> Iterator[str]:
     yield f"Log key      {plain(cluster.log_key_identifier or 'none')}"
     for arn in known.keys:
         yield f"Uses key     {arn}"
-    yield f"State        {cluster.state}, when it was last written down"
+    yield f"State        {cluster.state}, when last recorded"
 
 
-def _entry(
+def _record(
     record: FindingRecord, known: ClusterSnapshot | None, policy: Policy, now: datetime
 ) -> Iterator[str]:
     finding = record.finding
@@ -149,28 +149,28 @@ def _entry(
     yield f"    {plain(finding.summary)}"
     yield f"    first seen {_at(finding.first_seen)}, last {_at(finding.last_seen)}"
     if record.last_notified:
-        yield f"    people were told on {_at(record.last_notified.at)}"
+        yield f"    last notified {_at(record.last_notified.at)}"
     yield f"    now: {policy_impact(record, known.cluster if known else None, policy, now)}"
 
 
 def _others(history: ClusterHistory, policy: Policy) -> Iterator[str]:
-    """Name the rules that found nothing, and those that were not asked."""
+    """Name the rules without findings, and those that are disabled."""
     others = [rule for rule in ALL_RULES if rule.id not in history.records]
-    good = [rule.id for rule in others if policy.enabled(rule)]
-    if good:
-        yield f"  Kept, or without what they are about, at every check: {', '.join(good)}"
-    off = [rule.id for rule in others if not policy.enabled(rule)]
-    if off:
-        yield f"  Not judged by, the policy has them off: {', '.join(off)}"
+    enabled = [rule.id for rule in others if policy.enabled(rule)]
+    if enabled:
+        yield f"  Compliant or not applicable at every check: {', '.join(enabled)}"
+    disabled = [rule.id for rule in others if not policy.enabled(rule)]
+    if disabled:
+        yield f"  Not evaluated, disabled by the policy: {', '.join(disabled)}"
 
 
 def _decision(decision: Decision) -> Iterator[str]:
     version = decision.policy_version
-    policy = f"policy version {version}" if version is not None else "the strict defaults"
+    policy = f"policy version {version}" if version is not None else "strict defaults"
     state = decision.cluster_state or "unknown to EMR"
     yield f"  {_at(decision.at)}  {decision.by}, {policy}, mode {decision.mode}, cluster {state}"
-    for ground in decision.grounds:
-        yield f"    because {ground.rule_id} is {ground.compliance}, {ground.status}"
+    for finding in decision.findings:
+        yield f"    because {finding.rule_id} is {finding.compliance}, {finding.status}"
     for what in decision.decided:
         yield f"    -> {plain(what)}"
 

@@ -1,4 +1,4 @@
-"""What a policy means for an open finding, in words, for `explain` and `policy set`."""
+"""What a policy means for an open finding, for `explain` and `policy set`."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,25 +13,25 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.escape import plain
 
 type OpenFinding = tuple[FindingRecord, Cluster | None]
-"""An open finding, and what is known of its cluster."""
+"""An open finding, and its cluster if known."""
 
 
 def policy_impact(
     record: FindingRecord, cluster: Cluster | None, policy: Policy, now: datetime
 ) -> str:
-    """Say what a policy makes of a finding.
+    """Describe what a policy means for a finding.
 
     Args:
         record: The finding.
-        cluster: What is remembered of its cluster: exemptions may go by its tags.
+        cluster: Its cluster as last recorded: exemptions may match its tags.
         policy: The policy.
         now: The present moment, UTC.
 
     """
     if not record.open:
         return "nothing: it is resolved"
-    standing = replace(record.finding, status=Status.OPEN)
-    (finding,) = exempted((standing,), cluster, policy, now)
+    unmarked = replace(record.finding, status=Status.OPEN)
+    (finding,) = exempted((unmarked,), cluster, policy, now)
     if finding.status is Status.EXEMPT:
         evidence = finding.evidence
         return (
@@ -42,16 +42,16 @@ def policy_impact(
     if mode is Mode.OBSERVE:
         return "recorded only"
     if not enforceable_findings((finding,), policy) or not policy.enforcement.allowed:
-        return "told, and the cluster is let be"
+        return "alerted, and the cluster is not terminated"
     ends = record.grace_ends(policy.enforcement)
     when = "now" if ends <= now else f"at {ends:%Y-%m-%d %H:%M:%S} UTC"
-    return f"told, and the cluster is terminated {when}"
+    return f"alerted, and the cluster is terminated {when}"
 
 
 def changed_impacts(
     findings: Iterable[OpenFinding], old: Policy, new: Policy, now: datetime
 ) -> Iterator[str]:
-    """Say of each open finding for which a new policy changes something what that is."""
+    """Describe the change for each open finding that a new policy affects."""
     for record, cluster in findings:
         before, after = (policy_impact(record, cluster, policy, now) for policy in (old, new))
         if before != after:

@@ -1,4 +1,4 @@
-"""What a cluster needs for its logs, in the forms in which it is set up."""
+"""What a cluster needs for its logs, as commands and as templates."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _NO_LOCATION = "s3://LOG_BUCKET/logs/"
 
 
 def guide(preparation: Preparation) -> str:
-    """Write all of it for people: commands step by step, then both templates."""
+    """Write the guide: commands step by step, then both templates."""
     return "\n".join(
         (
             shell(preparation),
@@ -27,17 +27,17 @@ def guide(preparation: Preparation) -> str:
 
 
 def shell(preparation: Preparation) -> str:
-    """Write the commands. Comments do without quotes: in some shells they are words like any."""
+    """Write the commands. Comments have no quotes: some shells parse comments."""
     may = "\n".join(
         commands.put_role_policy(role, name, _pretty(document))
         for role, name, document in _role_policies(preparation)
     )
     audit = f"emr-log-guard audit --region {preparation.region} --cluster CLUSTER_ID --objects"
     steps = [
-        ("1. Either role may do with the key what it has to, and nothing else.", may),
+        ("1. Allow both roles to use the key, with least privilege.", may),
         (_about_key_policy(preparation), _add_to_key_policy(preparation)),
         ("4. The cluster.", create_cluster(preparation)),
-        ("5. The proof, once it has written logs. Put in its id.", audit),
+        ("5. Verify, once it has written logs. Replace CLUSTER_ID.", audit),
     ]
     if preparation.location:
         steps.insert(2, (_about_bucket(preparation), _protect_bucket(preparation)))
@@ -59,7 +59,7 @@ def create_cluster(preparation: Preparation) -> str:
 
 
 def machine(preparation: Preparation, warnings: Sequence[str]) -> str:
-    """Write JSON: a contract that scripts rely on."""
+    """Write JSON: a contract."""
     document = {
         "schema": SCHEMA,
         "region": preparation.region,
@@ -87,7 +87,7 @@ def machine(preparation: Preparation, warnings: Sequence[str]) -> str:
 
 
 def cloudformation(preparation: Preparation) -> str:
-    """Write a template. Every value is written as JSON, which YAML takes for what it is.
+    """Write a template. Every value is written as JSON, which is valid YAML.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-emr-cluster.html
     """
@@ -116,7 +116,7 @@ Resources:
 
 
 def terraform(preparation: Preparation) -> str:
-    """Write resources. Every value is written as JSON, in which HCL sees a template's start.
+    """Write resources. Every value is written as JSON, with HCL's template markers escaped.
 
     https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/emr_cluster
     """
@@ -193,23 +193,21 @@ resource "aws_iam_role_policy" "{label}" {{
 def _about_key_policy(preparation: Preparation) -> str:
     if preparation.key_account != preparation.account:
         return (
-            f"2. The key is of account {preparation.key_account}, so its own policy has to allow "
-            "the same. Run this there."
+            f"2. The key belongs to account {preparation.key_account}, so its key policy must "
+            "allow the same. Run this in that account."
         )
     return (
-        "2. Only where the policy of the key does not leave it to IAM, as it does by default: the "
-        "same there.\n#    Both at once are fine."
+        "2. Only if the key policy does not delegate to IAM, as the default one does: allow the "
+        "same there.\n#    Both together are fine."
     )
 
 
 def _about_bucket(preparation: Preparation) -> str:
-    otherwise = (
-        "Nobody writes a log that is encrypted otherwise. The rest of the bucket is as before."
-    )
-    unasked = "gets the default of the bucket" if preparation.default_key else "is refused, too"
+    otherwise = "Deny logs that are encrypted otherwise. The rest of the bucket is not affected."
+    unasked = "gets the default of the bucket" if preparation.default_key else "is denied, too"
     return (
-        f"3. {otherwise}\n#    What asks for no encryption {unasked}. "
-        "A log that is refused is lost: begin with a cluster that matters little."
+        f"3. {otherwise}\n#    A log that requests no encryption {unasked}. "
+        "A denied log is lost: start with an unimportant cluster."
     )
 
 
@@ -245,7 +243,7 @@ def _hcl(text: str) -> str:
 
 
 def _nested(document: Mapping[str, object]) -> str:
-    """Write a document as the value of an attribute, two columns in."""
+    """Write a document as the value of an attribute, indented by two."""
     return indent(_untemplated(_pretty(document)), "  ").lstrip()
 
 

@@ -118,7 +118,7 @@ class Audit:
     def _add(self, audited: AuditedCluster) -> None:
         with self._lock:
             self._clusters.append(audited)
-        self.progress.judged()
+        self.progress.evaluated()
 
     def _report(self, started: datetime, *, interrupted: bool) -> AuditReport:
         with self._lock:
@@ -131,7 +131,7 @@ class Audit:
             places=places,
             clusters=tuple(clusters),
             rules=self.scope.rule_ids,
-            unjudged=self.scope.unjudged,
+            not_evaluated=self.scope.not_evaluated,
             api_calls=self.api_calls(),
             interrupted=interrupted,
             missing=tuple(asked for asked in self.scope.cluster_ids if asked not in found),

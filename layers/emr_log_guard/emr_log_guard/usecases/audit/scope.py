@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.clusters import ClusterFacts
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
@@ -63,11 +63,11 @@ class AuditScope:
         return (*(rule.id for rule in self.cluster_rules), *on_objects)
 
     @property
-    def unjudged(self) -> tuple[UnjudgedRule, ...]:
+    def not_evaluated(self) -> tuple[RuleNotEvaluated, ...]:
         """Each rule that is not evaluated, and why."""
         evaluated = self.rule_ids
         return tuple(
-            UnjudgedRule(rule.id, rule.name, self._why_not(rule))
+            RuleNotEvaluated(rule.id, rule.name, self._why_not(rule))
             for rule in cast("tuple[Rule[Any], ...]", ALL_RULES)
             if rule.id not in evaluated
         )

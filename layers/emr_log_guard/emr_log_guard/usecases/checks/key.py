@@ -41,37 +41,37 @@ class CheckKey:
     policy: Callable[[], Policy]
     """Gives the policy in force; asked only about an alias."""
 
-    def __call__(self, hint: KeyEventCheckRequest) -> KeyChecked:
+    def __call__(self, request: KeyEventCheckRequest) -> KeyChecked:
         """Ask for a check of each cluster that an event may concern.
 
         Raises:
             KeyUnreadableError: KMS did not say which key is meant; to be tried again.
 
         """
-        match hint:
+        match request:
             case KeyCheckRequest(key=key):
                 changed = certain_arn(None, key) or self._arn(key)
                 clusters = self.clusters.using_key(changed)
             case AliasCheckRequest(alias_arn=changed):
-                clusters = self._by_alias(hint)
+                clusters = self._by_alias(request)
             case KeyStoreCheckRequest(key_store=changed):
                 clusters = self._in_key_store(changed)
             case _:
-                assert_never(hint)
+                assert_never(request)
         logger.info("key changed", key=changed, clusters=len(clusters))
-        self.rechecks.request(clusters, hint.at)
+        self.rechecks.request(clusters, request.at)
         return KeyChecked(changed, clusters)
 
-    def _by_alias(self, hint: AliasCheckRequest) -> tuple[str, ...]:
+    def _by_alias(self, request: AliasCheckRequest) -> tuple[str, ...]:
         """Name the clusters that were launched with an alias, or log with the key that it names.
 
         Which key an updated alias named before, no event says. So where the policy approves keys by
         the alias, or cannot be read, every cluster that logs with a key is meant.
         """
         policy = self.policy()
-        if policy.version is None or _approves(policy, hint.alias_arn):
+        if policy.version is None or _approves(policy, request.alias_arn):
             return _each_once(self.clusters.keys_in_use())
-        names = (hint.alias_arn, hint.key) if hint.key else (hint.alias_arn,)
+        names = (request.alias_arn, request.key) if request.key else (request.alias_arn,)
         return _each_once({name: self.clusters.using_key(name) for name in names})
 
     def _in_key_store(self, key_store: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError, StalePolicyError
-from emr_log_guard.events.log_objects import LogObjectCheckRequest, parse_log_object_hint
+from emr_log_guard.events.log_objects import LogObjectCheckRequest, parse_log_object_request
 from emr_log_guard.observability import logger, record_findings
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
@@ -26,7 +26,7 @@ from emr_log_guard.usecases.ports import FindingRepository, PolicyInForce
 class LogObjectRead:
     """A log object's facts, and the message that pointed to it."""
 
-    hint: LogObjectCheckRequest
+    request: LogObjectCheckRequest
     cluster_id: str
     facts: LogObjectFacts | None
     """None when the object was to be looked at again and is gone."""
@@ -54,20 +54,20 @@ class CheckLogObjects:
             InvalidEventError: The body names no object.
 
         """
-        return self._read(parse_log_object_hint(body))
+        return self._read(parse_log_object_request(body))
 
-    def _read(self, hint: LogObjectCheckRequest) -> LogObjectRead | None:
+    def _read(self, request: LogObjectCheckRequest) -> LogObjectRead | None:
         try:
-            facts = self.read_object.under(self.policy())(hint.version)
+            facts = self.read_object.under(self.policy())(request.version)
         except ObjectNotFoundError:
-            if hint.otherwise:
-                return self._read(replace(hint, version=hint.otherwise, otherwise=None))
-            logger.info("log object is gone", object=str(hint.version))
-            return LogObjectRead(hint, hint.again_for, None) if hint.again_for else None
+            if request.otherwise:
+                return self._read(replace(request, version=request.otherwise, otherwise=None))
+            logger.info("log object is gone", object=str(request.version))
+            return LogObjectRead(request, request.again_for, None) if request.again_for else None
         if facts is None:
-            logger.info("object is no cluster's log", object=str(hint.version))
+            logger.info("object is no cluster's log", object=str(request.version))
             return None
-        return LogObjectRead(hint, facts.cluster_id, facts)
+        return LogObjectRead(request, facts.cluster_id, facts)
 
     def check(self, objects: Sequence[LogObjectRead | None]) -> tuple[LogObjectRead, ...]:
         """Check the objects of a batch, and notify of what is wrong, once a cluster.
@@ -103,15 +103,17 @@ class CheckLogObjects:
         now = self.clock()
         facts = list({read.facts.version: read.facts for read in reads if read.facts}.values())
         again = frozenset(
-            read.hint.version for read in reads if read.hint.again_for or read.hint.reencrypted
+            read.request.version
+            for read in reads
+            if read.request.again_for or read.request.reencrypted
         )
         results: tuple[RuleResult, ...] = ()
         cluster: Cluster | None = None
         if facts:
             cluster = facts[0].cluster if isinstance(facts[0].cluster, Cluster) else None
-            hint = reads[0].hint
+            request = reads[0].request
             results = _results(
-                Subject.of_logs(cluster_id, cluster, hint.account, hint.region),
+                Subject.of_logs(cluster_id, cluster, request.account, request.region),
                 facts,
                 again,
                 EvaluationContext(policy, now, self.runbook),
@@ -124,7 +126,7 @@ class CheckLogObjects:
         results = results or tuple(_remembered(history, again, now))
         if not facts and history.known:
             cluster = history.known.cluster
-        since = min((read.hint.at for read in reads if read.hint.at), default=None)
+        since = min((read.request.at for read in reads if read.request.at), default=None)
         result = CheckResult(cluster_id, cluster, results, since=since)
         recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
         self.dispatcher.dispatch(recorded)

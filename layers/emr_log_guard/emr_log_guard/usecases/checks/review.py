@@ -38,7 +38,7 @@ class ReviewFindings:
 
     def _all(self) -> dict[str, int]:
         clusters: dict[str, None] = {}
-        hints: dict[LogObjectCheckRequest, None] = {}
+        requests: dict[LogObjectCheckRequest, None] = {}
         records = tuple(self.findings.indexed_entries())
         record_open(record.finding for record in records if record.open)
         for record in records:
@@ -46,12 +46,12 @@ class ReviewFindings:
             clusters[finding.cluster_id] = None
             for version in record.objects:
                 place = (finding.account, finding.region, finding.cluster_id)
-                hints[LogObjectCheckRequest(version, *place)] = None
-        for hint in hints:
-            self.objects.recheck(hint)
+                requests[LogObjectCheckRequest(version, *place)] = None
+        for request in requests:
+            self.objects.recheck(request)
         self.rechecks.request(clusters)
-        logger.info("open findings reviewed", clusters=len(clusters), log_objects=len(hints))
-        return {"clusters": len(clusters), "log_objects": len(hints)}
+        logger.info("open findings reviewed", clusters=len(clusters), log_objects=len(requests))
+        return {"clusters": len(clusters), "log_objects": len(requests)}
 
     def _late(self) -> dict[str, int]:
         """Measure how many notifications are pending for too long; have what is late checked."""

@@ -23,7 +23,7 @@ from emr_log_guard.domain.decide import (
     expired_exemptions,
     unless_suppressed,
 )
-from emr_log_guard.domain.decisions import Decision, grounds_of
+from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import (
     ClusterHistory,
     ClusterSnapshot,
@@ -358,7 +358,7 @@ class Enforce:
                 mode=policy.mode,
                 policy_version=policy.version,
                 decided=(_in_words(decision),),
-                grounds=grounds_of(exempted(findings, cluster, policy, self.clock())),
+                findings=finding_states(exempted(findings, cluster, policy, self.clock())),
             )
         )
 

@@ -1,4 +1,4 @@
-"""Replaying dead letters: each goes back on the way that it came, and only then from the queue."""
+"""Replaying dead letters: each is sent to its original target, then deleted from the queue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from emr_log_guard.usecases.replay.replay import Replay
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was taken from the dead-letter queue: hidden from others for a while."""
+    """A message received from the dead-letter queue: invisible to others for a while."""
 
     id: str
     body: str
@@ -28,7 +28,7 @@ class DeadLetter:
 
     @property
     def what(self) -> Replayable | str:
-        """What it is, or why it cannot be recognised."""
+        """The parsed message, or why it is not recognised."""
         try:
             return parse_dead_letter(self.body)
         except InvalidEventError as error:
@@ -36,21 +36,21 @@ class DeadLetter:
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         what = self.what
         return f"not recognised ({what})" if isinstance(what, str) else what.title
 
     @property
     def cause(self) -> str:
-        """Say why it is here."""
-        return cause_of(self.body, self.attributes) or "not told: see the function's log"
+        """Why it is here."""
+        return cause_of(self.body, self.attributes) or "unknown: see the function's log"
 
 
 class DeadLetters(Protocol):
     """The dead-letter queue. Each method raises HandoffFailedError."""
 
     def hold(self, letter: DeadLetter) -> None:
-        """Hide it from others a while longer; fails when it is not ours any more."""
+        """Extend its visibility timeout; fails when the receipt has expired."""
         ...
 
     def delete(self, letter: DeadLetter) -> None:
@@ -60,32 +60,32 @@ class DeadLetters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of a dead letter."""
+    """The result of replaying a dead letter."""
 
     done: bool
-    """Whether it is handed over; if not, it is in the queue as it was."""
-    words: str
+    """Whether it was sent; if not, it is still in the queue."""
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDeadLetters:
-    """Replays one at a time, at least once: what stops between two steps loses nothing."""
+    """Replays one at a time, at least once: a failure between two steps loses nothing."""
 
     letters: DeadLetters
     replay: Replay
 
     def __call__(self, letter: DeadLetter) -> Replayed:
-        """Put a letter back on its way, then delete it."""
+        """Send a message to its original target, then delete it."""
         what = letter.what
         if isinstance(what, str):
-            return Replayed(done=False, words=f"stays in the queue: {what}")
+            return Replayed(done=False, message=f"stays in the queue: {what}")
         try:
             self.letters.hold(letter)
-            words = self.replay.put_back(what)
+            message = self.replay.resend(what)
         except (FunctionFailedError, NotDeployedError, HandoffFailedError) as error:
-            return Replayed(done=False, words=f"stays in the queue: {error}")
+            return Replayed(done=False, message=f"stays in the queue: {error}")
         try:
             self.letters.delete(letter)
         except HandoffFailedError as error:
-            return Replayed(done=False, words=f"{words}, but it is still in the queue: {error}")
-        return Replayed(done=True, words=words)
+            return Replayed(done=False, message=f"{message}, but it is still in the queue: {error}")
+        return Replayed(done=True, message=message)

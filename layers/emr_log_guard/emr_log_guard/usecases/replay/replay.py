@@ -1,4 +1,4 @@
-"""Replaying: handing an event, a delivery or a request to the deployed guard once more."""
+"""Replaying: sending an event, a delivery or a request to the deployed guard again."""
 
 import json
 from collections.abc import Mapping
@@ -38,12 +38,12 @@ _SUBSCRIBERS = {
     NOTIFY_AMAZON_Q: "handed to Amazon Q",
     EMIT_EVENTS: "put on the event bus",
 }
-"""The functions that get every alert, and what they do with it."""
+"""The functions that receive every alert, and the result text of each."""
 _WITHOUT = {
     IMPORT_FINDINGS: "it was deployed without SecurityHub",
     ENFORCEMENT_QUEUE: "it was deployed without EnforcementAllowed",
 }
-"""Why a stack may rightly lack something."""
+"""Why a stack may not have a resource."""
 
 
 class Functions(Protocol):
@@ -64,15 +64,15 @@ class Queues(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeployedStack:
-    """What CloudFormation made of the template: each resource's own name, by its logical id."""
+    """The deployed resources: physical ids by logical id."""
 
     name: str
     resources: Mapping[str, str]
 
     def __getitem__(self, logical_id: str) -> str:
-        """Name a resource as AWS does, or raise NotDeployedError."""
+        """Return the physical id of a resource, or raise NotDeployedError."""
         if logical_id not in self.resources:
-            why = _WITHOUT.get(logical_id, "is it a stack of this guard, and of this version?")
+            why = _WITHOUT.get(logical_id, "is it a stack of EMR Log Guard, of this version?")
             message = f"stack {self.name} has no {logical_id}: {why}"
             raise NotDeployedError(message)
         return self.resources[logical_id]
@@ -80,7 +80,7 @@ class DeployedStack:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Hands over, and says in words what came of it.
+    """Sends events to the stack, and returns the result as text.
 
     Each method raises NotDeployedError, HandoffFailedError or FunctionFailedError.
     """
@@ -90,7 +90,7 @@ class Replay:
     queues: Queues
 
     def run(self, what: Replayable) -> str:
-        """Have it handled now where that is possible."""
+        """Handle it synchronously where that is possible."""
         if isinstance(what, ForCheckLogObjects):
             answer = self.functions.invoke(self.stack[CHECK_LOG_OBJECTS], _batch(what.bodies))
             failed = _failed(answer, what)
@@ -98,39 +98,39 @@ class Replay:
                 message = f"{', '.join(failed)}: the function could not check it; its log says why"
                 raise FunctionFailedError(message)
             return "checked; an alert was sent if anything is wrong"
-        return self.put_back(what)
+        return self.resend(what)
 
-    def put_back(self, what: Replayable) -> str:
-        """Put it back on the way that it came."""
+    def resend(self, what: Replayable) -> str:
+        """Send it to its original target."""
         match what:
             case ForCheckCluster(event):
                 return _cluster_checked(self.functions.invoke(self.stack[CHECK_CLUSTER], event))
             case ForCheckKey(event, key):
                 asked = self.functions.invoke(self.stack[CHECK_KEY], event)
                 clusters = ", ".join(asked["clusters"]) or "none"
-                return f"a check was requested of the clusters that {key} may concern: {clusters}"
+                return f"checks were requested of the clusters that {key} may affect: {clusters}"
             case ForReviewFindings(event):
                 asked = self.functions.invoke(self.stack[REVIEW_FINDINGS], event)
-                return f"checks were asked for of {asked['clusters']} clusters"
+                return f"checks of {asked['clusters']} clusters were requested"
             case ForImportFindings(event):
                 done = self.functions.invoke(self.stack[IMPORT_FINDINGS], event)
                 return (
                     f"{done['imported']} findings imported into Security Hub, {done['refused']} "
-                    f"refused, {done['unknown']} no longer remembered"
+                    f"refused, {done['unknown']} no longer recorded"
                 )
             case ForSubscribers():
-                return self._tell(what)
+                return self._deliver(what)
             case ForCheckLogObjects(bodies):
                 self._send(LOG_OBJECTS_QUEUE, bodies)
                 return "sent to the queue of check_log_objects"
             case ForEnforce(bodies):
                 self._send(ENFORCEMENT_QUEUE, bodies)
-                return "sent to the queue of enforce, which reads and judges all again"
+                return "sent to the queue of enforce, which re-evaluates the cluster first"
             case _:
                 assert_never(what)
 
-    def _tell(self, what: ForSubscribers) -> str:
-        """Have it handed on by the function that failed; by each, when that is not known."""
+    def _deliver(self, what: ForSubscribers) -> str:
+        """Invoke the function that failed; all subscribers when that is unknown."""
         deployed = [each for each in _SUBSCRIBERS if each in self.stack.resources]
         names = {each: self.stack[each] for each in deployed or [EMIT_EVENTS]}
         failed = [each for each in names if names[each] in what.failed.split(":")]
@@ -154,7 +154,7 @@ def _batch(bodies: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _failed(answer: Any, what: ForCheckLogObjects) -> list[str]:  # noqa: ANN401 - any JSON
-    """Name the objects that could not be checked."""
+    """Return the objects that could not be checked."""
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     return [
         str(version) for place, version in enumerate(what.versions) if f"replay-{place}" in failed
@@ -169,9 +169,9 @@ def _cluster_checked(summary: Any) -> str:  # noqa: ANN401 - any JSON
             "rules": dict(rules),
             "actions": [*actions],
         }:
-            notified = [f"{rule} {said}" for rule, said in rules.items() if said != "COMPLIANT"]
-            broken = f" ({', '.join(notified)})" if notified else ""
-            done = f"done: {', '.join(map(str, actions))}" if actions else "nothing was to be done"
-            return f"{cluster} is {compliance}{broken}; {done}"
+            failed = [f"{rule} {result}" for rule, result in rules.items() if result != "COMPLIANT"]
+            details = f" ({', '.join(failed)})" if failed else ""
+            done = f"actions: {', '.join(map(str, actions))}" if actions else "no action was needed"
+            return f"{cluster} is {compliance}{details}; {done}"
         case _:
             return json.dumps(summary)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 
-from emr_log_guard.domain.audit import UnjudgedRule
+from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import FolderCheckpoint, Rescan, RescanCheckpoint
 from emr_log_guard.domain.rescan_report import BucketCoverage
@@ -16,12 +16,12 @@ _OF_CLUSTERS = frozenset(rule.id for rule in CLUSTER_RULES)
 _OF_LOG_OBJECTS = frozenset(rule.id for rule in LOG_OBJECT_RULES)
 
 
-def unjudged(rescan: Rescan, policy: Policy) -> Iterator[UnjudgedRule]:
+def not_evaluated(rescan: Rescan, policy: Policy) -> Iterator[RuleNotEvaluated]:
     """Name each rule that a run does not judge by, or not everywhere, and why."""
     for rule in cast("tuple[Rule[Any], ...]", ALL_RULES):
         why = _why_not(rule, rescan, policy)
         if why:
-            yield UnjudgedRule(rule.id, rule.name, why)
+            yield RuleNotEvaluated(rule.id, rule.name, why)
 
 
 def _why_not(rule: Rule[Any], rescan: Rescan, policy: Policy) -> str | None:

@@ -35,7 +35,7 @@ from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.observability import record_rescan
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
 from emr_log_guard.usecases.ports import FindingRepository, OpenFindings, PolicyInForce
-from emr_log_guard.usecases.rescan.coverage import covered, unjudged
+from emr_log_guard.usecases.rescan.coverage import covered, not_evaluated
 from emr_log_guard.usecases.rescan.ports import RescanAlerts, RescanResults
 
 
@@ -142,7 +142,7 @@ class FinishRescan:
             exemptions=policy.exemptions,
             checked_buckets=self.checked_buckets,
             buckets=covered(leaves, total.by_bucket, self.checked_buckets),
-            unjudged=tuple(unjudged(rescan, policy)),
+            not_evaluated=tuple(not_evaluated(rescan, policy)),
             past=history.runs,
         )
         self.results.report(report)
