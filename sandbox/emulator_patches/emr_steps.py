@@ -29,7 +29,7 @@ from sandbox.emulator_patches.hooks import (
 )
 from sandbox.emulator_patches.pages import InvalidMarkerError, page
 
-GONE = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
+TERMINATION_STATES = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
 OVER = ("COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED")
 STATE = "sandbox:StepState/"
 """The prefix of the tags that set a step's state."""
@@ -86,7 +86,7 @@ def add_job_flow_steps(request: dict[str, Any]) -> Response:
     record = cluster_record(request.get("JobFlowId"))
     if record is None:
         return unknown_cluster(request.get("JobFlowId"))
-    if record["Status"]["State"] in GONE:
+    if record["Status"]["State"] in TERMINATION_STATES:
         return refuse("ValidationException", "A job flow that is shutting down, terminated, or "
                       "finished may not be modified.")  # fmt: skip
     make = part("services.emr", "_make_step")

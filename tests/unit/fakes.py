@@ -382,4 +382,4 @@ class FakeChat:
         self.posts.append((secret_arn, notice))
 
 
-GONE = ObjectNotFoundError("the object is gone")
+NOT_FOUND = ObjectNotFoundError("no such object")

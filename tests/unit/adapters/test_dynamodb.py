@@ -128,7 +128,7 @@ def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(
 
     assert clusters.asked == [CLUSTER_ID]
     with pytest.raises(ClusterNotFoundError):
-        LedgeredClusters(clusters, repository).describe("j-GONE")
+        LedgeredClusters(clusters, repository).describe("j-MISSING")
 
 
 def test_a_cluster_is_found_by_its_keys_until_it_is_gone(

@@ -11,7 +11,7 @@ from emr_log_guard.cli.app import app
 from tests.unit.builders import KEY, NOW, OTHER_REGION, REGION, key_arn
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
-GONE = key_arn("00000000-12ab-34cd-56ef-1234567890ab")
+MISSING = key_arn("00000000-12ab-34cd-56ef-1234567890ab")
 SHUT = key_arn(account="444455556666")
 ELSEWHERE = key_arn("mrk-1234abcd12ab34cd56ef1234567890ab", region=OTHER_REGION)
 CHANGES: dict[str, dict[str, str]] = {
@@ -20,7 +20,7 @@ CHANGES: dict[str, dict[str, str]] = {
     "alias/signing": {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
 }
 REFUSED = {
-    GONE: f"{GONE} does not exist (kms:DescribeKey answered NotFoundException); correct it",
+    MISSING: f"{MISSING} does not exist (kms:DescribeKey answered NotFoundException); correct it",
     "alias/aws/s3": "alias/aws/s3 is managed by AWS; list a customer-managed key",
     "alias/disabled": "alias/disabled is Disabled; enable it",
     "alias/signing": "alias/signing is a RSA_2048 key for SIGN_VERIFY; list a symmetric",
@@ -30,8 +30,8 @@ REFUSED = {
 
 def describe_key(params: dict[str, Any]) -> Answer:
     asked = params["KeyId"]
-    if asked in (GONE, SHUT):
-        return AwsError("NotFoundException" if asked == GONE else "AccessDeniedException")
+    if asked in (MISSING, SHUT):
+        return AwsError("NotFoundException" if asked == MISSING else "AccessDeniedException")
     usual = {
         "KeyId": "k",
         "Arn": KEY.arn,
@@ -102,15 +102,15 @@ def test_a_key_that_cannot_be_read_is_a_warning(
 
 
 def test_a_key_that_will_exist_later_can_be_stored(aws: StubbedAws, tmp_path: Path) -> None:
-    result = run("set", approving(tmp_path, GONE), "--yes", "--allow-unusable-keys")
+    result = run("set", approving(tmp_path, MISSING), "--yes", "--allow-unusable-keys")
 
     assert result.exit_code == 0, result.output
-    assert f"Warning: approved_keys[0]: {GONE} does not exist" in result.stderr
+    assert f"Warning: approved_keys[0]: {MISSING} does not exist" in result.stderr
     assert aws.counts["PutParameter"] == 1
 
 
 def test_validate_asks_nothing_of_aws_unless_told_to(aws: StubbedAws, tmp_path: Path) -> None:
-    assert run("validate", approving(tmp_path, GONE)).exit_code == 0
+    assert run("validate", approving(tmp_path, MISSING)).exit_code == 0
     assert run("validate", "--resolve", approving(tmp_path)).exit_code == 0
     assert aws.calls == []
 
@@ -132,11 +132,11 @@ def test_key_ids_are_taken_in_any_case(tmp_path: Path, key: str) -> None:
 
 
 def test_programs_get_unusable_keys_and_warnings(aws: StubbedAws, tmp_path: Path) -> None:
-    result = run("validate", "--resolve", "--json", approving(tmp_path, GONE, SHUT))
+    result = run("validate", "--resolve", "--json", approving(tmp_path, MISSING, SHUT))
 
     assert result.exit_code == 2
     document = json.loads(result.stdout)
-    assert document["problems"] == [f"approved_keys[0]: {REFUSED[GONE]}, or remove it"]
+    assert document["problems"] == [f"approved_keys[0]: {REFUSED[MISSING]}, or remove it"]
     [warning] = document["warnings"]
     assert warning.startswith(f"approved_keys[1]: {SHUT} was not checked")
     assert aws.counts == {"DescribeKey": 2}

@@ -254,7 +254,7 @@ def test_without_a_region_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("{", "is not JSON"),
         ("\ufffe", "is not JSON"),
-        ("{}", "is not an event that the stack handles: no field that tells"),
+        ("{}", "is not an event that the stack handles: no `detail-type`"),
         ('{"detail-type": "Other"}', "$.detail-type"),
     ],
 )

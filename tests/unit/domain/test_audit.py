@@ -33,7 +33,7 @@ IDLE = audited(a_finding(compliance=Compliance.NOT_APPLICABLE))
         (a_report(GOOD, UNREAD), ExitStatus.UNDETERMINED),
         (a_report(GOOD, interrupted=True), ExitStatus.UNDETERMINED),
         (a_report(places=(), interrupted=True), ExitStatus.UNDETERMINED),
-        (a_report(GOOD, missing=("j-GONE",)), ExitStatus.UNDETERMINED),
+        (a_report(GOOD, missing=("j-MISSING",)), ExitStatus.UNDETERMINED),
     ],
 )
 def test_the_exit_status_says_what_was_found(report: AuditReport, status: ExitStatus) -> None:
@@ -68,13 +68,13 @@ def test_totals_name_all_four_words() -> None:
 def test_problems_are_told_with_their_place() -> None:
     assumed = replace(UNREADABLE_PLACE, role_arn="arn:aws:iam::444455556666:role/Audit")
     report = a_report(
-        GOOD, places=(replace(PLACE, listed=3), UNREADABLE_PLACE, assumed), missing=("j-GONE",)
+        GOOD, places=(replace(PLACE, listed=3), UNREADABLE_PLACE, assumed), missing=("j-MISSING",)
     )
 
     assert report.problems == (
         f"eu-south-1: {UNREADABLE_PLACE.problem}",
         f"eu-south-1 as arn:aws:iam::444455556666:role/Audit: {UNREADABLE_PLACE.problem}",
-        "cluster j-GONE was not found",
+        "cluster j-MISSING was not found",
     )
     [interrupted] = replace(report, places=(PLACE,), missing=(), interrupted=True).problems
     assert interrupted.startswith("the audit was interrupted: 1 of 1 clusters")

@@ -9,7 +9,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from tests.unit.builders import ACCOUNT, OTHER_ACCOUNT, service_role_access
 
 ALLOWED, IMPLICIT, EXPLICIT, LIMITED = IdentityDecision
-NO, UNDECIDED, YES = Truth.NO, Truth.UNDECIDED, Truth.YES
+NO, UNKNOWN, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
 NO_SIMULATION = Unresolved("iam:SimulatePrincipalPolicy answered AccessDenied")
 NO_KEY_POLICY = Unresolved("kms:GetKeyPolicy answered AccessDeniedException")
@@ -55,8 +55,8 @@ def worlds(access: RoleKeyAccess, *, same_account: bool) -> set[bool]:
             identities = (decision,)
     policy = access.key_policy
     if isinstance(policy, Unresolved):
-        policy = a_verdict(UNDECIDED, UNDECIDED, UNDECIDED)
-    possible = {NO: (False,), UNDECIDED: (False, True), YES: (True,)}
+        policy = a_verdict(UNKNOWN, UNKNOWN, UNKNOWN)
+    possible = {NO: (False,), UNKNOWN: (False, True), YES: (True,)}
     return {
         TABLE[identity, allows, delegates][0 if same_account else 1] and not denies
         for identity, allows, delegates, denies in product(
@@ -102,9 +102,9 @@ def test_a_role_may_when_it_may_in_every_possible_world(
         (NO_SIMULATION, a_verdict(allows=YES), NO_SIMULATION.reason),
         (ALLOWED, NO_KEY_POLICY, NO_KEY_POLICY.reason),
         (IMPLICIT, NO_KEY_POLICY, NO_KEY_POLICY.reason),
-        (ALLOWED, a_verdict(delegates=UNDECIDED), DOUBT),
-        (ALLOWED, a_verdict(delegates=YES, denies=UNDECIDED), DOUBT),
-        (IMPLICIT, a_verdict(allows=UNDECIDED), DOUBT),
+        (ALLOWED, a_verdict(delegates=UNKNOWN), DOUBT),
+        (ALLOWED, a_verdict(delegates=YES, denies=UNKNOWN), DOUBT),
+        (IMPLICIT, a_verdict(allows=UNKNOWN), DOUBT),
     ],
 )
 def test_doubt_says_what_could_not_be_learnt(

@@ -11,7 +11,7 @@ from tests.unit.builders import ACCOUNT, KEY, OTHER_ACCOUNT
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/EMR_DefaultRole"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 USE = KeyUse(ROLE, "kms:DescribeKey", KEY.arn)
-NO, UNDECIDED, YES = Truth.NO, Truth.UNDECIDED, Truth.YES
+NO, UNKNOWN, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
 
 def allow(**elements: object) -> dict[str, object]:
@@ -170,9 +170,9 @@ def test_who_a_not_principal_means_is_left_undecided() -> None:
 
     found = evaluate_key_policy({"Statement": [{**statement, "Effect": "Deny"}]}, USE)
 
-    assert (found.allows, found.delegates, found.denies) == (NO, NO, UNDECIDED)
-    assert "Deny statement Others" in found.doubt
-    assert found.doubt.endswith("its NotPrincipal")
+    assert (found.allows, found.delegates, found.denies) == (NO, NO, UNKNOWN)
+    assert "Deny statement Others" in found.unresolved
+    assert found.unresolved.endswith("its NotPrincipal")
 
 
 def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
@@ -180,7 +180,7 @@ def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
         {"Statement": deny(NotPrincipal={"AWS": ROLE}, Action="kms:Decrypt")}, USE
     )
 
-    assert (found.denies, found.doubt) == (NO, "")
+    assert (found.denies, found.unresolved) == (NO, "")
 
 
 @pytest.mark.parametrize(
@@ -241,19 +241,19 @@ def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
         ({"Bool": {"aws:PrincipalIsAWSService": "true"}}, NO),
         ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, NO),
         ({"StringEqualsIfExists": {"kms:ViaService": "s3.amazonaws.com"}}, YES),
-        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, UNDECIDED),
-        ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "*"}}, UNDECIDED),
-        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, UNDECIDED),
+        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, UNKNOWN),
+        ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "*"}}, UNKNOWN),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, UNKNOWN),
         ({"Null": {"aws:PrincipalArn": "false"}}, YES),
         ({"Null": {"aws:PrincipalArn": True}}, NO),
-        ({"Null": {"aws:PrincipalTag/team": "true"}}, UNDECIDED),
+        ({"Null": {"aws:PrincipalTag/team": "true"}}, UNKNOWN),
         ({"ForAnyValue:StringEquals": {"aws:PrincipalArn": ROLE}}, YES),
         ({"ForAllValues:StringNotEquals": {"aws:PrincipalArn": ROLE}}, NO),
-        ({"ANewOperator": {"aws:PrincipalArn": ROLE}}, UNDECIDED),
-        ({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}}, UNDECIDED),
+        ({"ANewOperator": {"aws:PrincipalArn": ROLE}}, UNKNOWN),
+        ({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}}, UNKNOWN),
         (
             {"StringEquals": {"kms:CallerAccount": ACCOUNT, "aws:PrincipalOrgID": "o-1"}},
-            UNDECIDED,
+            UNKNOWN,
         ),
         (
             {
@@ -286,7 +286,7 @@ ABSENT = {
     "ForAllValues:StringNotEquals": YES,
     "ForAnyValue:StringEquals": NO,
     "ForAnyValue:StringNotEquals": NO,
-    "ForAnyValue:StringEqualsIfExists": UNDECIDED,
+    "ForAnyValue:StringEqualsIfExists": UNKNOWN,
 }
 
 
@@ -341,7 +341,7 @@ def test_s3s_name_in_kms_via_service_is_taken_for_known_where_aws_documents_it()
 
     found = verdict(statement, use=KeyUse(role, "kms:GenerateDataKey", key))
 
-    assert found == (UNDECIDED, NO, NO)
+    assert found == (UNKNOWN, NO, NO)
 
 
 def test_nothing_is_known_of_a_role_or_key_that_is_no_arn() -> None:
@@ -353,10 +353,10 @@ def test_nothing_is_known_of_a_role_or_key_that_is_no_arn() -> None:
 @pytest.mark.parametrize(
     ("element", "applies"),
     [
-        ({"Resource": f"arn:aws:kms:*:{ACCOUNT}:key/${{aws:PrincipalTag/key}}"}, UNDECIDED),
+        ({"Resource": f"arn:aws:kms:*:{ACCOUNT}:key/${{aws:PrincipalTag/key}}"}, UNKNOWN),
         ({"Resource": "arn:aws:s3:::logs-${aws:PrincipalTag/key}"}, NO),
         ({"Resource": ["arn:aws:kms:*:*:key/${aws:PrincipalTag/key}", "*"]}, YES),
-        ({"NotResource": "arn:aws:kms:*:*:key/${aws:PrincipalTag/key}"}, UNDECIDED),
+        ({"NotResource": "arn:aws:kms:*:*:key/${aws:PrincipalTag/key}"}, UNKNOWN),
     ],
 )
 def test_a_policy_variable_may_stand_for_this_key(
@@ -365,7 +365,7 @@ def test_a_policy_variable_may_stand_for_this_key(
     found = evaluate_key_policy({"Statement": allow(**element)}, USE)
 
     assert found.allows is applies
-    assert found.doubt.endswith("a policy variable in its resource") is (applies is UNDECIDED)
+    assert found.unresolved.endswith("a policy variable in its resource") is (applies is UNKNOWN)
 
 
 def test_the_usual_deny_of_plain_http_denies_nobody() -> None:
@@ -392,10 +392,10 @@ def test_doubt_names_the_statements_and_the_conditions_that_nobody_can_decide_fr
         USE,
     )
 
-    assert found.doubt == (
-        "the key policy's Allow statement without a Sid cannot be decided from outside a request: "
+    assert found.unresolved == (
+        "the key policy's Allow statement without a Sid cannot be evaluated without the request: "
         "its condition on aws:PrincipalOrgID, aws:SourceVpc; "
-        "the key policy's Deny statement Fresh cannot be decided from outside a request: "
+        "the key policy's Deny statement Fresh cannot be evaluated without the request: "
         "its condition on aws:TokenIssueTime"
     )
 
@@ -407,7 +407,7 @@ def test_doubt_about_a_not_principal_does_not_blame_conditions_that_are_decided(
 
     found = evaluate_key_policy({"Statement": statement}, USE)
 
-    assert found.doubt.endswith("its NotPrincipal")
+    assert found.unresolved.endswith("its NotPrincipal")
 
 
 def test_a_certain_allow_beside_an_uncertain_one_is_certain() -> None:
@@ -434,7 +434,7 @@ def test_a_certain_allow_beside_an_uncertain_one_is_certain() -> None:
 def test_a_document_that_says_nothing_grants_nothing(document: Mapping[str, object]) -> None:
     found = evaluate_key_policy(document, USE)
 
-    assert (found.allows, found.delegates, found.denies, found.doubt) == (NO, NO, NO, "")
+    assert (found.allows, found.delegates, found.denies, found.unresolved) == (NO, NO, NO, "")
 
 
 def test_a_single_statement_needs_no_list() -> None:
@@ -470,4 +470,4 @@ def test_no_document_whatever_stops_us(document: dict[str, object]) -> None:
     found = evaluate_key_policy(document, USE)
 
     assert {found.allows, found.delegates, found.denies} <= set(Truth)
-    assert bool(found.doubt) or UNDECIDED not in {found.allows, found.delegates, found.denies}
+    assert bool(found.unresolved) or UNKNOWN not in {found.allows, found.delegates, found.denies}

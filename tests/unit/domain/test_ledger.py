@@ -7,7 +7,7 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.finding_record import (
     LEASE,
     OBJECTS,
-    OWED_LATE,
+    PENDING_LATE,
     QUIET,
     RETENTION,
     SKEW,
@@ -22,9 +22,9 @@ from emr_log_guard.domain.finding_record import (
     Lease,
     RuleResult,
     Transition,
-    ended,
+    cluster_terminated,
     enter,
-    switched_off,
+    rule_disabled,
     transition,
     worth_writing,
 )
@@ -93,7 +93,7 @@ def test_good_objects_and_the_clusters_end_do_not_clear_bad_objects() -> None:
     record = an_entry(kind=Kind.LOG_OBJECTS)
 
     assert entered(record, GOOD, timedelta(days=1)) == record
-    over = ended(record, NOW)
+    over = cluster_terminated(record, NOW)
     assert (over.open, over.expires) == (True, NOW + RETENTION)
     assert entered(over, BAD, QUIET).expires == NOW + QUIET + RETENTION
 
@@ -245,12 +245,12 @@ def test_an_older_fault_does_not_undo_a_newer_good_judgement() -> None:
 
 
 def test_there_is_no_way_back_from_a_clusters_end() -> None:
-    over = ended(an_entry(), NOW - timedelta(hours=1))
+    over = cluster_terminated(an_entry(), NOW - timedelta(hours=1))
 
     assert not over.open
     assert entered(over, BAD, timedelta(days=1)) == over
-    assert ended(over, NOW + QUIET) == over
-    assert not ended(resolved(), NOW).open
+    assert cluster_terminated(over, NOW + QUIET) == over
+    assert not cluster_terminated(resolved(), NOW).open
 
 
 def test_a_claim_is_anothers_until_it_runs_out() -> None:
@@ -378,7 +378,9 @@ def test_a_rescan_of_an_ended_clusters_logs_prolongs_their_memory() -> None:
     record = enter(None, bad_objects(ONE))
     assert record is not None
 
-    again = enter(ended(record, NOW), bad_objects(ONE, extent=Extent.AGAIN, at=NOW + MINUTE))
+    again = enter(
+        cluster_terminated(record, NOW), bad_objects(ONE, extent=Extent.AGAIN, at=NOW + MINUTE)
+    )
 
     assert again is not None
     assert again.expires == NOW + MINUTE + RETENTION
@@ -515,9 +517,9 @@ def test_the_newest_of_the_bad_log_objects_counts_in_whatever_order_they_are_see
 def test_a_notification_is_late_after_five_minutes() -> None:
     record = replace(an_entry(), pending_since=NOW)
 
-    assert record.pending_for_long(NOW + OWED_LATE)
-    assert not record.pending_for_long(NOW + OWED_LATE - SECOND)
-    assert not an_entry().pending_for_long(NOW + OWED_LATE)
+    assert record.pending_for_long(NOW + PENDING_LATE)
+    assert not record.pending_for_long(NOW + PENDING_LATE - SECOND)
+    assert not an_entry().pending_for_long(NOW + PENDING_LATE)
 
 
 @pytest.mark.parametrize(
@@ -571,7 +573,7 @@ def test_an_entry_knows_the_newest_policy_that_decided_about_it() -> None:
 
 
 def test_a_rule_that_is_switched_off_resolves_its_finding_and_lets_it_expire() -> None:
-    record = switched_off(an_entry(), NOW)
+    record = rule_disabled(an_entry(), NOW)
 
     assert not record.open
     assert record.finding.deadline is None

@@ -168,7 +168,7 @@ def test_the_path_of_a_log_begins_in_its_clusters_folder() -> None:
             "s3n://ap-2c9a0-s3alias/logs/",
             "the log URI 's3n://ap-2c9a0-s3alias/logs/' names an access point, not its bucket",
         ),
-        ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be read"),
+        ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be parsed"),
     ],
 )
 def test_a_log_uri_says_which_bucket_it_means_or_why_not(uri: str, reason: str | None) -> None:

@@ -152,8 +152,8 @@ def test_the_reason_names_each_statement_that_the_result_hangs_on() -> None:
 
     assert isinstance(found, UndeterminedDecision)
     assert found.reason == (
-        "the role's Deny statement OnlyOurs cannot be decided from outside a request: "
+        "the role's Deny statement OnlyOurs cannot be evaluated without the request: "
         "its condition on aws:PrincipalOrgID; "
-        "the boundary's Allow statement without a Sid cannot be decided from outside a request: "
+        "the boundary's Allow statement without a Sid cannot be evaluated without the request: "
         "its condition on aws:SourceVpc"
     )

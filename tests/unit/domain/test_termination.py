@@ -36,7 +36,7 @@ def scheduled(due: timedelta) -> Termination:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_the_clusters_end_is_the_guards_from_the_call_until_it_was_notified(stage: Stage) -> None:
-    assert at(stage).under_way is (stage in ENDING)
+    assert at(stage).in_progress is (stage in ENDING)
 
 
 @pytest.mark.parametrize("stage", Stage)

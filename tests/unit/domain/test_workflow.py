@@ -9,8 +9,8 @@ from emr_log_guard.domain.workflow_state import (
     WANTED,
     Workflow,
     WorkflowState,
-    next_word,
-    outstanding,
+    needs_update,
+    next_state,
 )
 
 NEW, NOTIFIED, RESOLVED, SUPPRESSED = Workflow
@@ -33,24 +33,24 @@ def test_every_status_of_the_ledger_has_one_there() -> None:
 def test_only_what_is_new_has_to_be_said(
     word: WorkflowState, wanted: Workflow, *, expected: bool
 ) -> None:
-    assert outstanding(word, wanted) is expected
+    assert needs_update(word, wanted) is expected
 
 
 @pytest.mark.parametrize("wanted", [NEW, RESOLVED, SUPPRESSED])
 def test_what_people_suppressed_stays_so(wanted: Workflow) -> None:
-    assert next_word(WorkflowState(), wanted, SUPPRESSED) is None
-    assert next_word(WorkflowState(RESOLVED), wanted, SUPPRESSED) is None
+    assert next_state(WorkflowState(), wanted, SUPPRESSED) is None
+    assert next_state(WorkflowState(RESOLVED), wanted, SUPPRESSED) is None
 
 
 def test_what_the_guard_suppressed_it_takes_back() -> None:
-    assert next_word(WorkflowState(SUPPRESSED), NEW, SUPPRESSED) == WorkflowState(NEW, sent=False)
-    assert next_word(WorkflowState(SUPPRESSED, sent=False), NEW, SUPPRESSED) == WorkflowState(
+    assert next_state(WorkflowState(SUPPRESSED), NEW, SUPPRESSED) == WorkflowState(NEW, sent=False)
+    assert next_state(WorkflowState(SUPPRESSED, sent=False), NEW, SUPPRESSED) == WorkflowState(
         NEW, sent=False
     )
 
 
 def test_a_new_finding_begins_with_its_status() -> None:
-    assert next_word(WorkflowState(), SUPPRESSED, None) == WorkflowState(SUPPRESSED, sent=True)
+    assert next_state(WorkflowState(), SUPPRESSED, None) == WorkflowState(SUPPRESSED, sent=True)
 
 
 @given(st.lists(st.sampled_from([*Status, *(f"people:{w}" for w in Workflow), "crash"])))
@@ -65,12 +65,12 @@ def test_whatever_happens_the_guard_never_lifts_what_people_suppressed(steps: li
             word = WorkflowState(word.status, sent=False)
             continue
         wanted = WANTED[Status(step)]
-        if outstanding(word, wanted) and (said := next_word(word, wanted, there)):
+        if needs_update(word, wanted) and (said := next_state(word, wanted, there)):
             there, word = wanted, WorkflowState(said.status)
         assert not by_people or there is SUPPRESSED
 
 
 def test_every_word_is_what_was_wanted() -> None:
     for status, sent, wanted, there in product(Workflow, (True, False), Workflow, Workflow):
-        said = next_word(WorkflowState(status, sent=sent), wanted, there)
+        said = next_state(WorkflowState(status, sent=sent), wanted, there)
         assert said is None or said == WorkflowState(wanted, sent=False)

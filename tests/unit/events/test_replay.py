@@ -124,18 +124,18 @@ def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
             event("cloudtrail-update-object-encryption"),
             f"UpdateObjectEncryption of s3://{LOG}?versionId=96fKIxZ4bq.pGVxhT1tcA",
         ),
-        (event("scheduled-review"), "Scheduled Event, which has open findings looked at again"),
-        (json.loads(RECHECK), "request to look again at s3://example-logs/emr/a.gz?versionId=1"),
+        (event("scheduled-review"), "Scheduled Event, which starts a review of open findings"),
+        (json.loads(RECHECK), "re-check request for s3://example-logs/emr/a.gz?versionId=1"),
         (event("sns-alert"), f"alert {NOTIFICATION['Subject']}"),
         (
             event("dynamodb-stream-findings"),
-            f"import into Security Hub of {', '.join(f'{r} of j-2AXXXXXXGAPLF' for r in RULES)}",
+            f"import into Security Hub: {', '.join(f'{r} of j-2AXXXXXXGAPLF' for r in RULES)}",
         ),
         (
             event("import-findings-request"),
-            "import into Security Hub of EMRLOG-002 of j-2AXXXXXXGAPLF",
+            "import into Security Hub: EMRLOG-002 of j-2AXXXXXXGAPLF",
         ),
-        (import_request(), "import into Security Hub of everything that is open"),
+        (import_request(), "import of all open findings into Security Hub"),
     ],
 )
 def test_it_is_called_by_what_it_is_about(what: object, title: str) -> None:

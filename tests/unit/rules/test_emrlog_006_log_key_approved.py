@@ -241,11 +241,11 @@ def test_the_key_that_a_deleted_alias_last_stood_for_is_undetermined() -> None:
 
 
 UNKNOWN = ApprovedKey("alias/approved", Unresolved("kms:DescribeKey answered ThrottlingException"))
-GONE = ApprovedKey("alias/gone", NO_SUCH_KEY)
+MISSING = ApprovedKey("alias/gone", NO_SUCH_KEY)
 
 
 def test_an_approved_key_that_cannot_be_resolved_may_be_this_one_and_is_doubt() -> None:
-    facts = cluster_facts(approved_keys=(*approved(ANOTHER_KEY), UNKNOWN, GONE))
+    facts = cluster_facts(approved_keys=(*approved(ANOTHER_KEY), UNKNOWN, MISSING))
 
     outcome = RULE.check(facts)
 
@@ -254,13 +254,13 @@ def test_an_approved_key_that_cannot_be_resolved_may_be_this_one_and_is_doubt() 
 
 
 def test_one_match_is_enough_whatever_became_of_the_other_approved_keys() -> None:
-    facts = cluster_facts(approved_keys=(UNKNOWN, GONE, *approved(KEY)))
+    facts = cluster_facts(approved_keys=(UNKNOWN, MISSING, *approved(KEY)))
 
     assert RULE.check(facts).compliance is Compliance.COMPLIANT
 
 
 def test_an_approved_alias_that_is_gone_may_have_named_this_one_and_is_doubt() -> None:
-    outcome = RULE.check(cluster_facts(approved_keys=(GONE,)))
+    outcome = RULE.check(cluster_facts(approved_keys=(MISSING,)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert NO_SUCH_KEY.identifier in outcome.summary
@@ -268,6 +268,6 @@ def test_an_approved_alias_that_is_gone_may_have_named_this_one_and_is_doubt() -
 
 
 def test_the_fix_is_a_relaunch_with_an_approved_key_that_exists() -> None:
-    facts = cluster_facts(approved_keys=(GONE, UNKNOWN, *approved(ANOTHER_KEY)))
+    facts = cluster_facts(approved_keys=(MISSING, UNKNOWN, *approved(ANOTHER_KEY)))
 
     assert f"--log-encryption-kms-key-id {ANOTHER_KEY.arn} " in RULE.remediation(facts)

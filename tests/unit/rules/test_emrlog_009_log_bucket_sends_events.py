@@ -66,7 +66,7 @@ def test_a_log_uri_that_cannot_be_read_is_doubt() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri="hdfs:///logs"), log_buckets=()))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
-    assert "'hdfs:///logs' cannot be read" in outcome.summary
+    assert "'hdfs:///logs' cannot be parsed" in outcome.summary
 
 
 def test_a_log_uri_by_an_access_point_is_doubt_and_asks_nothing_of_its_alias() -> None:

@@ -182,7 +182,7 @@ def test_of_several_failures_one_that_stays_is_enough_and_each_is_named() -> Non
 @pytest.mark.parametrize(
     ("log_uri", "reason"),
     [
-        ("hdfs:///logs", "cannot be read"),
+        ("hdfs:///logs", "cannot be parsed"),
         ("s3n://emr-logs-ap-2c9a0-s3alias/logs/", "names an access point, not its bucket"),
         ("s3n://unread/logs/", "the owner of unread was not read"),
     ],

@@ -12,7 +12,7 @@ from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decide import Alert, NextStep, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.finding_record import (
     LEASE,
-    OWED_LATE,
+    PENDING_LATE,
     STILL_WRITTEN,
     TRANSIENT_QUIET,
     ClusterSnapshot,
@@ -609,7 +609,7 @@ def test_a_notification_that_is_pending_for_long_is_measured_and_its_cluster_che
     bad.alerts.failure = TIMED_OUT
     with pytest.raises(TimeoutError):
         bad.check()
-    bad.passes(seconds=OWED_LATE.total_seconds() - 1)
+    bad.passes(seconds=PENDING_LATE.total_seconds() - 1)
     assert review_late(bad) == ({"clusters": 0, "log_objects": 0}, [], 0)
 
     bad.passes(seconds=1)
@@ -629,14 +629,14 @@ def test_a_resolution_that_nobody_was_notified_of_is_pending_too(bad: World) -> 
     bad.alerts.failure = TIMED_OUT
     with pytest.raises(TimeoutError):
         bad.check()
-    bad.now += OWED_LATE
+    bad.now += PENDING_LATE
 
     assert review_late(bad)[1:] == ([CLUSTER_ID], 1)
 
 
 @pytest.mark.parametrize(
     ("late", "asked"),
-    [(timedelta(minutes=4), []), (OWED_LATE, [CLUSTER_ID]), (timedelta(hours=2), [])],
+    [(timedelta(minutes=4), []), (PENDING_LATE, [CLUSTER_ID]), (timedelta(hours=2), [])],
 )
 def test_a_termination_that_is_due_and_not_done_has_its_cluster_checked(
     bad: World, late: timedelta, asked: list[str]

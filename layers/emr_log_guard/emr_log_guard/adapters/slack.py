@@ -32,7 +32,7 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 class SlackWebhooks:
     """Incoming webhooks, by the secret that holds the URL as a plain string."""
 
-    def post(self, secret_arn: str, notice: PublishedAlert) -> None:
+    def post(self, secret_arn: str, published: PublishedAlert) -> None:
         """Post an alert.
 
         Raises:
@@ -42,7 +42,7 @@ class SlackWebhooks:
 
         """
         try:
-            _post(_url(secret_arn), notice)
+            _post(_url(secret_arn), published)
         except _RefusedError as refused:
             # Slack answers so to a URL that was replaced, too.
             newer = _url(secret_arn, force_refresh=True)
@@ -50,7 +50,7 @@ class SlackWebhooks:
                 message = f"Slack refuses what is posted with {secret_arn}: {refused}"
                 raise InvalidWebhookError(message) from refused
             try:
-                _post(newer, notice)
+                _post(newer, published)
             except _RefusedError as again:
                 message = f"Slack refuses what is posted with {secret_arn}: {again}"
                 raise InvalidWebhookError(message) from again
@@ -77,12 +77,12 @@ def _url(secret_arn: str, *, force_refresh: bool = False) -> str:
     return url
 
 
-def _post(url: str, notice: PublishedAlert) -> None:
-    status, text = _send(url, slack_message(notice))
+def _post(url: str, published: PublishedAlert) -> None:
+    status, text = _send(url, slack_message(published))
     if status == HTTPStatus.BAD_REQUEST:
         # Slack may not like the blocks: an alert without its looks is better than none.
-        logger.error("slack refused the blocks", subject=notice.subject, answer=text[:200])
-        status, text = _send(url, slack_text(notice))
+        logger.error("slack refused the blocks", subject=published.subject, answer=text[:200])
+        status, text = _send(url, slack_text(published))
     if status == HTTPStatus.OK and text.strip() == "ok":
         return
     said = f"{status}: {text[:200]}"

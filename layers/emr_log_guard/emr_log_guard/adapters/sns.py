@@ -103,6 +103,6 @@ class SnsAmazonQ:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, notice: PublishedAlert) -> None:
+    def publish(self, published: PublishedAlert) -> None:
         """Publish an alert as Amazon Q shows it: one Publish. Errors fly."""
-        self._client.publish(TopicArn=self._topic_arn, Message=amazon_q_message(notice))
+        self._client.publish(TopicArn=self._topic_arn, Message=amazon_q_message(published))

@@ -1,4 +1,4 @@
-"""What is wrong with a key that a policy approves, as far as its name and KMS tell."""
+"""Problems of approved keys."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,9 +24,9 @@ _FIXES = {
 
 
 def wrong_region(identifier: str, region: str) -> str | None:
-    """Say why an approved key can never match in a stack of that Region; None if it can.
+    """Return why an approved key can never match in a stack of that Region; None if it can.
 
-    EMR takes keys of the cluster's own Region alone. A related multi-Region key of that Region is
+    EMR accepts only keys of the cluster's own Region. A related multi-Region key of that Region is
     another key: https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-auth.html
     """
     key = KeyIdentifier.parse(identifier)
@@ -40,7 +40,7 @@ def wrong_region(identifier: str, region: str) -> str | None:
 
 
 def missing_approved_keys(approved: Sequence[ApprovedKey]) -> Mapping[str, str]:
-    """Say which approved keys KMS answered that they do not exist: the problem, by identifier.
+    """Return the problems of the approved keys that do not exist, by identifier.
 
     Args:
         approved: All that the policy lists, in its order.
@@ -54,11 +54,11 @@ def missing_approved_keys(approved: Sequence[ApprovedKey]) -> Mapping[str, str]:
 
 
 def unusable_key(identifier: str, fact: KeyFact) -> str | None:
-    """Say why no cluster can log with an approved key, and what to do; None if nothing is known.
+    """Return why no cluster can log with an approved key, and the fix; None without a problem.
 
     Args:
         identifier: The key as the policy names it.
-        fact: What KMS says of it.
+        fact: What KMS knows about it.
 
     """
     match fact:

@@ -18,8 +18,8 @@ REGIONS_OF: Mapping[str, str] = {
 }
 """The partitions, and what the names of each one's Regions look like.
 
-botocore's partitions.json, word for word: a test holds this table against it, so that an update of
-botocore which knows another partition fails until the table does, too.
+Copied from botocore's partitions.json: a test compares the two, so that it fails when an update of
+botocore adds a partition.
 """
 
 
@@ -46,7 +46,7 @@ class Arn:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read what AWS itself gave as an ARN.
+        """Parse an ARN that AWS returned.
 
         Raises:
             ValueError: It is none.

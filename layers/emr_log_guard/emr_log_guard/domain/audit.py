@@ -1,4 +1,4 @@
-"""An audit: what was found in which accounts and Regions, and what could not be read."""
+"""The result of an audit: findings by account and Region, and what could not be read."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,55 +14,55 @@ from emr_log_guard.domain.policy import Exemption
 
 
 class ExitStatus(IntEnum):
-    """What the command ends with: a contract that scripts rely on."""
+    """The exit status of the command: a contract."""
 
     COMPLIANT = 0
     NON_COMPLIANT = 1
     NO_ACCESS = 2
     """Nothing at all could be read. Wrong usage ends with the same status."""
     UNDETERMINED = 3
-    """Nothing is provably broken, but something could not be determined."""
+    """No violation was found, but something could not be determined."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedCluster:
-    """A cluster, and what the rules say of it."""
+    """A cluster, and its findings."""
 
     cluster: ClusterSummary
     findings: tuple[Finding, ...] = ()
-    """A finding a rule, whatever its compliance; those that are exempt say so."""
+    """One finding per rule, whatever its compliance; exempt ones have status EXEMPT."""
     unresolved: tuple[str, ...] = ()
-    """What of the whole cluster, or of its objects, could not be read: which call said what."""
+    """What could not be read about the cluster or its objects: the call and its error."""
     objects: int = 0
     """How many of its log objects were checked."""
     listed: Mapping[str, int] = field(default_factory=dict)
-    """How many were listed, by bucket; more than were checked where they were sampled."""
+    """How many were listed, by bucket; more than were checked if they were sampled."""
 
     @property
     def compliance(self) -> Compliance:
-        """Sum up the findings that no exemption covers; what could not be read is doubt."""
-        doubt = [Compliance.INSUFFICIENT_DATA] if self.unresolved else []
-        return overall([overall_of(self.findings), *doubt])
+        """The overall result without exempt findings; unread facts are INSUFFICIENT_DATA."""
+        unread = [Compliance.INSUFFICIENT_DATA] if self.unresolved else []
+        return overall([overall_of(self.findings), *unread])
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedPlace:
-    """An account and Region that was asked about."""
+    """An account and Region of the audit."""
 
     region: str
     role_arn: str | None = None
     """The role that was assumed to read it; None for the caller's own account."""
     account: str | None = None
-    """Twelve digits; None as long as nothing told."""
+    """Twelve digits; None while unknown."""
     problem: str | None = None
-    """Why its clusters could not be listed, or not all of them: which call said what."""
+    """Why its clusters could not be listed, or not all of them: the call and its error."""
     listed: int = 0
     """How many clusters were found."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleNotEvaluated:
-    """A rule that the audit did not judge by: silence must not read as compliance."""
+    """A rule that was not evaluated: silence must not read as compliance."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class RuleNotEvaluated:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """All that an audit learnt."""
+    """The whole result of an audit."""
 
     started: datetime
     """UTC"""
@@ -80,19 +80,19 @@ class AuditReport:
     places: tuple[AuditedPlace, ...]
     clusters: tuple[AuditedCluster, ...]
     rules: tuple[str, ...]
-    """The ids of the rules that it judged by."""
+    """The ids of the rules that were evaluated."""
     not_evaluated: tuple[RuleNotEvaluated, ...]
     api_calls: Mapping[str, int]
-    """Requests sent, those tried again among them, by IAM's name of the service and operation."""
+    """Requests sent, retries included, by IAM's name of the service and operation."""
     interrupted: bool = False
     missing: tuple[str, ...] = ()
-    """Clusters that were asked for by id and are in none of the places."""
+    """Clusters that were requested by id and not found."""
     exemptions: tuple[Exemption, ...] = ()
-    """All that the policy has, those that ended among them."""
+    """All exemptions of the policy, expired ones included."""
 
     @property
     def totals(self) -> Mapping[Compliance, int]:
-        """Count the clusters by their compliance, all four named."""
+        """Count the clusters by compliance, all four types included."""
         counts = dict.fromkeys(Compliance, 0)
         for audited in self.clusters:
             counts[audited.compliance] += 1
@@ -100,29 +100,29 @@ class AuditReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Say what could not be read beyond single clusters, in a line each."""
-        notified = [
+        """What could not be read beyond single clusters, one line each."""
+        unread = [
             f"{place.region}{f' as {place.role_arn}' if place.role_arn else ''}: {place.problem}"
             for place in self.places
             if place.problem
         ]
-        return (*notified, *self.gaps)
+        return (*unread, *self.gaps)
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """Say which of it are about no place."""
-        notified = [f"cluster {missing} was not found" for missing in self.missing]
+        """The problems that are not about one account and Region."""
+        gaps = [f"cluster {missing} was not found" for missing in self.missing]
         if self.interrupted:
             listed = sum(place.listed for place in self.places)
-            notified.append(
-                f"the audit was interrupted: {len(self.clusters)} of {listed} clusters that it "
-                "had found were judged, and there may be more"
+            gaps.append(
+                f"the audit was interrupted: {len(self.clusters)} of {listed} clusters found "
+                "were evaluated, and there may be more"
             )
-        return tuple(notified)
+        return tuple(gaps)
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """Say which buckets are too large for audits, as a re-scan does."""
+        """Name the buckets that are too large for audits, as a re-scan does."""
         listed: Counter[str] = Counter()
         for audited in self.clusters:
             listed.update(audited.listed)
@@ -130,7 +130,7 @@ class AuditReport:
 
     @property
     def exit_status(self) -> ExitStatus:
-        """Say what the command ends with."""
+        """The exit status of the command."""
         totals = self.totals
         unreadable = all(place.problem for place in self.places)
         if totals[Compliance.NON_COMPLIANT]:

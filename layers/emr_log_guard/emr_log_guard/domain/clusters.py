@@ -1,4 +1,4 @@
-"""EMR clusters, as elasticmapreduce:DescribeCluster tells of them."""
+"""EMR clusters, as elasticmapreduce:DescribeCluster describes them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from emr_log_guard.domain.keys import (
 from emr_log_guard.domain.unresolved import Unresolved
 
 _LAUNCHING = frozenset({"STARTING", "BOOTSTRAPPING"})
-GONE = "TERMINATED"
-"""The state of a cluster that is known to be gone, where it was not read which of the two it is."""
-_GONE = frozenset({GONE, "TERMINATED_WITH_ERRORS"})
-_ENDED = _GONE | {"TERMINATING"}
+TERMINATED = "TERMINATED"
+"""The state of a terminated cluster, also if it may be TERMINATED_WITH_ERRORS."""
+_TERMINATED = frozenset({TERMINATED, "TERMINATED_WITH_ERRORS"})
+_TERMINATING = _TERMINATED | {"TERMINATING"}
 
 LOG_TYPES = ("system-logs", "application-logs", "persistent-ui-logs")
 """The log types that have an upload policy.
@@ -33,7 +33,7 @@ _NO_UPLOAD = "disabled"
 
 @dataclass(frozen=True, slots=True)
 class ClusterSummary:
-    """A cluster as elasticmapreduce:ListClusters tells of it.
+    """A cluster as elasticmapreduce:ListClusters describes it.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_ClusterSummary.html
     """
@@ -57,7 +57,7 @@ class Cluster:
     state: str
     log_uri: str | None = None
     log_key_identifier: str | None = None
-    """LogEncryptionKmsKeyId as the launcher typed it: key id, key ARN, alias name or alias ARN."""
+    """LogEncryptionKmsKeyId as configured: key id, key ARN, alias name or alias ARN."""
     release_label: str | None = None
     ami_version: str | None = None
     service_role: str | None = None
@@ -85,15 +85,15 @@ class Cluster:
         return Arn.of(self.arn).region
 
     def bucket_owner(self, others: Collection[str]) -> str | None:
-        """Return the one account that may own its log buckets; None where others may, too."""
+        """Return the one account that may own its log buckets; None when there are several."""
         return None if {*others} - {self.account} else self.account
 
     @property
     def uploads_disabled(self) -> bool:
         """Whether the upload policy of every log type says `disabled`: no S3 upload.
 
-        EMR does not document which type the logs of steps are: log objects that appear all the
-        same are evaluated as any others.
+        EMR does not document which type the logs of steps are: log objects that appear
+        nevertheless are evaluated like any others.
         https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
         """
         types = {*LOG_TYPES, *self.log_upload_policies}
@@ -106,13 +106,13 @@ class Cluster:
 
     @property
     def terminating(self) -> bool:
-        """Whether the cluster is terminating or gone."""
-        return self.state in _ENDED
+        """Whether the cluster is terminating or terminated."""
+        return self.state in _TERMINATING
 
     @property
     def terminated(self) -> bool:
-        """Whether the cluster is gone, and not only on its way."""
-        return self.state in _GONE
+        """Whether the cluster is terminated."""
+        return self.state in _TERMINATED
 
     @property
     def launching(self) -> bool:
@@ -122,13 +122,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Something that runs on a cluster with log settings of its own.
-
-    What it leaves out is its cluster's.
-    """
+    """A step or session with its own log settings, which default to the cluster's."""
 
     kind: ClassVar[str]
-    """What people call it."""
+    """Its kind, for texts."""
 
     id: str
     name: str
@@ -137,7 +134,7 @@ class Workload:
 
     @property
     def title(self) -> str:
-        """What a sentence about it calls it."""
+        """Its name in texts."""
         return f"{self.kind} {self.id} ({self.name})"
 
 
@@ -169,23 +166,23 @@ class Step(Workload):
     kind = "step"
 
     state: StepState | None = StepState.RUNNING
-    """None when EMR names none, or one that is not known."""
+    """None when EMR reports none, or an unknown one."""
     started: bool = False
     """Whether its execution started (`Timeline.StartDateTime`)."""
 
     @property
     def never_ran(self) -> bool:
-        """Whether it was cancelled before it started: it wrote no logs, and never will."""
+        """Whether it was cancelled before it started: it never writes logs."""
         return self.state is StepState.CANCELLED and not self.started
 
     @property
     def finished(self) -> bool:
-        """Whether it is over: it writes no more logs. One cancelled after its start is, too."""
+        """Whether it is finished, or cancelled after its start: it writes no more logs."""
         return self.state in _FINISHED
 
     @property
     def cancellable(self) -> bool:
-        """Whether it can be cancelled still.
+        """Whether it can still be cancelled.
 
         https://docs.aws.amazon.com/emr/latest/APIReference/API_CancelSteps.html
         """
@@ -205,7 +202,7 @@ class Session(Workload):
     """Whether it sends logs to CloudWatch."""
     cloudwatch_key_identifier: str | None = None
     managed_logs: bool = False
-    """Whether the EMR service keeps logs of it."""
+    """Whether the EMR service retains its logs."""
     managed_key_identifier: str | None = None
 
 
@@ -225,7 +222,7 @@ class BucketOwnership:
     """Which of some accounts owns a bucket, and the Region that it is in."""
 
     owner: str | None
-    """The account, twelve digits; None when it is proven to be none of those asked about."""
+    """The account, twelve digits; None when it is none of those checked."""
     region: str | None = None
     """None when S3 does not say."""
 
@@ -236,16 +233,16 @@ class LogBucket:
 
     name: str
     sends_events: bool | Unresolved | None = None
-    """Whether it sends its events to EventBridge; None where no rule asks."""
+    """Whether it sends events to EventBridge; None when no rule needs it."""
     checked: bool = True
-    """Whether objects of this bucket are looked at, if there are events of them."""
+    """Whether objects of this bucket are checked when events arrive."""
     ownership: BucketOwnership | Unresolved | None = None
-    """Whose it is; None where no rule asks."""
+    """Its owner; None when no rule needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """All that the cluster rules are evaluated on."""
+    """The facts for the cluster rules."""
 
     cluster: Cluster
     log_key: KeyFact | None = None
@@ -253,15 +250,15 @@ class ClusterFacts:
     approved_keys: tuple[ApprovedKey, ...] = ()
     """Empty while the policy lists none."""
     role_access: tuple[RoleKeyAccess | Unresolved, ...] = ()
-    """Each role's right to the log key; empty when there is no usable key to have a right to."""
+    """Each role's access to the log key; empty when there is no usable key."""
     key_rotation: bool | Unresolved | None = None
-    """Whether KMS rotates the log key by itself; None where nothing depends on it."""
+    """Whether KMS rotates the log key automatically; None when no rule needs it."""
     steps: tuple[WorkloadFacts, ...] | Unresolved = ()
-    """The steps with log settings of their own."""
+    """The steps with their own log settings."""
     sessions: tuple[WorkloadFacts, ...] | Unresolved = ()
-    """The sessions with log settings of their own."""
+    """The sessions with their own log settings."""
     log_buckets: tuple[LogBucket, ...] = ()
-    """The buckets of `log_uris`, as far as these can be read; empty where nothing asks for them."""
+    """The buckets of `log_uris`, as far as these can be parsed; empty when no rule needs them."""
     cloudwatch_key: KeyFact | None = None
     """None when the cluster names no key for its logs in CloudWatch."""
     log_key_worked: bool = False
@@ -269,7 +266,7 @@ class ClusterFacts:
 
     @property
     def workloads(self) -> tuple[WorkloadFacts, ...]:
-        """The steps and sessions with log settings of their own that could be listed."""
+        """The steps and sessions with their own log settings that could be listed."""
         return tuple(
             each
             for found in (self.steps, self.sessions)
@@ -287,7 +284,7 @@ class ClusterFacts:
 
     @property
     def log_uris(self) -> tuple[str, ...]:
-        """Wherever logs are archived: the cluster's log URI first, each named once."""
+        """All log URIs: the cluster's first, without duplicates."""
         uris = (self.cluster.archive_uri, *(each.workload.log_uri for each in self.workloads))
         return tuple(dict.fromkeys(uri for uri in uris if uri))
 

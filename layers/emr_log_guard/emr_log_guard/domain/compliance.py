@@ -1,4 +1,4 @@
-"""The words in which every result is told: AWS Config's compliance types, Security Hub's labels."""
+"""The vocabulary of results: AWS Config's compliance types, Security Hub's labels."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Say where this label stands: 0 for LOW, 3 for CRITICAL. Compare ranks, never labels."""
+        """The position of this label: 0 for LOW, 3 for CRITICAL. Compare ranks, never labels."""
         return list(Severity).index(self)
 
 
@@ -45,7 +45,7 @@ class Mode(StrEnum):
 
 
 def overall(results: Iterable[Compliance]) -> Compliance:
-    """Sum up the results of a resource's enabled rules into its own.
+    """Combine the results of a resource's enabled rules.
 
     NON_COMPLIANT if any rule is; else INSUFFICIENT_DATA if any is; else COMPLIANT if any rule
     applied; NOT_APPLICABLE when none did.

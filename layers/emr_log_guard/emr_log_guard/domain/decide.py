@@ -1,4 +1,4 @@
-"""From findings to actions: pure, so that what the guard does can be proven and explained."""
+"""From findings to actions: pure functions."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ class AlertKind(StrEnum):
 
 
 class NextStep(StrEnum):
-    """What happens to the cluster now."""
+    """What happens to the cluster next."""
 
     TERMINATION_REQUESTED = "termination_requested"
     TERMINATION_SCHEDULED = "termination_scheduled"
@@ -37,30 +37,30 @@ class NextStep(StrEnum):
     NOTHING_IN_ALERT_MODE = "nothing_in_alert_mode"
     NOTHING_ALLOWED_IN_STACK = "nothing_allowed_in_stack"
     NOTHING_WITHOUT_POLICY = "nothing_without_policy"
-    """The stored policy is invalid or could not be read: nothing is decided about terminations."""
+    """The stored policy is invalid or could not be read: no termination is decided."""
     NOTHING_ENFORCED = "nothing_enforced"
-    """Enforce mode, but nothing here is proven, HIGH and listed for enforcement."""
+    """Enforce mode, but no finding is NON_COMPLIANT, HIGH and listed for enforcement."""
     RESOLVED = "resolved"
     CLUSTER_TERMINATED = "cluster_terminated"
     TERMINATION_STARTED = "termination_started"
     TERMINATED = "terminated"
     STILL_RUNNING = "still_running"
-    """EMR took the request to terminate, and the cluster has not ended."""
+    """EMR accepted the request to terminate, but the cluster is still running."""
     SKIPPED_IN_GRACE = "skipped_in_grace"
     SKIPPED_PROTECTED = "skipped_protected"
     SKIPPED_NO_LONGER_REQUIRED = "skipped_no_longer_required"
     SKIPPED_SUPPRESSED = "skipped_suppressed"
-    """People suppressed in Security Hub what the cluster would be ended for."""
+    """The findings that termination is based on are suppressed in Security Hub."""
     SKIPPED_UNDETERMINED = "skipped_undetermined"
-    """What it depends on could not be read."""
+    """A fact that termination depends on could not be read."""
     SKIPPED_NOT_NOTIFIED = "skipped_not_notified"
-    """No notification of what it would be ended for was accepted yet."""
+    """No notification of the findings was accepted yet."""
     TERMINATION_REFUSED = "termination_refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Tell people: all that one check found out about one cluster."""
+    """A notification: everything that one check found out about one cluster."""
 
     kind: AlertKind
     cluster_arn: str
@@ -69,29 +69,29 @@ class Alert:
     next_step: NextStep
     mode: Mode
     detail: str = ""
-    """What else there is to say, such as the error that stopped a termination."""
+    """Details, such as the error that prevented a termination."""
     expired_exemptions: tuple[Exemption, ...] = ()
-    """The exemptions that would have covered one of the findings, had they not ended."""
+    """The exemptions that would cover one of the findings, had they not expired."""
     cluster_tags: Mapping[str, str] = field(default_factory=dict)
-    """The cluster's tags, as they were last read: alerts are routed by them."""
+    """The cluster's tags as last read: alerts are routed by them."""
     id: str = ""
     """The same for each delivery of the same notification: subscribers de-duplicate by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestEnforcement:
-    """Hand a cluster to `enforce`, which reads everything again before it acts."""
+    """Send a cluster to `enforce`, which re-evaluates it before it acts."""
 
     cluster_arn: str
     log_objects: tuple[ObjectVersion, ...] = ()
-    """The log objects that the request rests on, for `enforce` to read again."""
+    """The log objects behind the findings, for `enforce` to re-read."""
     verify: bool = False
-    """Whether the cluster was being terminated, and has to be gone by now."""
+    """Whether to verify that the cluster has terminated."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEnforcement:
-    """Have a request made at the end of the grace; it replaces an earlier schedule."""
+    """Schedule a request for the end of the grace period; it replaces an earlier schedule."""
 
     request: RequestEnforcement
     at: datetime
@@ -109,7 +109,7 @@ type Action = Alert | RequestEnforcement | ScheduleEnforcement | CancelEnforceme
 
 @dataclass(frozen=True, slots=True)
 class Terminate:
-    """End the cluster, for these findings."""
+    """Terminate the cluster, for these findings."""
 
     findings: tuple[Finding, ...]
     lift_protection: bool
@@ -117,7 +117,7 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Leave the cluster alone."""
+    """Do not terminate the cluster."""
 
     reason: NextStep
     findings: tuple[Finding, ...]
@@ -128,7 +128,7 @@ class Skip:
 def exempted(
     findings: Iterable[Finding], cluster: Cluster | None, policy: Policy, now: datetime
 ) -> tuple[Finding, ...]:
-    """Mark the findings that an exemption in force covers, and say in them which one it was."""
+    """Mark the findings that a valid exemption covers, with the exemption in their evidence."""
     return tuple(
         finding if exemption is None else _exempt(finding, exemption)
         for finding in findings
@@ -144,21 +144,21 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
     grace_ends: Mapping[str, datetime],
     log_objects: tuple[ObjectVersion, ...] = (),
 ) -> tuple[Action, ...]:
-    """Decide what follows from all findings that stand about one cluster, told or not.
+    """Decide what follows from all open findings of one cluster, alerted or not.
 
     Args:
         findings: The findings, in any order.
         cluster: The cluster as just read; None when EMR does not know it here.
-        policy: What security wants.
+        policy: The policy in effect.
         now: The present moment, UTC.
-        grace_ends: When a cluster may be ended for a finding, by the finding's id.
-        log_objects: The bad log objects that findings rest on.
+        grace_ends: When a cluster may be terminated for a finding, by the finding's id.
+        log_objects: The bad log objects behind the findings.
 
     Returns:
-        At most one alert, with every finding that needs attention, is not exempt, and is to be
-        told by its rule's mode and its severity; and last, at most one request for enforcement,
-        or its schedule, at the end of the shortest grace. What a cluster is ended for is told in
-        any case.
+        At most one alert, with every finding that needs attention, is not exempt, and is alerted
+        by its rule's mode and its severity; and last, at most one request for enforcement, or its
+        schedule, at the end of the shortest grace period. A finding that a cluster is terminated
+        for is always alerted.
 
     """
     found = tuple(
@@ -213,27 +213,27 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
     grace_ends: Mapping[str, datetime],
     notified: Collection[str],
 ) -> Terminate | Skip:
-    """Decide a cluster's end, from facts read a moment ago.
+    """Decide whether to terminate a cluster, from facts that were just read.
 
-    Terminates only in a stack that allows it, a cluster that still runs, for a proven finding of
-    severity HIGH or more, of a rule in enforce mode that the policy lists and nobody exempted,
-    once the grace is over that it was given when it opened. What never opened has no such end.
-    What is only observed is told here neither.
+    Terminates only in a stack that allows it, a cluster that still runs, for a NON_COMPLIANT
+    finding of severity HIGH or more, of a rule in enforce mode that the policy lists, without an
+    exemption, once the grace period since it opened is over. A finding that never opened has no
+    such period. Findings in observe mode are not alerted here either.
 
     Args:
         findings: The findings, as just evaluated.
         cluster: The cluster, as just read.
-        policy: What security wants.
+        policy: The policy in effect.
         now: The present moment, UTC.
-        grace_ends: When a cluster may be ended for a finding, by the finding's id.
+        grace_ends: When a cluster may be terminated for a finding, by the finding's id.
         notified: The ids of the findings of which a notification was accepted.
 
     """
-    standing = exempted(findings, cluster, policy, now)
-    reasons = enforceable_findings(standing, policy)
+    marked = exempted(findings, cluster, policy, now)
+    reasons = enforceable_findings(marked, policy)
     alerted = tuple(
         finding
-        for finding in standing
+        for finding in marked
         if finding.needs_attention and policy.mode_of(finding.rule_id) is not Mode.OBSERVE
     )
     if cluster.terminating:
@@ -255,11 +255,12 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
 def unless_suppressed(
     decision: Terminate, suppressed: frozenset[str] | Unresolved
 ) -> Terminate | Skip:
-    """Take a decision back as far as it rests on what people suppressed in Security Hub.
+    """Drop the findings that are suppressed in Security Hub from a decision.
 
     Args:
         decision: The decision.
-        suppressed: The ids of the suppressed findings; where they could not be read, doubt spares.
+        suppressed: The ids of the suppressed findings. If these could not be read, nothing is
+            terminated.
 
     """
     if isinstance(suppressed, Unresolved):
@@ -271,9 +272,9 @@ def unless_suppressed(
 
 
 def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
-    """Name the findings for which the policy would have a cluster terminated.
+    """Return the findings for which the policy has a cluster terminated.
 
-    What is only about what is over is evidence: terminating would prevent nothing.
+    Past violations are only evidence: termination would prevent nothing.
     """
     return tuple(
         finding
@@ -290,13 +291,13 @@ def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[F
 def expired_exemptions(
     findings: Iterable[Finding], cluster: Cluster | None, policy: Policy, now: datetime
 ) -> tuple[Exemption, ...]:
-    """Name the exemptions that would cover one of the open findings, had they not ended."""
-    standing = [finding for finding in findings if finding.status is Status.OPEN]
+    """Return the exemptions that would cover one of the open findings, had they not expired."""
+    open_findings = [finding for finding in findings if finding.status is Status.OPEN]
     return tuple(
         exemption
         for exemption in policy.exemptions
         if not exemption.in_force(now)
-        and any(_speaks_of(exemption, finding, cluster) for finding in standing)
+        and any(_covers(exemption, finding, cluster) for finding in open_findings)
     )
 
 
@@ -321,13 +322,13 @@ def _exemption_for(
         (
             exemption
             for exemption in policy.exemptions
-            if exemption.in_force(now) and _speaks_of(exemption, finding, cluster)
+            if exemption.in_force(now) and _covers(exemption, finding, cluster)
         ),
         None,
     )
 
 
-def _speaks_of(exemption: Exemption, finding: Finding, cluster: Cluster | None) -> bool:
+def _covers(exemption: Exemption, finding: Finding, cluster: Cluster | None) -> bool:
     tags = cluster.tags if cluster else {}
     return exemption.covers(finding.rule_id) and exemption.cluster.matches(
         finding.cluster_id, finding.cluster_name, tags

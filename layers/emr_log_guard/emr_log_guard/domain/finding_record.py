@@ -1,6 +1,6 @@
-"""What the ledger remembers of a finding, and what a new result makes of it.
+"""The stored record of a finding, and how a new result changes it.
 
-Why so, and what follows: docs/adr/0010-the-ledger.md
+The reasons: docs/adr/0010-the-ledger.md
 """
 
 from collections.abc import Mapping
@@ -18,56 +18,56 @@ from emr_log_guard.domain.policy import Enforcement, Policy
 from emr_log_guard.domain.termination import Termination
 
 SKEW = timedelta(seconds=3)
-"""Results closer than this may have come in either order: the fault stands."""
+"""Results closer than this may be in either order: the violation is kept."""
 QUIET = timedelta(minutes=5)
-"""A repeat so soon after the last result that was written down is not written down."""
+"""A repeated result this soon after the last recorded one is not recorded."""
 LEASE = timedelta(seconds=150)
-"""The de-duplication window: how long an alert is left to whoever took it upon itself.
+"""The de-duplication window: how long the lease on an alert is valid.
 
-Longer than any function that an event invokes may run, and shorter than Lambda's last retry (three
-minutes). A re-scan may run longer; it tells of each cluster right after it claimed to.
+Longer than the timeout of any function that events invoke, and shorter than Lambda's last retry
+(three minutes). A re-scan may run longer; it alerts for each cluster right after taking the lease.
 """
 RETENTION = timedelta(days=90)
-"""How long what is resolved, and what a cluster that ended leaves behind, is remembered."""
+"""How long resolved findings, and the records of terminated clusters, are kept."""
 STILL_WRITTEN = timedelta(hours=1)
-"""How recently a bad log object has to be written for a termination to prevent another one: EMR
-archives logs every five minutes.
+"""How recent a bad log object must be for termination to prevent another one: EMR archives logs
+every five minutes.
 
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
 """
 TRANSIENT_QUIET = timedelta(minutes=5)
-"""How long a transient fact has to last before it alerts: a key may be younger than its cluster."""
-OWED_LATE = timedelta(minutes=5)
-"""How long a notification may be pending before that is a symptom."""
+"""How long a transient fact must last before it alerts: a key may be younger than its cluster."""
+PENDING_LATE = timedelta(minutes=5)
+"""How long a notification may be pending before it counts as late."""
 _DEFAULTS = Enforcement()
 SAMPLES = 5
 """How many objects a finding's evidence names, over all batches."""
 OBJECTS = 10
-"""How many bad log objects are remembered, to be looked at again one by one."""
+"""How many bad log objects are recorded, to be re-checked one by one."""
 
 
 class Kind(StrEnum):
-    """What a finding is about, and so what clears it."""
+    """What a finding is about, which determines what resolves it."""
 
     CLUSTER = "cluster"
-    """Cleared by a later result, or by the cluster's end."""
+    """Resolved by a later result, or by the cluster's termination."""
     LOG_OBJECTS = "log_objects"
-    """Cleared when each bad object is known to be good or gone, whatever becomes of the cluster."""
+    """Resolved when each bad object is compliant or deleted, even after the cluster terminated."""
 
 
 class Extent(StrEnum):
-    """How the log objects of a result relate to those that were counted before."""
+    """How the log objects of a result relate to those counted before."""
 
     MORE = "more"
-    """They come on top: they were just created."""
+    """Additional objects: they were just created."""
     AGAIN = "again"
-    """Some of them, or all, may have been counted."""
+    """Some or all may have been counted before."""
     ALL = "all"
-    """They are all that the cluster has, as far as nobody entered others since they were read."""
+    """All objects of the cluster, unless others were recorded since they were read."""
 
 
 class Transition(StrEnum):
-    """What a result made of a finding."""
+    """How a result changed a finding."""
 
     OPENED = "opened"
     STILL_OPEN = "still_open"
@@ -77,17 +77,17 @@ class Transition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LastNotified:
-    """What people were last told of an open finding."""
+    """The last accepted notification of an open finding."""
 
     at: datetime
     compliance: Compliance
     deadline: datetime | None = None
-    """When the cluster would be terminated; a schedule stands for it, if it was to come."""
+    """When the cluster would be terminated; there is a schedule if that was in the future."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who is about to tell, and until when nobody else does."""
+    """Who is about to notify, and until when nobody else may."""
 
     owner: str
     until: datetime
@@ -95,55 +95,54 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRecord:
-    """A finding as the ledger remembers it."""
+    """A finding as it is stored."""
 
     finding: Finding
     kind: Kind
     opened_at: datetime
-    """Since when it stands without a break, UTC: grace is counted from here."""
+    """Since when it is open without interruption, UTC: the grace period starts here."""
     at_launch: bool = False
     """Whether the cluster was not running yet when it opened."""
     evaluated_at: datetime
-    """When the facts of the newest result that was written down were read, UTC."""
+    """When the facts of the newest recorded result were read, UTC."""
     objects: tuple[ObjectVersion, ...] = ()
-    """Bad log objects, as many as are remembered; there are more if `occurrences` says so."""
+    """Bad log objects, at most OBJECTS; `occurrences` counts them all."""
     newest: datetime | None = None
-    """When the newest of the bad log objects was written, UTC; None where that is not known."""
+    """When the newest of the bad log objects was written, UTC; None when unknown."""
     last_notified: LastNotified | None = None
-    """None while nobody knows that it is open, or once they know that it is resolved."""
+    """None before the first notification, and after that of its resolution."""
     lease: Lease | None = None
     transient_since: datetime | None = None
-    """Since when it rests on a transient fact, without a break, UTC; None where it does not."""
+    """Since when it is based on a transient fact, UTC; None when it is not."""
     transient_violation: bool = False
-    """Whether that fact was ever read, and is wrong: what was only unread proves nothing."""
+    """Whether that fact was ever read as a violation: an unread fact confirms nothing."""
     pending_since: datetime | None = None
     """Since when a notification of it is pending, UTC; None when there is none."""
     decided_under: datetime | None = None
-    """When the policy was stored under which it was last decided, UTC: an older one never decides
-    against it."""
+    """When the policy of the last decision was stored, UTC: an older policy never overrides it."""
     notifications: int = 0
-    """How many notifications of it were accepted: each has an id of its own by that."""
+    """How many notifications of it were accepted: part of the id of the next one."""
     ever_notified: bool = False
-    """Whether people ever heard of it: what they hear of again was reopened."""
+    """Whether it was ever notified: if so, the next notification says reopened."""
     end_notified: bool = False
-    """Whether people were notified that the guard terminated the cluster because of it."""
+    """Whether the termination of the cluster because of it was notified."""
     final: bool = False
-    """Whether the cluster ended: what is resolved then never opens again."""
+    """Whether the cluster terminated: its cluster findings never open again."""
     expires: datetime | None = None
-    """When it may be forgotten."""
+    """When it expires, UTC."""
     version: int = 0
     """How often it was written; 0 is never."""
 
     @property
     def open(self) -> bool:
-        """Whether the finding stands, exempt or not."""
+        """Whether the finding is open, exempt or not."""
         return self.finding.status is not Status.RESOLVED
 
     @property
     def announced_deadline(self) -> datetime | None:
-        """When the cluster terminates for this violation, UTC, as people were notified.
+        """The notified deadline of termination for this violation, UTC.
 
-        None where they were notified of no deadline, or only that a fact could not be read.
+        None if no deadline was notified, or only an undetermined fact.
         """
         if (
             self.last_notified is None
@@ -153,13 +152,13 @@ class FindingRecord:
         return self.last_notified.deadline
 
     def grace_ends(self, enforcement: Enforcement) -> datetime:
-        """Say when the time is over that the policy gives people to put it right."""
+        """Return the end of the grace period that the policy gives for remediation."""
         return self.opened_at + (
             enforcement.grace_at_launch if self.at_launch else enforcement.grace_running
         )
 
     def ongoing(self, now: datetime) -> bool:
-        """Whether terminating the cluster now would prevent more of what it is about."""
+        """Whether terminating the cluster now would prevent more violations."""
         if self.finding.over:
             return False
         if self.kind is Kind.CLUSTER:
@@ -167,24 +166,24 @@ class FindingRecord:
         return self.newest is not None and now - self.newest < STILL_WRITTEN
 
     def transient_and_young(self, now: datetime) -> bool:
-        """Whether it rests on a transient fact that has not lasted long enough to be alerted."""
+        """Whether it is based on a transient fact that has not lasted long enough to alert."""
         return self.transient_since is not None and now - self.transient_since < TRANSIENT_QUIET
 
     def pending_for_long(self, now: datetime) -> bool:
-        """Whether a notification has been pending for longer than it may take."""
-        return self.pending_since is not None and now - self.pending_since >= OWED_LATE
+        """Whether a notification is late."""
+        return self.pending_since is not None and now - self.pending_since >= PENDING_LATE
 
     def leased_by_another(self, owner: str, now: datetime) -> bool:
-        """Whether somebody else is about to tell of it."""
+        """Whether another invocation holds its lease."""
         return self.lease is not None and self.lease.owner != owner and now < self.lease.until
 
     def released(self, owner: str, former: Lease | None = None) -> "FindingRecord":
-        """Give back what its owner took upon itself, to whoever had claimed it before."""
+        """Release the lease of its owner, and restore the former one."""
         mine = self.lease is not None and self.lease.owner == owner
         return replace(self, lease=former) if mine else self
 
     def decided_by(self, policy: Policy) -> "FindingRecord":
-        """Note under which policy it was decided; an older one than is noted changes nothing."""
+        """Record the policy of a decision, unless a newer one is recorded."""
         if policy.stored_at is None:
             return self
         stored_at = max(policy.stored_at, self.decided_under or policy.stored_at)
@@ -193,24 +192,24 @@ class FindingRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
-    """What is remembered of a cluster itself."""
+    """The stored settings of a cluster."""
 
     cluster: Cluster
-    """Its settings, which cannot change; state, protection and tags as they were."""
+    """Its settings, which cannot change; state, protection and tags as last read."""
     launched_by: str | None = None
     keys: tuple[str, ...] = ()
-    """The ARNs of the keys that its logs were ever seen to use."""
+    """The ARNs of all keys that its logs ever used."""
     log_key_worked: bool = False
     """Whether its log key was ever found usable."""
     evaluated: bool = False
-    """Whether the cluster rules were ever evaluated for it: being known is not enough."""
+    """Whether the cluster rules were ever evaluated for it."""
     expires: datetime | None = None
-    """When it may be forgotten: some time after its end."""
+    """When it expires, UTC: some time after its termination."""
     version: int = 0
     """How often it was written; 0 is never."""
 
     def merged_into(self, known: "ClusterSnapshot | None") -> "ClusterSnapshot":
-        """Add what is known now to what was known before; nothing that was learnt is lost."""
+        """Merge this snapshot into an older one, without losing what that one has."""
         if known is None:
             return self
         return replace(
@@ -224,7 +223,7 @@ class ClusterSnapshot:
         )
 
     def says_more_than(self, known: "ClusterSnapshot | None") -> bool:
-        """Whether there is something here to be remembered, or anew; a state is not."""
+        """Whether it has more than an older one; a changed state does not count."""
         if known is None:
             return True
         cluster, before = self.cluster, known.cluster
@@ -236,7 +235,7 @@ class ClusterSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ClusterHistory:
-    """All that is remembered of a cluster."""
+    """All stored records of a cluster."""
 
     records: Mapping[str, FindingRecord]
     """By rule id."""
@@ -244,7 +243,7 @@ class ClusterHistory:
     termination: Termination | None = None
 
     def decided_under_newer(self, policy: Policy) -> bool:
-        """Whether a policy that was stored later than this one has decided about the cluster."""
+        """Whether a decision about the cluster was made under a newer policy than this one."""
         stored_at = policy.stored_at
         return stored_at is not None and any(
             record.decided_under is not None and record.decided_under > stored_at
@@ -254,7 +253,7 @@ class ClusterHistory:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule's result, to be entered into the ledger."""
+    """One rule's result, to be recorded."""
 
     finding: Finding
     """Whatever its compliance."""
@@ -268,20 +267,20 @@ class RuleResult:
     newest: datetime | None = None
     """When the newest of them was written, UTC; None where that is not known."""
     cleared: frozenset[ObjectVersion] = frozenset()
-    """Log objects that were looked at again, and are good or gone."""
+    """Log objects that were re-checked, and are compliant or deleted."""
     extent: Extent = Extent.MORE
 
 
 def settled(
     finding: Finding, since: datetime | None, now: datetime, enforcement: Enforcement
 ) -> Finding:
-    """Take a transient fact for what it is once it has lasted.
+    """Confirm a transient result once it has lasted.
 
     Args:
         finding: The finding as it was just evaluated.
-        since: Since when it has rested on a transient fact without a break; None if it did not.
+        since: Since when it is based on a transient fact; None if it was not.
         now: When it was evaluated, UTC.
-        enforcement: What the policy says about enforcement.
+        enforcement: The policy's enforcement settings.
 
     """
     if finding.once_lasting is None or since is None or now - since < enforcement.transient:
@@ -290,91 +289,91 @@ def settled(
 
 
 def enter(
-    record: FindingRecord | None, seen: RuleResult, enforcement: Enforcement = _DEFAULTS
+    record: FindingRecord | None, result: RuleResult, enforcement: Enforcement = _DEFAULTS
 ) -> FindingRecord | None:
-    """Enter a result into what is remembered of its finding.
+    """Apply a result to the record of its finding.
 
     Args:
-        record: What is remembered; None when there is nothing.
-        seen: The result.
-        enforcement: What the policy says about enforcement: when a transient fact has lasted.
+        record: The stored record; None when there is none.
+        result: The result.
+        enforcement: The policy's enforcement settings: how long a transient fact must last.
 
     Returns:
-        What stands now; None when there is still nothing to remember. Whether that is worth
-        writing down is for `worth_writing` to say.
+        The new record; None when there is still nothing to record. `worth_writing` decides whether
+        it is written.
 
     """
-    entered = _entered(record, seen, enforcement)
-    if entered is None or seen.newest is None or not entered.open or not seen.bad:
+    entered = _entered(record, result, enforcement)
+    if entered is None or result.newest is None or not entered.open or not result.bad:
         return entered
-    newest = max(seen.newest, entered.newest or seen.newest)
+    newest = max(result.newest, entered.newest or result.newest)
     return entered if newest == entered.newest else replace(entered, newest=newest)
 
 
 def _entered(
-    record: FindingRecord | None, seen: RuleResult, enforcement: Enforcement
+    record: FindingRecord | None, result: RuleResult, enforcement: Enforcement
 ) -> FindingRecord | None:
-    since = _transient_since(record, seen)
-    found = settled(seen.finding, since, seen.at, enforcement)
-    seen = replace(seen, finding=found)
+    since = _transient_since(record, result)
+    found = settled(result.finding, since, result.at, enforcement)
+    result = replace(result, finding=found)
     if not found.needs_attention:
-        return record and _cleared(record, seen)
-    entered = _attention(record, seen)
-    if entered is record or entered.evaluated_at > seen.at:
+        return record and _cleared(record, result)
+    entered = _attention(record, result)
+    if entered is record or entered.evaluated_at > result.at:
         return entered
-    proven = entered.finding.compliance is Compliance.NON_COMPLIANT
+    confirmed = entered.finding.compliance is Compliance.NON_COMPLIANT
     if record is not None and record.open and record.finding.over and not entered.finding.over:
-        # Only now is there something to prevent: grace begins with that.
-        entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
-    if record is not None and record.open and proven:
-        if record.finding.compliance is not Compliance.NON_COMPLIANT:  # grace begins with the proof
-            entered = replace(entered, opened_at=seen.at, at_launch=seen.at_launch)
+        # Only now can termination prevent something: the grace period starts here.
+        entered = replace(entered, opened_at=result.at, at_launch=result.at_launch)
+    if record is not None and record.open and confirmed:
+        if record.finding.compliance is not Compliance.NON_COMPLIANT:  # grace starts with it
+            entered = replace(entered, opened_at=result.at, at_launch=result.at_launch)
         elif record.transient_since is None:
-            return entered  # what was proven without it does not become transient
+            return entered  # a confirmed violation does not become transient
     known = record is not None and record.open and record.transient_violation
     violation = since is not None and (
-        known or seen.finding.once_lasting is Compliance.NON_COMPLIANT
+        known or result.finding.once_lasting is Compliance.NON_COMPLIANT
     )
     return replace(entered, transient_since=since, transient_violation=violation)
 
 
-def _transient_since(record: FindingRecord | None, seen: RuleResult) -> datetime | None:
-    """Say since when a finding has rested on a transient fact without a break.
+def _transient_since(record: FindingRecord | None, result: RuleResult) -> datetime | None:
+    """Return since when a finding is based on a transient fact.
 
-    A violation lasts from when it was first read, however long it could not be read before.
+    A violation counts from when it was first read, not from when it could not be read.
     """
-    if seen.finding.once_lasting is None:
+    if result.finding.once_lasting is None:
         return None
     known = record.transient_since if record is not None and record.open else None
     if record is None or known is None:
-        return seen.at
+        return result.at
     begins = (
-        seen.finding.once_lasting is Compliance.NON_COMPLIANT and not record.transient_violation
+        result.finding.once_lasting is Compliance.NON_COMPLIANT and not record.transient_violation
     )
-    return seen.at if begins else known
+    return result.at if begins else known
 
 
-def _attention(record: FindingRecord | None, seen: RuleResult) -> FindingRecord:
-    """Enter what needs attention."""
-    found = seen.finding
+def _attention(record: FindingRecord | None, result: RuleResult) -> FindingRecord:
+    """Apply a result that needs attention."""
+    found = result.finding
     if record is None:
         return FindingRecord(
             finding=replace(found, status=Status.OPEN),
-            kind=seen.kind,
-            opened_at=seen.at,
-            at_launch=seen.at_launch,
-            evaluated_at=seen.at,
-            objects=seen.bad[:OBJECTS],
+            kind=result.kind,
+            opened_at=result.at,
+            at_launch=result.at_launch,
+            evaluated_at=result.at,
+            objects=result.bad[:OBJECTS],
         )
     if not record.open:
-        return _reopened(record, seen)
-    if seen.kind is Kind.LOG_OBJECTS:
-        return _added(record, seen)
-    return _seen_again(record, seen)
+        return _reopened(record, result)
+    if result.kind is Kind.LOG_OBJECTS:
+        return _added(record, result)
+    return _repeated(record, result)
 
 
 def transition(before: FindingRecord | None, after: FindingRecord | None) -> Transition | None:
-    """Name what a result made of a finding; None when there is none, or it stays resolved."""
+    """Return how a result changed a finding; None when there is none, or it stays resolved."""
     was, now = before is not None and before.open, after is not None and after.open
     if now:
         if was:
@@ -383,22 +382,22 @@ def transition(before: FindingRecord | None, after: FindingRecord | None) -> Tra
     return Transition.RESOLVED if was else None
 
 
-def ended(record: FindingRecord, now: datetime) -> FindingRecord:
-    """Enter a cluster's end: in whatever order it is heard of, there is no way back from it."""
+def cluster_terminated(record: FindingRecord, now: datetime) -> FindingRecord:
+    """Record the cluster's termination, which is final in whatever order events arrive."""
     if record.final:
         return record
     final = replace(record, final=True, expires=now + RETENTION)
     return final if record.kind is Kind.LOG_OBJECTS or not record.open else _resolved(final, now)
 
 
-def switched_off(record: FindingRecord, now: datetime) -> FindingRecord:
-    """Resolve a finding of a rule that the policy no longer enables."""
+def rule_disabled(record: FindingRecord, now: datetime) -> FindingRecord:
+    """Resolve the finding of a rule that the policy disables."""
     finding = replace(record.finding, status=Status.RESOLVED, deadline=None)
     return replace(record, finding=finding, evaluated_at=now, expires=now + RETENTION)
 
 
 def worth_writing(before: FindingRecord | None, after: FindingRecord) -> bool:
-    """Say whether more changed than that it was seen once more, shortly after the last time."""
+    """Whether more changed than a repetition shortly after the last result."""
     if (
         before is None
         or after.kind is Kind.LOG_OBJECTS
@@ -406,7 +405,7 @@ def worth_writing(before: FindingRecord | None, after: FindingRecord) -> bool:
     ):
         return before != after
     seen, known = after.finding, before.finding
-    only_seen_again = replace(
+    only_repeated = replace(
         before,
         finding=replace(
             known,
@@ -417,29 +416,29 @@ def worth_writing(before: FindingRecord | None, after: FindingRecord) -> bool:
         ),
         evaluated_at=after.evaluated_at,
     )
-    return after != only_seen_again
+    return after != only_repeated
 
 
-def _cleared(record: FindingRecord, seen: RuleResult) -> FindingRecord:
+def _cleared(record: FindingRecord, result: RuleResult) -> FindingRecord:
     if not record.open:
         return record
     if record.kind is Kind.LOG_OBJECTS:
-        return _without(record, seen)
-    if seen.at <= record.evaluated_at + SKEW:
+        return _without(record, result)
+    if result.at <= record.evaluated_at + SKEW:
         return record
-    return _resolved(replace(record, expires=seen.at + RETENTION), seen.at)
+    return _resolved(replace(record, expires=result.at + RETENTION), result.at)
 
 
-def _without(record: FindingRecord, seen: RuleResult) -> FindingRecord:
-    """Take objects out that are good or gone; when none is left, the finding is resolved."""
-    if _all_there_are(record, seen):
-        return _resolved(replace(record, objects=(), expires=seen.at + RETENTION), seen.at)
-    left = tuple(each for each in record.objects if each not in seen.cleared)
+def _without(record: FindingRecord, result: RuleResult) -> FindingRecord:
+    """Remove objects that are compliant or deleted; without any left, the finding is resolved."""
+    if _is_complete(record, result):
+        return _resolved(replace(record, objects=(), expires=result.at + RETENTION), result.at)
+    left = tuple(each for each in record.objects if each not in result.cleared)
     if left == record.objects:
         return record
     fewer = record.finding.occurrences - (len(record.objects) - len(left))
     if not left and fewer <= 0:
-        return _resolved(replace(record, objects=(), expires=seen.at + RETENTION), seen.at)
+        return _resolved(replace(record, objects=(), expires=result.at + RETENTION), result.at)
     return replace(record, objects=left, finding=replace(record.finding, occurrences=fewer))
 
 
@@ -451,101 +450,101 @@ def _resolved(record: FindingRecord, at: datetime) -> FindingRecord:
     )
 
 
-def _reopened(record: FindingRecord, seen: RuleResult) -> FindingRecord:
-    if (record.final and record.kind is Kind.CLUSTER) or seen.at < record.evaluated_at - SKEW:
+def _reopened(record: FindingRecord, result: RuleResult) -> FindingRecord:
+    if (record.final and record.kind is Kind.CLUSTER) or result.at < record.evaluated_at - SKEW:
         return record
     return replace(
         record,
-        finding=_sighted(record.finding, seen.finding, record.finding.occurrences + 1),
-        opened_at=seen.at,
-        at_launch=seen.at_launch,
-        evaluated_at=max(record.evaluated_at, seen.at),
-        objects=seen.bad[:OBJECTS],
-        newest=seen.newest,
-        # Whoever claimed to tell that it is resolved may have told before it died.
+        finding=_merged(record.finding, result.finding, record.finding.occurrences + 1),
+        opened_at=result.at,
+        at_launch=result.at_launch,
+        evaluated_at=max(record.evaluated_at, result.at),
+        objects=result.bad[:OBJECTS],
+        newest=result.newest,
+        # The holder of the lease may have notified the resolution before it died.
         last_notified=None if record.lease else record.last_notified,
         expires=record.expires if record.final else None,
     )
 
 
-def _seen_again(record: FindingRecord, seen: RuleResult) -> FindingRecord:
-    proven = record.finding.compliance is not Compliance.NON_COMPLIANT and (
-        seen.finding.compliance is Compliance.NON_COMPLIANT
+def _repeated(record: FindingRecord, result: RuleResult) -> FindingRecord:
+    newly_confirmed = record.finding.compliance is not Compliance.NON_COMPLIANT and (
+        result.finding.compliance is Compliance.NON_COMPLIANT
     )
-    if not proven and seen.at < record.evaluated_at - SKEW:
+    if not newly_confirmed and result.at < record.evaluated_at - SKEW:
         return record
     return replace(
         record,
-        finding=_sighted(record.finding, seen.finding, record.finding.occurrences + 1),
-        evaluated_at=max(record.evaluated_at, seen.at),
+        finding=_merged(record.finding, result.finding, record.finding.occurrences + 1),
+        evaluated_at=max(record.evaluated_at, result.at),
     )
 
 
-def _added(record: FindingRecord, seen: RuleResult) -> FindingRecord:
-    """Add a batch of objects; those in doubt add nothing to those that are proven bad."""
-    if seen.extent is not Extent.MORE:
-        return _recounted(record, seen)
-    found, known = seen.finding, record.finding
-    objects = tuple(each for each in record.objects if each not in seen.cleared)
+def _added(record: FindingRecord, result: RuleResult) -> FindingRecord:
+    """Add a batch of objects; undetermined ones are not added to non-compliant ones."""
+    if result.extent is not Extent.MORE:
+        return _recounted(record, result)
+    found, known = result.finding, record.finding
+    objects = tuple(each for each in record.objects if each not in result.cleared)
     count = known.occurrences - (len(record.objects) - len(objects))
     evidence = known.evidence
     if found.compliance is known.compliance:
-        again = sum(each in objects for each in seen.bad)
+        again = sum(each in objects for each in result.bad)
         if again == found.occurrences and len(objects) == len(record.objects):
             return record
-        objects = tuple(dict.fromkeys((*objects, *seen.bad)))[:OBJECTS]
+        objects = tuple(dict.fromkeys((*objects, *result.bad)))[:OBJECTS]
         count += found.occurrences - again
         evidence = _samples(known, found)
     elif found.compliance is Compliance.NON_COMPLIANT:
-        objects, count, evidence = seen.bad[:OBJECTS], found.occurrences, found.evidence
+        objects, count, evidence = result.bad[:OBJECTS], found.occurrences, found.evidence
     elif len(objects) == len(record.objects):
         return record
-    finding = replace(_sighted(known, found, count), evidence=evidence)
-    return _with_objects(record, seen, finding, objects)
+    finding = replace(_merged(known, found, count), evidence=evidence)
+    return _with_objects(record, result, finding, objects)
 
 
-def _recounted(record: FindingRecord, seen: RuleResult) -> FindingRecord:
-    """Count objects of which some were counted before, or all that there are."""
-    found, known = seen.finding, record.finding
+def _recounted(record: FindingRecord, result: RuleResult) -> FindingRecord:
+    """Count objects of which some, or all, were counted before."""
+    found, known = result.finding, record.finding
     same = found.compliance is known.compliance
     if not same and found.compliance is not Compliance.NON_COMPLIANT:
         return record
-    if same and not _all_there_are(record, seen):
+    if same and not _is_complete(record, result):
         count = max(known.occurrences, found.occurrences)
-        objects = tuple(dict.fromkeys((*record.objects, *seen.bad)))[:OBJECTS]
+        objects = tuple(dict.fromkeys((*record.objects, *result.bad)))[:OBJECTS]
         evidence = _samples(known, found)
     else:
-        count, objects, evidence = found.occurrences, seen.bad[:OBJECTS], found.evidence
-    finding = replace(_sighted(known, found, count), evidence=evidence)
-    return _with_objects(record, seen, finding, objects)
+        count, objects, evidence = found.occurrences, result.bad[:OBJECTS], found.evidence
+    finding = replace(_merged(known, found, count), evidence=evidence)
+    return _with_objects(record, result, finding, objects)
 
 
 def _with_objects(
-    record: FindingRecord, seen: RuleResult, finding: Finding, objects: tuple[ObjectVersion, ...]
+    record: FindingRecord, result: RuleResult, finding: Finding, objects: tuple[ObjectVersion, ...]
 ) -> FindingRecord:
     return replace(
         record,
         finding=finding,
         objects=objects,
-        expires=seen.at + RETENTION if record.final else None,
-        evaluated_at=max(record.evaluated_at, seen.at),
+        expires=result.at + RETENTION if record.final else None,
+        evaluated_at=max(record.evaluated_at, result.at),
     )
 
 
-def _all_there_are(record: FindingRecord, seen: RuleResult) -> bool:
-    """Say whether a result speaks for all objects: nothing was entered since they were read."""
-    return seen.extent is Extent.ALL and record.evaluated_at <= seen.at
+def _is_complete(record: FindingRecord, result: RuleResult) -> bool:
+    """Whether a result covers all objects: none were recorded since they were read."""
+    return result.extent is Extent.ALL and record.evaluated_at <= result.at
 
 
-def _sighted(known: Finding, found: Finding, occurrences: int) -> Finding:
-    """See a finding again: not knowing does not replace what was proven, or who launched it."""
-    doubt = (
+def _merged(known: Finding, found: Finding, occurrences: int) -> Finding:
+    """Merge a repeated finding: an undetermined result does not replace a confirmed one."""
+    undetermined = (
         known.status is not Status.RESOLVED
         and known.compliance is Compliance.NON_COMPLIANT
         and found.compliance is Compliance.INSUFFICIENT_DATA
     )
     return replace(
-        known if doubt else found,
+        known if undetermined else found,
         launched_by=found.launched_by or known.launched_by,
         status=Status.OPEN,
         first_seen=min(known.first_seen, found.first_seen),

@@ -1,4 +1,4 @@
-"""Outcomes of rules, and findings: what is wrong with one resource by one rule."""
+"""Outcomes of rules, and findings: the result of one rule for one cluster."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,52 +13,52 @@ type Evidence = Mapping[str, str | int | bool | tuple[str, ...] | None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a rule says of the facts."""
+    """The result of a rule for some facts."""
 
     compliance: Compliance
     summary: str
     """One sentence with the evidence."""
     once_lasting: Compliance | None = None
-    """What it becomes once it has lasted; None unless it rests on a fact that AWS documents as
-    transient or eventually consistent, which proves nothing yet."""
+    """What it becomes once it has lasted; None unless it is based on a fact that AWS documents as
+    transient or eventually consistent."""
     over: bool = False
-    """Whether it is only about what is over, such as a finished step: terminating the cluster would
+    """Whether it is only about the past, such as a finished step: terminating the cluster would
     prevent nothing."""
 
     @property
     def broken(self) -> bool:
-        """Whether the rule is broken, or will be if what was read lasts."""
+        """Whether the rule is violated, or will be if the fact lasts."""
         return Compliance.NON_COMPLIANT in (self.compliance, self.once_lasting)
 
 
 def compliant(summary: str) -> Outcome:
-    """Say that the rule applies and is kept."""
+    """The rule applies, and the facts comply."""
     return Outcome(Compliance.COMPLIANT, summary)
 
 
 def non_compliant(summary: str) -> Outcome:
-    """Say that the rule applies and is provably broken."""
+    """The rule applies, and a violation is confirmed."""
     return Outcome(Compliance.NON_COMPLIANT, summary)
 
 
 def not_applicable(summary: str) -> Outcome:
-    """Say that the rule does not apply; another rule reports the cause, if there is one."""
+    """The rule does not apply; another rule reports the cause, if there is one."""
     return Outcome(Compliance.NOT_APPLICABLE, summary)
 
 
 def insufficient_data(summary: str) -> Outcome:
-    """Say that a fact which the rule needs could not be read."""
+    """A fact that the rule needs could not be read."""
     return Outcome(Compliance.INSUFFICIENT_DATA, summary)
 
 
 def undetermined(fact: Unresolved) -> Outcome:
-    """Say that this fact, which the rule needs, could not be read, be it only for now."""
+    """This fact, which the rule needs, could not be read, perhaps only temporarily."""
     lasting = Compliance.INSUFFICIENT_DATA if fact.transient else None
     return Outcome(Compliance.INSUFFICIENT_DATA, fact.reason, once_lasting=lasting)
 
 
 def transient_violation(summary: str) -> Outcome:
-    """Say that the rule is broken if the fact lasts, which AWS documents as transient.
+    """The rule is violated if the fact lasts, which AWS documents as transient.
 
     It is NON_COMPLIANT once it has lasted `enforcement.transient_minutes`.
     """
@@ -67,12 +67,12 @@ def transient_violation(summary: str) -> Outcome:
 
 
 def past_violation(summary: str) -> Outcome:
-    """Say that the rule was provably broken by what is over: evidence, never grounds."""
+    """The rule was violated in the past: evidence, never a reason to terminate."""
     return Outcome(Compliance.NON_COMPLIANT, summary, over=True)
 
 
 class Status(StrEnum):
-    """Where a finding stands."""
+    """The status of a finding."""
 
     OPEN = "OPEN"
     RESOLVED = "RESOLVED"
@@ -81,7 +81,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One rule's result for one cluster. Its fields are a contract: other people's tools read them.
+    """One rule's result for one cluster. Its fields are a contract.
 
     Ten thousand log objects of one cluster that break one rule are one finding, with a count
     (`occurrences`) and samples (in `evidence`).
@@ -113,16 +113,16 @@ class Finding:
     """When the cluster will be terminated, UTC; None when it will not."""
     runbook: str
     once_lasting: Compliance | None = None
-    """What it becomes once it has lasted; None where nothing about it is transient."""
+    """What it becomes once it has lasted; None unless it is transient."""
     over: bool = False
-    """Whether it is only about what is over: it never grounds a termination."""
+    """Whether it is only about the past: it is never a reason to terminate."""
 
     @property
     def needs_attention(self) -> bool:
-        """Whether somebody has to be told: broken, or could not be determined."""
+        """Whether it is a violation, or could not be determined."""
         return self.compliance in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA)
 
 
 def overall_of(findings: Iterable[Finding]) -> Compliance:
-    """Sum up the findings that no exemption covers."""
+    """The overall result of the findings that are not exempt."""
     return overall(f.compliance for f in findings if f.status is not Status.EXEMPT)

@@ -1,7 +1,7 @@
 """Statements of IAM's policy language, evaluated for one role's use of one key.
 
-What the request to KMS will carry is known in part. A condition on a key that is known, or known
-to be absent, is decided; one on any other key is UNDECIDED, for it may go either way.
+The context of the request to KMS is partly known. A condition on a context key that is known, or
+known to be absent, is evaluated; one on any other key is UNKNOWN.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 """
@@ -33,12 +33,12 @@ class Truth(IntEnum):
     """Three values, ordered so that `max` is "any of" and `min` is "all of"."""
 
     NO = 0
-    UNDECIDED = 1
+    UNKNOWN = 1
     YES = 2
 
     @classmethod
     def of(cls, *, holds: bool) -> "Truth":
-        """Turn what is known into one of the two values that are decided."""
+        """Return YES or NO."""
         return cls.YES if holds else cls.NO
 
     @property
@@ -48,13 +48,13 @@ class Truth(IntEnum):
 
     @property
     def possible(self) -> tuple["Truth", ...]:
-        """The decided values that this may turn out to be."""
-        return (Truth.NO, Truth.YES) if self is Truth.UNDECIDED else (self,)
+        """The known values that this may be."""
+        return (Truth.NO, Truth.YES) if self is Truth.UNKNOWN else (self,)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """The question that is put to a policy."""
+    """The request that a policy is evaluated for."""
 
     role_arn: str
     action: str
@@ -96,33 +96,33 @@ class KeyUse:
 
 
 def statements(document: Mapping[str, object]) -> Iterator[Statement]:
-    """Give the statements of a policy document."""
+    """Return the statements of a policy document."""
     yield from _mappings(document.get("Statement"))
 
 
 def applies(statement: Statement, use: KeyUse) -> Truth:
-    """Say whether a statement is about this use, whoever it speaks to."""
+    """Return whether a statement matches this use, whatever its principal."""
     return min(_action(statement, use), _resource(statement, use), _conditions(statement, use))
 
 
-def undecided(owner: str, statement: Statement, use: KeyUse) -> str:
-    """Say what keeps a statement of this owner's policy from being decided."""
-    conditions = sorted(key for key, truth in _tested(statement, use) if truth is Truth.UNDECIDED)
+def why_unknown(owner: str, statement: Statement, use: KeyUse) -> str:
+    """Return why a statement of this owner's policy cannot be evaluated."""
+    conditions = sorted(key for key, truth in _tested(statement, use) if truth is Truth.UNKNOWN)
     if conditions:
         cause = f"its condition on {', '.join(conditions)}"
-    elif _resource(statement, use) is Truth.UNDECIDED:
+    elif _resource(statement, use) is Truth.UNKNOWN:
         cause = "a policy variable in its resource"
     else:
         cause = "its NotPrincipal"
     name = statement.get("Sid") or "without a Sid"
     return (
         f"{owner} {statement.get('Effect')} statement {name} "
-        f"cannot be decided from outside a request: {cause}"
+        f"cannot be evaluated without the request: {cause}"
     )
 
 
 def strings(value: object) -> Iterator[str]:
-    """Give the strings of an element that holds one or a list of them."""
+    """Return the strings of an element that is one or a list of them."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
@@ -142,12 +142,12 @@ def _resource(statement: Statement, use: KeyUse) -> Truth:
 
 
 def _conditions(statement: Statement, use: KeyUse) -> Truth:
-    """Decide the tests whose condition key is known; all must hold."""
+    """Evaluate the conditions; all must match."""
     return min((truth for _, truth in _tested(statement, use)), default=Truth.YES)
 
 
 def _tested(statement: Statement, use: KeyUse) -> Iterator[tuple[str, Truth]]:
-    """Give each condition key that a statement tests, and whether the test holds."""
+    """Return each condition key of a statement, and whether its test matches."""
     context = {name.lower(): value for name, value in use.context.items()}
     for block in _mappings(statement.get("Condition")):
         for operator, tests in block.items():
@@ -155,7 +155,7 @@ def _tested(statement: Statement, use: KeyUse) -> Iterator[tuple[str, Truth]]:
                 for key, values in tested.items():
                     name = key.lower()
                     if name not in context:
-                        yield key, Truth.UNDECIDED
+                        yield key, Truth.UNKNOWN
                     else:
                         yield key, _test(operator, context[name], tuple(_values(values)))
 
@@ -166,11 +166,11 @@ def _test(operator: str, actual: str | None, values: tuple[str, ...]) -> Truth:
         return Truth.of(holds=any(value.lower() == absent for value in values))
     known = _OPERATOR.fullmatch(operator)
     if known is None:
-        return Truth.UNDECIDED
+        return Truth.UNKNOWN
     if actual is None:
         return _test_absent(known)
     if any("${" in value for value in values):
-        return Truth.UNDECIDED
+        return Truth.UNKNOWN
     wildcards = known["kind"] == "Like" or known["type"] == "Arn"
     flags = re.IGNORECASE if known["fold"] or known["type"] == "Bool" else re.NOFLAG
     equal = any(
@@ -189,7 +189,7 @@ def _test_absent(operator: re.Match[str]) -> Truth:
     """
     match operator["set"], bool(operator["optional"]):
         case "ForAnyValue", True:
-            return Truth.UNDECIDED
+            return Truth.UNKNOWN
         case "ForAnyValue", False:
             return Truth.NO
         case ("ForAllValues", _) | (_, True):
@@ -199,10 +199,10 @@ def _test_absent(operator: re.Match[str]) -> Truth:
 
 
 def _matches(patterns: object, text: str) -> Truth:
-    """Say whether any pattern matches; a policy variable in it may stand for anything."""
+    """Return whether any pattern matches; a policy variable in it may match anything."""
     return max(
         (
-            Truth.UNDECIDED if _VARIABLE.search(pattern) else Truth.YES
+            Truth.UNKNOWN if _VARIABLE.search(pattern) else Truth.YES
             for pattern in strings(patterns)
             if re.fullmatch(_pattern(_VARIABLE.sub("*", pattern)), text, re.IGNORECASE)
         ),
@@ -215,7 +215,7 @@ def _pattern(text: str) -> str:
 
 
 def _values(value: object) -> Iterator[str]:
-    """Give the values of a condition as text: policies may hold bare booleans and numbers."""
+    """Return the values of a condition as text: policies may contain booleans and numbers."""
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, str | int | float):
             yield str(item).lower() if isinstance(item, bool) else str(item)

@@ -1,4 +1,4 @@
-"""May a role use a key? Identity policies and the key policy, weighed as AWS weighs them.
+"""Whether a role may use a key: identity policies and the key policy, evaluated as AWS does.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -13,7 +13,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 
 
 class IdentityDecision(StrEnum):
-    """What iam:SimulatePrincipalPolicy decides of a role's own policies.
+    """The decision of iam:SimulatePrincipalPolicy about a role's own policies.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
     """
@@ -22,22 +22,22 @@ class IdentityDecision(StrEnum):
     IMPLICIT_DENY = "implicitDeny"
     EXPLICIT_DENY = "explicitDeny"
     LIMITED = "limited"
-    """A permissions boundary or an organization's policy withholds the action: no key policy
-    can give it back to a role."""
+    """A permissions boundary or an organization's policy does not allow the action: a key policy
+    cannot override that."""
 
 
 @dataclass(frozen=True, slots=True)
 class UndeterminedDecision:
-    """What the role's own policies decide hangs on conditions that only a request can meet."""
+    """The decision depends on conditions that are only known at request time."""
 
     possible: frozenset[IdentityDecision]
-    """The decisions that it may come to."""
+    """The possible decisions."""
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RoleKeyAccess:
-    """What is known of one role's right to one action on one key."""
+    """What is known about one role's access to one action on one key."""
 
     title: str
     """`service role` or `instance profile's role`."""
@@ -47,7 +47,7 @@ class RoleKeyAccess:
     key_policy: KeyPolicyVerdict | Unresolved
 
     def evaluate(self, key_account: str) -> bool | Unresolved:
-        """Say whether the role may, may not, or that it cannot be told."""
+        """Return whether the role may, or Unresolved when that cannot be determined."""
         if not isinstance(self.identity, UndeterminedDecision):
             return self._evaluate(self.identity, key_account)
         answers = {self._evaluate(decision, key_account) for decision in self.identity.possible}
@@ -72,10 +72,12 @@ class RoleKeyAccess:
             case KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO):
                 return False
             case verdict:
-                return _weigh(identity, verdict)
+                return _combine(identity, verdict)
 
 
-def _weigh(identity: IdentityDecision | Unresolved, verdict: KeyPolicyVerdict) -> bool | Unresolved:
+def _combine(
+    identity: IdentityDecision | Unresolved, verdict: KeyPolicyVerdict
+) -> bool | Unresolved:
     if isinstance(identity, Unresolved):
         return identity
     granted = verdict.allows
@@ -83,5 +85,5 @@ def _weigh(identity: IdentityDecision | Unresolved, verdict: KeyPolicyVerdict) -
         granted = max(granted, verdict.delegates)
     if granted is Truth.NO:
         return False
-    doubtful = Truth.UNDECIDED in (granted, verdict.denies)
-    return Unresolved(verdict.doubt) if doubtful else True
+    undetermined = Truth.UNKNOWN in (granted, verdict.denies)
+    return Unresolved(verdict.unresolved) if undetermined else True

@@ -1,4 +1,4 @@
-"""Reading a key policy for one role and one action, as far as a reader can decide it.
+"""Evaluating a key policy for one role and one action, as far as possible without a request.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 """
@@ -13,27 +13,27 @@ from emr_log_guard.domain.iam_policy import (
     applies,
     statements,
     strings,
-    undecided,
+    why_unknown,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicyVerdict:
-    """What a key policy says to one role about one action."""
+    """The result of a key policy for one role and one action."""
 
     allows: Truth
     """It grants the action to the role itself."""
     delegates: Truth
-    """It leaves the action to the identity policies of the role's account."""
+    """It delegates the action to the identity policies of the role's account."""
     denies: Truth
-    doubt: str = ""
-    """Why something stayed undecided: the elements that no reader can evaluate."""
+    unresolved: str = ""
+    """Which elements could not be evaluated; empty when all could."""
 
 
 def evaluate_key_policy(document: Mapping[str, object], use: KeyUse) -> KeyPolicyVerdict:
-    """Weigh every statement of a key policy. What cannot be decided stays UNDECIDED."""
+    """Evaluate every statement of a key policy. What cannot be evaluated is UNKNOWN."""
     allows = delegates = denies = Truth.NO
-    doubts: list[str] = []
+    unresolved: list[str] = []
     for statement in statements(document):
         about = applies(statement, use)
         direct, through_account = _principal(statement, use)
@@ -42,15 +42,15 @@ def evaluate_key_policy(document: Mapping[str, object], use: KeyUse) -> KeyPolic
             denies = max(denies, direct, through_account)
         elif statement.get("Effect") == "Allow":
             allows, delegates = max(allows, direct), max(delegates, through_account)
-        if Truth.UNDECIDED in (direct, through_account):
-            doubts.append(undecided("the key policy's", statement, use))
-    return KeyPolicyVerdict(allows, delegates, denies, "; ".join(doubts))
+        if Truth.UNKNOWN in (direct, through_account):
+            unresolved.append(why_unknown("the key policy's", statement, use))
+    return KeyPolicyVerdict(allows, delegates, denies, "; ".join(unresolved))
 
 
 def _principal(statement: Statement, use: KeyUse) -> tuple[Truth, Truth]:
-    """Say whether the statement speaks to the role itself, and whether to its account."""
+    """Return whether the statement names the role itself, and whether its account."""
     if "NotPrincipal" in statement:
-        return Truth.UNDECIDED, Truth.NO
+        return Truth.UNKNOWN, Truth.NO
     principal = statement.get("Principal")
     named = (
         set(strings(principal.get("AWS")))

@@ -1,4 +1,4 @@
-"""AWS KMS keys, as kms:DescribeKey tells of them."""
+"""AWS KMS keys, as kms:DescribeKey describes them."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -32,7 +32,7 @@ class KeyState(StrEnum):
 
 
 TRANSIENT_STATES = frozenset({KeyState.CREATING, KeyState.UPDATING, KeyState.UNAVAILABLE})
-"""States that pass by themselves, or with a custom key store's connection; the others are proven.
+"""States that end by themselves, or when a custom key store is connected.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 """
@@ -68,9 +68,9 @@ class KmsKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyNotFound:
-    """KMS answered that no key goes by this identifier, which proves nothing until it has lasted.
+    """KMS answered that there is no such key, which counts as a violation only once it has lasted.
 
-    A key or alias may be unknown for some minutes after it was made.
+    A key or alias may be unknown for some minutes after its creation.
     https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
     """
 
@@ -79,15 +79,15 @@ class KeyNotFound:
 
 
 type KeyFact = KmsKey | KeyNotFound | Unresolved
-"""What could be learnt of a key that something names."""
+"""What is known about a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyIdentifier:
-    """What names a key, in the one form that identifiers are compared in.
+    """An identifier of a key, normalized for comparison.
 
     A key id is hexadecimal: it is the same in any case. An alias' name is compared as it is. An id
-    or alias without an ARN means the account and Region of whoever asks; here these are empty.
+    or alias without an ARN is resolved in the caller's account and Region; here these are empty.
     https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
     """
 
@@ -142,19 +142,19 @@ class KeyIdentifier:
 def same_key(one: str, other: str) -> bool:
     """Return whether two identifiers name the same key, or the same alias.
 
-    What an alias points to only KMS knows: an alias and a key ARN are never the same.
+    Only KMS knows what an alias points to: an alias and a key ARN are never the same.
     """
     return one == other or KeyIdentifier.parse(one) == KeyIdentifier.parse(other)
 
 
 def is_key_arn(identifier: str) -> bool:
-    """Say whether an identifier is a key's ARN, which names it for good: an alias can be moved."""
+    """Whether an identifier is a key ARN, which is permanent: an alias can be moved."""
     arn = Arn.parse(identifier)
     return arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
 
 
 def named_arn(identifier: str, beside: Arn) -> str:
-    """Write a key id or an alias name as the ARN that it stands for, in the form to compare by.
+    """Return the ARN of a key id or alias name, normalized for comparison.
 
     Args:
         identifier: Any identifier of a key.
@@ -165,7 +165,7 @@ def named_arn(identifier: str, beside: Arn) -> str:
 
 
 def certain_arn(fact: KeyFact | None, identifier: str | None) -> str | None:
-    """Return a key's ARN as far as it is certain: by KMS's answer, else by its own identifier."""
+    """Return a key's ARN if it is certain: from KMS's answer, or because the identifier is one."""
     if isinstance(fact, KmsKey):
         return fact.arn
     if identifier and is_key_arn(identifier):
@@ -175,16 +175,16 @@ def certain_arn(fact: KeyFact | None, identifier: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedKey:
-    """A key that the policy approves: as security typed it, and the ARN that it stands for now."""
+    """A key that the policy approves: as configured, and the ARN that it resolves to now."""
 
     identifier: str
     arn: str | KeyNotFound | Unresolved
     named: str | None = None
-    """The ARN of the key that an id names by itself, in the cluster's account and Region."""
+    """The ARN of a key id in the cluster's account and Region."""
     last_target: str | None = None
-    """The ARN that an identifier which does not exist any more last stood for; None if unknown."""
+    """The last ARN of an identifier that no longer exists; None if unknown."""
 
     def names(self, arn: str) -> bool:
-        """Return whether this approves the key of that ARN, by name or by what it stands for."""
+        """Whether this approves the key of that ARN."""
         own = self.named or self.identifier
         return same_key(own, arn) or (isinstance(self.arn, str) and same_key(self.arn, arn))

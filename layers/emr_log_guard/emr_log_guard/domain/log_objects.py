@@ -1,4 +1,4 @@
-"""Log objects, as s3:HeadObject tells of them."""
+"""Log objects, as s3:HeadObject describes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from emr_log_guard.domain.keys import ApprovedKey, KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 
 SSE_C = "SSE-C"
-"""Encrypted with a key that the writer brought: S3 has no word for it in a head."""
+"""Encrypted with a key that the writer brought: S3 reports no algorithm for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Encryption:
     key_identifier: str | None = None
     """The key's ARN or id, for the aws:kms algorithms."""
     written_at: datetime | None = field(default=None, compare=False)
-    """When the object was written, UTC; None where that was not read."""
+    """When the object was written, UTC; None when it was not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogObjectFacts:
-    """All that the log-object rules are evaluated on."""
+    """The facts for the log-object rules."""
 
     version: ObjectVersion
     cluster_id: str
@@ -64,7 +64,7 @@ class LogObjectFacts:
 
 
 LARGE_BUCKET = 10_000_000
-"""From so many objects in a bucket on, S3 Metadata tables are the better engine."""
+"""From this many objects in a bucket, S3 Metadata tables are cheaper."""
 
 
 def large_bucket_advice(listed: Mapping[str, int]) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def large_bucket_advice(listed: Mapping[str, int]) -> tuple[str, ...]:
 
     """
     return tuple(
-        f"{count:,} log objects were listed in {bucket}: from here on an S3 Metadata "
+        f"{count:,} log objects were listed in {bucket}: at this size an S3 Metadata "
         f"inventory table of the bucket, queried with Athena for kms_key_arn, is cheaper "
         f"and faster than a deep re-scan. See docs/adr/0013-what-a-rescan-costs.md"
         for bucket, count in listed.items()

@@ -1,4 +1,4 @@
-"""Where a cluster's logs lie: log URIs and the keys of log objects."""
+"""Where a cluster's logs are: log URIs and the keys of log objects."""
 
 import re
 from collections.abc import Collection
@@ -44,8 +44,8 @@ class LogLocation:
     def by_access_point(self) -> bool:
         """Whether the alias of an access point stands in the bucket's place.
 
-        S3 takes one wherever it takes a bucket's name, but its events name the bucket. Which bucket
-        that is nothing can be asked by alias: GetAccessPoint takes a name, ListAccessPoints has to
+        S3 takes one wherever it takes a bucket's name, but its events name the bucket. The bucket
+        cannot be looked up by alias: GetAccessPoint takes a name, ListAccessPoints has to
         list an account's up to 10,000, and neither works for those of another account.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-alias.html
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-restrictions-limitations-naming-rules.html
@@ -53,24 +53,24 @@ class LogLocation:
         return is_access_point(self.bucket)
 
     def holds(self, cluster_id: str, bucket: str, key: str) -> bool:
-        """Say whether an object lies in this location's folder of that cluster."""
+        """Whether an object is in this location's folder of that cluster."""
         return bucket == self.bucket and key.startswith(f"{self.prefix}{cluster_id}/")
 
     def path(self, cluster_id: str, key: str) -> str:
-        """Say where an object that this location holds lies in the folder of that cluster."""
+        """Return the path of an object of this location in the folder of that cluster."""
         return key.removeprefix(f"{self.prefix}{cluster_id}/")
 
 
 def is_access_point(bucket: str) -> bool:
-    """Return whether what stands in a bucket's place is the alias of an access point."""
+    """Whether a bucket name is the alias of an access point."""
     return bucket.endswith(_ACCESS_POINTS)
 
 
 def why_bucket_is_unknown(uri: str) -> str | None:
-    """Say why a log URI does not tell which bucket the logs go to; None when it does."""
+    """Return why the bucket of a log URI is unknown; None when it is known."""
     location = LogLocation.parse(uri)
     if location is None:
-        return f"the log URI {uri!r} cannot be read"
+        return f"the log URI {uri!r} cannot be parsed"
     if location.by_access_point:
         return f"the log URI {uri!r} names an access point, not its bucket"
     return None
@@ -80,29 +80,29 @@ def is_checked(bucket: str, checked_buckets: Collection[str]) -> bool:
     """Return whether the objects of a bucket are checked: an access point may lead to any.
 
     Args:
-        bucket: The bucket's name, or what stands in its place.
-        checked_buckets: The only buckets whose objects are checked; empty when it is all.
+        bucket: The bucket's name, or an access point alias.
+        checked_buckets: The only buckets whose objects are checked; empty: all.
 
     """
     return not checked_buckets or bucket in checked_buckets or is_access_point(bucket)
 
 
 def step_id_in(path: str) -> str | None:
-    """Name the step whose folder a path in a cluster's folder lies in."""
+    """Return the id of the step whose folder contains a path of a cluster's folder."""
     match = _STEP_FOLDER.match(path)
     return match[1] if match else None
 
 
 def cluster_ids_in(key: str) -> tuple[str, ...]:
-    """Name the clusters whose folder an object's key may lie in, the outermost folder first."""
+    """Return the ids of the clusters whose folder may contain a key, the outermost first."""
     return tuple(dict.fromkeys(_CLUSTER_FOLDER.findall(key)))
 
 
 def is_folder_marker(key: str) -> bool:
-    """Return whether an object only stands for a folder: it is no log, whoever comes across it.
+    """Whether an object is only a folder marker, not a log.
 
     The S3 console makes an empty object whose key ends with a slash, Hadoop one whose key ends with
-    `_$folder$`. EMR never names a log so. The key alone decides: events need not carry a size.
+    `_$folder$`. EMR names no log like that. The key alone decides: events need not carry a size.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-folders.html
     https://repost.aws/knowledge-center/emr-s3-empty-files
     """

@@ -1,7 +1,8 @@
-"""What is news: what people were told of each finding, held against what stands.
+"""Notifications to send: the difference between the findings and what was notified of them.
 
-An alert is owed for as long as the two differ: nothing is lost when a function dies between
-writing and telling, for whoever comes next sees the difference. docs/adr/0010-the-ledger.md
+A notification is pending while the two differ: nothing is lost when a function dies between
+recording and notifying, because the next invocation sees the difference.
+docs/adr/0010-the-ledger.md
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime
 from itertools import chain
 from uuid import UUID, uuid5
 
-from emr_log_guard.domain.clusters import GONE, Cluster
+from emr_log_guard.domain.clusters import TERMINATED, Cluster
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import (
     Action,
@@ -29,75 +30,75 @@ from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import Stage, Termination
 
-_STANDING = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED, AlertKind.FINDING_REMINDER)
-_OVER = {
+_OPEN_KINDS = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED, AlertKind.FINDING_REMINDER)
+_CLOSING_STEPS = {
     AlertKind.ENFORCEMENT_SKIPPED: NextStep.TERMINATION_CANCELLED,
     AlertKind.FINDING_RESOLVED: NextStep.RESOLVED,
     AlertKind.ENFORCEMENT_DONE: NextStep.TERMINATED,
 }
 _NAMESPACE = UUID("6a1f6a52-5e0c-5a57-9d3a-2f3b0c8f1f0e")
-"""What the ids of alerts are made in, so that they meet no other ids."""
+"""The namespace of alert ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that the decision about one cluster rests on."""
+    """Everything that the decision about one cluster depends on."""
 
     records: Mapping[str, FindingRecord]
-    """All that is remembered of the cluster, by rule id, the newest results entered."""
+    """The records of the cluster, by rule id, with the newest results applied."""
     cluster: Cluster | None
-    """As last read, be it long ago; None when EMR does not know it here."""
+    """As last read, which may be long ago; None when EMR does not know it here."""
     policy: Policy
     now: datetime
     """UTC"""
     termination: Termination | None = None
-    """Where the cluster's termination stands; None when there never was one."""
+    """The state of the cluster's termination; None when there is none."""
 
     @property
     def terminating(self) -> bool:
-        """Whether the cluster is terminating, whoever wanted it, or EMR may have accepted it."""
+        """Whether the cluster is terminating, by whomever, or EMR may have accepted it."""
         ours = self.termination
-        accepted = ours is not None and (ours.under_way or ours.may_be_accepted(self.now))
+        accepted = ours is not None and (ours.in_progress or ours.may_be_accepted(self.now))
         return accepted or (self.cluster is not None and self.cluster.terminating)
 
     def terminated_for(self, rule_id: str) -> bool:
-        """Say whether the guard has the cluster terminated because of this rule's finding."""
+        """Whether the guard terminates the cluster because of this rule's finding."""
         ours = self.termination
-        return ours is not None and ours.under_way and rule_id in ours.rules
+        return ours is not None and ours.in_progress and rule_id in ours.rules
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationPlan:
-    """What is to be written down, told and done about one cluster."""
+    """What to record, notify and do about one cluster."""
 
     records: Mapping[str, FindingRecord]
-    """What stands, by rule id, with the claims of whoever is about to tell."""
+    """The new records, by rule id, with the leases of this invocation."""
     actions: tuple[Action, ...]
-    """Alerts first: nothing else is done before their notifications were accepted."""
-    theirs: frozenset[str]
-    """The rules of which another invocation is about to tell."""
+    """Alerts first: nothing else is done before they are accepted."""
+    leased_by_others: frozenset[str]
+    """The rules whose notification another invocation is about to send."""
     termination: Termination | None = None
-    """Where the cluster's termination stands."""
+    """The state of the cluster's termination."""
     former_leases: Mapping[str, Lease | None] = field(default_factory=dict)
-    """The claims that this invocation's own replaced: who had them may have told before it died."""
+    """The leases that this invocation replaced: their holders may have notified before dying."""
 
     @property
     def enforced_rules(self) -> tuple[str, ...]:
-        """The rules for which the cluster is to be terminated, as the entries have them."""
+        """The rules for which the cluster is to be terminated."""
         return tuple(sorted(r for r, e in self.records.items() if e.finding.deadline is not None))
 
 
 def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
-    """Say what follows from what stands about a cluster, and is not known yet.
+    """Plan the pending notifications of a cluster, and the actions that follow.
 
     Args:
-        situation: What stands. What the entries know of the cluster's end counts.
-        owner: Who is about to tell.
+        situation: The current state; a termination in the records takes precedence.
+        owner: The invocation that takes the leases.
 
     """
     records, cluster, now = situation.records, situation.cluster, situation.now
     if cluster is not None and any(record.final for record in records.values()):
-        cluster = cluster if cluster.terminated else replace(cluster, state=GONE)
+        cluster = cluster if cluster.terminated else replace(cluster, state=TERMINATED)
         situation = replace(situation, cluster=cluster)
     decided = _decide(situation)
     shown = {
@@ -107,7 +108,7 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
         rule_id: replace(
             record,
             finding=_stored(record, shown.get(rule_id), situation),
-            last_notified=_forgotten_silently(record, shown.get(rule_id), situation),
+            last_notified=_silently_updated(record, shown.get(rule_id), situation),
         )
         for rule_id, record in records.items()
     }
@@ -117,10 +118,12 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
         for rule_id, record in marked.items()
         if (kinds := pending_alerts(record, shown.get(rule_id), situation))
     }
-    theirs = frozenset(rule_id for rule_id in due if marked[rule_id].leased_by_another(owner, now))
-    mine = {rule_id: kinds for rule_id, kinds in due.items() if rule_id not in theirs}
+    leased_by_others = frozenset(
+        rule_id for rule_id in due if marked[rule_id].leased_by_another(owner, now)
+    )
+    mine = {rule_id: kinds for rule_id, kinds in due.items() if rule_id not in leased_by_others}
     lease = Lease(owner, now + LEASE)
-    alerts = [*_standing(decided, mine), *_over(mine, situation)]
+    alerts = [*_open_alerts(decided, mine), *_closing_alerts(mine, situation)]
     return NotificationPlan(
         records={
             rule_id: replace(
@@ -134,7 +137,7 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
             *(replace(alert, id=_alert_id(alert, marked)) for alert in alerts),
             *_enforcement(decided, mine, situation),
         ),
-        theirs=theirs,
+        leased_by_others=leased_by_others,
         termination=situation.termination,
         former_leases={rule_id: marked[rule_id].lease for rule_id in mine},
     )
@@ -143,13 +146,13 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
 def pending_alerts(
     record: FindingRecord, shown: Finding | None, situation: Situation
 ) -> tuple[AlertKind, ...]:
-    """Say what people should hear of a finding; nothing when they know how it stands.
+    """Return the kinds of alerts pending for a finding; empty when its state was notified.
 
     Args:
-        record: What is remembered of it.
-        shown: The finding as people are to see it now; None when it is resolved, exempt, or not to
-            be shown by the policy.
-        situation: The policy, the time, and what becomes of the cluster.
+        record: Its record.
+        shown: The finding as it is alerted now; None when it is resolved, exempt, or not alerted
+            under the policy.
+        situation: The policy, the time, and the cluster.
 
     """
     policy, now = situation.policy, situation.now
@@ -161,13 +164,15 @@ def pending_alerts(
     ):
         return (AlertKind.ENFORCEMENT_DONE,)
     if not record.open:
-        # Who claimed to tell may have told before it died: better a word too much.
-        known = notified is not None or (record.lease is not None and not _silent(record, policy))
+        # The holder of the lease may have notified before it died: better twice than never.
+        known = notified is not None or (
+            record.lease is not None and not _only_observed(record, policy)
+        )
         return (AlertKind.FINDING_RESOLVED,) if known else ()
     deadline = notified.deadline if notified else None
     if deadline is not None and (shown is None or shown.deadline is None):
-        stands = situation.terminating or record.final or policy.suspended
-        if not stands:
+        keeps = situation.terminating or record.final or policy.suspended
+        if not keeps:
             return (AlertKind.ENFORCEMENT_SKIPPED,)
     if shown is None:
         return ()
@@ -176,7 +181,7 @@ def pending_alerts(
         again = record.ever_notified
         kinds.append(AlertKind.FINDING_REOPENED if again else AlertKind.FINDING_OPENED)
     elif notified.compliance is not shown.compliance:
-        kinds.append(AlertKind.FINDING_OPENED)  # what was in doubt is proven now
+        kinds.append(AlertKind.FINDING_OPENED)  # the violation is confirmed now
     elif now - notified.at >= policy.alerts.remind_every:
         kinds.append(AlertKind.FINDING_REMINDER)
     if shown.deadline and shown.deadline != deadline and (shown.deadline > now or not kinds):
@@ -187,10 +192,10 @@ def pending_alerts(
 def with_notified(
     record: FindingRecord, kinds: Iterable[AlertKind], now: datetime
 ) -> FindingRecord:
-    """Write down which alerts about it were accepted, and so what people know.
+    """Record which alerts were accepted.
 
     Args:
-        record: The entry as it stood when the alerts were made.
+        record: The record from which the alerts were made.
         kinds: The kinds of the alerts that were accepted.
         now: When, UTC.
 
@@ -201,9 +206,9 @@ def with_notified(
         deadline, known = record.finding.deadline, record.last_notified
         announced = AlertKind.ENFORCEMENT_SCHEDULED in kinds or deadline is None or deadline <= now
         notified = LastNotified(
-            now if known is None or kinds & {*_STANDING} else known.at,
+            now if known is None or kinds & {*_OPEN_KINDS} else known.at,
             record.finding.compliance
-            if known is None or kinds & {*_STANDING}
+            if known is None or kinds & {*_OPEN_KINDS}
             else known.compliance,
             deadline if announced else (known.deadline if known else None),
         )
@@ -219,12 +224,12 @@ def with_notified(
 
 
 def alert_id(*parts: str) -> str:
-    """Make an id that the same parts always have."""
+    """Make an id that is always the same for the same parts."""
     return str(uuid5(_NAMESPACE, "\n".join(parts)))
 
 
 def _alert_id(alert: Alert, records: Mapping[str, FindingRecord]) -> str:
-    """Make the id that every delivery of this notification has, whoever publishes it."""
+    """Make the id of a notification, which is the same whichever invocation publishes it."""
     parts = [str(alert.kind)]
     for finding in sorted(alert.findings, key=lambda f: f.id):
         record = records[finding.rule_id]
@@ -233,16 +238,20 @@ def _alert_id(alert: Alert, records: Mapping[str, FindingRecord]) -> str:
 
 
 def _decide(situation: Situation) -> tuple[Action, ...]:
-    """Decide as if nobody knew anything; what is transient and young is left out."""
+    """Decide regardless of past notifications; young transient findings are left out."""
     policy, now, records = situation.policy, situation.now, situation.records.values()
-    standing = [record for record in records if record.open and not record.transient_and_young(now)]
+    open_records = [
+        record for record in records if record.open and not record.transient_and_young(now)
+    ]
     findings = [
         replace(record.finding, status=Status.OPEN, over=not record.ongoing(now))
-        for record in standing
+        for record in open_records
     ]
-    grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in standing}
+    grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in open_records}
     enforceable = {finding.rule_id for finding in enforceable_findings(findings, policy)}
-    objects = chain.from_iterable(e.objects for e in standing if e.finding.rule_id in enforceable)
+    objects = chain.from_iterable(
+        e.objects for e in open_records if e.finding.rule_id in enforceable
+    )
     return decide(
         findings,
         situation.cluster,
@@ -254,32 +263,32 @@ def _decide(situation: Situation) -> tuple[Action, ...]:
 
 
 def _stored(record: FindingRecord, shown: Finding | None, situation: Situation) -> Finding:
-    """Mark a finding as exempt or not, and with its deadline, as other tools read it."""
+    """Return a finding as it is stored: with its exemption status and deadline."""
     if not record.open:
         return record.finding
-    standing = replace(record.finding, status=Status.OPEN)
-    (marked,) = exempted((standing,), situation.cluster, situation.policy, situation.now)
+    unmarked = replace(record.finding, status=Status.OPEN)
+    (marked,) = exempted((unmarked,), situation.cluster, situation.policy, situation.now)
     deadline = shown.deadline if shown else None
     if situation.policy.suspended and record.last_notified:
         deadline = record.last_notified.deadline
     return replace(record.finding, status=marked.status, deadline=deadline)
 
 
-def _silent(record: FindingRecord, policy: Policy) -> bool:
+def _only_observed(record: FindingRecord, policy: Policy) -> bool:
     return policy.mode_of(record.finding.rule_id) is Mode.OBSERVE
 
 
-def _forgotten_silently(
+def _silently_updated(
     record: FindingRecord, shown: Finding | None, situation: Situation
 ) -> LastNotified | None:
-    """Forget without a word what was told, where nobody is to hear, or need hear, of it.
+    """Update the last notification where its change needs no alert.
 
-    Whoever was notified that a termination was skipped need not hear that it is cancelled.
+    After an alert that a termination was skipped, there is none that it is cancelled.
     """
     notified, policy, termination = record.last_notified, situation.policy, situation.termination
     if notified is None:
         return None
-    if _silent(record, policy) or (record.open and record.final):
+    if _only_observed(record, policy) or (record.open and record.final):
         return replace(notified, deadline=None) if record.open else None
     skipped = termination is not None and termination.skip_notified and not policy.suspended
     if skipped and record.open and (shown is None or shown.deadline is None):
@@ -287,22 +296,24 @@ def _forgotten_silently(
     return notified
 
 
-def _standing(
+def _open_alerts(
     decided: Sequence[Action], mine: Mapping[str, Sequence[AlertKind]]
 ) -> Iterable[Alert]:
-    """Tell of what stands and is not known, an alert for each kind of news."""
+    """Make the alerts about open findings, one for each kind."""
     for action in decided:
         if isinstance(action, Alert):
-            for kind in (*_STANDING, AlertKind.ENFORCEMENT_SCHEDULED):
+            for kind in (*_OPEN_KINDS, AlertKind.ENFORCEMENT_SCHEDULED):
                 found = tuple(f for f in action.findings if kind in mine.get(f.rule_id, ()))
                 if found:
                     yield replace(action, kind=kind, findings=found)
 
 
-def _over(mine: Mapping[str, Sequence[AlertKind]], situation: Situation) -> Iterable[Alert]:
-    """Tell of what people need not worry about any more."""
+def _closing_alerts(
+    mine: Mapping[str, Sequence[AlertKind]], situation: Situation
+) -> Iterable[Alert]:
+    """Make the alerts about resolved findings, and about cancelled and finished terminations."""
     records, cluster = situation.records, situation.cluster
-    for kind, step in _OVER.items():
+    for kind, step in _CLOSING_STEPS.items():
         found = sorted(
             (records[rule_id].finding for rule_id, kinds in mine.items() if kind in kinds),
             key=lambda f: (-f.severity.rank, f.rule_id),
@@ -325,9 +336,9 @@ def _over(mine: Mapping[str, Sequence[AlertKind]], situation: Situation) -> Iter
 def _enforcement(
     decided: Sequence[Action], mine: Mapping[str, Sequence[AlertKind]], situation: Situation
 ) -> Iterable[Action]:
-    """Ask for enforcement, schedule it, or call it off, where that is not done already.
+    """Request, schedule or cancel enforcement, unless that is done already.
 
-    Nothing is asked for or scheduled of which no notification was accepted, or is about to be.
+    Nothing is requested or scheduled before its notification is accepted, or about to be sent.
     """
     policy, now, cluster = situation.policy, situation.now, situation.cluster
     records, termination = situation.records, situation.termination
@@ -348,19 +359,19 @@ def _enforcement(
             if notified and free:
                 yield wanted
         case ScheduleEnforcement(at=at):
-            stands = (
+            already = (
                 termination is not None
                 and termination.stage is Stage.SCHEDULED
                 and termination.due == at
             )
-            if notified and not stands and not (termination and termination.under_way):
+            if notified and not already and not (termination and termination.in_progress):
                 yield wanted
         case _:
-            yield from _call_off(situation)
+            yield from _cancel_schedule(situation)
 
 
-def _call_off(situation: Situation) -> Iterable[Action]:
-    """Remove the schedule where one may stand, also when it is due: it may fire a minute late."""
+def _cancel_schedule(situation: Situation) -> Iterable[Action]:
+    """Cancel the schedule where one may exist, even a due one: it may fire a minute late."""
     cluster, termination = situation.cluster, situation.termination
     if cluster is not None and cluster.terminating and not cluster.terminated:
         return

@@ -1,4 +1,4 @@
-"""What security wants: the mode, the approved keys, what may be enforced, and who is exempt."""
+"""The policy: mode, approved keys, enforcement and exemptions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ DEFAULT_ENFORCED_RULES = frozenset(
 
 
 class TerminationProtection(StrEnum):
-    """What to do about a cluster that is protected against termination."""
+    """How to treat a cluster with termination protection."""
 
     RESPECT = "respect"
     OVERRIDE = "override"
@@ -23,23 +23,23 @@ class TerminationProtection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enforcement:
-    """What may cost a cluster its life."""
+    """When clusters are terminated."""
 
     rules: frozenset[str] = DEFAULT_ENFORCED_RULES
     grace_at_launch: timedelta = timedelta(0)
-    """How long what opened before the cluster ran may stand."""
+    """Grace period of findings that opened before the cluster ran."""
     grace_running: timedelta = timedelta(minutes=240)
-    """How long what opened on a running cluster may stand."""
+    """Grace period of findings that opened on a running cluster."""
     transient: timedelta = timedelta(minutes=30)
-    """How long a fact that AWS documents as transient has to last before it proves anything."""
+    """How long a fact that AWS documents as transient must last before it counts as a violation."""
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
     allowed: bool = False
-    """Whether the stack was deployed with the means to terminate at all: not of the document."""
+    """Whether the stack was deployed with enforcement; not in the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterMatch:
-    """Which clusters an exemption is for: all given parts must match, none given matches none."""
+    """Which clusters an exemption is for: all given parts must match; without any, none matches."""
 
     id: str | None = None
     name: str | None = None
@@ -47,7 +47,7 @@ class ClusterMatch:
     tag: Mapping[str, str] | None = None
 
     def matches(self, cluster_id: str, name: str | None, tags: Mapping[str, str]) -> bool:
-        """Say whether the cluster is meant."""
+        """Whether the cluster matches."""
         tests = []
         if self.id is not None:
             tests.append(cluster_id == self.id)
@@ -60,27 +60,27 @@ class ClusterMatch:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """A promise not to act on some rules for some clusters; it always ends."""
+    """No alerts and no termination for some rules of some clusters, until a date."""
 
     cluster: ClusterMatch
     rules: frozenset[str]
     """Rule ids, or `*` for all."""
     until: date
-    """The last day on which it holds, in UTC."""
+    """The last day on which it is valid, in UTC."""
     reason: str
     approved_by: str
 
     def covers(self, rule_id: str) -> bool:
-        """Say whether the exemption speaks of a rule."""
+        """Whether the exemption covers a rule."""
         return bool(self.rules & {"*", rule_id})
 
     def in_force(self, now: datetime) -> bool:
-        """Say whether the exemption still holds at that moment."""
+        """Whether the exemption is still valid at that time."""
         return now.astimezone(UTC).date() <= self.until
 
 
 class RuleCard(Protocol):
-    """What a policy has to know of a rule. The rules themselves are a layer above."""
+    """What a policy needs to know about a rule. The rules are a layer above."""
 
     @property
     def id(self) -> str:
@@ -89,46 +89,46 @@ class RuleCard(Protocol):
 
     @property
     def severity(self) -> Severity:
-        """How grave it is unless the policy says otherwise."""
+        """Its default severity."""
         ...
 
     @property
     def enabled(self) -> bool:
-        """Whether it is evaluated unless the policy says otherwise."""
+        """Whether it is evaluated by default."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """What the policy changes about one rule; None leaves it as it is."""
+    """Settings of one rule; None is its default."""
 
     enabled: bool | None = None
     severity: Severity | None = None
     mode: Mode | None = None
 
 
-_AS_IT_IS = RuleSettings()
+_DEFAULT = RuleSettings()
 
 
 @dataclass(frozen=True, slots=True)
 class SlackRoute:
-    """Where alerts go in Slack: all given conditions must hold; without any, it is for all."""
+    """A Slack route: all given conditions must match; without any, all alerts do."""
 
     webhook_secret_arn: str
     tag: Mapping[str, str] | None = None
     account: str | None = None
     minimum_severity: Severity | None = None
-    """How grave the gravest finding of an alert is at least; an alert without any is not meant."""
+    """The lowest severity of the most severe finding; alerts without findings do not match."""
 
     @property
     def for_all(self) -> bool:
-        """Whether every alert goes this way."""
+        """Whether it matches every alert."""
         return not self.tag and self.account is None and self.minimum_severity is None
 
     def matches(
         self, account: str | None, severity: Severity | None, tags: Mapping[str, str]
     ) -> bool:
-        """Say whether an alert goes this way."""
+        """Whether an alert matches."""
         if self.account is not None and account != self.account:
             return False
         if self.minimum_severity is not None and (
@@ -140,76 +140,73 @@ class SlackRoute:
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """When people are told."""
+    """When alerts are sent."""
 
     minimum_severity: Severity = Severity.LOW
-    """Milder findings are recorded only, unless a cluster is terminated for them."""
+    """Findings of lower severity are only recorded, unless a cluster is terminated for them."""
     remind_every: timedelta = timedelta(hours=24)
-    """How long after an alert people hear again of what is still open."""
+    """Time from an alert to a reminder, while the finding is open."""
     slack_routes: tuple[SlackRoute, ...] = ()
-    """Tried in their order: the first that matches is taken, else the stack's own webhook."""
+    """The first that matches is used, else the stack's own webhook."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All that security decides. The defaults are the strict ones: everything is told."""
+    """The whole policy. The defaults are strict: every finding alerts."""
 
     mode: Mode = Mode.ALERT
     approved_keys: tuple[str, ...] = ()
-    """Key ids, key ARNs, alias names or alias ARNs; empty when any customer key will do."""
+    """Key ids, key ARNs, alias names or alias ARNs; empty: any customer-managed key."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     exemptions: tuple[Exemption, ...] = ()
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
-    """What is different about some rules, by their ids."""
+    """Settings of individual rules, by rule id."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
     version: int | None = None
-    """The stored document's version; None when there is none to go by."""
+    """The stored document's version; None when there is none."""
     log_bucket_owners: tuple[str, ...] = ()
-    """Accounts that may own log buckets, beside a cluster's own; twelve digits each."""
+    """Accounts that may own log buckets, besides a cluster's own; twelve digits each."""
     stored_at: datetime | None = None
     """When that version was stored, UTC; None when there is none."""
     suspended: bool = False
     """Whether the stored document could not be read or is invalid: the last valid one is used to
-    evaluate and to alert, and nothing is decided about terminations."""
+    evaluate and to alert, and no termination is decided."""
 
     def mode_of(self, rule_id: str) -> Mode:
-        """Say what may be done about a rule's findings.
+        """Return the mode of a rule.
 
-        The policy's mode is the most that any rule may do, so that one word stops everything; a
-        rule's own mode can only be milder.
+        The policy's mode is the strongest mode of any rule, so that one setting stops everything;
+        a rule's own mode can only be weaker.
         """
-        own = self.rules.get(rule_id, _AS_IT_IS).mode or self.mode
+        own = self.rules.get(rule_id, _DEFAULT).mode or self.mode
         return min(own, self.mode, key=list(Mode).index)
 
     def severity_of(self, rule: RuleCard) -> Severity:
-        """Say how grave a rule is."""
-        return self.rules.get(rule.id, _AS_IT_IS).severity or rule.severity
+        """Return the severity of a rule."""
+        return self.rules.get(rule.id, _DEFAULT).severity or rule.severity
 
     def enabled(self, rule: RuleCard) -> bool:
-        """Say whether a rule is evaluated."""
-        own = self.rules.get(rule.id, _AS_IT_IS).enabled
+        """Whether a rule is evaluated."""
+        own = self.rules.get(rule.id, _DEFAULT).enabled
         return rule.enabled if own is None else own
 
     def strongest_mode(self, rule_ids: Iterable[str]) -> Mode:
-        """Say the most that may be done about any of these rules; without any, the policy's mode.
-
-        Modes are written in the order of what they permit.
-        """
+        """Return the strongest mode of these rules; without any, the policy's mode."""
         modes = {self.mode_of(rule_id) for rule_id in rule_ids}
         return max(modes, key=list(Mode).index, default=self.mode)
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:
-    """What is wrong with the stored policy.
+    """A problem of the stored policy.
 
-    Unless it is in force nonetheless the last valid one is, else the strict defaults.
+    Unless `in_force`, the last valid policy applies instead, else the strict defaults.
     """
 
     parameter: str
     version: int | None
     """The parameter's version; None when it could not be read."""
     problems: tuple[str, ...]
-    """What is wrong and how to fix it, one thing each, at least one."""
+    """Each problem with its fix; at least one."""
     in_force: bool = False
-    """Whether the stored policy holds nonetheless: an approved key that it lists does not exist."""
+    """Whether the stored policy applies nonetheless: one of its approved keys does not exist."""

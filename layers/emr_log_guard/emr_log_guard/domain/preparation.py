@@ -1,6 +1,6 @@
-"""What a new cluster needs, so that its logs are encrypted as they should be: least privilege.
+"""The least-privilege policies that a new cluster needs for encrypted logs.
 
-Nothing here is read from AWS: it is made from the names that a cluster is launched with.
+They are made from the names that the cluster is launched with; AWS is not called.
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
 """
 
@@ -29,13 +29,13 @@ class Preparation:
     instance_profile: str
     """Its name."""
     node_role_arn: str
-    """The role in the instance profile, which need not have its name."""
+    """The role in the instance profile; its name may differ."""
     cluster_name: str
     release_label: str
     location: LogLocation | None = None
-    """None when nobody said where the logs go."""
+    """None when no log URI is given."""
     default_key: bool = False
-    """Whether the key is the bucket's default: a put that asks for no encryption has it, too."""
+    """Whether the key is the bucket's default: a put without an encryption header gets it, too."""
 
     @property
     def key_account(self) -> str:
@@ -76,17 +76,17 @@ class Preparation:
 
     @property
     def service_role_policy_name(self) -> str:
-        """What the service role's policy is called."""
+        """The name of the service role's policy."""
         return policy_name("EmrLogKey", self.key_arn)
 
     @property
     def node_role_policy_name(self) -> str:
-        """What the policy of the nodes' role is called."""
+        """The name of the policy of the nodes' role."""
         place = f"{self.location.bucket}/{self.location.prefix}" if self.location else ""
         return policy_name("EmrLogs", self.key_arn, place)
 
     def key_policy_statements(self) -> list[Statement]:
-        """Allow both roles the same in the key's own policy, where `*` is the key itself."""
+        """Allow both roles the same in the key policy, where `*` is the key itself."""
         return [
             key_policy_statement(role, action)
             for role, action in (
@@ -96,12 +96,12 @@ class Preparation:
         ]
 
     def bucket_policy_statements(self) -> list[Statement]:
-        """Refuse each log object that would be encrypted otherwise; nothing when none are named.
+        """Deny log objects that would be encrypted otherwise; empty without a log URI.
 
-        A statement's conditions must all hold, so each way to be wrong is a statement of its own.
-        A negated test holds, too, where the request has no such header: such a put gets the
-        bucket's default encryption, which no condition can see. So it is refused, unless the
-        default is known to be this key.
+        A statement's conditions must all match, so each kind of violation is its own statement.
+        A negated condition also matches a request without the header: such a put gets the bucket's
+        default encryption, which no condition can see. It is denied, unless the default is known
+        to be this key.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
@@ -129,7 +129,7 @@ class Preparation:
 
     def _refuse(self, what: str, condition: Mapping[str, object]) -> Statement:
         prefix = self.location.prefix if self.location else ""
-        # Without a prefix the clusters' folders alone: others write to the bucket, too.
+        # Without a prefix, only the clusters' folders: others may write to the bucket.
         logs = f"{self._bucket_arn}/{_literally(prefix) or 'j-'}*"
         return {
             "Sid": _sid(f"EmrLogsRefuse{what}", logs),
@@ -142,12 +142,12 @@ class Preparation:
 
 
 def policy_name(what: str, *about: str) -> str:
-    """Name a role's policy after what it is about: one about another key replaces no other."""
+    """Name a role's policy after its content: policies for different keys do not collide."""
     return f"{what}-{_digest(*about)}"
 
 
 def policy(*statements: Statement) -> Statement:
-    """Put a policy document together."""
+    """Make a policy document."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
@@ -163,7 +163,7 @@ def key_policy_statement(role_arn: str, action: str) -> Statement:
 
 
 def _asked_for(header: str) -> dict[str, object]:
-    """Hold where a request has a header: IfExists would hold where it has none."""
+    """Match requests that have a header: IfExists would also match those without."""
     return {"Null": {header: "false"}}
 
 
@@ -176,7 +176,7 @@ def _allow(sid: str, action: str, resource: str) -> Statement:
 
 
 def _sid(what: str, subject: str) -> str:
-    """Name a statement after what it is about: said again it is the same, and nobody else's."""
+    """Name a statement after its content: adding it again replaces it, and no other."""
     return what + _digest(subject)
 
 

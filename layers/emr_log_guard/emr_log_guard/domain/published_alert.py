@@ -1,4 +1,4 @@
-"""What people are to be shown: an alert as it was published."""
+"""An alert as it was published."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from emr_log_guard.domain.policy import PolicyProblem
 
 @dataclass(frozen=True, slots=True)
 class RescanCounts:
-    """How many findings a re-scan left, and what it could not look at."""
+    """The counts of a re-scan."""
 
     new: int
     resolved: int
@@ -20,7 +20,7 @@ class RescanCounts:
 
 @dataclass(frozen=True, slots=True)
 class RescanDone:
-    """A re-scan that came to its end."""
+    """A finished re-scan."""
 
     execution: str
     compliance: Compliance
@@ -31,7 +31,7 @@ class RescanDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedAlert:
-    """An alert, for whoever shows it to people."""
+    """An alert, for delivery to a channel."""
 
     subject: str
     """One line of printable ASCII."""
@@ -41,11 +41,11 @@ class PublishedAlert:
     account: str | None = None
     region: str | None = None
     about: Alert | PolicyProblem | RescanDone | None = None
-    """None when it is of a kind that this version does not know: the text says it all."""
+    """None for a kind that this version does not know: then only the text is shown."""
     cluster_tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def severity(self) -> Severity | None:
-        """How grave the gravest finding is; None when it is about none."""
+        """The highest severity of its findings; None without findings."""
         findings = self.about.findings if isinstance(self.about, Alert) else ()
         return max((f.severity for f in findings), key=lambda each: each.rank, default=None)

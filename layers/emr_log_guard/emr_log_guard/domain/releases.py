@@ -14,12 +14,12 @@ class Release(NamedTuple):
     patch: int
 
     def __str__(self) -> str:
-        """Write the release as a person would."""
+        """Write the release without the prefix."""
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
 def parse_release_label(label: str) -> Release | None:
-    """Read a release label such as `emr-7.12.0` or `emr-spark-8.0.0`; None when it is unreadable.
+    """Read a release label such as `emr-7.12.0` or `emr-spark-8.0.0`; None for others.
 
     https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-release-components.html
     """

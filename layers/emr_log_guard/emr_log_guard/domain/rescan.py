@@ -1,6 +1,6 @@
-"""A re-scan: what is looked at, cut into shards, and what came of each.
+"""A re-scan: its scope, its shards, and their results.
 
-Why so, with the arithmetic: docs/adr/0013-what-a-rescan-costs.md
+The reasons, with the arithmetic: docs/adr/0013-what-a-rescan-costs.md
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import ObjectVersion
 
 OVERLAP = timedelta(hours=1)
-"""How much earlier than the last re-scan one looks for new log objects.
+"""How far before the last re-scan the search for new log objects starts.
 
-A multipart upload is dated to its beginning, not to its end.
+A multipart upload is dated to its start, not to its end.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 """
 LATE_LOGS = timedelta(hours=1)
 """How long after it was first missed a cluster may still have logs uploaded."""
 RUNS = 90
-"""How many runs are remembered: a quarter of daily ones, some 30 KB."""
+"""How many runs are kept: a quarter of daily ones, some 30 KB."""
 
 
 class Scope(StrEnum):
-    """What a re-scan is about."""
+    """What a re-scan covers."""
 
     ALL = "all"
     CLUSTERS = "clusters"
@@ -33,18 +33,18 @@ class Scope(StrEnum):
 
     @property
     def clusters(self) -> bool:
-        """Whether clusters are judged."""
+        """Whether clusters are evaluated."""
         return self is not Scope.LOG_OBJECTS
 
     @property
     def log_objects(self) -> bool:
-        """Whether log objects are."""
+        """Whether log objects are checked."""
         return self is not Scope.CLUSTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescan:
-    """One run: what every function of it is told."""
+    """One run: the input of each of its functions."""
 
     execution: str
     """The ARN of the state machine's execution."""
@@ -52,11 +52,11 @@ class Rescan:
     """UTC"""
     scope: Scope = Scope.ALL
     deep: bool = False
-    """Whether nothing is taken for known: all is read again, old versions of objects included."""
+    """Whether everything is read again, old versions of objects included."""
 
     @property
     def name(self) -> str:
-        """Name the run as Step Functions does."""
+        """The name of the execution."""
         return self.execution.rpartition(":")[2]
 
 
@@ -66,34 +66,34 @@ class Folder:
 
     cluster_id: str
     bucket: str | None = None
-    """None where the planner did not know where the cluster logs to: the scan looks it up."""
+    """None when the planner did not know where the cluster logs to: the scan looks it up."""
     prefix: str = ""
     after: str = ""
-    """Only keys behind this one; empty is from the first."""
+    """Only keys after this one; empty: from the first."""
     until: str = ""
-    """Only keys up to this one, itself included; empty is to the last."""
+    """Only keys up to this one, inclusive; empty: to the last."""
     since: datetime | None = None
-    """Only objects that are not older, UTC; None is all."""
+    """Only objects that are not older, UTC; None: all."""
     active: bool = True
     """Whether the cluster may still write logs."""
     home: bool = True
-    """Whether it is where the cluster itself logs to, as far as is known."""
+    """Whether the cluster itself logs there, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A part of a re-scan that one invocation looks at."""
+    """A part of a re-scan for one invocation."""
 
     id: str
     known: tuple[str, ...] = ()
-    """Clusters that were judged before and have nothing open: only their keys are read."""
+    """Clusters that were evaluated before and have no open findings: only their keys are read."""
     clusters: tuple[str, ...] = ()
     """Clusters that are checked as if an event named them."""
     folder: Folder | None = None
 
     @property
     def title(self) -> str:
-        """Say in words what it is about."""
+        """A short description."""
         if self.folder is None:
             count = len(self.known) + len(self.clusters)
             return f"{count} {'cluster' if count == 1 else 'clusters'}"
@@ -103,27 +103,27 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class BadObjects:
-    """What a rule says of a shard's log objects: a finding, and some of them by name."""
+    """A rule's result for a shard's log objects: a finding, and some of the objects."""
 
     finding: Finding
     objects: tuple[ObjectVersion, ...] = ()
     newest: datetime | None = None
-    """When the newest of all was written, UTC; None where that is not known."""
+    """When the newest of all was written, UTC; None when unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardDone:
-    """What came of a shard, or of a part of it."""
+    """The result of a shard, or of a part of it."""
 
     shard: str
     clusters: Mapping[str, int] = field(default_factory=dict)
     """How many clusters, by compliance."""
     described: int = 0
-    """How many of them were read anew."""
+    """How many of them were re-read."""
     attention: tuple[str, ...] = ()
-    """The clusters with something that is wrong, or in doubt."""
+    """The clusters with violations or undetermined findings."""
     folder: Folder | None = None
-    """What was looked at, its bucket and prefix known."""
+    """The scanned folder, with its bucket and prefix."""
     listed: int = 0
     """How many log objects were listed, those that were checked before included."""
     log_objects: Mapping[str, int] = field(default_factory=dict)
@@ -132,12 +132,12 @@ class ShardDone:
     denied: str = ""
     """Which call S3 denied, so that its log objects were not listed to the end; empty when none."""
     next_after: str = ""
-    """Where the rest of the shard begins; empty when nothing is left of it."""
+    """Where the rest of the shard starts; empty when nothing is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFailed:
-    """A shard that could not be looked at, and what it failed with."""
+    """A shard that could not be scanned, and its error."""
 
     shard: str
     title: str
@@ -155,23 +155,23 @@ class ShardDenied:
 
 @dataclass(frozen=True, slots=True)
 class FolderCheckpoint:
-    """A cluster's folder that the next re-scan looks for new objects in."""
+    """A cluster's folder in which the next re-scan searches for new objects."""
 
     bucket: str
     prefix: str
     since: datetime
-    """When the re-scan began that checked all there was, UTC."""
+    """When the last re-scan that checked all of it started, UTC."""
     missed: datetime | None = None
     """Since when the cluster is not among the active ones, UTC."""
 
     def over(self, now: datetime) -> bool:
-        """Say whether the cluster ended so long ago that nothing is uploaded any more."""
+        """Whether the cluster terminated so long ago that no more logs are uploaded."""
         return self.missed is not None and now - self.missed >= LATE_LOGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
-    """What is remembered of a run: figures that tell whether it gets better."""
+    """The figures of a run, for the trend."""
 
     name: str
     started: datetime
@@ -180,9 +180,9 @@ class PastRun:
     deep: bool
     compliance: Compliance
     broken: Mapping[str, int] = field(default_factory=dict)
-    """How many findings stood at its end that were proven, by severity; exempt ones are not."""
+    """How many violations were open at its end, by severity, without exempt ones."""
     undetermined: int = 0
-    """How many stood in doubt."""
+    """How many open findings were undetermined."""
     exempt: int = 0
     new: int = 0
     resolved: int = 0
@@ -191,12 +191,12 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RescanCheckpoint:
-    """What one re-scan leaves to the next."""
+    """The state that one re-scan leaves for the next."""
 
     execution: str | None = None
     """The run that left it; None before the first."""
     started: datetime | None = None
-    """When the last one that looked for log objects began, UTC."""
+    """When the last one that covered log objects started, UTC."""
     open: tuple[str, ...] = ()
     """The ids of the findings that were open."""
     folders: Mapping[str, FolderCheckpoint] = field(default_factory=dict)
@@ -204,11 +204,11 @@ class RescanCheckpoint:
     runs: tuple[PastRun, ...] = ()
     """The last RUNS runs, the oldest first."""
     answer: Mapping[str, str | int] = field(default_factory=dict)
-    """The run that left it in figures, and where its report is."""
+    """The figures of the run that left it, and where its report is."""
 
 
 def cut(folder: Folder, below: tuple[str, ...]) -> tuple[Folder, ...]:
-    """Cut a folder into ranges of keys, one a sub-folder, with no key between two of them.
+    """Cut a folder into ranges of keys, one a sub-folder, without gaps.
 
     Args:
         folder: The cluster's folder.

@@ -1,4 +1,4 @@
-"""What a re-scan found, and how that differs from the last one."""
+"""The result of a re-scan, and the difference from the last one."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from emr_log_guard.domain.rescan import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The findings that are open now, held against those of the last run."""
+    """The findings that are open now, compared with those of the last run."""
 
     last: str | None
     """The run that is compared with; None when this is the first."""
@@ -31,9 +31,9 @@ class Difference:
     """By id."""
 
     @classmethod
-    def between(cls, history: RescanCheckpoint, standing: Iterable[Finding]) -> "Difference":
-        """Compare what the last run left with what stands now, the gravest first."""
-        ordered = sorted(standing, key=lambda f: (-f.severity.rank, f.rule_id, f.cluster_id))
+    def between(cls, history: RescanCheckpoint, findings: Iterable[Finding]) -> "Difference":
+        """Compare the open findings of the last run with those now, the most severe first."""
+        ordered = sorted(findings, key=lambda f: (-f.severity.rank, f.rule_id, f.cluster_id))
         before, now = set(history.open), {finding.id for finding in ordered}
         return cls(
             last=history.execution,
@@ -44,38 +44,38 @@ class Difference:
 
     @property
     def open(self) -> tuple[Finding, ...]:
-        """All that stands."""
+        """All open findings."""
         return (*self.new, *self.still_open)
 
     @property
     def undetermined(self) -> tuple[Finding, ...]:
-        """What of it is doubt."""
+        """Those that could not be determined."""
         return tuple(f for f in self.open if f.compliance is Compliance.INSUFFICIENT_DATA)
 
     @property
     def exempt(self) -> tuple[Finding, ...]:
-        """What of it an exemption covers."""
+        """Those that are exempt."""
         return tuple(f for f in self.open if f.status is Status.EXEMPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketCoverage:
-    """What re-scans see of a bucket that logs go to."""
+    """The coverage of a log bucket by re-scans."""
 
     bucket: str
     clusters: int = 0
-    """How many clusters' folders are followed in it."""
+    """How many clusters' folders are tracked in it."""
     listed: int = 0
     """How many log objects this run listed."""
     complete: datetime | None = None
-    """When the re-scan began since which each folder was looked at, UTC; None is not yet."""
+    """When the earliest last scan of its folders started, UTC; None: not all are scanned yet."""
     latest: datetime | None = None
-    """When the last one began that looked at any of them, UTC."""
+    """When the latest scan of any of its folders started, UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RescanReport:
-    """The whole of a run."""
+    """The report of a run."""
 
     rescan: Rescan
     finished: datetime
@@ -87,7 +87,7 @@ class RescanReport:
     failed: tuple[ShardFailed, ...]
     denied: tuple[ShardDenied, ...] = ()
     clusters: Mapping[str, int] = field(default_factory=dict)
-    """How many clusters were judged, by compliance."""
+    """How many clusters were evaluated, by compliance."""
     described: int = 0
     listed: int = 0
     log_objects: Mapping[str, int] = field(default_factory=dict)
@@ -95,26 +95,26 @@ class RescanReport:
     difference: Difference
     advice: tuple[str, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
-    """All that the policy has, those that ended among them."""
+    """All exemptions of the policy, expired ones included."""
     checked_buckets: tuple[str, ...] = ()
-    """The only buckets whose objects are looked at; empty when it is all."""
+    """The only buckets whose objects are checked; empty: all."""
     buckets: tuple[BucketCoverage, ...] = ()
     not_evaluated: tuple[RuleNotEvaluated, ...] = ()
-    """The rules that it did not judge by, or not everywhere."""
+    """The rules that were not evaluated, or not everywhere."""
     past: tuple[PastRun, ...] = ()
     """The runs before it, the oldest first."""
 
     @property
     def page(self) -> str:
-        """Where it is as a page for a browser, an S3 URI."""
+        """Where the HTML report is, an S3 URI."""
         return f"{self.place.removesuffix('.json')}.html"
 
     @property
     def figures(self) -> PastRun:
-        """Say what the next runs remember of it."""
+        """The figures of the run, for the trend."""
         difference = self.difference
-        standing = [f for f in difference.open if f.status is not Status.EXEMPT]
-        broken = [f for f in standing if f.compliance is Compliance.NON_COMPLIANT]
+        counted = [f for f in difference.open if f.status is not Status.EXEMPT]
+        broken = [f for f in counted if f.compliance is Compliance.NON_COMPLIANT]
         return PastRun(
             name=self.rescan.name,
             started=self.rescan.started,
@@ -122,7 +122,7 @@ class RescanReport:
             deep=self.rescan.deep,
             compliance=self.compliance,
             broken=Counter(str(f.severity) for f in broken),
-            undetermined=len(standing) - len(broken),
+            undetermined=len(counted) - len(broken),
             exempt=len(difference.exempt),
             new=len(difference.new),
             resolved=len(difference.resolved),
@@ -131,23 +131,23 @@ class RescanReport:
 
     @property
     def runs(self) -> tuple[PastRun, ...]:
-        """The last RUNS runs, this one the last of them, even if it was finished before."""
+        """The last RUNS runs, ending with this one, even if it was finished before."""
         before = (run for run in self.past if run.name != self.rescan.name)
         return (*before, self.figures)[-RUNS:]
 
     @property
     def coverage(self) -> float:
-        """Say how much of what was planned was looked at, in percent."""
+        """The share of planned shards that were scanned, in percent."""
         missed = len(self.failed) + len(self.denied)
         return 100 * (1 - missed / self.shards) if self.shards else 100
 
     @property
     def compliance(self) -> Compliance:
-        """Sum the run up: doubt, and what could not be looked at, is not compliance."""
-        proven = Compliance.NON_COMPLIANT
-        standing = [f for f in self.difference.open if f.status is not Status.EXEMPT]
-        if any(f.compliance is proven for f in standing):
-            return proven
-        if standing or self.failed or self.denied:
+        """The overall result: undetermined findings and failed shards are not compliant."""
+        violation = Compliance.NON_COMPLIANT
+        counted = [f for f in self.difference.open if f.status is not Status.EXEMPT]
+        if any(f.compliance is violation for f in counted):
+            return violation
+        if counted or self.failed or self.denied:
             return Compliance.INSUFFICIENT_DATA
         return Compliance.COMPLIANT

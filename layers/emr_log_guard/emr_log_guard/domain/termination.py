@@ -1,7 +1,7 @@
-"""The one account of a cluster's termination: who asked, whether EMR accepted, how it ended.
+"""The record of a cluster's termination: its request, EMR's answer, its outcome.
 
-Each stage is written down before what follows from it is done, and what people are notified of
-follows from the record and from nothing else. docs/adr/0019-deciding.md
+Each stage is recorded before the action that follows from it, and notifications follow from the
+record only. docs/adr/0019-deciding.md
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from enum import StrEnum
 from emr_log_guard.domain.decide import NextStep
 
 REQUEST_AGAIN = timedelta(minutes=10)
-"""How long a request that was sent is not repeated."""
+"""How long a sent request is not repeated."""
 VERIFY = timedelta(minutes=15)
 """How long EMR is given to terminate a cluster: the longest delay of a message in SQS, too."""
 SCHEDULE_LATE = timedelta(minutes=2)
@@ -20,9 +20,9 @@ SCHEDULE_LATE = timedelta(minutes=2)
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
 CALL = timedelta(seconds=150)
-"""How long whoever calls EMR may take: longer than the function may run."""
+"""How long a call of EMR may take: longer than the timeout of the function."""
 CALLS = 5
-"""How many calls in a row may fail before the termination has: as often as its queue delivers."""
+"""How many calls in a row may fail before the termination fails: as often as its queue delivers."""
 
 
 class Stage(StrEnum):
@@ -34,71 +34,71 @@ class Stage(StrEnum):
     REQUESTED = "requested"
     """`enforce` was asked to evaluate the cluster again, and to terminate it."""
     CALLING = "calling"
-    """EMR is being called, or whoever called it died before it could write down the answer."""
+    """EMR is being called, or the invocation died before it recorded the answer."""
     ACCEPTED = "accepted"
     """EMR accepted the call."""
     OVERDUE = "overdue"
     """EMR accepted the call, and the cluster had not terminated when that was verified."""
     DONE = "done"
-    """The cluster has terminated, and people were notified."""
+    """The cluster has terminated, and that was notified."""
     FAILED = "failed"
     """EMR refused, or every call failed."""
     SKIPPED = "skipped"
     """`enforce` found that the cluster is not to be terminated, or the schedule was cancelled."""
 
 
-_UNDER_WAY = frozenset({Stage.CALLING, Stage.ACCEPTED, Stage.OVERDUE})
+_IN_PROGRESS = frozenset({Stage.CALLING, Stage.ACCEPTED, Stage.OVERDUE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Termination:
-    """Where the termination of one cluster stands."""
+    """The state of the termination of one cluster."""
 
     cluster_id: str
     stage: Stage
     at: datetime
     """When this stage was reached, UTC."""
     rules: tuple[str, ...] = ()
-    """The rules whose findings ground it."""
+    """The rules whose findings it is based on."""
     due: datetime | None = None
     """When the schedule fires, UTC; None without one."""
     reason: str = ""
-    """Why it was skipped or failed: a next step."""
+    """Why it was skipped or failed: a NextStep value."""
     detail: str = ""
-    """What EMR answered, if that is why."""
+    """EMR's answer, if that is the reason."""
     notified: tuple[str, ...] = ()
-    """What people were notified of since the cluster was last to be terminated, by reason and
-    detail: none of it is repeated."""
+    """The notified outcomes since the termination was last announced, by reason and detail: none is
+    repeated."""
     calls: int = 0
     """How many calls failed in a row."""
     unanswered_at: datetime | None = None
-    """When EMR last did not answer a call, UTC: it may have accepted it all the same."""
+    """When EMR last did not answer a call, UTC: it may have accepted it."""
     policy_version: int | None = None
-    """The version of the policy that it was decided under."""
+    """The version of the policy of the decision."""
     answered: bool = False
-    """Whether `enforce` skipped it: the same policy would only lead to the same answer."""
+    """Whether `enforce` skipped it: the same policy would give the same result."""
     owner: str = ""
-    """Who calls EMR."""
+    """The invocation that calls EMR."""
     expires: datetime | None = None
-    """When it may be forgotten."""
+    """When it expires, UTC."""
     version: int = 0
     """How often it was written; 0 is never."""
 
     @property
-    def under_way(self) -> bool:
-        """Whether EMR was called, and the cluster's end is the guard's doing."""
-        return self.stage in _UNDER_WAY
+    def in_progress(self) -> bool:
+        """Whether EMR was called: the guard terminates the cluster."""
+        return self.stage in _IN_PROGRESS
 
     @property
     def accepted(self) -> bool:
-        """Whether EMR accepted the call: nothing that is decided later takes that back."""
+        """Whether EMR accepted the call: later decisions cannot undo that."""
         return self.stage in (Stage.ACCEPTED, Stage.OVERDUE)
 
     def may_be_accepted(self, now: datetime) -> bool:
-        """Whether EMR accepted a call, or may have and not shown it yet.
+        """Whether EMR accepted a call, or may have accepted one that its reads do not show yet.
 
         EMR's reads are eventually consistent: a cluster whose termination it accepted without an
-        answer may be RUNNING for a while. VERIFY is as long as that is taken to be possible.
+        answer may be RUNNING for a while, at most VERIFY.
         """
         if self.stage is Stage.CALLING:
             return now < self.at + VERIFY
@@ -112,27 +112,27 @@ class Termination:
 
     @property
     def skip_notified(self) -> bool:
-        """Whether it was skipped, and people were notified why."""
+        """Whether it was skipped, and the reason was notified."""
         return self.stage is Stage.SKIPPED and self.was_notified(self.reason)
 
     def called_by_another(self, owner: str, now: datetime) -> bool:
-        """Whether somebody else is calling EMR right now."""
+        """Whether another invocation is calling EMR."""
         return self.stage is Stage.CALLING and self.owner != owner and now < self.at + CALL
 
     def was_notified(self, reason: str, detail: str = "") -> bool:
-        """Whether people were notified of just that."""
+        """Whether exactly that was notified."""
         return _key(reason, detail) in self.notified
 
     def with_notified(self, reason: str, detail: str = "") -> "Termination":
-        """Remember that people were notified of that."""
+        """Record that it was notified."""
         key = _key(reason, detail)
         return self if key in self.notified else replace(self, notified=(*self.notified, key))
 
     def may_be_requested(self, now: datetime, policy_version: int | None) -> bool:
-        """Say whether `enforce` is to be asked, or asked once more.
+        """Whether a request to `enforce` may be sent, or sent again.
 
-        A request that was answered blocks no other one, except where the same policy would only
-        get the same answer within REQUEST_AGAIN.
+        An answered request does not block the next one, except within REQUEST_AGAIN under the
+        same policy.
         """
         recent = now - self.at < REQUEST_AGAIN
         match self.stage:
@@ -151,58 +151,58 @@ class Termination:
                 return True
 
     def verification_missed(self, now: datetime) -> bool:
-        """Whether nobody has verified for too long what became of an accepted termination."""
+        """Whether the verification of an accepted termination is overdue."""
         return self.stage is Stage.ACCEPTED and now - self.at >= VERIFY + REQUEST_AGAIN
 
 
 def on_request(current: Termination | None, begun: Termination, *, announced: bool) -> Termination:
-    """Note that `enforce` is about to be asked, unless it was quicker.
+    """Record that `enforce` is about to be requested, unless it has acted already.
 
     Args:
-        current: Where the termination stands; None when there never was one.
-        begun: The termination as it begins now.
-        announced: Whether people are notified of it anew: then they hear of what becomes of it.
+        current: The state of the termination; None when there is none.
+        begun: The termination as it starts now.
+        announced: Whether it is notified again: then its outcome is, too.
 
     """
-    if current is not None and (current.under_way or current.stage is Stage.DONE):
+    if current is not None and (current.in_progress or current.stage is Stage.DONE):
         return current
     return _next(current, begun, Stage.REQUESTED, announced=announced)
 
 
 def on_request_failed(current: Termination | None, begun: Termination) -> Termination:
-    """Note that the request was not sent, so it does not keep the next check from asking."""
-    standing = begun if current is None else current
-    if standing.stage is not Stage.REQUESTED or standing.at != begun.at:
-        return standing
-    return replace(standing, stage=Stage.SKIPPED)
+    """Record that the request was not sent, so that the next check can request it."""
+    state = begun if current is None else current
+    if state.stage is not Stage.REQUESTED or state.at != begun.at:
+        return state
+    return replace(state, stage=Stage.SKIPPED)
 
 
 def on_scheduling(
     current: Termination | None, begun: Termination, *, announced: bool
 ) -> Termination:
-    """Note that a schedule is about to be made, unless EMR was called meanwhile.
+    """Record that a schedule is about to be created, unless EMR was called meanwhile.
 
     Args:
-        current: Where the termination stands; None when there never was one.
-        begun: The termination as it begins now, and when it is due.
-        announced: Whether people are notified of it anew: then they hear of what becomes of it.
+        current: The state of the termination; None when there is none.
+        begun: The termination as it starts now, and when it is due.
+        announced: Whether it is notified again: then its outcome is, too.
 
     """
-    if current is not None and current.under_way:
+    if current is not None and current.in_progress:
         return current
     return replace(_next(current, begun, Stage.SCHEDULING, announced=announced), due=begun.due)
 
 
 def on_scheduled(current: Termination | None, begun: Termination) -> Termination:
-    """Note that the schedule exists, unless others went on since it was begun."""
-    standing = begun if current is None else current
-    if standing.stage is not Stage.SCHEDULING or standing.due != begun.due:
-        return standing
-    return replace(standing, stage=Stage.SCHEDULED)
+    """Record that the schedule exists, unless the state changed meanwhile."""
+    state = begun if current is None else current
+    if state.stage is not Stage.SCHEDULING or state.due != begun.due:
+        return state
+    return replace(state, stage=Stage.SCHEDULED)
 
 
 def on_cancelled(current: Termination | None, begun: Termination) -> Termination:
-    """Note that the schedule was removed; what is not only scheduled goes on."""
+    """Record that the schedule was deleted; later stages are kept."""
     if current is not None and not current.scheduled:
         return replace(current, due=None)
     cancelled = _next(current, begun, Stage.SKIPPED)
@@ -212,7 +212,7 @@ def on_cancelled(current: Termination | None, begun: Termination) -> Termination
 def _next(
     current: Termination | None, begun: Termination, stage: Stage, *, announced: bool = False
 ) -> Termination:
-    """Go on to a stage; what people were notified of is kept unless it is announced anew."""
+    """Enter a stage; notified outcomes are kept unless it is announced again."""
     if current is None:
         return replace(begun, stage=stage)
     return replace(

@@ -1,4 +1,4 @@
-"""Not knowing, as a value."""
+"""A fact that could not be read, as a value."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,6 @@ class Unresolved:
     """A fact that we tried to read and could not. Never treat it as compliant."""
 
     reason: str
-    """Which call said what, such as `kms:DescribeKey on alias/x answered AccessDeniedException`."""
+    """The call and its error, as in `kms:DescribeKey on alias/x answered AccessDeniedException`."""
     transient: bool = False
     """Whether AWS documents the failure as temporary: throttling, a 5xx, a time-out."""

@@ -1,4 +1,4 @@
-"""Security Hub's workflow status: what the guard sets, and what people set, kept apart.
+"""Security Hub's workflow status: what the guard set, and what users set.
 
 https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Workflow.html
 """
@@ -10,7 +10,7 @@ from emr_log_guard.domain.findings import Status
 
 
 class Workflow(StrEnum):
-    """How far the investigation of a finding is."""
+    """The workflow status of a finding."""
 
     NEW = "NEW"
     NOTIFIED = "NOTIFIED"
@@ -23,12 +23,12 @@ WANTED = {
     Status.RESOLVED: Workflow.RESOLVED,
     Status.EXEMPT: Workflow.SUPPRESSED,
 }
-"""What a finding of the ledger is to be in Security Hub."""
+"""The workflow status that a recorded finding has in Security Hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindingKey:
-    """Which finding of this account and Region is meant."""
+    """Identifies a finding of this account and Region."""
 
     cluster_id: str
     rule_id: str
@@ -36,33 +36,34 @@ class FindingKey:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowState:
-    """What the guard last said of a finding's workflow. Whatever else stands there, people said."""
+    """The workflow status that the guard last set. Any other value was set by a user."""
 
     status: Workflow = Workflow.NEW
     sent: bool = True
-    """Whether Security Hub took it. Written down before, lest it be taken for people's."""
+    """Whether Security Hub accepted it. Recorded before it is sent, so that it is not mistaken for
+    a user's."""
 
 
-def outstanding(word: WorkflowState, wanted: Workflow) -> bool:
-    """Say whether Security Hub has to be told something else than it was."""
-    return word.status is not wanted or not word.sent
+def needs_update(state: WorkflowState, wanted: Workflow) -> bool:
+    """Whether the workflow status in Security Hub has to be updated."""
+    return state.status is not wanted or not state.sent
 
 
-def next_word(
-    word: WorkflowState, wanted: Workflow, there: Workflow | None
+def next_state(
+    state: WorkflowState, wanted: Workflow, current: Workflow | None
 ) -> WorkflowState | None:
-    """Say what to tell Security Hub.
+    """Return the workflow status to set in Security Hub.
 
     Args:
-        word: What the guard last said.
-        wanted: What it is to say.
-        there: What stands there now; None when the finding is not there yet.
+        state: What the guard last set.
+        wanted: What it is to set.
+        current: The status in Security Hub; None when the finding is not there yet.
 
     Returns:
-        The word, already sent where a new finding begins with it; None when people suppressed the
-        finding, for that stands until they lift it.
+        The state, already sent if a new finding starts with it; None when a user suppressed the
+        finding: that is kept until they lift it.
 
     """
-    if there is Workflow.SUPPRESSED and word.status is not Workflow.SUPPRESSED:
+    if current is Workflow.SUPPRESSED and state.status is not Workflow.SUPPRESSED:
         return None
-    return WorkflowState(wanted, sent=there is None)
+    return WorkflowState(wanted, sent=current is None)

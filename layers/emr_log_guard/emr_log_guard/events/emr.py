@@ -1,4 +1,4 @@
-"""The events that name a cluster to look at: EMR's own, CloudTrail's, and requests to look again.
+"""Events that name a cluster to check: EMR's own, CloudTrail's, and re-check requests.
 
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-events-response-console.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
@@ -21,19 +21,19 @@ AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
 
 @dataclass(frozen=True, slots=True)
 class ClusterCheckRequest:
-    """Where to look."""
+    """A request to check a cluster."""
 
     cluster_id: str
     launched_by: str | None = None
-    """The ARN of who launched the cluster; None unless the event tells."""
+    """The ARN of who launched the cluster; None unless the event has it."""
     force_refresh: bool = False
-    """Whether nothing that was read a moment ago will do: somebody asks because of a change."""
+    """Whether caches are bypassed: the check was requested because of a change."""
     at: datetime | None = None
-    """When it happened, what the event tells of, UTC; None when nobody says."""
+    """When the event happened, UTC; None when unknown."""
 
 
 class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """What all the events share."""
+    """The common fields of these events."""
 
     detail_type: Literal[
         "EMR Cluster State Change",
@@ -45,7 +45,7 @@ class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-t
 
 
 class EmrDetail(msgspec.Struct, frozen=True, rename="camel"):
-    """Which cluster, or cluster's step, changed. Its state is not read: it may be old."""
+    """The cluster that changed. Its state is not read: it may be outdated."""
 
     cluster_id: ClusterId
 
@@ -58,19 +58,19 @@ class EmrChange(msgspec.Struct, frozen=True):
 
 
 class UserIdentity(msgspec.Struct, frozen=True):
-    """Who called; a service that acts by itself has no ARN."""
+    """The caller; an AWS service has no ARN."""
 
     arn: str | None = None
 
 
 class RunJobFlowResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What EMR answered."""
+    """EMR's response."""
 
     job_flow_id: ClusterId
 
 
 class RunJobFlowDetail(msgspec.Struct, frozen=True, rename="camel"):
-    """A call that EMR answered with a new cluster: one that failed has an error code."""
+    """A successful call: a failed one has an error code."""
 
     event_source: Literal["elasticmapreduce.amazonaws.com"]
     event_name: Literal["RunJobFlow"]
@@ -80,32 +80,31 @@ class RunJobFlowDetail(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RunJobFlow(msgspec.Struct, frozen=True):
-    """Somebody launched a cluster, as CloudTrail tells."""
+    """A cluster was launched, from CloudTrail."""
 
     source: AwsSource
     detail: RunJobFlowDetail
 
 
 class RecheckDetail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which cluster to check again, and which stack is to do it."""
+    """The cluster to check again, and the stack that checks it."""
 
     stack: StackName
     cluster_id: ClusterId
 
 
 class RecheckRequest(msgspec.Struct, frozen=True):
-    """An operator, or another automation, asks for a check."""
+    """A check was requested by an operator or another automation."""
 
     source: Literal["emr-log-guard"]
     detail: RecheckDetail
 
 
-def parse_cluster_event(event: Any) -> ClusterCheckRequest:  # noqa: ANN401 - Lambda hands over any JSON
-    """Say which cluster to look at, and who launched it if the event tells.
+def parse_cluster_event(event: Any) -> ClusterCheckRequest:  # noqa: ANN401 - Lambda passes any JSON
+    """Return which cluster to check, and who launched it if the event has that.
 
     Raises:
-        InvalidEventError: The event is none of those that name a cluster; the message names the
-            field.
+        InvalidEventError: The event does not name a cluster; the message names the field.
 
     """
     envelope = convert(event, ClusterEvent)

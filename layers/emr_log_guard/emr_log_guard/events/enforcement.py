@@ -1,4 +1,4 @@
-"""The guard's own request to `enforce`. Unknown fields are refused: here they are mistakes."""
+"""The guard's request to `enforce`. Unknown fields are rejected: here they are mistakes."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ ClusterArn = Annotated[
 
 
 class LogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A log object that the request rests on."""
+    """A log object behind the request."""
 
     bucket: str
     key: str
@@ -26,7 +26,7 @@ class LogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EnforcementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Look at this cluster again, and end it if that is called for or see that it has ended."""
+    """Re-evaluate this cluster and terminate it if required, or verify that it has terminated."""
 
     schema: Schema
     cluster_arn: ClusterArn
@@ -35,7 +35,7 @@ class EnforcementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 def encode_enforcement_request(request: RequestEnforcement) -> str:
-    """Write a request as the JSON that travels through the queue."""
+    """Write a request as the JSON body of a queue message."""
     message = EnforcementRequest(
         schema="emr-log-guard/enforcement/1",
         cluster_arn=request.cluster_arn,
@@ -49,7 +49,7 @@ def encode_enforcement_request(request: RequestEnforcement) -> str:
 
 
 def parse_enforcement_request(body: str) -> RequestEnforcement:
-    """Read a request.
+    """Parse a request.
 
     Raises:
         InvalidEventError: The body is not one; the message names the field.

@@ -1,6 +1,6 @@
-"""What has findings imported into Security Hub: the ledger's stream, and requests of the guard's.
+"""What starts an import of findings into Security Hub: the table's stream, and own requests.
 
-Both only say which findings to look at; how they stand is read from the ledger.
+Both only name findings; their state is read from the table.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -31,7 +31,7 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What changed."""
+    """The changed item."""
 
     keys: Keys = msgspec.field(name="Keys")
 
@@ -56,17 +56,17 @@ class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImportRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request to import findings anew."""
+    """A request to import findings again."""
 
     schema: Literal["emr-log-guard/import-findings/1"]
     findings: tuple[Named, ...] | None = None
-    """None: everything that is open, here or there."""
+    """None: everything that is open, in the table or in Security Hub."""
     reason: str = ""
-    """Why it could not be done before."""
+    """Why it failed before."""
 
 
 def parse_import(event: Any) -> tuple[FindingKey, ...] | None:  # noqa: ANN401 - any JSON may arrive
-    """Say which findings to import, each once; None is all.
+    """Return which findings to import, without duplicates; None: all.
 
     Raises:
         InvalidEventError: It is neither; the message names the field.
@@ -90,7 +90,7 @@ def parse_import(event: Any) -> tuple[FindingKey, ...] | None:  # noqa: ANN401 -
 def import_request(
     findings: Iterable[FindingKey] | None = None, reason: str = ""
 ) -> dict[str, object]:
-    """Write a request, for all findings unless some are named."""
+    """Write a request, for all findings unless some are given."""
     if findings is None:
         return {"schema": IMPORT_FINDINGS}
     named = [{"cluster_id": each.cluster_id, "rule_id": each.rule_id} for each in findings]

@@ -1,7 +1,6 @@
-"""What happened to KMS keys, their aliases and key stores.
+"""Changes of KMS keys, their aliases and key stores.
 
-CloudTrail sends what was called, and what KMS did by itself; KMS sends two events that need no
-trail.
+CloudTrail sends API calls, and what KMS did by itself; KMS sends two events that need no trail.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html
 https://docs.aws.amazon.com/kms/latest/developerguide/kms-events.html
@@ -22,7 +21,7 @@ from emr_log_guard.events.parsing import Time, convert
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 KEY_EVENTS: Final = ("KMS Imported Key Material Expiration", "KMS CMK Deletion")
-"""What KMS sends by itself, with or without a trail."""
+"""The events that KMS sends without a trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class KeyCheckRequest:
     """A key changed."""
 
     key: str
-    """The key's ARN, if the event has it; else its id, ARN or alias as the caller typed it."""
+    """The key's ARN, if the event has it; else its id, ARN or alias as in the call."""
     at: datetime | None = None
     """When it was changed, UTC; None when the event does not say."""
 
@@ -42,13 +41,13 @@ class KeyCheckRequest:
 
 @dataclass(frozen=True, slots=True)
 class AliasCheckRequest:
-    """An alias was created, deleted or pointed at another key."""
+    """An alias was created, deleted or moved to another key."""
 
     alias_arn: str
     key: str | None
-    """The ARN of the key that it names now, or named until it was deleted; None when not said.
+    """The ARN of the key that it points to, or pointed to until it was deleted; None when unknown.
 
-    The key that an updated alias named before is in no event.
+    The previous target of an updated alias is in no event.
     """
     at: datetime | None = None
     """When it was changed, UTC; None when the event does not say."""
@@ -75,11 +74,11 @@ class KeyStoreCheckRequest:
 
 
 type KeyEventCheckRequest = KeyCheckRequest | AliasCheckRequest | KeyStoreCheckRequest
-"""Where to look. What was done is not said: it may be undone already."""
+"""What to check. The kind of change is not included: it may be undone already."""
 
 
 class Parameters(msgspec.Struct, frozen=True, rename="camel"):
-    """What a call was about, as the caller typed it: one of these."""
+    """The parameters of a call: one of these."""
 
     key_id: Text | None = None
     alias_name: Text | None = None
@@ -87,23 +86,23 @@ class Parameters(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
-    """What KMS answered. Since December 2022 CloudTrail adds the key's ARN."""
+    """KMS's response. Since December 2022 CloudTrail adds the key's ARN."""
 
     key_id: str | None = None
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """A key or an alias that a call was about."""
+    """A key or alias of a call."""
 
     arn: str = msgspec.field(name="ARN", default="")
 
 
 class Recorded(msgspec.Struct, frozen=True, rename="camel"):
-    """A call that KMS answered, or what KMS did by itself."""
+    """A successful call, or an action of KMS itself."""
 
     event_source: Literal["kms.amazonaws.com"]
     request_parameters: Parameters | None = None
-    """None of what KMS did by itself, such as to delete key material that expired."""
+    """None for actions of KMS itself, such as the deletion of expired key material."""
     response_elements: Answer | None = None
     resources: tuple[Resource, ...] | None = None
     error_code: None = None
@@ -111,14 +110,14 @@ class Recorded(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def key_arn(self) -> str | None:
         """The key's ARN, wherever the event has it."""
-        asked, answered = self.request_parameters, self.response_elements
-        named = [(asked and asked.key_id) or "", (answered and answered.key_id) or ""]
+        request, response = self.request_parameters, self.response_elements
+        named = [(request and request.key_id) or "", (response and response.key_id) or ""]
         named += [resource.arn for resource in self.resources or ()]
         return next(filter(is_key_arn, named), None)
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """What CloudTrail tells of KMS."""
+    """An event about KMS from CloudTrail."""
 
     source: Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
     detail_type: Literal["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"]
@@ -129,7 +128,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-
 
 
 class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """What KMS sends by itself: key material expired, or a key is gone."""
+    """An event from KMS itself: key material expired, or a key was deleted."""
 
     source: Literal["aws.kms"]
     detail_type: Literal["KMS Imported Key Material Expiration", "KMS CMK Deletion"]
@@ -137,11 +136,11 @@ class KeyEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"
     time: Time | None = None
 
 
-def parse_key_event(event: Any) -> KeyEventCheckRequest:  # noqa: ANN401 - Lambda hands over any JSON
-    """Name the key, alias or key store to look at.
+def parse_key_event(event: Any) -> KeyEventCheckRequest:  # noqa: ANN401 - Lambda passes any JSON
+    """Return the key, alias or key store to check.
 
     Raises:
-        InvalidEventError: The event is none about a key; the message names the field.
+        InvalidEventError: The event is not about a key; the message names the field.
 
     """
     match event:
@@ -154,13 +153,13 @@ def parse_key_event(event: Any) -> KeyEventCheckRequest:  # noqa: ANN401 - Lambd
 
 def _recorded(event: RecordedEvent) -> KeyEventCheckRequest:
     found = event.detail
-    asked = found.request_parameters or Parameters()
-    if asked.custom_key_store_id:
-        return KeyStoreCheckRequest(asked.custom_key_store_id, event.time)
-    if asked.alias_name:
+    parameters = found.request_parameters or Parameters()
+    if parameters.custom_key_store_id:
+        return KeyStoreCheckRequest(parameters.custom_key_store_id, event.time)
+    if parameters.alias_name:
         here = Arn(partition_of(event.region), "kms", event.region, event.account, "")
-        return AliasCheckRequest(named_arn(asked.alias_name, here), found.key_arn, event.time)
-    key = found.key_arn or asked.key_id
+        return AliasCheckRequest(named_arn(parameters.alias_name, here), found.key_arn, event.time)
+    key = found.key_arn or parameters.key_id
     if key is None:
         message = "not RecordedEvent: it names no key, alias or key store - at `$.detail`"
         raise InvalidEventError(message)

@@ -1,4 +1,4 @@
-"""What names a log object to look at: an event of it, or the guard's own request to re-check."""
+"""Messages that name a log object to check: S3 events, and the guard's re-check requests."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,30 +16,30 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 @dataclass(frozen=True, slots=True)
 class LogObjectCheckRequest:
-    """Where to look."""
+    """A request to check a log object."""
 
     version: ObjectVersion
     account: str
     region: str
     again_for: str | None = None
-    """The cluster that has an open finding because of the object; None when it is new."""
+    """The cluster with an open finding about the object; None when it is new."""
     at: datetime | None = None
-    """When the object was created or re-encrypted, UTC, as its event says."""
+    """When the object was created or re-encrypted, UTC, from its event."""
     reencrypted: bool = False
-    """Whether it existed before and got another key: it may have been counted as bad."""
+    """Whether it was re-encrypted: it may have been counted as non-compliant."""
     otherwise: ObjectVersion | None = None
-    """The object that is meant if there is none by the key of `version`."""
+    """The object if there is none with the key of `version`."""
 
 
 class LogObjectMessage(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """What tells the guard's own request from an event, and the events apart."""
+    """The fields that identify the kind of message."""
 
     schema: str | None = None
     detail_type: str | None = None
 
 
 class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Look at this object again: it may have been put right, or be gone."""
+    """Re-check this object: it may have been re-encrypted or deleted."""
 
     schema: Literal["emr-log-guard/recheck-log-object/1"]
     account: Text
@@ -51,7 +51,7 @@ class RecheckLogObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_log_object_request(body: str) -> LogObjectCheckRequest:
-    """Read one queued message.
+    """Parse one queued message.
 
     Raises:
         InvalidEventError: The body names no object; the message names the field.
@@ -77,7 +77,7 @@ def parse_log_object_request(body: str) -> LogObjectCheckRequest:
 
 
 def encode_recheck(request: LogObjectCheckRequest) -> str:
-    """Write a request to look again at an object that a cluster has an open finding because of."""
+    """Write a request to re-check an object of an open finding."""
     version = request.version
     message = RecheckLogObject(
         schema=RECHECK_LOG_OBJECT,

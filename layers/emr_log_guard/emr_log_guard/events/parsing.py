@@ -1,4 +1,4 @@
-"""One way to read what arrives, and one error when it cannot be read."""
+"""Parsing input, with one error when it is invalid."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,15 +8,14 @@ import msgspec
 from emr_log_guard.errors import InvalidEventError
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A moment as RFC 3339 writes it, its offset from UTC included."""
+"""A time in RFC 3339 format with its UTC offset."""
 
 
-def convert[T](value: Any, shape: type[T]) -> T:  # noqa: ANN401 - what arrives has no type yet
+def convert[T](value: Any, shape: type[T]) -> T:  # noqa: ANN401 - input has no type yet
     """Read a value of the given shape.
 
     Raises:
-        InvalidEventError: It has another shape, or text that is none: half of a surrogate pair. The
-            message names the field.
+        InvalidEventError: It has another shape, or invalid Unicode. The message names the field.
 
     """
     try:
@@ -30,8 +29,8 @@ def decode[T](text: str, shape: type[T]) -> T:
     """Read JSON of the given shape.
 
     Raises:
-        InvalidEventError: It is no JSON, has another shape, or text that is none: half of a
-            surrogate pair. The message names the field.
+        InvalidEventError: It is not JSON, has another shape, or invalid Unicode. The message names
+            the field.
 
     """
     try:

@@ -1,7 +1,7 @@
-"""What can be handed to the guard once more, told apart by what it says of itself.
+"""Everything that can be replayed, and how to recognise it.
 
-Events of EventBridge, the batches and deliveries that Lambda hands to the functions, what Lambda
-and SNS leave in a dead-letter queue, and the guard's own requests.
+Events of EventBridge, the batches and deliveries that functions are invoked with, what Lambda and
+SNS send to a dead-letter queue, and the guard's own requests.
 """
 
 import json
@@ -38,7 +38,7 @@ class ForCheckCluster:
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         return f"{self.event['detail-type']} of {self.request.cluster_id}"
 
 
@@ -51,30 +51,30 @@ class ForCheckLogObjects:
 
     @property
     def versions(self) -> tuple[ObjectVersion, ...]:
-        """Name the objects."""
+        """The objects."""
         return tuple(request.version for request in self.requests)
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         what = "Object Created of"
         if any(request.reencrypted for request in self.requests):
             what = "UpdateObjectEncryption of"
         if any(request.again_for for request in self.requests):
-            what = "request to look again at"
+            what = "re-check request for"
         return f"{what} {', '.join(map(str, self.versions))}"
 
 
 @dataclass(frozen=True, slots=True)
 class ForEnforce:
-    """Messages for the enforcement queue, at least one. Nothing else ever takes them."""
+    """Messages for the enforcement queue, at least one."""
 
     bodies: tuple[str, ...]
     requests: tuple[RequestEnforcement, ...]
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         clusters = [request.cluster_arn.rpartition("/")[2] for request in self.requests]
         return f"request to terminate {', '.join(clusters)}"
 
@@ -86,11 +86,11 @@ class ForSubscribers:
     event: Mapping[str, Any]
     alerts: tuple[PublishedAlert, ...]
     failed: str = ""
-    """The ARN of the function that failed on it; empty when that is not known."""
+    """The ARN of the function that failed on it; empty when unknown."""
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         return f"alert {'; '.join(alert.subject for alert in self.alerts)}"
 
 
@@ -100,11 +100,11 @@ class ForCheckKey:
 
     event: Mapping[str, Any]
     key: str
-    """Which of these it is about."""
+    """Which of these it is."""
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         match self.event:
             case {"detail": {"eventName": str(name)}}:
                 return f"{name} of {self.key}"
@@ -114,31 +114,31 @@ class ForCheckKey:
 
 @dataclass(frozen=True, slots=True)
 class ForImportFindings:
-    """What has findings imported into Security Hub."""
+    """A request to import findings into Security Hub."""
 
     event: Mapping[str, Any]
     keys: tuple[FindingKey, ...] | None
-    """None is everything that is open."""
+    """None: all open findings."""
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
+        """A short description."""
         if self.keys is None:
-            return "import into Security Hub of everything that is open"
+            return "import of all open findings into Security Hub"
         named = ", ".join(f"{each.rule_id} of {each.cluster_id}" for each in self.keys)
-        return f"import into Security Hub of {named or 'nothing'}"
+        return f"import into Security Hub: {named or 'nothing'}"
 
 
 @dataclass(frozen=True, slots=True)
 class ForReviewFindings:
-    """What has everything looked at again that is open."""
+    """An event that starts a review of all open findings."""
 
     event: Mapping[str, Any]
 
     @property
     def title(self) -> str:
-        """Say in a few words what it is."""
-        return f"{self.event['detail-type']}, which has open findings looked at again"
+        """A short description."""
+        return f"{self.event['detail-type']}, which starts a review of open findings"
 
 
 type Replayable = (
@@ -165,7 +165,7 @@ class Batch(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Failed(msgspec.Struct, frozen=True, rename="camel"):
-    """What Lambda keeps of an asynchronous invocation that failed for good.
+    """Lambda's record of a failed asynchronous invocation.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
@@ -176,10 +176,10 @@ class Failed(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may be in a file
-    """Say what something is, and so who takes it.
+    """Recognise an event.
 
     Raises:
-        InvalidEventError: The guard handles no such thing; the message names the field.
+        InvalidEventError: The guard does not handle it; the message names the field.
 
     """
     match event:
@@ -205,8 +205,8 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
             return ForCheckCluster(event, parse_cluster_event(event))
         case dict():
             message = (
-                "no field that tells what it is: `detail-type` (an event of EventBridge), "
-                "`schema` (a request of the guard's) or `Records` (what SQS or SNS deliver)"
+                "no `detail-type` (an event of EventBridge), `schema` (a request of the guard) or "
+                "`Records` (a delivery of SQS or SNS)"
             )
             raise InvalidEventError(message)
         case _:
@@ -215,14 +215,14 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
 
 
 def parse_dead_letter(body: str) -> Replayable:
-    """Say what a message of the dead-letter queue is.
+    """Recognise a message of the dead-letter queue.
 
-    Beside what is replayable by itself there are failed invocations, whose payload is it;
-    notifications that SNS could not deliver to a function; and batches of the ledger's stream,
-    which only say where in it they were: everything is imported anew then.
+    Besides events there are failed invocations, with the event as their payload; notifications
+    that SNS could not deliver to a function; and batches of the table's stream, which only have
+    their position: then all open findings are imported again.
 
     Raises:
-        InvalidEventError: The guard handles no such thing; the message names the field.
+        InvalidEventError: The guard does not handle it; the message names the field.
 
     """
     match _json(body):
@@ -244,18 +244,18 @@ def parse_dead_letter(body: str) -> Replayable:
 
 
 def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
-    """Say why a message became a dead letter, if it tells.
+    """Return why a message became a dead letter; None when unknown.
 
-    EventBridge and EventBridge Scheduler say it in the message's attributes, Lambda in its body;
-    a queue's redrive policy and SNS say nothing.
+    EventBridge and EventBridge Scheduler write it to the message's attributes, Lambda to its body;
+    a queue's redrive policy and SNS do not.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """
     if code := attributes.get("ERROR_CODE"):
         return ": ".join(filter(None, [code, attributes.get("ERROR_MESSAGE")]))
     match _json(body):
-        case {"requestPayload": _, "responsePayload": {"errorType": kind, "errorMessage": said}}:
-            return f"{kind}: {said}"
+        case {"requestPayload": _, "responsePayload": {"errorType": kind, "errorMessage": message}}:
+            return f"{kind}: {message}"
         case {"requestContext": {"condition": condition}}:
             return str(condition)
         case {"schema": schema, "reason": reason} if schema == IMPORT_FINDINGS:
@@ -273,7 +273,7 @@ def _about_keys(kind: str, event: Mapping[str, Any]) -> bool:
 
 
 def _invoked(failed: Failed) -> Replayable:
-    """Read the payload of an asynchronous invocation: not all functions are invoked so."""
+    """Parse the payload of an asynchronous invocation."""
     replayable = parse_replayable(failed.request_payload)
     if isinstance(replayable, ForSubscribers):
         return replace(replayable, failed=str(failed.request_context.get("functionArn", "")))
@@ -284,7 +284,7 @@ def _invoked(failed: Failed) -> Replayable:
 
 
 def _messages(bodies: list[str]) -> ForCheckLogObjects | ForEnforce:
-    """Read what travels through a queue: the first message tells through which."""
+    """Parse messages of a queue; the first one identifies which queue."""
     if not bodies:
         message = "`Records` is empty"
         raise InvalidEventError(message)

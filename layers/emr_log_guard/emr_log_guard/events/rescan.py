@@ -1,4 +1,4 @@
-"""What the re-scan's state machine hands to its tasks.
+"""The input of the re-scan's tasks.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 """
@@ -13,7 +13,7 @@ from emr_log_guard.events.parsing import convert
 
 
 class RescanInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody starts the state machine with; all of it may be left out."""
+    """The input of the state machine; all fields are optional."""
 
     scope: Scope = Scope.ALL
     deep: bool = False
@@ -36,19 +36,19 @@ class ScanEvent(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True, rename="pascal"):
-    """What Step Functions caught."""
+    """An error that Step Functions caught."""
 
     error: str
     cause: str = ""
 
     @property
-    def notified(self) -> str:
-        """Say it in a line: a function's error is JSON."""
+    def summary(self) -> str:
+        """The error in one line: a function's cause is JSON."""
         try:
-            said = msgspec.json.decode(self.cause)["errorMessage"]
+            message = msgspec.json.decode(self.cause)["errorMessage"]
         except (msgspec.DecodeError, TypeError, KeyError):
-            said = self.cause
-        return f"{self.error}: {said}" if said else self.error
+            message = self.cause
+        return f"{self.error}: {message}" if message else self.error
 
 
 class FinishEvent(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class FinishEvent(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RescanRequest:
-    """Which execution asks for what."""
+    """A request for a re-scan."""
 
     execution: str
     """Its ARN."""
@@ -69,18 +69,18 @@ class RescanRequest:
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """A shard to look at, or one that could not be looked at."""
+    """A shard to scan, or one that failed."""
 
     rescan: Rescan
     shard: Shard
     after: str = ""
-    """Where the rest of it begins; empty is its beginning."""
+    """Where the rest of it starts; empty: at its start."""
     failed: str | None = None
-    """What it failed with, to be written down; None when it is to be looked at."""
+    """Its error, to be recorded; None when it is to be scanned."""
 
 
 def parse_plan(event: Any) -> RescanRequest:  # noqa: ANN401 - any JSON may arrive
-    """Read which execution asks for what.
+    """Parse a request for a re-scan.
 
     Raises:
         InvalidEventError: The input is not the re-scan's; the message names the field.
@@ -91,22 +91,22 @@ def parse_plan(event: Any) -> RescanRequest:  # noqa: ANN401 - any JSON may arri
 
 
 def parse_shard(event: Any) -> ShardTask:  # noqa: ANN401
-    """Read a shard's task.
+    """Parse a shard's task.
 
     Raises:
-        InvalidEventError: It is none; the message names the field.
+        InvalidEventError: It is not one; the message names the field.
 
     """
     scan = convert(event, ScanEvent)
-    failed = scan.failure.notified if scan.failure else None
+    failed = scan.failure.summary if scan.failure else None
     return ShardTask(scan.rescan, scan.shard, scan.after, failed)
 
 
 def parse_finish(event: Any) -> Rescan:  # noqa: ANN401
-    """Read which run is at its end.
+    """Parse which run is to be finished.
 
     Raises:
-        InvalidEventError: It says nothing of one; the message names the field.
+        InvalidEventError: It is not a run; the message names the field.
 
     """
     return convert(event, FinishEvent).rescan

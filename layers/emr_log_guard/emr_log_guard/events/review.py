@@ -1,4 +1,4 @@
-"""What has findings reviewed: a schedule, a change of the policy, or the watch on what is late."""
+"""What starts a review of findings: schedules, and changes of the policy."""
 
 from typing import Any, Literal
 
@@ -8,16 +8,16 @@ from emr_log_guard.events.parsing import convert
 
 
 class ReviewRequest(msgspec.Struct, frozen=True):
-    """What to review; every other event of EventBridge's is about all that is open."""
+    """What to review: only late notifications, or, for all other events, everything."""
 
     review: Literal["all", "late"] = "all"
 
 
-def parse_review(event: Any) -> ReviewRequest:  # noqa: ANN401 - Lambda hands over any JSON
-    """Read what is to be reviewed.
+def parse_review(event: Any) -> ReviewRequest:  # noqa: ANN401 - Lambda passes any JSON
+    """Parse what is to be reviewed.
 
     Raises:
-        InvalidEventError: The event is no object, or names something else to review.
+        InvalidEventError: The event is not an object, or its `review` is unknown.
 
     """
     return convert(event, ReviewRequest)

@@ -1,4 +1,4 @@
-"""What happened to objects: S3's Object Created, and CloudTrail's UpdateObjectEncryption.
+"""Events about objects: S3's Object Created, and CloudTrail's UpdateObjectEncryption.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
@@ -54,7 +54,7 @@ class ObjectCreated(msgspec.Struct, frozen=True, rename={"detail_type": "detail-
 
 
 def parse_object_created(body: str) -> ObjectCreated:
-    """Read one queued event.
+    """Parse one queued event.
 
     Raises:
         InvalidEventError: The body is not an Object Created event of S3.
@@ -64,7 +64,7 @@ def parse_object_created(body: str) -> ObjectCreated:
 
 
 class UpdatedObject(msgspec.Struct, frozen=True, rename="camel"):
-    """Which object was re-encrypted, as the caller named it."""
+    """The re-encrypted object, as in the call."""
 
     bucket_name: Text
     """The bucket, or an access point to it."""
@@ -80,7 +80,7 @@ class UpdatedResource(msgspec.Struct, frozen=True):
 
 
 class EncryptionUpdatedDetail(msgspec.Struct, frozen=True, rename="camel"):
-    """A call that S3 answered."""
+    """A successful call."""
 
     event_source: Literal["s3.amazonaws.com"]
     event_name: Literal["UpdateObjectEncryption"]
@@ -90,7 +90,7 @@ class EncryptionUpdatedDetail(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class EncryptionUpdated(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """An object got another key in place: S3 itself sends no event of it."""
+    """An object was re-encrypted in place: S3 itself sends no event."""
 
     source: Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
     detail_type: Literal["AWS API Call via CloudTrail"]
@@ -101,7 +101,7 @@ class EncryptionUpdated(msgspec.Struct, frozen=True, rename={"detail_type": "det
 
     @property
     def version(self) -> ObjectVersion:
-        """The object, its key as CloudTrail wrote it, and the version of it if one was named."""
+        """The object, with its key as CloudTrail has it, and its version if given."""
         named = self.detail.request_parameters
         buckets = (
             resource.arn.rpartition(":")[2]
@@ -113,7 +113,7 @@ class EncryptionUpdated(msgspec.Struct, frozen=True, rename={"detail_type": "det
 
     @property
     def decoded(self) -> ObjectVersion | None:
-        """The object that is meant if its key was URL-encoded; None where that makes no difference.
+        """The object if its key is URL-encoded; None when that makes no difference.
 
         CloudTrail does not document whether it encodes keys.
         """
@@ -123,10 +123,10 @@ class EncryptionUpdated(msgspec.Struct, frozen=True, rename={"detail_type": "det
 
 
 def parse_encryption_updated(body: str) -> EncryptionUpdated:
-    """Read one queued event.
+    """Parse one queued event.
 
     Raises:
-        InvalidEventError: The body is no successful UpdateObjectEncryption.
+        InvalidEventError: The body is not a successful UpdateObjectEncryption.
 
     """
     return decode(body, EncryptionUpdated)

@@ -15,7 +15,7 @@ from emr_log_guard.events.parsing import convert, decode
 
 
 class AlertMessage(msgspec.Struct, frozen=True):
-    """What every alert has, of whatever kind and version."""
+    """The common fields of all kinds and versions of alerts."""
 
     schema: Literal["emr-log-guard/alert/1"]
     subject: str
@@ -48,18 +48,18 @@ class Delivery(msgspec.Struct, frozen=True, rename="pascal"):
 def parse_alerts(event: Any) -> tuple[PublishedAlert, ...]:  # noqa: ANN401 - any JSON may arrive
     """Read the alerts that SNS delivers.
 
-    An alert of another version of the guard, under way while the stack is updated, may lack what
-    this one would show: then its subject and text are read, so that nothing is lost.
+    An alert of another version of the guard, in transit during an update of the stack, may lack
+    fields: then only its subject and text are read, so that nothing is lost.
 
     Raises:
-        InvalidEventError: The event is not SNS's, or its message is no alert of the guard.
+        InvalidEventError: The event is not from SNS, or its message is not an alert.
 
     """
     delivery = convert(event, Delivery)
-    return tuple(_notice(record.notification.message) for record in delivery.records)
+    return tuple(_published_alert(record.notification.message) for record in delivery.records)
 
 
-def _notice(text: str) -> PublishedAlert:
+def _published_alert(text: str) -> PublishedAlert:
     message = decode(text, AlertMessage)
     return PublishedAlert(
         subject=message.subject,

@@ -16,11 +16,11 @@ from emr_log_guard.observability import logger
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel"):
-    """What has to be known of a message to take it, or to have it delivered again."""
+    """The fields that are needed to handle a message, or to have it redelivered."""
 
     message_id: str
     body: Any
-    """Text; what is wrong with it concerns its own message alone."""
+    """Text; invalid content fails only its own message."""
 
 
 class Batch(msgspec.Struct, frozen=True, rename="pascal"):
@@ -30,17 +30,17 @@ class Batch(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def each_body[T](
-    event: Any,  # noqa: ANN401 - Lambda hands over any JSON
+    event: Any,  # noqa: ANN401 - Lambda passes any JSON
     handle: Callable[[str], T],
 ) -> tuple[list[T], PartialItemFailureResponse]:
     """Handle each message's body on its own.
 
     Returns:
-        What came of the messages that could be handled, and the answer that has SQS deliver the
-        others again, until their queue's redrive policy sends them to the dead-letter queue.
+        The results of the handled messages, and the response that makes SQS redeliver the others,
+        until the redrive policy sends them to the dead-letter queue.
 
     Raises:
-        InvalidEventError: The event is not SQS's.
+        InvalidEventError: The event is not from SQS.
 
     """
     handled, failures = _each_record(event, handle)
@@ -48,22 +48,22 @@ def each_body[T](
 
 
 def each_body_then[T](
-    event: Any,  # noqa: ANN401 - Lambda hands over any JSON
+    event: Any,  # noqa: ANN401 - Lambda passes any JSON
     handle: Callable[[str], T],
     finish: Callable[[list[T]], Collection[T]],
 ) -> PartialItemFailureResponse:
-    """Handle each message's body on its own, then what came of them together.
+    """Handle each message's body on its own, then all results together.
 
     Args:
         event: What SQS invokes a function with.
         handle: Handles one message's body.
-        finish: Takes what came of all messages, and returns what has to be delivered again.
+        finish: Takes the results of all messages, and returns those to be redelivered.
 
     Returns:
-        The answer that has SQS deliver again what could not be handled, or not be finished.
+        The response that makes SQS redeliver what could not be handled or finished.
 
     Raises:
-        InvalidEventError: The event is not SQS's.
+        InvalidEventError: The event is not from SQS.
 
     """
     handled, failures = _each_record(event, handle)

@@ -31,9 +31,9 @@ from emr_log_guard.domain.finding_record import (
     FindingRecord,
     Kind,
     RuleResult,
-    ended,
+    cluster_terminated,
     enter,
-    switched_off,
+    rule_disabled,
     transition,
     worth_writing,
 )
@@ -248,8 +248,9 @@ class ActionDispatcher:
             if not isinstance(action, Alert):
                 self._hand_on(recorded, action, anew=not announced.isdisjoint(plan.enforced_rules))
         record_actions(plan.actions, self.clock() - result.since if result.since else None)
-        if plan.theirs and self._still_claimed(recorded):
-            message = f"another invocation is about to tell of {', '.join(sorted(plan.theirs))}"
+        if plan.leased_by_others and self._still_claimed(recorded):
+            rules = ", ".join(sorted(plan.leased_by_others))
+            message = f"another invocation is about to notify of {rules}"
             raise AlertInProgressError(message)
         return plan.actions
 
@@ -352,7 +353,7 @@ class ActionDispatcher:
         self._update_termination(recorded, lambda now_: on_scheduling(now_, begun, announced=anew))
         self._send(schedule)
         stands = self._update_termination(recorded, lambda now_: on_scheduled(now_, begun))
-        if not stands.scheduled and not stands.under_way:
+        if not stands.scheduled and not stands.in_progress:
             self._send(CancelEnforcement(schedule.request.cluster_arn))
 
     def _send(self, action: RequestEnforcement | ScheduleEnforcement | CancelEnforcement) -> None:
@@ -381,7 +382,7 @@ class ActionDispatcher:
         for _ in range(WAITS):
             self.wait(1)
             records = self.repository.read(recorded.result.cluster_id).records
-            leases = [records[rule_id].lease for rule_id in recorded.plan.theirs]
+            leases = [records[rule_id].lease for rule_id in recorded.plan.leased_by_others]
             if not any(lease and lease.owner != recorded.invocation for lease in leases):
                 return False
         return True
@@ -464,7 +465,7 @@ def _entered(
 ) -> dict[str, FindingRecord]:
     """Enter each result; a cluster that is gone has its findings resolved by that."""
     if result.over:
-        return {rule_id: ended(record, now) for rule_id, record in before.items()}
+        return {rule_id: cluster_terminated(record, now) for rule_id, record in before.items()}
     after = dict(before)
     for seen in result.results:
         rule_id = seen.finding.rule_id
@@ -472,10 +473,12 @@ def _entered(
         if record is not None:
             after[rule_id] = record
     if result.cluster is not None and result.cluster.terminated:
-        after |= {r: ended(e, now) for r, e in after.items() if e.kind is Kind.LOG_OBJECTS}
+        after |= {
+            r: cluster_terminated(e, now) for r, e in after.items() if e.kind is Kind.LOG_OBJECTS
+        }
     enabled = {rule.id for rule in enabled_rules(ALL_RULES, policy)}
     return {
-        rule_id: switched_off(record, now) if record.open and rule_id not in enabled else record
+        rule_id: rule_disabled(record, now) if record.open and rule_id not in enabled else record
         for rule_id, record in after.items()
     }
 

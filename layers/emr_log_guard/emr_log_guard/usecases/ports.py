@@ -337,7 +337,7 @@ class LogObjectQueue(Protocol):
 class Chat(Protocol):
     """Chat channels, each behind a webhook."""
 
-    def post(self, secret_arn: str, notice: PublishedAlert) -> None:
+    def post(self, secret_arn: str, published: PublishedAlert) -> None:
         """Post an alert, or raise AlertNotDeliveredError or InvalidWebhookError."""
         ...
 
@@ -345,7 +345,7 @@ class Chat(Protocol):
 class ChatTopic(Protocol):
     """Where a chat's own integration listens."""
 
-    def publish(self, notice: PublishedAlert) -> None:
+    def publish(self, published: PublishedAlert) -> None:
         """Publish an alert."""
         ...
 

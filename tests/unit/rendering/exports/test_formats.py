@@ -80,7 +80,7 @@ REPORT = a_report(
     audited(EXEMPT, name="legacy"),
     audited(doubt="elasticmapreduce:DescribeCluster answered AccessDeniedException"),
     places=(PLACE, UNREADABLE_PLACE),
-    missing=("j-GONE",),
+    missing=("j-MISSING",),
     interrupted=True,
 )
 

@@ -162,7 +162,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
                 *doubtful,
                 audited(doubt="elasticmapreduce:DescribeCluster answered AccessDeniedException"),
                 places=(PLACE, UNREADABLE_PLACE),
-                missing=("j-GONE",),
+                missing=("j-MISSING",),
                 interrupted=True,
             )
         )
@@ -172,7 +172,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
     assert doubts.count("kms said no") == 1
     assert f"kms said no\nEMRLOG-005\n{', '.join([CLUSTER_ID] * 5)} and 3 more" in doubts
     assert "elasticmapreduce:DescribeCluster answered AccessDeniedException\nall\n" in doubts
-    for text in ("eu-south-1", "cluster j-GONE was not found", "the audit was interrupted"):
+    for text in ("eu-south-1", "cluster j-MISSING was not found", "the audit was interrupted"):
         assert text in doubts
     assert "This report is partial" in found["head"]
     assert "Hint: " in found["coverage"]

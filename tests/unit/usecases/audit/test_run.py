@@ -36,7 +36,14 @@ from tests.unit.builders import (
     an_exemption,
     encrypted,
 )
-from tests.unit.fakes import GONE, FakeBuckets, FakeClusters, FakeKeys, FakeLogObjects, FakeRoles
+from tests.unit.fakes import (
+    NOT_FOUND,
+    FakeBuckets,
+    FakeClusters,
+    FakeKeys,
+    FakeLogObjects,
+    FakeRoles,
+)
 
 SOUND = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-004", "EMRLOG-005"})
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/Audit"
@@ -472,7 +479,7 @@ def test_memory_does_not_grow_with_the_objects(
 
 
 def test_an_object_that_is_gone_is_left_out() -> None:
-    report = World(objects=FakeObjects([LOG], {LOG: GONE})).audit(
+    report = World(objects=FakeObjects([LOG], {LOG: NOT_FOUND})).audit(
         only=SOUND | {"EMRLOG-101"}, objects=True
     )
 

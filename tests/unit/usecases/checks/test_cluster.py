@@ -137,7 +137,7 @@ def test_nothing_is_handed_on_when_the_alert_fails(world: World) -> None:
 
 def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
     with pytest.raises(ClusterNotFoundError):
-        world.check_cluster(ClusterCheckRequest("j-GONE"))
+        world.check_cluster(ClusterCheckRequest("j-MISSING"))
 
     assert world.journal == []
 

@@ -36,7 +36,7 @@ from tests.unit.builders import (
     encrypted,
     key_arn,
 )
-from tests.unit.fakes import GONE, FakeRechecks
+from tests.unit.fakes import NOT_FOUND, FakeRechecks
 from tests.unit.usecases.world import World
 
 SSE_S3 = encrypted("AES256")
@@ -248,7 +248,7 @@ def test_in_nested_folders_the_cluster_whose_log_uri_holds_the_object_owns_it(
 
 ALIAS = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
 UNKNOWN_BUCKETS = [
-    ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be read"),
+    ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be parsed"),
     (f"s3n://{ALIAS}/logs/", "names an access point, not its bucket"),
     ("s3://emr-logs--ol-s3/logs/", "names an access point, not its bucket"),
     ("s3://mfzwi23gnjvgw.mrap/", "names an access point, not its bucket"),
@@ -322,7 +322,7 @@ def test_an_object_that_is_gone_is_no_ones_fault(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    world.objects.heads = {f"emr/{CLUSTER_ID}/a": GONE}
+    world.objects.heads = {f"emr/{CLUSTER_ID}/a": NOT_FOUND}
 
     assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
     assert "log object is gone" in caplog.text
@@ -624,7 +624,7 @@ def test_a_bad_object_that_gets_another_bad_key_counts_once(world: World) -> Non
 
 def test_a_reencrypted_object_that_is_gone_says_nothing(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
-    world.objects.heads = {key: GONE}
+    world.objects.heads = {key: NOT_FOUND}
 
     assert check(world, reencrypted(key)) == []
     assert world.table.counts == {}
@@ -632,7 +632,7 @@ def test_a_reencrypted_object_that_is_gone_says_nothing(world: World) -> None:
 
 def test_a_key_that_cloudtrail_encoded_is_read_decoded(world: World) -> None:
     encoded = f"emr/{CLUSTER_ID}/a%3Db"
-    world.objects.heads = {encoded: GONE, f"emr/{CLUSTER_ID}/a=b": SSE_S3}
+    world.objects.heads = {encoded: NOT_FOUND, f"emr/{CLUSTER_ID}/a=b": SSE_S3}
 
     (alert,) = check(world, reencrypted(encoded))
 
@@ -685,7 +685,7 @@ def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: Worl
     check(world, *again(b))
     assert world.records["EMRLOG-101"].open
 
-    world.objects.heads = {b: GONE}
+    world.objects.heads = {b: NOT_FOUND}
     check(world, *again(b))
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
@@ -699,7 +699,7 @@ def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_remembered(
     world.check()
     world.objects.heads = {a: SSE_S3}
     check(world, created(a))
-    world.objects.heads = {a: GONE}
+    world.objects.heads = {a: NOT_FOUND}
 
     check(world, *again(a))
 

@@ -31,7 +31,7 @@ from tests.unit.builders import (
     an_exemption,
     encrypted,
 )
-from tests.unit.fakes import GONE, FakeSuppressions
+from tests.unit.fakes import NOT_FOUND, FakeSuppressions
 from tests.unit.usecases.world import World
 
 BAD = a_cluster(log_key_identifier=None)
@@ -478,7 +478,7 @@ def test_a_log_object_is_read_again_and_costs_its_cluster_its_life(world: World)
     [
         (encrypted("aws:kms", KEY.arn), NextStep.SKIPPED_NO_LONGER_REQUIRED),
         (UNREADABLE, NextStep.SKIPPED_UNDETERMINED),
-        (GONE, NextStep.SKIPPED_NO_LONGER_REQUIRED),
+        (NOT_FOUND, NextStep.SKIPPED_NO_LONGER_REQUIRED),
     ],
 )
 def test_a_log_object_that_is_fixed_unreadable_or_gone_terminates_nothing(

@@ -23,7 +23,7 @@ from tests.unit.builders import (
     a_cluster,
     encrypted,
 )
-from tests.unit.fakes import GONE, FakeFolders
+from tests.unit.fakes import NOT_FOUND, FakeFolders
 from tests.unit.usecases.rescan.rescans import Rescans, a_name, another
 
 GOOD = a_cluster()
@@ -228,7 +228,7 @@ def test_each_bad_object_is_told_in_a_line(rescans: Rescans) -> None:
 
 
 def test_an_object_that_goes_meanwhile_is_no_matter(rescans: Rescans) -> None:
-    rescans.folders.heads = {f"{HOME}node/i-1/a.gz": GONE}
+    rescans.folders.heads = {f"{HOME}node/i-1/a.gz": NOT_FOUND}
 
     report = rescans.run(LOGS)
 

@@ -54,7 +54,7 @@ _KINDS = {
 }
 
 
-def amazon_q_message(notice: PublishedAlert) -> str:
+def amazon_q_message(published: PublishedAlert) -> str:
     """Write the JSON of a custom notification."""
     return json.dumps(
         {
@@ -62,65 +62,65 @@ def amazon_q_message(notice: PublishedAlert) -> str:
             "source": "custom",
             "content": {
                 "textType": "client-markdown",
-                "title": _title(notice),
-                "description": "\n".join(_description(notice)),
-                "nextSteps": list(_next_steps(notice)),
-                "keywords": _keywords(notice),
+                "title": _title(published),
+                "description": "\n".join(_description(published)),
+                "nextSteps": list(_next_steps(published)),
+                "keywords": _keywords(published),
             },
             "metadata": {
-                "threadId": thread_of(notice),
-                "summary": _inert(notice.subject),
-                "eventType": notice.kind or "alert",
-                "relatedResources": _resources(notice),
-                "additionalContext": _context(notice),
+                "threadId": thread_of(published),
+                "summary": _inert(published.subject),
+                "eventType": published.kind or "alert",
+                "relatedResources": _resources(published),
+                "additionalContext": _context(published),
             },
         },
         ensure_ascii=False,
     )
 
 
-def thread_of(notice: PublishedAlert) -> str:
+def thread_of(published: PublishedAlert) -> str:
     """Return the thread id: one per cluster, as one opening alert may be resolved by two."""
-    match notice.about:
+    match published.about:
         case Alert() as alert:
             return alert.cluster_arn
         case PolicyProblem() as problem:
             return problem.parameter
         case None:
-            return notice.subject
+            return published.subject
         case rescan:
             return rescan.execution
 
 
-def _title(notice: PublishedAlert) -> str:
-    if not isinstance(notice.about, Alert):
-        return f"{sign(notice)} {_inert(notice.subject)}"
-    title = _KINDS[notice.about.kind]
-    for first in notice.about.findings[:1]:
+def _title(published: PublishedAlert) -> str:
+    if not isinstance(published.about, Alert):
+        return f"{sign(published)} {_inert(published.subject)}"
+    title = _KINDS[published.about.kind]
+    for first in published.about.findings[:1]:
         title += f": {verdict(first)} {first.rule_id} {first.rule_name}"
-    if more := len(notice.about.findings[1:]):
+    if more := len(published.about.findings[1:]):
         title += f" and {more} more"
-    return f"{sign(notice)} {_inert(title)}"
+    return f"{sign(published)} {_inert(title)}"
 
 
-def _description(notice: PublishedAlert) -> Iterator[str]:
-    match notice.about:
+def _description(published: PublishedAlert) -> Iterator[str]:
+    match published.about:
         case Alert() as alert:
-            yield from _about_cluster(alert, notice)
+            yield from _about_cluster(alert, published)
         case PolicyProblem() as problem:
             yield f"*Parameter* {_code(problem.parameter)}"
-            yield f"*Account* {_place(notice)}"
+            yield f"*Account* {_place(published)}"
             yield from (f"*Wrong* {_code(each)}" for each in problem.problems[:5])
             if more := len(problem.problems[5:]):
                 yield f"and {more} more"
         case _:
-            yield from _fenced(below_headline(notice, _DESCRIPTION))
+            yield from _fenced(below_headline(published, _DESCRIPTION))
 
 
-def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[str]:
+def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[str]:
     head = [
         f"*Cluster* {_code(alert.cluster_name or '')} {_code(cluster_id(alert))}",
-        f"*Account* {_place(notice)}",
+        f"*Account* {_place(published)}",
         f"*Console* {console_link(alert)}",
     ]
     if who := launched_by(alert):
@@ -165,8 +165,8 @@ def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
     yield from _fenced(fix)
 
 
-def _next_steps(notice: PublishedAlert) -> Iterator[str]:
-    match notice.about:
+def _next_steps(published: PublishedAlert) -> Iterator[str]:
+    match published.about:
         case Alert() as alert:
             deadline = deadline_of(alert)
             yield next_step_text(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
@@ -183,26 +183,26 @@ def _next_steps(notice: PublishedAlert) -> Iterator[str]:
             yield "See the report."
 
 
-def _keywords(notice: PublishedAlert) -> list[str]:
-    if not isinstance(notice.about, Alert):
-        return [notice.kind] if notice.kind else []
-    severity = [str(notice.severity)] if notice.severity else []
-    return [*severity, *(finding.rule_id for finding in notice.about.findings)]
+def _keywords(published: PublishedAlert) -> list[str]:
+    if not isinstance(published.about, Alert):
+        return [published.kind] if published.kind else []
+    severity = [str(published.severity)] if published.severity else []
+    return [*severity, *(finding.rule_id for finding in published.about.findings)]
 
 
-def _resources(notice: PublishedAlert) -> list[str]:
-    return [notice.about.cluster_arn] if isinstance(notice.about, Alert) else []
+def _resources(published: PublishedAlert) -> list[str]:
+    return [published.about.cluster_arn] if isinstance(published.about, Alert) else []
 
 
-def _context(notice: PublishedAlert) -> dict[str, str]:
+def _context(published: PublishedAlert) -> dict[str, str]:
     """Return the variables that a custom action's button may use."""
-    place = (notice.account or "unknown", notice.region or "unknown")
+    place = (published.account or "unknown", published.region or "unknown")
     context = dict(zip(("Account", "Region"), map(_inert, place), strict=True))
-    if isinstance(notice.about, Alert):
+    if isinstance(published.about, Alert):
         context |= {
-            "ClusterId": cluster_id(notice.about),
-            "RuleIds": rule_ids(notice.about.findings),
-            "Severity": str(notice.severity or "unknown"),
+            "ClusterId": cluster_id(published.about),
+            "RuleIds": rule_ids(published.about.findings),
+            "Severity": str(published.severity or "unknown"),
         }
     return context
 
@@ -212,8 +212,8 @@ def _inert(text: str) -> str:
     return _MARKUP.sub("", text)[:_TEXT]
 
 
-def _place(notice: PublishedAlert) -> str:
-    return f"{_code(notice.account or 'unknown')} {_code(notice.region or 'unknown')}"
+def _place(published: PublishedAlert) -> str:
+    return f"{_code(published.account or 'unknown')} {_code(published.region or 'unknown')}"
 
 
 def _code(text: str) -> str:

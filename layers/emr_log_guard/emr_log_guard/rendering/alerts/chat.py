@@ -39,9 +39,9 @@ _FIRST_ALERT = timedelta(minutes=1)
 """A finding no older than this is being alerted for the first time."""
 
 
-def sign(notice: PublishedAlert) -> str:
+def sign(published: PublishedAlert) -> str:
     """Return a coloured sign that shows the severity at a glance."""
-    match notice.about:
+    match published.about:
         case RescanDone(compliance=compliance, counts=counts):
             if compliance is Compliance.NON_COMPLIANT or counts.new:
                 return _SIGNS[Severity.HIGH]
@@ -49,9 +49,9 @@ def sign(notice: PublishedAlert) -> str:
             return _UNDETERMINED if undetermined or counts.failed_shards else _GOOD
         case _:
             for kind, shown in _KINDS.items():
-                if notice.kind == kind:
+                if published.kind == kind:
                     return shown
-            about = notice.about
+            about = published.about
             return _sign_of(about.findings) if isinstance(about, Alert) else _UNDETERMINED
 
 
@@ -100,9 +100,9 @@ def verdict(finding: Finding) -> str:
     return str(finding.severity)
 
 
-def below_headline(notice: PublishedAlert, longest: int) -> str:
+def below_headline(published: PublishedAlert, longest: int) -> str:
     """Return the text of an alert below its headline, and how much of it was left out."""
-    _, _, rest = notice.text.partition("\n")
+    _, _, rest = published.text.partition("\n")
     return shortened(rest.strip("\n"), longest, keep="\n")
 
 

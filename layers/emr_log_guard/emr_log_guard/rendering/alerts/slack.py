@@ -56,19 +56,19 @@ type Inline = dict[str, Any]
 """A part of a line."""
 
 
-def slack_message(notice: PublishedAlert) -> dict[str, Any]:
+def slack_message(published: PublishedAlert) -> dict[str, Any]:
     """Write the body that an incoming webhook takes; `text` is for notifications."""
-    return _body(notice) | {"blocks": _fitting(notice)}
+    return _body(published) | {"blocks": _fitting(published)}
 
 
-def slack_text(notice: PublishedAlert) -> dict[str, Any]:
+def slack_text(published: PublishedAlert) -> dict[str, Any]:
     """Write the same without blocks, in case Slack rejects them."""
-    text = f"{plain(notice.subject)}\n{below_headline(notice, _MESSAGE)}"
-    return _body(notice) | {"text": slack(text)}
+    text = f"{plain(published.subject)}\n{below_headline(published, _MESSAGE)}"
+    return _body(published) | {"text": slack(text)}
 
 
-def _body(notice: PublishedAlert) -> dict[str, Any]:
-    subject = shortened(f"{sign(notice)} {plain(notice.subject)}", _TEXT)
+def _body(published: PublishedAlert) -> dict[str, Any]:
+    subject = shortened(f"{sign(published)} {plain(published.subject)}", _TEXT)
     return {
         "text": slack(subject),
         "mrkdwn": False,
@@ -77,49 +77,49 @@ def _body(notice: PublishedAlert) -> dict[str, Any]:
     }
 
 
-def _fitting(notice: PublishedAlert) -> list[Block]:
+def _fitting(published: PublishedAlert) -> list[Block]:
     """Keep the groups of blocks that fit, in their order, and count the findings left out."""
-    first, *others = _groups(notice)
-    last = list(_last(notice))
+    first, *others = _groups(published)
+    last = list(_last(published))
     kept, room = list(first), _MESSAGE - _size(first) - _size(last)
     for place, group in enumerate(others):
         # One block stays free, for what is left out.
         if len(kept) + len(group) + len(last) >= _BLOCKS or _size(group) > room:
-            kept.append(_left_out(notice, place))
+            kept.append(_left_out(published, place))
             break
         kept += group
         room -= _size(group)
     return [*kept, *last]
 
 
-def _groups(notice: PublishedAlert) -> Iterator[list[Block]]:
+def _groups(published: PublishedAlert) -> Iterator[list[Block]]:
     """Write what always fits, then a group for each finding."""
-    header = f"{sign(notice)} {plain(notice.subject)}"
+    header = f"{sign(published)} {plain(published.subject)}"
     yield [
         {"type": "header", "text": _plain_text(header[:_HEADER])},
-        *_top(notice),
+        *_top(published),
     ]
-    if isinstance(notice.about, Alert):
-        for place, finding in enumerate(notice.about.findings):
-            above = notice.about.findings[:place]
+    if isinstance(published.about, Alert):
+        for place, finding in enumerate(published.about.findings):
+            above = published.about.findings[:place]
             yield [_DIVIDER, _rich_text(*_finding(finding, above))]
 
 
-def _top(notice: PublishedAlert) -> Iterator[Block]:
-    match notice.about:
+def _top(published: PublishedAlert) -> Iterator[Block]:
+    match published.about:
         case Alert() as alert:
-            yield from _about_cluster(alert, notice)
+            yield from _about_cluster(alert, published)
         case PolicyProblem() as problem:
-            yield from _about_policy(problem, notice)
+            yield from _about_policy(problem, published)
         case _:
-            yield _rich_text(_code(below_headline(notice, _FIX)))
+            yield _rich_text(_code(below_headline(published, _FIX)))
 
 
-def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[Block]:
+def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[Block]:
     name = shortened(alert.cluster_name or "", _NAME).strip()
     lines = [
         [_bold("Cluster  "), _link(console_link(alert), name or cluster_id(alert))],
-        [_bold("Account  "), _text(_place(notice))],
+        [_bold("Account  "), _text(_place(published))],
     ]
     if name:
         lines[0].append(_text(f" ({cluster_id(alert)})"))
@@ -137,13 +137,13 @@ def _about_cluster(alert: Alert, notice: PublishedAlert) -> Iterator[Block]:
     yield _next(next_step_text(alert, _local(deadline) if deadline else "once"))
 
 
-def _about_policy(problem: PolicyProblem, notice: PublishedAlert) -> Iterator[Block]:
+def _about_policy(problem: PolicyProblem, published: PublishedAlert) -> Iterator[Block]:
     version = "" if problem.version is None else f", version {problem.version}"
     shown, left = problem.problems[:10], len(problem.problems[10:])
     yield _section(
         [
             [_bold("Parameter  "), _text(f"{shortened(problem.parameter, _NAME)}{version}")],
-            [_bold("Account  "), _text(_place(notice))],
+            [_bold("Account  "), _text(_place(published))],
         ]
     )
     lines = [shortened(each, _NAME) for each in shown] + ([f"and {left} more"] if left else [])
@@ -200,37 +200,37 @@ def _foot(finding: Finding) -> Iterator[Inline]:
         yield _text(f"  ·  {finding.occurrences:,} times")
 
 
-def _left_out(notice: PublishedAlert, shown: int) -> Block:
-    assert isinstance(notice.about, Alert)  # noqa: S101 - nothing else has more than one group
-    left = notice.about.findings[shown:]
-    command = f"emr-log-guard explain {cluster_id(notice.about)}"
+def _left_out(published: PublishedAlert, shown: int) -> Block:
+    assert isinstance(published.about, Alert)  # noqa: S101 - nothing else has more than one group
+    left = published.about.findings[shown:]
+    command = f"emr-log-guard explain {cluster_id(published.about)}"
     which = shortened(rule_ids(left), _NAME)
     text = f"Not shown: {len(left)} more ({which}). To see all: {command}"
     return {"type": "context", "elements": [_plain_text(text)]}
 
 
-def _last(notice: PublishedAlert) -> Iterator[Block]:
+def _last(published: PublishedAlert) -> Iterator[Block]:
     """Say how to exempt, and point to the first message: incoming webhooks cannot thread."""
-    if not isinstance(notice.about, Alert):
+    if not isinstance(published.about, Alert):
         return
-    if findings := exemptible(notice.about):
-        scheduled = notice.about.next_step is NextStep.TERMINATION_SCHEDULED
+    if findings := exemptible(published.about):
+        scheduled = published.about.next_step is NextStep.TERMINATION_SCHEDULED
         stop = " (to stop every termination, set the policy's mode to alert)" if scheduled else ""
         how = _line([_bold("To exempt it"), _text(f", with a reason and an expiry date{stop}:")])
-        command = _code(exempt_command(notice.about, findings))
+        command = _code(exempt_command(published.about, findings))
         yield _DIVIDER
         yield _rich_text(how, command)
-    since = first_seen(notice.about)
+    since = first_seen(published.about)
     if since is not None:
         text = (
             f"Follows up on what was first seen {_local(since)}. To find the first message, "
-            f"search for {slack(plain(cluster_id(notice.about)))}."
+            f"search for {slack(plain(cluster_id(published.about)))}."
         )
         yield {"type": "context", "elements": [_mrkdwn(text)]}
 
 
-def _place(notice: PublishedAlert) -> str:
-    return shortened(f"{notice.account or 'unknown'}, {notice.region or 'unknown'}", _NAME)
+def _place(published: PublishedAlert) -> str:
+    return shortened(f"{published.account or 'unknown'}, {published.region or 'unknown'}", _NAME)
 
 
 def _local(when: datetime) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from emr_log_guard.domain.finding_record import OWED_LATE, FindingRecord
+from emr_log_guard.domain.finding_record import PENDING_LATE, FindingRecord
 from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import logger, record_open, record_pending
@@ -72,4 +72,4 @@ def _late(record: FindingRecord, now: datetime) -> bool:
     if record.open and record.last_notified is None and record.transient_since is not None:
         return not record.transient_and_young(now)
     deadline = record.last_notified.deadline if record.last_notified else None
-    return deadline is not None and OWED_LATE <= now - deadline < _LATE_REQUESTS
+    return deadline is not None and PENDING_LATE <= now - deadline < _LATE_REQUESTS

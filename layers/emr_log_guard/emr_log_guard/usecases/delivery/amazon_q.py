@@ -14,11 +14,11 @@ class NotifyAmazonQ:
 
     topic: ChatTopic
 
-    def __call__(self, notices: Iterable[PublishedAlert]) -> dict[str, int]:
-        """Publish the alerts. Errors fly: SNS's delivery is tried again."""
+    def __call__(self, alerts: Iterable[PublishedAlert]) -> dict[str, int]:
+        """Publish the alerts. Errors propagate: SNS retries the delivery."""
         published = 0
-        for notice in notices:
-            self.topic.publish(notice)
+        for alert in alerts:
+            self.topic.publish(alert)
             published += 1
-            logger.info("alert published", subject=notice.subject)
+            logger.info("alert published", subject=alert.subject)
         return {"published": published}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from emr_log_guard.events.published_alerts import PublishedAlert
+from emr_log_guard.events.published_alerts import AlertDocument
 from emr_log_guard.observability import logger
 from emr_log_guard.rendering.alerts.events import BusEvent, bus_events
 
@@ -23,7 +23,7 @@ class EmitEvents:
 
     bus: Bus
 
-    def __call__(self, alerts: Iterable[PublishedAlert]) -> dict[str, int]:
+    def __call__(self, alerts: Iterable[AlertDocument]) -> dict[str, int]:
         """Emit the alerts' events.
 
         Raises:

@@ -15,8 +15,8 @@ from emr_log_guard.domain.workflow_state import (
     FindingKey,
     Workflow,
     WorkflowState,
-    next_word,
-    outstanding,
+    needs_update,
+    next_state,
 )
 from emr_log_guard.observability import logger
 from emr_log_guard.rendering.alerts.asff import asff
@@ -115,7 +115,7 @@ class ImportFindings:
         ids = {record.finding.id: key for key, record in records.items()}
         words = {key: WorkflowState() for key in records} | dict(self.words.recall(records))
         changed = [
-            key for key, record in records.items() if outstanding(words[key], _wanted(record))
+            key for key, record in records.items() if needs_update(words[key], _wanted(record))
         ]
         # Before the import: what is not there yet begins with the right status.
         there = self.hub.workflows([records[key].finding.id for key in changed]) if changed else {}
@@ -139,7 +139,7 @@ class ImportFindings:
         due = {}
         for key in keys:
             record = records[key]
-            word = next_word(words[key], status, there.get(record.finding.id))
+            word = next_state(words[key], status, there.get(record.finding.id))
             if word is None:
                 logger.info("suppressed by people", finding_id=record.finding.id)
                 continue

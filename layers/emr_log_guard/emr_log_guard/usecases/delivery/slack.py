@@ -31,22 +31,22 @@ class NotifySlack:
 
         """
         posted = 0
-        for notice in notices:
-            webhook = self._webhook_for(notice)
+        for published in notices:
+            webhook = self._webhook_for(published)
             try:
-                self.chat.post(webhook, notice)
+                self.chat.post(webhook, published)
             except InvalidWebhookError as error:
                 record_unusable_webhook(webhook, str(error))
                 if webhook == self.default_webhook:
                     raise
-                self.chat.post(self.default_webhook, notice)
+                self.chat.post(self.default_webhook, published)
                 webhook = self.default_webhook
             posted += 1
-            record_post(notice.subject, webhook)
+            record_post(published.subject, webhook)
         return {"posted": posted}
 
-    def _webhook_for(self, notice: PublishedAlert) -> str:
+    def _webhook_for(self, published: PublishedAlert) -> str:
         for route in self.policy().alerts.slack_routes:
-            if route.matches(notice.account, notice.severity, notice.cluster_tags):
+            if route.matches(published.account, published.severity, published.cluster_tags):
                 return route.webhook_secret_arn
         return self.default_webhook
