@@ -1,7 +1,5 @@
 """The deployed stack that the benchmarks of the functions use."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -11,25 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.contestants import WrongResultError
 from benchmarks.measuring import Run, measured
 from sandbox import EmrPace, Sandbox
-from sandbox.calls import answered
+from sandbox.calls import EmrCalls, answered, emr_calls
 from sandbox.deployment import BUILT, ROOT
-
-if TYPE_CHECKING:
-    from sandbox.quotas import Quota
+from sandbox.quotas import Quota
 
 LAYERS = ("DependenciesLayer", "EmrLogGuardLayer")
 SCRIPTS = ROOT / "benchmarks" / "in_function"
 
 CALLS = "calls"
 """The file in which the account records the calls that it answers."""
-EMR = "ElasticMapReduce"
-"""EMR, as its protocol names it."""
-THROTTLED = "ThrottlingException"
 WEBHOOK = "slack-webhook"
 """The secret that adds the function that posts to Slack to the stack."""
 
@@ -37,19 +30,6 @@ WEBHOOK = "slack-webhook"
 def python() -> Path:
     """The path of a Python without installed packages, like Lambda's."""
     return Path(sys.base_prefix) / "bin" / "python3.13"
-
-
-@dataclass(frozen=True, slots=True)
-class EmrCalls:
-    """Calls to EMR by action."""
-
-    answered: Counter[str]
-    refused: Counter[str]
-    """Refused for a quota."""
-
-    def __sub__(self, earlier: EmrCalls) -> EmrCalls:
-        """The calls since an earlier count."""
-        return EmrCalls(self.answered - earlier.answered, self.refused - earlier.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +53,7 @@ class Stack:
 
     def emr_calls(self) -> EmrCalls:
         """Count the calls to EMR so far."""
-        made, refused = Counter[str](), Counter[str]()
-        for line, count in answered(self.folder / CALLS).items():
-            target, *result = line.split()
-            service, _, action = target.partition(".")
-            if service == EMR:
-                (refused if THROTTLED in result else made)[action] += count
-        return EmrCalls(made, refused)
+        return emr_calls(self.folder / CALLS)
 
     def disable_rules(self) -> None:
         """Disable every event rule, so that no event reaches a function."""

@@ -12,9 +12,10 @@ from typing import Any
 
 from benchmarks.contestants import WrongResultError
 from benchmarks.page import Section
-from benchmarks.stack import EmrCalls, Stack, deployed_with_defaults
+from benchmarks.stack import Stack, deployed_with_defaults
 from sandbox import EmrPace
 from sandbox.alert_inbox import AlertInbox, AlertMessage
+from sandbox.calls import EmrCalls
 from sandbox.fixtures import Fixtures
 from sandbox.quotas import DEFAULT_QUOTAS
 

@@ -2,8 +2,13 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+EMR = "ElasticMapReduce"
+"""EMR, as its protocol names it."""
+THROTTLED = "ThrottlingException"
 
 type Application = Callable[..., Awaitable[None]]
 
@@ -38,3 +43,28 @@ def answered(file: Path) -> Counter[str]:
     Such as `ElasticMapReduce.ListSteps 200`, `ElasticMapReduce.ListSteps 400 ThrottlingException`.
     """
     return Counter(file.read_text().splitlines())
+
+
+@dataclass(frozen=True, slots=True)
+class EmrCalls:
+    """Calls to EMR by action."""
+
+    answered: Counter[str]
+    """Those with an answer, which may be an error about the request."""
+    refused: Counter[str]
+    """Those above a quota."""
+
+    def __sub__(self, earlier: Self) -> Self:
+        """The calls since an earlier count."""
+        return type(self)(self.answered - earlier.answered, self.refused - earlier.refused)
+
+
+def emr_calls(file: Path) -> EmrCalls:
+    """Count the calls to EMR so far."""
+    made, refused = Counter[str](), Counter[str]()
+    for line, count in answered(file).items():
+        target, *result = line.split()
+        service, _, action = target.partition(".")
+        if service == EMR:
+            (refused if THROTTLED in result else made)[action] += count
+    return EmrCalls(made, refused)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from benchmarks.contestants import WrongResultError
-from benchmarks.stack import CALLS, EmrCalls, Stack
+from benchmarks.stack import CALLS, Stack
 from benchmarks.storms import HEAD, Watch
 from sandbox import Sandbox
+from sandbox.calls import EmrCalls
 
 
 def an_alert(
