@@ -223,7 +223,7 @@ def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
     refused = eventually(lambda: ended(deaf, second), seconds=60)
 
     assert (refused["status"], refused["error"]) == ("FAILED", "RescanRunning")
-    assert f"a re-scan runs already: {hanging}" in refused["cause"]
+    assert f"a re-scan is running: {hanging}" in refused["cause"]
 
     states.stop_execution(executionArn=hanging, cause="a test")
     assert rescan(deaf, eventually, scope="clusters")["failed_shards"] == []

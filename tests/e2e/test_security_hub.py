@@ -16,7 +16,7 @@ import pytest
 
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.finding_record import LastNotified
-from emr_log_guard.usecases.findings import update_entry
+from emr_log_guard.usecases.findings import update_record
 from tests.e2e.deployed import Deployed, batch, deployed
 from tests.security_hub import SecurityHub, security_hub
 
@@ -81,7 +81,7 @@ def enforce_now(stack: Deployed, cluster_id: str) -> object:
     before = datetime.now(UTC) - timedelta(hours=2)
     announced = LastNotified(before, Compliance.NON_COMPLIANT, before)
     # The guard may be writing, too.
-    update_entry(
+    update_record(
         stack.repository,
         record,
         lambda current: replace(current, opened_at=before, last_notified=announced),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.finding_record import SKEW
-from emr_log_guard.usecases.findings import update_entry
+from emr_log_guard.usecases.findings import update_record
 from tests.e2e.deployed import Deployed
 from tests.e2e.test_enforce_mode import graced, requested_end, stored_policy
 
@@ -63,7 +63,7 @@ def lasting(stack: Deployed, cluster_id: str, minutes: int) -> None:
     record = stack.repository.read(cluster_id).records["EMRLOG-005"]
     assert record.transient_since is not None
     since = datetime.now(UTC) - timedelta(minutes=minutes)
-    update_entry(stack.repository, record, lambda current: replace(current, transient_since=since))
+    update_record(stack.repository, record, lambda current: replace(current, transient_since=since))
 
 
 def kinds(stack: Deployed, cluster_id: str) -> list[str]:

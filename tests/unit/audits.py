@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict, Unpack
 
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, RuleNotEvaluated
+from emr_log_guard.domain.audit import AuditedCluster, AuditReport, AuditTarget, RuleNotEvaluated
 from emr_log_guard.domain.clusters import ClusterSummary
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import Exemption
@@ -16,8 +16,8 @@ SUMMARY = ClusterSummary(
     f"arn:aws:elasticmapreduce:{REGION}:{ACCOUNT}:cluster/{CLUSTER_ID}",
     "RUNNING",
 )
-PLACE = AuditedPlace(REGION, account=ACCOUNT, listed=1)
-UNREADABLE_PLACE = AuditedPlace(
+PLACE = AuditTarget(REGION, account=ACCOUNT, listed=1)
+UNREADABLE_PLACE = AuditTarget(
     "eu-south-1", problem="elasticmapreduce:ListClusters on eu-south-1 answered AccessDenied"
 )
 
@@ -29,7 +29,7 @@ def audited(*findings: Finding, name: str = "nightly-etl", doubt: str = "") -> A
 
 
 class ReportChanges(TypedDict, total=False):
-    places: tuple[AuditedPlace, ...]
+    places: tuple[AuditTarget, ...]
     interrupted: bool
     missing: tuple[str, ...]
     rules: tuple[str, ...]
@@ -45,7 +45,7 @@ def a_report(*clusters: AuditedCluster, **changes: Unpack[ReportChanges]) -> Aud
         clusters=clusters,
         rules=("EMRLOG-001", "EMRLOG-002"),
         not_evaluated=(
-            RuleNotEvaluated("EMRLOG-012", "no-service-retained-logs", "off in the policy"),
+            RuleNotEvaluated("EMRLOG-012", "no-service-retained-logs", "disabled by the policy"),
         ),
         api_calls={"elasticmapreduce:DescribeCluster": 1, "elasticmapreduce:ListClusters": 1},
     )

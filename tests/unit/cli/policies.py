@@ -63,7 +63,7 @@ def a_stack_with_a_finding(aws: StubbedAws) -> None:
             cluster_state="RUNNING",
             mode=Mode.ALERT,
             policy_version=7,
-            decided=("tell finding.opened of EMRLOG-002: nothing_in_alert_mode",),
+            decided=("notify finding.opened of EMRLOG-002: nothing_in_alert_mode",),
             findings=finding_states([a_finding()]),
         )
     )

@@ -20,7 +20,7 @@ def test_explain_tells_what_is_known_and_what_was_decided(aws: StubbedAws) -> No
     assert result.exit_code == 0
     assert "Policy       version 7, mode alert" in result.stdout
     assert "EMRLOG-002 log-key-configured: OPEN, NON_COMPLIANT" in result.stdout
-    assert "-> tell finding.opened of EMRLOG-002: nothing_in_alert_mode" in result.stdout
+    assert "-> notify finding.opened of EMRLOG-002: nothing_in_alert_mode" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_explain_gives_programs_the_same(aws: StubbedAws) -> None:
         ("EMRLOG-002", "OPEN", "alerted, and the cluster is not terminated"),
     ]
     [decision] = document["history"]
-    assert decision["decided"] == ["tell finding.opened of EMRLOG-002: nothing_in_alert_mode"]
+    assert decision["decided"] == ["notify finding.opened of EMRLOG-002: nothing_in_alert_mode"]
     assert [ground["rule_id"] for ground in decision["because"]] == ["EMRLOG-002"]
 
 

@@ -166,8 +166,8 @@ def test_on_a_terminal_it_shows_how_far_it_is(
     [
         (
             "FAILED",
-            {"error": "RescanRunning", "cause": "a re-scan runs already: arn"},
-            "FAILED RescanRunning a re-scan runs already: arn",
+            {"error": "RescanRunning", "cause": "a re-scan is running: arn"},
+            "FAILED RescanRunning a re-scan is running: arn",
         ),
         ("ABORTED", {}, "ABORTED"),
     ],

@@ -150,7 +150,7 @@ def test_an_object_that_got_another_key_is_named_with_its_version() -> None:
         "111122223333",
         "eu-west-1",
     )
-    assert (request.reencrypted, request.again_for, request.otherwise) == (True, None, None)
+    assert (request.reencrypted, request.recheck_for, request.otherwise) == (True, None, None)
     assert request.at == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 

@@ -326,7 +326,9 @@ def test_of_two_who_are_about_to_call_only_the_first_does(bad: World) -> None:
 
     bad.table.before_put = [first, lambda: None]  # after the decision was recorded
 
-    with pytest.raises(TerminationInProgressError, match="written to by somebody else"):
+    with pytest.raises(
+        TerminationInProgressError, match="another invocation updated the termination"
+    ):
         bad.enforce(REQUEST)
 
     assert TERMINATE not in bad.journal
@@ -854,7 +856,7 @@ def test_an_account_that_others_always_write_first_is_tried_again_by_the_event(
 ) -> None:
     bad.repository = Forestalled(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
 
-    with pytest.raises(WriteConflictError, match="the account of the termination"):
+    with pytest.raises(WriteConflictError, match="too many concurrent writes to the termination"):
         bad.check()
 
 
@@ -874,7 +876,7 @@ def test_what_became_of_a_notification_that_others_always_write_first_is_an_erro
 
     bad.alerts = Busy(bad.journal)
 
-    with pytest.raises(WriteConflictError, match="what became of"):
+    with pytest.raises(WriteConflictError, match="too many concurrent writes"):
         bad.check()
 
 
@@ -889,6 +891,6 @@ def test_an_exempt_cluster_has_its_termination_cancelled_and_says_so_in_the_hist
     bad.check()
 
     decisions = [decision.decided for decision in bad.repository.decisions(CLUSTER_ID)]
-    assert decisions[-1][-1] == "call its termination off"
+    assert decisions[-1][-1] == "cancel the termination"
     assert bad.records["EMRLOG-002"].finding.status is Status.EXEMPT
     assert stage(bad) is Stage.SKIPPED

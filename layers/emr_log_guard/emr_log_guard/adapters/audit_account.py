@@ -20,7 +20,7 @@ from emr_log_guard.domain.arn import Arn
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.rules import emrlog_007_roles_can_use_log_key as roles_can_use_key
 from emr_log_guard.rules import emrlog_013_log_bucket_owned as bucket_owned
-from emr_log_guard.usecases.audit.region import PlaceAccess
+from emr_log_guard.usecases.audit.region import RegionAccess
 from emr_log_guard.usecases.audit.scope import AuditScope
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 
@@ -61,7 +61,7 @@ class AuditedAccount:
             raise NotReadableError(problem.reason) from error
         return tuple(sorted(region["RegionName"] for region in regions))
 
-    def place(self, region: str) -> PlaceAccess:
+    def place(self, region: str) -> RegionAccess:
         """Give the way into a Region.
 
         Raises:
@@ -74,10 +74,10 @@ class AuditedAccount:
             message = f"a client cannot be made: {error}"
             raise NotReadableError(message) from error
 
-    def _place(self, region: str) -> PlaceAccess:
+    def _place(self, region: str) -> RegionAccess:
         session, scope = self.session, self.scope
         clusters = EmrClusters(session.emr(region))
-        return PlaceAccess(
+        return RegionAccess(
             clusters,
             ReadClusterFacts(
                 keys=CachedKeys(KmsKeys(session.kms(region)), retention=WHOLE_RUN),

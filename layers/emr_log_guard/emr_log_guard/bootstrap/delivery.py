@@ -41,7 +41,7 @@ def import_findings(env: Mapping[str, str]) -> ImportFindings:
     settings = Settings.from_env(env)
     return ImportFindings(
         repository=shared.repository(settings),
-        words=DynamoWords(clients.dynamodb(), settings.findings_table_name),
+        states=DynamoWords(clients.dynamodb(), settings.findings_table_name),
         hub=SecurityHub(clients.security_hub(), required(env, "SECURITY_HUB_PRODUCT_ARN")),
         unimported=SqsUnimported(clients.sqs(), required(env, "DEAD_LETTER_QUEUE_URL")),
         clock=shared.utc_now,

@@ -46,7 +46,7 @@ class AuditedCluster:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditedPlace:
+class AuditTarget:
     """An account and Region of the audit."""
 
     region: str
@@ -77,7 +77,7 @@ class AuditReport:
     """UTC"""
     finished: datetime
     """UTC"""
-    places: tuple[AuditedPlace, ...]
+    places: tuple[AuditTarget, ...]
     clusters: tuple[AuditedCluster, ...]
     rules: tuple[str, ...]
     """The ids of the rules that were evaluated."""

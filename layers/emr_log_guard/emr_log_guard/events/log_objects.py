@@ -21,7 +21,7 @@ class LogObjectCheckRequest:
     version: ObjectVersion
     account: str
     region: str
-    again_for: str | None = None
+    recheck_for: str | None = None
     """The cluster with an open finding about the object; None when it is new."""
     at: datetime | None = None
     """When the object was created or re-encrypted, UTC, from its event."""
@@ -83,7 +83,7 @@ def encode_recheck(request: LogObjectCheckRequest) -> str:
         schema=RECHECK_LOG_OBJECT,
         account=request.account,
         region=request.region,
-        cluster_id=request.again_for or "",
+        cluster_id=request.recheck_for or "",
         bucket=version.bucket,
         key=version.key,
         version_id=version.version_id,

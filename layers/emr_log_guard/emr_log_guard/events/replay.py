@@ -60,7 +60,7 @@ class ForCheckLogObjects:
         what = "Object Created of"
         if any(request.reencrypted for request in self.requests):
             what = "UpdateObjectEncryption of"
-        if any(request.again_for for request in self.requests):
+        if any(request.recheck_for for request in self.requests):
             what = "re-check request for"
         return f"{what} {', '.join(map(str, self.versions))}"
 

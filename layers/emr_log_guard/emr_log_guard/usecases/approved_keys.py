@@ -1,4 +1,4 @@
-"""The keys that the policy approves: read, looked up before they are stored, and found missing."""
+"""The approved keys: resolve them, check new ones, notify of missing ones."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,26 +17,26 @@ from emr_log_guard.domain.policy import Policy, PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.usecases.ports import ApprovedTargets, Keys, PolicyAlerts, PolicyHistory
 
-_NOT_ASKED = Unresolved("the key was found in the list without asking for this alias")
+_NOT_RESOLVED = Unresolved("this alias was not resolved: the key is approved without it")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadApprovedKeys:
-    """Resolves what the policy approves, and asks KMS only where names do not tell."""
+    """Resolves the approved keys, and calls KMS only for those that match by no ARN."""
 
     keys: Keys
     identifiers: Sequence[str] = ()
     """As the policy lists them."""
     targets: ApprovedTargets | None = None
-    """None where nothing is remembered: an alias that is gone may then have been any key."""
+    """None when targets are not stored: a deleted alias may then have been any key."""
 
     def __call__(self, home: Arn, used: Collection[str]) -> tuple[ApprovedKey, ...]:
         """Read the approved keys: at most one DescribeKey each, none if each used key is listed.
 
         Args:
-            home: An ARN of the account and Region that ids and alias names mean.
-            used: The ARNs of the keys that are to be looked for. Where there is none the aliases
-                are resolved, for an approved key to offer as the fix.
+            home: An ARN of the account and Region of ids and alias names.
+            used: The ARNs of the keys to match. If empty, the aliases are resolved, to offer an
+                approved key as the fix.
 
         """
         listed = [_by_name(each, home) for each in self.identifiers]
@@ -69,21 +69,21 @@ class ReadApprovedKeys:
 
 
 def _by_name(identifier: str, home: Arn) -> ApprovedKey:
-    """Read an entry as far as it tells by itself."""
+    """Parse an entry without calling KMS."""
     key = KeyIdentifier.parse(identifier).within(home)
     if key.is_alias:
-        return ApprovedKey(identifier, _NOT_ASKED)
+        return ApprovedKey(identifier, _NOT_RESOLVED)
     return ApprovedKey(identifier, str(key), named=str(key))
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovedKeysResolved:
-    """What came of it: each names the field, what is wrong, and the fix."""
+    """The results: each names the field, the problem and the fix."""
 
     problems: tuple[str, ...]
     """Keys that do not exist, or that no cluster can log with."""
     unread: tuple[str, ...]
-    """Keys of which nothing could be read."""
+    """Keys that could not be read."""
 
 
 def resolve_approved_keys(
@@ -104,12 +104,12 @@ def resolve_approved_keys(
     return ApprovedKeysResolved(tuple(problems), tuple(unread))
 
 
-_ASK_AGAIN = timedelta(hours=1)
-"""How long an environment does not ask again whether people were notified of a key."""
+_RECHECK = timedelta(hours=1)
+"""How long an environment does not check again whether a key was notified."""
 
 
 class NotifyMissingKeys:
-    """Notifies of approved keys that KMS does not know: a policy that is in force lists them."""
+    """Notifies of approved keys that KMS does not know."""
 
     def __init__(
         self,
@@ -123,15 +123,15 @@ class NotifyMissingKeys:
         self._history = history
         self._alerts = alerts
         self._clock = clock
-        self._asked: dict[str, datetime] = {}
+        self._checked: dict[str, datetime] = {}
 
     def __call__(self, policy: Policy, missing: Mapping[str, str]) -> None:
-        """Notify of each entry that nobody was notified of within a day.
+        """Notify of each entry once a day.
 
-        Where the policy is suspended people know of a graver problem, and its list may be another.
+        Not while the policy is suspended: then a more severe problem is notified.
 
         Args:
-            policy: The policy in force.
+            policy: The policy in effect.
             missing: The problem, by the key's identifier as the policy lists it.
 
         """
@@ -139,12 +139,12 @@ class NotifyMissingKeys:
             return
         now = self._clock()
         for identifier, problem in missing.items():
-            asked = self._asked.get(identifier)
-            if asked is not None and now - asked < _ASK_AGAIN:
+            checked = self._checked.get(identifier)
+            if checked is not None and now - checked < _RECHECK:
                 continue
             with self._history.once("does not exist", f"key#{identifier}") as first:
                 if first:
                     self._alerts.policy_invalid(
                         PolicyProblem(self._parameter, policy.version, (problem,), in_force=True)
                     )
-            self._asked[identifier] = now
+            self._checked[identifier] = now

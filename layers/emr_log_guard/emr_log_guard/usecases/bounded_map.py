@@ -1,4 +1,4 @@
-"""Work on many things at once without ever holding them all."""
+"""Process many items concurrently without holding all of them in memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,17 +10,17 @@ from emr_log_guard.errors import NotReadableError
 def bounded_map[T, R](
     items: Iterable[T], work: Callable[[T], R], pool: ThreadPoolExecutor, held: int
 ) -> Iterator[R]:
-    """Work on items in a pool's threads, and give the results in the items' order.
+    """Process items in a pool's threads, and return the results in the items' order.
 
     Args:
-        items: What to work on; taken as the work goes on.
-        work: What is done with each. Its errors fly when its result's turn comes.
+        items: The items; consumed as needed.
+        work: Processes one item. Its errors propagate in the items' order.
         pool: The threads.
-        held: How many items are worked on, or wait, at most.
+        held: How many items are in progress or waiting, at most.
 
     Raises:
-        NotReadableError: There are more items, and they cannot be listed. What was listed before
-            is worked on all the same.
+        NotReadableError: The rest of the items cannot be listed. The listed ones are processed
+            first.
 
     """
     waiting: deque[Future[R]] = deque()

@@ -1,6 +1,6 @@
-"""Evaluate: the one place where facts become findings, whoever asks for them.
+"""Evaluate: the one place where facts become findings.
 
-Events, re-scans, audits, enforcement and replays differ in which rules they evaluate and in what
+Events, re-scans, audits, enforcement and replays differ in the rules that they evaluate and in what
 they do with the findings. Nothing is recorded, decided or done here.
 """
 
@@ -17,29 +17,28 @@ from emr_log_guard.rules.evaluation import EvaluationContext, Subject, Tally, cl
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 
 type Note = Callable[[LogObjectFacts, Mapping[str, Compliance]], None]
-"""Is told of each log object, and of what each rule says of it, by rule id."""
+"""Receives each log object, and the results of the rules by rule id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterEvaluation:
-    """What the rules say of a cluster, and the facts that they say it of."""
+    """The findings of a cluster, and their facts."""
 
     facts: ClusterFacts
     findings: tuple[Finding, ...]
-    """One a rule, whatever its compliance, in the rules' order; exemptions are not considered."""
+    """One per rule, whatever its compliance, in the rules' order; exemptions are not applied."""
 
 
 def evaluate_cluster(
     known: ClusterSnapshot, read_facts: ReadClusterFacts, context: EvaluationContext
 ) -> ClusterEvaluation:
-    """Read what the selected rules ask of a cluster, and evaluate it by these rules.
+    """Read the facts that the selected rules need, and evaluate these rules.
 
-    What a rule asks for is read for just the rules that are evaluated: no rule finds a fact missing
-    because nobody read it.
+    Facts are read for exactly the rules that are evaluated, so no rule misses a fact.
 
     Args:
-        known: The cluster, and what is remembered of it.
-        read_facts: Reads what the rules ask for.
+        known: The cluster, and what is stored about it.
+        read_facts: Reads the facts.
         context: The policy and the selection of its rules, the time, and where runbooks are.
 
     """
@@ -58,17 +57,17 @@ def evaluate_log_objects(
     named: int = 0,
     note: Note | None = None,
 ) -> tuple[RuleResult, ...]:
-    """Evaluate the log objects of one cluster by the selected rules, each object once.
+    """Evaluate the selected rules for the log objects of one cluster, in one pass.
 
     Args:
         subject: The cluster.
-        objects: The objects' facts; there may be millions, they are never held all at once.
+        objects: The objects' facts; there may be millions, which are not all in memory at once.
         context: The policy and the selection of its rules, the time, and where runbooks are.
         named: How many objects each result names.
-        note: Is told of each object as it is evaluated.
+        note: Receives each object as it is evaluated.
 
     Returns:
-        A result a rule, in the rules' order; none without objects.
+        One result per rule, in the rules' order; empty without objects.
 
     """
     tally = Tally(context.rules(LOG_OBJECT_RULES), named)

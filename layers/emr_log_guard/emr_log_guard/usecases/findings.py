@@ -1,8 +1,8 @@
-"""Record what a check found, and dispatch what was decided about it.
+"""Record the results of a check, and dispatch the actions that were decided.
 
-Each step is written down before what follows from it is done. Whoever dies on the way leaves a
-record whose notification is pending. For CLAIM it is left to them, for they may only be slow; then
-whoever comes next, the retry first of all, notifies. docs/adr/0010-the-ledger.md
+Each step is recorded before the action that follows from it. An invocation that dies leaves a
+record with a pending notification. For LEASE other invocations wait for it, as it may only be slow;
+then the next one, usually the retry, notifies. docs/adr/0010-the-ledger.md
 """
 
 from collections import defaultdict
@@ -62,76 +62,76 @@ from emr_log_guard.usecases.ports import (
     EnforcementQueue,
     EnforcementSchedules,
     FindingRepository,
-    PolicyInForce,
+    PolicyProvider,
 )
 
 ATTEMPTS = 12
-"""How often a write that lost a race is made again from what the other invocation wrote."""
+"""How often a write that lost a race is retried, from what the other invocation wrote."""
 WAITS = 5
-"""How often, a second apart, it is looked whether another invocation has notified."""
+"""How often, a second apart, to check whether another invocation has notified."""
 
 type Decide = Callable[[Situation, str], NotificationPlan]
-"""Says what follows from what stands about a cluster, for the invocation of that name."""
+"""Plans the notifications and actions of a cluster, for the invocation of that id."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """All that one check found out about one cluster."""
+    """The result of a check of one cluster."""
 
     cluster_id: str
     cluster: Cluster | None
-    """As it was just read, or as it is remembered; None when EMR does not know it here."""
+    """As just read, or as stored; None when EMR does not know it here."""
     results: Sequence[RuleResult] = ()
     known: ClusterSnapshot | None = None
-    """What there is to remember of the cluster; None when nothing new was read of it."""
+    """The snapshot to store; None when nothing new was read."""
     over: bool = False
-    """Whether the cluster was seen to be gone: that resolves what was found of it."""
+    """Whether the cluster has terminated, which resolves its findings."""
     since: datetime | None = None
-    """When it happened, UTC, what the check was made for; None when no event told."""
+    """When the event that caused the check happened, UTC; None without an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a check wrote down, and what it decided."""
+    """What a check recorded and decided."""
 
     result: CheckResult
     policy: Policy
-    """The policy that it was decided under."""
+    """The policy of the decision."""
     invocation: str
-    """Who is to notify, and has claimed to."""
+    """The invocation that holds the leases."""
     plan: NotificationPlan
-    """What stands now, and what is to be done about it."""
+    """The new records, and the actions."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindingRecorder:
-    """Writes down what a check changed, and what was decided with it."""
+    """Records the changes and decisions of a check."""
 
     repository: FindingRepository
     clock: Callable[[], datetime]
     by: str
-    """The function whose decisions these are."""
-    policy: PolicyInForce | None = None
-    """Read again before a termination is announced; None where none can be."""
+    """The function that decides."""
+    policy: PolicyProvider | None = None
+    """Re-read before a termination is announced; None when there can be none."""
 
     def record(
         self, result: CheckResult, policy: Policy, history: ClusterHistory | None, decide: Decide
     ) -> Recorded:
-        """Write down what changed, together with what is decided about it and who notifies of it.
+        """Record the changes, the decision, and the leases of its notifications.
 
-        All of it is one conditional write a finding. Where another invocation wrote first, it is
-        decided again from what stands then.
+        Each finding is one conditional write. After a lost race, the decision is made again from
+        the new state.
 
         Args:
-            result: What was found out.
-            policy: What security wants.
-            history: What the ledger holds, if it was read a moment ago.
-            decide: Says what follows from what stands.
+            result: The result of the check.
+            policy: The policy in effect.
+            history: The stored records, if they were just read.
+            decide: Plans the notifications and actions.
 
         Raises:
-            WriteConflictError: Too many others wrote at once; to be tried again.
-            StalePolicyError: A policy that was stored later has decided about the cluster, or would
-                decide about its termination; to be evaluated again under the policy as it is now.
+            WriteConflictError: Too many concurrent writes; to be retried.
+            StalePolicyError: A newer policy has decided about the cluster, or would decide about
+                its termination; to be re-evaluated under the current policy.
 
         """
         invocation = uuid4().hex
@@ -144,7 +144,7 @@ class FindingRecorder:
                 raise StalePolicyError(message)
             now = self.clock()
             try:
-                self._remember(result, held, now)
+                self._store_snapshot(result, held, now)
                 situation = _situation(result, policy, held, written, now)
                 plan = decide(situation, invocation)
                 self._check_policy_is_current(policy, plan)
@@ -155,10 +155,10 @@ class FindingRecorder:
             if plan.actions:
                 self.repository.record(self._decision(recorded))
             return recorded
-        message = f"the ledger of {result.cluster_id} is written to by too many at once"
+        message = f"too many concurrent writes to the findings of {result.cluster_id}"
         raise WriteConflictError(message)
 
-    def _remember(self, result: CheckResult, history: ClusterHistory, now: datetime) -> None:
+    def _store_snapshot(self, result: CheckResult, history: ClusterHistory, now: datetime) -> None:
         if result.known is None:
             return
         known = result.known.merged_into(history.known)
@@ -168,7 +168,7 @@ class FindingRecorder:
             self.repository.remember(known, history.known)
 
     def _check_policy_is_current(self, policy: Policy, plan: NotificationPlan) -> None:
-        """See that no policy that was read a moment ago announces a termination."""
+        """Ensure that no outdated policy announces a termination."""
         announced = any(
             isinstance(a, RequestEnforcement | ScheduleEnforcement) for a in plan.actions
         )
@@ -189,9 +189,9 @@ class FindingRecorder:
         return replace(plan, records=records)
 
     def _decision(self, recorded: Recorded) -> Decision:
-        """Say what was decided, to be kept before it is acted on."""
+        """Return the decision, to be recorded before it is acted on."""
         plan, cluster = recorded.plan, recorded.result.cluster
-        standing = [record.finding for record in plan.records.values() if record.open]
+        open_findings = [record.finding for record in plan.records.values() if record.open]
         notified = [f for a in plan.actions if isinstance(a, Alert) for f in a.findings]
         return Decision(
             cluster_id=recorded.result.cluster_id,
@@ -201,14 +201,14 @@ class FindingRecorder:
             cluster_state=cluster.state if cluster else None,
             mode=recorded.policy.mode,
             policy_version=recorded.policy.version,
-            decided=tuple(map(_in_words, plan.actions)),
-            findings=finding_states({f.rule_id: f for f in (*notified, *standing)}.values()),
+            decided=tuple(map(_description, plan.actions)),
+            findings=finding_states({f.rule_id: f for f in (*notified, *open_findings)}.values()),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Enforcers:
-    """The ways to `enforce`: now, and at the end of the grace."""
+    """The ways to request `enforce`: now, and at the end of the grace period."""
 
     queue: EnforcementQueue
     schedules: EnforcementSchedules
@@ -216,49 +216,49 @@ class Enforcers:
 
 @dataclass(frozen=True, slots=True)
 class ActionDispatcher:
-    """Notifies, and hands clusters on to `enforce`: the one place where a decision is acted on.
+    """Notifies, and requests `enforce`: the one place where a decision is acted on.
 
-    Errors propagate: the whole check is tried again, and no alert is lost.
+    Errors propagate: the whole check is retried, and no alert is lost.
     """
 
     repository: FindingRepository
     alerts: Alerts
     clock: Callable[[], datetime]
     enforcers: Enforcers | None = None
-    """None in a stack that may not terminate anything."""
+    """None in a stack that may not terminate clusters."""
     wait: Callable[[float], None] = sleep
 
     def dispatch(self, recorded: Recorded) -> tuple[Action, ...]:
-        """Notify, and have the cluster terminated, now or later, where that was decided.
+        """Notify, and request or schedule the termination if that was decided.
 
         Returns:
-            What was done.
+            The actions taken.
 
         Raises:
             AlertInProgressError: Another invocation is about to send a pending notification; to be
-                tried again, for it may have died.
-            WriteConflictError: Too many others wrote at once; to be tried again.
+                retried, as it may have died.
+            WriteConflictError: Too many concurrent writes; to be retried.
 
         """
         plan, result = recorded.plan, recorded.result
         alerts = [action for action in plan.actions if isinstance(action, Alert)]
         self._publish(recorded, alerts)
-        announced = {finding.rule_id for alert in alerts for finding in alert.findings}
+        alerted = {finding.rule_id for alert in alerts for finding in alert.findings}
         for action in plan.actions:
             if not isinstance(action, Alert):
-                self._hand_on(recorded, action, anew=not announced.isdisjoint(plan.enforced_rules))
+                self._act(recorded, action, announced=not alerted.isdisjoint(plan.enforced_rules))
         record_actions(plan.actions, self.clock() - result.since if result.since else None)
-        if plan.leased_by_others and self._still_claimed(recorded):
+        if plan.leased_by_others and self._lease_still_held(recorded):
             rules = ", ".join(sorted(plan.leased_by_others))
             message = f"another invocation is about to notify of {rules}"
             raise AlertInProgressError(message)
         return plan.actions
 
     def _publish(self, recorded: Recorded, alerts: Sequence[Alert]) -> None:
-        """Publish alerts, and write down at once which of them were accepted.
+        """Publish alerts, and record at once which of them were accepted.
 
-        What was refused is given back, so that the next try need not wait. Where SNS did not answer
-        it may have accepted: then it is left for CLAIM to whoever is trying.
+        The lease on a rejected alert is released, so that the retry need not wait. If SNS did not
+        answer, it may have accepted the alert: then the lease is kept.
         """
         plan = recorded.plan
         accepted: defaultdict[str, list[AlertKind]] = defaultdict(list)
@@ -270,10 +270,10 @@ class ActionDispatcher:
         except AlertNotAcceptedError:
             for rule_id, former in plan.former_leases.items():
                 if rule_id not in accepted:
-                    given_back = partial(
+                    release = partial(
                         FindingRecord.released, owner=recorded.invocation, former=former
                     )
-                    update_entry(self.repository, plan.records[rule_id], given_back)
+                    update_record(self.repository, plan.records[rule_id], release)
             raise
         finally:
             now = self.clock()
@@ -286,31 +286,31 @@ class ActionDispatcher:
     def _note_accepted(
         self, recorded: Recorded, record: FindingRecord, kinds: Sequence[AlertKind], now: datetime
     ) -> None:
-        """Note what was told of an entry, whatever others have made of it since."""
-        word = with_notified(record, kinds, now)
+        """Record an accepted notification, whatever others have written since."""
+        notified = with_notified(record, kinds, now)
 
-        def noted(current: FindingRecord) -> FindingRecord:
+        def updated(current: FindingRecord) -> FindingRecord:
             return replace(
                 current.released(recorded.invocation).decided_by(recorded.policy),
-                last_notified=word.last_notified,
-                notifications=max(current.notifications, word.notifications),
+                last_notified=notified.last_notified,
+                notifications=max(current.notifications, notified.notifications),
                 ever_notified=True,
-                end_notified=word.end_notified,
+                end_notified=notified.end_notified,
                 pending_since=None,
             )
 
-        update_entry(self.repository, record, noted)
+        update_record(self.repository, record, updated)
 
-    def _hand_on(
+    def _act(
         self,
         recorded: Recorded,
         action: RequestEnforcement | ScheduleEnforcement | CancelEnforcement,
         *,
-        anew: bool,
+        announced: bool,
     ) -> None:
-        """Request, schedule or cancel a termination; what begins is written down before it does.
+        """Request, schedule or cancel a termination; each stage is recorded before it starts.
 
-        Who dies on the way leaves an account from which the next check goes on.
+        If the invocation dies, the next check continues from the record.
         """
         begun = Termination(
             cluster_id=recorded.result.cluster_id,
@@ -323,43 +323,57 @@ class ActionDispatcher:
             case RequestEnforcement(verify=True):
                 self._send(action)
             case RequestEnforcement():
-                self._request(recorded, action, begun, anew=anew)
+                self._request(recorded, action, begun, announced=announced)
             case ScheduleEnforcement():
-                self._schedule(recorded, action, replace(begun, due=action.at), anew=anew)
+                self._schedule(recorded, action, replace(begun, due=action.at), announced=announced)
             case CancelEnforcement():
                 self._send(action)
                 self._update_termination(recorded, lambda now_: on_cancelled(now_, begun))
 
     def _request(
-        self, recorded: Recorded, request: RequestEnforcement, begun: Termination, *, anew: bool
+        self,
+        recorded: Recorded,
+        request: RequestEnforcement,
+        begun: Termination,
+        *,
+        announced: bool,
     ) -> None:
-        """Ask `enforce` for the cluster now, and not at the end of an earlier grace as well."""
+        """Request `enforce` now, and cancel an earlier schedule."""
         termination = recorded.plan.termination
         if termination is not None and termination.scheduled:
             self._send(CancelEnforcement(request.cluster_arn))
-        self._update_termination(recorded, lambda now_: on_request(now_, begun, announced=anew))
+        self._update_termination(
+            recorded, lambda now_: on_request(now_, begun, announced=announced)
+        )
         sent = False
         try:
             self._send(request)
             sent = True
         finally:
-            if not sent:  # so it does not keep the next check from asking
+            if not sent:  # so that the next check can request it
                 self._update_termination(recorded, lambda now_: on_request_failed(now_, begun))
 
     def _schedule(
-        self, recorded: Recorded, schedule: ScheduleEnforcement, begun: Termination, *, anew: bool
+        self,
+        recorded: Recorded,
+        schedule: ScheduleEnforcement,
+        begun: Termination,
+        *,
+        announced: bool,
     ) -> None:
-        """Have `enforce` asked at the end of the grace, unless that is cancelled meanwhile."""
-        self._update_termination(recorded, lambda now_: on_scheduling(now_, begun, announced=anew))
+        """Schedule `enforce` for the end of the grace period, unless cancelled meanwhile."""
+        self._update_termination(
+            recorded, lambda now_: on_scheduling(now_, begun, announced=announced)
+        )
         self._send(schedule)
-        stands = self._update_termination(recorded, lambda now_: on_scheduled(now_, begun))
-        if not stands.scheduled and not stands.in_progress:
+        current = self._update_termination(recorded, lambda now_: on_scheduled(now_, begun))
+        if not current.scheduled and not current.in_progress:
             self._send(CancelEnforcement(schedule.request.cluster_arn))
 
     def _send(self, action: RequestEnforcement | ScheduleEnforcement | CancelEnforcement) -> None:
         if self.enforcers is None:
             if isinstance(action, CancelEnforcement):
-                return  # the stack's schedules went with the permission
+                return  # the stack's schedules were deleted with the permission
             message = "enforcement was decided in a stack that does not allow it"
             raise AssertionError(message)
         match action:
@@ -377,8 +391,8 @@ class ActionDispatcher:
     ) -> Termination:
         return update_termination(self.repository, recorded.result.cluster_id, change)
 
-    def _still_claimed(self, recorded: Recorded) -> bool:
-        """Give whoever is about to notify a few seconds, which is plenty unless it died."""
+    def _lease_still_held(self, recorded: Recorded) -> bool:
+        """Wait a few seconds for the holder of the lease, which is enough unless it died."""
         for _ in range(WAITS):
             self.wait(1)
             records = self.repository.read(recorded.result.cluster_id).records
@@ -393,13 +407,13 @@ def update_termination(
     cluster_id: str,
     change: Callable[[Termination | None], Termination],
 ) -> Termination:
-    """Change the account of a cluster's termination, whatever others have made of it since.
+    """Update the record of a cluster's termination, whatever others have written since.
 
     Returns:
-        The account as it stands now.
+        The new record.
 
     Raises:
-        WriteConflictError: Too many others wrote at once.
+        WriteConflictError: Too many concurrent writes.
 
     """
     for _ in range(ATTEMPTS):
@@ -411,19 +425,19 @@ def update_termination(
             return repository.write_termination(changed)
         except WriteConflictError:
             continue
-    message = f"the account of the termination of {cluster_id} could not be written"
+    message = f"too many concurrent writes to the termination of {cluster_id}"
     raise WriteConflictError(message)
 
 
-def update_entry(
+def update_record(
     repository: FindingRepository,
     record: FindingRecord,
     change: Callable[[FindingRecord], FindingRecord],
 ) -> None:
-    """Change an entry, whatever others have made of it since it was read.
+    """Update a record, whatever others have written since it was read.
 
     Raises:
-        WriteConflictError: Too many others wrote at once.
+        WriteConflictError: Too many concurrent writes.
 
     """
     current = record
@@ -434,7 +448,7 @@ def update_entry(
             current = repository.read(record.finding.cluster_id).records[record.finding.rule_id]
             continue
         return
-    message = f"what became of {record.finding.id} could not be written down"
+    message = f"too many concurrent writes to {record.finding.id}"
     raise WriteConflictError(message)
 
 
@@ -445,31 +459,31 @@ def _situation(
     written: Collection[str],
     now: datetime,
 ) -> Situation:
-    """Enter a check's results into what is remembered.
+    """Apply a check's results to the stored records.
 
-    What this check wrote before it lost a race for the rest is not entered, and counted, twice. A
-    cluster that is remembered as running is gone where the record knows of its end.
+    Results that this check wrote before it lost a race are not applied, and counted, twice. A
+    cluster read as running is terminated if the stored snapshot says so.
     """
     cluster, known = result.cluster, history.known
     if cluster is not None and known is not None and known.cluster.terminated:
         cluster = replace(cluster, state=known.cluster.state)
     results = [each for each in result.results if each.finding.rule_id not in written]
-    records = _entered(
+    records = _applied(
         history.records, replace(result, cluster=cluster, results=results), policy, now
     )
     return Situation(records, cluster, policy, now, history.termination)
 
 
-def _entered(
+def _applied(
     before: Mapping[str, FindingRecord], result: CheckResult, policy: Policy, now: datetime
 ) -> dict[str, FindingRecord]:
-    """Enter each result; a cluster that is gone has its findings resolved by that."""
+    """Apply each result; the termination of a cluster resolves its findings."""
     if result.over:
         return {rule_id: cluster_terminated(record, now) for rule_id, record in before.items()}
     after = dict(before)
-    for seen in result.results:
-        rule_id = seen.finding.rule_id
-        record = enter(after.get(rule_id), seen, policy.enforcement)
+    for each in result.results:
+        rule_id = each.finding.rule_id
+        record = enter(after.get(rule_id), each, policy.enforcement)
         if record is not None:
             after[rule_id] = record
     if result.cluster is not None and result.cluster.terminated:
@@ -483,17 +497,17 @@ def _entered(
     }
 
 
-def _in_words(action: Action) -> str:
+def _description(action: Action) -> str:
     match action:
         case Alert():
             rules = ", ".join(finding.rule_id for finding in action.findings)
-            return f"tell {action.kind} of {rules}: {action.next_step}"
+            return f"notify {action.kind} of {rules}: {action.next_step}"
         case RequestEnforcement():
-            return "have it looked at again and terminated now"
+            return "request re-evaluation and termination now"
         case ScheduleEnforcement():
-            return f"have it looked at again and terminated at {action.at:%Y-%m-%d %H:%M:%S} UTC"
+            return f"schedule re-evaluation and termination at {action.at:%Y-%m-%d %H:%M:%S} UTC"
         case CancelEnforcement():
-            return "call its termination off"
+            return "cancel the termination"
 
 
 def _log(before: FindingRecord | None, after: FindingRecord) -> None:

@@ -1,4 +1,4 @@
-"""The policy that holds now: the stored one, or the last valid one while that is wrong."""
+"""The policy in effect: the stored one, or the last valid one while that is invalid."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,23 +17,23 @@ from emr_log_guard.usecases.ports import (
 )
 
 STALE_SECONDS = 60
-"""How old a policy may be that is acted on."""
+"""The maximum age of a policy that is acted on."""
 REFRESH_SECONDS = 30
-"""How old it may be before it is read again: SSM may then fail for a while unnoticed."""
+"""The age at which it is re-read: errors of SSM are tolerated until STALE_SECONDS."""
 
 
 type Timer = Callable[[], float]
 
 
 class CurrentPolicy:
-    """Gives the policy in force, and notifies people, once a problem, when there is none.
+    """Returns the policy in effect, and notifies once of each problem of the stored one.
 
     While the stored policy is invalid or cannot be read, the last valid one is used to evaluate and
-    to alert, and is `suspended`: nothing is decided about terminations. Where there never was a
-    valid one, the strict defaults hold: everything is evaluated and alerted.
+    to alert, and is `suspended`: no termination is decided. If there never was a valid one, the
+    strict defaults apply: everything is evaluated and alerted.
     """
 
-    def __init__(  # noqa: PLR0913 - where it is, where it was, and how long it may be remembered
+    def __init__(  # noqa: PLR0913 - its sources and settings
         self,
         parameter: PolicyParameter,
         history: PolicyHistory | None,
@@ -47,11 +47,11 @@ class CurrentPolicy:
 
         Args:
             parameter: Where the document is.
-            history: Where the last valid document is kept; None where only the stored one counts.
-            alerts: Who is notified when it is wrong; None where others do that.
-            allowed: Whether the stack may terminate at all.
-            remember: Whether a policy read a moment ago will do; `enforce` always reads it.
-            timer: Seconds that only ever grow.
+            history: Where the last valid document is kept; None when only the stored one is used.
+            alerts: Where problems are notified; None when other functions do that.
+            allowed: Whether the stack may terminate clusters.
+            remember: Whether the policy is cached; `enforce` always reads it.
+            timer: A monotonic clock, in seconds.
 
         """
         self._parameter = parameter
@@ -62,13 +62,13 @@ class CurrentPolicy:
         self._timer = timer
         self._last: tuple[float, Policy] | None = None
         self._kept: StoredPolicy | None = None
-        """The document that this environment last kept, or found kept, as the last valid one."""
+        """The last valid document that this environment stored."""
 
     def __call__(self, *, force_refresh: bool = False) -> Policy:
-        """Give the policy in force, at most STALE_SECONDS old.
+        """Return the policy in effect, at most STALE_SECONDS old.
 
         Args:
-            force_refresh: Whether to read it even so: it may be what somebody just changed.
+            force_refresh: Whether to bypass the cache: the policy may have just changed.
 
         """
         now = self._timer()
@@ -105,7 +105,7 @@ class CurrentPolicy:
         return replace(policy, version=stored.version, stored_at=stored.stored_at)
 
     def _last_valid(self, problem: PolicyProblem) -> Policy:
-        """Give the last valid policy, suspended, and notify of the problem."""
+        """Return the last valid policy, suspended, and notify of the problem."""
         record_policy_problem(problem.parameter, problem.version, problem.problems)
         kept = self._history.last_valid() if self._history is not None else None
         policy = STRICT
@@ -121,7 +121,7 @@ class CurrentPolicy:
     def _notify(
         self, alerts: PolicyAlerts, problem: PolicyProblem, kept: StoredPolicy | None
     ) -> None:
-        """Notify of a problem that nobody was notified of since the policy was last valid."""
+        """Notify of a problem, once since the policy was last valid."""
         held = kept.version if kept is not None else None
         stored = "unreadable" if problem.version is None else f"version {problem.version}"
         if self._history is None:

@@ -1,4 +1,4 @@
-"""What the use cases need of the world."""
+"""Interfaces of the use cases to the outside."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Steps(Protocol):
     """Reads steps."""
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Read a cluster's steps that have log settings of their own."""
+        """Read a cluster's steps with their own log settings."""
         ...
 
 
 class ListedClusters(Protocol):
-    """Lists clusters and reads them, and tells what cannot be read."""
+    """Lists and reads clusters, and reports what cannot be read."""
 
     def summaries(self, states: Sequence[str]) -> Iterator[ClusterSummary]:
         """List the clusters in these states, or raise NotReadableError."""
@@ -62,19 +62,19 @@ class Workloads(Steps, Protocol):
     """Reads steps and sessions."""
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
-        """Read a cluster's active sessions that have log settings of their own."""
+        """Read a cluster's active sessions with their own log settings."""
         ...
 
 
 class TerminableClusters(Clusters, Protocol):
-    """Reads clusters, and ends them."""
+    """Reads and terminates clusters."""
 
     def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
         """Lift or restore the protection, or raise TerminationRefusedError."""
         ...
 
     def terminate(self, cluster_id: str) -> None:
-        """Begin the termination, or raise ClusterNotFoundError or TerminationRefusedError."""
+        """Start the termination, or raise ClusterNotFoundError or TerminationRefusedError."""
         ...
 
 
@@ -90,7 +90,7 @@ class Keys(Protocol):
         ...
 
     def rotation(self, key: KmsKey) -> bool | Unresolved:
-        """Ask whether KMS rotates a key by itself."""
+        """Return whether KMS rotates a key automatically."""
         ...
 
 
@@ -108,15 +108,15 @@ class Roles(Protocol):
     def simulate(
         self, role_arn: str, action: str, resource: str
     ) -> IdentityDecision | UndeterminedDecision | Unresolved:
-        """Ask what a role's own policies say of an action on a resource."""
+        """Simulate a role's own policies for an action on a resource."""
         ...
 
 
 class BucketOwners(Protocol):
-    """Knows whose buckets are."""
+    """Determines the owners of buckets."""
 
     def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
-        """Ask which of these accounts owns a bucket, and where it is."""
+        """Return which of these accounts owns a bucket, and its Region."""
         ...
 
 
@@ -124,7 +124,7 @@ class Buckets(BucketOwners, Protocol):
     """Reads buckets."""
 
     def sends_events(self, bucket: str) -> bool | Unresolved:
-        """Ask whether a bucket sends its events to EventBridge."""
+        """Return whether a bucket sends events to EventBridge."""
         ...
 
 
@@ -149,7 +149,7 @@ class ListedLogObjects(LogObjects, Protocol):
 
 
 class Alerts(Protocol):
-    """Tells people."""
+    """Sends alerts."""
 
     def publish(self, alert: Alert) -> None:
         """Publish an alert."""
@@ -157,10 +157,10 @@ class Alerts(Protocol):
 
 
 class PolicyAlerts(Protocol):
-    """Tells people about the policy itself."""
+    """Sends alerts about the policy itself."""
 
     def policy_invalid(self, problem: PolicyProblem) -> None:
-        """Say what is wrong with the stored policy."""
+        """Alert on a problem of the stored policy."""
         ...
 
 
@@ -171,7 +171,7 @@ class StoredPolicy:
     text: str
     version: int
     stored_at: datetime | None = None
-    """When that version was stored, UTC: a parameter that is deleted counts from 1 again."""
+    """When that version was stored, UTC: versions restart at 1 when a parameter is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,44 +194,43 @@ class PolicyParameter(Protocol):
 
 
 class PolicyHistory(Protocol):
-    """Remembers the last valid policy, and which problems people were notified of."""
+    """Stores the last valid policy, and which problems were notified."""
 
     def keep(self, stored: StoredPolicy) -> None:
-        """Keep a valid document, unless one that was stored later is kept."""
+        """Store a valid document, unless a newer one is stored."""
         ...
 
     def last_valid(self) -> StoredPolicy | None:
-        """Give the last valid document; None when there never was one."""
+        """Return the last valid document; None when there is none."""
         ...
 
     def once(self, problem: str, about: str = "policy") -> AbstractContextManager[bool]:
-        """Say whether the caller is the one to notify of a problem.
+        """Return whether the caller has to notify of a problem.
 
-        Of what it is about, only the last problem is remembered.
-
-        What the block does counts as notified when it ends, and not when it raises.
+        Only the last problem of each subject is stored. It counts as notified when the block ends
+        without an error.
         """
         ...
 
 
-class PolicyInForce(Protocol):
-    """Gives the policy in force."""
+class PolicyProvider(Protocol):
+    """Returns the policy in effect."""
 
     def __call__(self, *, force_refresh: bool = False) -> Policy:
-        """Give it: as it was a moment ago, or as it is now."""
+        """Return it, from the cache unless `force_refresh`."""
         ...
 
 
 class Suppressions(Protocol):
-    """Knows what people suppressed in Security Hub."""
+    """Reads which findings are suppressed in Security Hub."""
 
     def suppressed(self, finding_ids: Collection[str]) -> frozenset[str] | Unresolved:
-        """Say which of the findings are suppressed."""
+        """Return which of the findings are suppressed."""
         ...
 
 
 class EnforcementQueue(Protocol):
-    """Hands clusters to `enforce`."""
+    """Sends requests to `enforce`."""
 
     def send(self, request: RequestEnforcement, delay_seconds: int = 0) -> None:
         """Send a request, to be delivered after a delay of at most 900 seconds."""
@@ -239,10 +238,10 @@ class EnforcementQueue(Protocol):
 
 
 class EnforcementSchedules(Protocol):
-    """Hands clusters to `enforce` when their time is over: one schedule a cluster."""
+    """Schedules requests to `enforce`: one schedule per cluster."""
 
     def put(self, schedule: ScheduleEnforcement) -> None:
-        """Schedule a request, instead of what was scheduled for the cluster before."""
+        """Schedule a request; it replaces an earlier schedule of the cluster."""
         ...
 
     def delete(self, cluster_arn: str) -> None:
@@ -251,46 +250,46 @@ class EnforcementSchedules(Protocol):
 
 
 class FindingRepository(Protocol):
-    """What is remembered of clusters and their findings."""
+    """Stores clusters and their findings."""
 
     def read(self, cluster_id: str) -> ClusterHistory:
-        """Read all that is remembered of a cluster."""
+        """Read all records of a cluster."""
         ...
 
     def write(self, record: FindingRecord) -> FindingRecord:
-        """Write an entry as it was read and changed, or raise WriteConflictError."""
+        """Write a changed record, or raise WriteConflictError."""
         ...
 
     def write_termination(self, termination: Termination) -> Termination:
-        """Write where a termination stands, or raise WriteConflictError."""
+        """Write the state of a termination, or raise WriteConflictError."""
         ...
 
     def remember(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
-        """Write what is known of a cluster now, or raise WriteConflictError."""
+        """Write the snapshot of a cluster, or raise WriteConflictError."""
         ...
 
     def record(self, decision: Decision) -> None:
-        """Write a decision down."""
+        """Record a decision."""
         ...
 
 
 class ClusterHistories(Protocol):
-    """Knows what the guard learnt of clusters earlier."""
+    """Reads the stored records of clusters."""
 
     def read(self, cluster_id: str) -> ClusterHistory:
-        """Read all that is remembered of a cluster."""
+        """Read all records of a cluster."""
         ...
 
 
 class ApprovedTargets(Protocol):
-    """Remembers which key each identifier in the list of approved keys last stood for."""
+    """Stores the last resolved key of each approved identifier."""
 
     def recall(self) -> Mapping[str, str]:
         """Read the keys' ARNs by the identifiers."""
         ...
 
     def remember(self, identifier: str, arn: str) -> None:
-        """Write down what an identifier stands for now."""
+        """Store the key of an identifier."""
         ...
 
 
@@ -327,10 +326,10 @@ class Rechecks(Protocol):
 
 
 class LogObjectQueue(Protocol):
-    """Has log objects looked at again."""
+    """Requests re-checks of log objects."""
 
     def recheck(self, request: LogObjectCheckRequest) -> None:
-        """Ask for a look at one of a cluster's known bad objects."""
+        """Request a re-check of one of a cluster's bad objects."""
         ...
 
 
@@ -343,7 +342,7 @@ class Chat(Protocol):
 
 
 class ChatTopic(Protocol):
-    """Where a chat's own integration listens."""
+    """The topic of a chat's own integration."""
 
     def publish(self, published: PublishedAlert) -> None:
         """Publish an alert."""
@@ -351,16 +350,16 @@ class ChatTopic(Protocol):
 
 
 class Progress(Protocol):
-    """Shows how far an audit is; it may be told by several threads at once."""
+    """Shows the progress of an audit; called from several threads."""
 
     def listed(self) -> None:
-        """Say that a cluster was found."""
+        """A cluster was found."""
         ...
 
     def evaluated(self) -> None:
-        """Say that a cluster was evaluated."""
+        """A cluster was evaluated."""
         ...
 
     def checked_object(self) -> None:
-        """Say that a log object was read."""
+        """A log object was read."""
         ...

@@ -156,7 +156,7 @@ def test_json_has_the_documented_shape() -> None:
             {
                 "rule_id": "EMRLOG-012",
                 "rule_name": "no-service-retained-logs",
-                "reason": "off in the policy",
+                "reason": "disabled by the policy",
             }
         ],
         "clusters": [
@@ -316,7 +316,7 @@ def test_sarif_is_valid_and_has_what_needs_attention() -> None:
     [invocation] = run["invocations"]
     assert invocation["exitCode"] == 1
     notified = [note["message"]["text"] for note in invocation["toolExecutionNotifications"]]
-    assert "EMRLOG-012 was not evaluated: off in the policy" in notified
+    assert "EMRLOG-012 was not evaluated: disabled by the policy" in notified
     assert any("AccessDeniedException" in text for text in notified)
 
 
@@ -379,14 +379,14 @@ def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
 def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason() -> None:
     rules = (
         RuleNotEvaluated("EMRLOG-101", "a", "add --objects"),
-        RuleNotEvaluated("EMRLOG-011", "b", "off in the policy"),
+        RuleNotEvaluated("EMRLOG-011", "b", "disabled by the policy"),
         RuleNotEvaluated("EMRLOG-102", "c", "add --objects"),
     )
     report = replace(a_report(audited(GOOD)), not_evaluated=rules)
 
     assert [line for line in audit_table(report).splitlines() if "Not evaluated" in line] == [
         "Not evaluated: EMRLOG-101, EMRLOG-102: add --objects",
-        "Not evaluated: EMRLOG-011: off in the policy",
+        "Not evaluated: EMRLOG-011: disabled by the policy",
     ]
     nothing_read = replace(a_report(places=(UNREADABLE_PLACE,)), not_evaluated=rules)
     assert "Not evaluated" not in audit_table(nothing_read)

@@ -250,7 +250,7 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
             BucketCoverage(bucket="old", clusters=1, complete=NOW, latest=NOW),
         ),
         not_evaluated=(
-            RuleNotEvaluated("EMRLOG-012", "no-service-retained-logs", "off in the policy"),
+            RuleNotEvaluated("EMRLOG-012", "no-service-retained-logs", "disabled by the policy"),
         ),
         advice=("use Athena",),
     )
@@ -266,7 +266,7 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
     assert "1 of 9 shards failed." in coverage
     assert "objects-000001\nlog objects of j-1\ns3:ListBucket said no" in coverage
     assert "objects-000002\nlog objects of j-2\nanswered AccessDenied" in coverage
-    assert "EMRLOG-012 no-service-retained-logs: off in the policy" in coverage
+    assert "EMRLOG-012 no-service-retained-logs: disabled by the policy" in coverage
     assert "use Athena" in coverage
     assert "log objects of j-1: s3:ListBucket said no" in found["undetermined"]
     assert "log objects of j-2: answered AccessDenied" in found["undetermined"]

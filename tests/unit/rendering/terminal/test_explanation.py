@@ -46,7 +46,7 @@ DECISION = Decision(
     cluster_state="RUNNING",
     mode=Mode.ENFORCE,
     policy_version=7,
-    decided=("tell finding.opened of EMRLOG-002: termination_requested",),
+    decided=("notify finding.opened of EMRLOG-002: termination_requested",),
     findings=finding_states([FINDING]),
 )
 HOUR = timedelta(hours=1)
@@ -104,7 +104,7 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
     assert "  Not evaluated, disabled by the policy: EMRLOG-011, EMRLOG-012\n" in text
     assert "check_cluster, policy version 7, mode enforce, cluster RUNNING\n" in text
     assert "    because EMRLOG-002 is NON_COMPLIANT, OPEN\n" in text
-    assert "    -> tell finding.opened of EMRLOG-002: termination_requested\n" in text
+    assert "    -> notify finding.opened of EMRLOG-002: termination_requested\n" in text
     assert "\x1b" not in text
 
 

@@ -19,7 +19,7 @@ from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Policy, RuleSettings
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import AuditStoppedError, ClusterNotFoundError, NotReadableError
-from emr_log_guard.usecases.audit.region import PlaceAccess
+from emr_log_guard.usecases.audit.region import RegionAccess
 from emr_log_guard.usecases.audit.run import ALL_REGIONS, Audit
 from emr_log_guard.usecases.audit.scope import ACTIVE, AuditScope
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
@@ -155,11 +155,11 @@ class World:
             raise NotReadableError(self.regions_refused)
         return tuple(self.places)
 
-    def place(self, region: str) -> PlaceAccess:
+    def place(self, region: str) -> RegionAccess:
         if region not in self.places:
             message = f"there is no {region}"
             raise NotReadableError(message)
-        return PlaceAccess(
+        return RegionAccess(
             self.places[region],
             ReadClusterFacts(
                 self.keys,
@@ -386,15 +386,15 @@ def test_rules_that_are_not_judged_by_are_told_with_the_reason() -> None:
     report = World().audit(scope)
 
     assert {rule.id: rule.reason for rule in report.not_evaluated} == {
-        "EMRLOG-001": "off in the policy",
-        "EMRLOG-008": "left out with --rule or --skip-rule",
-        "EMRLOG-009": "about what the deployed stack sees",
-        "EMRLOG-011": "off in the policy",
-        "EMRLOG-012": "off in the policy",
-        "EMRLOG-101": "log objects are checked with --objects only",
-        "EMRLOG-102": "log objects are checked with --objects only",
-        "EMRLOG-103": "log objects are checked with --objects only",
-        "EMRLOG-201": "about what the deployed stack sees",
+        "EMRLOG-001": "disabled by the policy",
+        "EMRLOG-008": "excluded by --rule or --skip-rule",
+        "EMRLOG-009": "needs the deployed stack",
+        "EMRLOG-011": "disabled by the policy",
+        "EMRLOG-012": "disabled by the policy",
+        "EMRLOG-101": "needs --objects",
+        "EMRLOG-102": "needs --objects",
+        "EMRLOG-103": "needs --objects",
+        "EMRLOG-201": "needs the deployed stack",
     }
     assert set(verdicts(report)) == set(report.rules)
 
@@ -501,7 +501,7 @@ def test_objects_that_cannot_be_listed_leave_the_cluster_undetermined() -> None:
 
 @pytest.mark.parametrize(
     ("log_uri", "unresolved"),
-    [(None, ()), ("hdfs:///logs", ("the log URI 'hdfs:///logs' is not S3's",))],
+    [(None, ()), ("hdfs:///logs", ("the log URI 'hdfs:///logs' is not an S3 URI",))],
 )
 def test_a_cluster_without_a_readable_log_uri_has_no_objects(
     log_uri: str | None, unresolved: tuple[str, ...]

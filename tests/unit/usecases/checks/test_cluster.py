@@ -287,7 +287,7 @@ def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) 
         world.check()
     world.alerts.failure = None
     (decision,) = world.repository.decisions(CLUSTER_ID)
-    assert decision.decided[0].startswith("tell finding.opened of EMRLOG-002")
+    assert decision.decided[0].startswith("notify finding.opened of EMRLOG-002")
 
     with pytest.raises(AlertInProgressError):
         world.check()
@@ -861,9 +861,9 @@ def test_what_was_decided_is_written_down_with_its_grounds(graced: World) -> Non
     (decision,) = graced.repository.decisions(CLUSTER_ID)
     assert (decision.by, decision.mode, decision.policy_version) == ("check_cluster", "enforce", 7)
     assert decision.decided == (
-        "tell finding.opened of EMRLOG-002: termination_scheduled",
-        "tell enforcement.scheduled of EMRLOG-002: termination_scheduled",
-        "have it looked at again and terminated at 2026-03-14 19:09:26 UTC",
+        "notify finding.opened of EMRLOG-002: termination_scheduled",
+        "notify enforcement.scheduled of EMRLOG-002: termination_scheduled",
+        "schedule re-evaluation and termination at 2026-03-14 19:09:26 UTC",
     )
     assert [(g.rule_id, g.compliance, g.deadline) for g in decision.findings] == [
         ("EMRLOG-002", "NON_COMPLIANT", NOW + GRACE)

@@ -325,7 +325,7 @@ def test_an_object_that_is_gone_is_no_ones_fault(
     world.objects.heads = {f"emr/{CLUSTER_ID}/a": NOT_FOUND}
 
     assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
-    assert "log object is gone" in caplog.text
+    assert "log object not found" in caplog.text
 
 
 def test_an_object_that_cannot_be_read_is_told_about_and_terminates_nothing(world: World) -> None:

@@ -12,7 +12,7 @@ from emr_log_guard.observability import metrics
 from emr_log_guard.usecases.delivery.amazon_q import NotifyAmazonQ
 from emr_log_guard.usecases.delivery.slack import NotifySlack
 from emr_log_guard.usecases.policy import CurrentPolicy
-from emr_log_guard.usecases.ports import PolicyInForce, StoredPolicy, UnreadablePolicy
+from emr_log_guard.usecases.ports import PolicyProvider, StoredPolicy, UnreadablePolicy
 from tests.unit.fakes import FakeChat
 from tests.unit.notices import NOTICES
 
@@ -36,7 +36,7 @@ def counted(name: str) -> float:
     return sum(values)
 
 
-def fixed(policy: Policy) -> PolicyInForce:
+def fixed(policy: Policy) -> PolicyProvider:
     def give(*, force_refresh: bool = False) -> Policy:
         assert not force_refresh
         return policy

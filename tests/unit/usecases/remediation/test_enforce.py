@@ -120,7 +120,7 @@ def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> N
     assert world.termination is not None
     assert world.termination.calls == 1
     (decision,) = world.repository.decisions(CLUSTER_ID)
-    assert (decision.by, decision.decided) == ("enforce", ("terminate it",))
+    assert (decision.by, decision.decided) == ("enforce", ("terminate",))
     assert [(g.rule_id, g.compliance) for g in decision.findings if g.rule_id == "EMRLOG-002"] == [
         ("EMRLOG-002", "NON_COMPLIANT")
     ]
@@ -533,7 +533,7 @@ def test_a_cluster_with_a_suppressed_finding_is_not_terminated_and_that_is_notif
     assert not [deed for deed in world.journal if deed.startswith("terminate")]
     assert stage(world) is Stage.SKIPPED
     decided = [decision.decided for decision in world.repository.decisions(CLUSTER_ID)]
-    assert decided[0] == ("leave it alone: skipped_suppressed",)
+    assert decided[0] == ("do not terminate: skipped_suppressed",)
 
 
 def test_a_cluster_is_ended_for_what_nobody_suppressed(world: World) -> None:

@@ -264,7 +264,8 @@ def test_only_one_runs_at_a_time(rescans: Rescans) -> None:
     answer = rescans.plan(second)
 
     assert answer == {
-        "refused": f"a re-scan runs already: {first.execution}; wait for its end, or stop it"
+        "refused": f"a re-scan is running: {first.execution}; "
+        "wait until it has finished, or stop it"
     }
     assert "refused" not in rescans.plan(first)  # tried again
     rescans.executions.going = set()

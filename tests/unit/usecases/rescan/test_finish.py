@@ -140,7 +140,7 @@ def test_rules_that_a_run_does_not_judge_by_are_named(rescans: Rescans) -> None:
     deep = reasons(rescans.run(Scope.ALL, deep=True))
 
     assert set(deep) == set(off)
-    assert set(deep.values()) == {"off in the policy"}
+    assert set(deep.values()) == {"disabled by the policy"}
     assert set(clusters) - set(deep) == {
         "EMRLOG-007",
         "EMRLOG-008",
@@ -149,9 +149,9 @@ def test_rules_that_a_run_does_not_judge_by_are_named(rescans: Rescans) -> None:
         "EMRLOG-102",
         "EMRLOG-103",
     }
-    assert "this re-scan was about clusters only" in clusters["EMRLOG-101"]
-    assert "deep re-scans judge it" in clusters["EMRLOG-007"]
-    assert "this re-scan was about log objects only" in objects["EMRLOG-002"]
+    assert "this re-scan covered clusters only" in clusters["EMRLOG-101"]
+    assert "only by events and deep re-scans" in clusters["EMRLOG-007"]
+    assert "this re-scan covered log objects only" in objects["EMRLOG-002"]
     assert "EMRLOG-101" not in objects
     assert "EMRLOG-201" in objects
 

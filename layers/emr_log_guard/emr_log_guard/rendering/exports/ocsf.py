@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport
+from emr_log_guard.domain.audit import AuditedCluster, AuditReport, AuditTarget
 from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.escape import plain
@@ -108,7 +108,7 @@ def _unread_cluster(audited: AuditedCluster, reason: str, now: datetime) -> dict
     }
 
 
-def _unread_place(place: AuditedPlace, now: datetime) -> dict[str, object]:
+def _unread_place(place: AuditTarget, now: datetime) -> dict[str, object]:
     where = f"{place.account or place.role_arn or 'the account'} {place.region}"
     return _unread(where, plain(place.problem or ""), now) | {
         "cloud": _cloud(place.account, place.region),

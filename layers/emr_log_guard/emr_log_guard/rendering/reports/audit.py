@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport, ExitStatus
+from emr_log_guard.domain.audit import AuditedCluster, AuditReport, AuditTarget, ExitStatus
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.rendering.reports.page import (
     LABELS,
@@ -140,7 +140,7 @@ def _places(report: AuditReport) -> Coverage:
     )
 
 
-def _place(place: AuditedPlace) -> tuple[str, ...]:
+def _place(place: AuditTarget) -> tuple[str, ...]:
     return (
         place.account or "unknown",
         place.region,

@@ -22,7 +22,7 @@ from emr_log_guard.usecases.ports import Keys, ListedLogObjects, Progress, Steps
 
 @dataclass(frozen=True, slots=True)
 class LogObjectsAudited:
-    """What came of a cluster's log objects."""
+    """The result for a cluster's log objects."""
 
     findings: tuple[Finding, ...] = ()
     count: int = 0
@@ -34,7 +34,7 @@ class LogObjectsAudited:
 
 @dataclass(frozen=True, slots=True)
 class AuditLogObjects:
-    """Audits log objects without ever holding them all: a prefix may have millions."""
+    """Audits log objects without holding all of them in memory: a prefix may have millions."""
 
     objects: ListedLogObjects
     keys: Keys
@@ -49,7 +49,9 @@ class AuditLogObjects:
             return LogObjectsAudited()
         location = LogLocation.parse(cluster.log_uri)
         if location is None:
-            return LogObjectsAudited(unresolved=(f"the log URI {cluster.log_uri!r} is not S3's",))
+            return LogObjectsAudited(
+                unresolved=(f"the log URI {cluster.log_uri!r} is not an S3 URI",)
+            )
         owner = cluster.bucket_owner(self.scope.policy.log_bucket_owners)
         unresolved: list[str] = []
         listed: Counter[str] = Counter()
@@ -79,14 +81,14 @@ class AuditLogObjects:
         return LogObjectsAudited(findings, count, tuple(unresolved), listed)
 
     def _sampled(self, versions: Iterable[ObjectVersion]) -> Iterable[ObjectVersion]:
-        """Choose at random, every object as likely as any other (Algorithm R)."""
+        """Choose a uniform random sample (Algorithm R)."""
         size = self.scope.sample
         if size is None:
             return versions
         listing = iter(versions)
         chosen = list(islice(listing, size))
-        for seen, version in enumerate(listing, start=size + 1):
-            place = random.randrange(seen)  # noqa: S311 - a sample, not a secret
+        for number, version in enumerate(listing, start=size + 1):
+            place = random.randrange(number)  # noqa: S311 - a sample, not a secret
             if place < size:
                 chosen[place] = version
         return chosen
@@ -94,7 +96,7 @@ class AuditLogObjects:
     def _read(
         self, versions: Iterable[ObjectVersion], read: ReadLogObject
     ) -> Iterator[LogObjectFacts | None]:
-        """Read objects at once, as many as there are threads, and give them in their order."""
+        """Read objects concurrently, and return them in their order."""
 
         def one(version: ObjectVersion) -> LogObjectFacts | None:
             try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace
+from emr_log_guard.domain.audit import AuditedCluster, AuditTarget
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.finding_record import ClusterSnapshot
@@ -21,26 +21,26 @@ from emr_log_guard.usecases.evaluate import evaluate_cluster
 from emr_log_guard.usecases.ports import ListedClusters, ListedLogObjects, Progress, Steps
 
 _WITHOUT_THE_KEY = frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003", "EMRLOG-012", "EMRLOG-013"})
-"""The rules that ask for no key."""
+"""The rules that need no key."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceAccess:
-    """The way into one Region of one account."""
+class RegionAccess:
+    """The access to one Region of one account."""
 
     clusters: ListedClusters
     read_facts: ReadClusterFacts
     objects: ListedLogObjects | None
     """None where log objects are not checked."""
     steps: Steps
-    """Asked about log objects that their cluster's settings do not explain."""
+    """Used for log objects that their cluster's settings do not explain."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRegion:
-    """Audits a place with many calls at once."""
+    """Audits one Region with many concurrent calls."""
 
-    access: PlaceAccess
+    access: RegionAccess
     scope: AuditScope
     context: EvaluationContext
     progress: Progress
@@ -48,16 +48,16 @@ class AuditRegion:
 
     def __call__(
         self,
-        place: AuditedPlace,
-        note: Callable[[AuditedPlace], None],
+        place: AuditTarget,
+        note: Callable[[AuditTarget], None],
         add: Callable[[AuditedCluster], None],
     ) -> None:
-        """Hand each cluster on as soon as it is evaluated, and the place as far as it is known.
+        """Audit the Region.
 
         Args:
-            place: the place as far as it is known.
-            note: told how many clusters were found, and in the end what could not be listed.
-            add: told of each evaluated cluster, by several threads at once.
+            place: The account and Region, as far as known.
+            note: Receives its updates: clusters found, and what could not be listed.
+            add: Receives each evaluated cluster, from several threads.
 
         """
         with (
@@ -80,7 +80,7 @@ class AuditRegion:
                 job.result()
 
     def _found(self) -> Iterator[tuple[ClusterSummary, Cluster | None]]:
-        """Find the clusters; those that are asked for by id are read at once."""
+        """List the clusters; those requested by id are read directly."""
         if not self.scope.cluster_ids:
             for summary in self.access.clusters.summaries(self.scope.states):
                 yield summary, None
@@ -89,22 +89,22 @@ class AuditRegion:
             try:
                 cluster = self.access.clusters.read(cluster_id)
             except ClusterNotFoundError:
-                continue  # it may be in another place
+                continue  # it may be in another Region
             if isinstance(cluster, Unresolved):
                 raise NotReadableError(cluster.reason)
             yield ClusterSummary(cluster.id, cluster.name, cluster.arn, cluster.state), cluster
 
     def read_facts(self) -> ReadClusterFacts:
-        """Read not even the key, where no rule asks for it."""
+        """Skip reading the key if no rule needs it."""
         read_facts, rules = self.access.read_facts, self.scope.cluster_rules
         if self.scope.objects or {rule.id for rule in rules} - _WITHOUT_THE_KEY:
             return read_facts
-        return replace(read_facts, keys=_UnaskedKeys())
+        return replace(read_facts, keys=_UnusedKeys())
 
 
 @dataclass(frozen=True, slots=True)
 class _OneCluster:
-    """Reads and evaluates one cluster, and tells of it."""
+    """Reads and evaluates one cluster."""
 
     place: AuditRegion
     read_facts: ReadClusterFacts
@@ -153,14 +153,14 @@ class _OneCluster:
         return audit(cluster, place.context)
 
 
-class _UnaskedKeys:
-    """Keys that no rule asks for."""
+class _UnusedKeys:
+    """Keys that no rule needs."""
 
     def describe(self, identifier: str) -> KeyFact:
-        return Unresolved(f"no rule asks for {identifier}")
+        return Unresolved(f"no rule needs {identifier}")
 
     def rotation(self, key: KmsKey) -> bool | Unresolved:
-        return Unresolved(f"no rule asks for the rotation of {key.arn}")
+        return Unresolved(f"no rule needs the rotation of {key.arn}")
 
     def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
-        return Unresolved(f"no rule asks for the policy of {key.arn}")
+        return Unresolved(f"no rule needs the policy of {key.arn}")

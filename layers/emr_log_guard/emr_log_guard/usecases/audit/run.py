@@ -1,4 +1,4 @@
-"""Audit: the clusters of accounts and Regions, read, evaluated and reported in one go."""
+"""Audit: read, evaluate and report the clusters of accounts and Regions."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,54 +7,54 @@ from datetime import datetime
 from threading import Event, Lock
 from typing import Protocol
 
-from emr_log_guard.domain.audit import AuditedCluster, AuditedPlace, AuditReport
+from emr_log_guard.domain.audit import AuditedCluster, AuditReport, AuditTarget
 from emr_log_guard.errors import AuditStoppedError, NotReadableError
 from emr_log_guard.rules.evaluation import EvaluationContext
-from emr_log_guard.usecases.audit.region import AuditRegion, PlaceAccess
+from emr_log_guard.usecases.audit.region import AuditRegion, RegionAccess
 from emr_log_guard.usecases.audit.scope import AuditScope
 from emr_log_guard.usecases.ports import Progress
 
 ALL_REGIONS = "all Regions"
-"""Stands for the Regions of an account that could not be asked which it uses."""
+"""Stands for the Regions of an account whose Regions could not be listed."""
 _PLACES = 16
-"""How many places are audited at once."""
+"""How many Regions are audited concurrently."""
 
 
 class Account(Protocol):
     """An account that an audit may read."""
 
     def account_id(self) -> str | None:
-        """Say which account it is; None when that cannot be told."""
+        """Return the account id; None when unknown."""
         ...
 
     def enabled_regions(self) -> tuple[str, ...]:
-        """Name the Regions that it uses, or raise NotReadableError."""
+        """Return its enabled Regions, or raise NotReadableError."""
         ...
 
-    def place(self, region: str) -> PlaceAccess:
-        """Give the way into a Region, or raise NotReadableError."""
+    def place(self, region: str) -> RegionAccess:
+        """Return the access to a Region, or raise NotReadableError."""
         ...
 
 
 @dataclass(slots=True)
 class Audit:
-    """Audits once. What cannot be read in one place stops no other."""
+    """Audits once. An error in one Region does not affect the others."""
 
     open_account: Callable[[str | None], Account]
-    """Gives the account of a role, the caller's for None, or raises NotReadableError."""
+    """Returns the account of a role, or the caller's for None, or raises NotReadableError."""
     scope: AuditScope
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
     api_calls: Callable[[], Mapping[str, int]]
     progress: Progress
     stopped: Event
-    """Set when nobody wants more answers: whatever waits to call AWS then gives up."""
-    _places: dict[tuple[str | None, str], AuditedPlace] = field(default_factory=dict)
+    """Set when the audit is stopped: pending calls are then given up."""
+    _places: dict[tuple[str | None, str], AuditTarget] = field(default_factory=dict)
     _clusters: list[AuditedCluster] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self) -> AuditReport:
-        """Audit until all is read, or until Ctrl-C: then the report says that it is partial."""
+        """Audit until everything is read, or until Ctrl-C, which makes the report partial."""
         started = self.clock()
         interrupted = False
         pool = ThreadPoolExecutor(_PLACES, "place")
@@ -77,7 +77,7 @@ class Audit:
         for role, opening in opened:
             account, regions = opening.result()
             for region in regions:
-                place = AuditedPlace(region, role)
+                place = AuditTarget(region, role)
                 self._note(place)
                 if account is not None:
                     jobs.append(pool.submit(self._audit_place, account, place, context))
@@ -91,11 +91,11 @@ class Audit:
             return account, account.enabled_regions() if regions is None else regions
         except NotReadableError as error:
             for region in self.scope.regions or (ALL_REGIONS,):
-                self._note(AuditedPlace(region, role, problem=str(error)))
+                self._note(AuditTarget(region, role, problem=str(error)))
         return None, ()
 
     def _audit_place(
-        self, account: Account, place: AuditedPlace, context: EvaluationContext
+        self, account: Account, place: AuditTarget, context: EvaluationContext
     ) -> None:
         try:
             access = account.place(place.region)
@@ -111,7 +111,7 @@ class Audit:
         except AuditStoppedError:
             return
 
-    def _note(self, place: AuditedPlace) -> None:
+    def _note(self, place: AuditTarget) -> None:
         with self._lock:
             self._places[place.role_arn, place.region] = place
 

@@ -1,4 +1,4 @@
-"""What is audited, and by which rules."""
+"""The scope of an audit: clusters and rules."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,45 +16,45 @@ from emr_log_guard.rules.rule import Rule
 ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 """The states of a cluster that still writes logs."""
 THREADS = 32
-"""How many calls a place answers at once: at 50 ms a call, some 600 calls a second."""
+"""How many calls are concurrent in a Region: at 50 ms a call, some 600 calls a second."""
 
 OBJECT_THREADS = 64
-"""How many log objects of a place are read at once: S3 lets a prefix have 5,500 heads a second."""
+"""Concurrent reads of log objects in a Region: S3 allows 5,500 HEADs a second per prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
-    """What is audited, and by what."""
+    """The clusters, log objects and rules of an audit."""
 
     policy: Policy
     regions: tuple[str, ...] | None
-    """None stands for all that an account uses."""
+    """None: all enabled Regions of an account."""
     role_arns: tuple[str | None, ...] = (None,)
-    """Roles to assume, one an account; None is the caller."""
+    """Roles to assume, one per account; None: the caller."""
     states: tuple[str, ...] = ACTIVE
     cluster_ids: tuple[str, ...] = ()
-    """Only these, whatever their state; empty for all."""
+    """Only these, whatever their state; empty: all."""
     only: frozenset[str] = frozenset()
-    """Evaluate these rules alone; empty for all that the policy enables."""
+    """Only these rules; empty: all that the policy enables."""
     skipped: frozenset[str] = frozenset()
     objects: bool = False
     """Whether log objects are checked, too."""
     since: datetime | None = None
-    """Only log objects that were written at or after this moment."""
+    """Only log objects written at or after this time."""
     sample: int | None = None
-    """Only so many log objects a cluster, chosen at random."""
+    """Only this many log objects per cluster, chosen at random."""
     threads: int = THREADS
     object_threads: int = OBJECT_THREADS
 
     @property
     def cluster_rules(self) -> tuple[Rule[ClusterFacts], ...]:
-        """The rules that clusters are evaluated by."""
-        return self._asked(CLUSTER_RULES)
+        """The rules for clusters."""
+        return self._selected(CLUSTER_RULES)
 
     @property
     def object_rules(self) -> tuple[Rule[LogObjectFacts], ...]:
-        """The rules that log objects are evaluated by; none unless they are checked."""
-        return self._asked(LOG_OBJECT_RULES) if self.objects else ()
+        """The rules for log objects; empty unless these are checked."""
+        return self._selected(LOG_OBJECT_RULES) if self.objects else ()
 
     @property
     def rule_ids(self) -> tuple[str, ...]:
@@ -73,10 +73,10 @@ class AuditScope:
         )
 
     def selects(self, rule: Rule[Any]) -> bool:
-        """Say whether a rule that the policy enables is evaluated."""
+        """Whether a rule that the policy enables is evaluated."""
         return not rule.deployed_only and not self._left_out(rule.id)
 
-    def _asked[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
+    def _selected[Facts](self, rules: Iterable[Rule[Facts]]) -> tuple[Rule[Facts], ...]:
         return tuple(filter(self.selects, enabled_rules(rules, self.policy)))
 
     def _left_out(self, rule_id: str) -> bool:
@@ -84,9 +84,9 @@ class AuditScope:
 
     def _why_not(self, rule: Rule[Any]) -> str:
         if not self.policy.enabled(rule):
-            return "off in the policy"
+            return "disabled by the policy"
         if rule.deployed_only:
-            return "about what the deployed stack sees"
+            return "needs the deployed stack"
         if self._left_out(rule.id):
-            return "left out with --rule or --skip-rule"
-        return "log objects are checked with --objects only"
+            return "excluded by --rule or --skip-rule"
+        return "needs --objects"

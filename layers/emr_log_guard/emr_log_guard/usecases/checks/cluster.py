@@ -20,7 +20,7 @@ from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.evaluate import ClusterEvaluation, evaluate_cluster
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
-from emr_log_guard.usecases.ports import Clusters, FindingRepository, PolicyInForce
+from emr_log_guard.usecases.ports import Clusters, FindingRepository, PolicyProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class CheckCluster:
     """Reads keys and roles, or remembers them for a moment."""
     read_afresh: ReadClusterFacts
     """Reads everything: somebody asks because something changed."""
-    policy: PolicyInForce
+    policy: PolicyProvider
     repository: FindingRepository
     recorder: FindingRecorder
     dispatcher: ActionDispatcher

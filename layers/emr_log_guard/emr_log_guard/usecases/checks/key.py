@@ -21,31 +21,31 @@ from emr_log_guard.usecases.ports import ClustersByKey, Keys, Rechecks
 
 @dataclass(frozen=True, slots=True)
 class KeyChecked:
-    """What came of a change of a key, an alias or a key store."""
+    """The result of a change of a key, an alias or a key store."""
 
     key: str
     clusters: tuple[str, ...]
 
     def summary(self) -> dict[str, object]:
-        """Say it in JSON, for the invocation's result."""
+        """Return the invocation's result."""
         return {"key": self.key, "clusters": list(self.clusters)}
 
 
 @dataclass(frozen=True, slots=True)
 class CheckKey:
-    """Finds the clusters that an event may concern, and asks for a check of each."""
+    """Finds the clusters that an event may affect, and requests a check of each."""
 
     keys: Keys
     clusters: ClustersByKey
     rechecks: Rechecks
     policy: Callable[[], Policy]
-    """Gives the policy in force; asked only about an alias."""
+    """Returns the policy in effect; only used for aliases."""
 
     def __call__(self, request: KeyEventCheckRequest) -> KeyChecked:
-        """Ask for a check of each cluster that an event may concern.
+        """Request a check of each cluster that an event may affect.
 
         Raises:
-            KeyUnreadableError: KMS did not say which key is meant; to be tried again.
+            KeyUnreadableError: KMS did not resolve the key; to be retried.
 
         """
         match request:
@@ -63,10 +63,10 @@ class CheckKey:
         return KeyChecked(changed, clusters)
 
     def _by_alias(self, request: AliasCheckRequest) -> tuple[str, ...]:
-        """Name the clusters that were launched with an alias, or log with the key that it names.
+        """Return the clusters that were launched with an alias, or log with its key.
 
-        Which key an updated alias named before, no event says. So where the policy approves keys by
-        the alias, or cannot be read, every cluster that logs with a key is meant.
+        No event has the previous target of an updated alias. So if the policy approves keys by the
+        alias, or cannot be read, these are all clusters that log with a key.
         """
         policy = self.policy()
         if policy.version is None or _approves(policy, request.alias_arn):
@@ -75,10 +75,10 @@ class CheckKey:
         return _each_once({name: self.clusters.using_key(name) for name in names})
 
     def _in_key_store(self, key_store: str) -> tuple[str, ...]:
-        """Name the clusters whose log keys are in a key store, or may be.
+        """Return the clusters whose log keys are in a key store, or may be.
 
         One DescribeKey for each key or alias that running clusters log with: CloudTrail names no
-        keys of the store, and the ledger does not remember where a key is kept.
+        keys of the store, and the store of a key is not recorded.
         """
         return _each_once(
             {
@@ -98,12 +98,12 @@ class CheckKey:
                 return False
 
     def _arn(self, identifier: str) -> str:
-        """Resolve a key's id or alias."""
+        """Resolve a key id or alias."""
         match self.keys.describe(identifier):
             case KmsKey(arn=arn):
                 return arn
             case KeyNotFound():
-                return identifier  # gone for good: no cluster goes by it
+                return identifier  # deleted: no cluster uses it
             case Unresolved(reason):
                 raise KeyUnreadableError(reason)
 

@@ -19,25 +19,25 @@ from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
-from emr_log_guard.usecases.ports import FindingRepository, PolicyInForce
+from emr_log_guard.usecases.ports import FindingRepository, PolicyProvider
 
 
 @dataclass(frozen=True, slots=True)
 class LogObjectRead:
-    """A log object's facts, and the message that pointed to it."""
+    """A log object's facts, and its message."""
 
     request: LogObjectCheckRequest
     cluster_id: str
     facts: LogObjectFacts | None
-    """None when the object was to be looked at again and is gone."""
+    """None when the object was to be re-checked and no longer exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLogObjects:
-    """Evaluates log objects by what S3, EMR and KMS say of them now."""
+    """Evaluates log objects from the current answers of S3, EMR and KMS."""
 
     read_object: ReadLogObject
-    policy: PolicyInForce
+    policy: PolicyProvider
     repository: FindingRepository
     recorder: FindingRecorder
     dispatcher: ActionDispatcher
@@ -45,10 +45,10 @@ class CheckLogObjects:
     runbook: Callable[[str], str]
 
     def read(self, body: str) -> LogObjectRead | None:
-        """Read the object that one queued message points to.
+        """Read the object of one queued message.
 
         Returns:
-            Its facts; None when it is no cluster's log, or gone before it could be read.
+            Its facts; None when it is not a cluster's log, or no longer exists.
 
         Raises:
             InvalidEventError: The body names no object.
@@ -62,19 +62,21 @@ class CheckLogObjects:
         except ObjectNotFoundError:
             if request.otherwise:
                 return self._read(replace(request, version=request.otherwise, otherwise=None))
-            logger.info("log object is gone", object=str(request.version))
-            return LogObjectRead(request, request.again_for, None) if request.again_for else None
+            logger.info("log object not found", object=str(request.version))
+            return (
+                LogObjectRead(request, request.recheck_for, None) if request.recheck_for else None
+            )
         if facts is None:
-            logger.info("object is no cluster's log", object=str(request.version))
+            logger.info("object is not a cluster's log", object=str(request.version))
             return None
         return LogObjectRead(request, facts.cluster_id, facts)
 
     def check(self, objects: Sequence[LogObjectRead | None]) -> tuple[LogObjectRead, ...]:
-        """Check the objects of a batch, and notify of what is wrong, once a cluster.
+        """Check the objects of a batch, and notify once per cluster.
 
         Returns:
-            The objects of the clusters for which that failed, to be delivered again; what went
-            wrong with one cluster holds up no other.
+            The objects of the clusters whose check failed, to be redelivered; an error of one
+            cluster does not affect the others.
 
         """
         policy = self.policy()
@@ -88,7 +90,7 @@ class CheckLogObjects:
                     self._check(cluster_id, reads, policy)
                 except StalePolicyError:
                     self._check(cluster_id, reads, self.policy(force_refresh=True))
-            except Exception:  # whatever it is: the messages come back, and fail in the end
+            except Exception:  # any error: the messages are redelivered, then dead-lettered
                 logger.exception("log objects not checked", cluster_id=cluster_id)
                 failed += reads
         return tuple(failed)
@@ -99,13 +101,13 @@ class CheckLogObjects:
         reads: Sequence[LogObjectRead],
         policy: Policy,
     ) -> None:
-        """Evaluate one cluster's objects; record, decide and act where there is something to it."""
+        """Evaluate one cluster's objects; record, decide and act if needed."""
         now = self.clock()
         facts = list({read.facts.version: read.facts for read in reads if read.facts}.values())
-        again = frozenset(
+        rechecked = frozenset(
             read.request.version
             for read in reads
-            if read.request.again_for or read.request.reencrypted
+            if read.request.recheck_for or read.request.reencrypted
         )
         results: tuple[RuleResult, ...] = ()
         cluster: Cluster | None = None
@@ -115,15 +117,15 @@ class CheckLogObjects:
             results = _results(
                 Subject.of_logs(cluster_id, cluster, request.account, request.region),
                 facts,
-                again,
+                rechecked,
                 EvaluationContext(policy, now, self.runbook),
             )
             findings = exempted((each.finding for each in results), cluster, policy, now)
             record_findings("log objects checked", cluster_id, findings, objects=len(facts))
-        if not again and not any(each.finding.needs_attention for each in results):
+        if not rechecked and not any(each.finding.needs_attention for each in results):
             return
         history = self.repository.read(cluster_id)
-        results = results or tuple(_remembered(history, again, now))
+        results = results or tuple(_not_found(history, rechecked, now))
         if not facts and history.known:
             cluster = history.known.cluster
         since = min((read.request.at for read in reads if read.request.at), default=None)
@@ -135,10 +137,10 @@ class CheckLogObjects:
 def _results(
     subject: Subject,
     facts: Sequence[LogObjectFacts],
-    again: frozenset[ObjectVersion],
+    rechecked: frozenset[ObjectVersion],
     context: EvaluationContext,
 ) -> tuple[RuleResult, ...]:
-    """Say of each rule which objects it is about, and which are compliant again."""
+    """Return each rule's result, and which re-checked objects are compliant again."""
     undetermined: set[ObjectVersion] = set()
 
     def note(each: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
@@ -146,14 +148,14 @@ def _results(
             undetermined.add(each.version)
 
     results = evaluate_log_objects(subject, facts, context, named=len(facts), note=note)
-    return tuple(replace(each, cleared=again - {*each.bad} - undetermined) for each in results)
+    return tuple(replace(each, cleared=rechecked - {*each.bad} - undetermined) for each in results)
 
 
-def _remembered(
-    history: ClusterHistory, again: frozenset[ObjectVersion], now: datetime
+def _not_found(
+    history: ClusterHistory, rechecked: frozenset[ObjectVersion], now: datetime
 ) -> Iterator[RuleResult]:
-    """Take the findings that are remembered: all objects to be looked at again are gone."""
+    """Return results for the stored findings: none of the re-checked objects exists."""
     for record in history.records.values():
         if record.kind is Kind.LOG_OBJECTS:
             finding = replace(record.finding, compliance=Compliance.NOT_APPLICABLE)
-            yield RuleResult(finding, Kind.LOG_OBJECTS, now, cleared=again)
+            yield RuleResult(finding, Kind.LOG_OBJECTS, now, cleared=rechecked)

@@ -1,7 +1,7 @@
-"""Review: have everything looked at again that is open.
+"""Review: request checks of everything that is open.
 
-A cluster that runs for weeks may send no event in all that time, and events may be lost: reminders,
-deadlines under a changed policy, and what was put right unseen would wait for ever.
+A running cluster may send no event for weeks, and events may be lost. Without reviews there would
+be no reminders, no new deadlines after a change of the policy, and missed remediations.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from emr_log_guard.observability import logger, record_open, record_pending
 from emr_log_guard.usecases.ports import LogObjectQueue, OpenFindings, Rechecks
 
 _LATE_REQUESTS = timedelta(hours=1)
-"""How long a termination that is due is watched: later ones wait for the hourly review."""
+"""How long an overdue termination counts as late: older ones wait for the hourly review."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFindings:
-    """Measures what is open and asks for checks; the checks do the rest."""
+    """Measures open findings and requests checks."""
 
     findings: OpenFindings
     rechecks: Rechecks
@@ -28,10 +28,10 @@ class ReviewFindings:
     clock: Callable[[], datetime]
 
     def __call__(self, request: ReviewRequest = ReviewRequest()) -> dict[str, int]:  # noqa: B008
-        """Ask for a check of each cluster, and of each known bad log object, or of what is late.
+        """Request checks of all clusters and bad log objects with open findings, or of late ones.
 
         Returns:
-            How many of each.
+            The number of each.
 
         """
         return self._late() if request.review == "late" else self._all()
@@ -54,7 +54,7 @@ class ReviewFindings:
         return {"clusters": len(clusters), "log_objects": len(requests)}
 
     def _late(self) -> dict[str, int]:
-        """Measure how many notifications are pending for too long; have what is late checked."""
+        """Measure late notifications, and request checks of what is late."""
         now = self.clock()
         records = tuple(self.findings.indexed_entries())
         pending = sum(record.pending_for_long(now) for record in records)
@@ -66,7 +66,7 @@ class ReviewFindings:
 
 
 def _late(record: FindingRecord, now: datetime) -> bool:
-    """Say whether a check is due: of a notification, a fact that has lasted, or a termination."""
+    """Whether a notification, a transient fact or a termination is late."""
     if record.pending_for_long(now):
         return True
     if record.open and record.last_notified is None and record.transient_since is not None:

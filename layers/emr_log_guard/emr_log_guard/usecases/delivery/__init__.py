@@ -1,1 +1,1 @@
-"""Handing notifications to Slack, Amazon Q, EventBridge and Security Hub."""
+"""Delivering notifications to Slack, Amazon Q, EventBridge and Security Hub."""

@@ -1,4 +1,4 @@
-"""Hand alerts to Amazon Q Developer in chat applications."""
+"""Send alerts to Amazon Q Developer in chat applications."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Put alerts on an event bus, for others to build on."""
+"""Put alerts on an event bus."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Bus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EmitEvents:
-    """Emits what each alert is about."""
+    """Emits the events of each alert."""
 
     bus: Bus
 
@@ -27,7 +27,7 @@ class EmitEvents:
         """Emit the alerts' events.
 
         Raises:
-            PutEventsFailedError: The bus did not take one: SNS's delivery is tried again.
+            PutEventsFailedError: The bus did not accept one: SNS retries the delivery.
 
         """
         emitted = 0

@@ -1,6 +1,6 @@
-"""Keep Security Hub in step with the ledger.
+"""Keep Security Hub in sync with the recorded findings.
 
-Why from the ledger's stream, and who may suppress: docs/adr/0015-security-hub.md
+Why from the table's stream, and who may suppress: docs/adr/0015-security-hub.md
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,26 +22,26 @@ from emr_log_guard.observability import logger
 from emr_log_guard.rendering.alerts.asff import asff
 from emr_log_guard.usecases.ports import OpenFindings
 
-_AT_ONCE = 100
+_BATCH = 100
 
 
 class StoredFindings(OpenFindings, Protocol):
     """Reads findings."""
 
     def records(self, keys: Collection[FindingKey]) -> Mapping[FindingKey, FindingRecord]:
-        """Read findings as they stand now, those that are not remembered left out."""
+        """Read the current records; missing ones are left out."""
         ...
 
 
 class WorkflowStateStore(Protocol):
-    """What the guard last said of findings in Security Hub."""
+    """Stores the workflow statuses that the guard last set."""
 
     def recall(self, keys: Collection[FindingKey]) -> Mapping[FindingKey, WorkflowState]:
-        """Recall it, nothing where nothing was said."""
+        """Read them; those that were never set are left out."""
         ...
 
-    def remember(self, key: FindingKey, word: WorkflowState, expires: datetime | None) -> None:
-        """Write it down."""
+    def remember(self, key: FindingKey, state: WorkflowState, expires: datetime | None) -> None:
+        """Store one."""
         ...
 
 
@@ -49,53 +49,55 @@ class Hub(Protocol):
     """Security Hub."""
 
     def active(self) -> Iterable[str]:
-        """Name the findings of the guard that are not archived."""
+        """List the ids of the guard's findings that are not archived."""
         ...
 
     def workflows(self, finding_ids: Collection[str]) -> Mapping[str, Workflow]:
-        """Read workflow statuses, of what is there."""
+        """Read the workflow statuses of existing findings."""
         ...
 
     def import_findings(self, findings: Sequence[Mapping[str, object]]) -> Mapping[str, str]:
-        """Import findings in ASFF; say which were refused, and why."""
+        """Import findings in ASFF; return those refused, and why."""
         ...
 
     def set_workflow(self, finding_ids: Iterable[str], status: Workflow) -> Mapping[str, str]:
-        """Set a workflow status; say which findings were refused, and why."""
+        """Set a workflow status; return the findings refused, and why."""
         ...
 
 
 class Unimported(Protocol):
-    """Keeps what Security Hub does not take."""
+    """Keeps findings that Security Hub refuses."""
 
     def keep(self, key: FindingKey, reason: str) -> None:
-        """Keep it for a replay."""
+        """Keep one for a replay."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFindings:
-    """Imports findings as they stand in the ledger at this moment.
+    """Imports findings in their current recorded state.
 
-    What Security Hub refuses is kept as a dead letter each, so that one finding does not hold up
-    the others. When it cannot be spoken to at all the error flies, and all is tried again.
+    Each refused finding is kept as a dead letter, so that it does not block the others. If Security
+    Hub cannot be reached at all, the error propagates, and everything is retried.
     """
 
     repository: StoredFindings
-    words: WorkflowStateStore
+    states: WorkflowStateStore
     hub: Hub
     unimported: Unimported
     clock: Callable[[], datetime]
 
     def __call__(self, keys: Iterable[FindingKey] | None) -> dict[str, int]:
-        """Import findings; None is everything that is open, in the ledger or in Security Hub."""
+        """Import findings; None: everything that is open, recorded or in Security Hub."""
         counts = {"imported": 0, "refused": 0, "unknown": 0}
         wanted = self._everything() if keys is None else keys
-        for some in batched(dict.fromkeys(wanted), _AT_ONCE, strict=False):
+        for some in batched(dict.fromkeys(wanted), _BATCH, strict=False):
             records = self.repository.records(some)
             refused = self._import(records) if records else {}
             for key, reason in refused.items():
-                logger.error("finding refused", key=f"{key.cluster_id}#{key.rule_id}", said=reason)
+                logger.error(
+                    "finding refused", key=f"{key.cluster_id}#{key.rule_id}", reason=reason
+                )
                 self.unimported.keep(key, reason)
             counts["imported"] += len(records) - len(refused)
             counts["refused"] += len(refused)
@@ -111,45 +113,47 @@ class ImportFindings:
             yield FindingKey(cluster_arn.rpartition("/")[2], rule_id)
 
     def _import(self, records: Mapping[FindingKey, FindingRecord]) -> dict[FindingKey, str]:
-        """Import some findings, at most 100; say which were refused."""
+        """Import at most 100 findings; return those refused."""
         ids = {record.finding.id: key for key, record in records.items()}
-        words = {key: WorkflowState() for key in records} | dict(self.words.recall(records))
+        states = {key: WorkflowState() for key in records} | dict(self.states.recall(records))
         changed = [
-            key for key, record in records.items() if needs_update(words[key], _wanted(record))
+            key for key, record in records.items() if needs_update(states[key], _wanted(record))
         ]
-        # Before the import: what is not there yet begins with the right status.
-        there = self.hub.workflows([records[key].finding.id for key in changed]) if changed else {}
+        # Before the import: new findings start with the right status.
+        current = (
+            self.hub.workflows([records[key].finding.id for key in changed]) if changed else {}
+        )
         now = self.clock()
         refused = self.hub.import_findings([_asff(record, now) for record in records.values()])
-        notified = {ids[each]: reason for each, reason in refused.items()}
+        failed = {ids[each]: reason for each, reason in refused.items()}
         for status in Workflow:
-            some = [k for k in changed if k not in notified and _wanted(records[k]) is status]
-            notified |= self._say(some, status, records, words, there)
-        return notified
+            some = [k for k in changed if k not in failed and _wanted(records[k]) is status]
+            failed |= self._set_workflow(some, status, records, states, current)
+        return failed
 
-    def _say(
+    def _set_workflow(
         self,
         keys: Sequence[FindingKey],
         status: Workflow,
         records: Mapping[FindingKey, FindingRecord],
-        words: Mapping[FindingKey, WorkflowState],
-        there: Mapping[str, Workflow],
+        states: Mapping[FindingKey, WorkflowState],
+        current: Mapping[str, Workflow],
     ) -> dict[FindingKey, str]:
-        """Set the workflow status of findings, unless people suppressed them."""
+        """Set the workflow status of findings, unless a user suppressed them."""
         due = {}
         for key in keys:
             record = records[key]
-            word = next_state(words[key], status, there.get(record.finding.id))
-            if word is None:
-                logger.info("suppressed by people", finding_id=record.finding.id)
+            state = next_state(states[key], status, current.get(record.finding.id))
+            if state is None:
+                logger.info("suppressed by a user", finding_id=record.finding.id)
                 continue
-            self.words.remember(key, word, record.expires)
-            if not word.sent:
+            self.states.remember(key, state, record.expires)
+            if not state.sent:
                 due[record.finding.id] = key
         refused = self.hub.set_workflow(due, status) if due else {}
         for finding_id, key in due.items():
             if finding_id not in refused:
-                self.words.remember(key, WorkflowState(status), records[key].expires)
+                self.states.remember(key, WorkflowState(status), records[key].expires)
         return {due[finding_id]: reason for finding_id, reason in refused.items()}
 
 

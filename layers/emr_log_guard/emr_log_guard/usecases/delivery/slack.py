@@ -6,32 +6,32 @@ from dataclasses import dataclass
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.errors import InvalidWebhookError
 from emr_log_guard.observability import record_post, record_unusable_webhook
-from emr_log_guard.usecases.ports import Chat, PolicyInForce
+from emr_log_guard.usecases.ports import Chat, PolicyProvider
 
 
 @dataclass(frozen=True, slots=True)
 class NotifySlack:
-    """Posts each alert where the policy's routes say, or else to the stack's own webhook."""
+    """Posts each alert to the first matching route of the policy, or to the stack's own webhook."""
 
     chat: Chat
-    policy: PolicyInForce
+    policy: PolicyProvider
     default_webhook: str
     """The secret of the stack's own webhook."""
 
-    def __call__(self, notices: Iterable[PublishedAlert]) -> dict[str, int]:
+    def __call__(self, alerts: Iterable[PublishedAlert]) -> dict[str, int]:
         """Post the alerts.
 
-        A route whose webhook is unusable loses nothing: the stack's own gets the alert, and the
-        operators are told.
+        If the webhook of a route is invalid, the alert goes to the stack's own, and the operators
+        are notified.
 
         Raises:
-            AlertNotDeliveredError: Slack did not take one now: SNS's delivery is tried again.
-            InvalidWebhookError: The stack's own webhook is unusable: the delivery ends in the
+            AlertNotDeliveredError: Slack did not accept one for now: SNS retries the delivery.
+            InvalidWebhookError: The stack's own webhook is invalid: the delivery ends in the
                 dead-letter queue.
 
         """
         posted = 0
-        for published in notices:
+        for published in alerts:
             webhook = self._webhook_for(published)
             try:
                 self.chat.post(webhook, published)

@@ -1,4 +1,4 @@
-"""Enforce: read, evaluate and decide again, and only then terminate a cluster."""
+"""Enforce: re-read, re-evaluate and decide again, and only then terminate a cluster."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -76,19 +76,19 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Enforce:
-    """Ends clusters. Trusts nothing that it was told: a request only says where to look."""
+    """Terminates clusters. A request only names the cluster; everything is re-evaluated."""
 
     clusters: TerminableClusters
     read_facts: ReadClusterFacts
     read_object: ReadLogObject
     policy: Callable[[], Policy]
-    """Gives the policy in force."""
+    """Returns the policy in effect."""
     repository: FindingRepository
     recorder: FindingRecorder
     dispatcher: ActionDispatcher
     alerts: Alerts
     queue: EnforcementQueue
-    """This function's own: for a look at what became of a termination."""
+    """This function's own queue, for verifying a termination."""
     rechecks: Rechecks
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
@@ -96,12 +96,12 @@ class Enforce:
     """None in a stack without Security Hub."""
 
     def __call__(self, request: RequestEnforcement) -> NextStep:
-        """End the cluster if that is still called for, or see what became of its termination.
+        """Terminate the cluster if still required, or verify its termination.
 
-        Errors that a retry may cure fly; the request is delivered again, then dead-lettered.
+        Retryable errors propagate: the request is redelivered, then dead-lettered.
 
         Raises:
-            PolicyUnavailableError: There is no valid policy to decide by.
+            PolicyUnavailableError: There is no valid policy.
             TerminationInProgressError: Another invocation is calling EMR about this cluster.
 
         """
@@ -124,19 +124,19 @@ class Enforce:
         if request.verify:
             return self._still_running(cluster, history, policy)
         if cluster.terminating:
-            return self._under_way(request, cluster, history)
+            return self._already_terminating(request, cluster, history)
         if policy.suspended:
             message = "the policy could not be read or is invalid: nothing is terminated"
             raise PolicyUnavailableError(message)
         return self._decide(request, cluster, history, policy)
 
     def _still_running(self, cluster: Cluster, history: ClusterHistory, policy: Policy) -> NextStep:
-        """Tell that a cluster has not ended whose termination EMR accepted, once each."""
+        """Notify once that a cluster still runs whose termination EMR accepted."""
         step, detail = NextStep.STILL_RUNNING, f"The cluster is {cluster.state}."
         record_enforcement(cluster.arn, step, detail)
         ours = history.termination
         if ours is not None and ours.accepted:
-            overdue = self._account(ours, stage=Stage.OVERDUE)
+            overdue = self._update(ours, stage=Stage.OVERDUE)
             findings = tuple(
                 record.finding
                 for rule_id, record in history.records.items()
@@ -145,10 +145,10 @@ class Enforce:
             self._notify(policy, cluster, findings, overdue, step, detail)
         return step
 
-    def _under_way(
+    def _already_terminating(
         self, request: RequestEnforcement, cluster: Cluster, history: ClusterHistory
     ) -> NextStep:
-        """See that a termination which was begun and not accounted for comes to its end."""
+        """Complete the record of a termination whose acceptance was not recorded."""
         ours = history.termination
         if ours is not None and ours.stage is Stage.CALLING:
             self._accepted(request, ours)
@@ -177,17 +177,19 @@ class Enforce:
             decision = unless_suppressed(decision, self.suppressions.suppressed(ids))
         self._record(decision, findings, cluster, policy)
         if isinstance(decision, Terminate):
-            return self._end(request, cluster, decision, history, policy)
+            return self._call_emr(request, cluster, decision, history, policy)
         if decision.reason is NextStep.SKIPPED_IN_GRACE:
-            self._wait(request, [end for end in grace_ends.values() if end > now], now)
+            self._request_after_grace(
+                request, [end for end in grace_ends.values() if end > now], now
+            )
             if any(finding.id not in grace_ends for finding in decision.findings):
-                # Nobody was told, and no time runs: a check opens it, and asks again in time.
+                # Not notified, no grace period: a check opens it, and requests again in time.
                 self.rechecks.request((cluster.id,))
-            record_enforcement(cluster.arn, decision.reason, "its time is not over")
+            record_enforcement(cluster.arn, decision.reason, "its grace period is not over")
             return decision.reason
-        return self._not_now(request, cluster, decision, history, policy)
+        return self._skip(request, cluster, decision, history, policy)
 
-    def _not_now(
+    def _skip(
         self,
         request: RequestEnforcement,
         cluster: Cluster,
@@ -195,7 +197,7 @@ class Enforce:
         history: ClusterHistory,
         policy: Policy,
     ) -> NextStep:
-        """Leave the cluster alone, and see that people are notified of it where that is due."""
+        """Do not terminate the cluster, and notify of that if required."""
         step, now = decision.reason, self.clock()
         known = history.termination
         match decision:
@@ -203,10 +205,10 @@ class Enforce:
                 self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, "no notification was accepted yet")
                 if known is not None and known.stage is Stage.REQUESTED:
-                    # The next check may request it at once: the notification may be on its way.
-                    self._account(known, stage=Stage.SKIPPED, reason=str(step))
+                    # The next check may request it at once: the notification may be in progress.
+                    self._update(known, stage=Stage.SKIPPED, reason=str(step))
             case Skip(reason=NextStep.SKIPPED_NO_LONGER_REQUIRED):
-                # A check notifies of what is resolved, exempt or cancelled, and cancels a schedule.
+                # A check notifies of resolved or exempt findings, and cancels the schedule.
                 self.rechecks.request((cluster.id,))
                 record_enforcement(cluster.arn, step, f"The cluster is {cluster.state}.")
                 if known is None or self._may_be_accepted(request, known, now):
@@ -224,8 +226,10 @@ class Enforce:
                 self._notify(policy, cluster, notified, skipped, step, detail)
         return step
 
-    def _wait(self, request: RequestEnforcement, ends: Sequence[datetime], now: datetime) -> None:
-        """Come back at the end of the grace, if that is soon: clocks differ a little."""
+    def _request_after_grace(
+        self, request: RequestEnforcement, ends: Sequence[datetime], now: datetime
+    ) -> None:
+        """Request again at the end of the grace period, if that is soon: clocks differ slightly."""
         seconds = min((ceil((end - now).total_seconds()) for end in ends), default=0)
         if 0 < seconds <= VERIFY.total_seconds():
             self.queue.send(request, seconds)
@@ -233,7 +237,7 @@ class Enforce:
     def _may_be_accepted(
         self, request: RequestEnforcement, known: Termination, now: datetime
     ) -> bool:
-        """Say whether EMR terminates it whatever is decided now; come back if that is not known."""
+        """Return whether EMR may have accepted the termination; if unknown, check again later."""
         possible = known.may_be_accepted(now)
         if possible and not known.accepted:
             self.queue.send(request, int(VERIFY.total_seconds()))
@@ -242,8 +246,8 @@ class Enforce:
     def _skipped(
         self, known: Termination, policy: Policy, step: NextStep, detail: str
     ) -> Termination:
-        """Account for a termination that is not to be, as things are."""
-        return self._account(
+        """Record that a termination is skipped."""
+        return self._update(
             known,
             stage=Stage.SKIPPED,
             reason=str(step),
@@ -252,7 +256,7 @@ class Enforce:
             answered=True,
         )
 
-    def _end(
+    def _call_emr(
         self,
         request: RequestEnforcement,
         cluster: Cluster,
@@ -260,9 +264,9 @@ class Enforce:
         history: ClusterHistory,
         policy: Policy,
     ) -> NextStep:
-        """Write down that EMR is being called, call it, and write down what it answered.
+        """Record that EMR is being called, call it, and record its answer.
 
-        Written down first: whoever hears of the cluster's end has to know whose doing it was.
+        Recorded first, so that the cluster's termination is attributed to the guard.
         """
         owner, now = uuid4().hex, self.clock()
         known = history.termination or Termination(
@@ -277,12 +281,12 @@ class Enforce:
                 known, stage=Stage.CALLING, rules=rules, owner=owner, policy_version=policy.version
             )
         except WriteConflictError as error:
-            message = f"the termination of {cluster.id} was written to by somebody else"
+            message = f"another invocation updated the termination of {cluster.id}"
             raise TerminationInProgressError(message) from error
         try:
             self._terminate(cluster.id, lift_protection=decision.lift_protection)
         except ClusterNotFoundError as error:
-            self._account(calling, stage=Stage.SKIPPED, reason=str(NextStep.CLUSTER_TERMINATED))
+            self._update(calling, stage=Stage.SKIPPED, reason=str(NextStep.CLUSTER_TERMINATED))
             record_enforcement(cluster.arn, NextStep.CLUSTER_TERMINATED, str(error))
             return NextStep.CLUSTER_TERMINATED
         except TerminationRefusedError as error:
@@ -291,19 +295,19 @@ class Enforce:
         except TerminationNotAcceptedError as error:
             calls, unanswered_at = calling.calls + 1, self.clock()
             stage = Stage.OVERDUE if known.accepted else Stage.REQUESTED
-            noted = self._account(calling, stage=stage, calls=calls, unanswered_at=unanswered_at)
+            updated = self._update(calling, stage=stage, calls=calls, unanswered_at=unanswered_at)
             if calls >= CALLS:
                 detail = f"{error}, {calls} times"
-                self._failed(policy, cluster, decision.findings, noted, detail)
+                self._failed(policy, cluster, decision.findings, updated, detail)
             raise
         self._accepted(request, calling)
-        detail = "Its termination protection was lifted." if decision.lift_protection else ""
+        detail = "Its termination protection was turned off." if decision.lift_protection else ""
         record_enforcement(cluster.arn, NextStep.TERMINATION_STARTED, detail)
         return NextStep.TERMINATION_STARTED
 
     def _accepted(self, request: RequestEnforcement, calling: Termination) -> None:
-        """Write down that EMR accepted, and have it verified once."""
-        self._account(calling, stage=Stage.ACCEPTED, calls=0)
+        """Record that EMR accepted, and request one verification."""
+        self._update(calling, stage=Stage.ACCEPTED, calls=0)
         self.queue.send(replace(request, verify=True), int(VERIFY.total_seconds()))
 
     def _failed(
@@ -314,18 +318,18 @@ class Enforce:
         known: Termination,
         detail: str,
     ) -> None:
-        """Account for a termination that failed, and notify of it, once a cause.
+        """Record that a termination failed, and notify once per cause.
 
-        What EMR accepted before stays accepted, though it refuses another call.
+        An earlier acceptance stays accepted even if EMR refuses another call.
         """
         step = NextStep.TERMINATION_REFUSED
         record_enforcement(cluster.arn, step, detail)
         stage = Stage.OVERDUE if known.accepted else Stage.FAILED
-        failed = self._account(known, stage=stage, reason=str(step), detail=detail, calls=0)
+        failed = self._update(known, stage=stage, reason=str(step), detail=detail, calls=0)
         self._notify(policy, cluster, findings, failed, step, detail)
 
-    def _account(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
-        """Go on from a stage, whatever others have noted beside it; never back from an end."""
+    def _update(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
+        """Update the termination, whatever others have written; DONE is final."""
         now = self.clock()
 
         def changed(current: Termination | None) -> Termination:
@@ -337,7 +341,7 @@ class Enforce:
         return update_termination(self.repository, known.cluster_id, changed)
 
     def _write(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
-        """Go on from a stage only if nobody else has."""
+        """Update the termination unless another invocation has."""
         return self.repository.write_termination(replace(known, at=self.clock(), **changes))
 
     def _record(
@@ -347,7 +351,7 @@ class Enforce:
         cluster: Cluster,
         policy: Policy,
     ) -> None:
-        """Write the decision down before it is acted on."""
+        """Record the decision before it is acted on."""
         self.repository.record(
             Decision(
                 cluster_id=cluster.id,
@@ -357,7 +361,7 @@ class Enforce:
                 cluster_state=cluster.state,
                 mode=policy.mode,
                 policy_version=policy.version,
-                decided=(_in_words(decision),),
+                decided=(_description(decision),),
                 findings=finding_states(exempted(findings, cluster, policy, self.clock())),
             )
         )
@@ -365,7 +369,7 @@ class Enforce:
     def _evaluate(
         self, cluster: Cluster, policy: Policy, request: RequestEnforcement, history: ClusterHistory
     ) -> tuple[Finding, ...]:
-        """Evaluate the rules that the policy would terminate a cluster for, and no others."""
+        """Evaluate only the rules that the policy terminates clusters for."""
         enforced = policy.enforcement.rules
         context = EvaluationContext(
             policy, self.clock(), self.runbook, lambda rule: rule.id in enforced
@@ -380,25 +384,25 @@ class Enforce:
     def _objects(
         self, cluster: Cluster, request: RequestEnforcement, policy: Policy
     ) -> Iterator[LogObjectFacts]:
-        """Read the request's log objects again; only this cluster's own count."""
+        """Re-read the request's log objects; only those of this cluster count."""
         for version in request.log_objects:
             try:
                 facts = self.read_object.under(policy)(version)
             except ObjectNotFoundError:
-                logger.info("log object is gone", object=str(version))
+                logger.info("log object not found", object=str(version))
                 continue
             if facts is not None and facts.cluster_id == cluster.id:
                 yield facts
 
     def _terminate(self, cluster_id: str, *, lift_protection: bool) -> None:
-        """Terminate one cluster; restore the protection that was lifted for it if that fails."""
+        """Terminate one cluster; restore its protection if that fails."""
         if lift_protection:
             self._terminate_protected(cluster_id)
         else:
             self.clusters.terminate(cluster_id)
 
     def _terminate_protected(self, cluster_id: str) -> None:
-        """Lift and terminate. A lift that seems to fail may have worked: it is undone as well."""
+        """Turn protection off and terminate. A failed call may have worked: it is undone, too."""
         try:
             self.clusters.set_termination_protection(cluster_id, protected=False)
             self.clusters.terminate(cluster_id)
@@ -423,7 +427,7 @@ class Enforce:
         step: NextStep,
         detail: str,
     ) -> None:
-        """Notify of a step of a termination, unless people were notified of just that."""
+        """Notify of a step of a termination, unless it was notified already."""
         cause = detail if step is NextStep.TERMINATION_REFUSED else ""
         if termination.was_notified(step, cause):
             return
@@ -453,7 +457,7 @@ class Enforce:
 def _as_recorded(
     finding: Finding, history: ClusterHistory, now: datetime, policy: Policy
 ) -> Finding:
-    """Take what the record knows into account: how long a fact has lasted, and what is over."""
+    """Apply the record: how long a fact has lasted, and what is past."""
     record = history.records.get(finding.rule_id)
     if record is None or not record.open:
         return finding
@@ -468,23 +472,23 @@ def _unless_unread(
     records: Iterable[FindingRecord],
     policy: Policy,
 ) -> Terminate | Skip:
-    """Say that a fact could not be read again, where that is why nothing grounds a termination.
+    """Return SKIPPED_UNDETERMINED if an unread fact is why termination is not required.
 
     Raises:
-        NotReadableError: It may be read in a moment: to be tried again.
+        NotReadableError: It may be readable soon: to be retried.
 
     """
     if not isinstance(decision, Skip) or (
         decision.reason is not NextStep.SKIPPED_NO_LONGER_REQUIRED
     ):
         return decision
-    grounding = {
+    enforceable = {
         finding.rule_id for finding in enforceable_findings((e.finding for e in records), policy)
     }
     unread = [
         finding
         for finding in findings
-        if finding.rule_id in grounding and finding.compliance is Compliance.INSUFFICIENT_DATA
+        if finding.rule_id in enforceable and finding.compliance is Compliance.INSUFFICIENT_DATA
     ]
     for finding in unread:
         if finding.once_lasting is Compliance.INSUFFICIENT_DATA:
@@ -494,11 +498,11 @@ def _unless_unread(
     return Skip(NextStep.SKIPPED_UNDETERMINED, tuple(unread), unread[0].summary)
 
 
-def _in_words(decision: Terminate | Skip) -> str:
+def _description(decision: Terminate | Skip) -> str:
     match decision:
         case Terminate(lift_protection=True):
-            return "lift its termination protection and terminate it"
+            return "turn off termination protection and terminate"
         case Terminate():
-            return "terminate it"
+            return "terminate"
         case Skip(reason=reason):
-            return f"leave it alone: {reason}"
+            return f"do not terminate: {reason}"

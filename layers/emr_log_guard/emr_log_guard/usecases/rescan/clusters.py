@@ -1,7 +1,7 @@
-"""A shard of clusters: compliant ones are evaluated by what is remembered, others are checked.
+"""A shard of clusters: known ones are evaluated from their snapshot, others are checked.
 
-A cluster's log settings never change, so only its keys have to be read again. Whatever is not
-plainly good is checked as if an event had named it, so it is told, and scheduled, in the same way.
+A cluster's log settings never change, so only its keys have to be re-read. A cluster that is not
+compliant is checked as if by an event, so it is alerted and scheduled in the same way.
 """
 
 from collections import Counter
@@ -23,14 +23,14 @@ from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.checks.cluster import CheckCluster
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.evaluate import evaluate_cluster
-from emr_log_guard.usecases.rescan.ports import KnownClusters
+from emr_log_guard.usecases.rescan.ports import ClusterSnapshots
 
-ASK_MORE = frozenset(
+EXTRA_CALL_RULES = frozenset(
     {roles_can_use_key.RULE.id, steps_keep_key.RULE.id, bucket_sends_events.RULE.id}
 )
-"""The rules to which a cluster's settings and keys are not enough. Events and deep re-scans ask."""
+"""The rules that need more than a cluster's settings and keys: only events and deep re-scans."""
 
-type Tell = Callable[[object], None]
+type WriteLine = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class _Result:
 
 @dataclass(frozen=True, slots=True)
 class ScanClusters:
-    """Evaluates clusters; one that is not compliant is checked as if an event had named it."""
+    """Evaluates clusters; one that is not compliant is checked as if by an event."""
 
     check: CheckCluster
-    known: KnownClusters
+    known: ClusterSnapshots
     read_facts: ReadClusterFacts
     """Reads keys, each of them once."""
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
-    def __call__(self, shard: Shard, tell: Tell) -> ShardDone:
-        """Evaluate the clusters of a shard, and write down what was found of each."""
+    def __call__(self, shard: Shard, write_line: WriteLine) -> ShardDone:
+        """Evaluate the clusters of a shard, and write a line for each."""
         counts: Counter[str] = Counter()
         attention: list[str] = []
         described = 0
@@ -67,7 +67,7 @@ class ScanClusters:
             wrong = [finding for finding in result.findings if finding.needs_attention]
             if wrong:
                 attention.append(result.cluster_id)
-            tell(
+            write_line(
                 {
                     "cluster_id": result.cluster_id,
                     "state": result.state,
@@ -80,27 +80,30 @@ class ScanClusters:
         )
 
     def _results(self, shard: Shard) -> Iterator[_Result]:
-        remembered = self.known.recall_all(shard.known)
+        snapshots = self.known.recall_all(shard.known)
         for cluster_id in shard.known:
-            known = remembered.get(cluster_id)
-            findings = self._by_memory(known) if known else ()
+            known = snapshots.get(cluster_id)
+            findings = self._from_snapshot(known) if known else ()
             if known and not any(finding.needs_attention for finding in findings):
                 yield _Result(cluster_id, None, findings, described=False)
             else:
-                yield self._afresh(cluster_id)
+                yield self._checked(cluster_id)
         for cluster_id in shard.clusters:
-            yield self._afresh(cluster_id)
+            yield self._checked(cluster_id)
 
-    def _by_memory(self, known: ClusterSnapshot) -> tuple[Finding, ...]:
-        """Evaluate by settings that cannot have changed, and by keys as they are now."""
+    def _from_snapshot(self, known: ClusterSnapshot) -> tuple[Finding, ...]:
+        """Evaluate from settings that cannot change, and current keys."""
         context = EvaluationContext(
-            self.check.policy(), self.clock(), self.runbook, lambda rule: rule.id not in ASK_MORE
+            self.check.policy(),
+            self.clock(),
+            self.runbook,
+            lambda rule: rule.id not in EXTRA_CALL_RULES,
         )
-        # Its steps would cost a ListSteps each: EMRLOG-013 is about its own bucket alone here.
+        # Its steps would cost a ListSteps each: here EMRLOG-013 covers only its own bucket.
         read_facts = replace(self.read_facts, workloads=None)
         return evaluate_cluster(known, read_facts, context).findings
 
-    def _afresh(self, cluster_id: str) -> _Result:
+    def _checked(self, cluster_id: str) -> _Result:
         try:
             checked = self.check(ClusterCheckRequest(cluster_id))
         except ClusterNotFoundError:

@@ -1,4 +1,4 @@
-"""Finish a re-scan: enter what takes all shards to know, compare with the last run, tell."""
+"""Finish a re-scan: record the results of all shards, compare with the last run, notify."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,29 +34,29 @@ from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.observability import record_rescan
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
-from emr_log_guard.usecases.ports import FindingRepository, OpenFindings, PolicyInForce
+from emr_log_guard.usecases.ports import FindingRepository, OpenFindings, PolicyProvider
 from emr_log_guard.usecases.rescan.coverage import covered, not_evaluated
 from emr_log_guard.usecases.rescan.ports import RescanAlerts, RescanResults
 
 
-class WholeLedger(FindingRepository, OpenFindings, Protocol):
-    """What is remembered, of one cluster and of all."""
+class RescanRepository(FindingRepository, OpenFindings, Protocol):
+    """The records of one cluster, and all open findings."""
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What all shards together saw of a cluster's log objects."""
+class _ClusterObjects:
+    """The results of all shards for a cluster's log objects."""
 
     home: Folder | None = None
-    """Where the cluster itself logs to, if that was looked at."""
+    """Where the cluster itself logs to, if that was scanned."""
     complete: bool = True
-    doubt: bool = False
+    undetermined: bool = False
     bad: defaultdict[str, list[BadObjects]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(slots=True)
-class _Sum:
-    """What all shards came to."""
+class _Totals:
+    """The totals of all shards."""
 
     clusters: Counter[str] = field(default_factory=Counter)
     log_objects: Counter[str] = field(default_factory=Counter)
@@ -64,7 +64,7 @@ class _Sum:
     listed: int = 0
     complete: set[str] = field(default_factory=set)
     attention: set[str] = field(default_factory=set)
-    seen: dict[str, _Seen] = field(default_factory=dict)
+    seen: dict[str, _ClusterObjects] = field(default_factory=dict)
     by_bucket: Counter[str] = field(default_factory=Counter)
     """How many log objects were listed."""
     denied: dict[str, str] = field(default_factory=dict)
@@ -80,10 +80,10 @@ class _Sum:
             self.complete.add(done.shard)
         if done.folder is not None:
             cluster_id = done.folder.cluster_id
-            seen = self.seen.setdefault(cluster_id, _Seen())
+            seen = self.seen.setdefault(cluster_id, _ClusterObjects())
             seen.home = done.folder if done.folder.home else seen.home
             self.by_bucket[done.folder.bucket or ""] += done.listed
-            seen.doubt |= bool(done.log_objects.get(Compliance.INSUFFICIENT_DATA))
+            seen.undetermined |= bool(done.log_objects.get(Compliance.INSUFFICIENT_DATA))
             if done.denied:
                 seen.complete = False
                 self.denied[done.shard] = done.denied
@@ -92,40 +92,40 @@ class _Sum:
                 self.attention.add(cluster_id)
 
     def miss(self, shard: Shard) -> None:
-        """Note that a shard is not complete."""
+        """Record that a shard is not complete."""
         if shard.folder is not None and shard.folder.cluster_id in self.seen:
             self.seen[shard.folder.cluster_id].complete = False
 
 
 @dataclass(frozen=True, slots=True)
 class FinishRescan:
-    """Sums a run up."""
+    """Finishes a run."""
 
     results: RescanResults
-    repository: WholeLedger
+    repository: RescanRepository
     recorder: FindingRecorder
     dispatcher: ActionDispatcher
-    policy: PolicyInForce
+    policy: PolicyProvider
     alerts: RescanAlerts
     clock: Callable[[], datetime]
     checked_buckets: tuple[str, ...] = ()
-    """The buckets whose objects are looked at; empty when it is all."""
+    """The buckets whose objects are checked; empty: all."""
 
     def __call__(self, rescan: Rescan) -> Mapping[str, str | int]:
-        """Enter, compare, write the report, tell, and remember for the next run.
+        """Record, compare, write the report, notify, and store the checkpoint.
 
         Returns:
-            The run in figures, and where its report is.
+            The figures of the run, and where its report is.
 
         """
         policy, history = self.policy(), self.results.recall()
-        if history.execution == rescan.execution:  # a retry of what was cut off at its very end
+        if history.execution == rescan.execution:  # a retry after everything was done
             return history.answer
         total, failed, denied = self._total(rescan)
         for cluster_id, seen in total.seen.items():
-            self._enter(rescan, cluster_id, seen, policy)
-        difference = Difference.between(history, self._standing(history, total.attention))
-        leaves = _remembered(rescan, history, total.seen, difference)
+            self._record(rescan, cluster_id, seen, policy)
+        difference = Difference.between(history, self._open_findings(history, total.attention))
+        checkpoint = _checkpoint(rescan, history, total.seen, difference)
         report = RescanReport(
             rescan=rescan,
             finished=self.clock(),
@@ -141,7 +141,7 @@ class FinishRescan:
             advice=large_bucket_advice(total.by_bucket),
             exemptions=policy.exemptions,
             checked_buckets=self.checked_buckets,
-            buckets=covered(leaves, total.by_bucket, self.checked_buckets),
+            buckets=covered(checkpoint, total.by_bucket, self.checked_buckets),
             not_evaluated=tuple(not_evaluated(rescan, policy)),
             past=history.runs,
         )
@@ -159,13 +159,13 @@ class FinishRescan:
             "denied_shards": len(denied),
         }
         record_rescan(report)
-        self.results.remember(replace(leaves, runs=report.runs, answer=answer))
+        self.results.remember(replace(checkpoint, runs=report.runs, answer=answer))
         return answer
 
     def _total(
         self, rescan: Rescan
-    ) -> tuple[_Sum, tuple[ShardFailed, ...], tuple[ShardDenied, ...]]:
-        total = _Sum()
+    ) -> tuple[_Totals, tuple[ShardFailed, ...], tuple[ShardDenied, ...]]:
+        total = _Totals()
         for done in self.results.all_done(rescan.name):
             total.add(done)
         why = {each.shard: each for each in self.results.all_failed(rescan.name)}
@@ -179,16 +179,18 @@ class FinishRescan:
                 failed.append(why.get(shard.id, unknown))
         return total, tuple(failed), tuple(denied)
 
-    def _enter(self, rescan: Rescan, cluster_id: str, seen: _Seen, policy: Policy) -> None:
-        """Enter a cluster's log objects, the ledger asked only where there is something to it."""
-        whole = rescan.deep and seen.complete and not seen.doubt
+    def _record(
+        self, rescan: Rescan, cluster_id: str, seen: _ClusterObjects, policy: Policy
+    ) -> None:
+        """Record the results for a cluster's log objects, if there is something to record."""
+        whole = rescan.deep and seen.complete and not seen.undetermined
         if not seen.bad and not whole:
             return
         history = self.repository.read(cluster_id)
         extent = Extent.ALL if whole else Extent.AGAIN
         results = [_result(found, rescan.started, extent) for found in seen.bad.values()]
         if whole:
-            results += _good(history.records, seen.bad, rescan.started)
+            results += _resolved(history.records, seen.bad, rescan.started)
         if results:
             known = history.known.cluster if history.known else None
             result = CheckResult(cluster_id, known, results)
@@ -199,8 +201,10 @@ class FinishRescan:
                 recorded = self.recorder.record(result, now, None, decide=plan_notifications)
             self.dispatcher.dispatch(recorded)
 
-    def _standing(self, history: RescanCheckpoint, attention: Iterable[str]) -> Iterator[Finding]:
-        """Read what stands: the index may be a second late, the clusters themselves are not."""
+    def _open_findings(
+        self, history: RescanCheckpoint, attention: Iterable[str]
+    ) -> Iterator[Finding]:
+        """Read the open findings: the index may lag by a second, so the clusters are read."""
         cluster_ids = dict.fromkeys(
             (
                 *(record.finding.cluster_id for record in self.repository.open_records()),
@@ -219,9 +223,9 @@ def _cluster_id(finding_id: str) -> str:
 
 
 def _result(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult:
-    """Put together what the shards say of one rule: what is proven goes before doubt."""
-    proven = [each for each in found if each.finding.compliance is Compliance.NON_COMPLIANT]
-    parts = proven or found
+    """Merge the results of the shards for one rule: violations take precedence."""
+    violations = [each for each in found if each.finding.compliance is Compliance.NON_COMPLIANT]
+    parts = violations or found
     first = parts[0].finding
     samples = (each.finding.evidence.get("samples") for each in parts)
     named = (name for each in samples if isinstance(each, (list, tuple)) for name in each)
@@ -240,20 +244,23 @@ def _result(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult
     )
 
 
-def _good(
+def _resolved(
     records: Mapping[str, FindingRecord], bad: Mapping[str, object], at: datetime
 ) -> Iterator[RuleResult]:
-    """Say of the rules that were broken once that no object breaks them any more."""
+    """Return compliant results for open findings that no object violates now."""
     for rule_id, record in records.items():
         if record.kind is Kind.LOG_OBJECTS and record.open and rule_id not in bad:
             finding = replace(record.finding, compliance=Compliance.COMPLIANT)
             yield RuleResult(finding, Kind.LOG_OBJECTS, at, extent=Extent.ALL)
 
 
-def _remembered(
-    rescan: Rescan, history: RescanCheckpoint, seen: Mapping[str, _Seen], difference: Difference
+def _checkpoint(
+    rescan: Rescan,
+    history: RescanCheckpoint,
+    seen: Mapping[str, _ClusterObjects],
+    difference: Difference,
 ) -> RescanCheckpoint:
-    """Say from when on the next run looks for new objects, cluster by cluster."""
+    """Return from when the next run searches for new objects, by cluster."""
     folders = dict(history.folders)
     for cluster_id, each in seen.items():
         home = each.home
@@ -261,15 +268,15 @@ def _remembered(
             continue
         before = history.folders.get(cluster_id)
         missed = None if home.active else (before and before.missed) or rescan.started
-        followed = FolderCheckpoint(home.bucket, home.prefix, rescan.started, missed)
-        if followed.over(rescan.started):
+        tracked = FolderCheckpoint(home.bucket, home.prefix, rescan.started, missed)
+        if tracked.over(rescan.started):
             folders.pop(cluster_id, None)
         else:
-            folders[cluster_id] = followed
-    looked = rescan.scope.log_objects
+            folders[cluster_id] = tracked
+    scanned = rescan.scope.log_objects
     return RescanCheckpoint(
         execution=rescan.execution,
-        started=rescan.started if looked else history.started,
+        started=rescan.started if scanned else history.started,
         open=tuple(sorted(finding.id for finding in difference.open)),
-        folders=folders if looked else history.folders,
+        folders=folders if scanned else history.folders,
     )

@@ -31,45 +31,47 @@ from emr_log_guard.usecases.ports import (
     ClusterHistories,
     Clusters,
     Keys,
-    PolicyInForce,
+    PolicyProvider,
     Steps,
 )
 from emr_log_guard.usecases.rescan.ports import ListedObject, LogFolders
 
 SECONDS = 600
-"""How long one invocation goes on before it leaves the rest to another."""
+"""How long one invocation works before it leaves the rest to the next."""
 
-type Tell = Callable[[object], None]
+type WriteLine = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ScanLogObjects:
-    """Reads log objects, and changes nothing: whoever has seen all shards enters what was found."""
+    """Reads log objects, and changes nothing: FinishRescan records the results of all shards."""
 
     folders: LogFolders
     clusters: Clusters
     keys: Keys
     steps: Steps
-    policy: PolicyInForce
+    policy: PolicyProvider
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
     histories: ClusterHistories | None = None
     approved_targets: ApprovedTargets | None = None
     checked_buckets: tuple[str, ...] = ()
-    """The buckets whose objects are looked at; empty when it is all."""
+    """The buckets whose objects are checked; empty: all."""
     threads: int = OBJECT_THREADS
     seconds: float = SECONDS
     timer: Callable[[], float] = monotonic
 
     def __call__(
-        self, rescan: Rescan, shard: Shard, folder: Folder, after: str, tell: Tell
+        self, rescan: Rescan, shard: Shard, folder: Folder, after: str, write_line: WriteLine
     ) -> ShardDone:
-        """Evaluate the objects of a shard, or of the rest of it, and tell of each that is not good.
+        """Evaluate the objects of a shard, or the rest of it.
 
-        Where S3 denies to list them, what was listed before is evaluated, and the rest is denied.
+        Write a line for each non-compliant or undetermined one.
+
+        If S3 denies the listing, the objects listed so far are evaluated, and the rest is denied.
 
         Raises:
-            NotReadableError: They cannot be listed, which may change with another attempt.
+            NotReadableError: They cannot be listed, but a retry may help.
 
         """
         cluster = self._cluster(folder.cluster_id)
@@ -103,7 +105,7 @@ class ScanLogObjects:
             worst = overall(outcomes.values())
             counts[worst] += 1
             if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
-                tell(_line(facts, outcomes, worst))
+                write_line(_line(facts, outcomes, worst))
 
         with ThreadPoolExecutor(self.threads, "object") as pool:
             facts = bounded_map(found, one, pool, 2 * self.threads)
@@ -136,7 +138,7 @@ class ScanLogObjects:
             return None
 
     def _found(self, listing: "_Listing", deep: bool) -> Iterator[ListedObject]:  # noqa: FBT001
-        """List what is to be read; stop between two keys when it has taken long enough."""
+        """List the objects to read; stop between two keys when the time is up."""
         begun, folder = self.timer(), listing.folder
         try:
             for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
@@ -154,11 +156,11 @@ class ScanLogObjects:
 
 @dataclass(slots=True)
 class _Listing:
-    """How far a folder is listed."""
+    """The progress of listing a folder."""
 
     folder: Folder
     owner: str | None
-    """The account that has to own its bucket; None where several may."""
+    """The account that must own its bucket; None when there are several."""
     key: str = ""
     count: int = 0
     denied: str = ""
@@ -168,7 +170,7 @@ class _Listing:
 def _line(
     facts: LogObjectFacts, outcomes: Mapping[str, Compliance], worst: Compliance
 ) -> dict[str, object]:
-    """Say of a log object that needs attention what it is and what each rule says."""
+    """Return the line of a log object that needs attention."""
     known = facts.encryption if isinstance(facts.encryption, Encryption) else None
     return {
         "cluster_id": facts.cluster_id,
@@ -184,7 +186,7 @@ def _line(
 
 
 def _dated(facts: LogObjectFacts, modified: datetime) -> LogObjectFacts:
-    """Note when an object was written, as the listing says."""
+    """Add the time when an object was written, from the listing."""
     known = facts.encryption
     if not isinstance(known, Encryption):
         return facts
@@ -192,11 +194,11 @@ def _dated(facts: LogObjectFacts, modified: datetime) -> LogObjectFacts:
 
 
 def _placed(folder: Folder, cluster: Cluster | None) -> Folder:
-    """Say where a cluster logs to, if the planner could not."""
+    """Add where a cluster logs to, if the planner did not know."""
     if folder.bucket is not None or cluster is None or cluster.log_uri is None:
         return folder
     location = LogLocation.parse(cluster.log_uri)
     if location is None:
-        message = f"the log URI {cluster.log_uri!r} of {cluster.id} is not S3's"
+        message = f"the log URI {cluster.log_uri!r} of {cluster.id} is not an S3 URI"
         raise NotReadableError(message)
     return replace(folder, bucket=location.bucket, prefix=f"{location.prefix}{cluster.id}/")

@@ -1,4 +1,4 @@
-"""Plan a re-scan: list the clusters and the folders of logs, cut them into shards."""
+"""Plan a re-scan: list the clusters and log folders, and cut them into shards."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +26,10 @@ from emr_log_guard.usecases.bounded_map import bounded_map
 from emr_log_guard.usecases.ports import OpenFindings
 from emr_log_guard.usecases.rescan.ports import (
     ClustersByAge,
+    ClusterSnapshots,
     Executions,
     Folders,
-    KnownClusters,
-    RescanClaim,
+    RescanLease,
     RescanResults,
 )
 
@@ -37,29 +37,29 @@ LOGGING = (*ACTIVE, "TERMINATING")
 """The states of clusters that may write logs."""
 ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 KNOWN_CLUSTERS = 500
-"""How many known clusters are a shard. Should all of one be bad at once, which a disabled key does,
-EMR lets them be described within a function's 15 minutes."""
+"""How many known clusters are in a shard. If all become non-compliant at once, as with a disabled
+key, EMR's quota allows to describe them within a function's 15 minutes."""
 CLUSTERS = 10
-"""How many clusters that have to be described are a shard: EMR's burst of DescribeCluster."""
+"""How many clusters to describe are in a shard: EMR's burst of DescribeCluster."""
 
 
 THREADS = 32
-"""How many folders are listed at once."""
+"""How many folders are listed concurrently."""
 
 
-class LedgerOfAll(KnownClusters, OpenFindings, Protocol):
-    """What is remembered, of all clusters."""
+class PlanRepository(ClusterSnapshots, OpenFindings, Protocol):
+    """The snapshots and open findings of all clusters."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRescan:
-    """Says what is to be looked at. It describes no cluster: the shards do, at once."""
+    """Plans the shards. It describes no cluster: the shards do, concurrently."""
 
-    lease: RescanClaim
+    lease: RescanLease
     executions: Executions
     clusters: ClustersByAge
     folders: Folders
-    repository: LedgerOfAll
+    repository: PlanRepository
     results: RescanResults
     clock: Callable[[], datetime]
     checked_buckets: tuple[str, ...] = ()
@@ -78,7 +78,9 @@ class PlanRescan:
         """
         holder = self._holder(asked.execution)
         if holder is not None:
-            return {"refused": f"a re-scan runs already: {holder}; wait for its end, or stop it"}
+            return {
+                "refused": f"a re-scan is running: {holder}; wait until it has finished, or stop it"
+            }
         rescan = Rescan(
             execution=asked.execution, started=self.clock(), scope=asked.scope, deep=asked.deep
         )
@@ -97,9 +99,9 @@ class PlanRescan:
         }
 
     def _holder(self, execution: str) -> str | None:
-        """Claim the re-scan; name the execution that has it, if another one has.
+        """Take the lease; return the execution that holds it, if another one does.
 
-        A claim holds for as long as its execution runs, however that ends.
+        A lease is valid while its execution is running.
         """
         holder = self.lease.take(execution)
         if holder is not None and not self.executions.running(holder):
@@ -111,7 +113,7 @@ class PlanRescan:
         history = self.results.recall() if rescan.scope.log_objects else RescanCheckpoint()
         ended = [*self._ended_since(history)]
         known = self.repository.recall_all([*active, *ended])
-        if history.started is not None:  # before the first run there may have been no guard
+        if history.started is not None:  # the guard may not have run before the first one
             record_missed_by_events(len({*active, *ended} - known.keys()))
         if rescan.scope.clusters:
             missed_by_events = [each for each in ended if each not in known]
@@ -121,7 +123,7 @@ class PlanRescan:
             yield from self._of_log_objects(rescan, folders, history)
 
     def _ended_since(self, history: RescanCheckpoint) -> Iterator[str]:
-        """Name the clusters that were launched since the last run, and have ended already."""
+        """Return the clusters that were launched since the last run and have terminated."""
         if history.started is not None:
             for summary in self.clusters.summaries(ENDED, history.started - OVERLAP):
                 yield summary.id
@@ -129,16 +131,23 @@ class PlanRescan:
     def _of_clusters(
         self, rescan: Rescan, listed: Sequence[str], known: Mapping[str, ClusterSnapshot]
     ) -> Iterator[Shard]:
-        """Tell clusters that were judged, and were good, from those that have to be described."""
-        troubled = {record.finding.cluster_id: None for record in self.repository.open_records()}
+        """Separate clusters that were compliant when last evaluated from those to be described."""
+        with_open_findings = {
+            record.finding.cluster_id: None for record in self.repository.open_records()
+        }
         settled = [
             each
             for each in listed
-            if not rescan.deep and each not in troubled and each in known and _judged(known[each])
+            if not rescan.deep
+            and each not in with_open_findings
+            and each in known
+            and _was_evaluated(known[each])
         ]
         taken = set(settled)
-        # Those that have something open and are not listed have ended unheard.
-        others = dict.fromkeys((*(each for each in listed if each not in taken), *troubled))
+        # Clusters with open findings that are not listed have terminated without an event.
+        others = dict.fromkeys(
+            (*(each for each in listed if each not in taken), *with_open_findings)
+        )
         numbers = count(1)
         for batch in batched(settled, KNOWN_CLUSTERS, strict=False):
             yield Shard(id=f"clusters-{next(numbers):05}", known=batch)
@@ -148,8 +157,10 @@ class PlanRescan:
     def _of_log_objects(
         self, rescan: Rescan, folders: Sequence[Folder], history: RescanCheckpoint
     ) -> Iterator[Shard]:
-        there = [*folders, *(self._folders_there(folders) if rescan.deep else ())]
-        places = {(each.cluster_id, each.bucket, each.prefix): each for each in reversed(there)}
+        candidates = [*folders, *(self._existing_folders(folders) if rescan.deep else ())]
+        places = {
+            (each.cluster_id, each.bucket, each.prefix): each for each in reversed(candidates)
+        }
         wanted = (
             replace(each, since=None if rescan.deep else _since(history, each.cluster_id))
             for each in places.values()
@@ -161,21 +172,21 @@ class PlanRescan:
                 for part in parts:
                     yield Shard(id=f"objects-{next(numbers):06}", folder=part)
 
-    def _folders_there(self, folders: Sequence[Folder]) -> Iterator[Folder]:
-        """Name every cluster's folder that there is wherever clusters log to, ended ones too."""
+    def _existing_folders(self, folders: Sequence[Folder]) -> Iterator[Folder]:
+        """Return all existing cluster folders in all log locations, also of terminated clusters."""
         locations = {
             (each.bucket, each.prefix.removesuffix(f"{each.cluster_id}/")): None
             for each in folders
             if each.bucket is not None
         }
-        # Where these log to their own shards will find out: it may be one of the folders there.
+        # The shards of these look up their location, which may be one of these folders.
         elsewhere = {each.cluster_id for each in folders if each.bucket is None}
         for bucket, prefix in locations:
             if not is_checked(bucket, self.checked_buckets):
                 continue
             try:
                 below = self.folders.below(bucket, prefix)
-            except NotReadableError as error:  # the folders that are known will tell
+            except NotReadableError as error:  # the shards of known folders report it
                 logger.warning("folders cannot be listed", reason=str(error))
                 continue
             for name in below:
@@ -188,7 +199,7 @@ class PlanRescan:
             return (folder,)
         try:
             return cut(folder, self.folders.below(folder.bucket, folder.prefix))
-        except NotReadableError as error:  # its shard will fail, and be told
+        except NotReadableError as error:  # its shard fails, and reports it
             logger.warning("a folder cannot be listed", reason=str(error))
             return (folder,)
 
@@ -197,15 +208,15 @@ def _checked(folder: Folder, buckets: Collection[str]) -> bool:
     return folder.bucket is None or is_checked(folder.bucket, buckets)
 
 
-def _judged(known: ClusterSnapshot) -> bool:
-    """Say whether a cluster was judged, and not only read on behalf of a log object."""
+def _was_evaluated(known: ClusterSnapshot) -> bool:
+    """Whether a cluster was evaluated, and not only read for a log object."""
     return bool(known.keys) or known.cluster.log_key_identifier is None
 
 
 def _folders_of(
     cluster_ids: Iterable[str], known: Mapping[str, ClusterSnapshot]
 ) -> Iterator[Folder]:
-    """Name the folders of clusters; one that is not known is looked up when it is scanned."""
+    """Return the folders of clusters; those of unknown clusters are looked up by the scan."""
     for each in cluster_ids:
         if each not in known:
             yield Folder(each)
@@ -219,15 +230,15 @@ def _ended_folders(
     history: RescanCheckpoint,
     active: Collection[str],
 ) -> Iterator[Folder]:
-    """Name the folders of clusters that ended lately: their last logs may be new."""
+    """Return the folders of recently terminated clusters: their last logs may be new."""
     running = set(active)
-    followed = {
+    tracked = {
         each: Folder(each, place.bucket, place.prefix)
         for each, place in history.folders.items()
         if each not in running
     }
-    new = (each for each in ended if each not in followed)
-    for folder in (*followed.values(), *_folders_of(new, known)):
+    new = (each for each in ended if each not in tracked)
+    for folder in (*tracked.values(), *_folders_of(new, known)):
         yield replace(folder, active=False)
 
 
@@ -239,5 +250,5 @@ def _folder(cluster: Cluster) -> Folder | None:
 
 
 def _since(history: RescanCheckpoint, cluster_id: str) -> datetime | None:
-    followed = history.folders.get(cluster_id)
-    return followed.since - OVERLAP if followed else None
+    tracked = history.folders.get(cluster_id)
+    return tracked.since - OVERLAP if tracked else None

@@ -1,4 +1,4 @@
-"""What re-scans need of the world."""
+"""Interfaces of re-scans to the outside."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ClustersByAge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """A log object as a listing tells of it."""
+    """A log object in a listing."""
 
     version: ObjectVersion
     modified: datetime
@@ -39,10 +39,10 @@ class ListedObject:
 
 
 class Folders(Protocol):
-    """Knows what folders there are."""
+    """Lists folders."""
 
     def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
-        """Name the folders right below a prefix, or raise NotReadableError."""
+        """List the folders directly below a prefix, or raise NotReadableError."""
         ...
 
 
@@ -54,71 +54,71 @@ class LogFolders(LogObjects, Protocol):
     ) -> Iterator[ListedObject]:
         """List a folder's objects in S3's order, old versions too if asked for.
 
-        Or raise NotReadableError; AccessDeniedError where trying again will not help.
+        Raises NotReadableError, or AccessDeniedError when a retry will not help.
         """
         ...
 
 
-class KnownClusters(Protocol):
-    """What is remembered of many clusters themselves."""
+class ClusterSnapshots(Protocol):
+    """Reads the snapshots of many clusters."""
 
     def recall_all(self, cluster_ids: Iterable[str]) -> Mapping[str, ClusterSnapshot]:
-        """Recall those that are remembered, by id."""
+        """Read the stored ones, by id."""
         ...
 
 
-class RescanClaim(Protocol):
-    """One re-scan at a time."""
+class RescanLease(Protocol):
+    """The lease of the running re-scan."""
 
     def take(self, execution: str, instead_of: str | None = None) -> str | None:
-        """Claim the re-scan for an execution; name the other one that has it, if one has.
+        """Take the lease for an execution; return the holder if it is another one.
 
-        It is taken from nobody, or from the one that it is taken instead of.
+        A lease of another execution is only taken over if it is `instead_of`.
         """
         ...
 
 
 class Executions(Protocol):
-    """Knows executions of the state machine."""
+    """Reads executions of the state machine."""
 
     def running(self, execution: str) -> bool:
-        """Ask whether an execution still runs."""
+        """Return whether an execution is still running."""
         ...
 
 
 class RescanResults(Protocol):
-    """Where a re-scan keeps what it plans and finds."""
+    """Stores the plan and the results of a re-scan."""
 
     def plan(self, run: str, shards: Iterable[Shard]) -> str:
-        """Write what is to be looked at; name the place for the state machine."""
+        """Write the shards; return the key for the state machine."""
         ...
 
     def planned(self, run: str) -> tuple[Shard, ...]:
-        """Read what was to be looked at."""
+        """Read the planned shards."""
         ...
 
     def lines(self, run: str, part: str) -> AbstractContextManager[Callable[[object], None]]:
-        """Give what writes the things that are to be told of a part of a shard, a line each."""
+        """Return a function that writes lines about a part of a shard."""
         ...
 
     def done(self, run: str, part: str, done: ShardDone) -> None:
-        """Write what came of a part of a shard."""
+        """Write the result of a part of a shard."""
         ...
 
     def failed(self, run: str, failed: ShardFailed) -> None:
-        """Write down that a shard could not be looked at."""
+        """Record that a shard failed."""
         ...
 
     def all_done(self, run: str) -> Iterable[ShardDone]:
-        """Read what came of every part of a shard."""
+        """Read the results of all parts of shards."""
         ...
 
     def all_failed(self, run: str) -> Iterable[ShardFailed]:
-        """Read which shards are known to have failed."""
+        """Read which shards failed."""
         ...
 
     def place(self, run: str) -> str:
-        """Name the place of a run's report, an S3 URI."""
+        """Return the S3 URI of a run's report."""
         ...
 
     def report(self, report: RescanReport) -> None:
@@ -126,17 +126,17 @@ class RescanResults(Protocol):
         ...
 
     def recall(self) -> RescanCheckpoint:
-        """Read what the last run left."""
+        """Read the checkpoint of the last run."""
         ...
 
     def remember(self, history: RescanCheckpoint) -> None:
-        """Leave it to the next."""
+        """Store the checkpoint for the next."""
         ...
 
 
 class RescanAlerts(Protocol):
-    """Tells people about re-scans."""
+    """Sends alerts about re-scans."""
 
     def rescan_done(self, report: RescanReport) -> None:
-        """Say what a re-scan found."""
+        """Alert on the result of a re-scan."""
         ...

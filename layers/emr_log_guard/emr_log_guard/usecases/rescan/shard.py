@@ -1,4 +1,4 @@
-"""Look at one shard of a re-scan, and write down what came of it."""
+"""Scan one shard of a re-scan, and store its result."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,20 @@ from emr_log_guard.usecases.rescan.ports import RescanResults
 
 @dataclass(frozen=True, slots=True)
 class ScanShard:
-    """Gives each kind of shard to whom it is for."""
+    """Scans a shard of clusters or log objects."""
 
     clusters: ScanClusters
     log_objects: ScanLogObjects
     results: RescanResults
 
     def __call__(self, task: ShardTask) -> dict[str, str]:
-        """Look at a shard, or write down that it could not be looked at.
+        """Scan a shard, or record that it failed.
 
         Returns:
-            Where the rest of the shard begins; nothing when there is none.
+            Where the rest of the shard starts; empty when nothing is left.
 
         Raises:
-            NotReadableError: Its log objects cannot be listed, which may change.
+            NotReadableError: Its log objects cannot be listed, but a retry may help.
 
         """
         run, shard = task.rescan.name, task.shard
@@ -34,11 +34,11 @@ class ScanShard:
             logger.error("shard failed", shard=shard.id, about=shard.title, reason=task.failed)
             return {}
         part = f"{shard.id}/{task.after}" if task.after else shard.id
-        with self.results.lines(run, part) as tell:
+        with self.results.lines(run, part) as write_line:
             if shard.folder is None:
-                done = self.clusters(shard, tell)
+                done = self.clusters(shard, write_line)
             else:
-                done = self.log_objects(task.rescan, shard, shard.folder, task.after, tell)
+                done = self.log_objects(task.rescan, shard, shard.folder, task.after, write_line)
         self.results.done(run, part, done)
         if done.denied:
             logger.warning("shard denied", shard=shard.id, about=shard.title, reason=done.denied)
