@@ -226,12 +226,35 @@ class Deployed:
         arn: str = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"]
         return arn
 
-    def checked_twice(self, cluster_id: str) -> bool:
-        """Say whether a launch was judged for both of its events, EMR's and CloudTrail's.
+    def launch_checked(self, cluster_id: str) -> bool:
+        """Say whether a launch was checked for both of its events, EMR's and CloudTrail's.
 
-        What a test then changes, no late event of the launch meets.
+        What a test then changes, no late event of the launch meets. One check may be for both.
         """
-        return len(self.verdicts(cluster_id)) > 1
+        verdicts = self.verdicts(cluster_id)
+        return len(verdicts) > 1 or bool(verdicts and not self.queued("ClusterEventsQueue"))
+
+    def queued(self, queue: str) -> int:
+        """Count the messages of a queue, received or not."""
+        names = ("Messages", "MessagesNotVisible", "MessagesDelayed")
+        found = self.account.client("sqs").get_queue_attributes(
+            QueueUrl=self.resource(queue), AttributeNames=["All"]
+        )["Attributes"]
+        return sum(int(found[f"ApproximateNumberOf{name}"]) for name in names)
+
+    @contextmanager
+    def given_up_at_once(self, queue: str) -> Iterator[None]:
+        """Have a queue's messages become dead letters when their first attempt failed."""
+        sqs, url = self.account.client("sqs"), self.resource(queue)
+        [usual] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])[
+            "Attributes"
+        ].values()
+        once = json.dumps(json.loads(usual) | {"maxReceiveCount": 1})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": once})
+        try:
+            yield
+        finally:
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": usual})
 
     def dead_letters(self, about: str) -> list[dict[str, Any]]:
         """Give the messages in the dead-letter queue whose body has a text, and leave them there.

@@ -245,13 +245,13 @@ def test_a_forged_event_about_a_good_cluster_does_no_harm(telling: Deployed) -> 
 def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
     telling: Deployed, eventually: Eventually
 ) -> None:
-    telling.account.client("lambda").invoke(
-        FunctionName=telling.resource("CheckClusterFunction"),
-        InvocationType="Event",
-        Payload=b'{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}',
-    )
+    unreadable = '{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}'
+    with telling.given_up_at_once("ClusterEventsQueue"):
+        telling.account.client("sqs").send_message(
+            QueueUrl=telling.resource("ClusterEventsQueue"), MessageBody=unreadable
+        )
 
-    assert eventually(lambda: telling.dead_letters("required field `clusterId`"))
+        assert eventually(lambda: telling.dead_letters(unreadable))
 
 
 def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
@@ -310,7 +310,7 @@ def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_
     eventually(known_to_work)
     assert telling.repository.using_key(key) == (cluster_id,)
     # Neither event of the launch comes late, and finds the key lost.
-    eventually(lambda: telling.checked_twice(cluster_id))
+    eventually(lambda: telling.launch_checked(cluster_id))
     eventually(lambda: telling.inbox.about(cluster_id))
 
     def about(kind: str) -> list[dict[str, Any]]:
@@ -352,7 +352,7 @@ def test_an_alias_that_names_a_lost_key_is_told_for_the_clusters_launched_with_i
         return known is not None and known.log_key_worked
 
     eventually(known_to_work)
-    eventually(lambda: telling.checked_twice(cluster_id))
+    eventually(lambda: telling.launch_checked(cluster_id))
 
     kms.update_alias(AliasName="alias/moves", TargetKeyId=lost)
 
@@ -390,7 +390,7 @@ def test_a_log_that_gets_another_key_in_place_is_found(
 
 def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eventually) -> None:
     cluster_id = telling.fixtures.launch("again", LogEncryptionKmsKeyId=telling.keys.approved)
-    eventually(lambda: telling.checked_twice(cluster_id))
+    eventually(lambda: telling.launch_checked(cluster_id))
     before = telling.verdicts(cluster_id)
 
     telling.account.client("events").put_events(

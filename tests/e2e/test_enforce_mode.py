@@ -87,7 +87,7 @@ def test_a_request_for_a_good_cluster_terminates_nothing_and_has_it_checked(
     acting: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = acting.fixtures.launch("framed", LogEncryptionKmsKeyId=acting.keys.approved)
-    eventually(lambda: acting.checked_twice(cluster_id))
+    eventually(lambda: acting.launch_checked(cluster_id))
     before = len(acting.verdicts(cluster_id))
 
     requested_end(acting, cluster_id)

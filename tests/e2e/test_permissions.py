@@ -616,7 +616,11 @@ def test_without_a_permission_a_function_does_something_else(
 @pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"])
 @pytest.mark.parametrize(
     ("function", "queue"),
-    [("CheckLogObjectsFunction", "LogObjectsQueue"), ("EnforceFunction", "EnforcementQueue")],
+    [
+        ("CheckClusterFunction", "ClusterEventsQueue"),
+        ("CheckLogObjectsFunction", "LogObjectsQueue"),
+        ("EnforceFunction", "EnforcementQueue"),
+    ],
 )
 def test_without_a_permission_nothing_is_taken_from_a_queue(
     quiet: Deployed, eventually: Callable[..., Any], function: str, queue: str, action: str
@@ -633,3 +637,22 @@ def test_without_a_permission_nothing_is_taken_from_a_queue(
             eventually(lambda: not waiting(), seconds=1)
 
     eventually(lambda: not waiting())
+
+
+def test_without_a_permission_a_failed_event_is_not_tried_again_soon(
+    quiet: Deployed, eventually: Callable[..., Any]
+) -> None:
+    sqs, url = quiet.account.client("sqs"), quiet.resource("ClusterEventsQueue")
+
+    def attempts(message_id: str) -> int:
+        failed = {"message": "message failed", "message_id": message_id}
+        return len(quiet.journal.records("check_cluster", **failed))
+
+    with without(quiet, "CheckClusterFunction", TAKING, "sqs:ChangeMessageVisibility"):
+        once = sqs.send_message(QueueUrl=url, MessageBody="{not JSON")["MessageId"]
+        eventually(lambda: attempts(once))
+    soon = sqs.send_message(QueueUrl=url, MessageBody="{not JSON")["MessageId"]
+
+    eventually(lambda: attempts(soon) > 1)
+    assert attempts(once) == 1
+    sqs.purge_queue(QueueUrl=url)

@@ -82,7 +82,7 @@ def test_a_step_that_was_cancelled_before_it_ran_costs_no_cluster_its_life(
         )
         eventually(lambda: acting.scheduled(cluster_id))
         eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
-        eventually(lambda: acting.checked_twice(cluster_id))
+        eventually(lambda: acting.launch_checked(cluster_id))
         time.sleep(SKEW.total_seconds())  # what is read sooner may have been read in either order
         acting.account.client("emr").cancel_steps(
             ClusterId=cluster_id, StepIds=[step_of(acting, cluster_id)]
@@ -150,7 +150,7 @@ def test_a_key_in_a_state_that_passes_is_no_violation_until_it_has_lasted(
     with acting.policy(approving(acting, key)):
         cluster_id = acting.fixtures.launch("key-not-ready", LogEncryptionKmsKeyId=key)
         assert acting.recheck(cluster_id)["rules"]["EMRLOG-005"] == "INSUFFICIENT_DATA"
-        eventually(lambda: acting.checked_twice(cluster_id))
+        eventually(lambda: acting.launch_checked(cluster_id))
         assert not kinds(acting, cluster_id)
 
         lasting(acting, cluster_id, minutes=6)
@@ -195,7 +195,7 @@ def test_while_the_policy_is_missing_the_last_valid_one_holds_and_nothing_is_ter
         ssm, name = acting.account.client("ssm"), acting.outputs["PolicyParameterName"]
         policy = ssm.get_parameter(Name=name)["Parameter"]["Value"]
         good = acting.fixtures.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
-        eventually(lambda: acting.checked_twice(good))
+        eventually(lambda: acting.launch_checked(good))
         assert acting.recheck(good)["compliance"] == "COMPLIANT"
         acting.inbox.receive()
         before = len(acting.inbox.alerts)

@@ -70,9 +70,10 @@ def test_metrics_sent_only_on_errors_are_summed_and_may_arrive_late() -> None:
     on_many = {name: alarm for name, alarm in ALARMS.items() if "Metrics" in alarm}
 
     assert "FindingsTableAlarm" in on_many
-    for alarm in on_many.values():
+    for name, alarm in on_many.items():
         [expression] = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
-        assert expression == "SUM(FILL(METRICS(), 0))"
+        ages = name == "ClusterChecksLateAlarm"
+        assert expression == f"{'MAX' if ages else 'SUM'}(FILL(METRICS(), 0))"
         assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (2, 1)
     assert not [
         name
@@ -137,6 +138,24 @@ def test_failing_function_raises_the_alarm_of_its_purpose(function: str) -> None
     assert found == [by_meaning.get(function, "ChecksFailedAlarm")]
     name = WHOLE.variables(function)["POWERTOOLS_SERVICE_NAME"]
     assert name in ALARMS[found[0]]["AlarmDescription"]
+
+
+def test_messages_that_fail_alone_raise_an_alarm() -> None:
+    """Lambda counts no error of a function that names the messages that failed."""
+    assert alarms_on("MessagesFailed", service="emr-log-guard") == ["ChecksFailedAlarm"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimensions"),
+    [
+        ("OldestUncheckedLaunch", {"service": "emr-log-guard"}),
+        ("ApproximateAgeOfOldestMessage", {"QueueName": "<ClusterEventsQueue.QueueName>"}),
+    ],
+)
+def test_cluster_that_waits_for_its_check_raises_an_alarm(
+    metric: str, dimensions: dict[str, str]
+) -> None:
+    assert alarms_on(metric, **dimensions) == ["ClusterChecksLateAlarm"]
 
 
 @pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut"])

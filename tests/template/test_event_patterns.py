@@ -32,10 +32,10 @@ KEY_EVENTS = (
     "kms-imported-key-material-expiration",
 )
 TO_CHECK_CLUSTER = {
-    "CheckClusterFunctionClusterStateChange": CLUSTER,
-    "CheckClusterFunctionClusterLaunch": LAUNCH,
-    "CheckClusterFunctionStepStatusChange": STEP,
-    "CheckClusterFunctionRecheckRequest": RECHECK,
+    "ClusterStateChangeRule": CLUSTER,
+    "ClusterLaunchRule": LAUNCH,
+    "StepStatusChangeRule": STEP,
+    "RecheckRequestRule": RECHECK,
 }
 
 
@@ -53,7 +53,7 @@ def matches(
 
 
 def cluster_rule(what: Mapping[str, Any]) -> bool:
-    return matches("CheckClusterFunctionClusterStateChange", what, {})
+    return matches("ClusterStateChangeRule", what, {})
 
 
 def log_rule(what: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> bool:
@@ -105,9 +105,7 @@ def test_events_that_are_not_about_a_cluster_state_are_ignored(near_miss: dict[s
 
 @pytest.mark.parametrize("state", ["pending", "cancelled"])
 def test_cluster_of_a_pending_or_cancelled_step_is_checked(state: str) -> None:
-    assert matches(
-        "CheckClusterFunctionStepStatusChange", event(f"emr-step-status-change-{state}"), {}
-    )
+    assert matches("StepStatusChangeRule", event(f"emr-step-status-change-{state}"), {})
 
 
 @pytest.mark.parametrize("name", [LOG, f"{LOG}-unversioned"])
@@ -176,8 +174,8 @@ def test_event_matches_its_own_rule_only(rule: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "what"),
     [
-        ("CheckClusterFunctionClusterLaunch", event(LAUNCH) | {"source": "aws.emr"}),
-        ("CheckClusterFunctionStepStatusChange", with_detail(STEP, state="RUNNING")),
+        ("ClusterLaunchRule", event(LAUNCH) | {"source": "aws.emr"}),
+        ("StepStatusChangeRule", with_detail(STEP, state="RUNNING")),
     ],
 )
 def test_variants_of_an_event_match_the_same_rule(rule: str, what: dict[str, Any]) -> None:
@@ -285,23 +283,23 @@ def test_change_of_the_own_policy_parameter_is_reviewed(operation: str) -> None:
         ),
         ("LogObjectReencryptedRule", reencrypted("any", "logs/proj-2026/report.csv")),
         ("LogObjectReencryptedRule", event(LOG)),
-        ("CheckClusterFunctionClusterLaunch", event(f"{LAUNCH}-failed")),
-        ("CheckClusterFunctionClusterLaunch", event(LAUNCH) | {"source": "my.trail"}),
-        ("CheckClusterFunctionClusterLaunch", with_detail(LAUNCH, eventName="TerminateJobFlows")),
+        ("ClusterLaunchRule", event(f"{LAUNCH}-failed")),
+        ("ClusterLaunchRule", event(LAUNCH) | {"source": "my.trail"}),
+        ("ClusterLaunchRule", with_detail(LAUNCH, eventName="TerminateJobFlows")),
         (
-            "CheckClusterFunctionClusterLaunch",
+            "ClusterLaunchRule",
             with_detail(LAUNCH, eventSource="emr-containers.amazonaws.com"),
         ),
-        ("CheckClusterFunctionClusterLaunch", with_detail(LAUNCH, errorCode="AccessDenied")),
-        ("CheckClusterFunctionStepStatusChange", event("emr-step-status-change-completed")),
-        ("CheckClusterFunctionStepStatusChange", event(STEP) | {"source": "custom.emr"}),
-        ("CheckClusterFunctionRecheckRequest", event(RECHECK) | {"source": "custom"}),
-        ("CheckClusterFunctionRecheckRequest", with_detail(RECHECK, stack="emr-log-guard-test")),
+        ("ClusterLaunchRule", with_detail(LAUNCH, errorCode="AccessDenied")),
+        ("StepStatusChangeRule", event("emr-step-status-change-completed")),
+        ("StepStatusChangeRule", event(STEP) | {"source": "custom.emr"}),
+        ("RecheckRequestRule", event(RECHECK) | {"source": "custom"}),
+        ("RecheckRequestRule", with_detail(RECHECK, stack="emr-log-guard-test")),
         (
-            "CheckClusterFunctionRecheckRequest",
+            "RecheckRequestRule",
             event(RECHECK) | {"detail": {"cluster_id": "j-2AXXXXXXGAPLF"}},
         ),
-        ("CheckClusterFunctionRecheckRequest", event(RECHECK) | {"detail-type": "Finding Opened"}),
+        ("RecheckRequestRule", event(RECHECK) | {"detail-type": "Finding Opened"}),
     ],
 )
 def test_similar_events_are_ignored(rule: str, near_miss: dict[str, Any]) -> None:
@@ -327,9 +325,7 @@ def test_recheck_request_matches_only_the_stack_that_it_names(
         "detail": json.loads(record["Detail"]),
     }
 
-    assert matches("CheckClusterFunctionRecheckRequest", put, {}, listening) is (
-        asking == listening
-    )
+    assert matches("RecheckRequestRule", put, {}, listening) is (asking == listening)
 
 
 @pytest.mark.parametrize(

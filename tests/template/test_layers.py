@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
     "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead-letters",
     "FINDINGS_TABLE_NAME": "findings",
+    "CLUSTER_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/cluster-events",
     "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/log-objects",
     "SCHEDULE_GROUP_NAME": "schedules",
     "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",

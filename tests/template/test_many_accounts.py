@@ -240,7 +240,9 @@ def test_sam_makes_the_rules_that_the_other_tests_expect(members: Path) -> None:
     for function, rule in invoking:
         [target] = made[rule["Fn::GetAtt"][0]]["Targets"]
         assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
-    assert len(invoking) == len(made) - 2  # two rules send to the queue of log objects
+    assert (
+        len(invoking) == len(made) - 6
+    )  # two rules send to the queue of log objects, four to that of clusters
 
 
 def test_sam_attaches_the_managed_policies_that_the_other_tests_expect(members: Path) -> None:

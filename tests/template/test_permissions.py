@@ -63,6 +63,7 @@ CHANGES = {
     "securityhub:BatchImportFindings",
     "securityhub:BatchUpdateFindings",
     "sns:Publish",
+    "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:ReceiveMessage",
     "sqs:SendMessage",
@@ -200,6 +201,15 @@ def test_functions_know_which_log_buckets_are_readable(buckets: str) -> None:
     ("queue", "sources"),
     [
         (
+            "ClusterEventsQueue",
+            [
+                {"Fn::GetAtt": ["ClusterStateChangeRule", "Arn"]},
+                {"Fn::GetAtt": ["ClusterLaunchRule", "Arn"]},
+                {"Fn::GetAtt": ["StepStatusChangeRule", "Arn"]},
+                {"Fn::GetAtt": ["RecheckRequestRule", "Arn"]},
+            ],
+        ),
+        (
             "LogObjectsQueue",
             [
                 {"Fn::GetAtt": ["LogObjectCreatedRule", "Arn"]},
@@ -303,8 +313,17 @@ BY_AWS = {
     "s3:GetObjectVersion",  # HeadObject and GetObject with a version
     "secretsmanager:GetSecretValue",  # by Powertools' get_secret
 }
-BY_COMMAND = {"ssm:PutParameter"}
-"""Called by an adapter that the functions share with the command, which stores policies."""
+BY_COMMAND = {
+    "sqs:DeleteMessage",
+    "sqs:ReceiveMessage",
+    "ssm:PutParameter",
+    "states:DescribeMapRun",
+    "states:ListExecutions",
+    "states:ListMapRuns",
+    "states:StartExecution",
+}
+"""Called by adapters that the functions share with the command, which stores policies, starts
+re-scans and replays dead letters."""
 
 
 def wired_adapters() -> set[Path]:

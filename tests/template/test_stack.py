@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard.domain.finding_record import LEASE
+from emr_log_guard.domain.finding_record import LEASE, UNREAD_QUIET
+from emr_log_guard.events.sqs import retry_delay
 from emr_log_guard.policy_document import WEBHOOK_SECRETS
 from emr_log_guard.rendering.alerts.events import ENFORCEMENT_EVENTS, FINDING_EVENTS
+from emr_log_guard.usecases.checks.cluster import BATCH_SECONDS
 from emr_log_guard.usecases.replay import replay
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
@@ -62,7 +64,12 @@ def test_command_knows_the_logical_ids_of_functions_and_queues() -> None:
         replay.NOTIFY_SLACK,
         replay.REVIEW_FINDINGS,
     }
-    queues = {replay.DEAD_LETTER_QUEUE, replay.ENFORCEMENT_QUEUE, replay.LOG_OBJECTS_QUEUE}
+    queues = {
+        replay.CLUSTER_EVENTS_QUEUE,
+        replay.DEAD_LETTER_QUEUE,
+        replay.ENFORCEMENT_QUEUE,
+        replay.LOG_OBJECTS_QUEUE,
+    }
 
     assert functions == set(WHOLE.functions) - {"EnforceFunction"} - TASKS
     assert queues == set(WHOLE.of_type("AWS::SQS::Queue"))
@@ -247,10 +254,28 @@ def test_visibility_timeout_is_six_times_the_function_timeout() -> None:
     mappings = WHOLE.of_type("AWS::Lambda::EventSourceMapping")
     for mapping in (each for name, each in mappings.items() if name != "ImportFindingsMapping"):
         queue = WHOLE.resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
-        function = WHOLE.functions[mapping["FunctionName"]["Ref"]]
+        function = (
+            template()["Globals"]["Function"] | WHOLE.functions[mapping["FunctionName"]["Ref"]]
+        )
 
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_cluster_events_are_tried_for_half_an_hour_before_they_are_dead_letters() -> None:
+    """What AWS cannot answer for that long is alerted as INSUFFICIENT_DATA."""
+    queue = WHOLE.of_type("AWS::SQS::Queue")["ClusterEventsQueue"]
+    attempts = queue["RedrivePolicy"]["maxReceiveCount"]
+    delays = [retry_delay(receives) for receives in range(1, attempts)]
+
+    assert timedelta(seconds=sum(delays)) >= UNREAD_QUIET
+    assert timedelta(seconds=sum(delays[:-1])) < UNREAD_QUIET
+
+
+def test_each_attempt_at_a_cluster_event_can_end_before_the_function_times_out() -> None:
+    function = template()["Globals"]["Function"] | WHOLE.functions["CheckClusterFunction"]
+
+    assert function["Timeout"] > 2 * BATCH_SECONDS
 
 
 @pytest.mark.parametrize("name", ["CheckCluster", "CheckLogObjects", "Enforce"])

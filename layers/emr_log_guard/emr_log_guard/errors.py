@@ -77,6 +77,13 @@ class TerminationNotAcceptedError(GuardError):
     """EMR answered with a temporary error. The message names the call and its error."""
 
 
+class TemporarilyUnavailableError(GuardError):
+    """AWS throttled a read, timed out or failed by its own fault; to be tried again.
+
+    The message says which call answered what.
+    """
+
+
 class WriteConflictError(GuardError):
     """The record was changed since it was read."""
 

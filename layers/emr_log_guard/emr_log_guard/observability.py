@@ -67,6 +67,11 @@ class Metric(StrEnum):
     NOTIFICATIONS_PENDING = "NotificationsPending"
     """Findings whose notification has been pending for more than five minutes, counted every
     five minutes."""
+    MESSAGES_FAILED = "MessagesFailed"
+    """Messages of a queue that could not be handled, except because AWS throttled or timed out.
+    They are delivered again, and become dead letters in the end."""
+    OLDEST_UNCHECKED_LAUNCH = "OldestUncheckedLaunch"
+    """Age in seconds of the oldest event about a cluster that could not be checked yet."""
     POLICY_INVALID = "PolicyInvalid"
     """Reads of the stored policy that failed or returned an invalid one; the last valid one was
     used."""
@@ -181,6 +186,17 @@ def record_rescan(report: RescanReport) -> None:
 def record_missed_by_events(clusters: int) -> None:
     """Measure how many clusters a re-scan found that no event had told of."""
     _count(Metric.CLUSTERS_MISSED_BY_EVENTS, clusters)
+
+
+def record_failed_messages(count: int = 1) -> None:
+    """Measure messages that could not be handled, for another reason than throttling."""
+    _count(Metric.MESSAGES_FAILED, count)
+
+
+def record_oldest_unchecked(age: timedelta) -> None:
+    """Measure how long ago the event happened whose cluster has waited longest for its check."""
+    seconds = max(age.total_seconds(), 0)  # clocks differ a little
+    metrics.add_metric(Metric.OLDEST_UNCHECKED_LAUNCH, MetricUnit.Seconds, seconds)
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     NotReadableError,
+    TemporarilyUnavailableError,
     TerminationNotAcceptedError,
     TerminationRefusedError,
 )
@@ -105,11 +106,8 @@ def test_a_cluster_that_emr_does_not_know_is_not_found(
         clusters.describe(CLUSTER_ID)
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["ThrottlingException", "AccessDeniedException", "ValidationException", "InternalServerError"],
-)
-def test_a_description_that_fails_otherwise_flies(
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
+def test_a_description_that_is_refused_is_an_error(
     aws: StubbedAws, clusters: EmrClusters, code: str
 ) -> None:
     aws.answer("DescribeCluster", AwsError(code))
@@ -118,10 +116,20 @@ def test_a_description_that_fails_otherwise_flies(
         clusters.describe(CLUSTER_ID)
 
 
-def test_an_emr_that_never_answers_flies(aws: StubbedAws, clusters: EmrClusters) -> None:
-    aws.answer("DescribeCluster", NEVER_ANSWERED)
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (AwsError("ThrottlingException"), "ThrottlingException"),
+        (AwsError("InternalServerError"), "InternalServerError"),
+        (NEVER_ANSWERED, "EndpointConnectionError"),
+    ],
+)
+def test_a_description_that_emr_cannot_give_now_is_to_be_tried_again(
+    aws: StubbedAws, clusters: EmrClusters, answer: Answer, said: str
+) -> None:
+    aws.answer("DescribeCluster", answer)
 
-    with pytest.raises(EndpointConnectionError):
+    with pytest.raises(TemporarilyUnavailableError, match=f"{CLUSTER_ID} answered {said}"):
         clusters.describe(CLUSTER_ID)
 
 

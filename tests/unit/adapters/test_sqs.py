@@ -2,7 +2,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsRedelivery
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from tests.unit.builders import a_cluster, a_log_object
@@ -33,3 +33,24 @@ def test_a_request_that_cannot_be_sent_flies(aws: StubbedAws) -> None:
 
     with pytest.raises(ClientError, match="NonExistentQueue"):
         queue(aws).send(REQUEST)
+
+
+def redelivery(aws: StubbedAws) -> SqsRedelivery:
+    client = aws.attach(boto3.client("sqs"))
+    return SqsRedelivery(lambda: client, QUEUE)
+
+
+def test_each_message_is_postponed_by_its_own_delay(aws: StubbedAws) -> None:
+    aws.answer("ChangeMessageVisibility", {})
+
+    redelivery(aws).postpone({"r0": 5, "r1": 60})
+
+    asked = [(call["ReceiptHandle"], call["VisibilityTimeout"]) for _, call in aws.calls]
+    assert asked == [("r0", 5), ("r1", 60)]
+
+
+def test_a_message_that_cannot_be_postponed_is_an_error(aws: StubbedAws) -> None:
+    aws.answer("ChangeMessageVisibility", AwsError("AccessDenied"))
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        redelivery(aws).postpone({"r0": 5})

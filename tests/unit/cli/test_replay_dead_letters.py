@@ -20,10 +20,11 @@ from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333"
 RESOURCES = {
-    "CheckClusterFunction": "check",
+    "CheckKeyFunction": "key",
     "NotifySlackFunction": "slack",
     "EmitEventsFunction": "emit",
     "ImportFindingsFunction": "import",
+    "ClusterEventsQueue": f"{URL}/clusters",
     "LogObjectsQueue": f"{URL}/objects",
     "EnforcementQueue": f"{URL}/enforcement",
     "DeadLetterQueue": f"{URL}/dead",
@@ -44,9 +45,11 @@ def message(number: int, body: str, **attributes: str) -> dict[str, Any]:
     }
 
 
+KEY_EVENT = event("cloudtrail-disable-key")
+KEY_FAILURE = failed(KEY_EVENT, errorType="KeyUnreadableError", errorMessage="not valid")
 ALL = [
     message(1, json.dumps(CLUSTER_EVENT), ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="may not"),
-    message(2, failed(CLUSTER_EVENT, errorType="ClusterNotFoundError", errorMessage="not valid")),
+    message(2, KEY_FAILURE),
     message(3, json.dumps(OBJECT_EVENT)),
     message(4, REQUEST),
     message(5, json.dumps(NOTIFICATION)),
@@ -68,7 +71,7 @@ def stack(aws: StubbedAws) -> StubbedAws:
     for operation in ("ChangeMessageVisibility", "DeleteMessage"):
         aws.answer(operation, {})
     aws.answer("SendMessage", SENT)
-    aws.answer("Invoke", lambda _: invoked({"cluster_id": "j-1"}))
+    aws.answer("Invoke", lambda _: invoked({"clusters": ["j-1"]}))
     hold(aws, *ALL)
     return aws
 
@@ -109,8 +112,8 @@ def test_each_goes_back_on_its_way_and_only_then_from_the_queue(stack: StubbedAw
     result = run("--yes")
 
     ways = [
-        ["invoke check"],
-        ["invoke check"],
+        ["send clusters"],
+        ["invoke key"],
         ["send objects"],
         ["send enforcement"],
         ["invoke slack", "invoke emit"],  # nobody knows which of them SNS could not invoke
@@ -129,9 +132,9 @@ def test_what_travels_on_is_what_came(stack: StubbedAws) -> None:
 
     payloads = [json.loads(c["Payload"]) for name, c in stack.calls if name == "Invoke"]
     bodies = [c["MessageBody"] for name, c in stack.calls if name == "SendMessage"]
-    assert payloads[:2] == [CLUSTER_EVENT, CLUSTER_EVENT]
-    assert payloads[2]["Records"][0]["Sns"] == NOTIFICATION
-    assert bodies == [json.dumps(OBJECT_EVENT), REQUEST]
+    assert payloads[0] == KEY_EVENT
+    assert payloads[1]["Records"][0]["Sns"] == NOTIFICATION
+    assert bodies == [json.dumps(CLUSTER_EVENT), json.dumps(OBJECT_EVENT), REQUEST]
 
 
 def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedAws) -> None:
@@ -141,7 +144,7 @@ def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedA
     lines = result.stdout.splitlines()
     assert lines[0] == ("  1  2026-03-14 15:20:01 UTC  EMR Cluster State Change of j-2AXXXXXXGAPLF")
     assert lines[1] == "     failed with: NO_PERMISSIONS: may not"
-    assert lines[3] == "     failed with: ClusterNotFoundError: not valid"
+    assert lines[3] == "     failed with: KeyUnreadableError: not valid"
     assert lines[5] == "     failed with: unknown: see the function's log"
     assert "Replay 5 messages? [y/N]" in lines[10]
     assert sorted(done(stack)) == [f"release receipt-{number}" for number in range(1, 6)]
@@ -217,12 +220,12 @@ def test_what_is_not_recognised_stays_and_is_named(stack: StubbedAws, body: str)
         (
             "Invoke",
             lambda _: invoked(
-                {"errorType": "ClusterNotFoundError", "errorMessage": "not valid"},
+                {"errorType": "KeyUnreadableError", "errorMessage": "not valid"},
                 FunctionError="Unhandled",
             ),
-            "stays in the queue: check failed: ClusterNotFoundError: not valid",
+            "stays in the queue: key failed: KeyUnreadableError: not valid",
         ),
-        ("Invoke", AwsError("AccessDeniedException"), "lambda:InvokeFunction on check answered"),
+        ("Invoke", AwsError("AccessDeniedException"), "lambda:InvokeFunction on key answered"),
         (
             "ChangeMessageVisibility",
             AwsError("AWS.SimpleQueueService.MessageNotInflight"),
@@ -236,8 +239,8 @@ def test_what_fails_again_stays_and_the_others_go_on(
     answer: Answer | Callable[[object], Answer],
     words: str,
 ) -> None:
-    stack.answer(operation, answer, {"Invoke": invoked({})}.get(operation, {}))
-    hold(stack, ALL[0], ALL[1])
+    stack.answer(operation, answer, {"Invoke": invoked({"clusters": []})}.get(operation, {}))
+    hold(stack, message(1, KEY_FAILURE), ALL[1])
 
     result = run("--yes")
 
@@ -279,13 +282,14 @@ def test_a_letter_that_cannot_be_deleted_is_said_to_be_there_still(stack: Stubbe
 def test_nothing_is_lost_when_it_stops_midway(
     stack: StubbedAws, operation: str, stop: BaseException
 ) -> None:
-    calls = {"Invoke": invoked({}), "SendMessage": SENT, "DeleteMessage": {}}
+    calls = {"Invoke": invoked({"clusters": []}), "SendMessage": SENT, "DeleteMessage": {}}
 
     def stops(_: object) -> Answer:
         raise stop
 
     stack.answer(operation, calls[operation], stops)
-    hold(stack, ALL[0], ALL[2], ALL[1], ALL[3])
+    another = message(5, KEY_FAILURE)
+    hold(stack, ALL[0], ALL[2], ALL[1], ALL[3], another)
 
     result = run("--yes")
 
@@ -294,7 +298,7 @@ def test_nothing_is_lost_when_it_stops_midway(
     deleted = {step.split()[1] for step in steps if step.startswith("delete")}
     released = {step.split()[1] for step in steps if step.startswith("release")}
     in_doubt = deleted & released if operation == "DeleteMessage" else set()
-    assert deleted | released == {f"receipt-{number}" for number in range(1, 5)}
+    assert deleted | released == {f"receipt-{number}" for number in range(1, 6)}
     assert deleted & released == in_doubt
 
 
@@ -370,6 +374,6 @@ def test_programs_get_each_letter_and_what_came_of_it(stack: StubbedAws) -> None
         "event": "EMR Cluster State Change of j-2AXXXXXXGAPLF",
         "cause": "NO_PERMISSIONS: may not",
         "replayed": True,
-        "result": '{"cluster_id": "j-1"}',
+        "result": "sent to the queue of check_cluster",
     }
     assert (second["id"], second["replayed"]) == ("m2", False)

@@ -84,6 +84,16 @@ def test_a_cluster_event_goes_to_check_cluster(deployed: StubbedAws) -> None:
     assert deployed.calls[0] == ("ListStackResources", {"StackName": "guard"})
 
 
+def test_batch_of_cluster_events_is_checked_one_by_one(deployed: StubbedAws) -> None:
+    deployed.answer("Invoke", lambda _: answered(SUMMARY))
+    record = {"body": json.dumps(CLUSTER_EVENT)}
+
+    result = run("-", answer=json.dumps({"Records": [record, record]}))
+
+    assert invoked(deployed) == [("check-1A2B", CLUSTER_EVENT)] * 2
+    assert result.stdout.count("j-2AXXXXXXGAPLF is NON_COMPLIANT") == 2
+
+
 @pytest.mark.parametrize(
     ("summary", "words"),
     [

@@ -13,6 +13,7 @@ from emr_log_guard.domain.finding_record import (
     SKEW,
     STILL_WRITTEN,
     TRANSIENT_QUIET,
+    UNREAD_QUIET,
     ClusterHistory,
     ClusterSnapshot,
     Extent,
@@ -466,6 +467,16 @@ def test_a_young_transient_fact_alerts_nobody() -> None:
     assert record.transient_and_young(NOW + TRANSIENT_QUIET - SECOND)
     assert not record.transient_and_young(NOW + TRANSIENT_QUIET)
     assert not evaluated(None, timedelta(0)).transient_and_young(NOW)
+    assert not record.to_be_read_again(NOW)
+
+
+def test_a_fact_that_aws_cannot_give_is_read_again_for_half_an_hour_before_it_alerts() -> None:
+    record = evaluated(None, timedelta(0), DOUBT, once_lasting=DOUBT)
+
+    assert record.transient_and_young(NOW + UNREAD_QUIET - SECOND)
+    assert record.to_be_read_again(NOW + UNREAD_QUIET - SECOND)
+    assert not record.transient_and_young(NOW + UNREAD_QUIET)
+    assert not record.to_be_read_again(NOW + UNREAD_QUIET)
 
 
 def test_what_was_over_and_is_not_any_more_has_its_grace_anew() -> None:

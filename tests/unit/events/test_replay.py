@@ -178,6 +178,17 @@ def test_what_is_not_handled_is_refused_by_its_field(what: object, problem: str)
         parse_replayable(what)
 
 
+def test_batch_of_cluster_events_names_each_cluster() -> None:
+    records = [{"body": json.dumps(each)} for each in (CLUSTER_EVENT, event("recheck-requested"))]
+
+    what = parse_replayable({"Records": records})
+
+    assert isinstance(what, ForCheckCluster)
+    assert what.title == (
+        "EMR Cluster State Change of j-2AXXXXXXGAPLF, Recheck Requested of j-2AXXXXXXGAPLF"
+    )
+
+
 def test_a_batch_is_of_one_kind() -> None:
     mixed = {"Records": [{"body": REQUEST}, {"body": json.dumps(OBJECT_EVENT)}]}
 
@@ -220,7 +231,7 @@ def test_a_failed_invocations_payload_is_the_event() -> None:
     what = parse_dead_letter(failed(CLUSTER_EVENT))
 
     assert isinstance(what, ForCheckCluster)
-    assert what.event == CLUSTER_EVENT
+    assert what.events == (CLUSTER_EVENT,)
 
 
 def test_a_failed_alert_says_which_function_failed_on_it() -> None:

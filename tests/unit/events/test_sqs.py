@@ -2,8 +2,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.sqs import each_body, each_body_then
+from emr_log_guard.errors import InvalidEventError, TemporarilyUnavailableError
+from emr_log_guard.events.sqs import each_body, each_body_then, retry_delay
+from emr_log_guard.observability import metrics
 
 
 def a_batch(*bodies: str) -> dict[str, object]:
@@ -87,3 +88,47 @@ def test_what_is_no_message_of_sqs_is_refused_before_anything_is_handled(record:
 
 def test_a_body_that_is_no_text_fails_alone() -> None:
     assert each_body(a_batch("a", "\ud800"), lambda body: body.encode()) == ([b"a"], failed("m1"))
+
+
+def test_failed_messages_are_postponed_by_how_often_they_were_received() -> None:
+    batch = a_batch("a", "bad", "b")
+    received = {1: "3", 2: "1"}
+    for place, record in enumerate(batch["Records"]):  # type: ignore[arg-type,var-annotated]
+        record |= {
+            "receiptHandle": f"r{place}",
+            "attributes": {"ApproximateReceiveCount": received.get(place, "1")},
+        }
+    postponed: list[object] = []
+
+    each_body_then(batch, shout, lambda results: results[1:], postponed.append)
+
+    assert postponed == [{"r1": 20, "r2": 5}]
+
+
+def test_nothing_is_postponed_when_nothing_failed() -> None:
+    postponed: list[object] = []
+
+    each_body_then(a_batch("a"), shout, lambda _: [], postponed.append)
+
+    assert postponed == []
+
+
+def test_delay_doubles_up_to_a_minute() -> None:
+    delays = [retry_delay(receives) for receives in range(1, 8)]
+
+    assert delays == [5, 10, 20, 40, 60, 60, 60]
+
+
+def test_message_that_aws_throttled_is_no_failure_to_be_alarmed_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def throttled(body: str) -> str:
+        message = f"elasticmapreduce:DescribeCluster on {body} answered ThrottlingException"
+        raise TemporarilyUnavailableError(message)
+
+    metrics.clear_metrics()
+    _, failures = each_body(a_batch("j-1"), throttled)
+
+    assert failures == failed("m0")
+    assert "MessagesFailed" not in metrics.metric_set
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

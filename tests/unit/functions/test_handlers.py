@@ -162,6 +162,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
         "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforce",
         "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforce",
+        "CLUSTER_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/clusters",
         "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/objects",
         "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead",
         "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/dead",
@@ -211,6 +212,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("HeadObject", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KEY.arn})
     aws.answer("Publish", {"MessageId": "m"})
     aws.answer("SendMessage", {"MessageId": "m"})
+    aws.answer("ChangeMessageVisibility", {})
     aws.answer("TerminateJobFlows", {})
     aws.answer("CreateSchedule", {"ScheduleArn": "arn"})
     aws.answer("DeleteSchedule", {})
@@ -554,6 +556,56 @@ def test_check_cluster_fails_for_a_cluster_that_vanished(aws: StubbedAws) -> Non
 
     with pytest.raises(ClusterNotFoundError):
         invoke(load("check_cluster"), an_event("emr-cluster-state-change-starting"))
+
+
+def a_batch_of(*events: object) -> dict[str, Any]:
+    """SQS's event for queued events, whose ids are their places: m0, m1, …"""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{place}",
+                "receiptHandle": f"r{place}",
+                "body": json.dumps(event),
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "eventSource": "aws:sqs",
+            }
+            for place, event in enumerate(events)
+        ]
+    }
+
+
+def test_check_cluster_checks_a_cluster_once_for_all_messages_of_a_batch(aws: StubbedAws) -> None:
+    events = [
+        an_event("emr-cluster-state-change-starting"),
+        an_event("cloudtrail-run-job-flow"),
+        *[an_event("emr-step-status-change-pending")] * 8,
+    ]
+    for event in events:
+        for place in (event["detail"], event["detail"].get("responseElements") or {}):
+            for name in place.keys() & {"clusterId", "jobFlowId"}:
+                place[name] = CLUSTER_ID
+
+    answer = invoke(load("check_cluster"), a_batch_of(*events))
+
+    assert answer == {"batchItemFailures": []}
+    assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
+
+
+def test_check_cluster_postpones_what_emr_throttles_and_nothing_else(aws: StubbedAws) -> None:
+    throttled = AwsError("ThrottlingException")
+    aws.answer(
+        "DescribeCluster",
+        lambda asked: throttled if asked["ClusterId"] == "j-BUSY" else describe_cluster(asked),
+    )
+    events = [an_event("emr-cluster-state-change-starting") for _ in range(2)]
+    events[0]["detail"]["clusterId"] = "j-BUSY"
+
+    answer = invoke(load("check_cluster"), a_batch_of(*events))
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    [postponed] = [call for name, call in aws.calls if name == "ChangeMessageVisibility"]
+    assert (postponed["ReceiptHandle"], postponed["VisibilityTimeout"]) == ("r0", 5)
+    assert "Publish" not in aws.counts
 
 
 def test_check_cluster_refuses_events_of_others(aws: StubbedAws) -> None:

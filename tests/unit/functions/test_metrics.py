@@ -19,6 +19,7 @@ from tests.unit.functions.test_handlers import (
     POLICY,
     ROOT,
     Reports,
+    a_batch_of,
     an_account,
     an_estate_of_one,
     an_event,
@@ -96,6 +97,15 @@ def a_good_cluster(_: StubbedAws) -> None:
 def a_bad_cluster(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", without_a_key)
     invoke(load("check_cluster"), happened("emr-cluster-state-change-running"))
+
+
+def a_launch_that_emr_throttles(aws: StubbedAws) -> None:
+    aws.answer("DescribeCluster", AwsError("ThrottlingException"))
+    invoke(load("check_cluster"), a_batch_of(happened("emr-cluster-state-change-starting")))
+
+
+def a_poison_message(_: StubbedAws) -> None:
+    invoke(load("check_cluster"), a_batch_of({"source": "unknown"}))
 
 
 def a_bad_log_object(aws: StubbedAws) -> None:
@@ -206,6 +216,8 @@ def a_webhook_of_no_use(aws: StubbedAws) -> None:
 SCENARIOS: dict[Scenario, Measured] = {
     a_good_cluster: {"ClustersChecked": 1},
     a_bad_cluster: OPENED,
+    a_launch_that_emr_throttles: {"OldestUncheckedLaunch": 42},
+    a_poison_message: {"MessagesFailed": 1},
     a_bad_log_object: {"LogObjectsChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1},
     a_termination_that_comes_to_its_end: OPENED | {"ClustersChecked": 2, "EnforcementDone": 1},
     a_termination_that_emr_refuses: OPENED | {"EnforcementFailed": 1},

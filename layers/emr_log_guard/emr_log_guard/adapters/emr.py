@@ -13,6 +13,7 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     NotReadableError,
+    TemporarilyUnavailableError,
     TerminationNotAcceptedError,
     TerminationRefusedError,
 )
@@ -36,7 +37,7 @@ _FINAL = frozenset({"ValidationException", "AccessDeniedException"})
 class EmrClusters:
     """Clusters of this account and Region.
 
-    Errors that a retry may cure fly: the invocation is retried, then dead-lettered.
+    Other errors propagate: what asked for the read is retried, then dead-lettered.
     """
 
     def __init__(self, client: "EMRClient") -> None:
@@ -49,12 +50,18 @@ class EmrClusters:
         Raises:
             ClusterNotFoundError: EMR knows no such cluster here.
             NotReadableError: The answer does not say which cluster it is, or its state.
+            TemporarilyUnavailableError: EMR could not answer now.
 
         """
         try:
             answer = self._client.describe_cluster(ClusterId=cluster_id)
         except self._client.exceptions.InvalidRequestException as error:
             raise ClusterNotFoundError(message_of(error)) from error
+        except AWS_ERRORS as error:
+            problem = unresolved("elasticmapreduce:DescribeCluster", cluster_id, error)
+            if problem.transient:
+                raise TemporarilyUnavailableError(problem.reason) from error
+            raise
         return _cluster(cluster_id, answer)
 
     def read(self, cluster_id: str) -> Cluster | Unresolved:
@@ -68,6 +75,8 @@ class EmrClusters:
             return self.describe(cluster_id)
         except NotReadableError as error:
             return Unresolved(str(error))
+        except TemporarilyUnavailableError as error:
+            return Unresolved(str(error), transient=True)
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:DescribeCluster", cluster_id, error)
 

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,6 +21,32 @@ from emr_log_guard.usecases.replay.dead_letters import DeadLetter
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import MessageTypeDef
+
+_AT_ONCE = 10
+"""The most messages of one call."""
+
+
+class SqsRedelivery:
+    """The queue in front of a function, which may say when a message comes back."""
+
+    def __init__(self, client: "Callable[[], SQSClient]", queue_url: str) -> None:
+        """Speak to this queue, through a client that is asked for when a message failed."""
+        self._client = client
+        self._queue_url = queue_url
+
+    def postpone(self, seconds: Mapping[str, int]) -> None:
+        """Hide messages for so many seconds from now: one ChangeMessageVisibility each.
+
+        Errors propagate: the whole batch comes back after the queue's visibility timeout.
+
+        Args:
+            seconds: By receipt handle, at most 43,200.
+
+        """
+        for receipt, hidden in seconds.items():
+            self._client().change_message_visibility(
+                QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=hidden
+            )
 
 
 class SqsEnforcementQueue:
@@ -72,8 +98,6 @@ HOLD_SECONDS = 300
 """How long a message is hidden from others: long enough to be read, asked about and replayed."""
 _WAIT_SECONDS = 2
 """Long polling: it asks every server of SQS, where a short poll may miss messages."""
-_AT_ONCE = 10
-"""The most that SQS hands over in one call."""
 
 
 class SqsQueues:

@@ -18,11 +18,11 @@ from emr_log_guard.adapters.events import EventBridgeRechecks
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
-from emr_log_guard.adapters.sqs import SqsLogObjectQueue
+from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
-from emr_log_guard.usecases.checks.cluster import CheckCluster
+from emr_log_guard.usecases.checks.cluster import CheckCluster, CheckClusters
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.key import CheckKey
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
@@ -30,11 +30,17 @@ from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.checks.review import ReviewFindings
 
 
-def check_cluster(env: Mapping[str, str]) -> CheckCluster:
-    """Wire the check of a cluster."""
+def check_clusters(env: Mapping[str, str]) -> CheckClusters:
+    """Wire the check of clusters."""
     settings = Settings.from_env(env)
     clusters, buckets = EmrClusters(clients.emr()), S3Buckets(clients.s3())
-    return cluster_check(settings, "check_cluster", clusters, buckets)
+    check = cluster_check(settings, "check_cluster", clusters, buckets)
+    return CheckClusters(check, shared.utc_now)
+
+
+def cluster_events(env: Mapping[str, str]) -> SqsRedelivery:
+    """Wire the queue of the events about clusters."""
+    return SqsRedelivery(clients.sqs, required(env, "CLUSTER_EVENTS_QUEUE_URL"))
 
 
 def cluster_check(

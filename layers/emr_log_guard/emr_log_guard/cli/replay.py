@@ -322,16 +322,17 @@ def _evaluated(
         for request in event.requests:
             yield _evaluated_object(read, request, context)
         return
-    cluster = clusters.describe(event.request.cluster_id)
     read_facts = ReadClusterFacts(
         keys,
         roles=IamRoles(clients.iam()),
         workloads=clusters,
         bucket_owners=S3Buckets(clients.s3()),
     )
-    known = ClusterSnapshot(cluster, event.request.launched_by)
-    findings = evaluate_cluster(known, read_facts, context).findings
-    yield _Evaluated(cluster.arn, tuple(exempted(findings, cluster, policy, context.now)))
+    for each in event.requests:
+        cluster = clusters.describe(each.cluster_id)
+        known = ClusterSnapshot(cluster, each.launched_by)
+        findings = evaluate_cluster(known, read_facts, context).findings
+        yield _Evaluated(cluster.arn, tuple(exempted(findings, cluster, policy, context.now)))
 
 
 def _evaluated_object(

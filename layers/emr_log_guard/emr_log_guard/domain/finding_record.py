@@ -36,7 +36,11 @@ every five minutes.
 https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html
 """
 TRANSIENT_QUIET = timedelta(minutes=5)
-"""How long a transient fact must last before it alerts: a key may be younger than its cluster."""
+"""How long a transient violation has to last before it alerts: a key may be younger than its
+cluster."""
+UNREAD_QUIET = timedelta(minutes=30)
+"""How long a fact that AWS cannot give for now, such as one that it throttles, is read again before
+it alerts as INSUFFICIENT_DATA."""
 PENDING_LATE = timedelta(minutes=5)
 """How long a notification may be pending before it counts as late."""
 _DEFAULTS = Enforcement()
@@ -167,7 +171,12 @@ class FindingRecord:
 
     def transient_and_young(self, now: datetime) -> bool:
         """Whether it is based on a transient fact that has not lasted long enough to alert."""
-        return self.transient_since is not None and now - self.transient_since < TRANSIENT_QUIET
+        quiet = TRANSIENT_QUIET if self.transient_violation else UNREAD_QUIET
+        return self.transient_since is not None and now - self.transient_since < quiet
+
+    def to_be_read_again(self, now: datetime) -> bool:
+        """Whether AWS could not give the fact for now, and it may soon."""
+        return self.open and not self.transient_violation and self.transient_and_young(now)
 
     def pending_for_long(self, now: datetime) -> bool:
         """Whether a notification is late."""

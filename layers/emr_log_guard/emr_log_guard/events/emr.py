@@ -4,13 +4,14 @@ https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-events-response-conso
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
-from emr_log_guard.events.parsing import Time, convert
+from emr_log_guard.events.parsing import Time, convert, decode
 
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 StackName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z", max_length=128)]
@@ -30,6 +31,16 @@ class ClusterCheckRequest:
     """Whether caches are bypassed: the check was requested because of a change."""
     at: datetime | None = None
     """When the event happened, UTC; None when unknown."""
+
+    @classmethod
+    def merged(cls, requests: Sequence[Self]) -> Self:
+        """Make one request of several for the same cluster, at least one."""
+        return cls(
+            requests[0].cluster_id,
+            next((each.launched_by for each in requests if each.launched_by), None),
+            force_refresh=any(each.force_refresh for each in requests),
+            at=min((each.at for each in requests if each.at), default=None),
+        )
 
 
 class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
@@ -98,6 +109,16 @@ class RecheckRequest(msgspec.Struct, frozen=True):
 
     source: Literal["emr-log-guard"]
     detail: RecheckDetail
+
+
+def parse_cluster_message(body: str) -> ClusterCheckRequest:
+    """Say which cluster a queued message asks to check: its body is the event.
+
+    Raises:
+        InvalidEventError: It is no JSON, or none of the events that name a cluster.
+
+    """
+    return parse_cluster_event(decode(body, dict[str, Any]))
 
 
 def parse_cluster_event(event: Any) -> ClusterCheckRequest:  # noqa: ANN401 - Lambda passes any JSON

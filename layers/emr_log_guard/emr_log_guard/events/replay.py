@@ -16,7 +16,7 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.domain.workflow_state import FindingKey
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_event
+from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_message
 from emr_log_guard.events.enforcement import parse_enforcement_request
 from emr_log_guard.events.import_findings import IMPORT_FINDINGS, import_request, parse_import
 from emr_log_guard.events.kms import KEY_EVENTS, parse_key_event
@@ -31,15 +31,16 @@ from emr_log_guard.events.sns import parse_alerts
 
 @dataclass(frozen=True, slots=True)
 class ForCheckCluster:
-    """An event that names a cluster."""
+    """Events that name clusters, at least one."""
 
-    event: Mapping[str, Any]
-    request: ClusterCheckRequest
+    events: tuple[Mapping[str, Any], ...]
+    requests: tuple[ClusterCheckRequest, ...]
 
     @property
     def title(self) -> str:
         """A short description."""
-        return f"{self.event['detail-type']} of {self.request.cluster_id}"
+        pairs = zip(self.events, self.requests, strict=True)
+        return ", ".join(f"{event['detail-type']} of {each.cluster_id}" for event, each in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +192,12 @@ def parse_replayable(event: Any) -> Replayable:  # noqa: ANN401 - any JSON may b
             return ForImportFindings(event, parse_import(event))
         case {"Records": _}:
             return _messages([record.body for record in convert(event, Batch).records])
-        case (
-            {"schema": _}
-            | {"detail-type": "Object Created"}
-            | {"detail-type": _, "detail": {"eventSource": "s3.amazonaws.com"}}
-        ):
-            return _messages([json.dumps(event)])
         case {"detail-type": "Scheduled Event" | "Parameter Store Change"}:
             return ForReviewFindings(event)
         case {"detail-type": str(kind)} if _about_keys(kind, event):
             return ForCheckKey(event, parse_key_event(event).subject)
-        case {"detail-type": _}:
-            return ForCheckCluster(event, parse_cluster_event(event))
+        case {"schema": _} | {"detail-type": _}:
+            return _messages([json.dumps(event)])
         case dict():
             message = (
                 "no `detail-type` (an event of EventBridge), `schema` (a request of the guard) or "
@@ -234,10 +229,7 @@ def parse_dead_letter(body: str) -> Replayable:
             return parse_replayable({"Records": [{"EventSource": "aws:sns", "Sns": notification}]})
         case {"schema": schema} if schema != IMPORT_FINDINGS:
             return _messages([body])
-        case {"detail-type": "Object Created"} | {
-            "detail-type": _,
-            "detail": {"eventSource": "s3.amazonaws.com"},
-        }:
+        case {"detail-type": str(kind)} as event if _about_objects(kind, event):
             return _messages([body])
         case event:
             return parse_replayable(event)
@@ -264,6 +256,14 @@ def cause_of(body: str, attributes: Mapping[str, str]) -> str | None:
             return None
 
 
+def _about_objects(kind: str, event: Mapping[str, Any]) -> bool:
+    match event:
+        case {"detail": {"eventSource": "s3.amazonaws.com"}}:
+            return True
+        case _:
+            return kind == "Object Created"
+
+
 def _about_keys(kind: str, event: Mapping[str, Any]) -> bool:
     match event:
         case {"detail": {"eventSource": "kms.amazonaws.com"}}:
@@ -283,7 +283,7 @@ def _invoked(failed: Failed) -> Replayable:
     return replayable
 
 
-def _messages(bodies: list[str]) -> ForCheckLogObjects | ForEnforce:
+def _messages(bodies: list[str]) -> ForCheckCluster | ForCheckLogObjects | ForEnforce:
     """Parse messages of a queue; the first one identifies which queue."""
     if not bodies:
         message = "`Records` is empty"
@@ -291,6 +291,9 @@ def _messages(bodies: list[str]) -> ForCheckLogObjects | ForEnforce:
     match _json(bodies[0]):
         case {"schema": schema} if schema != RECHECK_LOG_OBJECT:
             return ForEnforce(tuple(bodies), tuple(map(parse_enforcement_request, bodies)))
+        case {"detail-type": str(kind)} as event if not _about_objects(kind, event):
+            requests = tuple(map(parse_cluster_message, bodies))
+            return ForCheckCluster(tuple(map(json.loads, bodies)), requests)
         case _:
             return ForCheckLogObjects(tuple(bodies), tuple(map(parse_log_object_request, bodies)))
 

@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -11,8 +11,29 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from emr_log_guard.errors import TemporarilyUnavailableError
 from emr_log_guard.events.parsing import convert
-from emr_log_guard.observability import logger
+from emr_log_guard.observability import logger, record_failed_messages
+
+_FIRST_DELAY = 5
+_LONGEST_DELAY = 60
+
+type Postpone = Callable[[Mapping[str, int]], None]
+"""Hides messages, by their receipt handles, for so many seconds before they are delivered again."""
+
+
+def retry_delay(receives: int) -> int:
+    """Say for how many seconds a message is hidden that was received so often, and failed.
+
+    Its queue's maxReceiveCount makes of these delays how long a message is tried.
+    """
+    return int(min(_FIRST_DELAY * 2 ** (receives - 1), _LONGEST_DELAY))
+
+
+class Attributes(msgspec.Struct, frozen=True, rename="pascal"):
+    """What SQS notes about a message."""
+
+    approximate_receive_count: str = "1"
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel"):
@@ -21,6 +42,8 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     message_id: str
     body: Any
     """Text; invalid content fails only its own message."""
+    receipt_handle: str = ""
+    attributes: Attributes = Attributes()
 
 
 class Batch(msgspec.Struct, frozen=True, rename="pascal"):
@@ -51,6 +74,7 @@ def each_body_then[T](
     event: Any,  # noqa: ANN401 - Lambda passes any JSON
     handle: Callable[[str], T],
     finish: Callable[[list[T]], Collection[T]],
+    postpone: Postpone | None = None,
 ) -> PartialItemFailureResponse:
     """Handle each message's body on its own, then all results together.
 
@@ -58,6 +82,8 @@ def each_body_then[T](
         event: What SQS invokes a function with.
         handle: Handles one message's body.
         finish: Takes the results of all messages, and returns those to be redelivered.
+        postpone: Delays the next delivery of what failed; None leaves it to the queue's visibility
+            timeout.
 
     Returns:
         The response that makes SQS redeliver what could not be handled or finished.
@@ -70,6 +96,15 @@ def each_body_then[T](
     unfinished = {id(result) for result in finish([result for _, result in handled])}
     again = [message_id for message_id, result in handled if id(result) in unfinished]
     failures["batchItemFailures"] += [{"itemIdentifier": message_id} for message_id in again]
+    if postpone is not None and failures["batchItemFailures"]:
+        failed = {each["itemIdentifier"] for each in failures["batchItemFailures"]}
+        postpone(
+            {
+                each.receipt_handle: retry_delay(int(each.attributes.approximate_receive_count))
+                for each in convert(event, Batch).records
+                if each.message_id in failed
+            }
+        )
     return failures
 
 
@@ -81,8 +116,12 @@ def _each_record[T](
         logger.set_correlation_id(record.message_id)
         try:
             return record.message_id, handle(record.body)
+        except TemporarilyUnavailableError as error:
+            logger.warning("message postponed", message_id=record.message_id, reason=str(error))
+            raise
         except Exception:
             logger.exception("message failed", message_id=record.message_id)
+            record_failed_messages()
             raise
 
     convert(event, Batch)

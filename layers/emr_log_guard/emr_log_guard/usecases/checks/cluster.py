@@ -1,8 +1,10 @@
-"""Check a cluster: gather, evaluate, record, decide, act."""
+"""Check clusters: gather, evaluate, record, decide, act."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from time import monotonic
 
 from emr_log_guard.domain.approved_keys import missing_approved_keys
 from emr_log_guard.domain.compliance import Compliance
@@ -11,9 +13,14 @@ from emr_log_guard.domain.finding_record import ClusterSnapshot, Kind, RuleResul
 from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.errors import StalePolicyError
-from emr_log_guard.events.emr import ClusterCheckRequest
-from emr_log_guard.observability import record_findings
+from emr_log_guard.errors import StalePolicyError, TemporarilyUnavailableError
+from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_message
+from emr_log_guard.observability import (
+    logger,
+    record_failed_messages,
+    record_findings,
+    record_oldest_unchecked,
+)
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
@@ -21,6 +28,9 @@ from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.evaluate import ClusterEvaluation, evaluate_cluster
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
 from emr_log_guard.usecases.ports import Clusters, FindingRepository, PolicyProvider
+
+BATCH_SECONDS = 20.0
+"""How long a batch may go on to begin checks; the function's timeout leaves time to end one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class ClusterChecked:
     findings: tuple[Finding, ...]
     """One a rule; those that are exempt say so."""
     actions: tuple[str, ...]
+    incomplete: bool = False
+    """Whether AWS could not give a fact for now: the check is to be repeated soon."""
 
     def summary(self) -> dict[str, object]:
         """Say it in JSON, for the invocation's result and `sam local invoke`."""
@@ -132,7 +144,67 @@ class CheckCluster:
             known.cluster.state,
             findings,
             tuple(type(action).__name__ for action in actions),
+            any(record.to_be_read_again(now) for record in recorded.plan.records.values()),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClusters:
+    """Checks the clusters that a batch of messages names, each of them once."""
+
+    check_cluster: CheckCluster
+    clock: Callable[[], datetime]
+    timer: Callable[[], float] = monotonic
+
+    def read(self, body: str) -> ClusterCheckRequest:
+        """Read which cluster a message is about.
+
+        Raises:
+            InvalidEventError: It names no cluster.
+
+        """
+        return parse_cluster_message(body)
+
+    def check(self, requests: Sequence[ClusterCheckRequest]) -> list[ClusterCheckRequest]:
+        """Check each cluster once, whatever number of requests there is for it.
+
+        What EMR itself announced goes before what is only re-checked, and the oldest first.
+
+        Returns:
+            The requests of the clusters that could not be checked, or not completely, to be
+            delivered again; what went wrong with one cluster holds up no other.
+
+        """
+        by_cluster: defaultdict[str, list[ClusterCheckRequest]] = defaultdict(list)
+        for request in requests:
+            by_cluster[request.cluster_id].append(request)
+        begun = self.timer()
+        unchecked: list[ClusterCheckRequest] = []
+        incomplete: list[ClusterCheckRequest] = []
+        for group in sorted(by_cluster.values(), key=_urgency):
+            if self.timer() - begun >= BATCH_SECONDS:
+                unchecked += group
+                continue
+            try:
+                checked = self.check_cluster(ClusterCheckRequest.merged(group))
+            except TemporarilyUnavailableError as error:
+                logger.warning("check postponed", cluster_id=group[0].cluster_id, reason=str(error))
+                unchecked += group
+            except Exception:  # whatever it is: the messages come back, and fail in the end
+                logger.exception("cluster not checked", cluster_id=group[0].cluster_id)
+                record_failed_messages(len(group))
+                unchecked += group
+            else:
+                incomplete += group if checked.incomplete else ()
+        waiting = [each.at for each in unchecked if each.at and not each.force_refresh]
+        if waiting:
+            record_oldest_unchecked(self.clock() - min(waiting))
+        return [*unchecked, *incomplete]
+
+
+def _urgency(group: Sequence[ClusterCheckRequest]) -> tuple[bool, datetime]:
+    merged = ClusterCheckRequest.merged(group)
+    return all(each.force_refresh for each in group), merged.at or datetime.max.replace(tzinfo=UTC)
 
 
 def _result(known: ClusterSnapshot, evaluation: ClusterEvaluation, now: datetime) -> CheckResult:

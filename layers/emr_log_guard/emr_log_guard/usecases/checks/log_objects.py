@@ -14,7 +14,7 @@ from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import ObjectNotFoundError, StalePolicyError
 from emr_log_guard.events.log_objects import LogObjectCheckRequest, parse_log_object_request
-from emr_log_guard.observability import logger, record_findings
+from emr_log_guard.observability import logger, record_failed_messages, record_findings
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
@@ -92,6 +92,7 @@ class CheckLogObjects:
                     self._check(cluster_id, reads, self.policy(force_refresh=True))
             except Exception:  # any error: the messages are redelivered, then dead-lettered
                 logger.exception("log objects not checked", cluster_id=cluster_id)
+                record_failed_messages(len(reads))
                 failed += reads
         return tuple(failed)
 

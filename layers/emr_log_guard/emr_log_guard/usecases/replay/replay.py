@@ -25,6 +25,7 @@ NOTIFY_SLACK = "NotifySlackFunction"
 NOTIFY_AMAZON_Q = "NotifyAmazonQFunction"
 EMIT_EVENTS = "EmitEventsFunction"
 IMPORT_FINDINGS = "ImportFindingsFunction"
+CLUSTER_EVENTS_QUEUE = "ClusterEventsQueue"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
 ENFORCE = "EnforceFunction"
@@ -91,6 +92,10 @@ class Replay:
 
     def run(self, what: Replayable) -> str:
         """Handle it synchronously where that is possible."""
+        if isinstance(what, ForCheckCluster):
+            function = self.stack[CHECK_CLUSTER]
+            done = (self.functions.invoke(function, event) for event in what.events)
+            return "; ".join(map(_cluster_checked, done))
         if isinstance(what, ForCheckLogObjects):
             answer = self.functions.invoke(self.stack[CHECK_LOG_OBJECTS], _batch(what.bodies))
             failed = _failed(answer, what)
@@ -103,8 +108,9 @@ class Replay:
     def resend(self, what: Replayable) -> str:
         """Send it to its original target."""
         match what:
-            case ForCheckCluster(event):
-                return _cluster_checked(self.functions.invoke(self.stack[CHECK_CLUSTER], event))
+            case ForCheckCluster(events):
+                self._send(CLUSTER_EVENTS_QUEUE, tuple(map(json.dumps, events)))
+                return "sent to the queue of check_cluster"
             case ForCheckKey(event, key):
                 asked = self.functions.invoke(self.stack[CHECK_KEY], event)
                 clusters = ", ".join(asked["clusters"]) or "none"
