@@ -67,12 +67,18 @@ class Deployed:
         return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
 
     def recheck(self, cluster_id: str) -> dict[str, Any]:
-        """Have a cluster checked, with everything read again, and wait for the summary.
-
-        A check that fails is asked for again, as often as a queue would deliver it.
-        """
+        """Have a cluster checked, with everything read again, and wait for the summary."""
         detail = {"stack": DEFAULT_STACK, "cluster_id": cluster_id}
-        event = {"source": "emr-log-guard", "detail-type": "Recheck Requested", "detail": detail}
+        return self.deliver(
+            {"source": "emr-log-guard", "detail-type": "Recheck Requested", "detail": detail}
+        )
+
+    def deliver(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Have an event of a cluster handled, and wait for the summary.
+
+        A check that fails, as while another one is about to notify of the same, is asked for again,
+        as often as a queue would deliver it.
+        """
         failures = []
         for _ in range(DELIVERIES):
             summary, error = self.invoke("CheckClusterFunction", event)
@@ -83,7 +89,7 @@ class Deployed:
         raise AssertionError("\n".join(failures))
 
     def check(self, cluster_id: str) -> str | None:
-        """Have a cluster checked: the kind of the error, if it failed."""
+        """Have a cluster checked once: the kind of the error, if it failed."""
         return self.invoke("CheckClusterFunction", cluster_event(cluster_id))[1]
 
     @property

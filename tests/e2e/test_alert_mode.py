@@ -11,6 +11,7 @@ import pytest
 from emr_log_guard.domain.finding_record import SKEW
 from sandbox.demo.scenarios import GONE_WRONG, Scene
 from sandbox.fixtures import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET
+from sandbox.polling import wait_for
 from sandbox.running import DEFAULT_STACK
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.template.stack import ROOT
@@ -92,7 +93,7 @@ def check_partners_log(stack: Deployed, cluster_id: str) -> str:
     key = stack.fixtures.write_log(cluster_id, "node/log.gz", good, bucket=OTHER_ACCOUNTS_BUCKET)
     event = batch(object_event(OTHER_ACCOUNTS_BUCKET, key))
     assert stack.invoke("CheckLogObjectsFunction", event) == ({"batchItemFailures": []}, None)
-    [record] = judged_logs(stack, cluster_id, 1)
+    [record] = wait_for(lambda: judged_logs(stack, cluster_id, 1))
     compliance: str = record["compliance"]
     return compliance
 
@@ -186,15 +187,14 @@ def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> No
     assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
 
 
-def test_the_same_event_a_hundred_times_is_one_alert_and_the_clusters_end_resolves_it(
+def test_the_same_event_many_times_is_one_alert_and_the_clusters_end_resolves_it(
     telling: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = telling.fixtures.launch("again-and-again")
     eventually(lambda: telling.inbox.about(cluster_id))
 
-    for _ in range(100):
-        _, error = telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
-        assert error is None
+    for _ in range(20):
+        telling.deliver(cluster_event(cluster_id))
     telling.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
 
     [resolved] = eventually(lambda: telling.inbox.about(cluster_id, "finding.resolved"))
@@ -205,7 +205,7 @@ def test_the_same_event_a_hundred_times_is_one_alert_and_the_clusters_end_resolv
 
 def test_the_settings_of_a_checked_cluster_are_remembered(telling: Deployed) -> None:
     cluster_id = telling.fixtures.launch("known", LogEncryptionKmsKeyId=telling.keys.approved)
-    telling.invoke("CheckClusterFunction", cluster_event(cluster_id))
+    telling.deliver(cluster_event(cluster_id))
 
     items = telling.account.client("dynamodb").query(
         TableName=telling.outputs["FindingsTableName"],
@@ -261,9 +261,12 @@ def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
     [usual] = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])[
         "Attributes"
     ].values()
-    cluster_id = telling.fixtures.launch("batched", LogEncryptionKmsKeyId=telling.keys.approved)
-    key = telling.fixtures.write_log(cluster_id, "node/i-1/log.gz", {})
-    good = object_event("analytics-emr-logs", key)
+    telling.account.client("s3").create_bucket(Bucket="batched-logs")  # it sends no events
+    cluster_id = telling.fixtures.launch(
+        "batched", LogUri="s3://batched-logs/clusters/", LogEncryptionKmsKeyId=telling.keys.approved
+    )
+    key = telling.fixtures.write_log(cluster_id, "node/i-1/log.gz", {}, bucket="batched-logs")
+    good = object_event("batched-logs", key)
 
     failures, error = telling.invoke(
         "CheckLogObjectsFunction", batch("{not JSON", good, {"source": "aws.s3"})
@@ -271,7 +274,7 @@ def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
 
     assert error is None
     assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
-    assert telling.inbox.about(cluster_id)
+    assert telling.about_logs(cluster_id)
     # Five deliveries of twelve minutes each are too long for a test.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     try:

@@ -12,7 +12,7 @@ import pytest
 from emr_log_guard.domain.termination import Stage, Termination
 from emr_log_guard.usecases.findings import update_termination
 from sandbox.alert_inbox import AlertInbox
-from tests.e2e.deployed import Deployed, batch, object_event
+from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.slack import OK, Slack, text_of
 from tests.template.stack import ROOT
 
@@ -185,8 +185,9 @@ def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
     acting.forget("NotifySlackFunction")
 
     assert posted == {"data": "DATA", "lost": "B0", "other": "B0"}
-    notified = acting.journal.records("notify_slack", message="webhook is unusable", secret=lost)
-    assert notified
+    eventually(
+        lambda: acting.journal.records("notify_slack", message="webhook is unusable", secret=lost)
+    )
 
 
 def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_its_url(
@@ -266,7 +267,7 @@ def test_while_the_policy_is_invalid_the_last_valid_one_alerts_and_nothing_is_te
     acting: Deployed, eventually: Eventually
 ) -> None:
     good = acting.fixtures.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
-    assert acting.check(good) is None
+    acting.deliver(cluster_event(good))
     with acting.policy('{"mode": "enforce", "exemption": []}'):
         cluster_id = acting.fixtures.launch("while-invalid")
         [notified] = eventually(lambda: acting.inbox.about(cluster_id))
@@ -320,7 +321,8 @@ def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: E
         [scheduled] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
         [deadline] = {finding["deadline"] for finding in scheduled["findings"]}
         for _ in range(3):
-            assert acting.check(cluster_id) is None
+            acting.deliver(cluster_event(cluster_id))
+        eventually(lambda: acting.scheduled(cluster_id))
         requested_end(acting, cluster_id)  # before its time: nothing happens
         assert acting.fixtures.state_of(cluster_id) == "STARTING"
         assert acting.scheduled(cluster_id)
@@ -376,6 +378,7 @@ def test_a_termination_that_comes_to_no_end_is_told(
     with acting.policy(graced(acting, 60)):
         cluster_id = acting.fixtures.launch("stuck")
         eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
+        eventually(lambda: acting.checked_twice(cluster_id))
         accepted = Termination(
             cluster_id=cluster_id,
             stage=Stage.ACCEPTED,

@@ -84,7 +84,9 @@ def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
 
 
 @pytest.mark.xdist_group("telling")
-def test_the_sign_of_life_is_what_its_alarm_waits_for(telling: Deployed) -> None:
+def test_the_sign_of_life_is_what_its_alarm_waits_for(
+    telling: Deployed, eventually: Eventually
+) -> None:
     name = telling.resource("GuardSilentAlarm")
     [alarm] = [each for each in alarms(telling) if each["AlarmName"] == name]
     [dimension] = alarm["Dimensions"]
@@ -93,5 +95,5 @@ def test_the_sign_of_life_is_what_its_alarm_waits_for(telling: Deployed) -> None
 
     telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
 
-    assert values(telling, *watched)["SampleCount"] > before
+    eventually(lambda: values(telling, *watched).get("SampleCount", 0) > before)
     assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("SampleCount", "breaching")

@@ -56,7 +56,7 @@ def ended(stack: Deployed, execution: str) -> dict[str, Any]:
 def rescan(stack: Deployed, eventually: Eventually, **asked: object) -> dict[str, Any]:
     """Make a re-scan and read its report."""
     execution = start(stack, **asked)
-    end = eventually(lambda: ended(stack, execution), seconds=120)
+    end = eventually(lambda: ended(stack, execution))
     assert end["status"] == "SUCCEEDED", end
     bucket, _, key = json.loads(end["output"])["report"].removeprefix("s3://").partition("/")
     assert bucket == stack.outputs["ReportsBucketName"]
@@ -220,7 +220,7 @@ def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
     deaf.account.client("dynamodb").put_item(TableName=table, Item=lease)
     second = start(deaf, scope="clusters")
 
-    refused = eventually(lambda: ended(deaf, second), seconds=60)
+    refused = eventually(lambda: ended(deaf, second))
 
     assert (refused["status"], refused["error"]) == ("FAILED", "RescanRunning")
     assert f"a re-scan is running: {hanging}" in refused["cause"]
@@ -234,7 +234,7 @@ def test_an_input_that_nobody_understands_is_refused(
 ) -> None:
     execution = start(deaf, scope="everything")
 
-    end = eventually(lambda: ended(deaf, execution), seconds=60)
+    end = eventually(lambda: ended(deaf, execution))
 
     assert end["status"] == "FAILED"
     assert "$.input.scope" in end["cause"]
@@ -329,7 +329,7 @@ def test_schedules_start_rescans_with_a_role_of_their_own(
         )
         [execution] = eventually(lambda before=before: sorted({*started()} - {*before}))
 
-        end = eventually(lambda execution=execution: ended(deaf, execution), seconds=120)
+        end = eventually(lambda execution=execution: ended(deaf, execution))
         assert json.loads(end["input"]) == asked
         assert end["status"] == "SUCCEEDED"
         scheduler.update_schedule(

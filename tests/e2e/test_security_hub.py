@@ -141,7 +141,7 @@ def test_what_failed_while_security_hub_was_away_is_made_up_for(
     assert found not in hub.findings
 
     hub.failure = None
-    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"), seconds=60)
+    eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
 
 
 def test_everything_can_be_imported_anew(

@@ -37,7 +37,7 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
         "Id"
     ]
 
-    summary, _ = stack.invoke("CheckClusterFunction", cluster_event(cluster_id))
+    summary = stack.deliver(cluster_event(cluster_id))
 
     assert summary["rules"]["EMRLOG-008"] == "NON_COMPLIANT"
     [alert, *_] = stack.inbox.about(cluster_id)
@@ -46,7 +46,7 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
     assert f"--session-id {session_id}" in finding["remediation"]
 
     emr.terminate_session(ClusterId=cluster_id, SessionId=session_id)
-    summary, _ = stack.invoke("CheckClusterFunction", cluster_event(cluster_id))
+    summary = stack.deliver(cluster_event(cluster_id))
     assert summary["compliance"] == "COMPLIANT"
 
 
@@ -64,7 +64,7 @@ def test_a_session_that_logs_to_cloudwatch_without_a_key_is_found(
     logs = {"CloudWatchLoggingConfiguration": {"Enabled": True, "LogGroup": "ide"}}
     emr.start_session(ClusterId=cluster_id, Name="ide", MonitoringConfiguration=logs)
 
-    summary, _ = stack.invoke("CheckClusterFunction", cluster_event(cluster_id))
+    summary = stack.deliver(cluster_event(cluster_id))
 
     broken = {rule for rule, result in summary["rules"].items() if result != "COMPLIANT"}
     assert broken == {"EMRLOG-010"}
