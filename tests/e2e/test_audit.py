@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> \u202e"
 FEW = ("--rule", "EMRLOG-001", "--rule", "EMRLOG-002", "--rule", "EMRLOG-004")
 EVERYTHING = ("--all-regions", "--objects", "--policy", "policy.json")
+ONE_REGION = ("--region", DEFAULT_REGION, "--objects", "--policy", "policy.json")
+"""What takes all the same permissions but for listing Regions, and is much faster."""
 POLICY = {
     "rules": {"EMRLOG-011": {"enabled": True}},
     "exemptions": [
@@ -257,7 +259,8 @@ def test_each_printed_permission_is_used(place: AuditTarget, printed: dict[str, 
     for action in statement["Action"]:
         rest = [other for other in statement["Action"] if other != action]
         place.allow("Hindered", statement | {"Action": rest})
-        ran = place.json(*EVERYTHING, **place.as_role(role))
+        where = EVERYTHING if action.startswith("ec2:") else ONE_REGION
+        ran = place.json(*where, **place.as_role(role))
         if ran.doubts == {"clusters": {}, "problems": []}:
             unused.append(action)
 
@@ -438,9 +441,9 @@ def test_a_throttled_call_never_becomes_a_verdict(throttling: AuditTarget) -> No
 
 def test_a_highest_rate_keeps_aws_from_throttling(throttling: AuditTarget) -> None:
     begun = time.monotonic()
-    ran = throttling.json(*FEW, "--max-rate", "1", "--region", OTHER_REGION)
+    ran = throttling.json(*FEW, "--max-rate", "2", "--region", OTHER_REGION)
 
-    assert time.monotonic() - begun >= 13
+    assert time.monotonic() - begun >= 6.5
     assert ran.report["api_calls"]["elasticmapreduce:DescribeCluster"] == 14
 
 
