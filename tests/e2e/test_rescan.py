@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.fixtures import OTHER_ACCOUNTS_BUCKET
 from tests.e2e.deployed import Deployed
 from tests.e2e.operating import Statement, command
 from tests.template.stack import Stack
@@ -26,6 +27,7 @@ def deaf(telling: Deployed) -> Iterator[Deployed]:
     rules = [telling.resource(name) for name in RULES]
     for rule in rules:
         events.disable_rule(Name=rule)
+    terminate_all(telling)
     telling.forget_findings()
     telling.fixtures.make_log_bucket(BUCKET)
     telling.account.client("s3").put_bucket_versioning(
@@ -35,6 +37,16 @@ def deaf(telling: Deployed) -> Iterator[Deployed]:
     telling.forget_findings()
     for rule in rules:
         events.enable_rule(Name=rule)
+
+
+def terminate_all(stack: Deployed) -> None:
+    """Leave no cluster of another test to be re-scanned."""
+    emr = stack.account.client("emr")
+    pages = emr.get_paginator("list_clusters").paginate(
+        ClusterStates=["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+    )
+    for cluster in [each for page in pages for each in page["Clusters"]]:
+        emr.terminate_job_flows(JobFlowIds=[cluster["Id"]])
 
 
 def start(stack: Deployed, **asked: object) -> str:
@@ -179,15 +191,23 @@ def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
     assert notified(deaf, cluster_id) == ["finding.opened", "finding.resolved"]
 
 
-def test_a_shard_that_fails_is_told_and_the_others_are_done(
+def test_a_shard_that_fails_or_may_not_be_listed_is_told_and_the_others_are_done(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     approved = deaf.keys.approved
     lost = deaf.fixtures.launch(
         "lost-bucket", LogUri="s3://never-made/", LogEncryptionKmsKeyId=approved
     )
+    foreign = deaf.fixtures.launch(
+        "partner", LogUri=f"s3://{OTHER_ACCOUNTS_BUCKET}/clusters/", LogEncryptionKmsKeyId=approved
+    )
 
     report = rescan(deaf, eventually)
+
+    [denied] = report["denied_shards"]
+    assert foreign in denied["about"]
+    assert denied["reason"].endswith("answered AccessDenied")
+    assert not [each for each in report["failed_shards"] if foreign in each["about"]]
 
     [failed] = [each for each in report["failed_shards"] if lost in each["about"]]
     assert "s3:ListBucket" in failed["reason"]
@@ -195,7 +215,7 @@ def test_a_shard_that_fails_is_told_and_the_others_are_done(
     assert report["counts"]["clusters"]["COMPLIANT"]
     [alert] = summaries(deaf, report["execution"])
     assert any(lost in each["about"] for each in alert["failed_shards"])
-    deaf.account.client("emr").terminate_job_flows(JobFlowIds=[lost])
+    deaf.account.client("emr").terminate_job_flows(JobFlowIds=[lost, foreign])
     eventually(lambda: deaf.fixtures.state_of(lost) == "TERMINATED")
 
 
