@@ -153,10 +153,10 @@ def test_the_worst_comes_first_and_every_column_sorts_both_ways(opened: Open) ->
 @pytest.mark.parametrize(
     ("label", "asked", "numbers"),
     [
-        ("Words", "NEEDLE hay", {2}),
-        ("Words", "j-0000000000004", {4}),
-        ("Words", "describecluster", {6}),
-        ("Words", ".*", set()),
+        ("Text", "NEEDLE hay", {2}),
+        ("Text", "j-0000000000004", {4}),
+        ("Text", "describecluster", {6}),
+        ("Text", ".*", set()),
         ("Result", "Not determined", {3, 6}),
         ("Severity", "Medium and above", {1, 3}),
         ("Rule", "EMRLOG-201", {1}),
@@ -171,7 +171,7 @@ def test_what_is_asked_for_is_shown_and_counted(
     status = page.get_by_role("status")
     expect(status).to_have_text("6 clusters")
 
-    if label == "Words":
+    if label == "Text":
         field.fill(asked)
     else:
         field.select_option(asked)
@@ -188,8 +188,8 @@ def test_the_keyboard_is_enough(opened: Open) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Words")).to_be_focused()
-    outline = page.get_by_label("Words").evaluate(
+    expect(page.get_by_label("Text", exact=True)).to_be_focused()
+    outline = page.get_by_label("Text", exact=True).evaluate(
         "each => getComputedStyle(each).outlineStyle"
     )
     assert outline == "solid"
@@ -235,7 +235,7 @@ def test_a_hostile_name_is_text_wherever_it_is_shown(opened: Open, name: str) ->
 
     assert page.evaluate(tree) == usual.evaluate(tree)
     assert page.evaluate("() => window.pwned") is None
-    page.get_by_label("Words").fill(name)
+    page.get_by_label("Text", exact=True).fill(name)
     page.locator("#clusters-table thead button").first.click()
     assert page.evaluate("() => window.pwned") is None
     assert page.evaluate("() => location.protocol") == "file:"
@@ -299,13 +299,13 @@ def test_ten_thousand_findings_are_sorted_filtered_and_shown_a_part_at_a_time(
 
     assert len(shown(page)) == PAGE
     expect(page.get_by_role("status")).to_have_text(f"10,000 clusters, {PAGE} of them shown")
-    page.get_by_label("Words").fill("cluster-9999")
+    page.get_by_label("Text", exact=True).fill("cluster-9999")
     assert shown(page) == ["cluster-9999"]
     assert changes() <= 20_000 + 10
-    page.get_by_label("Words").fill("cluster-999")
+    page.get_by_label("Text", exact=True).fill("cluster-999")
     assert len(shown(page)) == 11
     assert changes() <= 20
-    page.get_by_label("Words").fill("")
+    page.get_by_label("Text", exact=True).fill("")
     page.get_by_role("button", name="Cluster", exact=True).click()
     assert shown(page)[:2] == ["cluster-0", "cluster-1000"]
     page.get_by_role("button", name=f"Show {PAGE} more").click()
@@ -377,9 +377,9 @@ def a_run() -> Any:  # noqa: ANN401
 def test_the_trend_is_a_picture_with_words_and_a_table(opened: Open) -> None:
     page = opened(rescan_html(a_run()))
 
-    picture = page.get_by_role("img", name="Findings that stood after each re-scan")
+    picture = page.get_by_role("img", name="Open findings after each re-scan")
     assert picture.is_visible()
-    assert "9 re-scans from 2026-03-06 to 2026-03-14" in page.locator("#chart-words").inner_html()
+    assert "9 re-scans from 2026-03-06 to 2026-03-14" in page.locator("#chart-description").inner_html()
     heights = picture.locator("rect.bar-NON_COMPLIANT").evaluate_all(
         "all => all.map((each) => each.getBBox().height)"
     )

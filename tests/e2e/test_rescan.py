@@ -129,7 +129,7 @@ def test_what_events_missed_is_told_once_and_compared_with_the_last_run(
     page = page_of(deaf, second["execution"])
     assert "<b>EMRLOG-002</b>" in page
     assert "missed-bad" in page
-    assert "Findings that stood after each re-scan" in page
+    assert "Open findings after each re-scan" in page
     assert second["compared_with"] == first["execution"]
     assert wrong in second["still_open"]
     assert second["new"] == []
