@@ -379,7 +379,10 @@ def test_the_trend_is_a_picture_with_words_and_a_table(opened: Open) -> None:
 
     picture = page.get_by_role("img", name="Open findings after each re-scan")
     assert picture.is_visible()
-    assert "9 re-scans from 2026-03-06 to 2026-03-14" in page.locator("#chart-description").inner_html()
+    assert (
+        "9 re-scans from 2026-03-06 to 2026-03-14"
+        in page.locator("#chart-description").inner_html()
+    )
     heights = picture.locator("rect.bar-NON_COMPLIANT").evaluate_all(
         "all => all.map((each) => each.getBBox().height)"
     )

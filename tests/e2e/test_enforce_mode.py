@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.termination import Stage, Termination
-from emr_log_guard.usecases.findings import update_entry, update_termination
+from emr_log_guard.usecases.findings import update_record, update_termination
 from sandbox.alert_inbox import AlertInbox
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.slack import OK, Slack, text_of
@@ -332,7 +332,7 @@ def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: E
         assert standing.finding.deadline.replace(microsecond=0) == datetime.fromisoformat(deadline)
 
         # A minute of waiting is too long for a test: it opened a while before.
-        update_entry(
+        update_record(
             acting.repository,
             standing,
             lambda current: replace(current, opened_at=current.opened_at - EARLIER),
