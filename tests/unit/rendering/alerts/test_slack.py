@@ -121,7 +121,7 @@ def test_an_alert_tells_all_that_somebody_needs() -> None:
         "j-2AXXXXXXGAPLF",
         "111122223333, eu-west-1",
         "user/ada",
-        f"<!date^{int(DEADLINE.timestamp())}^{{date_short_pretty}} {{time}}|2026-03-14 19:09",
+        "The cluster will be terminated at \n2026-03-14 19:09 UTC\n, unless",
         "logs go to s3n://example-logs/emr/ without a log encryption key",
         "log_uri: s3://example-logs/emr/",
         "aws emr create-cluster --name nightly-etl",
@@ -132,7 +132,9 @@ def test_an_alert_tells_all_that_somebody_needs() -> None:
         "search for j-2AXXXXXXGAPLF",
     ):
         assert part in shown
-    assert '"url": "https://example.com/runbook"' in json.dumps(slack_message(NOTICES["scheduled"]))
+    message = json.dumps(slack_message(NOTICES["scheduled"]))
+    assert '"url": "https://example.com/runbook"' in message
+    assert f'"timestamp": {int(DEADLINE.timestamp())}' in message
 
 
 def test_the_first_message_refers_to_none_before() -> None:

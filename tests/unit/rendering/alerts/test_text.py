@@ -7,7 +7,12 @@ from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.alerts.alert_json import alert_json
-from emr_log_guard.rendering.alerts.text import alert_subject, alert_text
+from emr_log_guard.rendering.alerts.text import (
+    _HEADLINES,
+    alert_subject,
+    alert_text,
+    next_step_text,
+)
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
 
 DOUBT = a_finding(
@@ -18,11 +23,11 @@ MEDIUM = a_finding("EMRLOG-007", rule_name="roles-can-use-log-key", severity=Sev
 
 GOLDEN = """\
 [HIGH] EMR cluster nightly-etl violates EMRLOG-002 log-key-configured
+Account 111122223333, eu-west-1. Found 2026-03-14 15:09 UTC. \
+No action on the cluster: the mode is alert.
 
 Cluster      nightly-etl (j-2AXXXXXXGAPLF)
-Account      111122223333, eu-west-1
 Console      https://eu-west-1.console.aws.amazon.com/emr/home?region=eu-west-1#/clusterDetails/j-2AXXXXXXGAPLF
-Next         The guard takes no action on the cluster: the mode is alert.
 
 EMRLOG-002 log-key-configured: HIGH
   What     logs go to s3n://example-logs/emr/ without a log encryption key
@@ -94,9 +99,10 @@ def test_every_line_of_the_fix_is_told() -> None:
 
 
 def test_who_launched_the_cluster_is_told_when_known() -> None:
-    finding = dataclasses.replace(a_finding(), launched_by="arn:aws:iam::1:user/ada")
+    ours = "arn:aws:sts::111122223333:assumed-role/Data/ada"
+    finding = dataclasses.replace(a_finding(), launched_by=ours)
 
-    assert "Launched by  arn:aws:iam::1:user/ada\n" in alert_text(an_alert(finding))
+    assert "Launched by  assumed-role/Data/ada\n" in alert_text(an_alert(finding))
 
 
 def test_the_earliest_deadline_is_told() -> None:
@@ -122,21 +128,26 @@ def test_the_earliest_deadline_is_told() -> None:
             "failed",
             NextStep.STILL_RUNNING,
             "is still running 15 minutes after its termination was requested",
-            "terminate it manually",
+            "terminate the cluster manually",
         ),
-        ("skipped", NextStep.TERMINATION_CANCELLED, "will not be terminated", "remediated or"),
+        (
+            "skipped",
+            NextStep.TERMINATION_CANCELLED,
+            "will not be terminated",
+            "will not be terminated: the policy no longer requires it.",
+        ),
         ("scheduled", NextStep.TERMINATION_REQUESTED, "is about to be terminated", "re-evaluation"),
         (
             "skipped",
             NextStep.SKIPPED_PROTECTED,
             "was not terminated: it is termination-protected",
-            "turn off the protection and terminate it yourself",
+            "turn off its termination protection and terminate it manually",
         ),
         (
             "skipped",
             NextStep.SKIPPED_NO_LONGER_REQUIRED,
             "was not terminated: termination is no longer required",
-            "re-evaluation found",
+            "keeps running",
         ),
         ("failed", NextStep.TERMINATION_REFUSED, "could not be terminated", "still running"),
     ],
@@ -147,8 +158,8 @@ def test_each_outcome_of_enforcement_is_told(
     alert = an_alert(kind=AlertKind(f"enforcement.{kind}"), step=step, detail="EMR said so")
     text = alert_text(alert)
 
-    assert alert_subject(alert) == f"EMR cluster nightly-etl {headline}"
-    assert next_step_text in next(line for line in text.splitlines() if line.startswith("Next "))
+    assert alert_subject(alert) == f"[HIGH] EMR cluster nightly-etl {headline}"
+    assert next_step_text in text.splitlines()[1]
     assert "Detail       EMR said so\n" in text
 
 
@@ -171,7 +182,7 @@ def test_a_cluster_without_a_name_goes_by_its_id() -> None:
     [
         ("arn:aws-cn:elasticmapreduce:cn-north-1:1:cluster/j-1", "cn-north-1.console.amazonaws.cn"),
         ("arn:aws-us-gov:elasticmapreduce:us-gov-west-1:1:cluster/j-1", "amazonaws-us-gov.com"),
-        ("j-1", "Account      unknown, unknown"),
+        ("j-1", "Account unknown, unknown. "),
     ],
 )
 def test_the_console_is_that_of_the_partition(arn: str, console: str) -> None:
@@ -209,3 +220,91 @@ def test_what_comes_back_stays_and_goes_is_told_apart() -> None:
     assert alert_subject(resolved).startswith("[RESOLVED] EMR cluster nightly-etl: EMRLOG-002")
     assert "  Was      logs go to" in alert_text(resolved)
     assert "  Fix " not in alert_text(resolved)
+
+
+KEY = "key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@pytest.mark.parametrize(
+    ("arn", "shown"),
+    [
+        (f"arn:aws:kms:eu-west-1:111122223333:{KEY}", KEY),
+        (f"arn:aws:kms:us-east-1:111122223333:{KEY}", f"{KEY} (us-east-1)"),
+        (f"arn:aws:kms:us-east-1:999988887777:{KEY}", f"{KEY} (999988887777, us-east-1)"),
+        ("arn:aws-us-gov:iam::111122223333:role/emr/EMR_EC2", "role/emr/EMR_EC2"),
+        ("arn:aws:iam::999988887777:user/ada@example.com", "user/ada@example.com (999988887777)"),
+        ("arn:aws:s3:::example-logs/emr", "arn:aws:s3:::example-logs/emr"),
+    ],
+)
+def test_long_arns_are_short_in_text_and_whole_in_json_and_commands(arn: str, shown: str) -> None:
+    finding = dataclasses.replace(
+        a_finding(evidence={"log_key": arn, "samples": (f"a: {arn}, b", arn)}),
+        summary=f"logs are encrypted with {arn}.",
+        remediation=f"aws kms describe-key --key-id {arn}",
+    )
+    alert = an_alert(finding)
+    text = alert_text(alert)
+
+    assert f"  What     logs are encrypted with {shown}.\n" in text
+    assert f"  Evidence log_key: {shown}\n           samples: a: {shown}, b\n" in text
+    assert f"  Fix      aws kms describe-key --key-id {arn}\n" in text
+    machine = alert_json(alert)["findings"]
+    assert isinstance(machine, list)
+    assert machine[0]["evidence"]["log_key"] == arn
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        (kind, step)
+        for kind in AlertKind
+        for step in NextStep
+        if kind.startswith(("finding", "enforcement"))
+        and step not in NEVER_TOLD
+        and kind.startswith("enforcement") == (step in _HEADLINES)
+    ],
+)
+def test_the_first_two_lines_say_what_where_how_severe_since_when_and_what_next(
+    kind: AlertKind, step: NextStep
+) -> None:
+    alert = an_alert(a_finding(deadline=NOW), kind=kind, step=step)
+    first, second, blank, *_ = alert_text(alert).splitlines()
+
+    assert first.startswith(
+        ("[HIGH] EMR cluster nightly-etl", "[RESOLVED] EMR cluster nightly-etl")
+    )
+    assert second.startswith("Account 111122223333, eu-west-1. ")
+    assert "EMRLOG-002 log-key-configured" in first + second
+    assert "2026-03-14 15:09" in second
+    assert second.endswith(next_step_text(alert, "2026-03-14 15:09:26 UTC"))
+    assert len(first) <= 99
+    assert len(second) <= 200
+    assert not blank
+
+
+def test_a_long_name_leaves_room_for_what_happens_to_the_cluster() -> None:
+    alert = an_alert(
+        a_finding(deadline=NOW),
+        kind=AlertKind.ENFORCEMENT_SCHEDULED,
+        step=NextStep.TERMINATION_SCHEDULED,
+        name="x" * 256,
+    )
+
+    assert alert_subject(alert).endswith("x... will be terminated at 2026-03-14 15:09:26 UTC")
+    assert len(alert_subject(alert)) == 99
+
+
+@pytest.mark.parametrize(
+    ("finding", "why"),
+    [
+        (dataclasses.replace(a_finding(), status=Status.EXEMPT), "it is exempt now"),
+        (DOUBT, "the violation can no longer be confirmed"),
+        (a_finding(), "the policy no longer requires it"),
+    ],
+)
+def test_a_cancelled_termination_names_its_reason(finding: Finding, why: str) -> None:
+    alert = an_alert(
+        finding, kind=AlertKind.ENFORCEMENT_SKIPPED, step=NextStep.TERMINATION_CANCELLED
+    )
+
+    assert alert_text(alert).splitlines()[1].endswith(f"The cluster will not be terminated: {why}.")

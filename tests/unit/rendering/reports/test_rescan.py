@@ -152,12 +152,17 @@ def test_the_report_has_every_finding_and_every_figure() -> None:
 def test_the_alert_is_text_for_people_and_json_for_machines() -> None:
     messages = json.loads(rescan_messages(REPORT))
 
-    assert messages["default"] == messages["email"] == rescan_text(REPORT)
+    headline, _, below = rescan_text(REPORT).partition("\n")
+    text = (
+        f"{headline}\nAccount 111122223333, eu-west-1. Finished 2026-03-14 15:10 UTC. "
+        f"All findings: s3://reports/rescans/1/report.json\n{below}"
+    )
+    assert messages["default"] == messages["email"] == text
     alert = json.loads(messages["sqs"])
     assert messages["sqs"] == messages["lambda"] == messages["http"] == messages["https"]
     assert (alert["schema"], alert["kind"]) == ("emr-log-guard/alert/1", "rescan.done")
     assert alert["subject"] == rescan_subject(REPORT)
-    assert alert["text"] == rescan_text(REPORT)
+    assert alert["text"] == text
     assert (alert["account"], alert["region"]) == ("111122223333", "eu-west-1")
     assert alert["counts"] == report_json(REPORT)["counts"]
     assert (alert["new"], alert["resolved"]) == ([NEW.id, DOUBT.id], ["arn#EMRLOG-001"])

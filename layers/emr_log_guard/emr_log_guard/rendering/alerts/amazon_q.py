@@ -16,8 +16,6 @@ from emr_log_guard.rendering.alerts.chat import (
     below_headline,
     evidence_of,
     exemptible,
-    first_seen,
-    launched_by,
     rule_ids,
     shortened,
     sign,
@@ -31,7 +29,11 @@ from emr_log_guard.rendering.alerts.text import (
     deadline_of,
     exempt_command,
     fix_of,
+    found,
+    launched_by,
+    next_step_reason,
     next_step_text,
+    summary_of,
 )
 from emr_log_guard.rendering.escape import code_span, plain, within_code
 
@@ -108,8 +110,8 @@ def _description(published: PublishedAlert) -> Iterator[str]:
         case Alert() as alert:
             yield from _about_cluster(alert, published)
         case PolicyProblem() as problem:
+            yield f"Account {_place(published)}. {policy_next(problem)}"
             yield f"*Parameter* {_code(problem.parameter)}"
-            yield f"*Account* {_place(published)}"
             yield from (f"*Wrong* {_code(each)}" for each in problem.problems[:5])
             if more := len(problem.problems[5:]):
                 yield f"and {more} more"
@@ -119,9 +121,8 @@ def _description(published: PublishedAlert) -> Iterator[str]:
 
 def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[str]:
     head = [
+        f"Account {_place(published)}. {_since(alert)}*{_next(alert)}*",
         f"*Cluster* {_code(alert.cluster_name or '')} {_code(cluster_id(alert))}",
-        f"*Account* {_place(published)}",
-        f"*Console* {console_link(alert)}",
     ]
     if who := launched_by(alert):
         head.append(f"*Launched by* {_code(who)}")
@@ -131,9 +132,8 @@ def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[str]:
         f"*Exemption* expired on {expired.until}: {_code(expired.reason)}"
         for expired in alert.expired_exemptions[:2]
     ]
-    since = first_seen(alert)
-    if since is not None:
-        head.append(f"*First seen* {since:%Y-%m-%d %H:%M} UTC")
+    if reason := next_step_reason(alert):
+        head.append(f"*Note* {_inert(reason)}")
     yield from head
     room = _DESCRIPTION - sum(map(len, head))
     for place, finding in enumerate(alert.findings):
@@ -146,12 +146,22 @@ def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[str]:
         yield from lines
 
 
+def _since(alert: Alert) -> str:
+    known = found(alert)
+    return f"{_inert(known[0])} {known[1]:%Y-%m-%d %H:%M} UTC. " if known else ""
+
+
+def _next(alert: Alert) -> str:
+    deadline = deadline_of(alert)
+    return next_step_text(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
+
+
 def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
     yield f"\n*{_inert(f'{verdict(finding)} {finding.rule_id} {finding.rule_name}')}*"
     if finding.status is Status.RESOLVED:
-        yield f"It was: {_code(finding.summary)}"
+        yield f"It was: {_code(summary_of(finding))}"
         return
-    yield _code(finding.summary)
+    yield _code(summary_of(finding))
     yield WHY.get(finding.rule_id, "")
     if not any(each.evidence == finding.evidence for each in above):
         yield from _fenced(evidence_of(finding, _TEXT))
@@ -168,8 +178,7 @@ def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
 def _next_steps(published: PublishedAlert) -> Iterator[str]:
     match published.about:
         case Alert() as alert:
-            deadline = deadline_of(alert)
-            yield next_step_text(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
+            yield f"Cluster in the console: {console_link(alert)}"
             if findings := exemptible(alert):
                 yield f"To exempt it: {code_span(exempt_command(alert, findings))}"
             for finding in alert.findings[:3]:
@@ -177,7 +186,6 @@ def _next_steps(published: PublishedAlert) -> Iterator[str]:
                 where = url if _HARMLESS_URL.match(url) else _code(url)
                 yield f"Runbook of {finding.rule_id}: {where}"
         case PolicyProblem() as problem:
-            yield policy_next(problem)
             yield from (code_span(each) for each in policy_fix(problem) if each[0] != "#")
         case _:
             yield "See the report."

@@ -77,11 +77,6 @@ def first_seen(alert: Alert) -> datetime | None:
     return min(known or ([f.first_seen for f in alert.findings] if repeated else []), default=None)
 
 
-def launched_by(alert: Alert) -> str:
-    """Name who launched the cluster; empty when unknown."""
-    return ", ".join(sorted({f.launched_by for f in alert.findings if f.launched_by}))
-
-
 def shortened(text: str, longest: int, *, keep: str = "") -> str:
     """Show a text, in one line unless line breaks are to be kept, and how much was left out."""
     shown = plain(text, keep=keep)

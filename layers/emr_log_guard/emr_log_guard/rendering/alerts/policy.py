@@ -50,7 +50,7 @@ def policy_fix(problem: PolicyProblem) -> tuple[str, ...]:
     )
 
 
-def policy_text(problem: PolicyProblem) -> str:
+def policy_text(problem: PolicyProblem, place: Mapping[str, str]) -> str:
     """Write the whole alert as plain text."""
     unreadable = problem.version is None
     resolve = " --resolve" if problem.in_force else ""
@@ -66,10 +66,10 @@ def policy_text(problem: PolicyProblem) -> str:
     return "\n".join(
         [
             policy_subject(problem),
+            f"Account {place['account']}, {place['region']}. {policy_next(problem)}",
             "",
             f"Parameter    {plain(problem.parameter)}{version}",
             *(f"Problem      {plain(one)}" for one in problem.problems),
-            f"Next         {policy_next(problem)}",
             f"Fix          {fix}",
             "",
         ]
@@ -78,7 +78,7 @@ def policy_text(problem: PolicyProblem) -> str:
 
 def policy_messages(problem: PolicyProblem, place: Mapping[str, str]) -> str:
     """Write the message of `MessageStructure=json`, of an account and Region."""
-    text = policy_text(problem)
+    text = policy_text(problem, place)
     machine = json.dumps(
         {
             "schema": SCHEMA,

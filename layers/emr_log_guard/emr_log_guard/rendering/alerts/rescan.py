@@ -38,8 +38,10 @@ def rescan_attributes(report: RescanReport) -> Mapping[str, str]:
 
 def rescan_messages(report: RescanReport) -> str:
     """Write the message of `MessageStructure=json`."""
-    text = cut(rescan_text(report), _TEXT)
     here, difference = Arn.of(report.rescan.execution), report.difference
+    headline, _, below = rescan_text(report).partition("\n")
+    place = f"Account {here.account}, {here.region}. Finished {report.finished:%Y-%m-%d %H:%M} UTC."
+    text = cut(f"{headline}\n{place} All findings: {report.place}\n{below}", _TEXT)
     machine = json.dumps(
         {
             "schema": SCHEMA,

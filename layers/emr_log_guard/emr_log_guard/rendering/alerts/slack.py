@@ -19,7 +19,6 @@ from emr_log_guard.rendering.alerts.chat import (
     evidence_of,
     exemptible,
     first_seen,
-    launched_by,
     rule_ids,
     shortened,
     sign,
@@ -33,7 +32,11 @@ from emr_log_guard.rendering.alerts.text import (
     deadline_of,
     exempt_command,
     fix_of,
+    found,
+    launched_by,
+    next_step_reason,
     next_step_text,
+    summary_of,
 )
 from emr_log_guard.rendering.escape import plain, slack
 
@@ -46,6 +49,8 @@ _NAME = 300
 _SUMMARY = 1_000
 _EVIDENCE = 1_500
 _FIX = 2_900
+_WHEN: Final = "\x00"
+"""Stands for the deadline in a text."""
 _DIVIDER: Final = {"type": "divider"}
 _TOO_LONG = "# Too long for Slack. To see it, run: emr-log-guard explain {cluster}"
 
@@ -116,11 +121,9 @@ def _top(published: PublishedAlert) -> Iterator[Block]:
 
 
 def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[Block]:
+    yield _section([list(_second_line(alert, published))])
     name = shortened(alert.cluster_name or "", _NAME).strip()
-    lines = [
-        [_bold("Cluster  "), _link(console_link(alert), name or cluster_id(alert))],
-        [_bold("Account  "), _text(_place(published))],
-    ]
+    lines = [[_bold("Cluster  "), _link(console_link(alert), name or cluster_id(alert))]]
     if name:
         lines[0].append(_text(f" ({cluster_id(alert)})"))
     if who := launched_by(alert):
@@ -132,30 +135,45 @@ def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[Block]:
         text = f"expired on {expired.until}, for {rules}: {expired.reason}"
         by = f" (approved by {expired.approved_by})"
         lines.append([_bold("Exemption  "), _text(shortened(text, _NAME) + shortened(by, _NAME))])
+    if reason := next_step_reason(alert):
+        lines.append([_bold("Note  "), _text(reason)])
     yield _section(lines)
+
+
+def _second_line(alert: Alert, published: PublishedAlert) -> Iterator[Inline]:
+    """Say where, since when, and what happens next."""
+    yield _text(f"Account {_place(published)}. ")
+    if known := found(alert):
+        yield _text(f"{shortened(known[0], _NAME)} ")
+        yield _date(known[1])
+        yield _text(". ")
     deadline = deadline_of(alert)
-    yield _next(next_step_text(alert, _local(deadline) if deadline else "once"))
+    # The deadline is a date of its own, which Slack shows in the reader's time zone.
+    before, placeholder, after = next_step_text(alert, _WHEN if deadline else "once").partition(
+        _WHEN
+    )
+    yield _bold(before)
+    if deadline and placeholder:
+        yield _date(deadline) | {"style": {"bold": True}}
+        yield _bold(after)
 
 
 def _about_policy(problem: PolicyProblem, published: PublishedAlert) -> Iterator[Block]:
     version = "" if problem.version is None else f", version {problem.version}"
     shown, left = problem.problems[:10], len(problem.problems[10:])
+    yield _section([[_text(f"Account {_place(published)}. "), _bold(policy_next(problem))]])
     yield _section(
-        [
-            [_bold("Parameter  "), _text(f"{shortened(problem.parameter, _NAME)}{version}")],
-            [_bold("Account  "), _text(_place(published))],
-        ]
+        [[_bold("Parameter  "), _text(f"{shortened(problem.parameter, _NAME)}{version}")]]
     )
     lines = [shortened(each, _NAME) for each in shown] + ([f"and {left} more"] if left else [])
     yield _rich_text(_line([_bold("Problem")]), _code("\n".join(lines)[:_TEXT]))
-    yield _next(policy_next(problem))
     yield _rich_text(_line([_bold("Fix")]), _code("\n".join(policy_fix(problem))))
 
 
 def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
     title = f"{verdict(finding)}  {finding.rule_id} {finding.rule_name}"
     resolved = finding.status is Status.RESOLVED
-    summary = shortened(finding.summary, _SUMMARY)
+    summary = shortened(summary_of(finding), _SUMMARY)
     yield _line(
         [
             _bold(title),
@@ -190,12 +208,7 @@ def _foot(finding: Finding) -> Iterator[Inline]:
     else:
         yield _text(f"Runbook: {shortened(finding.runbook, _NAME)}")
     yield _text("  ·  first seen ")
-    yield {
-        "type": "date",
-        "timestamp": int(finding.first_seen.timestamp()),
-        "format": "{date_short_pretty} {time}",
-        "fallback": f"{finding.first_seen:%Y-%m-%d %H:%M} UTC",
-    }
+    yield _date(finding.first_seen)
     if finding.occurrences > 1:
         yield _text(f"  ·  {finding.occurrences:,} times")
 
@@ -249,10 +262,6 @@ def _section(lines: Iterable[list[Inline]]) -> Block:
     return _rich_text(_line(inline))
 
 
-def _next(text: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(f"*What happens next*\n{text}")}
-
-
 def _rich_text(*elements: RichText) -> Block:
     return {"type": "rich_text", "elements": list(elements)}
 
@@ -271,6 +280,16 @@ def _code(text: str) -> RichText:
 
 def _text(text: str) -> Inline:
     return {"type": "text", "text": text}
+
+
+def _date(moment: datetime) -> Inline:
+    """Write a moment, which Slack shows in the reader's time zone."""
+    return {
+        "type": "date",
+        "timestamp": int(moment.timestamp()),
+        "format": "{date_short_pretty} {time}",
+        "fallback": f"{moment:%Y-%m-%d %H:%M} UTC",
+    }
 
 
 def _bold(text: str) -> Inline:

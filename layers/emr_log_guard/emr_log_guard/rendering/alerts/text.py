@@ -1,5 +1,10 @@
-"""An alert as plain text: what, where, why, what happens next, and the fix."""
+"""An alert as plain text.
 
+The first two lines say what, where, how severe, since when, and what happens next; then come
+evidence and fix.
+"""
+
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -19,8 +24,11 @@ _CONSOLES = {
     "aws-cn": "amazonaws.cn",
     "aws-us-gov": "amazonaws-us-gov.com",
 }
-_NAME_LIMIT = 38
-"""Characters of a cluster's name in the headline: the rest must fit on the line, too."""
+_SHORTEST_NAME = 12
+"""Characters of a cluster's name in the headline, even where the rest of it has to be cut."""
+_LONG_ARN = re.compile(
+    r"arn:aws[a-z-]*:(?:elasticmapreduce|iam|kms|sts):([a-z0-9-]*):([0-9]{12}):([\w+=,.@/-]*\w)"
+)
 _REPEATED = {
     AlertKind.FINDING_OPENED: "",
     AlertKind.FINDING_REOPENED: "again ",
@@ -42,60 +50,53 @@ _HEADLINES = {
 _FIX_UNDETERMINED = "# Let the guard read the missing fact, or check it manually: see the runbook."
 _NEXT = {
     NextStep.TERMINATION_REQUESTED: (
-        "The cluster will be terminated now, unless re-evaluation clears it."
+        "The cluster is terminated now, unless re-evaluation clears it."
     ),
     NextStep.TERMINATION_SCHEDULED: (
-        "The cluster will be terminated at {when}, unless it is remediated by then."
+        "The cluster will be terminated at {when}, unless it is compliant or exempt by then."
     ),
-    NextStep.TERMINATION_CANCELLED: (
-        "For now, the cluster will not be terminated for this: it was remediated or exempted, or "
-        "the policy was changed."
-    ),
-    NextStep.NOTHING_IN_ALERT_MODE: (
-        "The guard takes no action on the cluster: the mode is alert."
-    ),
+    NextStep.TERMINATION_CANCELLED: "The cluster will not be terminated: {why}.",
+    NextStep.NOTHING_IN_ALERT_MODE: "No action on the cluster: the mode is alert.",
     NextStep.NOTHING_ALLOWED_IN_STACK: (
-        "The guard takes no action on the cluster: the mode is enforce, but this stack was "
-        "deployed without EnforcementAllowed."
+        "No action on the cluster: the mode is enforce, but the stack has EnforcementAllowed=false."
     ),
     NextStep.NOTHING_WITHOUT_POLICY: (
-        "No termination is decided: the stored policy is invalid or could not be "
-        "read. The last valid one is used to evaluate and to alert."
+        "No action on the cluster: the stored policy is invalid or could not be read."
     ),
     NextStep.NOTHING_ENFORCED: (
-        "The guard takes no action on the cluster: the mode is enforce, but no finding is "
-        "NON_COMPLIANT, HIGH, of a rule in mode enforce, and listed in the policy's "
-        "enforcement.rules."
+        "No action on the cluster: the mode is enforce, but the policy does not terminate clusters "
+        "for this."
     ),
     NextStep.RESOLVED: "No further action is needed.",
     NextStep.CLUSTER_TERMINATED: "The cluster is terminating or already terminated.",
     NextStep.TERMINATED: "EMR terminated the cluster at the guard's request.",
-    NextStep.STILL_RUNNING: (
-        "EMR accepted the request to terminate the cluster 15 minutes ago, but it is still "
-        "running. Investigate, and terminate it manually."
-    ),
+    NextStep.STILL_RUNNING: "Investigate, and terminate the cluster manually.",
     NextStep.SKIPPED_PROTECTED: (
-        "The cluster was left running: its termination protection is on, and the guard respects "
-        "it. Fix the cluster, or turn off the protection and terminate it yourself."
+        "Fix the cluster, or turn off its termination protection and terminate it manually."
     ),
-    NextStep.SKIPPED_NO_LONGER_REQUIRED: (
-        "The cluster was left running: re-evaluation found that termination is no longer required."
-    ),
-    NextStep.SKIPPED_SUPPRESSED: (
-        "The cluster was left running: the finding is suppressed in Security Hub. A suppression "
-        "has no expiry, reason or approver: exempt the cluster instead, or lift the suppression."
-    ),
-    NextStep.SKIPPED_UNDETERMINED: (
-        "The cluster was not terminated: a fact that its termination depends on could not be read. "
-        "It is re-evaluated within an hour."
-    ),
+    NextStep.SKIPPED_NO_LONGER_REQUIRED: "The cluster keeps running.",
+    NextStep.SKIPPED_SUPPRESSED: "The cluster keeps running. Replace the suppression.",
+    NextStep.SKIPPED_UNDETERMINED: "The cluster is re-evaluated within an hour.",
     NextStep.SKIPPED_NOT_NOTIFIED: (
         "The cluster is not terminated until a notification of the finding has been accepted."
     ),
-    NextStep.TERMINATION_REFUSED: (
-        "The cluster is still running: EMR refused to terminate it. Terminate it manually."
+    NextStep.TERMINATION_REFUSED: "The cluster is still running. Terminate it manually.",
+}
+"""What happens to the cluster now, or what to do: one short sentence or two."""
+_REASONS = {
+    NextStep.NOTHING_WITHOUT_POLICY: (
+        "The last valid policy is used to evaluate and to alert, but not to terminate."
+    ),
+    NextStep.NOTHING_ENFORCED: (
+        "A cluster is terminated for a finding that is NON_COMPLIANT, HIGH or CRITICAL, of a rule "
+        "in mode enforce, and listed in the policy's enforcement.rules."
+    ),
+    NextStep.SKIPPED_SUPPRESSED: (
+        "A suppression in Security Hub has no expiry, reason or approver: exempt the cluster "
+        "instead, or lift the suppression."
     ),
 }
+"""What else there is to know about it."""
 
 
 def alert_subject(alert: Alert) -> str:
@@ -109,11 +110,20 @@ def alert_text(alert: Alert) -> str:
 
 
 def _headline(alert: Alert) -> str:
-    name = _shortened(alert.cluster_name or cluster_id(alert))
+    """Write the headline; the cluster's name is cut so that the rest fits into a subject."""
+    room = _SUBJECT_LIMIT - len(_headline_about(alert, ""))
+    name = alert.cluster_name or cluster_id(alert)
+    return _headline_about(alert, _shortened(name, max(room, _SHORTEST_NAME)))
+
+
+def _headline_about(alert: Alert, name: str) -> str:
     if alert.kind is AlertKind.FINDING_RESOLVED:
         return f"[RESOLVED] EMR cluster {name}: {_rules(alert.findings)}"
     if alert.kind not in _REPEATED:
-        return f"EMR cluster {name} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
+        severity = f"[{alert.findings[0].severity}] " if alert.findings else ""
+        return (
+            f"{severity}EMR cluster {name} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
+        )
     again = _REPEATED[alert.kind]
     broken = [f for f in alert.findings if f.compliance is Compliance.NON_COMPLIANT]
     if broken:
@@ -127,8 +137,8 @@ def _rules(findings: Sequence[Finding]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _NAME_LIMIT else f"{name[:_NAME_LIMIT]}..."
+def _shortened(name: str, limit: int) -> str:
+    return name if len(name) <= limit else f"{name[: limit - 3]}..."
 
 
 def cluster_id(alert: Alert) -> str:
@@ -138,21 +148,26 @@ def cluster_id(alert: Alert) -> str:
 
 def _lines(alert: Alert) -> Iterator[str]:
     arn = Arn.parse(alert.cluster_arn)
-    account, region = (arn.account, arn.region) if arn else ("unknown", "unknown")
+    place = f"{arn.account}, {arn.region}" if arn else "unknown, unknown"
     name = (
         f"{plain(alert.cluster_name)} ({cluster_id(alert)})"
         if alert.cluster_name
         else cluster_id(alert)
     )
-    launched_by = sorted({f.launched_by for f in alert.findings if f.launched_by})
     yield plain(_headline(alert))
+    known = found(alert)
+    since = f"{known[0]} {known[1]:%Y-%m-%d %H:%M} UTC. " if known else ""
+    yield f"Account {place}. {since}{next_step_text(alert, _when(alert))}"
     yield ""
     yield f"Cluster      {name}"
-    yield f"Account      {account}, {region}"
-    if launched_by:
-        yield f"Launched by  {plain(', '.join(launched_by))}"
+    if who := launched_by(alert):
+        yield f"Launched by  {plain(who)}"
     yield f"Console      {console_link(alert)}"
-    yield f"Next         {_next(alert)}"
+    if reason := next_step_reason(alert):
+        yield f"Note         {reason}"
+    if alert.next_step is NextStep.TERMINATION_SCHEDULED:
+        yield f"To cancel    {exempt_command(alert, [f for f in alert.findings if f.deadline])}"
+        yield "             or set the policy's mode to alert, which cancels every termination"
     if alert.detail:
         yield f"Detail       {plain(alert.detail)}"
     for expired in alert.expired_exemptions:
@@ -165,17 +180,41 @@ def _lines(alert: Alert) -> Iterator[str]:
         yield from finding_lines(finding, alert.findings[:index])
 
 
-def _next(alert: Alert) -> str:
-    text = next_step_text(alert, _when(alert))
-    if alert.next_step is not NextStep.TERMINATION_SCHEDULED:
-        return text
-    command = exempt_command(alert, [f for f in alert.findings if f.deadline])
-    return f"{text} To prevent this: {command}, or set the policy's mode to alert."
+def found(alert: Alert) -> tuple[str, datetime] | None:
+    """Return when the earliest of the findings was found, UTC, and how to introduce that moment."""
+    if not alert.findings:
+        return None
+    earliest = min(finding.first_seen for finding in alert.findings)
+    if alert.kind is AlertKind.FINDING_RESOLVED:
+        return "Was open since", earliest
+    if alert.kind in _REPEATED:
+        return "Found" if alert.kind is AlertKind.FINDING_OPENED else "First found", earliest
+    return f"{_rules(alert.findings)}, found", earliest
+
+
+def launched_by(alert: Alert) -> str:
+    """Name who launched the cluster; empty when unknown."""
+    return ", ".join(
+        sorted({short_arns(f.launched_by, f) for f in alert.findings if f.launched_by})
+    )
 
 
 def next_step_text(alert: Alert, when: str) -> str:
     """Say what happens to the cluster now; `when` is the deadline as text."""
-    return _NEXT[alert.next_step].format(when=when)
+    return _NEXT[alert.next_step].format(when=when, why=_why_cancelled(alert))
+
+
+def next_step_reason(alert: Alert) -> str:
+    """Say why that happens, or does not; mostly empty."""
+    return _REASONS.get(alert.next_step, "")
+
+
+def _why_cancelled(alert: Alert) -> str:
+    if all(finding.status is Status.EXEMPT for finding in alert.findings):
+        return "it is exempt now"
+    if all(f.compliance is Compliance.INSUFFICIENT_DATA for f in alert.findings):
+        return "the violation can no longer be confirmed"
+    return "the policy no longer requires it"
 
 
 def exempt_command(alert: Alert, findings: Iterable[Finding]) -> str:
@@ -206,10 +245,10 @@ def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
         verdict = "RESOLVED"
     yield f"{finding.rule_id} {finding.rule_name}: {verdict}"
     if resolved:
-        yield f"  Was      {plain(finding.summary)}"
+        yield f"  Was      {plain(summary_of(finding))}"
         yield f"  Open     since {finding.first_seen:%Y-%m-%d %H:%M} UTC"
         return
-    yield f"  What     {plain(finding.summary)}"
+    yield f"  What     {plain(summary_of(finding))}"
     yield f"  Why      {WHY[finding.rule_id]}"
     same = next((other.rule_id for other in above if other.evidence == finding.evidence), None)
     if same:
@@ -226,13 +265,31 @@ def fix_of(finding: Finding) -> str:
     return finding.remediation or (_FIX_UNDETERMINED if undetermined else "")
 
 
+def summary_of(finding: Finding) -> str:
+    """Return what is wrong, with short ARNs."""
+    return short_arns(finding.summary, finding)
+
+
 def evidence_lines(finding: Finding) -> Iterator[str]:
-    """Write the evidence of a finding; fields without a value are left out."""
+    """Write the evidence of a finding, with short ARNs; fields without a value are left out."""
     for name, value in finding.evidence.items():
         if value not in (None, (), 0):
             shown = value if isinstance(value, tuple) else (str(value),)
-            yield f"{name}: {shown[0]}"
-            yield from (f"{' ' * len(name)}  {more}" for more in shown[1:])
+            first, *others = (short_arns(each, finding) for each in shown)
+            yield f"{name}: {first}"
+            yield from (f"{' ' * len(name)}  {more}" for more in others)
+
+
+def short_arns(text: str, finding: Finding) -> str:
+    """Shorten ARNs to the resource, such as `key/ID`, and the account and Region if others."""
+
+    def short(arn: re.Match[str]) -> str:
+        region, account, resource = arn.groups()
+        elsewhere = [account] if account != finding.account else []
+        elsewhere += [region] if region not in ("", finding.region) else []
+        return f"{resource} ({', '.join(elsewhere)})" if elsewhere else resource
+
+    return _LONG_ARN.sub(short, text)
 
 
 def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
