@@ -1,7 +1,7 @@
 """The real template on an emulated account, with an estate of clusters and keys beside it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -288,7 +288,12 @@ def make_webhook(account: Sandbox, name: str, url: str) -> str:
 
 @contextmanager
 def deployed(
-    built: Path, *, webhook: str | None = None, pace: EmrPace = PACE, **parameters: str
+    built: Path,
+    *,
+    webhook: str | None = None,
+    pace: EmrPace = PACE,
+    settings: Mapping[str, Any] | None = None,
+    **parameters: str,
 ) -> Iterator[Deployed]:
     """Deploy the stack to an account of its own, with keys, roles and a log bucket in it.
 
@@ -296,10 +301,11 @@ def deployed(
         built: The built template.
         webhook: The URL of a Slack webhook, to be kept as a secret; None goes without Slack.
         pace: How fast clusters live.
+        settings: Further arguments of `Sandbox.start`.
         parameters: The template's.
 
     """
-    with Sandbox.start(emr=pace) as account:
+    with Sandbox.start(emr=pace, **(settings or {})) as account:
         if webhook:
             parameters["SlackWebhookSecretArn"] = make_webhook(account, "slack-webhook", webhook)
         fixtures = Fixtures(account)

@@ -1,0 +1,92 @@
+"""Many launches at once under low quotas: what is alerted, and what it costs. No times."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import EmrPace
+from sandbox.calls import EmrCalls, emr_calls
+from sandbox.quotas import Quota
+from tests.e2e.deployed import Deployed, deployed
+
+pytestmark = pytest.mark.xdist_group("storm")
+
+type Eventually = Callable[..., Any]
+
+CLUSTERS, STEPS = 8, 2
+QUOTAS = {"DescribeCluster": Quota(2, 0.25), "ListSteps": Quota(2, 0.25)}
+PACE = EmrPace(launch=6, step=40, termination=1)
+"""Clusters that are alive until EMR has described all of them once."""
+LIFETIME = PACE.launch + PACE.step + PACE.termination
+WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+QUIET = 3
+"""Seconds until the events of a cluster are in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """What was launched, and what came of it over the clusters' whole lives."""
+
+    good: list[str]
+    bad: list[str]
+    alerts: dict[str, list[dict[str, Any]]]
+    calls: EmrCalls
+
+
+@pytest.fixture(scope="module")
+def storm(
+    built: Path, tmp_path_factory: pytest.TempPathFactory, eventually: Eventually
+) -> Iterator[Storm]:
+    """Clusters launched at once, every second one without a log key, until all is checked."""
+    calls = tmp_path_factory.mktemp("storm") / "calls"
+    settings = {"emr_quotas": QUOTAS, "batching_windows": True, "calls": calls}
+    with deployed(built, pace=PACE, settings=settings) as stack:
+        with ThreadPoolExecutor(CLUSTERS) as pool:
+            ids = list(pool.map(lambda place: launch(stack, place), range(CLUSTERS)))
+        time.sleep(LIFETIME + QUIET)
+        sqs, queue = stack.account.client("sqs"), stack.resource("ClusterEventsQueue")
+
+        def handled() -> bool:
+            counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+            return not any(int(counts[each]) for each in WAITING)
+
+        eventually(handled)
+        alerts = {cluster_id: stack.inbox.about(cluster_id) for cluster_id in ids}
+        yield Storm(ids[::2], ids[1::2], alerts, emr_calls(calls))
+
+
+def launch(stack: Deployed, place: int) -> str:
+    """Launch a cluster that terminates after its steps."""
+    step = {"Name": "step", "HadoopJarStep": {"Jar": "command-runner.jar"}}
+    return stack.fixtures.launch(
+        f"storm-{place}",
+        LogEncryptionKmsKeyId=None if place % 2 else stack.keys.approved,
+        Steps=[step] * STEPS,
+        Instances={"KeepJobFlowAliveWhenNoSteps": False, "InstanceCount": 3},
+    )
+
+
+def test_each_non_compliant_cluster_of_a_storm_is_alerted_exactly_once(storm: Storm) -> None:
+    opened = {
+        cluster_id: [
+            (finding["rule_id"], finding["compliance"])
+            for alert in storm.alerts[cluster_id]
+            if alert["kind"] != "finding.resolved"
+            for finding in alert["findings"]
+        ]
+        for cluster_id in storm.bad
+    }
+
+    assert opened == {each: [("EMRLOG-002", "NON_COMPLIANT")] for each in storm.bad}
+
+
+def test_no_compliant_cluster_of_a_storm_is_alerted_although_calls_are_throttled(
+    storm: Storm,
+) -> None:
+    assert storm.calls.refused
+    assert not [alert for cluster_id in storm.good for alert in storm.alerts[cluster_id]]
