@@ -15,7 +15,7 @@ from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:emr-log-guard-rescan"
 EXECUTION = "arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan:1"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-TEXT = "EMR log re-scan: 1 new, 0 resolved, 0 still open\n"
+TEXT = "EMR log re-scan: 1 open, 1 new, 0 resolved\n"
 DESCRIBED = {"executionArn": EXECUTION, "stateMachineArn": MACHINE, "startDate": NOW}
 
 

@@ -102,12 +102,19 @@ def test_a_difference_names_the_gravest_first() -> None:
 
     difference = Difference.between(history, [LOW, DOUBT, EXEMPT, HIGH])
 
-    assert difference.new == (HIGH, DOUBT, EXEMPT)
+    assert difference.new == (HIGH, DOUBT)
     assert difference.still_open == (LOW,)
     assert difference.resolved == ("gone",)
     assert difference.undetermined == (DOUBT,)
     assert difference.exempt == (EXEMPT,)
     assert difference.last == "last"
+
+
+def test_an_open_finding_that_was_exempted_is_neither_open_nor_resolved() -> None:
+    difference = Difference.between(RescanCheckpoint(execution="last", open=(EXEMPT.id,)), [EXEMPT])
+
+    assert (difference.open, difference.resolved) == ((), ())
+    assert difference.exempt == difference.unresolved == (EXEMPT,)
 
 
 @pytest.mark.parametrize(

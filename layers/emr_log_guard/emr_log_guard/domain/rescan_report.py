@@ -21,7 +21,10 @@ from emr_log_guard.domain.rescan import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The findings that are open now, compared with those of the last run."""
+    """The findings that are open now, compared with those of the last run.
+
+    A finding that an exemption covers is not open: it is counted as exempt, and as nothing else.
+    """
 
     last: str | None
     """The run that is compared with; None when this is the first."""
@@ -29,33 +32,36 @@ class Difference:
     still_open: tuple[Finding, ...]
     resolved: tuple[str, ...]
     """By id."""
+    exempt: tuple[Finding, ...]
 
     @classmethod
-    def between(cls, history: RescanCheckpoint, findings: Iterable[Finding]) -> "Difference":
-        """Compare the open findings of the last run with those now, the most severe first."""
-        ordered = sorted(findings, key=lambda f: (-f.severity.rank, f.rule_id, f.cluster_id))
+    def between(cls, history: RescanCheckpoint, unresolved: Iterable[Finding]) -> "Difference":
+        """Compare what the last run left with what is not resolved now, the most severe first."""
+        ordered = sorted(unresolved, key=lambda f: (-f.severity.rank, f.rule_id, f.cluster_id))
+        open_now = [finding for finding in ordered if finding.status is not Status.EXEMPT]
         before, now = set(history.open), {finding.id for finding in ordered}
         return cls(
             last=history.execution,
-            new=tuple(f for f in ordered if f.id not in before),
-            still_open=tuple(f for f in ordered if f.id in before),
+            new=tuple(f for f in open_now if f.id not in before),
+            still_open=tuple(f for f in open_now if f.id in before),
             resolved=tuple(sorted(before - now)),
+            exempt=tuple(f for f in ordered if f.status is Status.EXEMPT),
         )
 
     @property
     def open(self) -> tuple[Finding, ...]:
-        """All open findings."""
+        """Return the new findings and those that are still open."""
         return (*self.new, *self.still_open)
 
     @property
-    def undetermined(self) -> tuple[Finding, ...]:
-        """Those that could not be determined."""
-        return tuple(f for f in self.open if f.compliance is Compliance.INSUFFICIENT_DATA)
+    def unresolved(self) -> tuple[Finding, ...]:
+        """Return the open findings and the exempt ones."""
+        return (*self.open, *self.exempt)
 
     @property
-    def exempt(self) -> tuple[Finding, ...]:
-        """Those that are exempt."""
-        return tuple(f for f in self.open if f.status is Status.EXEMPT)
+    def undetermined(self) -> tuple[Finding, ...]:
+        """Return the open findings that could not be determined."""
+        return tuple(f for f in self.open if f.compliance is Compliance.INSUFFICIENT_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +149,10 @@ class RescanReport:
 
     @property
     def compliance(self) -> Compliance:
-        """The overall result: undetermined findings and failed shards are not compliant."""
-        violation = Compliance.NON_COMPLIANT
-        counted = [f for f in self.difference.open if f.status is not Status.EXEMPT]
-        if any(f.compliance is violation for f in counted):
-            return violation
-        if counted or self.failed or self.denied:
+        """The overall result: what could not be determined or read is not compliance."""
+        proven = Compliance.NON_COMPLIANT
+        if any(f.compliance is proven for f in self.difference.open):
+            return proven
+        if self.difference.open or self.failed or self.denied:
             return Compliance.INSUFFICIENT_DATA
         return Compliance.COMPLIANT

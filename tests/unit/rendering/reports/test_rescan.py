@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.rescan import Rescan, RescanCheckpoint, Scope, ShardDenied, ShardFailed
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from emr_log_guard.rendering.alerts.alert_json import finding_json
@@ -11,8 +12,9 @@ from emr_log_guard.rendering.alerts.rescan import (
     rescan_messages,
     rescan_subject,
 )
+from emr_log_guard.rendering.reports.rescan import rescan_html
 from emr_log_guard.rendering.reports.rescan_json import report_json
-from emr_log_guard.rendering.reports.rescan_text import rescan_text
+from emr_log_guard.rendering.reports.rescan_text import rescan_headline, rescan_text
 from tests.unit.builders import NOW, a_finding
 
 RUN = Rescan(
@@ -48,7 +50,7 @@ EMPTY = replace(
 
 def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
     assert rescan_text(REPORT) == (
-        "EMR log re-scan: 2 new, 1 resolved, 1 still open, 1 undetermined, 1 of 9 shards failed\n"
+        "EMR log re-scan: 3 open, 2 new, 1 resolved, 1 undetermined, 1 of 9 shards failed\n"
         "\n"
         "Scope        clusters and log objects, incremental\n"
         "Started      2026-03-14 15:09:26 UTC, 75 s\n"
@@ -78,9 +80,27 @@ def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
     )
 
 
+def test_text_json_and_page_have_the_same_counts_of_open_and_exempt_findings() -> None:
+    exempt = a_finding("EMRLOG-006", status=Status.EXEMPT)
+    known = RescanCheckpoint(execution="arn:last", open=(OLD.id, exempt.id))
+    report = replace(EMPTY, difference=Difference.between(known, [OLD, exempt]))
+
+    assert rescan_headline(report) == "EMR log re-scan: 1 open, 1 exempt, 0 new, 0 resolved"
+    assert "Exempt (1)\n  HIGH EMRLOG-006" in rescan_text(report)
+    document = report_json(report)
+    counts = document["counts"]
+    assert isinstance(counts, dict)
+    assert [counts[each] for each in ("open", "new", "still_open", "exempt")] == [1, 0, 1, 1]
+    assert (document["still_open"], document["exempt"]) == ([OLD.id], [exempt.id])
+    assert report.figures.exempt == 1
+    assert sum(report.figures.broken.values()) == 1
+    page = "".join(rescan_html(report))
+    assert "EMRLOG-006" in page
+
+
 def test_a_run_without_news_is_short() -> None:
     assert rescan_text(EMPTY) == (
-        "EMR log re-scan: 0 new, 0 resolved, 0 still open\n"
+        "EMR log re-scan: 0 open, 0 new, 0 resolved\n"
         "\n"
         "Scope        clusters, deep\n"
         "Started      2026-03-14 15:09:26 UTC, 75 s\n"
@@ -135,6 +155,7 @@ def test_the_report_has_every_finding_and_every_figure() -> None:
         },
         "new": [NEW.id, DOUBT.id],
         "still_open": [OLD.id],
+        "exempt": [],
         "resolved": ["arn#EMRLOG-001"],
         "undetermined": [DOUBT.id],
         "failed_shards": [

@@ -147,6 +147,7 @@ def test_what_is_exempt_is_in_the_report_and_not_what_it_comes_to(rescans: Resca
     report = rescans.run(Scope.CLUSTERS)
 
     assert [each.status for each in report.difference.exempt] == [Status.EXEMPT]
+    assert report.difference.open == ()
     assert report.compliance is Compliance.COMPLIANT
     assert report.clusters == {"NOT_APPLICABLE": 1}
     [[line]] = rescans.results.last_notified.values()

@@ -39,7 +39,7 @@ def rescan_html(report: RescanReport) -> Iterator[str]:
 
 def _page(report: RescanReport) -> ReportPage:
     rescan, difference = report.rescan, report.difference
-    clusters = worst_first(_clusters(difference.open))
+    clusters = worst_first(_clusters(difference.unresolved))
     missed = (
         *(Undetermined(f"{each.title}: {each.why}", "") for each in report.failed),
         *(Undetermined(f"{each.title}: {each.why}", "") for each in report.denied),
@@ -57,7 +57,7 @@ def _page(report: RescanReport) -> ReportPage:
         warnings=tuple(_warnings(report)),
         figures=tuple(_figures(report)),
         trend=trend(report.runs),
-        tallies=(by_rule(difference.open, _OPEN), *_by_place(report)),
+        tallies=(by_rule(difference.unresolved, _OPEN), *_by_place(report)),
         clusters=clusters,
         clusters_note="Clusters with open findings. The others are in results/*.ndjson beside this "
         "report.",
@@ -65,7 +65,7 @@ def _page(report: RescanReport) -> ReportPage:
         has_history=True,
         resolved=tuple(map(_named, difference.resolved)),
         undetermined=(*missed, *undetermined(clusters)),
-        exemptions=shown_exemptions(report.exemptions, difference.open, report.finished),
+        exemptions=shown_exemptions(report.exemptions, difference.unresolved, report.finished),
         coverage=(_buckets(report), _failed(report), *_denied(report)),
         not_evaluated=report.not_evaluated,
         advice=report.advice,

@@ -40,9 +40,10 @@ def report_json(report: RescanReport) -> dict[str, object]:
         "compliance": report.compliance,
         "compared_with": difference.last,
         "counts": counts_json(report),
-        "findings": [finding_json(finding) for finding in difference.open],
+        "findings": [finding_json(finding) for finding in difference.unresolved],
         "new": [finding.id for finding in difference.new],
         "still_open": [finding.id for finding in difference.still_open],
+        "exempt": [finding.id for finding in difference.exempt],
         "resolved": list(difference.resolved),
         "undetermined": [finding.id for finding in difference.undetermined],
         "failed_shards": [

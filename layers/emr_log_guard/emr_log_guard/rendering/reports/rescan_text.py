@@ -26,11 +26,10 @@ _LABELS = {
 def rescan_headline(report: RescanReport) -> str:
     """Summarize a re-scan in one line."""
     difference = report.difference
-    parts = [
-        f"{len(difference.new)} new",
-        f"{len(difference.resolved)} resolved",
-        f"{len(difference.still_open)} still open",
-    ]
+    parts = [f"{len(difference.open)} open"]
+    if difference.exempt:
+        parts.append(f"{len(difference.exempt)} exempt")
+    parts += [f"{len(difference.new)} new", f"{len(difference.resolved)} resolved"]
     if difference.undetermined:
         parts.append(f"{len(difference.undetermined)} undetermined")
     if report.failed:
@@ -66,6 +65,7 @@ def _lines(report: RescanReport) -> Iterator[str]:
     yield f"HTML         {report.page}"
     yield from _findings("New", difference.new)
     yield from _findings("Could not be determined", difference.undetermined)
+    yield from _findings("Exempt", difference.exempt)
     yield from _named("Resolved", difference.resolved)
     yield from _named("Not scanned", [plain(f"{each.title}: {each.why}") for each in report.failed])
     yield from _named(

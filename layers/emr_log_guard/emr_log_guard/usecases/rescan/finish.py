@@ -154,6 +154,7 @@ class FinishRescan:
             "new": len(difference.new),
             "resolved": len(difference.resolved),
             "still_open": len(difference.still_open),
+            "exempt": len(difference.exempt),
             "undetermined": len(difference.undetermined),
             "failed_shards": len(failed),
             "denied_shards": len(denied),
