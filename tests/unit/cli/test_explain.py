@@ -63,18 +63,23 @@ def test_explain_gives_programs_the_same(aws: StubbedAws) -> None:
     assert [
         (finding["rule_id"], finding["status"], finding["now"]) for finding in document["findings"]
     ] == [
-        ("EMRLOG-001", "OPEN", "alerted, and the cluster is not terminated"),
-        ("EMRLOG-002", "OPEN", "alerted, and the cluster is not terminated"),
+        ("EMRLOG-001", "OPEN", "alerted; no action on the cluster"),
+        ("EMRLOG-002", "OPEN", "alerted; no action on the cluster"),
     ]
     [decision] = document["history"]
     assert decision["decided"] == ["notify finding.opened of EMRLOG-002: nothing_in_alert_mode"]
     assert [ground["rule_id"] for ground in decision["because"]] == ["EMRLOG-002"]
 
 
-def test_explain_gives_programs_what_there_is_of_an_unknown_cluster(aws: StubbedAws) -> None:
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_an_unknown_cluster_is_an_error_and_not_a_cluster_without_findings(
+    aws: StubbedAws, form: list[str]
+) -> None:
     a_stack_with_a_finding(aws)
     aws.answer("Query", {"Items": [], "Count": 0})
 
-    document = json.loads(run("explain", CLUSTER_ID, "--json").stdout)
+    result = run("explain", "j-BAD", "--region", "eu-west-1", "--stack", "guard", *form)
 
-    assert (document["cluster"], document["findings"], document["history"]) == (None, [], [])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the stack guard in eu-west-1 does not know the cluster j-BAD" in result.stderr
+    assert "`emr-log-guard audit --cluster j-BAD` evaluates a cluster now" in result.stderr

@@ -880,6 +880,40 @@ def test_what_became_of_a_notification_that_others_always_write_first_is_an_erro
         bad.check()
 
 
+def test_an_exemption_and_its_end_are_in_the_history_though_nothing_follows(bad: World) -> None:
+    bad.policy = a_policy(Mode.ALERT)
+    bad.check()
+    bad.passes(minutes=1)
+    bad.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
+    bad.check()
+    bad.check()
+    bad.passes(minutes=1)
+    bad.policy = a_policy(Mode.ALERT)
+    bad.check()
+
+    decisions = [decision.decided for decision in bad.repository.decisions(CLUSTER_ID)]
+    assert decisions[1:] == [
+        (
+            "EMRLOG-002 is exempt until 2026-12-31: moves to emr-7 in June "
+            "(approved by security@example.com)",
+        ),
+        ("EMRLOG-002 is no longer exempt",),
+    ]
+
+
+def test_deleting_the_schedule_of_a_terminated_cluster_is_not_called_a_cancellation(
+    bad: World,
+) -> None:
+    bad.policy = a_policy(grace=GRACE)
+    bad.check()
+    bad.passes(hours=5)
+    seen(bad, NO_KEY, "TERMINATED")
+    bad.check()
+
+    decisions = [decision.decided for decision in bad.repository.decisions(CLUSTER_ID)]
+    assert decisions[-1][-1] == "delete the schedule of the termination"
+
+
 def test_an_exempt_cluster_has_its_termination_cancelled_and_says_so_in_the_history(
     bad: World,
 ) -> None:

@@ -24,15 +24,16 @@ class CommandFailedError(typer.TyperException):
 
     exit_code = FAILED
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        """Name at least one problem."""
+    def __init__(self, problems: Sequence[str], hint: str = "") -> None:
+        """Name at least one problem, and what helps, if that is known."""
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.hint = hint
 
 
-def fail(*problems: str) -> NoReturn:
-    """Exit with status 2 and print the problems, one a line."""
-    raise CommandFailedError(problems)
+def fail(*problems: str, hint: str = "") -> NoReturn:
+    """End the command with status 2 and show what is wrong, one problem a line, and what helps."""
+    raise CommandFailedError(problems, hint)
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -57,6 +58,8 @@ def error_lines(error: Exception) -> Iterator[str]:
     match error:
         case CommandFailedError():
             yield from (f"Error: {problem}" for problem in error.problems)
+            if error.hint:
+                yield f"  Hint: {error.hint}"
         case typer.TyperException():
             yield f"Error: {_usage_problem(error)}"
         case _ if failure := call_failure(error):

@@ -8,6 +8,7 @@ import typer
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
     Json,
@@ -38,7 +39,8 @@ def explain(
     That is its findings, rule by rule, and the decisions of the last year, as they are recorded.
     The cluster is not evaluated again.
 
-    Exit status: 0; or 2 when there is no such stack, or no access.
+    Exit status: 0; or 2 when the stack does not know the cluster, when there is no such stack, or
+    no access.
     """
     checked_cluster_id(cluster_id)
     clients = clients_for(profile, region)
@@ -47,6 +49,13 @@ def explain(
     stored = SsmPolicyParameter(clients.ssm(), deployed[POLICY_PARAMETER]).read()
     policy = policy_of(stored, allowed=ENFORCE in deployed.resources)
     history, decisions = repository.read(cluster_id), tuple(repository.decisions(cluster_id))
+    if not (history.known or history.records or decisions):
+        fail(
+            f"the stack {stack} in {clients.region} does not know the cluster {cluster_id}: it never "
+            "ran in this account and Region, was not checked yet, or ended more than a year ago",
+            hint=f"check the id, --region and --stack; `emr-log-guard audit --cluster {cluster_id}` "
+            "evaluates a cluster now",
+        )
     now = datetime.now(UTC)
     if as_json:
         echo_json(explanation_json(cluster_id, history, decisions, policy, now))

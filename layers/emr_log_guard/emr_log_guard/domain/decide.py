@@ -136,6 +136,15 @@ def exempted(
     )
 
 
+def exemption_text(finding: Finding) -> str:
+    """Say until when an exempt finding is exempt, why, and who approved it."""
+    evidence = finding.evidence
+    return (
+        f"exempt until {evidence['exempt_until']}: {evidence['exempt_reason']} "
+        f"(approved by {evidence['exempt_approved_by']})"
+    )
+
+
 def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
     findings: Sequence[Finding],
     cluster: Cluster | None,

@@ -1,12 +1,14 @@
 """Decisions as they are recorded for a year: who decided what, and from which findings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.findings import Finding, Status
 
+CONCURRENT = timedelta(minutes=3)
+"""How far apart two decisions may be that invocations made beside each other."""
 KEPT = timedelta(days=366)
 """How long a decision is kept: a year, whichever year it is."""
 
@@ -57,6 +59,35 @@ class Decision:
     def expires(self) -> datetime:
         """When it expires, UTC."""
         return self.at + KEPT
+
+    def repeated_by(self, later: "Decision") -> bool:
+        """Say whether a later decision was made beside this one, and adds nothing to it."""
+        return (
+            later.at - self.at < CONCURRENT
+            and set(later.decided) <= set(self.decided)
+            and (later.by, later.policy_version) == (self.by, self.policy_version)
+            and later.findings == self.findings
+        )
+
+
+def distinct(decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """Leave out what an invocation decided again because it ran beside another one.
+
+    Several events about a cluster arrive within seconds. Each invocation decides by itself and
+    writes that down first; what it decides is then done once.
+
+    Args:
+        decisions: The decisions about one cluster.
+
+    Returns:
+        Each decision once, the earliest first.
+
+    """
+    last: Decision | None = None
+    for decision in sorted(decisions, key=lambda each: each.at):
+        if last is None or not last.repeated_by(decision):
+            last = decision
+            yield decision
 
 
 def finding_states(findings: Iterable[Finding]) -> tuple[FindingState, ...]:

@@ -119,8 +119,7 @@ class RescanReport:
     def figures(self) -> PastRun:
         """The figures of the run, for the trend."""
         difference = self.difference
-        counted = [f for f in difference.open if f.status is not Status.EXEMPT]
-        broken = [f for f in counted if f.compliance is Compliance.NON_COMPLIANT]
+        broken = [f for f in difference.open if f.compliance is Compliance.NON_COMPLIANT]
         return PastRun(
             name=self.rescan.name,
             started=self.rescan.started,
@@ -128,7 +127,7 @@ class RescanReport:
             deep=self.rescan.deep,
             compliance=self.compliance,
             broken=Counter(str(f.severity) for f in broken),
-            undetermined=len(counted) - len(broken),
+            undetermined=len(difference.undetermined),
             exempt=len(difference.exempt),
             new=len(difference.new),
             resolved=len(difference.resolved),

@@ -6,7 +6,7 @@ then the next one, usually the retry, notifies. docs/adr/0010-the-ledger.md
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,8 @@ from emr_log_guard.domain.decide import (
     CancelEnforcement,
     RequestEnforcement,
     ScheduleEnforcement,
+    exempted,
+    exemption_text,
 )
 from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import (
@@ -37,6 +39,7 @@ from emr_log_guard.domain.finding_record import (
     transition,
     worth_writing,
 )
+from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.notification_plan import NotificationPlan, Situation, with_notified
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import (
@@ -136,6 +139,7 @@ class FindingRecorder:
         """
         invocation = uuid4().hex
         written: set[str] = set()
+        exemptions: dict[str, str] = {}
         for _ in range(ATTEMPTS):
             held = history if history is not None else self.repository.read(result.cluster_id)
             history = None
@@ -148,12 +152,14 @@ class FindingRecorder:
                 situation = _situation(result, policy, held, written, now)
                 plan = decide(situation, invocation)
                 self._check_policy_is_current(policy, plan)
+                exemptions |= _exemption_changes(held, plan, situation)
                 plan = self._write(plan, policy, held, written)
             except WriteConflictError:
                 continue
             recorded = Recorded(result, policy, invocation, plan)
-            if plan.actions:
-                self.repository.record(self._decision(recorded))
+            changed = tuple(text for rule_id, text in exemptions.items() if rule_id in written)
+            if plan.actions or changed:
+                self.repository.record(self._decision(recorded, changed))
             return recorded
         message = f"too many concurrent writes to the findings of {result.cluster_id}"
         raise WriteConflictError(message)
@@ -188,7 +194,7 @@ class FindingRecorder:
                 _log(before, record)
         return replace(plan, records=records)
 
-    def _decision(self, recorded: Recorded) -> Decision:
+    def _decision(self, recorded: Recorded, exemptions: tuple[str, ...]) -> Decision:
         """Return the decision, to be recorded before it is acted on."""
         plan, cluster = recorded.plan, recorded.result.cluster
         open_findings = [record.finding for record in plan.records.values() if record.open]
@@ -201,7 +207,7 @@ class FindingRecorder:
             cluster_state=cluster.state if cluster else None,
             mode=recorded.policy.mode,
             policy_version=recorded.policy.version,
-            decided=tuple(map(_description, plan.actions)),
+            decided=(*exemptions, *(_description(action, cluster) for action in plan.actions)),
             findings=finding_states({f.rule_id: f for f in (*notified, *open_findings)}.values()),
         )
 
@@ -497,7 +503,24 @@ def _applied(
     }
 
 
-def _description(action: Action) -> str:
+def _exemption_changes(
+    before: ClusterHistory, plan: NotificationPlan, situation: Situation
+) -> Iterator[tuple[str, str]]:
+    """Describe, by rule id, which findings are exempt now, or no longer."""
+    for rule_id, record in plan.records.items():
+        held = before.records.get(rule_id)
+        was = held is not None and held.finding.status is Status.EXEMPT
+        if not record.open or was == (record.finding.status is Status.EXEMPT):
+            continue
+        if was:
+            yield rule_id, f"{rule_id} is no longer exempt"
+            continue
+        opened = replace(record.finding, status=Status.OPEN)
+        (exempt,) = exempted((opened,), situation.cluster, situation.policy, situation.now)
+        yield rule_id, f"{rule_id} is {exemption_text(exempt)}"
+
+
+def _description(action: Action, cluster: Cluster | None) -> str:
     match action:
         case Alert():
             rules = ", ".join(finding.rule_id for finding in action.findings)
@@ -506,6 +529,8 @@ def _description(action: Action) -> str:
             return "request re-evaluation and termination now"
         case ScheduleEnforcement():
             return f"schedule re-evaluation and termination at {action.at:%Y-%m-%d %H:%M:%S} UTC"
+        case CancelEnforcement() if cluster is not None and cluster.terminated:
+            return "delete the schedule of the termination"
         case CancelEnforcement():
             return "cancel the termination"
 

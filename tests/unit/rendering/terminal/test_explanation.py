@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.decisions import Decision, finding_states
 from emr_log_guard.domain.finding_record import (
     ClusterHistory,
@@ -14,7 +14,7 @@ from emr_log_guard.domain.finding_record import (
 )
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
-from emr_log_guard.rendering.terminal.explanation import explanation
+from emr_log_guard.rendering.terminal.explanation import explanation, explanation_json
 from emr_log_guard.rendering.terminal.policy_impact import changed_impacts, policy_impact
 from emr_log_guard.rules import ALL_RULES
 from tests.unit.builders import (
@@ -56,10 +56,10 @@ BY_TAG = an_exemption(ClusterMatch(tag={"team": "a"}))
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        (a_policy(), "alerted, and the cluster is terminated now"),
-        (a_policy(grace=HOUR), "alerted, and the cluster is terminated at 2026-03-14 16:09:26 UTC"),
-        (a_policy(allowed=False), "alerted, and the cluster is not terminated"),
-        (a_policy(Mode.ALERT), "alerted, and the cluster is not terminated"),
+        (a_policy(), "alerted; the cluster is terminated now"),
+        (a_policy(grace=HOUR), "alerted; the cluster is terminated at 2026-03-14 16:09:26 UTC"),
+        (a_policy(allowed=False), "alerted; no action on the cluster"),
+        (a_policy(Mode.ALERT), "alerted; no action on the cluster"),
         (a_policy(Mode.OBSERVE), "recorded only"),
         (a_policy(exemptions=(BY_TAG,)), "exempt until 2026-12-31: moves to emr-7 in June (app"),
     ],
@@ -71,7 +71,7 @@ def test_impact_of_a_policy_on_a_finding(policy: Policy, words: str) -> None:
 def test_what_is_resolved_has_no_impact() -> None:
     resolved = replace(ENTRY, finding=replace(FINDING, status=Status.RESOLVED))
 
-    assert policy_impact(resolved, None, a_policy(), NOW) == "nothing: it is resolved"
+    assert policy_impact(resolved, None, a_policy(), NOW) == "resolved"
 
 
 def test_only_what_a_new_policy_changes_is_told() -> None:
@@ -80,8 +80,8 @@ def test_only_what_a_new_policy_changes_is_told() -> None:
     assert list(changed_impacts(standing, a_policy(), a_policy(), NOW)) == []
     (line,) = changed_impacts(standing, a_policy(Mode.ALERT), a_policy(), NOW)
     assert line == (
-        f"{CLUSTER_ID} nightly-etl, EMRLOG-002: alerted, and the cluster is not terminated -> "
-        "alerted, and the cluster is terminated now"
+        f"{CLUSTER_ID} nightly-etl, EMRLOG-002: alerted; no action on the cluster -> "
+        "alerted; the cluster is terminated now"
     )
     nameless = replace(ENTRY, finding=replace(FINDING, cluster_name=None))
     (line,) = changed_impacts([(nameless, None)], a_policy(Mode.ALERT), a_policy(), NOW)
@@ -98,10 +98,10 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
     assert f"Uses key     {KEY.arn}\n" in text
     assert "Policy       version 7, mode enforce\n" in text
     assert "  EMRLOG-002 log-key-configured: OPEN, NON_COMPLIANT\n" in text
-    assert "    last notified 2026-03-14 15:09:26 UTC\n" in text
-    assert "    now: alerted, and the cluster is terminated now\n" in text
-    assert "at every check: EMRLOG-001, EMRLOG-003, EMRLOG-004, " in text
-    assert "  Not evaluated, disabled by the policy: EMRLOG-011, EMRLOG-012\n" in text
+    assert "    last alerted 2026-03-14 15:09:26 UTC\n" in text
+    assert "    now: alerted; the cluster is terminated now\n" in text
+    assert "  Passed or not applicable: EMRLOG-001, EMRLOG-003, EMRLOG-004, " in text
+    assert "  Disabled by policy: EMRLOG-011, EMRLOG-012\n" in text
     assert "check_cluster, policy version 7, mode enforce, cluster RUNNING\n" in text
     assert "    because EMRLOG-002 is NON_COMPLIANT, OPEN\n" in text
     assert "    -> notify finding.opened of EMRLOG-002: termination_requested\n" in text
@@ -111,21 +111,21 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
 def test_nothing_known_is_said_in_so_many_words() -> None:
     text = explanation(CLUSTER_ID, ClusterHistory({}), [], a_policy(), NOW)
 
-    assert "has not checked it yet" in text
+    assert "Its settings are unknown" in text
     assert "Policy       strict defaults, mode enforce" in text
-    assert "None: no rule ever needed attention." in text
+    assert "No violation has been found." in text
     assert "No decisions." in text
-    assert "at every check" not in text
+    assert "Passed or" not in text
 
 
 def test_rules_are_named_by_what_became_of_them() -> None:
     everything = {rule.id: ENTRY for rule in ALL_RULES}
     all_on = replace(a_policy(), rules={rule.id: RuleSettings(enabled=True) for rule in ALL_RULES})
 
-    assert "at every check" not in explanation(
+    assert "Passed or" not in explanation(
         CLUSTER_ID, ClusterHistory(everything, KNOWN), [], a_policy(), NOW
     )
-    assert "Not judged by" not in explanation(
+    assert "Disabled by policy" not in explanation(
         CLUSTER_ID, ClusterHistory({}, KNOWN), [], all_on, NOW
     )
 
@@ -139,4 +139,47 @@ def test_a_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
 
     assert "strict defaults, mode enforce, cluster unknown to EMR" in text
     assert "Log URI      none\n" in text
-    assert "people were told" not in text
+    assert "last alerted" not in text
+
+
+def test_the_rules_that_a_decision_rests_on_are_named_once_by_how_they_stood() -> None:
+    states = finding_states(
+        [
+            FINDING,
+            a_finding("EMRLOG-009"),
+            a_finding("EMRLOG-006", status=Status.EXEMPT),
+            a_finding("EMRLOG-003", compliance=Compliance.NOT_APPLICABLE),
+        ]
+    )
+    history = ClusterHistory({"EMRLOG-002": ENTRY}, KNOWN)
+    decided = replace(DECISION, findings=states)
+
+    text = explanation(CLUSTER_ID, history, [decided], a_policy(), NOW)
+
+    assert (
+        "    EMRLOG-002, EMRLOG-009: NON_COMPLIANT, OPEN; EMRLOG-006: NON_COMPLIANT, EXEMPT\n"
+        in text
+    )
+    assert "EMRLOG-003: " not in text
+    bare = explanation(CLUSTER_ID, history, [replace(DECISION, findings=())], a_policy(), NOW)
+    assert "cluster RUNNING\n    -> alert finding.opened" in bare
+
+
+def test_a_decision_that_invocations_made_beside_each_other_is_shown_once_and_in_order() -> None:
+    schedule = "evaluate it again, and terminate it, at 2026-03-14 19:09:26 UTC"
+    first = replace(DECISION, decided=(*DECISION.decided, schedule))
+    second = replace(DECISION, invocation="two", at=NOW + timedelta(seconds=1), decided=(schedule,))
+    last = replace(DECISION, by="enforce", at=NOW + HOUR, decided=("terminate it",))
+
+    text = explanation(
+        CLUSTER_ID, ClusterHistory({}, KNOWN), [last, second, first], a_policy(), NOW
+    )
+    document = explanation_json(
+        CLUSTER_ID, ClusterHistory({}, KNOWN), [last, second, first], a_policy(), NOW
+    )
+
+    assert text.count(schedule) == text.count("terminate it\n") == 1
+    assert text.index(schedule) < text.index("terminate it\n")
+    history = document["history"]
+    assert isinstance(history, list)
+    assert [each["by"] for each in history] == ["check_cluster", "enforce"]

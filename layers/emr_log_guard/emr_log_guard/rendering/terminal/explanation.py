@@ -1,9 +1,11 @@
-"""Everything that the guard knows about a cluster, and the reasons for its decisions."""
+"""What the guard knows about a cluster, and what it decided about it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from emr_log_guard.domain.decisions import Decision
+from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.decisions import Decision, distinct
 from emr_log_guard.domain.finding_record import ClusterHistory, ClusterSnapshot, FindingRecord
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.alerts.alert_json import finding_json
@@ -21,17 +23,17 @@ def explanation(
     policy: Policy,
     now: datetime,
 ) -> str:
-    """Write what is known about a cluster, rule by rule, and what was decided.
+    """Write what is known about a cluster, rule by rule, and what was decided about it.
 
     Args:
         cluster_id: The cluster.
         history: The finding records and snapshot of the cluster.
-        decisions: The decisions about it, the earliest first.
-        policy: The current policy.
+        decisions: The decisions about it.
+        policy: What security wants now.
         now: The present moment, UTC.
 
     """
-    return "\n".join(_lines(cluster_id, history, tuple(decisions), policy, now)) + "\n"
+    return "\n".join(_lines(cluster_id, history, tuple(distinct(decisions)), policy, now)) + "\n"
 
 
 def explanation_json(
@@ -59,7 +61,7 @@ def explanation_json(
             }
             for _, record in sorted(history.records.items())
         ],
-        "history": [_decision_json(decision) for decision in decisions],
+        "history": [_decision_json(decision) for decision in distinct(decisions)],
     }
 
 
@@ -113,7 +115,7 @@ def _lines(
     for rule_id in sorted(history.records):
         yield from _record(history.records[rule_id], history.known, policy, now)
     if not history.records:
-        yield "  None: no rule ever needed attention."
+        yield "  No violation has been found."
     if history.known is not None:
         yield from _others(history, policy)
     yield ""
@@ -126,7 +128,7 @@ def _lines(
 
 def _facts(known: ClusterSnapshot | None) -> Iterator[str]:
     if known is None:
-        yield "The guard has not checked it yet, or it terminated more than 90 days ago."
+        yield "Its settings are unknown: EMR did not know it when its logs were checked."
         return
     cluster = known.cluster
     yield f"Name         {plain(cluster.name)}"
@@ -138,7 +140,7 @@ def _facts(known: ClusterSnapshot | None) -> Iterator[str]:
     yield f"Log key      {plain(cluster.log_key_identifier or 'none')}"
     for arn in known.keys:
         yield f"Uses key     {arn}"
-    yield f"State        {cluster.state}, when last recorded"
+    yield f"State        {cluster.state} (last recorded state)"
 
 
 def _record(
@@ -147,21 +149,21 @@ def _record(
     finding = record.finding
     yield f"  {finding.rule_id} {finding.rule_name}: {finding.status}, {finding.compliance}"
     yield f"    {plain(finding.summary)}"
-    yield f"    first seen {_at(finding.first_seen)}, last {_at(finding.last_seen)}"
+    yield f"    first seen {_at(finding.first_seen)}, last seen {_at(finding.last_seen)}"
     if record.last_notified:
-        yield f"    last notified {_at(record.last_notified.at)}"
+        yield f"    last alerted {_at(record.last_notified.at)}"
     yield f"    now: {policy_impact(record, known.cluster if known else None, policy, now)}"
 
 
 def _others(history: ClusterHistory, policy: Policy) -> Iterator[str]:
-    """Name the rules without findings, and those that are disabled."""
+    """Name the rules that passed, and those that are disabled."""
     others = [rule for rule in ALL_RULES if rule.id not in history.records]
-    enabled = [rule.id for rule in others if policy.enabled(rule)]
-    if enabled:
-        yield f"  Compliant or not applicable at every check: {', '.join(enabled)}"
-    disabled = [rule.id for rule in others if not policy.enabled(rule)]
-    if disabled:
-        yield f"  Not evaluated, disabled by the policy: {', '.join(disabled)}"
+    good = [rule.id for rule in others if policy.enabled(rule)]
+    if good:
+        yield f"  Passed or not applicable: {', '.join(good)}"
+    off = [rule.id for rule in others if not policy.enabled(rule)]
+    if off:
+        yield f"  Disabled by policy: {', '.join(off)}"
 
 
 def _decision(decision: Decision) -> Iterator[str]:
@@ -169,8 +171,12 @@ def _decision(decision: Decision) -> Iterator[str]:
     policy = f"policy version {version}" if version is not None else "strict defaults"
     state = decision.cluster_state or "unknown to EMR"
     yield f"  {_at(decision.at)}  {decision.by}, {policy}, mode {decision.mode}, cluster {state}"
+    standing: defaultdict[str, list[str]] = defaultdict(list)
     for finding in decision.findings:
-        yield f"    because {finding.rule_id} is {finding.compliance}, {finding.status}"
+        if finding.compliance is not Compliance.NOT_APPLICABLE:
+            standing[f"{finding.compliance}, {finding.status}"].append(finding.rule_id)
+    if standing:
+        yield f"    {'; '.join(f'{", ".join(ids)}: {how}' for how, ids in standing.items())}"
     for what in decision.decided:
         yield f"    -> {plain(what)}"
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.decide import enforceable_findings, exempted
+from emr_log_guard.domain.decide import enforceable_findings, exempted, exemption_text
 from emr_log_guard.domain.finding_record import FindingRecord
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.policy import Policy
@@ -29,23 +29,19 @@ def policy_impact(
 
     """
     if not record.open:
-        return "nothing: it is resolved"
-    unmarked = replace(record.finding, status=Status.OPEN)
-    (finding,) = exempted((unmarked,), cluster, policy, now)
+        return "resolved"
+    standing = replace(record.finding, status=Status.OPEN)
+    (finding,) = exempted((standing,), cluster, policy, now)
     if finding.status is Status.EXEMPT:
-        evidence = finding.evidence
-        return (
-            f"exempt until {evidence['exempt_until']}: {plain(str(evidence['exempt_reason']))} "
-            f"(approved by {plain(str(evidence['exempt_approved_by']))})"
-        )
+        return plain(exemption_text(finding))
     mode = policy.mode_of(finding.rule_id)
     if mode is Mode.OBSERVE:
         return "recorded only"
     if not enforceable_findings((finding,), policy) or not policy.enforcement.allowed:
-        return "alerted, and the cluster is not terminated"
+        return "alerted; no action on the cluster"
     ends = record.grace_ends(policy.enforcement)
     when = "now" if ends <= now else f"at {ends:%Y-%m-%d %H:%M:%S} UTC"
-    return f"alerted, and the cluster is terminated {when}"
+    return f"alerted; the cluster is terminated {when}"
 
 
 def changed_impacts(
