@@ -74,7 +74,9 @@ DUE = replace(OLD, deadline=DEADLINE)
 def an_alert(kind: AlertKind, step: NextStep, *findings: Any, **more: Any) -> Alert:  # noqa: ANN401
     """Make an alert about the usual cluster."""
     arn = a_cluster().arn
-    return Alert(kind, arn, "nightly-etl", findings, step, Mode.ALERT, **more)
+    return Alert(
+        kind, arn, "nightly-etl", findings, step, Mode.ALERT, stack="emr-log-guard", **more
+    )
 
 
 ALERTS: Mapping[str, Alert] = {

@@ -24,7 +24,7 @@ ALERT = Alert(
 
 def alerts(aws: StubbedAws) -> SnsAlerts:
     client = aws.attach(boto3.client("sns"))
-    return SnsAlerts(lambda: client, TOPIC)
+    return SnsAlerts(lambda: client, TOPIC, "guard")
 
 
 def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
@@ -39,6 +39,7 @@ def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
     assert params["MessageStructure"] == "json"
     assert params["Subject"].startswith("[HIGH] EMR cluster nightly-etl")
     assert set(message) == {"default", "email", "sqs", "lambda", "http", "https"}
+    assert json.loads(message["lambda"])["stack"] == "guard"
     assert params["MessageAttributes"] == {
         name: {"DataType": "String", "StringValue": value}
         for name, value in {

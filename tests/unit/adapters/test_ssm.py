@@ -79,7 +79,7 @@ def test_an_alert_about_the_policy_reaches_people_and_machines(
     problem = PolicyProblem(NAME, version, ("mode: expected `str`\x1b; write one of …",))
     client = aws.attach(clients.sns())
 
-    SnsAlerts(lambda: client, TOPIC).policy_invalid(problem)
+    SnsAlerts(lambda: client, TOPIC, "guard").policy_invalid(problem)
 
     [(_, call)] = aws.calls
     messages = json.loads(call["Message"])

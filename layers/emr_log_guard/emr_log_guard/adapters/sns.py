@@ -1,6 +1,7 @@
 """Amazon SNS: publishing alerts, reports of re-scans, and what Amazon Q Developer shows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 class SnsAlerts:
     """The alerts topic."""
 
-    def __init__(self, client: "Callable[[], SNSClient]", topic_arn: str) -> None:
-        """Publish to this topic, through a client that is asked for when there is something."""
+    def __init__(self, client: "Callable[[], SNSClient]", topic_arn: str, stack: str) -> None:
+        """Publish for a stack, through a client that is made when there is something to publish."""
         self._client = client
         self._topic_arn = topic_arn
+        self._stack = stack
 
     def publish(self, alert: Alert) -> None:
         """Notify every subscriber: text for people, JSON for machines.
@@ -42,6 +44,7 @@ class SnsAlerts:
             BotoCoreError: SNS did not answer, and may have accepted it.
 
         """
+        alert = replace(alert, stack=self._stack)
         try:
             self._client().publish(
                 TopicArn=self._topic_arn,

@@ -31,7 +31,7 @@ def approved_targets(settings: Settings) -> DynamoApprovedTargets:
 
 def alerts(settings: Settings) -> SnsAlerts:
     """Wire the topic of alerts; its client is made at the first alert."""
-    return SnsAlerts(clients.sns, settings.alerts_topic_arn)
+    return SnsAlerts(clients.sns, settings.alerts_topic_arn, settings.stack_name)
 
 
 def policy_parameter(settings: Settings) -> SsmPolicyParameter:

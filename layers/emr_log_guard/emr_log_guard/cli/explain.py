@@ -51,10 +51,10 @@ def explain(
     history, decisions = repository.read(cluster_id), tuple(repository.decisions(cluster_id))
     if not (history.known or history.records or decisions):
         fail(
-            f"the stack {stack} in {clients.region} does not know the cluster {cluster_id}: it never "
-            "ran in this account and Region, was not checked yet, or ended more than a year ago",
-            hint=f"check the id, --region and --stack; `emr-log-guard audit --cluster {cluster_id}` "
-            "evaluates a cluster now",
+            f"the stack {stack} in {clients.region} does not know the cluster {cluster_id}: it "
+            "never ran in this account and Region, was not checked yet, or ended over a year ago",
+            hint="check the id, --region and --stack; "
+            f"`emr-log-guard audit --cluster {cluster_id}` evaluates a cluster now",
         )
     now = datetime.now(UTC)
     if as_json:

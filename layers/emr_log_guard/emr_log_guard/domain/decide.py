@@ -76,6 +76,8 @@ class Alert:
     """The cluster's tags as last read: alerts are routed by them."""
     id: str = ""
     """The same for each delivery of the same notification: subscribers de-duplicate by it."""
+    stack: str = ""
+    """The stack that sent it, for commands that change its policy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ ALERT = Alert(
     NextStep.NOTHING_IN_ALERT_MODE,
     Mode.ALERT,
     cluster_tags={"team": "data"},
+    stack="guard",
 )
 BARE = Alert(AlertKind.ENFORCEMENT_DONE, ARN, None, (), NextStep.CLUSTER_TERMINATED, Mode.ENFORCE)
 
@@ -27,6 +28,7 @@ def test_an_alert_has_every_field_of_its_schema() -> None:
         "schema": "emr-log-guard/alert/1",
         "id": "",
         "kind": "finding.opened",
+        "stack": "guard",
         "account": "111122223333",
         "region": "eu-west-1",
         "cluster_id": "j-2AXXXXXXGAPLF",

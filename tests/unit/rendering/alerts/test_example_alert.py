@@ -40,7 +40,7 @@ def alert() -> Alert:
     findings = cluster_findings(Subject.of(facts.cluster), facts, CLUSTER_RULES, context)
     [action] = decide(findings, cluster, Policy(), now, {})
     assert isinstance(action, Alert)
-    return replace(action, id="5f6c1b0e-8b1e-5d0a-9b3c-3d1f5f1f8a11")
+    return replace(action, id="5f6c1b0e-8b1e-5d0a-9b3c-3d1f5f1f8a11", stack="emr-log-guard")
 
 
 def test_the_example_alert_is_what_the_guard_sends() -> None:

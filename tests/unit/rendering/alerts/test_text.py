@@ -111,11 +111,12 @@ def test_the_earliest_deadline_is_told() -> None:
         a_finding("EMRLOG-003", deadline=NOW),
         step=NextStep.TERMINATION_SCHEDULED,
     )
+    alert = dataclasses.replace(alert, stack="guard")
 
     assert "will be terminated at 2026-03-14 15:09:26 UTC, unless" in alert_text(alert)
     assert (
-        f"emr-log-guard exempt --cluster {CLUSTER_ID} --rule EMRLOG-002 --rule EMRLOG-003 --until"
-        in alert_text(alert)
+        f"emr-log-guard exempt --cluster {CLUSTER_ID} --rule EMRLOG-002 --rule EMRLOG-003 "
+        "--stack guard --region eu-west-1 --until" in alert_text(alert)
     )
     assert "terminated now, unless" in alert_text(an_alert(step=NextStep.TERMINATION_REQUESTED))
 

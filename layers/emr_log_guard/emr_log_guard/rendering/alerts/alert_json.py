@@ -57,6 +57,7 @@ def alert_json(alert: Alert) -> dict[str, object]:
         "kind": alert.kind,
         "subject": alert_subject(alert),
         "text": alert_text(alert),
+        "stack": alert.stack,
         **_place(alert),
         "cluster_id": alert.cluster_arn.rpartition("/")[2],
         "cluster_name": alert.cluster_name,

@@ -218,12 +218,16 @@ def _why_cancelled(alert: Alert) -> str:
 
 
 def exempt_command(alert: Alert, findings: Iterable[Finding]) -> str:
-    """Write the command that exempts the cluster from the rules of these findings."""
-    rules = " ".join(f"--rule {finding.rule_id}" for finding in findings)
-    return (
-        f"emr-log-guard exempt --cluster {cluster_id(alert)} {rules} "
-        "--until YYYY-MM-DD --reason WHY"
+    """Write the command that exempts the cluster from these findings, in whatever shell it runs."""
+    arn = Arn.parse(alert.cluster_arn)
+    parts = (
+        f"emr-log-guard exempt --cluster {cluster_id(alert)}",
+        *(f"--rule {finding.rule_id}" for finding in findings),
+        *((f"--stack {alert.stack}",) if alert.stack else ()),
+        *((f"--region {arn.region}",) if arn else ()),
+        "--until YYYY-MM-DD --reason WHY",
     )
+    return " ".join(parts)
 
 
 def deadline_of(alert: Alert) -> datetime | None:
