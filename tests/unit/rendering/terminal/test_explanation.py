@@ -103,7 +103,7 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
     assert "  Passed or not applicable: EMRLOG-001, EMRLOG-003, EMRLOG-004, " in text
     assert "  Disabled by policy: EMRLOG-011, EMRLOG-012\n" in text
     assert "check_cluster, policy version 7, mode enforce, cluster RUNNING\n" in text
-    assert "    because EMRLOG-002 is NON_COMPLIANT, OPEN\n" in text
+    assert "    EMRLOG-002: NON_COMPLIANT, OPEN\n" in text
     assert "    -> notify finding.opened of EMRLOG-002: termination_requested\n" in text
     assert "\x1b" not in text
 
@@ -162,14 +162,14 @@ def test_the_rules_that_a_decision_rests_on_are_named_once_by_how_they_stood() -
     )
     assert "EMRLOG-003: " not in text
     bare = explanation(CLUSTER_ID, history, [replace(DECISION, findings=())], a_policy(), NOW)
-    assert "cluster RUNNING\n    -> alert finding.opened" in bare
+    assert "cluster RUNNING\n    -> notify finding.opened" in bare
 
 
 def test_a_decision_that_invocations_made_beside_each_other_is_shown_once_and_in_order() -> None:
-    schedule = "evaluate it again, and terminate it, at 2026-03-14 19:09:26 UTC"
+    schedule = "schedule re-evaluation and termination at 2026-03-14 19:09:26 UTC"
     first = replace(DECISION, decided=(*DECISION.decided, schedule))
     second = replace(DECISION, invocation="two", at=NOW + timedelta(seconds=1), decided=(schedule,))
-    last = replace(DECISION, by="enforce", at=NOW + HOUR, decided=("terminate it",))
+    last = replace(DECISION, by="enforce", at=NOW + HOUR, decided=("terminate",))
 
     text = explanation(
         CLUSTER_ID, ClusterHistory({}, KNOWN), [last, second, first], a_policy(), NOW
@@ -178,8 +178,8 @@ def test_a_decision_that_invocations_made_beside_each_other_is_shown_once_and_in
         CLUSTER_ID, ClusterHistory({}, KNOWN), [last, second, first], a_policy(), NOW
     )
 
-    assert text.count(schedule) == text.count("terminate it\n") == 1
-    assert text.index(schedule) < text.index("terminate it\n")
+    assert text.count(schedule) == text.count("-> terminate\n") == 1
+    assert text.index(schedule) < text.index("-> terminate\n")
     history = document["history"]
     assert isinstance(history, list)
     assert [each["by"] for each in history] == ["check_cluster", "enforce"]
