@@ -384,7 +384,7 @@ def test_a_termination_that_comes_to_no_end_is_told(
     with acting.policy(graced(acting, 60)):
         cluster_id = acting.fixtures.launch("stuck")
         eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
-        eventually(lambda: acting.checked_twice(cluster_id))
+        eventually(lambda: acting.launch_checked(cluster_id))
         accepted = Termination(
             cluster_id=cluster_id,
             stage=Stage.ACCEPTED,
