@@ -129,8 +129,8 @@ prove: setup ## take the state machines and fuzzers through HISTORIES=100000 his
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
-	@cd requirements && for name in uv functions dev sandbox sam checkov bench release; do \
-		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.13 --upgrade -q \
+	@cd requirements && for name in uv functions dev command sandbox sam checkov bench release; do \
+		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.12 --upgrade -q \
 			$$name.in -o $$name.txt; done
 
 .PHONY: clean

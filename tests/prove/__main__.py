@@ -104,7 +104,7 @@ def main() -> int:
     """Read the command line."""
     parser = ArgumentParser(prog="make prove", description=__doc__)
     parser.add_argument("--histories", type=int, default=100_000)
-    parser.add_argument("--jobs", type=int, default=os.process_cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=randbelow(10**6))
     parser.add_argument("tests", nargs="*", help="all of them unless named")
     given = parser.parse_args()

@@ -519,7 +519,7 @@ def _read_all(
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """
-    for batch in batched(places, _BATCH, strict=False):
+    for batch in batched(places, _BATCH):
         wanted: dict[str, Any] = {table: {"Keys": list(batch), "ConsistentRead": consistent}}
         while wanted:
             answer = client.batch_get_item(RequestItems=wanted)

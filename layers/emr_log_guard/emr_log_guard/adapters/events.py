@@ -53,7 +53,7 @@ class EventBridgeRechecks:
             RecheckNotRequestedError: EventBridge did not take one of them.
 
         """
-        for count, batch in enumerate(batched(cluster_ids, _BATCH, strict=False)):
+        for count, batch in enumerate(batched(cluster_ids, _BATCH)):
             if count:
                 self._wait(_SECONDS)
             answer = self._client.put_events(
@@ -98,7 +98,7 @@ class EventBridgeBus:
             PutEventsFailedError: It did not take one of them, three times.
 
         """
-        for batch in batched(events, _BATCH, strict=False):
+        for batch in batched(events, _BATCH):
             left: list[PutEventsRequestEntryTypeDef] = [
                 {
                     "EventBusName": self._bus_arn,

@@ -49,7 +49,7 @@ class SecurityHub:
         """Read the workflow status of findings, those that are not there left out."""
         return {
             finding["Id"]: Workflow(finding.get("Workflow", {}).get("Status", Workflow.NEW))
-            for ids in batched(finding_ids, _FILTERS, strict=False)
+            for ids in batched(finding_ids, _FILTERS)
             for finding in self._find({"Id": [_is(each) for each in ids]})
             if finding["Id"] in ids
         }
@@ -81,7 +81,7 @@ class SecurityHub:
             if attempt:
                 self._wait(_SECONDS * attempt)
             refused = {}
-            for some in batched(left.values(), _BATCH, strict=False):
+            for some in batched(left.values(), _BATCH):
                 refused |= send(list(some))
             left = {each: wanted[each] for each in refused}
             if not left:

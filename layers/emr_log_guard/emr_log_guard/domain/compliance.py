@@ -17,11 +17,9 @@ class Compliance(StrEnum):
 
 
 class Severity(StrEnum):
-    """Security Hub's severity labels, weakest first.
+    """Security Hub's severity labels, weakest first."""
 
-    https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Severity.html
-    """
-
+    # https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Severity.html
     LOW = "LOW"
     MEDIUM = "MEDIUM"
     HIGH = "HIGH"

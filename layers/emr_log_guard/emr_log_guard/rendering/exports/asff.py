@@ -31,6 +31,6 @@ def audit_asff(report: AuditReport) -> Iterator[str]:
             if finding.needs_attention:
                 places[finding.account, finding.region].append(finding)
     for findings in places.values():
-        for batch in batched(findings, _BATCH, strict=False):
+        for batch in batched(findings, _BATCH):
             written = [asff(finding, report.finished) for finding in batch]
             yield json.dumps({"Findings": written}, ensure_ascii=False) + "\n"

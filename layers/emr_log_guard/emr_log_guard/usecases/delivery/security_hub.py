@@ -91,7 +91,7 @@ class ImportFindings:
         """Import findings; None: everything that is open, recorded or in Security Hub."""
         counts = {"imported": 0, "refused": 0, "unknown": 0}
         wanted = self._everything() if keys is None else keys
-        for some in batched(dict.fromkeys(wanted), _BATCH, strict=False):
+        for some in batched(dict.fromkeys(wanted), _BATCH):
             records = self.repository.records(some)
             refused = self._import(records) if records else {}
             for key, reason in refused.items():

@@ -149,9 +149,9 @@ class PlanRescan:
             (*(each for each in listed if each not in taken), *with_open_findings)
         )
         numbers = count(1)
-        for batch in batched(settled, KNOWN_CLUSTERS, strict=False):
+        for batch in batched(settled, KNOWN_CLUSTERS):
             yield Shard(id=f"clusters-{next(numbers):05}", known=batch)
-        for batch in batched(others, CLUSTERS, strict=False):
+        for batch in batched(others, CLUSTERS):
             yield Shard(id=f"clusters-{next(numbers):05}", clusters=batch)
 
     def _of_log_objects(
