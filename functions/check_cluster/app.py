@@ -1,4 +1,4 @@
-"""Checks clusters whenever events name them: a launch, a change of a cluster or of its steps."""
+"""Checks clusters whenever events name them: a launch, or a change of a cluster or its steps."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Has the clusters checked that log with a KMS key which somebody changed."""
+"""Requests checks of the clusters that log with a changed KMS key."""
 
 import os
 from typing import Any

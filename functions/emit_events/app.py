@@ -1,4 +1,4 @@
-"""Puts alerts on an event bus as SNS delivers them."""
+"""Puts alerts on an event bus."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ends clusters that a check handed on: the only function that may."""
+"""Terminates clusters, at the request of a check: the only function that may."""
 
 import os
 from typing import Any

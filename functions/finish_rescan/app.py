@@ -1,4 +1,4 @@
-"""Sums a re-scan up: what is new, what is resolved, what could not be looked at."""
+"""Finishes a re-scan: what is new, what is resolved, what could not be scanned."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Keeps Security Hub in step with the ledger, as its stream tells what changed."""
+"""Keeps Security Hub in sync with the recorded findings, from the stream of their table."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Hands alerts to Amazon Q Developer in chat applications as SNS delivers them."""
+"""Sends alerts to Amazon Q Developer in chat applications."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Posts alerts to Slack as SNS delivers them."""
+"""Posts alerts to Slack."""
 
 import os
 from typing import Any

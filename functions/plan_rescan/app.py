@@ -1,4 +1,4 @@
-"""Says what a re-scan is to look at, and that no other one runs."""
+"""Plans the shards of a re-scan, if no other one is running."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Has everything looked at again that is open: every hour, and when the policy changes."""
+"""Requests checks of everything that is open: every hour, and when the policy changes."""
 
 import os
 from typing import Any

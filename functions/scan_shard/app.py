@@ -1,4 +1,4 @@
-"""Looks at one shard of a re-scan: some clusters, or a range of log objects."""
+"""Scans one shard of a re-scan: some clusters, or a range of log objects."""
 
 import os
 from typing import Any

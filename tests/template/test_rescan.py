@@ -79,7 +79,7 @@ def test_failed_shard_stops_no_other_and_is_recorded() -> None:
     assert catch == {
         "ErrorEquals": ["States.ALL"],
         "ResultPath": "$.failure",
-        "Next": "WriteFailureDown",
+        "Next": "RecordFailure",
     }
 
 
@@ -91,10 +91,10 @@ def test_results_of_shards_are_not_passed_between_states() -> None:
 
 
 def test_without_shards_the_map_is_skipped() -> None:
-    choice = STATES["AnythingToLookAt"]
+    choice = STATES["AnyShards"]
 
     assert choice["Default"] == "Finish"
-    assert {each["Next"] for each in choice["Choices"]} == {"AnotherOneRuns", "Scan"}
+    assert {each["Next"] for each in choice["Choices"]} == {"AlreadyRunning", "Scan"}
 
 
 def test_every_state_is_reachable_and_has_a_successor_or_ends() -> None:

@@ -1,7 +1,7 @@
 """Logs, metrics and correlation ids: one logger and one set of metrics for every function.
 
-A metric is paid by its name and dimensions: all have the one dimension that does not vary, and what
-Lambda, SQS and Step Functions measure by themselves is not measured again. See docs/costs.md.
+A metric is billed by its name and dimensions: all have the same single dimension, and what Lambda,
+SQS and Step Functions measure is not measured again. See docs/costs.md.
 """
 
 import warnings
@@ -18,7 +18,7 @@ from emr_log_guard.domain.decide import Action, Alert, AlertKind, CancelEnforcem
 from emr_log_guard.domain.findings import Finding, Status, overall_of
 from emr_log_guard.domain.rescan_report import RescanReport
 
-# Some functions measure nothing in most of their invocations, and need not say so.
+# Many invocations have no metrics: no warning.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 logger = Logger()
@@ -37,7 +37,7 @@ class Metric(StrEnum):
     LOG_OBJECTS_RESCANNED = "LogObjectsRescanned"
     """Log objects that a re-scan evaluated."""
     OPEN_CRITICAL_FINDINGS = "OpenCriticalFindings"
-    """Open, proven findings of severity CRITICAL without an exemption, counted every hour."""
+    """Open NON_COMPLIANT findings of severity CRITICAL without an exemption, counted every hour."""
     OPEN_HIGH_FINDINGS = "OpenHighFindings"
     """The same for severity HIGH."""
     OPEN_MEDIUM_FINDINGS = "OpenMediumFindings"
@@ -90,13 +90,13 @@ _OPENED = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED)
 def record_findings(
     event: str, cluster_id: str, findings: Sequence[Finding], *, objects: int = 0
 ) -> None:
-    """Write down what a check found, in every mode: nothing is judged in silence.
+    """Log the result of a check, in every mode.
 
     Args:
-        event: What was done, such as `cluster checked`.
-        cluster_id: Whose findings they are.
-        findings: The check's findings; those that are exempt say so, and do not count.
-        objects: How many log objects were judged; 0 when it was the cluster itself.
+        event: The log message, such as `cluster checked`.
+        cluster_id: The cluster.
+        findings: The check's findings; exempt ones do not count.
+        objects: How many log objects were evaluated; 0 for the cluster itself.
 
     """
     logger.info(
@@ -119,8 +119,8 @@ def record_findings(
 
 
 def record_open(findings: Iterable[Finding]) -> None:
-    """Measure how many findings stand. Each is counted once, and none is a measurement too."""
-    counts = Counter(map(_standing, findings))
+    """Measure the open findings. Each is counted once; zero is a measurement, too."""
+    counts = Counter(map(_counted_as, findings))
     _count(Metric.UNDETERMINED_FINDINGS, counts[Compliance.INSUFFICIENT_DATA])
     _count(Metric.EXEMPT_FINDINGS, counts[Status.EXEMPT])
     for severity in Severity:
@@ -128,22 +128,22 @@ def record_open(findings: Iterable[Finding]) -> None:
 
 
 def record_pending(notifications: int) -> None:
-    """Measure how many notifications are pending for too long; none is a measurement too."""
+    """Measure the late notifications; zero is a measurement, too."""
     _count(Metric.NOTIFICATIONS_PENDING, notifications)
 
 
 def record_actions(actions: Iterable[Action], latency: timedelta | None) -> None:
-    """Measure what was done about a cluster.
+    """Measure the actions of a check.
 
     Args:
-        actions: All of it.
-        latency: How long ago what led to it happened; None when no event did.
+        actions: All of its actions.
+        latency: The time since the event that caused it; None without one.
 
     """
     for action in actions:
         if isinstance(action, Alert):
             record_alert(action.kind, latency)
-        elif not isinstance(action, CancelEnforcement):  # people are told, and that is counted
+        elif not isinstance(action, CancelEnforcement):  # its alert is counted
             _count(Metric.ENFORCEMENT_SCHEDULED)
 
 
@@ -152,14 +152,14 @@ def record_alert(kind: AlertKind, latency: timedelta | None = None) -> None:
     if kind in _OF_ALERTS:
         _count(_OF_ALERTS[kind])
     if latency is not None and kind in _OPENED:
-        seconds = max(latency.total_seconds(), 0)  # clocks differ a little
+        seconds = max(latency.total_seconds(), 0)  # clocks differ slightly
         metrics.add_metric(Metric.ALERT_LATENCY, MetricUnit.Seconds, seconds)
 
 
 def record_shard(
     shard: str, clusters: Mapping[str, int], log_objects: Mapping[str, int], *, listed: int
 ) -> None:
-    """Write down how many clusters, or log objects, a shard of a re-scan came to."""
+    """Log and measure the result of a shard of a re-scan."""
     logger.info(
         "shard done", shard=shard, clusters=clusters, log_objects=log_objects, listed=listed
     )
@@ -168,7 +168,7 @@ def record_shard(
 
 
 def record_rescan(report: RescanReport) -> None:
-    """Write down that a re-scan is done, how long it took, and how much it could look at."""
+    """Log the result of a re-scan, and measure its duration and coverage."""
     logger.info(
         "re-scan done",
         execution=report.rescan.execution,
@@ -184,7 +184,7 @@ def record_rescan(report: RescanReport) -> None:
 
 
 def record_missed_by_events(clusters: int) -> None:
-    """Measure how many clusters a re-scan found that no event had told of."""
+    """Measure how many clusters a re-scan found that no event had announced."""
     _count(Metric.CLUSTERS_MISSED_BY_EVENTS, clusters)
 
 
@@ -200,24 +200,24 @@ def record_oldest_unchecked(age: timedelta) -> None:
 
 
 def record_policy_problem(parameter: str, version: int | None, problems: Sequence[str]) -> None:
-    """Write down that the stored policy does not hold."""
+    """Log and measure that the stored policy is invalid."""
     logger.error("policy is invalid", parameter=parameter, version=version, problems=list(problems))
     _count(Metric.POLICY_INVALID)
 
 
 def record_post(subject: str, webhook: str) -> None:
-    """Write down that an alert was posted, and with which secret's webhook."""
+    """Log that an alert was posted, and the secret of its webhook."""
     logger.info("alert posted", subject=subject, webhook=webhook)
 
 
 def record_unusable_webhook(secret_arn: str, reason: str) -> None:
-    """Write down that somebody has to mend a webhook or its secret."""
+    """Log and measure that a webhook or its secret is invalid."""
     logger.error("webhook is unusable", secret=secret_arn, reason=reason)
     _count(Metric.WEBHOOKS_UNUSABLE)
 
 
 def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:
-    """Write down what came of a request to end a cluster."""
+    """Log the outcome of a request to terminate a cluster."""
     logger.warning("enforcement decided", cluster_arn=cluster_arn, outcome=step, detail=detail)
 
 
@@ -225,8 +225,8 @@ def _count(metric: Metric, count: int = 1) -> None:
     metrics.add_metric(metric, MetricUnit.Count, count)
 
 
-def _standing(finding: Finding) -> str:
-    """Say under what an open finding is counted."""
+def _counted_as(finding: Finding) -> str:
+    """Return the category that an open finding is counted in."""
     if finding.status is Status.EXEMPT:
         return Status.EXEMPT
     if finding.compliance is Compliance.INSUFFICIENT_DATA:

@@ -200,7 +200,7 @@ def test_what_a_service_control_policy_withholds_may_hang_on_a_condition_that_is
 
     assert isinstance(found, UndeterminedDecision)
     assert found.possible == set(IdentityDecision)
-    assert "a service control policy withholds kms:DescribeKey" in found.reason
+    assert "a service control policy denies kms:DescribeKey" in found.reason
     assert aws.counts == {"SimulatePrincipalPolicy": 1}
 
 
@@ -353,7 +353,7 @@ def test_a_contradiction_between_simulator_and_policies_is_explained(
 
     assert isinstance(found, UndeterminedDecision)
     assert found.reason == (
-        "IAM's simulation answers allowed, but the policies themselves come to implicitDeny"
+        "IAM's simulation returns allowed, but the policies themselves evaluate to implicitDeny"
     )
 
 

@@ -149,7 +149,7 @@ def test_a_description_that_is_not_understood_is_doubt(
     fact = keys.describe("alias/x")
 
     assert isinstance(fact, Unresolved)
-    assert fact.reason.startswith("kms:DescribeKey on alias/x cannot be understood: ")
+    assert fact.reason.startswith("kms:DescribeKey on alias/x cannot be parsed: ")
     assert notified in fact.reason
 
 
@@ -176,8 +176,8 @@ def test_a_key_policy_is_read_in_the_keys_region(aws: StubbedAws, keys: KmsKeys)
     [
         (AwsError("AccessDeniedException"), f"{KEY.arn} answered AccessDeniedException"),
         (ReadTimeoutError(**NEVER_ANSWERED), f"{KEY.arn} answered ReadTimeoutError"),
-        ({"Policy": "no json"}, f"kms:GetKeyPolicy on {KEY.arn} returned no JSON"),
-        ({"Policy": "[]"}, "the key policy is no object"),
+        ({"Policy": "no json"}, f"kms:GetKeyPolicy on {KEY.arn} did not return JSON"),
+        ({"Policy": "[]"}, "the key policy is not an object"),
     ],
 )
 def test_a_key_policy_that_cannot_be_read_is_doubt(

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from urllib3 import PoolManager
 
 from emr_log_guard.adapters import slack
-from emr_log_guard.adapters.slack import PATIENCE, SlackWebhooks
+from emr_log_guard.adapters.slack import _MAX_WAIT, SlackWebhooks
 from emr_log_guard.errors import AlertNotDeliveredError, InvalidWebhookError
 from emr_log_guard.rendering.alerts.slack import slack_message, slack_text
 from tests.slack import OK, Answer, Slack, slack_webhook
@@ -75,7 +75,7 @@ def test_blocks_that_slack_does_not_like_are_posted_as_text(keep: Keep, server: 
     assert server.posts == [slack_message(NOTICE), slack_text(NOTICE)]
 
 
-@pytest.mark.parametrize("seconds", ["1", str(PATIENCE)])
+@pytest.mark.parametrize("seconds", ["1", str(_MAX_WAIT)])
 def test_a_rate_limit_is_waited_for_within_the_functions_time(
     keep: Keep, server: Slack, slept: list[float], seconds: str
 ) -> None:
@@ -91,7 +91,7 @@ def test_a_rate_limit_is_waited_for_within_the_functions_time(
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Retry-After": str(PATIENCE + 1)},
+        {"Retry-After": str(_MAX_WAIT + 1)},
         {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"},
         {"Retry-After": "-1"},
         {},
@@ -183,7 +183,7 @@ def test_what_slack_refuses_is_not_tried_again(
     with pytest.raises(InvalidWebhookError) as raised:
         post()
 
-    notified = f"Slack refuses what is posted with {SECRET}: {status}: {body.decode()}"
+    notified = f"Slack rejects posts to the webhook in {SECRET}: {status}: {body.decode()}"
     assert str(raised.value) == notified
     assert (len(server.posts), slept, force_refresh) == (1, [], [False, True])
 

@@ -30,7 +30,7 @@ from tests.unit.builders import (
 
 DEFAULT = "aws-logs-111122223333-eu-west-1"
 STRANGERS = BucketOwnership(None, REGION)
-FORBIDDEN = Unresolved("s3:HeadBucket on elsewhere answered 403 whoever was expected to own it")
+FORBIDDEN = Unresolved("s3:HeadBucket on elsewhere answered 403 for each expected owner")
 THROTTLED = Unresolved("s3:HeadBucket on elsewhere answered SlowDown", transient=True)
 STEP_WORKLOAD = Step("s-1", "load", "s3://elsewhere/logs/")
 STEP = WorkloadFacts(STEP_WORKLOAD, KEY)

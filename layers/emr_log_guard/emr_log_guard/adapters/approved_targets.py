@@ -1,8 +1,8 @@
-"""Amazon DynamoDB: which key each approved identifier last stood for, in the findings table.
+"""Amazon DynamoDB: the last resolved key of each approved identifier, in the findings table.
 
 | pk | sk | |
 |---|---|---|
-| `approved-key` | the key's or alias' ARN | the ARN of the key that it stood for |
+| `approved-key` | the key's or alias' ARN | the ARN of the key that it resolved to |
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _PARTITION = "approved-key"
 
 
 class DynamoApprovedTargets:
-    """Remembers it for good: who deletes an alias does not take it from the list by that."""
+    """Stores them permanently: a deleted alias stays in the list of approved keys."""
 
     def __init__(self, client: "DynamoClient", table: str) -> None:
-        """Keep it in this table."""
+        """Use this table."""
         self._client = client
         self._table = table
         self._written: dict[str, str] = {}
@@ -37,7 +37,7 @@ class DynamoApprovedTargets:
         return {item["sk"]["S"]: item["arn"]["S"] for item in answer["Items"]}
 
     def remember(self, identifier: str, arn: str) -> None:
-        """Write down what an identifier stands for: one PutItem, unless this process just did."""
+        """Store the key of an identifier: one PutItem, unless this environment has."""
         if self._written.get(identifier) == arn:
             return
         self._client.put_item(

@@ -1,4 +1,4 @@
-"""An account as an audit reads it: by these adapters, and by no client that no rule asks for."""
+"""An account of an audit: its adapters, and only the clients that the rules need."""
 
 from dataclasses import dataclass, field
 from threading import Lock
@@ -35,9 +35,9 @@ class AuditedAccount:
     _lock: Lock = field(default_factory=Lock)
 
     def account_id(self) -> str | None:
-        """Say which account it is: one GetCallerIdentity, unless the role tells.
+        """Return the account id: from the role, or by one GetCallerIdentity.
 
-        Everybody may call it; None when the call fails all the same.
+        That call needs no permission; None when it fails nevertheless.
         """
         role = self.session.role_arn
         if role is not None:
@@ -48,7 +48,7 @@ class AuditedAccount:
             return None
 
     def enabled_regions(self) -> tuple[str, ...]:
-        """Name the Regions that the account uses: one DescribeRegions.
+        """Return the enabled Regions of the account: one DescribeRegions.
 
         Raises:
             NotReadableError: They cannot be read.
@@ -62,10 +62,10 @@ class AuditedAccount:
         return tuple(sorted(region["RegionName"] for region in regions))
 
     def place(self, region: str) -> RegionAccess:
-        """Give the way into a Region.
+        """Return the access to a Region.
 
         Raises:
-            NotReadableError: There can be no client for it, such as for a misspelt Region.
+            NotReadableError: There can be no client for it, for example for a misspelt Region.
 
         """
         try:
@@ -92,7 +92,7 @@ class AuditedAccount:
         )
 
     def _roles(self) -> CachedRoles:
-        """Give the account's roles, remembered for all Regions at once: IAM is global."""
+        """Return the account's roles, cached for all Regions: IAM is global."""
         with self._lock:
             if self._known_roles is None:
                 iam = self.session.iam()

@@ -1,4 +1,4 @@
-"""The permissions that an audit needs: read-only, and none that its options do not call for.
+"""The permissions that an audit needs: read-only, and only those that its options require.
 
 Declared beside the adapters that use them; a test audits with exactly these, and with each missing.
 """
@@ -19,7 +19,7 @@ _KEY_RULES = frozenset(
         "EMRLOG-011",
     }
 )
-"""The rules that ask for keys."""
+"""The rules that need keys."""
 _BY_RULE: Mapping[str, tuple[str, ...]] = {
     "EMRLOG-007": (
         "iam:GetInstanceProfile",
@@ -43,7 +43,7 @@ _OBJECTS = ("elasticmapreduce:ListSteps", "kms:DescribeKey", "s3:GetObject", "s3
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Actions that are needed for one thing."""
+    """A statement of an IAM policy."""
 
     sid: str
     actions: tuple[str, ...]
@@ -51,7 +51,7 @@ class Statement:
 
 
 def permissions(scope: AuditScope) -> tuple[Statement, ...]:
-    """Name what an audit of this scope needs, and what it needs it for."""
+    """Return the statements that an audit of this scope needs."""
     rules = set(scope.rule_ids)
     clusters = ["elasticmapreduce:DescribeCluster"]
     if not scope.cluster_ids:

@@ -22,8 +22,8 @@ class LambdaFunctions:
         """Invoke a function and wait for its result.
 
         Raises:
-            FunctionFailedError: It ran and failed, or was cut off.
-            HandoffFailedError: Lambda did not run it, or nobody knows.
+            FunctionFailedError: It ran and failed, or timed out.
+            HandoffFailedError: Lambda did not run it, or did not answer.
 
         """
         try:
@@ -33,19 +33,19 @@ class LambdaFunctions:
             message = f"lambda:InvokeFunction on {name} answered {code_of(error)}"
             raise HandoffFailedError(message) from error
         if "FunctionError" in answer:
-            raise FunctionFailedError(_told(name, result))
+            raise FunctionFailedError(_failure(name, result))
         return result
 
 
-def _told(name: str, result: Any) -> str:  # noqa: ANN401 - any JSON
-    """Say what a function failed with.
+def _failure(name: str, result: Any) -> str:  # noqa: ANN401 - any JSON
+    """Describe the error of a function.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
     """
     match result:
-        case {"errorType": kind, "errorMessage": said}:
-            return f"{name} failed: {kind}: {said}"
-        case {"errorMessage": said}:  # a timeout has no type
-            return f"{name} failed: {said}"
+        case {"errorType": kind, "errorMessage": message}:
+            return f"{name} failed: {kind}: {message}"
+        case {"errorMessage": message}:  # a timeout has no type
+            return f"{name} failed: {message}"
         case _:
             return f"{name} failed: {json.dumps(result)}"

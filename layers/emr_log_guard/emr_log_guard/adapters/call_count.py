@@ -1,4 +1,4 @@
-"""What is asked of AWS, counted by IAM's names."""
+"""Counting AWS calls by IAM's names."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class CallCount:
-    """Counts every request that is sent, those tried again among them."""
+    """Counts every request, retries included."""
 
-    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
-        """Count, and tell of each request in a line of its own."""
-        self._tell = tell
+    def __init__(self, log: Callable[[str], None] | None = None) -> None:
+        """Count, and log each request as one line."""
+        self._log = log
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -38,8 +38,8 @@ class CallCount:
         """Count a request that was sent, by IAM's name of it."""
         with self._lock:
             self._counts[call] += 1
-        if self._tell:
-            self._tell(f"{call} in {region}: {outcome}")
+        if self._log:
+            self._log(f"{call} in {region}: {outcome}")
 
     @property
     def counts(self) -> Mapping[str, int]:

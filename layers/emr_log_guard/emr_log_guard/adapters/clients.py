@@ -1,4 +1,4 @@
-"""Clients of the functions, made by botocore alone, with bounded patience.
+"""Clients of the functions, made by botocore, with bounded timeouts and retries.
 
 https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
@@ -37,7 +37,7 @@ _CONFIG = Config(
 _PUBLISH = _CONFIG.merge(
     Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1})
 )
-"""SNS may have accepted what it did not answer in time: the record decides whether to repeat it."""
+"""SNS may have accepted an unanswered call: the record decides whether to repeat it."""
 _ONE_AT_A_TIME = Lock()
 """Making a client is not thread-safe; using one is."""
 
@@ -60,7 +60,7 @@ def _unzipped(file: Path) -> bytes:
 
 @cache
 def shared_session() -> "Session":
-    """Return what all clients here are made by: what it has read of AWS's models is read once."""
+    """Return the session of all clients: it reads AWS's models once."""
     session = get_session()
     session.register_component("data_loader", Loader(file_loader=_Models()))
     return session
@@ -100,7 +100,7 @@ def iam() -> "IAMClient":
 
 @cache
 def kms(region: str | None = None) -> "KMSClient":
-    """Return the client for KMS in a Region, the function's own unless told. Threads may ask."""
+    """Return the client for KMS in a Region, the function's own by default. Thread-safe."""
     with _ONE_AT_A_TIME:
         client: KMSClient = _client("kms", region=region)
         return client

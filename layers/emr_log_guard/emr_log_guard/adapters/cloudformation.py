@@ -1,4 +1,4 @@
-"""AWS CloudFormation: what a deployed stack consists of."""
+"""AWS CloudFormation: the resources of a deployed stack."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
 _NO_SUCH_STACK = "ValidationError"
-"""CloudFormation's answer for a name that no stack has, and for a name that none can have."""
+"""CloudFormation's error code for unknown and invalid stack names."""
 
 
 def deployed_stack(client: "CloudFormationClient", name: str) -> DeployedStack:

@@ -38,7 +38,7 @@ _INVOKING = _CONFIG.merge(Config(read_timeout=_FUNCTION_SECONDS, retries={"total
 
 @dataclass(slots=True)
 class CommandClients:
-    """Clients with the caller's credentials, each made when it is first asked for.
+    """Clients with the caller's credentials, made lazily.
 
     Each method but `has_credentials` raises BotoCoreError when there can be no such client, for
     example without a Region.
@@ -50,7 +50,7 @@ class CommandClients:
 
     @classmethod
     def of_caller(cls, profile: str | None, region: str | None) -> Self:
-        """Act as a profile in a Region; None for what the environment says.
+        """Act as a profile in a Region; None: from the environment.
 
         Raises:
             BotoCoreError: There is no such profile, or its certificates cannot be read.
@@ -60,7 +60,7 @@ class CommandClients:
 
     @property
     def region(self) -> str | None:
-        """The Region that is acted in; None when nothing names one."""
+        """The Region; None when there is none."""
         region: str | None = self.session.get_config_variable("region")
         return region or None
 
@@ -68,7 +68,7 @@ class CommandClients:
         """Return whether AWS can be called at all.
 
         Raises:
-            BotoCoreError: Credentials are configured, and something is wrong with them.
+            BotoCoreError: Credentials are configured but invalid.
 
         """
         return self.session.get_credentials() is not None
@@ -98,7 +98,7 @@ class CommandClients:
         return client
 
     def kms(self, region: str | None = None) -> "KMSClient":
-        """Return the client for KMS in a Region. Threads may ask for it."""
+        """Return the client for KMS in a Region. Thread-safe."""
         client: KMSClient = self._client("kms", region)
         return client
 

@@ -27,7 +27,7 @@ THROTTLING_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-"""What AWS's APIs answer when they are called too fast."""
+"""The codes for throttling."""
 _TEMPORARY_CODES = THROTTLING_CODES | frozenset(
     {
         "BandwidthLimitExceeded",
@@ -58,28 +58,28 @@ _TOO_MANY_REQUESTS = 429
 
 
 def code_of(error: BotoCoreError | ClientError) -> str:
-    """Name an error: AWS's own code, or the kind of failure when AWS never answered."""
+    """Return AWS's error code, or the class of the failure when AWS did not answer."""
     if isinstance(error, ClientError):
         return error.response["Error"]["Code"]
     return type(error).__name__
 
 
 def message_of(error: ClientError) -> str:
-    """Give AWS's own words."""
+    """Return AWS's message."""
     return error.response["Error"]["Message"]
 
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
-    """A call that failed, for people."""
+    """A failed call, for display."""
 
     summary: str
-    """Which call on what answered what; botocore's own words where no call was made."""
+    """The call, its subject and its error; botocore's message when no call was made."""
     code: str
     aws_message: str | None = None
-    """What AWS says; None when it never answered."""
+    """AWS's message; None when it did not answer."""
     reason: str | None = None
-    """What botocore says when AWS never answered, unless that is the summary."""
+    """botocore's message when AWS did not answer, unless that is the summary."""
 
 
 def call_failure(error: Exception) -> CallFailure | None:
@@ -95,10 +95,9 @@ def call_failure(error: Exception) -> CallFailure | None:
 
 
 def is_transient(error: BotoCoreError | ClientError) -> bool:
-    """Say whether a failure may pass: throttling, a 5xx, or no answer at all.
+    """Whether a failure is temporary: throttling, a 5xx, or no answer.
 
-    A request that was never sent, for want of credentials, a Region or a valid parameter, will
-    not pass.
+    A request that was not sent, for lack of credentials, a Region or a valid parameter, is not.
     """
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -111,5 +110,5 @@ def is_transient(error: BotoCoreError | ClientError) -> bool:
 
 
 def unresolved(call: str, subject: str, error: BotoCoreError | ClientError) -> Unresolved:
-    """Say which call on what said what, and whether that may pass."""
+    """Return the call, its subject and its error, and whether that is temporary."""
     return Unresolved(f"{call} on {subject} answered {code_of(error)}", is_transient(error))

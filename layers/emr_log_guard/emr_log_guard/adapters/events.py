@@ -1,4 +1,4 @@
-"""Amazon EventBridge: asking for clusters to be checked again, and emitting the guard's events."""
+"""Amazon EventBridge: requesting checks of clusters, and emitting the guard's events."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ _SECONDS = 10
 
 
 class EventBridgeRechecks:
-    """The default bus, as one who asks for checks."""
+    """The default bus, for requesting checks."""
 
     def __init__(
         self,
@@ -34,8 +34,8 @@ class EventBridgeRechecks:
 
         Args:
             client: The account's EventBridge.
-            stack: The stack whose rule matches the requests: the default bus is every stack's.
-            wait: Sleeps for so many seconds.
+            stack: The stack whose rule matches the requests: all stacks share the default bus.
+            wait: Sleeps for the given seconds.
 
         """
         self._client = client
@@ -43,14 +43,14 @@ class EventBridgeRechecks:
         self._wait = wait
 
     def request(self, cluster_ids: Iterable[str], since: datetime | None = None) -> None:
-        """Ask for a check of each, as fast as EMR's quota lets them be made.
+        """Request a check of each, at the rate of EMR's quota.
 
         Args:
             cluster_ids: The clusters.
-            since: When it happened, UTC, what they are to be checked for; None is now.
+            since: When the cause happened, UTC; None: now.
 
         Raises:
-            RecheckNotRequestedError: EventBridge did not take one of them.
+            RecheckNotRequestedError: EventBridge did not accept one of them.
 
         """
         for count, batch in enumerate(batched(cluster_ids, _BATCH)):
@@ -76,7 +76,7 @@ class EventBridgeRechecks:
 
 
 class EventBridgeBus:
-    """A bus that the guard's own events are put on."""
+    """The bus for the guard's own events."""
 
     def __init__(
         self,
@@ -84,18 +84,18 @@ class EventBridgeBus:
         bus_arn: str,
         wait: Callable[[float], None] = sleep,
     ) -> None:
-        """Put them on this bus, of whatever account."""
+        """Use this bus, of any account."""
         self._client = client
         self._bus_arn = bus_arn
         self._wait = wait
 
     def put(self, events: Sequence[BusEvent]) -> None:
-        """Put events on the bus; only those that it did not take are sent again.
+        """Put events on the bus; only those that it did not accept are retried.
 
-        An alert is far below the 256 KB that a call may have, and so are its events together.
+        An alert and its events are far below the limit of 256 KB per call.
 
         Raises:
-            PutEventsFailedError: It did not take one of them, three times.
+            PutEventsFailedError: It did not accept one of them, three times.
 
         """
         for batch in batched(events, _BATCH):

@@ -45,14 +45,14 @@ class IamRoles:
     def simulate(
         self, role_arn: str, action: str, resource: str
     ) -> IdentityDecision | UndeterminedDecision | Unresolved:
-        """Ask what a role's own policies say of one action: one SimulatePrincipalPolicy.
+        """Simulate a role's own policies for one action: one SimulatePrincipalPolicy.
 
         The simulator knows the role's policies, its permissions boundary and the organization's
-        policies, but not the key policy. It takes what is known of the request, and names the
-        condition keys that it was not given: those of all identity policies, also of statements
-        about other actions, but none of a boundary's or of a service control policy's. So where
-        it names any, and where there is a boundary, the policies themselves are read; and what
-        it says of the organization's policies is proof only where they allow.
+        policies, but not the key policy. It takes the known context of the request, and returns
+        the missing condition keys: those of all identity policies, also of statements about other
+        actions, but none of a boundary's or of a service control policy's. So if it returns any,
+        or there is a boundary, the policies themselves are read; and its result for the
+        organization's policies is only conclusive if they allow.
         https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
         https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
         """
@@ -70,8 +70,8 @@ class IamRoles:
         if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
             return UndeterminedDecision(
                 frozenset(IdentityDecision),
-                f"a service control policy withholds {action} from {role_arn} in IAM's simulation, "
-                "which does not say whether a condition that only a request can meet lifts that",
+                f"a service control policy denies {action} to {role_arn} in IAM's simulation, "
+                "which cannot evaluate conditions that depend on the request",
             )
         boundary = _allowed_by_boundary(result)
         simulated = (
@@ -152,7 +152,7 @@ def _document(value: object) -> Mapping[str, object]:
 
 
 def _context_entries(use: KeyUse) -> list["ContextEntryTypeDef"]:
-    """Say what is known of the request, as the simulator takes it."""
+    """Return the known context of the request, in the simulator's format."""
     return [
         {
             "ContextKeyName": key,
@@ -165,7 +165,7 @@ def _context_entries(use: KeyUse) -> list["ContextEntryTypeDef"]:
 
 
 def _unknown_keys(result: "EvaluationResultTypeDef", use: KeyUse) -> set[str]:
-    """Give the condition keys that the policies ask for and of which nothing is known."""
+    """Return the condition keys of the policies whose values are unknown."""
     missing = set(result.get("MissingContextValues", []))
     for specific in result.get("ResourceSpecificResults", []):
         missing |= set(specific.get("MissingContextValues", []))
@@ -174,7 +174,7 @@ def _unknown_keys(result: "EvaluationResultTypeDef", use: KeyUse) -> set[str]:
 
 
 def _allowed_by_boundary(result: "EvaluationResultTypeDef") -> bool | None:
-    """Say what the permissions boundary does; None where the role has none."""
+    """Return whether the permissions boundary allows it; None when there is none."""
     details = [
         each["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]
         for each in (result, *result.get("ResourceSpecificResults", []))
@@ -186,12 +186,12 @@ def _allowed_by_boundary(result: "EvaluationResultTypeDef") -> bool | None:
 def _agreed(
     simulated: IdentityDecision, read: IdentityDecision | UndeterminedDecision
 ) -> IdentityDecision | UndeterminedDecision:
-    """Take what the policies say, unless the simulator contradicts it."""
+    """Return the result of the policies, unless the simulator contradicts it."""
     possible = frozenset({read}) if isinstance(read, IdentityDecision) else read.possible
     if simulated in possible:
         return read
     return UndeterminedDecision(
         possible | {simulated},
-        f"IAM's simulation answers {simulated}, but the policies themselves come to "
+        f"IAM's simulation returns {simulated}, but the policies themselves evaluate to "
         f"{' or '.join(sorted(possible))}",
     )

@@ -19,7 +19,7 @@ class KmsKeys:
     """Keys of any account and Region, as far as they can be read."""
 
     def __init__(self, client_for: Callable[[str | None], "KMSClient"]) -> None:
-        """Read through the client of each key's Region; None stands for the function's own."""
+        """Read through the client of each key's Region; None: the function's own."""
         self._client_for = client_for
 
     def describe(self, identifier: str) -> KeyFact:
@@ -44,22 +44,26 @@ class KmsKeys:
                 key_store=metadata.get("CustomKeyStoreId"),
             )
         except (KeyError, ValueError) as error:
-            # A state or manager that AWS added since, or a field that it left out.
-            return Unresolved(f"kms:DescribeKey on {identifier} cannot be understood: {error}")
+            # A new state or manager, or a missing field.
+            return Unresolved(f"kms:DescribeKey on {identifier} cannot be parsed: {error}")
 
     def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
-        """Read a key's policy: one GetKeyPolicy. AWS gives it to the key's own account alone."""
+        """Read a key's policy: one GetKeyPolicy. Only the key's own account may read it."""
         try:
             answer = self._client_for(key.region).get_key_policy(KeyId=key.arn)
             document = json.loads(answer["Policy"])
         except AWS_ERRORS as error:
             return unresolved("kms:GetKeyPolicy", key.arn, error)
         except ValueError:
-            return Unresolved(f"kms:GetKeyPolicy on {key.arn} returned no JSON")
-        return document if isinstance(document, dict) else Unresolved("the key policy is no object")
+            return Unresolved(f"kms:GetKeyPolicy on {key.arn} did not return JSON")
+        return (
+            document
+            if isinstance(document, dict)
+            else Unresolved("the key policy is not an object")
+        )
 
     def rotation(self, key: KmsKey) -> bool | Unresolved:
-        """Ask whether KMS rotates a key by itself: one GetKeyRotationStatus."""
+        """Return whether KMS rotates a key automatically: one GetKeyRotationStatus."""
         try:
             answer = self._client_for(key.region).get_key_rotation_status(KeyId=key.arn)
         except AWS_ERRORS as error:

@@ -1,15 +1,15 @@
-"""Amazon S3: what a re-scan plans, finds and remembers, in the reports bucket.
+"""Amazon S3: plan, results and checkpoint of re-scans, in the reports bucket.
 
 | key | |
 |---|---|
-| `rescans/<run>/shards.jsonl` | what is to be looked at, for the Distributed Map |
-| `rescans/<run>/results/<part>.ndjson` | each cluster, and each log object that is not good |
-| `rescans/<run>/done/<part>.json` | what came of a part of a shard |
-| `rescans/<run>/failed/<shard>.json` | what a shard failed with |
+| `rescans/<run>/shards.jsonl` | the planned shards, for the Distributed Map |
+| `rescans/<run>/results/<part>.ndjson` | each cluster, and each log object that is not compliant |
+| `rescans/<run>/done/<part>.json` | the result of a part of a shard |
+| `rescans/<run>/failed/<shard>.json` | the error of a shard |
 | `rescans/<run>/report.json` | the report |
-| `rescans/<run>/report.txt` | the report for people |
-| `rescans/<run>/report.html` | the report for people, as a page |
-| `memory/rescan.json` | what the last run leaves to the next |
+| `rescans/<run>/report.txt` | the report as text |
+| `rescans/<run>/report.html` | the report as HTML |
+| `memory/rescan.json` | the checkpoint for the next run |
 """
 
 import json
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
     from emr_log_guard.domain.rescan_report import RescanReport
 
-_MEMORY = "memory/rescan.json"
+_CHECKPOINT = "memory/rescan.json"
 _RESCANS = "rescans"
 THREADS = 10
-"""How many results are read at once: as many as a client keeps connections. One after the other,
+"""How many results are read concurrently: the size of a client's connection pool. Sequentially,
 some 50,000 would take all of a function's 15 minutes, and a deep re-scan may have more."""
 
 
 class S3RescanResults:
-    """The reports bucket. Errors fly: the task is tried again."""
+    """The reports bucket. Errors propagate: the task is retried."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         """Read and write through this client."""
@@ -48,25 +48,25 @@ class S3RescanResults:
         self._bucket = bucket
 
     def plan(self, run: str, shards: Iterable[Shard]) -> str:
-        """Write what is to be looked at; name the key for the state machine."""
+        """Write the planned shards; return the key for the state machine."""
         key = _shards(run)
         self._put(key, b"".join(msgspec.json.encode(shard) + b"\n" for shard in shards))
         return key
 
     def planned(self, run: str) -> tuple[Shard, ...]:
-        """Read what was to be looked at."""
+        """Read the planned shards."""
         lines = self._get(_shards(run)).splitlines()
         return tuple(msgspec.json.decode(line, type=Shard) for line in lines)
 
     @contextmanager
     def lines(self, run: str, part: str) -> Iterator[Callable[[object], None]]:
-        """Give what writes a line of JSON; all are sent once the part was looked at."""
+        """Return a function that writes a line of JSON; all are uploaded when the block ends."""
         with TemporaryFile() as file:
 
-            def tell(said: object) -> None:
-                file.write(json.dumps(said, ensure_ascii=False).encode() + b"\n")
+            def write_line(line: object) -> None:
+                file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
-            yield tell
+            yield write_line
             file.seek(0)
             self._client.put_object(
                 Bucket=self._bucket,
@@ -76,30 +76,30 @@ class S3RescanResults:
             )
 
     def done(self, run: str, part: str, done: ShardDone) -> None:
-        """Write what came of a part of a shard."""
+        """Write the result of a part of a shard."""
         self._put(f"{_RESCANS}/{run}/done/{_named(part)}.json", msgspec.json.encode(done))
 
     def failed(self, run: str, failed: ShardFailed) -> None:
-        """Write down that a shard could not be looked at."""
+        """Record that a shard failed."""
         self._put(f"{_RESCANS}/{run}/failed/{failed.shard}.json", msgspec.json.encode(failed))
 
     def all_done(self, run: str) -> Iterator[ShardDone]:
-        """Read what came of every part of a shard: a GetObject each."""
+        """Read the results of all parts of shards: a GetObject each."""
         for body in self._all(f"{_RESCANS}/{run}/done/"):
             yield msgspec.json.decode(body, type=ShardDone)
 
     def all_failed(self, run: str) -> Iterator[ShardFailed]:
-        """Read which shards are known to have failed."""
+        """Read which shards failed."""
         for body in self._all(f"{_RESCANS}/{run}/failed/"):
             yield msgspec.json.decode(body, type=ShardFailed)
 
     def place(self, run: str) -> str:
-        """Name the place of a run's report, an S3 URI."""
+        """Return the S3 URI of a run's report."""
         return f"s3://{self._bucket}/{_report(run)}"
 
     def report(self, report: "RescanReport") -> None:
-        """Write the report, for people first: whoever sees the other one finds all three."""
-        # Jinja would add a fifth of the floor to each start, and one function writes reports.
+        """Write the reports, JSON last: when it exists, the others do, too."""
+        # Jinja would slow down each cold start, and only one function writes reports.
         from emr_log_guard.rendering.reports.rescan import rescan_html  # noqa: PLC0415
 
         run = report.rescan.name
@@ -112,15 +112,15 @@ class S3RescanResults:
         self._put(_report(run), text.encode())
 
     def recall(self) -> RescanCheckpoint:
-        """Read what the last run left; nothing before the first."""
+        """Read the checkpoint of the last run; empty before the first."""
         try:
-            return msgspec.json.decode(self._get(_MEMORY), type=RescanCheckpoint)
+            return msgspec.json.decode(self._get(_CHECKPOINT), type=RescanCheckpoint)
         except self._client.exceptions.NoSuchKey:
             return RescanCheckpoint()
 
     def remember(self, history: RescanCheckpoint) -> None:
-        """Leave it to the next run."""
-        self._put(_MEMORY, msgspec.json.encode(history))
+        """Store the checkpoint for the next run."""
+        self._put(_CHECKPOINT, msgspec.json.encode(history))
 
     def _all(self, prefix: str) -> Iterator[bytes]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -148,6 +148,6 @@ def _report(run: str) -> str:
 
 
 def _named(part: str) -> str:
-    """Name a part of a shard: the rest of one is named after a log object's key."""
+    """Return the name of a part; the rest of a shard is named after a log object's key."""
     shard, rest, after = part.partition("/")
     return f"{shard}-{sha256(after.encode()).hexdigest()[:16]}" if rest else shard

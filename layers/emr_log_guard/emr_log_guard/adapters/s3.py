@@ -1,4 +1,4 @@
-"""Amazon S3: heads of log objects, buckets' settings and owners, and folders listed and read."""
+"""Amazon S3: log objects, settings and owners of buckets, and log folders."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
 
 class BucketOwner(TypedDict, total=False):
-    """The part of a request that names the account which has to own the bucket."""
+    """The parameter of a request for the expected owner of the bucket."""
 
     ExpectedBucketOwner: str
 
 
-class _Asked(BucketOwner):
+class _ObjectRequest(BucketOwner):
     Bucket: str
     Key: str
     VersionId: NotRequired[str]
 
 
 def owned_by(owner: str | None) -> BucketOwner:
-    """Have S3 refuse a request if somebody else owns the bucket; None expects nobody.
+    """Have S3 deny a request if another account owns the bucket; None: no expectation.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
     return {} if owner is None else {"ExpectedBucketOwner": owner}
 
 
-def _asked(version: ObjectVersion, owner: str | None) -> _Asked:
-    asked: _Asked = {"Bucket": version.bucket, "Key": version.key}
+def _object_request(version: ObjectVersion, owner: str | None) -> _ObjectRequest:
+    request: _ObjectRequest = {"Bucket": version.bucket, "Key": version.key}
     if owner is not None:
-        asked["ExpectedBucketOwner"] = owner
+        request["ExpectedBucketOwner"] = owner
     if version.version_id is not None:
-        asked["VersionId"] = version.version_id
-    return asked
+        request["VersionId"] = version.version_id
+    return request
 
 
 class S3LogObjects:
-    """Objects that the guard may read the head of.
+    """Log objects, read by their head.
 
-    Errors that a retry may cure fly: the record is delivered again, then dead-lettered.
+    Retryable errors propagate: the message is redelivered, then dead-lettered.
     """
 
     def __init__(self, client: "S3Client") -> None:
@@ -66,14 +66,14 @@ class S3LogObjects:
 
         Args:
             version: The object.
-            owner: The account that has to own its bucket; None where several may.
+            owner: The account that must own its bucket; None when there are several.
 
         Raises:
-            ObjectNotFoundError: The object, or this version of it, is gone.
+            ObjectNotFoundError: The object, or this version of it, does not exist.
 
         """
         try:
-            head = self._client.head_object(**_asked(version, owner))
+            head = self._client.head_object(**_object_request(version, owner))
         except ClientError as error:
             return self._without_a_head(version, owner, error)
         return Encryption(
@@ -83,7 +83,7 @@ class S3LogObjects:
     def _without_a_head(
         self, version: ObjectVersion, owner: str | None, error: ClientError
     ) -> Encryption | Unresolved:
-        """Read the failure of a HeadObject: it has no body, so its code is the status alone.
+        """Handle the failure of a HeadObject: it has no body, so its code is the status.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
         """
@@ -100,13 +100,13 @@ class S3LogObjects:
     def _why_bad_request(
         self, version: ObjectVersion, owner: str | None
     ) -> Encryption | Unresolved:
-        """Ask GetObject, whose errors have a code, whether it is SSE-C that made a head fail.
+        """Check with GetObject, whose errors have a code, whether HeadObject failed due to SSE-C.
 
-        An expired token is a 400 too; an object must not be called badly encrypted for that.
+        An expired token is a 400, too, and must not become a violation.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
         """
         try:
-            got = self._client.get_object(Range="bytes=0-0", **_asked(version, owner))
+            got = self._client.get_object(Range="bytes=0-0", **_object_request(version, owner))
         except ClientError as error:
             match code_of(error):
                 case "InvalidRequest":
@@ -121,7 +121,7 @@ class S3LogObjects:
 
 _FORBIDDEN = "403"
 _WHY_FORBIDDEN = (
-    "s3:HeadBucket on {} answered 403 whoever was expected to own it: it belongs to another "
+    "s3:HeadBucket on {} answered 403 for each expected owner: it belongs to another "
     "account, or a policy denies s3:ListBucket"
 )
 
@@ -157,7 +157,7 @@ class S3Buckets:
     def _confirmed(
         self, bucket: str, accounts: tuple[str, ...]
     ) -> BucketOwnership | Unresolved | None:
-        """Find the owner, or what else S3 says; None when it refuses each account."""
+        """Find the owner; None when S3 denies each account."""
         for account in accounts:
             answer = self._head(bucket, account)
             if answer is not None:
@@ -165,7 +165,7 @@ class S3Buckets:
         return None
 
     def _head(self, bucket: str, account: str | None = None) -> BucketOwnership | Unresolved | None:
-        """Ask with an expected owner, who is the owner if S3 agrees, or without; None for a 403."""
+        """Call HeadBucket, with an expected owner or without; None for a 403."""
         try:
             head = self._client.head_bucket(Bucket=bucket, **owned_by(account))
         except AWS_ERRORS as error:
@@ -175,7 +175,7 @@ class S3Buckets:
         return BucketOwnership(account, head.get("BucketRegion"))
 
     def sends_events(self, bucket: str) -> bool | Unresolved:
-        """Ask whether a bucket sends its events to EventBridge.
+        """Return whether a bucket sends events to EventBridge.
 
         One GetBucketNotificationConfiguration.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
@@ -188,7 +188,7 @@ class S3Buckets:
 
 
 class AuditedLogObjects:
-    """Log objects as an audit reads them: listed, and what cannot be read is told."""
+    """Log objects of an audit: listed, with unread ones as Unresolved."""
 
     def __init__(self, client: "S3Client") -> None:
         """Read through this client."""
@@ -201,7 +201,7 @@ class AuditedLogObjects:
         """Read the encryption of an object, or of one version of it.
 
         Raises:
-            ObjectNotFoundError: It is gone.
+            ObjectNotFoundError: It does not exist.
 
         """
         try:
@@ -212,9 +212,9 @@ class AuditedLogObjects:
     def below(
         self, bucket: str, prefix: str, since: datetime | None, owner: str | None = None
     ) -> Iterator[ObjectVersion]:
-        """List objects, those of before a moment left out: one ListObjectsV2 per 1,000.
+        """List objects, older ones left out: one ListObjectsV2 per 1,000.
 
-        Only the newest version of each, and no folder markers, which hold nothing.
+        Only the newest version of each, and no folder markers.
 
         Raises:
             NotReadableError: A page cannot be read.
@@ -236,7 +236,7 @@ class AuditedLogObjects:
 
 
 _DENIED = "AccessDenied"
-"""Nobody allows to list the bucket, or an account owns it that is not expected to.
+"""Listing the bucket is not allowed, or it has an unexpected owner.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
@@ -249,14 +249,14 @@ class _Behind(TypedDict, total=False):
 
 
 class S3Folders:
-    """Buckets whose folders the guard may list."""
+    """Lists the folders of buckets."""
 
     def __init__(self, client: "S3Client") -> None:
         """List through this client."""
         self._client = client
 
     def below(self, bucket: str, prefix: str) -> tuple[str, ...]:
-        """Name the folders right below a prefix: one ListObjectsV2 per 1,000 of them.
+        """List the folders directly below a prefix: one ListObjectsV2 per 1,000 of them.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-prefixes.html
 
@@ -276,7 +276,7 @@ class S3Folders:
 
 
 class S3LogFolders:
-    """Buckets whose log objects the guard may list and read."""
+    """Lists and reads the log objects of buckets."""
 
     def __init__(self, client: "S3Client") -> None:
         """Read through this client."""
@@ -289,7 +289,7 @@ class S3LogFolders:
         """Read the encryption of an object, or of one version of it.
 
         Raises:
-            ObjectNotFoundError: It is gone.
+            ObjectNotFoundError: It does not exist.
 
         """
         return self._objects.encryption(version, owner)
@@ -297,17 +297,17 @@ class S3LogFolders:
     def within(
         self, folder: Folder, *, versions: bool, owner: str | None = None
     ) -> Iterator[ListedObject]:
-        """List the objects in a folder's range; folder markers hold nothing and are left out.
+        """List the objects in a folder's range, without folder markers.
 
         One ListObjectsV2 per 1,000, or one ListObjectVersions per 1,000 versions.
 
         Raises:
             AccessDeniedError: A page may not be read.
-            NotReadableError: A page cannot be read, or nobody knows which bucket it is.
+            NotReadableError: A page cannot be read, or the bucket is unknown.
 
         """
         if folder.bucket is None:
-            message = f"nobody knows where {folder.cluster_id} logs to"
+            message = f"the log bucket of {folder.cluster_id} is unknown"
             raise NotReadableError(message)
         call = _LIST_VERSIONS if versions else _LIST
         listing = self._all_versions(folder, owner) if versions else self._newest(folder, owner)
@@ -335,7 +335,7 @@ class S3LogFolders:
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
         """
         bucket = str(folder.bucket)
-        # Not the paginator, which takes no key to begin behind.
+        # Not the paginator, which has no start key.
         key, version_id = folder.after, ""
         while True:
             behind: _Behind = {"VersionIdMarker": version_id} if version_id else {}
@@ -343,7 +343,7 @@ class S3LogFolders:
                 Bucket=bucket, Prefix=folder.prefix, KeyMarker=key, **behind, **owned_by(owner)
             )
             for found in page.get("Versions", ()):
-                # Of a bucket without versions, and of what is older than these, the id is `null`.
+                # In buckets without versioning, and for older objects, the id is `null`.
                 version = ObjectVersion(bucket, found["Key"], found["VersionId"])
                 yield ListedObject(version, found["LastModified"])
             if not page["IsTruncated"]:

@@ -1,4 +1,4 @@
-"""Amazon EventBridge Scheduler: one-time schedules, one a cluster, that end its grace.
+"""Amazon EventBridge Scheduler: one-time schedules, one per cluster, for its grace period.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from types_boto3_scheduler.type_defs import UpdateScheduleInputTypeDef
 
 _AHEAD = timedelta(seconds=10)
-"""How far ahead a schedule is made at least: one that is over when it is made never fires."""
+"""The minimum lead time of a schedule: one in the past never fires."""
 
 
 class EventBridgeSchedules:
-    """The schedules of a group. Each deletes itself after it fired."""
+    """The schedules of a group. Each is deleted after it fired."""
 
     def __init__(
         self,
@@ -28,13 +28,13 @@ class EventBridgeSchedules:
         settings: EnforcementSettings,
         clock: Callable[[], datetime],
     ) -> None:
-        """Make schedules that send to a queue through a role; the client is asked for then."""
+        """Create schedules that send to a queue through a role; the client is made lazily."""
         self._client = client
         self._settings = settings
         self._clock = clock
 
     def put(self, schedule: ScheduleEnforcement) -> None:
-        """Schedule a request, instead of what was scheduled for the cluster before."""
+        """Schedule a request; it replaces an earlier schedule of the cluster."""
         at = max(schedule.at, self._clock() + _AHEAD).astimezone(UTC)
         wanted: UpdateScheduleInputTypeDef = {
             "Name": _name(schedule.request.cluster_arn),

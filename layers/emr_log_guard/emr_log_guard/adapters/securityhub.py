@@ -1,4 +1,4 @@
-"""AWS Security Hub: importing findings, and reading what people made of them.
+"""AWS Security Hub: importing findings, and reading their workflow status.
 
 https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html
 """
@@ -20,11 +20,11 @@ _ATTEMPTS = 3
 _SECONDS = 1
 
 type Refused = Mapping[str, str]
-"""Why Security Hub did not take a finding, by its id."""
+"""Why Security Hub refused a finding, by its id."""
 
 
 class SecurityHub:
-    """The findings of this account and Region that belong to one product. Errors fly."""
+    """The findings of one product in this account and Region. Errors propagate."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class SecurityHub:
         product_arn: str,
         wait: Callable[[float], None] = sleep,
     ) -> None:
-        """Speak for this product."""
+        """Use this product."""
         self._client = client
         self._product_arn = product_arn
         self._wait = wait
 
     def suppressed(self, finding_ids: Collection[str]) -> frozenset[str] | Unresolved:
-        """Say which of the findings are suppressed; not knowing is no answer."""
+        """Return which of the findings are suppressed, or Unresolved."""
         try:
             found = self.workflows(finding_ids)
         except AWS_ERRORS as error:
@@ -46,7 +46,7 @@ class SecurityHub:
         return frozenset(each for each, status in found.items() if status is Workflow.SUPPRESSED)
 
     def workflows(self, finding_ids: Collection[str]) -> dict[str, Workflow]:
-        """Read the workflow status of findings, those that are not there left out."""
+        """Read the workflow status of findings; missing ones are left out."""
         return {
             finding["Id"]: Workflow(finding.get("Workflow", {}).get("Status", Workflow.NEW))
             for ids in batched(finding_ids, _FILTERS)
@@ -55,22 +55,22 @@ class SecurityHub:
         }
 
     def active(self) -> Iterator[str]:
-        """Name all findings of the product that are not archived."""
+        """Return the ids of all findings of the product that are not archived."""
         return (finding["Id"] for finding in self._find({"RecordState": [_is("ACTIVE")]}))
 
     def import_findings(self, findings: Sequence[Mapping[str, object]]) -> Refused:
-        """Import findings in ASFF; those that are refused are tried again a few times."""
-        return self._insist({str(each["Id"]): each for each in findings}, self._import)
+        """Import findings in ASFF; those that are refused are retried a few times."""
+        return self._with_retries({str(each["Id"]): each for each in findings}, self._import)
 
     def set_workflow(self, finding_ids: Iterable[str], status: Workflow) -> Refused:
-        """Set the workflow status of findings that are there. No import can change it.
+        """Set the workflow status of existing findings. Imports cannot change it.
 
         https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindings.html
         """
         identifiers = {each: {"Id": each, "ProductArn": self._product_arn} for each in finding_ids}
-        return self._insist(identifiers, lambda some: self._update(some, status))
+        return self._with_retries(identifiers, lambda some: self._update(some, status))
 
-    def _insist(
+    def _with_retries(
         self,
         wanted: Mapping[str, Mapping[str, object]],
         send: Callable[[list[Any]], Refused],

@@ -1,4 +1,4 @@
-"""Clients of an audit: of any Region, as the caller or as a role that is assumed."""
+"""Clients of an audit: for any Region, as the caller or an assumed role."""
 
 import math
 import os
@@ -38,7 +38,7 @@ _CONFIG = Config(
 
 
 def caller_session(profile: str | None = None, region: str | None = None) -> "Session":
-    """Make the session of whoever runs the command.
+    """Return the session of the caller.
 
     The profile and the Region are found as the AWS CLI finds them; botocore knows no AWS_REGION:
     https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
@@ -68,7 +68,7 @@ def caller_session(profile: str | None = None, region: str | None = None) -> "Se
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What all clients of an audit share."""
+    """Shared by all clients of an audit."""
 
     calls: CallCount
     stopped: Event
@@ -77,7 +77,7 @@ class Watch:
 
 @dataclass(slots=True)
 class AuditSession:
-    """Clients with one set of credentials, each made when it is first asked for.
+    """Clients with one set of credentials, made lazily.
 
     boto3 itself is left out: of what it adds to botocore nothing is used, and importing it takes
     longer than a small audit does.
@@ -91,7 +91,7 @@ class AuditSession:
 
     @classmethod
     def of_caller(cls, watch: Watch, profile: str | None = None) -> "AuditSession":
-        """Act as whoever runs the command, or as one of their profiles.
+        """Act as the caller, or one of their profiles.
 
         Raises:
             BotoCoreError: There is no such profile, or its certificates cannot be read.
@@ -124,13 +124,13 @@ class AuditSession:
             problem = unresolved("sts:AssumeRole", role_arn, error)
             raise NotReadableError(problem.reason) from error
         session = botocore.session.Session()
-        # botocore has no public way to hand a session credentials that renew themselves.
+        # botocore has no public way to set refreshable credentials of a session.
         vars(session)["_credentials"] = assumed
         return AuditSession(session, self.watch, role_arn)
 
     @property
     def region(self) -> str | None:
-        """The Region that the caller's environment or profile names; None without any."""
+        """The Region of the caller's environment or profile; None without one."""
         region: str | None = self.session.get_config_variable("region")
         return region or None
 
@@ -150,7 +150,7 @@ class AuditSession:
         return client
 
     def kms(self, region: str) -> Callable[[str | None], "KMSClient"]:
-        """Return what gives the client for KMS in a Region, this one unless told another."""
+        """Return a function that returns the client for KMS in a Region, by default this one."""
         return lambda other: self._client("kms", other or region)
 
     def s3(self, region: str) -> "S3Client":
@@ -164,10 +164,10 @@ class AuditSession:
         return client
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - of any service
-        """Make a client, or give the one that is there: making one is not thread-safe.
+        """Return a client; creating one is not thread-safe.
 
         Raises:
-            BotoCoreError: It cannot be made.
+            BotoCoreError: It cannot be created.
 
         """
         with self._lock:

@@ -18,12 +18,12 @@ from emr_log_guard.errors import AlertNotDeliveredError, InvalidWebhookError
 from emr_log_guard.observability import logger
 from emr_log_guard.rendering.alerts.slack import slack_message, slack_text
 
-PATIENCE = 15
-"""Seconds that a rate limit is waited for: two webhooks are tried at most, in a function's 60."""
+_MAX_WAIT = 15
+"""The longest wait for a rate limit, in seconds: a function has 60 for at most two webhooks."""
 _PAUSE = 1
-"""Seconds until a post is repeated that reached no Slack, or met an error of its own."""
+"""Seconds until a post is retried after a connection error or a 5xx."""
 _SECRET_MAX_AGE = 300
-"""Seconds until a rotated webhook URL is picked up, unless Slack refuses the old one before."""
+"""Seconds for which a webhook URL is cached, unless Slack rejects it."""
 _HTTP = PoolManager(timeout=5, retries=False)
 # At level DEBUG it would write the URL, which is the secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -36,23 +36,23 @@ class SlackWebhooks:
         """Post an alert.
 
         Raises:
-            AlertNotDeliveredError: Slack was busy or could not be reached: to be tried again.
-            InvalidWebhookError: The secret cannot be read, or is not the URL of a webhook, or
-                Slack refuses what is posted there: the operator has to correct it.
+            AlertNotDeliveredError: Slack was busy or could not be reached: to be retried.
+            InvalidWebhookError: The secret cannot be read or is not the URL of a webhook, or Slack
+                rejects the post: the operator has to fix it.
 
         """
         try:
             _post(_url(secret_arn), published)
         except _RefusedError as refused:
-            # Slack answers so to a URL that was replaced, too.
+            # The URL may have been rotated.
             newer = _url(secret_arn, force_refresh=True)
             if newer == refused.url:
-                message = f"Slack refuses what is posted with {secret_arn}: {refused}"
+                message = f"Slack rejects posts to the webhook in {secret_arn}: {refused}"
                 raise InvalidWebhookError(message) from refused
             try:
                 _post(newer, published)
             except _RefusedError as again:
-                message = f"Slack refuses what is posted with {secret_arn}: {again}"
+                message = f"Slack rejects posts to the webhook in {secret_arn}: {again}"
                 raise InvalidWebhookError(message) from again
 
 
@@ -80,21 +80,21 @@ def _url(secret_arn: str, *, force_refresh: bool = False) -> str:
 def _post(url: str, published: PublishedAlert) -> None:
     status, text = _send(url, slack_message(published))
     if status == HTTPStatus.BAD_REQUEST:
-        # Slack may not like the blocks: an alert without its looks is better than none.
-        logger.error("slack refused the blocks", subject=published.subject, answer=text[:200])
+        # Slack rejected the blocks: an alert as plain text is better than none.
+        logger.error("slack rejected the blocks", subject=published.subject, answer=text[:200])
         status, text = _send(url, slack_text(published))
     if status == HTTPStatus.OK and text.strip() == "ok":
         return
-    said = f"{status}: {text[:200]}"
+    answer = f"{status}: {text[:200]}"
     refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     if refused and status != HTTPStatus.TOO_MANY_REQUESTS:
-        raise _RefusedError(url, said)
-    message = f"Slack answered {said}"
+        raise _RefusedError(url, answer)
+    message = f"Slack answered {answer}"
     raise AlertNotDeliveredError(message)
 
 
 def _send(url: str, body: dict[str, Any], *, repeat: bool = True) -> tuple[int, str]:
-    """Post, and repeat it once where that may help; give the status and text of the answer.
+    """Post, and retry once if that may help; return the status and text of the response.
 
     Raises:
         AlertNotDeliveredError: Slack could not be reached, or did not answer.
@@ -105,23 +105,23 @@ def _send(url: str, body: dict[str, Any], *, repeat: bool = True) -> tuple[int, 
         answer = _HTTP.request("POST", url, json=body, redirect=False)
     except HTTPError as error:
         if not repeat or isinstance(error, ReadTimeoutError):  # Slack may have posted it
-            # The error itself may hold the URL.
+            # The error itself may contain the URL.
             message = f"Slack could not be reached: {type(error).__name__}"
             raise AlertNotDeliveredError(message) from None
     else:
-        asked = _pause(answer)
-        if not repeat or asked is None:
+        requested = _pause(answer)
+        if not repeat or requested is None:
             return answer.status, answer.data.decode(errors="replace")
-        pause = asked
+        pause = requested
     time.sleep(pause)
     return _send(url, body, repeat=False)
 
 
 def _pause(answer: BaseHTTPResponse) -> float | None:
-    """Give the seconds after which to repeat a post; None where it is useless or takes too long."""
+    """Return the seconds until a retry; None when it is pointless or too late."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = answer.headers.get("Retry-After", "")
-        return int(asked) if asked.isdecimal() and int(asked) <= PATIENCE else None
+        return int(asked) if asked.isdecimal() and int(asked) <= _MAX_WAIT else None
     if answer.status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE):
         return _PAUSE
     return None

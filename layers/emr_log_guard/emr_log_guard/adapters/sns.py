@@ -1,4 +1,4 @@
-"""Amazon SNS: publishing alerts, reports of re-scans, and what Amazon Q Developer shows."""
+"""Amazon SNS: publishing alerts, and custom notifications for Amazon Q Developer."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ class SnsAlerts:
     """The alerts topic."""
 
     def __init__(self, client: "Callable[[], SNSClient]", topic_arn: str, stack: str) -> None:
-        """Publish for a stack, through a client that is made when there is something to publish."""
+        """Publish for a stack; the client is made lazily."""
         self._client = client
         self._topic_arn = topic_arn
         self._stack = stack
@@ -40,7 +40,7 @@ class SnsAlerts:
         """Notify every subscriber: text for people, JSON for machines.
 
         Raises:
-            AlertNotAcceptedError: SNS refused it, or was never reached: nobody was notified.
+            AlertNotAcceptedError: SNS rejected it, or was not reached: it was not sent.
             BotoCoreError: SNS did not answer, and may have accepted it.
 
         """
@@ -61,7 +61,7 @@ class SnsAlerts:
             raise AlertNotAcceptedError(message) from error
 
     def policy_invalid(self, problem: PolicyProblem) -> None:
-        """Tell every subscriber that the policy cannot be gone by. Errors fly."""
+        """Notify every subscriber that the policy is invalid. Errors propagate."""
         arn = Arn.parse(self._topic_arn)
         place = {"account": arn.account, "region": arn.region} if arn else {}
         self._client().publish(
@@ -77,7 +77,7 @@ class SnsAlerts:
 
 
 class SnsRescanAlerts:
-    """The alerts topic, as re-scans use it."""
+    """The alerts topic, for re-scans."""
 
     def __init__(self, client: "SNSClient", topic_arn: str) -> None:
         """Publish to this topic."""
@@ -85,7 +85,7 @@ class SnsRescanAlerts:
         self._topic_arn = topic_arn
 
     def rescan_done(self, report: RescanReport) -> None:
-        """Tell every subscriber what a re-scan found. Errors fly."""
+        """Notify every subscriber of the result of a re-scan. Errors propagate."""
         self._client.publish(
             TopicArn=self._topic_arn,
             Subject=rescan_subject(report),
@@ -107,5 +107,5 @@ class SnsAmazonQ:
         self._topic_arn = topic_arn
 
     def publish(self, published: PublishedAlert) -> None:
-        """Publish an alert as Amazon Q shows it: one Publish. Errors fly."""
+        """Publish an alert as a custom notification: one Publish. Errors propagate."""
         self._client.publish(TopicArn=self._topic_arn, Message=amazon_q_message(published))

@@ -1,4 +1,4 @@
-"""Amazon SQS: sending to the guard's queues, and taking dead letters out of theirs.
+"""Amazon SQS: sending to the guard's queues, and receiving dead letters.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import MessageTypeDef
 
-_AT_ONCE = 10
+_BATCH = 10
 """The most messages of one call."""
 
 
@@ -53,12 +53,12 @@ class SqsEnforcementQueue:
     """The queue in front of `enforce`."""
 
     def __init__(self, client: "Callable[[], SQSClient]", queue_url: str) -> None:
-        """Send to this queue, through a client that is asked for when there is something."""
+        """Send to this queue; the client is made lazily."""
         self._client = client
         self._queue_url = queue_url
 
     def send(self, request: RequestEnforcement, delay_seconds: int = 0) -> None:
-        """Hand a request over, to be delivered after a delay of at most 900 s. Errors fly."""
+        """Send a request, delivered after a delay of at most 900 s. Errors propagate."""
         self._client().send_message(
             QueueUrl=self._queue_url,
             MessageBody=encode_enforcement_request(request),
@@ -75,12 +75,12 @@ class SqsLogObjectQueue:
         self._queue_url = queue_url
 
     def recheck(self, request: LogObjectCheckRequest) -> None:
-        """Ask for a look at one of a cluster's known bad objects. Errors fly."""
+        """Request a re-check of one of a cluster's bad objects. Errors propagate."""
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=encode_recheck(request))
 
 
 class SqsUnimported:
-    """The dead-letter queue, for findings that Security Hub does not take."""
+    """The dead-letter queue, for findings that Security Hub refuses."""
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         """Send to this queue."""
@@ -88,16 +88,16 @@ class SqsUnimported:
         self._queue_url = queue_url
 
     def keep(self, key: FindingKey, reason: str) -> None:
-        """Keep a finding's key for a replay. Errors fly."""
+        """Keep a finding's key for a replay. Errors propagate."""
         self._client.send_message(
             QueueUrl=self._queue_url, MessageBody=json.dumps(import_request([key], reason))
         )
 
 
 HOLD_SECONDS = 300
-"""How long a message is hidden from others: long enough to be read, asked about and replayed."""
+"""How long a message is hidden from others: long enough to be read, confirmed and replayed."""
 _WAIT_SECONDS = 2
-"""Long polling: it asks every server of SQS, where a short poll may miss messages."""
+"""Long polling: it queries all SQS servers; short polling may miss messages."""
 
 
 class SqsQueues:
@@ -109,7 +109,7 @@ class SqsQueues:
 
     def send(self, url: str, body: str) -> None:
         """Send a message, or raise HandoffFailedError."""
-        with _told("sqs:SendMessage", url):
+        with _handoff("sqs:SendMessage", url):
             self._client.send_message(QueueUrl=url, MessageBody=body)
 
 
@@ -117,18 +117,18 @@ class SqsDeadLetters:
     """A dead-letter queue. Each method raises HandoffFailedError when SQS refuses."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
-        """Take from this queue."""
+        """Receive from this queue."""
         self._client = client
         self._url = url
 
     def take(self, maximum: int) -> Iterator[DeadLetter]:
-        """Hand out messages as they come, each hidden from others for HOLD_SECONDS."""
+        """Receive messages, each invisible to others for HOLD_SECONDS."""
         seen: set[str] = set()
         while len(seen) < maximum:
-            with _told("sqs:ReceiveMessage", self._url):
+            with _handoff("sqs:ReceiveMessage", self._url):
                 answer = self._client.receive_message(
                     QueueUrl=self._url,
-                    MaxNumberOfMessages=min(_AT_ONCE, maximum - len(seen)),
+                    MaxNumberOfMessages=min(_BATCH, maximum - len(seen)),
                     VisibilityTimeout=HOLD_SECONDS,
                     WaitTimeSeconds=_WAIT_SECONDS,
                     MessageSystemAttributeNames=["SentTimestamp"],
@@ -142,20 +142,20 @@ class SqsDeadLetters:
                 yield _letter(message)
 
     def hold(self, letter: DeadLetter) -> None:
-        """Hide a message for another HOLD_SECONDS: refused when it is not ours any more."""
+        """Extend the visibility timeout by HOLD_SECONDS; fails when the receipt has expired."""
         self._hide(letter, HOLD_SECONDS)
 
     def release(self, letter: DeadLetter) -> None:
-        """Let others see a message again at once."""
+        """Make a message visible again at once."""
         self._hide(letter, 0)
 
     def delete(self, letter: DeadLetter) -> None:
-        """Remove a message for good."""
-        with _told("sqs:DeleteMessage", self._url):
+        """Delete a message."""
+        with _handoff("sqs:DeleteMessage", self._url):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
 
     def _hide(self, letter: DeadLetter, seconds: int) -> None:
-        with _told("sqs:ChangeMessageVisibility", self._url):
+        with _handoff("sqs:ChangeMessageVisibility", self._url):
             self._client.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=seconds
             )
@@ -177,7 +177,7 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
 
 
 @contextmanager
-def _told(call: str, url: str) -> Iterator[None]:
+def _handoff(call: str, url: str) -> Iterator[None]:
     try:
         yield
     except AWS_ERRORS as error:

@@ -45,10 +45,10 @@ class SsmPolicyParameter:
             raise HandoffFailedError(self._problem("ssm:GetParameter", error)) from error
 
     def write(self, text: str) -> int:
-        """Store a document in place of the one that is there: one PutParameter.
+        """Replace the stored document: one PutParameter.
 
         Returns:
-            The version that it got.
+            The new version.
 
         Raises:
             HandoffFailedError: It was not stored.

@@ -1,4 +1,4 @@
-"""AWS Step Functions: executions of the re-scan, and starting and following one from outside."""
+"""AWS Step Functions: executions of the re-scan, and starting and watching one."""
 
 import json
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ _SCANNED = ("succeeded", "failed", "timedOut", "aborted")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a re-scan ended."""
+class RescanOutcome:
+    """The outcome of a re-scan."""
 
     succeeded: bool
     compliance: str = ""
@@ -23,18 +23,18 @@ class Ended:
 
     @property
     def page(self) -> str:
-        """Where the report is as a page for a browser, an S3 URI."""
+        """Where the HTML report is, an S3 URI."""
         return _beside(self.report, "html")
 
 
 class RescanRuns:
     """Re-scans of one stack.
 
-    Each method raises HandoffFailedError when a call fails; the message says which said what.
+    Each method raises HandoffFailedError when a call fails; the message has the call and its error.
     """
 
     def __init__(self, states: Any, s3: Any, machine: str) -> None:  # noqa: ANN401 - boto3's types
-        """Start and follow through these clients.
+        """Use these clients.
 
         Args:
             states: The client for Step Functions.
@@ -47,9 +47,9 @@ class RescanRuns:
         self._machine = machine
 
     def running(self) -> str | None:
-        """Name the execution that runs: one ListExecutions. None, too, to whoever may not ask.
+        """Return the running execution: one ListExecutions. Also None without the permission.
 
-        The state machine refuses a second one in any case; this says so before it is started.
+        The state machine refuses a second one in any case; this reports it before the start.
         """
         try:
             found = self._states.list_executions(
@@ -61,38 +61,40 @@ class RescanRuns:
 
     def start(self, *, scope: str, deep: bool) -> str:
         """Start a re-scan: one StartExecution. Return the execution's ARN."""
-        asked = json.dumps({"scope": scope, "deep": deep})
+        request = json.dumps({"scope": scope, "deep": deep})
         try:
-            answer = self._states.start_execution(stateMachineArn=self._machine, input=asked)
+            answer = self._states.start_execution(stateMachineArn=self._machine, input=request)
         except AWS_ERRORS as error:
             raise HandoffFailedError(
-                _told("states:StartExecution", self._machine, error)
+                _failure("states:StartExecution", self._machine, error)
             ) from error
         arn: str = answer["executionArn"]
         return arn
 
-    def ended(self, execution: str) -> Ended | None:
-        """Say how a re-scan ended: one DescribeExecution. None while it runs."""
+    def ended(self, execution: str) -> RescanOutcome | None:
+        """Return the outcome of a re-scan: one DescribeExecution. None while it is running."""
         try:
             answer = self._states.describe_execution(executionArn=execution)
         except AWS_ERRORS as error:
-            raise HandoffFailedError(_told("states:DescribeExecution", execution, error)) from error
+            raise HandoffFailedError(
+                _failure("states:DescribeExecution", execution, error)
+            ) from error
         match answer["status"]:
             case "RUNNING" | "PENDING_REDRIVE":
                 return None
             case "SUCCEEDED":
                 output = json.loads(answer["output"])
-                return Ended(
+                return RescanOutcome(
                     succeeded=True, compliance=output["compliance"], report=output["report"]
                 )
             case status:
-                said = " ".join(filter(None, (answer.get("error"), answer.get("cause"))))
-                return Ended(succeeded=False, why=f"{status} {said}".rstrip())
+                cause = " ".join(filter(None, (answer.get("error"), answer.get("cause"))))
+                return RescanOutcome(succeeded=False, why=f"{status} {cause}".rstrip())
 
     def progress(self, execution: str) -> tuple[int, int]:
-        """Say how many shards were looked at, of how many: a ListMapRuns and a DescribeMapRun.
+        """Return how many shards are scanned, and their total: a ListMapRuns and a DescribeMapRun.
 
-        None of none while it is planned, and to whoever may not ask.
+        0 of 0 while it is planned, and without the permission.
         """
         try:
             runs = self._states.list_map_runs(executionArn=execution)["mapRuns"]
@@ -111,7 +113,7 @@ class RescanRuns:
             body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except AWS_ERRORS as error:
             raise HandoffFailedError(
-                _told("s3:GetObject", f"s3://{bucket}/{key}", error)
+                _failure("s3:GetObject", f"s3://{bucket}/{key}", error)
             ) from error
         return body.decode()
 
@@ -120,7 +122,7 @@ def _beside(report: str, kind: str) -> str:
     return f"{report.removesuffix('.json')}.{kind}"
 
 
-def _told(call: str, subject: str, error: Any) -> str:  # noqa: ANN401 - one of AWS_ERRORS
+def _failure(call: str, subject: str, error: Any) -> str:  # noqa: ANN401 - one of AWS_ERRORS
     return f"{call} on {subject} answered {code_of(error)}"
 
 
@@ -135,9 +137,9 @@ class StepFunctionsExecutions:
         self._client = client
 
     def running(self, execution: str) -> bool:
-        """Ask whether an execution runs: one DescribeExecution. Errors fly: in doubt it does.
+        """Return whether an execution is running: one DescribeExecution. Errors propagate.
 
-        Step Functions forgets an execution 90 days after its end.
+        Step Functions deletes executions 90 days after their end.
         https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
         """
         try:

@@ -1,4 +1,4 @@
-"""What checks clusters, log objects and keys, and reviews what was found."""
+"""Wiring of the checks of clusters, log objects and keys, and of the review."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,7 +46,7 @@ def cluster_events(env: Mapping[str, str]) -> SqsRedelivery:
 def cluster_check(
     settings: Settings, by: str, clusters: EmrClusters, buckets: S3Buckets
 ) -> CheckCluster:
-    """Wire the check to whoever reads clusters and buckets; keys and roles are remembered."""
+    """Wire the check with readers of clusters and buckets; keys and roles are cached."""
     uncached = ReadClusterFacts(
         keys=KmsKeys(clients.kms),
         roles=IamRoles(clients.iam()),
@@ -56,7 +56,7 @@ def cluster_check(
         checked_buckets=settings.log_buckets,
         approved_targets=shared.approved_targets(settings),
     )
-    remembered = CachedBuckets(buckets)
+    cached_buckets = CachedBuckets(buckets)
     policy = shared.current_policy(settings)
     return CheckCluster(
         clusters=clusters,
@@ -64,8 +64,8 @@ def cluster_check(
             uncached,
             keys=CachedKeys(KmsKeys(clients.kms)),
             roles=CachedRoles(IamRoles(clients.iam())),
-            buckets=remembered,
-            bucket_owners=remembered,
+            buckets=cached_buckets,
+            bucket_owners=cached_buckets,
         ),
         read_afresh=uncached,
         policy=policy,
@@ -84,7 +84,7 @@ def cluster_check(
 
 
 def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
-    """Wire the check of log objects; clusters, their steps and keys are remembered."""
+    """Wire the check of log objects; clusters, their steps and keys are cached."""
     settings = Settings.from_env(env)
     clusters, repository = EmrClusters(clients.emr()), shared.repository(settings)
     policy = shared.current_policy(settings)

@@ -1,4 +1,4 @@
-"""What passes alerts and findings on."""
+"""Wiring of the delivery of alerts and findings."""
 
 from collections.abc import Mapping
 

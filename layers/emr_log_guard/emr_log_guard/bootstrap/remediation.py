@@ -1,4 +1,4 @@
-"""What terminates clusters."""
+"""Wiring of enforcement."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from emr_log_guard.usecases.remediation.enforce import Enforce
 
 
 def enforce(env: Mapping[str, str]) -> Enforce:
-    """Wire the enforcement: all is read again, but the settings that a cluster keeps for life."""
+    """Wire the enforcement: everything is re-read, except settings that cannot change."""
     settings = Settings.from_env(env)
     clusters, keys = EmrClusters(clients.emr()), KmsKeys(clients.kms)
     alerts, repository = shared.alerts(settings), shared.repository(settings)
@@ -46,11 +46,11 @@ def enforce(env: Mapping[str, str]) -> Enforce:
             shared.policy_parameter(settings),
             shared.policy_history(settings),
             alerts,
-            allowed=True,  # this function is only in stacks that may
+            allowed=True,  # this function only exists in such stacks
             remember=False,
         ),
         repository=repository,
-        # It asks nobody for enforcement: what it notifies of through the ledger is over.
+        # It requests no enforcement: through the recorder it only notifies of terminated clusters.
         recorder=FindingRecorder(repository, shared.utc_now, "enforce"),
         dispatcher=ActionDispatcher(repository, alerts, shared.utc_now),
         alerts=alerts,

@@ -1,4 +1,4 @@
-"""What re-scans an account."""
+"""Wiring of re-scans."""
 
 from collections.abc import Mapping
 from threading import Event
@@ -26,7 +26,7 @@ from emr_log_guard.usecases.rescan.shard import ScanShard
 
 def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     """Wire the planning of a re-scan."""
-    settings, session = Settings.from_env(env), _patient_session()
+    settings, session = Settings.from_env(env), _throttled_session()
     s3 = session.s3(settings.region)
     return PlanRescan(
         lease=DynamoRescanClaim(clients.dynamodb(), settings.findings_table_name),
@@ -41,8 +41,8 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
 
 
 def scan_shard(env: Mapping[str, str]) -> ScanShard:
-    """Wire a re-scan's shard: all threads ask EMR and S3 as fast as these allow."""
-    settings, session = Settings.from_env(env), _patient_session()
+    """Wire a re-scan's shard: all threads call EMR and S3 at the allowed rate."""
+    settings, session = Settings.from_env(env), _throttled_session()
     clusters, s3 = EmrClusters(session.emr(settings.region)), session.s3(settings.region)
     check = cluster_check(settings, "scan_shard", clusters, S3Buckets(s3))
     repository = shared.repository(settings)
@@ -71,7 +71,7 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
 
 
 def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
-    """Wire the end of a re-scan."""
+    """Wire the completion of a re-scan."""
     settings = Settings.from_env(env)
     policy = shared.current_policy(settings)
     return FinishRescan(
@@ -86,6 +86,6 @@ def finish_rescan(env: Mapping[str, str]) -> FinishRescan:
     )
 
 
-def _patient_session() -> AuditSession:
-    """Make clients that wait for their turn when AWS throttles."""
+def _throttled_session() -> AuditSession:
+    """Make clients that back off when AWS throttles."""
     return AuditSession(clients.shared_session(), Watch(CallCount(), Event()))

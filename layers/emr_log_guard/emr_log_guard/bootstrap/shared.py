@@ -1,4 +1,4 @@
-"""What several functions are wired with."""
+"""Wiring that several functions share."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from emr_log_guard.usecases.policy import CurrentPolicy
 
 
 def utc_now() -> datetime:
-    """Say what time it is."""
+    """Return the current time, UTC."""
     return datetime.now(UTC)
 
 
@@ -25,12 +25,12 @@ def repository(settings: Settings) -> DynamoFindingRepository:
 
 
 def approved_targets(settings: Settings) -> DynamoApprovedTargets:
-    """Wire what is known of the keys that approved aliases name."""
+    """Wire the stored keys of approved aliases."""
     return DynamoApprovedTargets(clients.dynamodb(), settings.findings_table_name)
 
 
 def alerts(settings: Settings) -> SnsAlerts:
-    """Wire the topic of alerts; its client is made at the first alert."""
+    """Wire the alerts topic; its client is made at the first alert."""
     return SnsAlerts(clients.sns, settings.alerts_topic_arn, settings.stack_name)
 
 
@@ -40,7 +40,7 @@ def policy_parameter(settings: Settings) -> SsmPolicyParameter:
 
 
 def policy_history(settings: Settings) -> DynamoPolicyHistory:
-    """Wire what is remembered of the policy."""
+    """Wire the history of the policy."""
     return DynamoPolicyHistory(clients.dynamodb(), settings.findings_table_name, utc_now)
 
 
@@ -55,17 +55,17 @@ def current_policy(settings: Settings) -> CurrentPolicy:
 
 
 def policy_without_alerts(settings: Settings) -> CurrentPolicy:
-    """Wire the policy for functions that do not evaluate: those that do say when it is invalid."""
+    """Wire the policy for functions that do not evaluate: the others notify when it is invalid."""
     return CurrentPolicy(policy_parameter(settings), None, None, allowed=False)
 
 
 def finding_recorder(settings: Settings, by: str, policy: CurrentPolicy) -> FindingRecorder:
-    """Wire what a function records."""
+    """Wire the recorder of a function."""
     return FindingRecorder(repository(settings), utc_now, by, policy)
 
 
 def action_dispatcher(settings: Settings) -> ActionDispatcher:
-    """Wire what a function notifies of and hands on to `enforce`."""
+    """Wire the dispatcher of a function."""
     enforcers = None
     if settings.enforcement is not None:
         enforcers = Enforcers(

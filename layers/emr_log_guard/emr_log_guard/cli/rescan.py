@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
-from emr_log_guard.adapters.stepfunctions import Ended, RescanRuns
+from emr_log_guard.adapters.stepfunctions import RescanOutcome, RescanRuns
 from emr_log_guard.cli.exit_status import INTERRUPTED, fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
@@ -90,7 +90,7 @@ def _print_started(execution: str, *, quiet: bool, as_json: bool) -> None:
         typer.echo("When it finishes, the alert rescan.done is sent. To wait for it, use --wait.")
 
 
-def _watched(runs: RescanRuns, execution: str, *, quiet: bool) -> Ended:
+def _watched(runs: RescanRuns, execution: str, *, quiet: bool) -> RescanOutcome:
     """Wait until it has finished; on a terminal, show its progress."""
     console = Console(stderr=True)
     interactive = console.is_terminal and not quiet
