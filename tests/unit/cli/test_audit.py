@@ -46,7 +46,7 @@ def test_a_sound_account_ends_with_0(aws: StubbedAws) -> None:
     result = run(*FEW)
 
     assert result.exit_code == 0, result.output
-    assert "1 cluster in 1 place: 1 COMPLIANT" in result.stdout
+    assert "1 cluster in 1 account and Region: 1 COMPLIANT" in result.stdout
     assert result.stderr == ""
     assert set(aws.regions) == {REGION}
 
@@ -101,7 +101,7 @@ def test_an_account_without_clusters_says_so_and_which_it_is(aws: StubbedAws) ->
     aws.answer("ListClusters", {"Clusters": []})
     aws.answer("GetCallerIdentity", {"Account": ACCOUNT})
 
-    assert "No cluster in 1 place" in run(*FEW).stdout
+    assert "No cluster in 1 account and Region" in run(*FEW).stdout
     assert json.loads(run(*FEW, "--format", "json").stdout)["account"] == ACCOUNT
 
     aws.answer("GetCallerIdentity", AwsError("ServiceUnavailable", status=503))
@@ -169,6 +169,9 @@ def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_f
     result = run(*FEW, "--format", output_format, "--output", str(file))
 
     assert (result.exit_code, result.stdout) == (1, "")
+    wrote = f"Wrote {file}. 1 cluster in 1 account and Region: 1 NON_COMPLIANT"
+    assert wrote in result.stderr.splitlines()
+    assert "Wrote" not in run(*FEW, "--output", str(file), "--quiet").stderr
     assert "an older report" not in file.read_text("utf-8")
     assert CLUSTER_ID in file.read_text("utf-8")
 

@@ -148,6 +148,18 @@ def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, fi
     assert written(aws) == []
 
 
+def test_set_says_when_the_stack_cannot_do_what_the_mode_says(aws: StubbedAws, file: Path) -> None:
+    a_stack_with_a_finding(aws)
+    file.write_text('{"mode": "enforce"}')
+
+    result = run("policy", "set", str(file), "--stack", "guard", answer="n\n")
+
+    assert (
+        "In mode enforce, stack guard terminates nothing: it was deployed without "
+        "EnforcementAllowed=true." in result.stdout
+    )
+
+
 def test_set_says_when_it_cannot_tell_and_goes_on(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), "--yes")
 

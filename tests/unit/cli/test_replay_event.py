@@ -165,6 +165,19 @@ def test_a_request_is_asked_about_first(deployed: StubbedAws) -> None:
     assert deployed.counts.keys() == {"ListStackResources"}
 
 
+def test_a_check_of_a_cluster_that_emr_does_not_know_says_so(deployed: StubbedAws) -> None:
+    failure = {"errorType": "Runtime.HandlerError", "errorMessage": "see the log"}
+    deployed.answer("Invoke", answered(failure, FunctionError="Unhandled"))
+    deployed.answer(
+        "DescribeCluster", AwsError("InvalidRequestException", "Cluster id 'j-2' is not valid.")
+    )
+
+    result = run(path("emr-cluster-state-change-starting"))
+
+    assert result.exit_code == 2
+    assert "EMR does not know j-2AXXXXXXGAPLF in this account and Region" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -181,6 +194,7 @@ def test_a_request_is_asked_about_first(deployed: StubbedAws) -> None:
 )
 def test_a_function_that_fails_is_quoted(deployed: StubbedAws, error: object, words: str) -> None:
     deployed.answer("Invoke", answered(error, FunctionError="Unhandled"))
+    deployed.answer("DescribeCluster", AwsError("AccessDeniedException"))
 
     result = run(path("emr-cluster-state-change-starting"))
 

@@ -34,6 +34,7 @@ IDLE = audited(a_finding(compliance=Compliance.NOT_APPLICABLE))
         (a_report(GOOD, interrupted=True), ExitStatus.UNDETERMINED),
         (a_report(places=(), interrupted=True), ExitStatus.UNDETERMINED),
         (a_report(GOOD, missing=("j-MISSING",)), ExitStatus.UNDETERMINED),
+        (a_report(missing=("j-MISSING",)), ExitStatus.NO_ACCESS),
     ],
 )
 def test_the_exit_status_says_what_was_found(report: AuditReport, status: ExitStatus) -> None:

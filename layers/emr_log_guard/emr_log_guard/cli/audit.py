@@ -41,7 +41,7 @@ from emr_log_guard.rendering.exports.audit_json import audit_json
 from emr_log_guard.rendering.exports.ocsf import audit_ocsf
 from emr_log_guard.rendering.exports.sarif import audit_sarif
 from emr_log_guard.rendering.reports.audit import audit_html
-from emr_log_guard.rendering.terminal.audit_table import audit_table
+from emr_log_guard.rendering.terminal.audit_table import audit_table, audit_totals
 from emr_log_guard.rendering.terminal.error_hints import error_hints
 from emr_log_guard.rules import ALL_RULES, LOG_OBJECT_RULES
 from emr_log_guard.usecases.audit.run import Audit
@@ -260,6 +260,8 @@ def audit(  # noqa: PLR0913 - each is an option
     report = _audited(scope, profile, max_rate or math.inf, quiet=quiet, verbose=verbose)
     rendered = _RENDERERS[written](report)
     _write([rendered] if isinstance(rendered, str) else rendered, output)
+    if output and not quiet:
+        _print_line(f"Wrote {output}. {audit_totals(report)}")
     _comment(report, shown=output is None and written is Format.TABLE, quiet=quiet)
     if report.interrupted:
         _exit_at_once(report.exit_status)

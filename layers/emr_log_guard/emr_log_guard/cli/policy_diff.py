@@ -15,6 +15,7 @@ from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.adapters.errors import AWS_ERRORS
+from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import HandoffFailedError, InvalidPolicyError, NotDeployedError
 from emr_log_guard.policy_document import STRICT, parse_policy, pretty
@@ -64,6 +65,11 @@ def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str
     typer.echo(f"Of {len(findings)} open findings it would change {len(changes) or 'none'}.")
     for change in changes:
         typer.echo(f"  {change}")
+    if after.mode is Mode.ENFORCE and not allowed:
+        typer.echo(
+            f"In mode enforce, stack {stack} terminates nothing: it was deployed without "
+            "EnforcementAllowed=true."
+        )
 
 
 def _open_findings(repository: DynamoFindingRepository) -> Iterator[OpenFinding]:

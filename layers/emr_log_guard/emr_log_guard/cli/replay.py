@@ -14,6 +14,7 @@ from emr_log_guard.adapters.aws_lambda import LambdaFunctions
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.errors import AWS_ERRORS
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
@@ -39,6 +40,9 @@ from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import (
+    ClusterNotFoundError,
+    FunctionFailedError,
+    GuardError,
     HandoffFailedError,
     InvalidEventError,
     ObjectNotFoundError,
@@ -145,11 +149,26 @@ def _replay(
     deployed = _deployed(clients, stack)
     if isinstance(event, ForEnforce) and not yes:
         _confirm(f"{event.title}: send this to enforce, which may terminate?", as_json=as_json)
-    result = deployed.run(event)
+    try:
+        result = deployed.run(event)
+    except FunctionFailedError:
+        if isinstance(event, ForCheckCluster):
+            _check_known(event, clients)
+        raise
     if as_json:
         echo_json({"event": event.title, "result": result})
     else:
         typer.echo(plain(f"{event.title}: {result}"))
+
+
+def _check_known(event: ForCheckCluster, clients: CommandClients) -> None:
+    """Fail with a plain reason if a check failed because EMR does not know the cluster."""
+    for request in event.requests:
+        with contextlib.suppress(GuardError, *AWS_ERRORS):
+            try:
+                EmrClusters(clients.emr()).describe(request.cluster_id)
+            except ClusterNotFoundError:
+                fail(f"EMR does not know {request.cluster_id} in this account and Region")
 
 
 def _confirm(question: str, *, as_json: bool) -> None:

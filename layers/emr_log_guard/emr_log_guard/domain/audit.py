@@ -132,7 +132,7 @@ class AuditReport:
     def exit_status(self) -> ExitStatus:
         """The exit status of the command."""
         totals = self.totals
-        unreadable = all(place.problem for place in self.places)
+        unreadable = self.missing or all(place.problem for place in self.places)
         if totals[Compliance.NON_COMPLIANT]:
             return ExitStatus.NON_COMPLIANT
         if unreadable and not self.clusters and not self.interrupted:

@@ -23,7 +23,7 @@ from emr_log_guard.rendering.exports.ocsf import audit_ocsf
 from emr_log_guard.rendering.exports.sarif import audit_sarif
 from emr_log_guard.rendering.reports import audit as html
 from emr_log_guard.rendering.terminal.audit_table import audit_table
-from tests.unit.audits import PLACE, UNREADABLE_PLACE, a_report, audited
+from tests.unit.audits import PLACE, SUMMARY, UNREADABLE_PLACE, a_report, audited
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, OTHER_ACCOUNT, REGION, a_finding
 
 SCHEMA = json.loads(
@@ -362,18 +362,64 @@ def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
     lines = text.splitlines()
     assert lines[0].split() == ["COMPLIANCE", "CLUSTER", "NAME", "REGION", "STATE"]
     assert lines[1].split()[0] == "NON_COMPLIANT"
-    assert "EMRLOG-002 log-key-configured (HIGH): logs go to" in lines[2]
-    assert "could not be determined" in lines[3]
+    assert lines[4] == "EMRLOG-002 log-key-configured (HIGH): 1 cluster"
+    assert lines[5].startswith("  logs go to")
+    assert "(could not be determined): 1 cluster" in text
     assert "x" * 39 + "…" in text
     assert "x" * 40 not in text
-    assert "2 clusters in 1 place: 1 NON_COMPLIANT, 1 COMPLIANT" in text
+    assert "2 clusters in 1 account and Region: 1 NON_COMPLIANT, 1 COMPLIANT" in text
     assert "1,200 log objects checked" in text
     assert "Not evaluated: EMRLOG-012" in text
-    assert lines[-1] == (
+    assert lines[-3] == (
         "2.0 s, AWS calls: 1 elasticmapreduce:DescribeCluster, 1 elasticmapreduce:ListClusters"
     )
+    assert lines[-2] == "Exit status 1: something is non-compliant."
+    assert lines[-1].startswith("Next: `emr-log-guard audit --format html --output audit.html`")
     assert "(exempt, HIGH)" in audit_table(REPORT)
     assert "Could not be read: eu-south-1" in audit_table(REPORT)
+
+
+def test_the_table_names_a_cause_once_with_its_clusters_and_the_most_severe_first() -> None:
+    low = a_finding("EMRLOG-011", severity=Severity.LOW)
+    mild = replace(audited(low), cluster=replace(SUMMARY, id="j-MILD", name="a-mild-one"))
+    many = [replace(audited(BAD), cluster=replace(SUMMARY, id=f"j-BAD{n:02}")) for n in range(12)]
+
+    lines = audit_table(a_report(mild, *many)).splitlines()
+
+    assert lines[1].split()[1] == "j-BAD00"
+    assert lines[13].split()[1] == "j-MILD"
+    causes = [line for line in lines if line.startswith("EMRLOG-")]
+    assert causes == [
+        "EMRLOG-002 log-key-configured (HIGH): 12 clusters",
+        "EMRLOG-011 log-key-configured (LOW): 1 cluster",
+    ]
+    named = lines[lines.index(causes[0]) + 2]
+    assert named.startswith("  j-BAD00, j-BAD01, ")
+    assert named.endswith(", j-BAD09 and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (a_report(audited(GOOD)), "Exit status 0: everything is compliant."),
+        (a_report(places=(UNREADABLE_PLACE,)), "Exit status 2: nothing could be read."),
+        (a_report(audited(DOUBTFUL)), "Exit status 3: something could not be determined."),
+    ],
+)
+def test_the_table_says_the_exit_status_in_words_and_the_next_command(
+    report: AuditReport, words: str
+) -> None:
+    assert audit_table(report).splitlines()[-2] == words
+    assert "Next: `emr-log-guard audit " in audit_table(report).splitlines()[-1]
+
+
+def test_the_csv_has_a_status_only_where_something_is_wrong() -> None:
+    found = rows(a_report(audited(GOOD, BAD)))
+
+    assert [(row["compliance"], row["status"]) for row in found] == [
+        ("COMPLIANT", ""),
+        ("NON_COMPLIANT", "OPEN"),
+    ]
 
 
 def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason() -> None:
@@ -393,6 +439,6 @@ def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason()
 
 
 def test_the_table_of_nothing_says_so() -> None:
-    assert "No cluster in 1 place" in audit_table(a_report())
+    assert "No cluster in 1 account and Region" in audit_table(a_report())
     assert "No cluster" not in audit_table(a_report(places=(UNREADABLE_PLACE,)))
     assert "AWS calls: none" in audit_table(replace(a_report(), api_calls={}))

@@ -62,7 +62,7 @@ def _rows(report: AuditReport) -> Iterator[dict[str, str]]:
                 "rule_name": finding.rule_name,
                 "compliance": finding.compliance,
                 "severity": finding.severity,
-                "status": finding.status,
+                "status": finding.status if finding.needs_attention else "",
                 "occurrences": str(finding.occurrences),
                 "summary": finding.summary,
                 "remediation": finding.remediation,
