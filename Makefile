@@ -58,7 +58,7 @@ unit: .venv/dev/.synced ## run the unit tests alone, in less than a minute (PYTE
 	@.venv/dev/bin/pytest tests/unit $(PYTEST_ARGS)
 
 .PHONY: check
-check: lint typecheck template ## all that CI runs: format, lint, types, imports, template, tests
+check: lint typecheck template site ## all that CI runs: format, lint, types, imports, template, site, tests
 	@$(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS) --cov --cov-report term:skip-covered"
 	@.venv/dev/bin/coverage report --fail-under 100 --include '*/domain/*,*/rules/*' --format total >/dev/null \
 		|| { echo 'domain/ and rules/ must be covered completely, branches too'; exit 1; }
@@ -95,6 +95,10 @@ hooks: .venv/dev/.synced ## have git check what changed before each commit
 docs: .venv/dev/.synced ## write the pages that are made from the code: docs/rules.md and others
 	@PYTHONPATH=layers/emr_log_guard .venv/dev/bin/python -m tools.docs
 
+.PHONY: site
+site: .venv/docs/.synced ## build the documentation as a searchable site in ./site; a broken link fails it
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs --quiet build --strict
+
 .PHONY: build
 build: setup ## build the stack into .aws-sam
 	@.venv/sam/bin/sam build
@@ -129,13 +133,13 @@ prove: setup ## take the state machines and fuzzers through HISTORIES=100000 his
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
-	@cd requirements && for name in uv functions dev command sandbox sam checkov bench release; do \
+	@cd requirements && for name in uv functions dev command docs sandbox sam checkov bench release; do \
 		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.12 --upgrade -q \
 			$$name.in -o $$name.txt; done
 
 .PHONY: clean
 clean: ## remove what was built, and the environments
-	@rm -rf .aws-sam .venv dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .sandbox
+	@rm -rf .aws-sam .venv dist site .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .sandbox
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Byte-compiled at once: nothing starts slowly later, whatever PYTHONDONTWRITEBYTECODE says.

@@ -162,3 +162,11 @@ def test_dependabot_watches_folders_that_exist() -> None:
         "uv",
     }
     assert all((ROOT / update["directory"].lstrip("/")).is_dir() for update in updates)
+
+
+def test_the_site_is_built_strictly_wherever_everything_is_checked() -> None:
+    """MkDocs then fails on a link, an anchor or an entry of the navigation that leads nowhere."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nsite:")[2].partition("\n.PHONY")[0]
+
+    assert "mkdocs --quiet build --strict" in recipe
+    assert "site" in read(".github/workflows/ci.yml")["jobs"]["quick"]["strategy"]["matrix"]["target"]

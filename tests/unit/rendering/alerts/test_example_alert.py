@@ -8,11 +8,12 @@ from emr_log_guard.domain.clusters import BucketOwnership, Cluster, ClusterFacts
 from emr_log_guard.domain.decide import Alert, decide
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.alerts.alert_json import alert_attributes, alert_json
-from emr_log_guard.rendering.alerts.text import alert_subject
+from emr_log_guard.rendering.alerts.text import alert_subject, alert_text
 from emr_log_guard.rules import CLUSTER_RULES
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject, cluster_findings
 
-EXAMPLE = Path(__file__).resolve().parents[4] / "events" / "sns-alert.json"
+ROOT = Path(__file__).resolve().parents[4]
+EXAMPLE = ROOT / "events" / "sns-alert.json"
 
 
 def example() -> Any:  # noqa: ANN401 - JSON
@@ -51,3 +52,15 @@ def test_the_example_alert_is_what_the_guard_sends() -> None:
     assert {name: value["Value"] for name, value in sent["MessageAttributes"].items()} == dict(
         alert_attributes(alert())
     )
+
+
+def test_the_readme_shows_the_alert_that_is_sent_when_a_cluster_logs_without_a_key() -> None:
+    """The default policy has EMRLOG-012, which the example also violates, disabled."""
+    keyless = replace(alert(), findings=alert().findings[:1])
+    _, _, shown = (ROOT / "README.md").read_text().partition("\n```text\n")
+
+    assert shown.partition("```\n")[0] == alert_text(keyless)
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
