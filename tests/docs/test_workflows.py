@@ -169,4 +169,6 @@ def test_the_site_is_built_strictly_wherever_everything_is_checked() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\nsite:")[2].partition("\n.PHONY")[0]
 
     assert "mkdocs --quiet build --strict" in recipe
-    assert "site" in read(".github/workflows/ci.yml")["jobs"]["quick"]["strategy"]["matrix"]["target"]
+    assert (
+        "site" in read(".github/workflows/ci.yml")["jobs"]["quick"]["strategy"]["matrix"]["target"]
+    )
