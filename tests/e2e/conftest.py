@@ -1,11 +1,11 @@
-"""Two stacks, each on an account and a worker of its own: one that may only tell, one that acts."""
+"""Two stacks that many tests share: one in mode alert, and one that enforces."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployed import Deployed, deployed
+from tests.e2e.deployed import Deployed, deployed, enforcing
 from tests.security_hub import SecurityHub, security_hub
 from tests.slack import Slack, slack_webhook
 
@@ -33,19 +33,6 @@ def hub() -> Iterator[SecurityHub]:
 
 @pytest.fixture(scope="session")
 def acting(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]:
-    """A stack with everything that can be turned on: it enforces, overrides, and tells chats."""
-    rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-008,EMRLOG-101"
-    with deployed(
-        built,
-        webhook=slack.url,
-        Mode="enforce",
-        EnforcementAllowed="true",
-        EnforcementRules=rules,
-        GraceRunningMinutes="0",
-        TerminationProtection="override",
-        AmazonQNotifications="true",
-        SecurityHub="true",
-    ) as stack:
-        for function in ("ImportFindingsFunction", "EnforceFunction"):
-            stack.point(function, "SECURITYHUB", hub.url)
+    """A stack with everything that can be turned on."""
+    with enforcing(built, slack, hub) as stack:
         yield stack

@@ -18,6 +18,8 @@ from sandbox.demo.scenarios import Keys
 from sandbox.fixtures import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Fixtures
 from sandbox.function_logs import Journal
 from sandbox.running import DEFAULT_STACK
+from tests.security_hub import SecurityHub
+from tests.slack import Slack
 from tests.unit.builders import a_finding
 
 PACE = EmrPace(launch=300, step=1, termination=0.2)
@@ -317,6 +319,26 @@ def deployed(
         outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
         inbox = AlertInbox(account, outputs["AlertsTopicArn"])
         yield Deployed(account, fixtures, keys, inbox, Journal(account), outputs)
+
+
+@contextmanager
+def enforcing(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]:
+    """Deploy a stack with everything on: it terminates, overrides protection, and alerts chats."""
+    rules = "EMRLOG-002,EMRLOG-003,EMRLOG-004,EMRLOG-005,EMRLOG-006,EMRLOG-008,EMRLOG-101"
+    with deployed(
+        built,
+        webhook=slack.url,
+        Mode="enforce",
+        EnforcementAllowed="true",
+        EnforcementRules=rules,
+        GraceRunningMinutes="0",
+        TerminationProtection="override",
+        AmazonQNotifications="true",
+        SecurityHub="true",
+    ) as stack:
+        for function in ("ImportFindingsFunction", "EnforceFunction"):
+            stack.point(function, "SECURITYHUB", hub.url)
+        yield stack
 
 
 def cluster_event(cluster_id: str) -> dict[str, Any]:

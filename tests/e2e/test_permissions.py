@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +16,12 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.termination import Stage, Termination
 from sandbox.polling import wait_for
 from sandbox.running import ACCOUNT_ID
-from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
-from tests.security_hub import REFUSED
+from tests.e2e.deployed import Deployed, batch, cluster_event, enforcing, object_event
+from tests.security_hub import REFUSED, SecurityHub
 from tests.slack import Slack
 from tests.template.stack import EVERYTHING, ROOT, Stack
 
-pytestmark = pytest.mark.xdist_group("acting")
+pytestmark = pytest.mark.xdist_group("permissions")
 
 STACK = Stack(EVERYTHING)
 EVENTS = ROOT / "events"
@@ -52,49 +53,59 @@ fresh = count()
 
 
 @pytest.fixture(scope="module")
-def quiet(acting: Deployed, slack: Slack) -> Iterator[Deployed]:
-    """The acting stack while no event or alert reaches it: only the tests invoke functions."""
-    events, s3 = acting.account.client("events"), acting.account.client("s3")
-    sns, topic = acting.account.client("sns"), acting.outputs["AlertsTopicArn"]
+def quiet(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]:
+    """A stack of its own that no event or alert reaches: only the tests invoke its functions."""
+    with enforcing(built, slack, hub) as stack:
+        silence(stack)
+        s3 = stack.account.client("s3")
+        for bucket in BUCKETS:
+            s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(
+            Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"}
+        )
+        with stack.policy(policy_with_routes(stack, slack)):
+            stack.forget("CheckLogObjectsFunction")
+            yield stack
+
+
+def silence(stack: Deployed) -> None:
+    """Have events and alerts reach no function."""
+    events, sns = stack.account.client("events"), stack.account.client("sns")
     rules = [
-        acting.resource(name)
+        stack.resource(name)
         for name in STACK.of_type("AWS::Events::Rule")
         if name != "LogObjectCreatedRule"
     ]
     functions = [
         subscription
-        for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        for subscription in sns.list_subscriptions_by_topic(
+            TopicArn=stack.outputs["AlertsTopicArn"]
+        )["Subscriptions"]
         if subscription["Protocol"] == "lambda"
     ]
-    stream = acting.resource("ImportFindingsMapping")
-    acting.account.client("lambda").update_event_source_mapping(UUID=stream, Enabled=False)
+    stream = stack.resource("ImportFindingsMapping")
+    stack.account.client("lambda").update_event_source_mapping(UUID=stream, Enabled=False)
     for rule in rules:
         events.disable_rule(Name=rule)
     for each in functions:
         sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
-    for bucket in BUCKETS:
-        s3.create_bucket(Bucket=bucket)
-    s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
-    stored = acting.account.client("ssm").get_parameter(Name=acting.outputs["PolicyParameterName"])
+
+
+def policy_with_routes(stack: Deployed, slack: Slack) -> str:
+    """Write the stack's policy with time for people, and a route to a chat of their own."""
+    stored = stack.account.client("ssm").get_parameter(Name=stack.outputs["PolicyParameterName"])
     policy = json.loads(stored["Parameter"]["Value"])
     graced = {"grace_at_launch_minutes": 60, "grace_running_minutes": 60}
     route = {
         "tag": {"team": "data"},
-        "webhook_secret_arn": acting.make_webhook("emr-log-guard/slack/data", slack.url_of("DATA")),
+        "webhook_secret_arn": stack.make_webhook("emr-log-guard/slack/data", slack.url_of("DATA")),
     }
     changes = {
         "alerts": {"slack": {"routes": [route]}},
         "rules": {"EMRLOG-011": {"enabled": True}},
         "enforcement": policy["enforcement"] | graced,
     }
-    with acting.policy(json.dumps(policy | changes)):
-        acting.forget("CheckLogObjectsFunction")
-        yield acting
-    for each in functions:
-        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=each["Endpoint"])
-    acting.account.client("lambda").update_event_source_mapping(UUID=stream, Enabled=True)
-    for rule in rules:
-        events.enable_rule(Name=rule)
+    return json.dumps(policy | changes)
 
 
 @contextmanager
