@@ -1,13 +1,18 @@
+import json
+from pathlib import Path
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsRedelivery
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsRedelivery, SqsUnimported
 from emr_log_guard.domain.decide import RequestEnforcement
+from emr_log_guard.domain.workflow_state import FindingKey
 from emr_log_guard.events.enforcement import parse_enforcement_request
-from tests.unit.builders import a_cluster, a_log_object
+from tests.unit.builders import CLUSTER_ID, a_cluster, a_log_object
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
+EVENTS = Path(__file__).parents[3] / "events"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/enforce"
 REQUEST = RequestEnforcement(a_cluster().arn, (a_log_object(),))
 
@@ -54,3 +59,17 @@ def test_a_message_that_cannot_be_postponed_is_an_error(aws: StubbedAws) -> None
 
     with pytest.raises(ClientError, match="AccessDenied"):
         redelivery(aws).postpone({"r0": 5})
+
+
+def test_a_finding_that_security_hub_refuses_is_kept_as_a_request_to_import_it(
+    aws: StubbedAws,
+) -> None:
+    aws.answer("SendMessage", {"MessageId": "m"})
+    kept = SqsUnimported(aws.attach(boto3.client("sqs")), QUEUE)
+
+    kept.keep(FindingKey(CLUSTER_ID, "EMRLOG-002"), "InvalidInput: no")
+
+    [(_, params)] = aws.calls
+    request = json.loads((EVENTS / "import-findings-request.json").read_text())
+    assert params["QueueUrl"] == QUEUE
+    assert json.loads(params["MessageBody"]) == request | {"reason": "InvalidInput: no"}
