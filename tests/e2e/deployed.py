@@ -90,9 +90,9 @@ class Deployed:
             failures.append(f"{error}: {json.dumps(summary)}")
         raise AssertionError("\n".join(failures))
 
-    def check(self, cluster_id: str) -> str | None:
+    def check(self, cluster_id: str, state: str = "STARTING") -> str | None:
         """Have a cluster checked once: the kind of the error, if it failed."""
-        return self.invoke("CheckClusterFunction", cluster_event(cluster_id))[1]
+        return self.invoke("CheckClusterFunction", cluster_event(cluster_id, state))[1]
 
     @property
     def repository(self) -> DynamoFindingRepository:
@@ -341,13 +341,13 @@ def enforcing(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]
         yield stack
 
 
-def cluster_event(cluster_id: str) -> dict[str, Any]:
+def cluster_event(cluster_id: str, state: str = "STARTING") -> dict[str, Any]:
     """EMR's event for a cluster: anybody who may invoke the function can forge one."""
     return {
         "id": "12345678-1234-1234-1234-123456789012",
         "source": "aws.emr",
         "detail-type": "EMR Cluster State Change",
-        "detail": {"clusterId": cluster_id, "state": "STARTING"},
+        "detail": {"clusterId": cluster_id, "state": state},
     }
 
 

@@ -200,7 +200,7 @@ def check_cluster(stack: Deployed) -> object:
     alerts = notified(stack, bad, "finding.opened")
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
     wait_for(lambda: stack.fixtures.state_of(bad) == "TERMINATED" == stack.fixtures.state_of(good))
-    ended = [stack.check(each) for each in (good, bad)]
+    ended = [stack.check(each, "TERMINATED") for each in (good, bad)]
     return summary.get("rules"), error, errors, alerts, ended, stack.scheduled(bad)
 
 

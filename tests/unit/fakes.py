@@ -67,8 +67,18 @@ class FakeClusters:
         return self.known[cluster_id]
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        self.steps_asked.append(cluster_id)
-        return self.listed
+        listed = self.all_steps(cluster_id)
+        if isinstance(listed, Unresolved):
+            return listed
+        return tuple(each for each in listed if each.has_log_settings)
+
+    def all_steps(
+        self, cluster_id: str, step_ids: Sequence[str] = ()
+    ) -> tuple[Step, ...] | Unresolved:
+        self.steps_asked.append(" ".join((cluster_id, *step_ids)))
+        if isinstance(self.listed, Unresolved) or not step_ids:
+            return self.listed
+        return tuple(each for each in self.listed if each.id in step_ids)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         self.sessions_asked.append(cluster_id)

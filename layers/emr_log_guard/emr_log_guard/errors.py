@@ -92,6 +92,10 @@ class AlertInProgressError(GuardError):
     """Another invocation holds the lease on an alert; it may have died."""
 
 
+class OutdatedSnapshotError(GuardError):
+    """A notification or action would follow from a stored snapshot of a cluster."""
+
+
 class StalePolicyError(GuardError):
     """A decision about the cluster was made under a policy that was stored later."""
 

@@ -156,7 +156,7 @@ def test_a_keys_rotation_is_read_again_only_after_a_while(clock: Clock, *, rotat
     assert keys.rotations_asked == [KEY.arn, KEY.arn]
 
 
-@pytest.mark.parametrize("listed", [(), (Step("s-1", "load"),), UNREADABLE])
+@pytest.mark.parametrize("listed", [(), (Step("s-1", "load", "s3://elsewhere/"),), UNREADABLE])
 def test_steps_are_listed_again_only_after_a_while_even_if_they_cannot_be(
     clock: Clock, listed: tuple[Step, ...] | Unresolved
 ) -> None:

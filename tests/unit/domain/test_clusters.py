@@ -1,6 +1,13 @@
 import pytest
 
-from emr_log_guard.domain.clusters import LOG_TYPES, Session, Step, StepState, WorkloadFacts
+from emr_log_guard.domain.clusters import (
+    LOG_TYPES,
+    Session,
+    Step,
+    StepState,
+    WorkloadFacts,
+    later_state,
+)
 from emr_log_guard.domain.unresolved import Unresolved
 from tests.unit.builders import ACCOUNT, ANOTHER_KEY, KEY, REGION, a_cluster, cluster_facts
 
@@ -98,3 +105,23 @@ def test_a_steps_state_says_what_it_may_still_do(
 
     leases = ("cancellable", "finished", "never_ran")
     assert " ".join(lease for lease in leases if getattr(step, lease)) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "announced", "later"),
+    [
+        ("STARTING", "RUNNING", "RUNNING"),
+        ("RUNNING", "STARTING", "RUNNING"),
+        ("RUNNING", "WAITING", "WAITING"),
+        ("WAITING", "RUNNING", "RUNNING"),
+        ("TERMINATING", "WAITING", "TERMINATING"),
+        ("RUNNING", "TERMINATED_WITH_ERRORS", "TERMINATED_WITH_ERRORS"),
+        ("TERMINATED", "STARTING", "TERMINATED"),
+        ("TERMINATED_WITH_ERRORS", "TERMINATED", "TERMINATED_WITH_ERRORS"),
+        ("RUNNING", None, "RUNNING"),
+        ("RUNNING", "NEW_STATE_OF_EMR", "RUNNING"),
+        ("", "STARTING", "STARTING"),
+    ],
+)
+def test_a_state_only_moves_forward(known: str, announced: str | None, later: str) -> None:
+    assert later_state(known, announced) == later

@@ -26,17 +26,19 @@ def an_event(**changes: object) -> dict[str, Any]:
 
 
 def about(cluster_id: object) -> dict[str, Any]:
-    return an_event(detail={"clusterId": cluster_id})
+    return an_event(detail={"clusterId": cluster_id, "state": "STARTING"})
 
 
 def test_the_event_names_its_cluster() -> None:
-    assert parse_cluster_event(EVENT) == ClusterCheckRequest("j-2AXXXXXXGAPLF", launched_by=None)
+    assert parse_cluster_event(EVENT) == ClusterCheckRequest(
+        "j-2AXXXXXXGAPLF", by_event=True, state="STARTING"
+    )
 
 
 def test_fields_that_aws_adds_are_ignored() -> None:
-    event = an_event(trace="x", detail={"clusterId": "j-1A", "novelty": {"deep": [1]}})
+    event = an_event(trace="x", detail=about("j-1A")["detail"] | {"novelty": {"deep": [1]}})
 
-    assert parse_cluster_event(event) == ClusterCheckRequest("j-1A")
+    assert parse_cluster_event(event).cluster_id == "j-1A"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,7 @@ def test_what_is_no_event_is_refused(event: object) -> None:
         (an_event(detail={}), "clusterId"),
         (about(None), r"\$\.detail\.clusterId"),
         (about(["j-1A"]), r"\$\.detail\.clusterId"),
+        (an_event(detail={"clusterId": "j-1A"}), "state"),
         ({name: value for name, value in EVENT.items() if name != "source"}, "source"),
         ({name: value for name, value in EVENT.items() if name != "detail-type"}, "detail-type"),
         ({name: value for name, value in EVENT.items() if name != "detail"}, "detail"),
@@ -109,21 +112,26 @@ def sent_with(name: str, **detail: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "launched_by"),
+    ("name", "says"),
     [
-        ("emr-cluster-state-change-starting", None),
-        ("emr-step-status-change-pending", None),
-        ("cloudtrail-run-job-flow", JANE),
-        ("recheck-requested", None),
+        ("emr-cluster-state-change-starting", {"by_event": True, "state": "STARTING"}),
+        ("emr-step-status-change-pending", {"by_event": True, "step_ids": ("s-1AXXXXXXGAPLF",)}),
+        ("cloudtrail-run-job-flow", {"by_event": True, "launched_by": JANE}),
+        ("recheck-requested", {"force_refresh": True}),
     ],
 )
-def test_every_kind_of_event_names_its_cluster_and_a_launch_its_launcher(
-    name: str, launched_by: str | None
+def test_every_kind_of_event_names_its_cluster_and_says_what_it_knows(
+    name: str, says: dict[str, Any]
 ) -> None:
-    force_refresh = name == "recheck-requested"  # somebody asks because something changed
+    request = ClusterCheckRequest("j-2AXXXXXXGAPLF", at=HAPPENED, **says)
 
-    request = ClusterCheckRequest("j-2AXXXXXXGAPLF", launched_by, force_refresh, HAPPENED)
     assert parse_cluster_event(sent(name)) == request
+
+
+@pytest.mark.parametrize("step_id", [None, "", "s-", "s-abc", "s-1\n", 7])
+def test_a_step_id_that_emr_would_not_give_is_refused(step_id: object) -> None:
+    with pytest.raises(InvalidEventError, match=r"\$\.detail\.stepId"):
+        parse_cluster_event(sent_with("emr-step-status-change-pending", stepId=step_id))
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "2026-03-14T15:09:26", 1773500966])

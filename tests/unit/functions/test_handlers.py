@@ -421,7 +421,7 @@ def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: Stub
 
     invoke(function, event)
 
-    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1, "Query": 1}
+    assert aws.counts == {"Query": 1}
 
 
 def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> None:

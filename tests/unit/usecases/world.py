@@ -141,6 +141,7 @@ class World:
         read_facts = replace(read_facts, bucket_owners=self.buckets)
         return CheckCluster(
             clusters=self.clusters,
+            workloads=self.clusters,
             read_facts=read_facts,
             read_afresh=read_facts,
             policy=self.current_policy,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import batched, chain
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -31,6 +32,7 @@ _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
     "BUSY",
 )
 _SESSIONS_A_PAGE = 100
+_STEPS_BY_ID = 10
 _FINAL = frozenset({"ValidationException", "AccessDeniedException"})
 
 
@@ -114,14 +116,25 @@ class EmrClusters:
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """Read the steps that have log settings of their own: one ListSteps per 50 steps."""
-        pages = self._client.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+        listed = self.all_steps(cluster_id)
+        if isinstance(listed, Unresolved):
+            return listed
+        return tuple(step for step in listed if step.has_log_settings)
+
+    def all_steps(
+        self, cluster_id: str, step_ids: Sequence[str] = ()
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read all steps, one ListSteps per 50; or those that are named, one per ten.
+
+        https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
+        """
+        listing = self._client.get_paginator("list_steps").paginate
+        named = [
+            listing(ClusterId=cluster_id, StepIds=ids) for ids in batched(step_ids, _STEPS_BY_ID)
+        ]
+        pages = chain.from_iterable(named or [listing(ClusterId=cluster_id)])
         try:
-            return tuple(
-                _step(step)
-                for page in pages
-                for step in _listed(page, "Steps")
-                if step.get("LogUri") or step.get("EncryptionKeyArn")
-            )
+            return tuple(_step(step) for page in pages for step in _listed(page, "Steps"))
         except NotReadableError as error:
             return Unresolved(str(error))
         except AWS_ERRORS as error:

@@ -60,6 +60,7 @@ def cluster_check(
     policy = shared.current_policy(settings)
     return CheckCluster(
         clusters=clusters,
+        workloads=clusters,
         read_facts=replace(
             uncached,
             keys=CachedKeys(KmsKeys(clients.kms)),

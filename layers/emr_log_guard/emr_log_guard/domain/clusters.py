@@ -22,6 +22,9 @@ TERMINATED = "TERMINATED"
 """The state of a terminated cluster, also if it may be TERMINATED_WITH_ERRORS."""
 _TERMINATED = frozenset({TERMINATED, "TERMINATED_WITH_ERRORS"})
 _TERMINATING = _TERMINATED | {"TERMINATING"}
+_PHASES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "TERMINATING", "TERMINATED")
+_SAME_PHASE = {"WAITING": "RUNNING", "TERMINATED_WITH_ERRORS": "TERMINATED"}
+"""A cluster goes to and fro between WAITING and RUNNING; it ends in one of two states."""
 
 LOG_TYPES = ("system-logs", "application-logs", "persistent-ui-logs")
 """The log types that have an upload policy.
@@ -29,6 +32,27 @@ LOG_TYPES = ("system-logs", "application-logs", "persistent-ui-logs")
 https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
 """
 _NO_UPLOAD = "disabled"
+
+
+def later_state(known: str, announced: str | None) -> str:
+    """Move a known state forward to an announced one, never back: events come in any order.
+
+    https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-overview.html#emr-overview-cluster-lifecycle
+
+    Args:
+        known: The state as it is known.
+        announced: The state that an event names; None where it names none.
+
+    """
+    if announced is None or _phase(announced) < _phase(known):
+        return known
+    return known if _phase(known) == len(_PHASES) - 1 else announced
+
+
+def _phase(state: str) -> int:
+    """Number the phases of a cluster's life; a state that is not known comes before all."""
+    phase = _SAME_PHASE.get(state, state)
+    return _PHASES.index(phase) if phase in _PHASES else -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +155,11 @@ class Workload:
     name: str
     log_uri: str | None = None
     log_key_identifier: str | None = None
+
+    @property
+    def has_log_settings(self) -> bool:
+        """Whether it has a log URI or log key of its own."""
+        return bool(self.log_uri or self.log_key_identifier)
 
     @property
     def title(self) -> str:

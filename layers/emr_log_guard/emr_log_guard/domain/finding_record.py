@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step, later_state
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.keys import named_arn
@@ -46,6 +46,8 @@ PENDING_LATE = timedelta(minutes=5)
 _DEFAULTS = Enforcement()
 SAMPLES = 5
 """How many objects a finding's evidence names, over all batches."""
+STEPS = 500
+"""How many steps of a cluster are remembered: an item of the table has 400 KB at most."""
 OBJECTS = 10
 """How many bad log objects are recorded, to be re-checked one by one."""
 
@@ -212,6 +214,12 @@ class ClusterSnapshot:
     """Whether its log key was ever found usable."""
     evaluated: bool = False
     """Whether the cluster rules were ever evaluated for it."""
+    steps_listed: bool = False
+    """Whether all of its steps were listed once, and are all known with those of later events."""
+    steps: tuple[Step, ...] = ()
+    """The steps with log settings of their own, as they were last read."""
+    other_steps: tuple[str, ...] = ()
+    """The ids of the latest other steps."""
     expires: datetime | None = None
     """When it expires, UTC: some time after its termination."""
     version: int = 0
@@ -221,8 +229,13 @@ class ClusterSnapshot:
         """Merge this snapshot into an older one, without losing what that one has."""
         if known is None:
             return self
+        steps = {each.id: each for each in (*known.steps, *self.steps)}
+        too_many = len(steps) > STEPS
         return replace(
             self,
+            steps_listed=(self.steps_listed or known.steps_listed) and not too_many,
+            steps=() if too_many else tuple(steps.values()),
+            other_steps=tuple(dict.fromkeys((*known.other_steps, *self.other_steps)))[-STEPS:],
             launched_by=self.launched_by or known.launched_by,
             keys=tuple(dict.fromkeys((*known.keys, *self.keys))),
             log_key_worked=self.log_key_worked or known.log_key_worked,
@@ -230,6 +243,10 @@ class ClusterSnapshot:
             expires=known.expires or self.expires,
             version=known.version,
         )
+
+    def remembered_at(self, state: str | None) -> Cluster:
+        """Give the cluster as it is remembered, its state moved forward to an announced one."""
+        return replace(self.cluster, state=later_state(self.cluster.state, state))
 
     def says_more_than(self, known: "ClusterSnapshot | None") -> bool:
         """Whether it has more than an older one; a changed state does not count."""

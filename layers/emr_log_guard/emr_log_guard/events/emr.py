@@ -7,13 +7,16 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
+from emr_log_guard.domain.clusters import later_state
 from emr_log_guard.events.parsing import Time, convert, decode
 
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
+StepId = Annotated[str, msgspec.Meta(pattern=r"^s-[A-Z0-9]+\Z")]
 StackName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z", max_length=128)]
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html"""
 AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
@@ -31,6 +34,12 @@ class ClusterCheckRequest:
     """Whether caches are bypassed: the check was requested because of a change."""
     at: datetime | None = None
     """When the event happened, UTC; None when unknown."""
+    by_event: bool = False
+    """Whether EMR or CloudTrail announced it: what cannot change is then read only once."""
+    state: str | None = None
+    """The cluster's state, as an event of EMR says; None where none does."""
+    step_ids: tuple[str, ...] = ()
+    """The steps that events of EMR name."""
 
     @classmethod
     def merged(cls, requests: Sequence[Self]) -> Self:
@@ -40,6 +49,9 @@ class ClusterCheckRequest:
             next((each.launched_by for each in requests if each.launched_by), None),
             force_refresh=any(each.force_refresh for each in requests),
             at=min((each.at for each in requests if each.at), default=None),
+            by_event=all(each.by_event for each in requests),
+            state=reduce(later_state, (each.state for each in requests if each.state), "") or None,
+            step_ids=tuple(dict.fromkeys(s for each in requests for s in each.step_ids)),
         )
 
 
@@ -55,17 +67,32 @@ class ClusterEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-t
     time: Time | None = None
 
 
-class EmrDetail(msgspec.Struct, frozen=True, rename="camel"):
-    """The cluster that changed. Its state is not read: it may be outdated."""
+class ClusterDetail(msgspec.Struct, frozen=True, rename="camel"):
+    """Which cluster changed its state, and to which: it may have another one by now."""
 
     cluster_id: ClusterId
+    state: str
 
 
-class EmrChange(msgspec.Struct, frozen=True):
-    """A cluster or a step changed its state."""
+class StepDetail(msgspec.Struct, frozen=True, rename="camel"):
+    """Which step of which cluster changed its state."""
+
+    cluster_id: ClusterId
+    step_id: StepId
+
+
+class ClusterChange(msgspec.Struct, frozen=True):
+    """A cluster changed its state."""
 
     source: Literal["aws.emr"]
-    detail: EmrDetail
+    detail: ClusterDetail
+
+
+class StepChange(msgspec.Struct, frozen=True):
+    """A step changed its state."""
+
+    source: Literal["aws.emr"]
+    detail: StepDetail
 
 
 class UserIdentity(msgspec.Struct, frozen=True):
@@ -134,9 +161,15 @@ def parse_cluster_event(event: Any) -> ClusterCheckRequest:  # noqa: ANN401 - La
         case "AWS API Call via CloudTrail":
             launch = convert(event, RunJobFlow).detail
             cluster_id = launch.response_elements.job_flow_id
-            return ClusterCheckRequest(cluster_id, launch.user_identity.arn, at=at)
+            return ClusterCheckRequest(cluster_id, launch.user_identity.arn, at=at, by_event=True)
         case "Recheck Requested":
             cluster_id = convert(event, RecheckRequest).detail.cluster_id
             return ClusterCheckRequest(cluster_id, force_refresh=True, at=at)
-        case _:
-            return ClusterCheckRequest(convert(event, EmrChange).detail.cluster_id, at=at)
+        case "EMR Cluster State Change":
+            change = convert(event, ClusterChange).detail
+            return ClusterCheckRequest(change.cluster_id, at=at, by_event=True, state=change.state)
+        case "EMR Step Status Change":
+            step = convert(event, StepChange).detail
+            return ClusterCheckRequest(
+                step.cluster_id, at=at, by_event=True, step_ids=(step.step_id,)
+            )

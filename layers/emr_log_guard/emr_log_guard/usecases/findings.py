@@ -54,6 +54,7 @@ from emr_log_guard.domain.termination import (
 from emr_log_guard.errors import (
     AlertInProgressError,
     AlertNotAcceptedError,
+    OutdatedSnapshotError,
     StalePolicyError,
     WriteConflictError,
 )
@@ -87,6 +88,8 @@ class CheckResult:
     results: Sequence[RuleResult] = ()
     known: ClusterSnapshot | None = None
     """The snapshot to store; None when nothing new was read."""
+    described: bool = True
+    """Whether the cluster was just read, and not taken from what is remembered."""
     over: bool = False
     """Whether the cluster has terminated, which resolves its findings."""
     since: datetime | None = None
@@ -135,6 +138,8 @@ class FindingRecorder:
             WriteConflictError: Too many concurrent writes; to be retried.
             StalePolicyError: A newer policy has decided about the cluster, or would decide about
                 its termination; to be re-evaluated under the current policy.
+            OutdatedSnapshotError: A notification or action would follow from a stored snapshot of
+                the cluster; to be re-evaluated by a description.
 
         """
         invocation = uuid4().hex
@@ -148,9 +153,12 @@ class FindingRecorder:
                 raise StalePolicyError(message)
             now = self.clock()
             try:
-                self._store_snapshot(result, held, now)
                 situation = _situation(result, policy, held, written, now)
                 plan = decide(situation, invocation)
+                if plan.actions and not result.described and not result.over:
+                    message = f"{result.cluster_id} has to be described before anything is done"
+                    raise OutdatedSnapshotError(message)
+                self._store_snapshot(result, held, now)
                 self._check_policy_is_current(policy, plan)
                 exemptions |= _exemption_changes(held, plan, situation)
                 plan = self._write(plan, policy, held, written)
@@ -168,6 +176,9 @@ class FindingRecorder:
         if result.known is None:
             return
         known = result.known.merged_into(history.known)
+        if not result.described and history.known is not None:
+            cluster = history.known.remembered_at(known.cluster.state)
+            known = replace(known, cluster=cluster)
         if known.cluster.terminated and known.expires is None:
             known = replace(known, expires=now + RETENTION)
         if known.says_more_than(history.known):

@@ -58,11 +58,25 @@ class ListedClusters(Protocol):
         ...
 
 
-class Workloads(Steps, Protocol):
-    """Reads steps and sessions."""
+class Sessions(Protocol):
+    """Reads sessions."""
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         """Read a cluster's active sessions with their own log settings."""
+        ...
+
+
+class Workloads(Steps, Sessions, Protocol):
+    """Reads steps and sessions."""
+
+
+class AllWorkloads(Sessions, Protocol):
+    """Reads every step, or some of them, and sessions."""
+
+    def all_steps(
+        self, cluster_id: str, step_ids: Sequence[str] = ()
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read all steps of a cluster, or those that are named."""
         ...
 
 

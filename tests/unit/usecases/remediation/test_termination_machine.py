@@ -42,6 +42,7 @@ from emr_log_guard.errors import (
     TerminationNotAcceptedError,
     TerminationRefusedError,
 )
+from emr_log_guard.events.emr import ClusterCheckRequest
 from tests.histories import histories
 from tests.unit.builders import CLUSTER_ID, KEY, NOW, a_cluster, a_key, an_exemption, key_arn
 from tests.unit.usecases.world import World
@@ -421,7 +422,14 @@ class Guarding(RuleBasedStateMachine):
         self.policy_is_edited(wish, asked=False)
         self.check()
 
-    def check(self, *, warm: bool = False) -> None:
+    def check(self, *, warm: bool = False, by_event: bool = False) -> None:
+        """Check the cluster; for an event, which its settings may be remembered for."""
+        request = ClusterCheckRequest(
+            CLUSTER_ID,
+            by_event=by_event,
+            state=self.state if by_event else None,
+            step_ids=("s-1",) if by_event and self.fact in STEPS else (),
+        )
         self.checked, self.warm, now = False, warm, self.world.now
         if self.state in ("STARTING", "RUNNING", "TERMINATING") and self.fact in GROUNDS:
             seen = Seen(now, self.fact in PASSING, self.state == "STARTING")
@@ -429,10 +437,11 @@ class Guarding(RuleBasedStateMachine):
         if self.fact is Fact.DENIED:
             self.unread_at = now
         with suppress(*REFUSED, CrashError):
-            self.world.check()
-            # While there is no policy nothing is cancelled; the next check does it.
-            self.checked = not self.suspended
-            self.what_is_over()
+            self.world.check_cluster(request)
+            if not by_event:
+                # While there is no policy nothing is cancelled; the next check does it.
+                self.checked = not self.suspended
+                self.what_is_over()
         self.warm = False
 
     def what_is_over(self) -> None:
@@ -445,8 +454,12 @@ class Guarding(RuleBasedStateMachine):
                 del self.seen[rule_id]
 
     @rule(warm=st.booleans())
-    def an_event_arrives(self, *, warm: bool) -> None:
+    def a_check_is_requested(self, *, warm: bool) -> None:
         self.check(warm=warm)
+
+    @rule(warm=st.booleans())
+    def an_event_arrives(self, *, warm: bool) -> None:
+        self.check(warm=warm, by_event=True)
 
     @precondition(lambda self: self.state in ("STARTING", "RUNNING"))
     @rule(fact=FACTS, protected=st.booleans(), runs=st.booleans(), asked=st.booleans())

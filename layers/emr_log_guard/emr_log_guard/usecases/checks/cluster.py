@@ -2,18 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 
 from emr_log_guard.domain.approved_keys import missing_approved_keys
+from emr_log_guard.domain.clusters import Cluster, ClusterFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
-from emr_log_guard.domain.finding_record import ClusterSnapshot, Kind, RuleResult
+from emr_log_guard.domain.finding_record import (
+    ClusterHistory,
+    ClusterSnapshot,
+    Kind,
+    RuleResult,
+)
 from emr_log_guard.domain.findings import Finding, overall_of
 from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.errors import StalePolicyError, TemporarilyUnavailableError
+from emr_log_guard.errors import (
+    OutdatedSnapshotError,
+    StalePolicyError,
+    TemporarilyUnavailableError,
+)
 from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_message
 from emr_log_guard.observability import (
     logger,
@@ -25,9 +36,15 @@ from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
-from emr_log_guard.usecases.evaluate import ClusterEvaluation, evaluate_cluster
+from emr_log_guard.usecases.checks.cluster_steps import ClusterSteps
+from emr_log_guard.usecases.evaluate import evaluate_cluster
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
-from emr_log_guard.usecases.ports import Clusters, FindingRepository, PolicyProvider
+from emr_log_guard.usecases.ports import (
+    AllWorkloads,
+    Clusters,
+    FindingRepository,
+    PolicyProvider,
+)
 
 BATCH_SECONDS = 20.0
 """How long a batch may go on to begin checks; the function's timeout leaves time to end one."""
@@ -62,13 +79,14 @@ class ClusterChecked:
 
 @dataclass(frozen=True, slots=True)
 class CheckCluster:
-    """Evaluates a cluster by what AWS says of it now; an event only says where to look."""
+    """Evaluates a cluster: what cannot change is read once, and re-read before anything is done."""
 
     clusters: Clusters
+    workloads: AllWorkloads
     read_facts: ReadClusterFacts
     """Reads keys and roles, or remembers them for a moment."""
     read_afresh: ReadClusterFacts
-    """Reads everything: somebody asks because something changed."""
+    """Reads everything: the check is requested because of a change."""
     policy: PolicyProvider
     repository: FindingRepository
     recorder: FindingRecorder
@@ -77,21 +95,22 @@ class CheckCluster:
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
-    def __call__(self, hint: ClusterCheckRequest) -> ClusterChecked:
-        """Check the cluster that an event named.
+    def __call__(self, request: ClusterCheckRequest) -> ClusterChecked:
+        """Check a cluster.
 
         One that is gone and was evaluated while it lived is not evaluated again: its end resolves
         what was found. One that is only known, from a log object, is.
 
         Raises:
-            ClusterNotFoundError: EMR does not know the cluster that it told about: the event is
-                tried again and then dead-lettered.
+            ClusterNotFoundError: EMR does not know the cluster that an event named; to be tried
+                again.
+            TemporarilyUnavailableError: EMR could not describe it now; to be tried again.
 
         """
         try:
-            return self._check(hint, self.policy(force_refresh=hint.force_refresh))
+            return self._check(request, self.policy(force_refresh=request.force_refresh))
         except StalePolicyError:
-            return self._check(hint, self.policy(force_refresh=True))
+            return self._check(request, self.policy(force_refresh=True))
 
     def forgotten(self, cluster_id: str) -> str | None:
         """Record the end of a cluster that EMR knew once, and does not any more.
@@ -111,41 +130,85 @@ class CheckCluster:
         self.dispatcher.dispatch(recorded)
         return known.cluster.state
 
-    def _check(self, hint: ClusterCheckRequest, policy: Policy) -> ClusterChecked:
+    def _check(self, request: ClusterCheckRequest, policy: Policy) -> ClusterChecked:
         """Gather, evaluate, record, decide, act."""
-        now = self.clock()
-        history = self.repository.read(hint.cluster_id)
+        history = self.repository.read(request.cluster_id)
         if history.decided_under_newer(policy):
             policy = self.policy(force_refresh=True)
-        known = ClusterSnapshot(self.clusters.describe(hint.cluster_id), hint.launched_by)
+        context = EvaluationContext(policy, self.clock(), self.runbook)
+        steps = ClusterSteps(self.workloads, history.known, request)
+        if request.by_event and history.known is not None and history.known.evaluated:
+            cluster = history.known.remembered_at(request.state)
+            evaluated = self._evaluate(request, cluster, history, steps, context, described=False)
+            with suppress(OutdatedSnapshotError):
+                return self._conclude(evaluated, history, context)
+        cluster = self.clusters.describe(request.cluster_id)
+        evaluated = self._evaluate(request, cluster, history, steps, context, described=True)
+        return self._conclude(evaluated, history, context)
 
-        if known.cluster.terminated and history.known is not None and history.known.evaluated:
-            evaluation = None
-            result = CheckResult(hint.cluster_id, known.cluster, known=known, over=True)
-        else:
-            known = known.merged_into(history.known)
-            evaluation = evaluate_cluster(
-                known,
-                self.read_afresh if hint.force_refresh else self.read_facts,
-                EvaluationContext(policy, now, self.runbook),
-            )
-            result = _result(known, evaluation, now)
-        findings = exempted((each.finding for each in result.results), known.cluster, policy, now)
-        record_findings("cluster checked", hint.cluster_id, findings)
-
-        result = replace(result, since=hint.at)
+    def _conclude(
+        self, evaluated: "_Evaluated", history: ClusterHistory, context: EvaluationContext
+    ) -> ClusterChecked:
+        """Record, decide and act."""
+        cluster, result, policy = evaluated.cluster, evaluated.result, context.policy
         recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
+        findings = exempted((each.finding for each in result.results), cluster, policy, context.now)
+        record_findings("cluster checked", cluster.id, findings)
         actions = self.dispatcher.dispatch(recorded)
-        if evaluation is not None:
-            missing = missing_approved_keys(evaluation.facts.approved_keys)
-            self.notify_missing_keys(policy, missing)
+        if evaluated.facts is not None:
+            self.notify_missing_keys(policy, missing_approved_keys(evaluated.facts.approved_keys))
         return ClusterChecked(
-            hint.cluster_id,
-            known.cluster.state,
+            cluster.id,
+            cluster.state,
             findings,
             tuple(type(action).__name__ for action in actions),
-            any(record.to_be_read_again(now) for record in recorded.plan.records.values()),
+            any(record.to_be_read_again(context.now) for record in recorded.plan.records.values()),
         )
+
+    def _evaluate(  # noqa: PLR0913 - all that one evaluation rests on
+        self,
+        request: ClusterCheckRequest,
+        cluster: Cluster,
+        history: ClusterHistory,
+        steps: ClusterSteps,
+        context: EvaluationContext,
+        *,
+        described: bool,
+    ) -> "_Evaluated":
+        """Evaluate a cluster as it was read or is remembered, unless its end is what there is."""
+        known = ClusterSnapshot(cluster, request.launched_by)
+        result = CheckResult(
+            cluster.id, cluster, known=known, described=described, since=request.at
+        )
+        if cluster.terminated and history.known is not None and history.known.evaluated:
+            return _Evaluated(cluster, replace(result, over=True), None)
+        known = known.merged_into(history.known)
+        read_facts = self.read_afresh if request.force_refresh else self.read_facts
+        evaluation = evaluate_cluster(known, replace(read_facts, workloads=steps), context)
+        facts = evaluation.facts
+        learnt = replace(
+            known,
+            keys=facts.key_arns,
+            log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
+            evaluated=True,
+        )
+        at_launch = described and cluster.launching
+        results = tuple(
+            RuleResult(finding, Kind.CLUSTER, context.now, at_launch=at_launch)
+            for finding in evaluation.findings
+        )
+        result = replace(result, results=results, known=steps.added_to(learnt))
+        return _Evaluated(cluster, result, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """A cluster, and what its evaluation says."""
+
+    cluster: Cluster
+    result: CheckResult
+    facts: ClusterFacts | None
+    """None where the cluster's end is all that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,22 +268,3 @@ class CheckClusters:
 def _urgency(group: Sequence[ClusterCheckRequest]) -> tuple[bool, datetime]:
     merged = ClusterCheckRequest.merged(group)
     return all(each.force_refresh for each in group), merged.at or datetime.max.replace(tzinfo=UTC)
-
-
-def _result(known: ClusterSnapshot, evaluation: ClusterEvaluation, now: datetime) -> CheckResult:
-    """Say what the evaluation found, and what there is to remember of the cluster."""
-    cluster, facts = known.cluster, evaluation.facts
-    return CheckResult(
-        cluster.id,
-        cluster,
-        tuple(
-            RuleResult(finding, Kind.CLUSTER, now, at_launch=cluster.launching)
-            for finding in evaluation.findings
-        ),
-        replace(
-            known,
-            keys=facts.key_arns,
-            log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
-            evaluated=True,
-        ),
-    )

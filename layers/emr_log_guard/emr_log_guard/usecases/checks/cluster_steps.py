@@ -1,0 +1,65 @@
+"""Read no more of a cluster's steps than may be new."""
+
+from dataclasses import dataclass, field, replace
+
+from emr_log_guard.domain.clusters import Session, Step
+from emr_log_guard.domain.finding_record import ClusterSnapshot
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.usecases.ports import AllWorkloads
+
+
+@dataclass(slots=True)
+class ClusterSteps:
+    """The steps and sessions of one cluster, for one check of it.
+
+    All steps are listed when the cluster is seen for the first time, and where no event announced
+    the check. After that only the steps that events name are read: those that are not known, and
+    those with log settings of their own, whose state matters. Sessions have no events, and are
+    listed at each check of a cluster on which there may be any.
+    """
+
+    workloads: AllWorkloads
+    known: ClusterSnapshot | None
+    request: ClusterCheckRequest
+    _read: tuple[Step, ...] | Unresolved | None = field(default=None, init=False)
+    _sessions: tuple[Session, ...] | Unresolved | None = field(default=None, init=False)
+
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Give the steps with log settings of their own; what is not known is read once."""
+        if self._read is None:
+            self._read = self._unknown(cluster_id)
+        if isinstance(self._read, Unresolved):
+            return self._read
+        steps = {each.id: each for each in self._listed.steps} if self._listed else {}
+        steps |= {each.id: each for each in self._read if each.has_log_settings}
+        return tuple(steps.values())
+
+    def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
+        """Give the sessions, which are read once."""
+        if self._sessions is None:
+            self._sessions = self.workloads.sessions(cluster_id)
+        return self._sessions
+
+    def added_to(self, snapshot: ClusterSnapshot) -> ClusterSnapshot:
+        """Add the steps that were read to what there is to remember of the cluster."""
+        if self._read is None or isinstance(self._read, Unresolved):
+            return snapshot
+        return replace(
+            snapshot,
+            steps_listed=True,
+            steps=tuple(each for each in self._read if each.has_log_settings),
+            other_steps=tuple(each.id for each in self._read if not each.has_log_settings),
+        )
+
+    @property
+    def _listed(self) -> ClusterSnapshot | None:
+        """What is remembered of the steps; None when all have to be listed."""
+        known = self.known
+        return known if self.request.by_event and known and known.steps_listed else None
+
+    def _unknown(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        if self._listed is None:
+            return self.workloads.all_steps(cluster_id)
+        wanted = [each for each in self.request.step_ids if each not in self._listed.other_steps]
+        return self.workloads.all_steps(cluster_id, wanted) if wanted else ()

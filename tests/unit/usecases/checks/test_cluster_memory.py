@@ -1,0 +1,260 @@
+"""What cannot change of a cluster is read once; nothing is done by what is remembered."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from emr_log_guard.domain.clusters import Session, Step, StepState
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.finding_record import STEPS
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.policy import ClusterMatch, RuleSettings
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.events.emr import ClusterCheckRequest
+from tests.unit.builders import (
+    AWS_MANAGED,
+    CLUSTER_ID,
+    KEY,
+    a_cluster,
+    a_key,
+    a_policy,
+    an_exemption,
+)
+from tests.unit.usecases.world import World
+
+ADA = "arn:aws:iam::111122223333:user/ada"
+OWN = Step("s-OWN", "own", None, AWS_MANAGED.arn, StepState.RUNNING)
+STATES = ("STARTING", "STARTING", "RUNNING", "WAITING", "RUNNING", "TERMINATED")
+THROTTLED = Unresolved("elasticmapreduce:ListSteps answered ThrottlingException", transient=True)
+
+
+def event(world: World, **says: Any) -> None:  # noqa: ANN401 - of a request
+    """Have a cluster checked because of an event."""
+    world.check_cluster(ClusterCheckRequest(CLUSTER_ID, by_event=True, **says))
+    world.passes(seconds=10)
+
+
+def steps(world: World, *step_ids: str) -> None:
+    """Have steps added that have no log settings of their own."""
+    assert not isinstance(world.clusters.listed, Unresolved)
+    world.clusters.listed += tuple(Step(each, each) for each in step_ids)
+
+
+def seen(world: World, state: str = "RUNNING", **changes: Any) -> None:  # noqa: ANN401
+    """Have seen a cluster once."""
+    world.clusters.known = {CLUSTER_ID: a_cluster(state=state, **changes)}
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    event(world, state=state)
+    world.clusters.asked.clear()
+    world.clusters.steps_asked.clear()
+
+
+@pytest.mark.parametrize("log_key", [KEY.arn, None], ids=["compliant", "violation"])
+def test_the_whole_life_of_a_cluster_costs_one_description_and_one_list_of_steps(
+    world: World, log_key: str | None
+) -> None:
+    cluster = a_cluster(state="STARTING", log_key_identifier=log_key)
+    world.clusters.known = {CLUSTER_ID: cluster}
+    steps(world, "s-1", "s-2", "s-3")
+
+    for state in STATES:
+        event(world, state=state)
+        event(world, step_ids=("s-1", "s-2", "s-3"))
+    event(world, launched_by=ADA)
+
+    assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
+    assert world.kinds == ([] if log_key else ["finding.opened", "finding.resolved"])
+
+
+def test_the_end_is_remembered_in_whatever_order_it_is_heard_of(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    world.clusters.known = {CLUSTER_ID: a_cluster(state="TERMINATED", log_key_identifier=None)}
+
+    event(world, state="TERMINATED")
+    for state in STATES:
+        event(world, state=state)
+
+    assert world.clusters.asked == [CLUSTER_ID]
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+    known = world.repository.read(CLUSTER_ID).known
+    assert known is not None
+    assert (known.cluster.state, known.expires is not None) == ("TERMINATED", True)
+
+
+def test_up_to_ten_new_steps_cost_one_call_and_known_ones_none(world: World) -> None:
+    seen(world)
+    new = tuple(f"s-{n}" for n in range(10))
+    steps(world, *new)
+
+    event(world, step_ids=new)
+    event(world, step_ids=new)
+    event(world, step_ids=(*new, "s-11"))
+
+    assert world.clusters.asked == []
+    assert world.clusters.steps_asked == [" ".join((CLUSTER_ID, *new)), f"{CLUSTER_ID} s-11"]
+
+
+def test_a_new_step_with_a_key_of_its_own_alerts_and_the_cluster_is_described_first(
+    world: World,
+) -> None:
+    seen(world)
+    world.clusters.listed = (OWN,)
+    world.clusters.known = {CLUSTER_ID: a_cluster(tags={"team": "research"})}
+
+    event(world, step_ids=("s-OWN",))
+
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-OWN"]
+    assert world.clusters.asked == [CLUSTER_ID]
+    [alert] = world.alerts.published
+    assert (alert.findings[0].rule_id, alert.cluster_tags) == ("EMRLOG-008", {"team": "research"})
+
+
+def test_a_step_with_settings_of_its_own_is_read_again_when_its_state_changes(world: World) -> None:
+    world.clusters.listed = (replace(OWN, state=StepState.PENDING),)
+    seen(world)
+    assert world.kinds == ["finding.opened"]
+
+    world.clusters.listed = (replace(OWN, state=StepState.CANCELLED),)
+    event(world, step_ids=("s-OWN",))
+
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-OWN"]
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+
+
+def test_a_remembered_step_counts_though_nothing_is_read_of_it(world: World) -> None:
+    world.clusters.listed = (OWN,)
+    seen(world)
+    world.clusters.listed = ()
+
+    event(world, state="WAITING")
+
+    assert world.clusters.steps_asked == []
+    assert world.kinds == ["finding.opened"]
+    assert world.records["EMRLOG-008"].open
+
+
+def test_steps_that_could_not_be_listed_are_listed_by_the_next_event(world: World) -> None:
+    world.clusters.listed = THROTTLED
+    seen(world)
+    world.clusters.listed = (OWN,)
+
+    event(world, state="WAITING")
+
+    assert world.clusters.steps_asked == [CLUSTER_ID]
+    assert [f.rule_id for a in world.alerts.published for f in a.findings] == ["EMRLOG-008"]
+
+
+@pytest.mark.parametrize("force_refresh", [True, False], ids=["recheck", "re-scan"])
+def test_what_no_event_announced_is_read_anew(world: World, *, force_refresh: bool) -> None:
+    seen(world)
+
+    world.check_cluster(ClusterCheckRequest(CLUSTER_ID, force_refresh=force_refresh))
+
+    assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
+
+
+def test_more_steps_than_can_be_remembered_are_listed_each_time(world: World) -> None:
+    world.clusters.listed = tuple(replace(OWN, id=f"s-{n}") for n in range(STEPS))
+    seen(world)
+    event(world)
+    assert world.clusters.steps_asked == []
+
+    world.clusters.listed += (replace(OWN, id="s-MORE"),)
+    event(world, step_ids=("s-MORE",))
+    event(world)
+
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-MORE", CLUSTER_ID]
+
+
+def test_of_other_steps_the_latest_are_remembered(world: World) -> None:
+    seen(world)
+    many = tuple(f"s-{n}" for n in range(STEPS + 1))
+    steps(world, *many)
+
+    event(world, step_ids=many)
+
+    known = world.repository.read(CLUSTER_ID).known
+    assert known is not None
+    assert known.other_steps == many[1:]
+
+
+def test_a_key_that_is_lost_alerts_by_tags_that_are_true_now(world: World) -> None:
+    """An exemption by tag was added with the tag, of which no event tells."""
+    seen(world, tags={})
+    exempt = an_exemption(ClusterMatch(tag={"exempt": "yes"}))
+    world.policy = a_policy(Mode.ALERT, exemptions=(exempt,))
+    world.clusters.known = {CLUSTER_ID: a_cluster(tags={"exempt": "yes"})}
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+
+    event(world, state="WAITING")
+    event(world, state="RUNNING")
+
+    assert world.clusters.asked == [CLUSTER_ID]
+    assert world.kinds == []
+    assert {record.finding.status for record in world.records.values()} == {Status.EXEMPT}
+
+
+def test_what_opens_after_the_launch_has_the_grace_of_a_running_cluster(world: World) -> None:
+    """The event of its RUNNING may have been lost."""
+    world.policy = a_policy(grace=timedelta(hours=4))
+    seen(world, "STARTING")
+    world.clusters.known = {CLUSTER_ID: a_cluster(state="RUNNING")}
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+
+    event(world, state="STARTING")
+
+    assert not world.records["EMRLOG-201"].at_launch
+
+
+def test_what_is_only_observed_never_counts_as_opened_at_launch_by_memory(world: World) -> None:
+    world.policy = replace(a_policy(Mode.OBSERVE), rules={"EMRLOG-005": RuleSettings(enabled=True)})
+    seen(world, "STARTING")
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+
+    event(world, state="STARTING")
+
+    assert world.clusters.asked == []
+    assert not world.records["EMRLOG-201"].at_launch
+
+
+def test_sessions_have_no_events_and_are_listed_at_each_check(world: World) -> None:
+    seen(world, sessions_enabled=True)
+    world.clusters.listed_sessions = (Session("is-1", "ide", None, AWS_MANAGED.arn),)
+
+    event(world, state="WAITING")
+
+    assert world.clusters.sessions_asked == [CLUSTER_ID] * 2
+    assert world.kinds == ["finding.opened"]
+
+
+def test_a_rival_that_read_newer_tags_keeps_them(world: World) -> None:
+    seen(world, tags={"team": "old"})
+    tagged = a_cluster(state="RUNNING", tags={"team": "new"})
+
+    def rival() -> None:
+        known = world.repository.read(CLUSTER_ID).known
+        assert known is not None
+        world.repository.remember(replace(known, cluster=tagged), known)
+
+    world.table.before_put = [rival]
+    event(world, launched_by=ADA)
+
+    known = world.repository.read(CLUSTER_ID).known
+    assert known is not None
+    assert (known.cluster.tags, known.launched_by) == ({"team": "new"}, ADA)
+
+
+def test_a_reminder_goes_out_by_a_description_made_for_it(world: World) -> None:
+    world.policy = a_policy(Mode.ALERT)
+    seen(world, log_key_identifier=None)
+    event(world, state="WAITING")
+    assert world.clusters.asked == []
+
+    world.passes(hours=24)
+    event(world, state="RUNNING")
+
+    assert world.kinds == ["finding.opened", "finding.reminder"]
+    assert world.clusters.asked == [CLUSTER_ID]
