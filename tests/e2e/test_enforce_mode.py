@@ -157,9 +157,9 @@ def test_alerts_reach_slack_and_ping_nobody(
     assert "&lt;!channel&gt; *now*" in post["text"]
     assert "<" not in post["text"]
     assert post["mrkdwn"] is False
-    header, about, *_ = post["blocks"]
+    header, where_and_next, about, *_ = post["blocks"]
     assert (header["type"], header["text"]["type"]) == ("header", "plain_text")
-    assert about["type"] == "rich_text"
+    assert where_and_next["type"] == about["type"] == "rich_text"
     assert "<!channel> *now*" in text_of(about)
 
 
