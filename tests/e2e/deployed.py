@@ -187,7 +187,7 @@ class Deployed:
     def policy(self, text: str) -> Iterator[None]:
         """Have another policy for a while, as environments that start now read it.
 
-        What is open is forgotten first: a changed policy has it all checked again.
+        Open findings are deleted first: a changed policy starts checks of all of them.
         """
         self.forget_findings()
         ssm, name = self.account.client("ssm"), self.outputs["PolicyParameterName"]

@@ -310,7 +310,7 @@ def graced(stack: Deployed, minutes: int) -> str:
 
 
 def write_policy(stack: Deployed, text: str) -> None:
-    """Change the policy as somebody would: nothing is forgotten, and all that is open reviewed."""
+    """Change the policy as an operator does, which starts a review of everything that is open."""
     stack.account.client("ssm").put_parameter(
         Name=stack.outputs["PolicyParameterName"], Value=text, Overwrite=True
     )

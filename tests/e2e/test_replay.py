@@ -186,7 +186,7 @@ def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
         cluster_id = acting.fixtures.launch("spared-for-now")
         eventually(lambda: acting.launch_checked(cluster_id))
         eventually(lambda: acting.inbox.about(cluster_id))
-    # The ledger has forgotten the cluster: `enforce` has it checked before it ends it.
+    # The cluster has no records: `enforce` requests a check before it terminates it.
     assert not acting.repository.read(cluster_id).records
     request = {
         "schema": "emr-log-guard/enforcement/1",

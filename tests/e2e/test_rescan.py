@@ -235,7 +235,7 @@ def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
 
     eventually(entered)
     states.update_state_machine(stateMachineArn=machine, definition=usual)
-    lease = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}, "execution": {"S": hanging}}
+    lease = {"pk": {"S": "rescan"}, "sk": {"S": "lease"}, "execution": {"S": hanging}}
     table = deaf.outputs["FindingsTableName"]
     deaf.account.client("dynamodb").put_item(TableName=table, Item=lease)
     second = start(deaf, scope="clusters")

@@ -86,7 +86,7 @@ class FakeTable:
             case "#version = :version":
                 wanted = request["ExpressionAttributeValues"][":version"]
                 held = there is not None and there["version"] == wanted
-            case "attribute_not_exists(pk) OR execution IN (:mine, :theirs)":
+            case "attribute_not_exists(pk) OR execution IN (:mine, :former)":
                 values = request["ExpressionAttributeValues"].values()
                 held = there is None or there["execution"] in values
             case "attribute_not_exists(pk) OR stored_at < :stored_at":

@@ -13,8 +13,8 @@ from moto import mock_aws
 from emr_log_guard.adapters.dynamodb import (
     DynamoFindingRepository,
     DynamoPolicyHistory,
-    DynamoRescanClaim,
-    LedgeredClusters,
+    DynamoRescanLease,
+    StoredClusters,
 )
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decisions import Decision, finding_states
@@ -124,11 +124,11 @@ def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(
     clusters = FakeClusters(a_cluster())
 
     for _ in range(2):
-        assert LedgeredClusters(clusters, repository).describe(CLUSTER_ID) == a_cluster()
+        assert StoredClusters(clusters, repository).describe(CLUSTER_ID) == a_cluster()
 
     assert clusters.asked == [CLUSTER_ID]
     with pytest.raises(ClusterNotFoundError):
-        LedgeredClusters(clusters, repository).describe("j-MISSING")
+        StoredClusters(clusters, repository).describe("j-MISSING")
 
 
 def test_a_cluster_is_found_by_its_keys_until_it_is_gone(
@@ -252,7 +252,7 @@ def test_clusters_are_recalled_by_the_hundred(
 def test_a_claim_is_its_first_takers_until_somebody_takes_it_instead(
     client: Any,  # noqa: ANN401
 ) -> None:
-    lease = DynamoRescanClaim(client, "findings")
+    lease = DynamoRescanLease(client, "findings")
 
     assert lease.take("a") is None
     assert lease.take("a") is None
@@ -267,7 +267,7 @@ def test_a_claim_that_cannot_be_written_flies() -> None:
     table.failure = ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "PutItem")
 
     with pytest.raises(ClientError):
-        DynamoRescanClaim(table, "findings").take("a")
+        DynamoRescanLease(table, "findings").take("a")
 
 
 def test_the_last_valid_policy_is_kept_and_an_earlier_one_never_replaces_it(client: Any) -> None:  # noqa: ANN401

@@ -143,7 +143,7 @@ class World:
             clusters=self.clusters,
             workloads=self.clusters,
             read_facts=read_facts,
-            read_afresh=read_facts,
+            read_uncached=read_facts,
             policy=self.current_policy,
             repository=self.repository,
             recorder=self.recorder,

@@ -1,20 +1,20 @@
-"""Amazon DynamoDB: the ledger, one table.
+"""Amazon DynamoDB: the findings table.
 
 | pk | sk | |
 |---|---|---|
-| a cluster's id | `cluster` | what cannot change of it |
-| a cluster's id | `enforcement` | where its termination stands |
-| a cluster's id | `finding#<rule id>` | an entry of the ledger |
-| a cluster's id | `workflow#<rule id>` | what the guard last said of it in Security Hub |
+| a cluster's id | `cluster` | its snapshot |
+| a cluster's id | `enforcement` | the state of its termination |
+| a cluster's id | `finding#<rule id>` | a finding record |
+| a cluster's id | `workflow#<rule id>` | its workflow status in Security Hub, as last set |
 | a cluster's id | `history#<time>#<invocation>` | a decision |
-| `keys` | `<ARN>#<cluster id>` | that its logs use the key, or name it by the alias |
+| `keys` | `<ARN>#<cluster id>` | its logs use the key, or the alias |
 | `policy` | `last_valid` | the last valid policy document |
-| `policy` | `problem#policy` | which problem of the policy people were last notified of |
-| `policy` | `problem#key#<identifier>` | that people were notified of a missing key |
-| `rescan` | `claim` | which execution re-scans |
+| `policy` | `problem#policy` | the last notified problem of the policy |
+| `policy` | `problem#key#<identifier>` | a missing key was notified |
+| `rescan` | `lease` | the execution of the running re-scan |
 
-One Query reads all that is remembered of a cluster. Every write of an entry or a cluster names the
-version that it was made from, so of two that were made from the same one only the first is taken.
+One Query reads all records of a cluster. Every write of a record or a snapshot is conditional on
+the version that it is based on, so of two concurrent writes only the first succeeds.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 """
 
@@ -62,17 +62,17 @@ _FINDING = "finding#"
 _HISTORY = "history#"
 _KEYS = "keys"
 _WORKFLOW = "workflow#"
-_ENTRY = msgspec.json.Decoder(FindingRecord)
-_KNOWN = msgspec.json.Decoder(ClusterSnapshot)
+_RECORD = msgspec.json.Decoder(FindingRecord)
+_SNAPSHOT = msgspec.json.Decoder(ClusterSnapshot)
 _TERMINATION = msgspec.json.Decoder(Termination)
 _DECISION = msgspec.json.Decoder(Decision)
-_WORD = msgspec.json.Decoder(WorkflowState)
+_WORKFLOW_STATE = msgspec.json.Decoder(WorkflowState)
 
 
 class DynamoClient(Protocol):
-    """What is used of boto3's client."""
+    """The methods of boto3's client that are used."""
 
-    def query(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own words
+    def query(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own arguments
         """Read the items of a partition."""
         ...
 
@@ -94,7 +94,7 @@ class DynamoClient(Protocol):
 
 
 class DynamoFindingRepository:
-    """The findings table. Errors fly: the event is tried again, and nobody was told anything."""
+    """The findings table. Errors propagate: the event is retried."""
 
     def __init__(self, client: DynamoClient, table: str) -> None:
         """Read and write this table."""
@@ -102,9 +102,9 @@ class DynamoFindingRepository:
         self._table = table
 
     def read(self, cluster_id: str) -> ClusterHistory:
-        """Read all that is remembered of a cluster but its history: one consistent Query.
+        """Read all records of a cluster except its decisions: one consistent Query.
 
-        A cluster has an item a rule at most, far from the megabyte that would make a second page.
+        A cluster has at most one item per rule, far below the megabyte of a page.
         """
         items = self._query(
             "pk = :pk AND sk < :history", {":pk": cluster_id, ":history": _HISTORY}, consistent=True
@@ -114,19 +114,19 @@ class DynamoFindingRepository:
         for item in items:
             match item["sk"]["S"]:
                 case "cluster":
-                    known = _KNOWN.decode(item["known"]["S"])
+                    known = _SNAPSHOT.decode(item["snapshot"]["S"])
                 case "enforcement":
                     termination = _TERMINATION.decode(item["termination"]["S"])
                 case _:
-                    record = _ENTRY.decode(item["entry"]["S"])
+                    record = _RECORD.decode(item["record"]["S"])
                     records[record.finding.rule_id] = record
         return ClusterHistory(records, known, termination)
 
     def write(self, record: FindingRecord) -> FindingRecord:
-        """Write an entry that was read at its version: one conditional PutItem.
+        """Write a record that was read at its version: one conditional PutItem.
 
         Raises:
-            WriteConflictError: Somebody else wrote it since.
+            WriteConflictError: Another invocation has written it.
 
         """
         written = replace(record, version=record.version + 1)
@@ -139,19 +139,19 @@ class DynamoFindingRepository:
             "status": {"S": finding.status},
             "compliance": {"S": finding.compliance},
             "severity": {"S": finding.severity},
-            "entry": {"S": msgspec.json.encode(written).decode()},
+            "record": {"S": msgspec.json.encode(written).decode()},
             **_expiry(record.expires),
         }
         if record.open or record.pending_since is not None:
             item["open"] = {"S": "finding"}
-        self._put(item, record.version, f"{finding.id} was written by somebody else")
+        self._put(item, record.version, f"{finding.id} was written by another invocation")
         return written
 
     def write_termination(self, termination: Termination) -> Termination:
-        """Write where a termination stands, as it was read and changed: one conditional PutItem.
+        """Write the state of a termination: one conditional PutItem.
 
         Raises:
-            WriteConflictError: Somebody else wrote it since.
+            WriteConflictError: Another invocation has written it.
 
         """
         written = replace(
@@ -166,26 +166,26 @@ class DynamoFindingRepository:
             "termination": {"S": msgspec.json.encode(written).decode()},
             **_expiry(written.expires),
         }
-        conflict = f"the termination of {termination.cluster_id} was written by somebody else"
+        conflict = f"the termination of {termination.cluster_id} was written by another invocation"
         self._put(item, termination.version, conflict)
         return written
 
     def records(self, keys: Collection[FindingKey]) -> dict[FindingKey, FindingRecord]:
-        """Read findings, those that are not remembered left out: one BatchGetItem per 100."""
+        """Read findings; missing ones are left out: one BatchGetItem per 100."""
         items = _read_all(
             self._client, self._table, [_place(key, _FINDING) for key in keys], consistent=True
         )
-        found = (_ENTRY.decode(item["entry"]["S"]) for item in items)
+        found = (_RECORD.decode(item["record"]["S"]) for item in items)
         return {FindingKey(e.finding.cluster_id, e.finding.rule_id): e for e in found}
 
     def recall(self, cluster_id: str) -> ClusterSnapshot | None:
-        """Recall a cluster: one GetItem; None when it is not remembered."""
+        """Read a snapshot: one GetItem; None when there is none."""
         key = {"pk": {"S": cluster_id}, "sk": {"S": _CLUSTER}}
         item = self._client.get_item(TableName=self._table, Key=key).get("Item")
-        return _KNOWN.decode(item["known"]["S"]) if item else None
+        return _SNAPSHOT.decode(item["snapshot"]["S"]) if item else None
 
     def recall_all(self, cluster_ids: Iterable[str]) -> dict[str, ClusterSnapshot]:
-        """Recall clusters, those that are not remembered left out: one BatchGetItem per 100.
+        """Read snapshots; missing ones are left out: one BatchGetItem per 100.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
         """
@@ -193,23 +193,23 @@ class DynamoFindingRepository:
             {"pk": {"S": each}, "sk": {"S": _CLUSTER}} for each in dict.fromkeys(cluster_ids)
         ]
         items = _read_all(self._client, self._table, places)
-        return {item["pk"]["S"]: _KNOWN.decode(item["known"]["S"]) for item in items}
+        return {item["pk"]["S"]: _SNAPSHOT.decode(item["snapshot"]["S"]) for item in items}
 
     def remember(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
-        """Remember a cluster as it is known now: a conditional PutItem, and one for each new key.
+        """Store a snapshot: a conditional PutItem, and one for each new key.
 
-        A cluster that is gone uses its keys no longer: a DeleteItem each.
+        A terminated cluster no longer uses its keys: a DeleteItem each.
 
         Raises:
-            WriteConflictError: Somebody else wrote it since.
+            WriteConflictError: Another invocation has written it.
 
         """
         cluster_id = known.cluster.id
-        gone = known.expires is not None
+        terminated = known.expires is not None
         indexed = set(key_names(before) if before else ())
         for arn in key_names(known):
             place = {"pk": {"S": _KEYS}, "sk": {"S": f"{arn}#{cluster_id}"}}
-            if gone:
+            if terminated:
                 self._client.delete_item(TableName=self._table, Key=place)
             elif arn not in indexed:
                 self._client.put_item(TableName=self._table, Item=place)
@@ -220,15 +220,15 @@ class DynamoFindingRepository:
                 "pk": {"S": cluster_id},
                 "sk": {"S": _CLUSTER},
                 "version": {"N": str(written.version)},
-                "known": {"S": msgspec.json.encode(written).decode()},
+                "snapshot": {"S": msgspec.json.encode(written).decode()},
                 **_expiry(known.expires),
             },
             version,
-            f"{cluster_id} was written by somebody else",
+            f"{cluster_id} was written by another invocation",
         )
 
     def record(self, decision: Decision) -> None:
-        """Write a decision down for a year: one PutItem."""
+        """Record a decision for a year: one PutItem."""
         at = _moment(decision.at)
         item: Item = {
             "pk": {"S": decision.cluster_id},
@@ -246,7 +246,7 @@ class DynamoFindingRepository:
         return (_DECISION.decode(item["decision"]["S"]) for item in items)
 
     def using_key(self, key_arn: str) -> tuple[str, ...]:
-        """Name the clusters whose logs use a key, or an alias, and are not known to have ended."""
+        """Return the clusters whose logs use a key or an alias, without terminated ones."""
         items = self._query(
             "pk = :pk AND begins_with(sk, :arn)",
             {":pk": _KEYS, ":arn": f"{key_arn}#"},
@@ -255,7 +255,7 @@ class DynamoFindingRepository:
         return tuple(item["sk"]["S"].rpartition("#")[2] for item in items)
 
     def keys_in_use(self) -> dict[str, tuple[str, ...]]:
-        """Name all keys and aliases that logs use, each with its clusters that have not ended.
+        """Return all keys and aliases that logs use, with their clusters that are not terminated.
 
         One Query, of a page for some thousand clusters.
         """
@@ -267,12 +267,12 @@ class DynamoFindingRepository:
 
     def open_records(self) -> Iterator[FindingRecord]:
         """Read every open finding, by cluster; one that opened this second may be missing."""
-        return (record for record in self.indexed_entries() if record.open)
+        return (record for record in self.indexed_records() if record.open)
 
-    def indexed_entries(self) -> Iterator[FindingRecord]:
+    def indexed_records(self) -> Iterator[FindingRecord]:
         """Read every finding that is open, or of which a notification is pending."""
         items = self._query("#open = :open", {":open": "finding"}, index=OPEN_INDEX)
-        return (_ENTRY.decode(item["entry"]["S"]) for item in items)
+        return (_RECORD.decode(item["record"]["S"]) for item in items)
 
     def _query(
         self,
@@ -298,7 +298,7 @@ class DynamoFindingRepository:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _put(self, item: Item, version: int, conflict: str) -> None:
-        """Write an item that was read at a version; 0 is that there was none."""
+        """Write an item that was read at a version; 0: there was none."""
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         if version:
             condition = {
@@ -315,16 +315,16 @@ class DynamoFindingRepository:
 
 
 class DynamoPolicyHistory:
-    """The last valid policy, and the problems that people were last notified of: an item each."""
+    """The last valid policy, and the last notified problems: an item each."""
 
     def __init__(self, client: DynamoClient, table: str, clock: Callable[[], datetime]) -> None:
-        """Keep them in this table."""
+        """Use this table."""
         self._client = client
         self._table = table
         self._clock = clock
 
     def keep(self, stored: StoredPolicy) -> None:
-        """Keep a valid document, unless one that was stored later is kept: one PutItem."""
+        """Store a valid document, unless a newer one is stored: one PutItem."""
         stored_at = _stored_at(stored)
         item: Item = {
             **_POLICY,
@@ -341,7 +341,7 @@ class DynamoPolicyHistory:
             )
 
     def last_valid(self) -> StoredPolicy | None:
-        """Give the last valid document: one consistent Query, for whoever may not GetItem."""
+        """The last valid document: one consistent Query, as not all functions may GetItem."""
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk = :sk",
@@ -360,10 +360,10 @@ class DynamoPolicyHistory:
 
     @contextmanager
     def once(self, problem: str, about: str = "policy") -> Iterator[bool]:
-        """Say whether the caller is the one to notify of a problem: one or two PutItems.
+        """Return whether the caller has to notify of a problem: one or two PutItems.
 
-        Whoever says so first has a minute; if it dies, the next one does. The same problem may be
-        notified of again after a day.
+        The first caller has a minute; if it dies, the next one notifies. The same problem may be
+        notified again after a day.
         """
         now = self._clock()
         first = self._mark(about, problem, now, now + _NOTIFYING)
@@ -397,25 +397,25 @@ class DynamoPolicyHistory:
         return not race
 
 
-class DynamoRescanClaim:
-    """The claim of whoever re-scans, an item of the findings table."""
+class DynamoRescanLease:
+    """The lease of the running re-scan, an item of the findings table."""
 
     def __init__(self, client: DynamoClient, table: str) -> None:
-        """Keep it in this table."""
+        """Use this table."""
         self._client = client
         self._table = table
 
     def take(self, execution: str, instead_of: str | None = None) -> str | None:
-        """Claim the re-scan; name the execution that has it, if another one has."""
-        place = {"pk": {"S": "rescan"}, "sk": {"S": "claim"}}
+        """Take the lease; return the execution that holds it, if another one does."""
+        place = {"pk": {"S": "rescan"}, "sk": {"S": "lease"}}
         try:
             self._client.put_item(
                 TableName=self._table,
                 Item=place | {"execution": {"S": execution}},
-                ConditionExpression="attribute_not_exists(pk) OR execution IN (:mine, :theirs)",
+                ConditionExpression="attribute_not_exists(pk) OR execution IN (:mine, :former)",
                 ExpressionAttributeValues={
                     ":mine": {"S": execution},
-                    ":theirs": {"S": instead_of or execution},
+                    ":former": {"S": instead_of or execution},
                 },
             )
         except ClientError as error:
@@ -428,59 +428,59 @@ class DynamoRescanClaim:
         return holder
 
 
-class DynamoWords:
-    """What the guard last said of findings in Security Hub: an item each, beside the finding's."""
+class DynamoWorkflowStates:
+    """The workflow statuses that the guard last set in Security Hub: an item per finding."""
 
     def __init__(self, client: DynamoClient, table: str) -> None:
-        """Keep it in this table."""
+        """Use this table."""
         self._client = client
         self._table = table
 
     def recall(self, keys: Collection[FindingKey]) -> dict[FindingKey, WorkflowState]:
-        """Recall it, nothing where nothing was said: one BatchGetItem per 100."""
+        """Read them; missing ones are left out: one BatchGetItem per 100."""
         places = [_place(key, _WORKFLOW) for key in keys]
         items = _read_all(self._client, self._table, places, consistent=True)
         return {
-            FindingKey(item["pk"]["S"], item["sk"]["S"].removeprefix(_WORKFLOW)): _WORD.decode(
-                item["word"]["S"]
-            )
+            FindingKey(
+                item["pk"]["S"], item["sk"]["S"].removeprefix(_WORKFLOW)
+            ): _WORKFLOW_STATE.decode(item["state"]["S"])
             for item in items
         }
 
-    def remember(self, key: FindingKey, word: WorkflowState, expires: datetime | None) -> None:
-        """Write it down for as long as the finding is kept: one PutItem."""
-        text = msgspec.json.encode(word).decode()
-        item: Item = {**_place(key, _WORKFLOW), "word": {"S": text}, **_expiry(expires)}
+    def remember(self, key: FindingKey, state: WorkflowState, expires: datetime | None) -> None:
+        """Store one for as long as the finding is kept: one PutItem."""
+        text = msgspec.json.encode(state).decode()
+        item: Item = {**_place(key, _WORKFLOW), "state": {"S": text}, **_expiry(expires)}
         self._client.put_item(TableName=self._table, Item=item)
 
 
-class LedgeredClusters:
-    """Clusters whose settings the ledger remembers, so that a cold start need not ask EMR."""
+class StoredClusters:
+    """Clusters from their stored snapshots, so that a cold start need not call EMR."""
 
     def __init__(self, clusters: "Clusters", repository: DynamoFindingRepository) -> None:
-        """Ask the ledger first, then these clusters."""
+        """Read snapshots first, then these clusters."""
         self._clusters = clusters
-        self._ledger = repository
+        self._repository = repository
 
     def describe(self, cluster_id: str) -> "Cluster":
-        """Recall a cluster, or read and remember it. Its state and tags may be out of date.
+        """Read a cluster from its snapshot, or from EMR. State and tags may be outdated.
 
         Raises:
-            ClusterNotFoundError: Neither the ledger nor EMR knows it.
+            ClusterNotFoundError: There is no snapshot, and EMR does not know it.
 
         """
-        known = self._ledger.recall(cluster_id)
+        known = self._repository.recall(cluster_id)
         if known is not None:
             return known.cluster
         cluster = self._clusters.describe(cluster_id)
-        with suppress(WriteConflictError):  # whoever forestalled us knows as much
-            self._ledger.remember(ClusterSnapshot(cluster), None)
+        with suppress(WriteConflictError):  # lost a write race: the other one has the same
+            self._repository.remember(ClusterSnapshot(cluster), None)
         return cluster
 
 
 @contextmanager
 def _lost_race() -> Iterator[list[str]]:
-    """Let a conditional write be refused: the list that it gives is empty unless it was."""
+    """Tolerate a failed condition: the list is empty unless it failed."""
     lost: list[str] = []
     try:
         yield lost
@@ -495,7 +495,7 @@ def _stored_at(stored: StoredPolicy) -> str:
 
 
 def _moment(at: datetime) -> str:
-    """Write a moment so that moments sort as they come."""
+    """Format a time so that it sorts chronologically."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -508,14 +508,14 @@ def _expiry(at: datetime | None) -> Item:
 
 
 def _place(key: FindingKey, kind: str) -> Item:
-    """Say where something of a finding is kept."""
+    """Return the key of an item of a finding."""
     return {"pk": {"S": key.cluster_id}, "sk": {"S": f"{kind}{key.rule_id}"}}
 
 
 def _read_all(
     client: DynamoClient, table: str, places: Iterable[Item], *, consistent: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Read the items that are there: one BatchGetItem per 100, and more where DynamoDB asks so.
+    """Read the existing items: one BatchGetItem per 100, and more for unprocessed keys.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """

@@ -1,4 +1,4 @@
-"""Amazon EMR: reading clusters and ending them."""
+"""Amazon EMR: reading and terminating clusters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,8 +51,8 @@ class EmrClusters:
 
         Raises:
             ClusterNotFoundError: EMR knows no such cluster here.
-            NotReadableError: The answer does not say which cluster it is, or its state.
-            TemporarilyUnavailableError: EMR could not answer now.
+            NotReadableError: The response has no ARN or state.
+            TemporarilyUnavailableError: EMR is temporarily unavailable.
 
         """
         try:
@@ -67,7 +67,7 @@ class EmrClusters:
         return _cluster(cluster_id, answer)
 
     def read(self, cluster_id: str) -> Cluster | Unresolved:
-        """Read a cluster: one DescribeCluster. Whatever keeps it from being read is told.
+        """Read a cluster: one DescribeCluster. Errors are returned as Unresolved.
 
         Raises:
             ClusterNotFoundError: EMR knows no such cluster here.
@@ -89,17 +89,17 @@ class EmrClusters:
 
         Args:
             states: The states.
-            created_after: Only clusters that were launched later; None is all.
+            created_after: Only clusters that were launched later; None: all.
 
         Raises:
             NotReadableError: A page cannot be read.
 
         """
         wanted = cast("Sequence[ClusterStateType]", states)
-        asked: ListClustersInputPaginateTypeDef = {"ClusterStates": wanted}
+        request: ListClustersInputPaginateTypeDef = {"ClusterStates": wanted}
         if created_after is not None:
-            asked["CreatedAfter"] = created_after
-        pages = self._client.get_paginator("list_clusters").paginate(**asked)
+            request["CreatedAfter"] = created_after
+        pages = self._client.get_paginator("list_clusters").paginate(**request)
         try:
             for page in pages:
                 for listed in _listed(page, "Clusters"):
@@ -115,7 +115,7 @@ class EmrClusters:
             raise NotReadableError(problem.reason) from error
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Read the steps that have log settings of their own: one ListSteps per 50 steps."""
+        """Read the steps with their own log settings: one ListSteps per 50 steps."""
         listed = self.all_steps(cluster_id)
         if isinstance(listed, Unresolved):
             return listed
@@ -141,7 +141,7 @@ class EmrClusters:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
-        """Read the active sessions that have log settings of their own, wherever they log to.
+        """Read the active sessions with their own log settings, wherever they log to.
 
         One ListSessions per 100 sessions, of which a cluster may have 1,000.
         https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-spark-connect-sessions.html
@@ -162,10 +162,10 @@ class EmrClusters:
             return unresolved("elasticmapreduce:ListSessions", cluster_id, error)
 
     def set_termination_protection(self, cluster_id: str, *, protected: bool) -> None:
-        """Lift or restore a cluster's termination protection.
+        """Turn off or restore a cluster's termination protection.
 
         Raises:
-            TerminationRefusedError: EMR will not, and a retry will not help.
+            TerminationRefusedError: EMR refuses, and a retry will not help.
 
         """
         with _refusals():
@@ -174,11 +174,11 @@ class EmrClusters:
             )
 
     def terminate(self, cluster_id: str) -> None:
-        """Begin a cluster's termination; EMR completes it later.
+        """Start a cluster's termination; EMR completes it later.
 
         Raises:
-            ClusterNotFoundError: It is gone.
-            TerminationRefusedError: EMR will not, and a retry will not help.
+            ClusterNotFoundError: EMR does not know it.
+            TerminationRefusedError: EMR refuses, and a retry will not help.
 
         """
         with _refusals():
@@ -187,9 +187,9 @@ class EmrClusters:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Tell EMR's final answers apart from those that a retry may change.
+    """Separate EMR's final errors from retryable ones.
 
-    What was never answered may have been accepted, and propagates as it is.
+    An unanswered call may have been accepted: its error propagates unchanged.
     """
     try:
         yield
@@ -207,39 +207,39 @@ def _refusals() -> Iterator[None]:
 
 
 def _cluster(cluster_id: str, answer: Mapping[str, Any]) -> Cluster:
-    """Read a description. EMR requires nothing of it but leaves out, or empty, what is not set.
+    """Parse a description. All of its fields are optional; unset ones are missing or empty.
 
-    A cluster of which EMR does not say that it is unprotected is taken for protected.
+    A cluster counts as protected unless EMR says that it is not.
     """
-    asked = "elasticmapreduce:DescribeCluster"
-    said = _part(answer, "Cluster")
-    monitoring = _part(said, "MonitoringConfiguration")
+    call = "elasticmapreduce:DescribeCluster"
+    found = _part(answer, "Cluster")
+    monitoring = _part(found, "MonitoringConfiguration")
     policies = _part(_part(monitoring, "S3LoggingConfiguration"), "LogTypeUploadPolicy")
     cloudwatch = _part(monitoring, "CloudWatchLogConfiguration")
     return Cluster(
-        id=said.get("Id") or cluster_id,
-        arn=_required(said, "ClusterArn", asked),
-        name=said.get("Name") or "",
-        state=_required(_part(said, "Status"), "State", asked),
-        log_uri=said.get("LogUri") or None,
-        log_key_identifier=said.get("LogEncryptionKmsKeyId") or None,
-        release_label=said.get("ReleaseLabel") or None,
-        ami_version=said.get("RunningAmiVersion") or None,
-        service_role=said.get("ServiceRole") or None,
-        instance_profile=_part(said, "Ec2InstanceAttributes").get("IamInstanceProfile") or None,
+        id=found.get("Id") or cluster_id,
+        arn=_required(found, "ClusterArn", call),
+        name=found.get("Name") or "",
+        state=_required(_part(found, "Status"), "State", call),
+        log_uri=found.get("LogUri") or None,
+        log_key_identifier=found.get("LogEncryptionKmsKeyId") or None,
+        release_label=found.get("ReleaseLabel") or None,
+        ami_version=found.get("RunningAmiVersion") or None,
+        service_role=found.get("ServiceRole") or None,
+        instance_profile=_part(found, "Ec2InstanceAttributes").get("IamInstanceProfile") or None,
         cloudwatch_logs=bool(cloudwatch.get("Enabled")),
         cloudwatch_key_identifier=cloudwatch.get("EncryptionKeyArn") or None,
         log_upload_policies={kind: policy for kind, policy in policies.items() if policy},
-        sessions_enabled=bool(said.get("SessionEnabled")),
-        termination_protected=said.get("TerminationProtected") is not False,
+        sessions_enabled=bool(found.get("SessionEnabled")),
+        termination_protected=found.get("TerminationProtected") is not False,
         tags={
-            tag["Key"]: tag.get("Value") or "" for tag in _listed(said, "Tags") if tag.get("Key")
+            tag["Key"]: tag.get("Value") or "" for tag in _listed(found, "Tags") if tag.get("Key")
         },
     )
 
 
 def _step(listed: Mapping[str, Any]) -> Step:
-    """Read a step; a state that is not known is none."""
+    """Parse a step; an unknown state is None."""
     status = _part(listed, "Status")
     state = status.get("State") or ""
     return Step(
@@ -253,10 +253,9 @@ def _step(listed: Mapping[str, Any]) -> Step:
 
 
 def _session(listed: Mapping[str, Any]) -> Session | None:
-    """Read a session; None when it has no log settings of its own.
+    """Parse a session; None when it has no log settings of its own.
 
-    What `Enabled` is by default is not documented: settings that say more than that, and do not
-    turn themselves off, are taken to be on.
+    The default of `Enabled` is not documented: other settings count as enabled unless it is false.
     https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionMonitoringConfiguration.html
     """
     monitoring = _part(listed, "MonitoringConfiguration")
@@ -278,24 +277,24 @@ def _session(listed: Mapping[str, Any]) -> Session | None:
 
 
 def _enabled(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out what is not set of settings; all of it where they are off."""
+    """Return the settings that are set; none when they are disabled."""
     if settings.get("Enabled") is False:
         return {}
     return {name: value for name, value in settings.items() if value}
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Read a structure or map; empty when it is absent or null."""
+    """Return a structure or map; empty when it is absent or null."""
     return whole.get(name) or {}
 
 
 def _listed(whole: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
-    """Read a list of structures; empty when it is absent or null, as its members may be."""
+    """Return a list of structures; empty when it is absent or null, as its members may be."""
     return (each for each in whole.get(name) or () if each)
 
 
 def _required(whole: Mapping[str, Any], name: str, call: str) -> str:
-    """Read what nothing can be said without.
+    """Return a required field.
 
     Raises:
         NotReadableError: It is absent, null or empty.

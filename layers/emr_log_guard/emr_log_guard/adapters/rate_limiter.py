@@ -32,7 +32,7 @@ _INCREASE_PER_SECOND = 1.05
 """The rate is multiplied by this for each second without a throttle."""
 
 type Timer = Callable[[], float]
-"""Seconds that only ever grow."""
+"""A monotonic clock, in seconds."""
 
 
 class RateLimiter:
@@ -49,7 +49,7 @@ class RateLimiter:
         timer: Timer = monotonic,
         condition: Condition | None = None,
     ) -> None:
-        """Begin at the highest rate, calls a second."""
+        """Start at the highest rate, calls a second."""
         self._max_rate = max_rate
         self._rate = max_rate
         self._timer = timer

@@ -12,7 +12,7 @@ from emr_log_guard.adapters.cache import (
     CachedRoles,
     CachedSteps,
 )
-from emr_log_guard.adapters.dynamodb import LedgeredClusters
+from emr_log_guard.adapters.dynamodb import StoredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.events import EventBridgeRechecks
 from emr_log_guard.adapters.iam import IamRoles
@@ -68,7 +68,7 @@ def cluster_check(
             buckets=cached_buckets,
             bucket_owners=cached_buckets,
         ),
-        read_afresh=uncached,
+        read_uncached=uncached,
         policy=policy,
         repository=shared.repository(settings),
         recorder=shared.finding_recorder(settings, by, policy),
@@ -91,7 +91,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     policy = shared.current_policy(settings)
     return CheckLogObjects(
         read_object=ReadLogObject(
-            clusters=CachedClusters(LedgeredClusters(clusters, repository)),
+            clusters=CachedClusters(StoredClusters(clusters, repository)),
             objects=S3LogObjects(clients.s3()),
             keys=CachedKeys(KmsKeys(clients.kms)),
             steps=CachedSteps(clusters),

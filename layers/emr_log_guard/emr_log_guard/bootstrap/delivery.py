@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.dynamodb import DynamoWords
+from emr_log_guard.adapters.dynamodb import DynamoWorkflowStates
 from emr_log_guard.adapters.events import EventBridgeBus
 from emr_log_guard.adapters.securityhub import SecurityHub
 from emr_log_guard.adapters.slack import SlackWebhooks
@@ -41,7 +41,7 @@ def import_findings(env: Mapping[str, str]) -> ImportFindings:
     settings = Settings.from_env(env)
     return ImportFindings(
         repository=shared.repository(settings),
-        states=DynamoWords(clients.dynamodb(), settings.findings_table_name),
+        states=DynamoWorkflowStates(clients.dynamodb(), settings.findings_table_name),
         hub=SecurityHub(clients.security_hub(), required(env, "SECURITY_HUB_PRODUCT_ARN")),
         unimported=SqsUnimported(clients.sqs(), required(env, "DEAD_LETTER_QUEUE_URL")),
         clock=shared.utc_now,

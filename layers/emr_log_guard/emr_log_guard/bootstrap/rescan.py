@@ -6,7 +6,7 @@ from threading import Event
 from emr_log_guard.adapters import clients
 from emr_log_guard.adapters.cache import CachedHistories, CachedKeys, CachedSteps
 from emr_log_guard.adapters.call_count import CallCount
-from emr_log_guard.adapters.dynamodb import DynamoRescanClaim, LedgeredClusters
+from emr_log_guard.adapters.dynamodb import DynamoRescanLease, StoredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.rescan_results import S3RescanResults
@@ -29,7 +29,7 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     settings, session = Settings.from_env(env), _throttled_session()
     s3 = session.s3(settings.region)
     return PlanRescan(
-        lease=DynamoRescanClaim(clients.dynamodb(), settings.findings_table_name),
+        lease=DynamoRescanLease(clients.dynamodb(), settings.findings_table_name),
         executions=StepFunctionsExecutions(clients.states()),
         clusters=EmrClusters(session.emr(settings.region)),
         folders=S3Folders(s3),
@@ -56,7 +56,7 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
         ),
         log_objects=ScanLogObjects(
             folders=S3LogFolders(s3),
-            clusters=LedgeredClusters(clusters, repository),
+            clusters=StoredClusters(clusters, repository),
             keys=CachedKeys(KmsKeys(clients.kms)),
             steps=CachedSteps(clusters),
             histories=CachedHistories(repository),

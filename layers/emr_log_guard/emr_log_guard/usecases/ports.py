@@ -326,7 +326,7 @@ class OpenFindings(Protocol):
         """Read every open finding, by cluster."""
         ...
 
-    def indexed_entries(self) -> Iterable[FindingRecord]:
+    def indexed_records(self) -> Iterable[FindingRecord]:
         """Read every finding that is open, or of which a notification is pending."""
         ...
 

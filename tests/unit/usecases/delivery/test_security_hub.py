@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoWords
+from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoWorkflowStates
 from emr_log_guard.domain.finding_record import FindingRecord, Kind
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.workflow_state import FindingKey, Workflow, WorkflowState
@@ -81,7 +81,7 @@ class World:
     def __init__(self) -> None:
         self.table, self.hub, self.letters = FakeTable(), FakeHub(), Letters()
         self.repository = DynamoFindingRepository(self.table, "findings")
-        self.words = DynamoWords(self.table, "findings")
+        self.words = DynamoWorkflowStates(self.table, "findings")
         self.imports = ImportFindings(
             self.repository, self.words, self.hub, self.letters, lambda: NOW + timedelta(minutes=1)
         )

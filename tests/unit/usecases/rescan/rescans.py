@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from emr_log_guard.adapters.cache import CachedKeys
-from emr_log_guard.adapters.dynamodb import DynamoRescanClaim, LedgeredClusters
+from emr_log_guard.adapters.dynamodb import DynamoRescanLease, StoredClusters
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.rescan import Rescan, Scope, Shard
 from emr_log_guard.domain.rescan_report import RescanReport
@@ -74,7 +74,7 @@ class Rescans:
     @property
     def plan(self) -> PlanRescan:
         return PlanRescan(
-            lease=DynamoRescanClaim(self.world.table, "findings"),
+            lease=DynamoRescanLease(self.world.table, "findings"),
             executions=self.executions,
             clusters=self.listing,
             folders=self.folders,
@@ -102,7 +102,7 @@ class Rescans:
             ),
             log_objects=ScanLogObjects(
                 folders=self.folders,
-                clusters=LedgeredClusters(world.clusters, world.repository),
+                clusters=StoredClusters(world.clusters, world.repository),
                 keys=read.keys,
                 steps=world.clusters,
                 policy=world.current_policy,

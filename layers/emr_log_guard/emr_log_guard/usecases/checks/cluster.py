@@ -47,23 +47,23 @@ from emr_log_guard.usecases.ports import (
 )
 
 BATCH_SECONDS = 20.0
-"""How long a batch may go on to begin checks; the function's timeout leaves time to end one."""
+"""How long a batch may start new checks; the function's timeout leaves time to finish one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterChecked:
-    """What came of checking a cluster."""
+    """The result of checking a cluster."""
 
     cluster_id: str
     state: str
     findings: tuple[Finding, ...]
-    """One a rule; those that are exempt say so."""
+    """One per rule; exempt ones have status EXEMPT."""
     actions: tuple[str, ...]
     incomplete: bool = False
-    """Whether AWS could not give a fact for now: the check is to be repeated soon."""
+    """Whether a fact was temporarily unavailable: the check is to be repeated soon."""
 
     def summary(self) -> dict[str, object]:
-        """Say it in JSON, for the invocation's result and `sam local invoke`."""
+        """Return the invocation's result, also for `sam local invoke`."""
         return {
             "cluster_id": self.cluster_id,
             "state": self.state,
@@ -79,14 +79,14 @@ class ClusterChecked:
 
 @dataclass(frozen=True, slots=True)
 class CheckCluster:
-    """Evaluates a cluster: what cannot change is read once, and re-read before anything is done."""
+    """Evaluates a cluster: what cannot change is read once, and re-read before any action."""
 
     clusters: Clusters
     workloads: AllWorkloads
     read_facts: ReadClusterFacts
-    """Reads keys and roles, or remembers them for a moment."""
-    read_afresh: ReadClusterFacts
-    """Reads everything: the check is requested because of a change."""
+    """Reads facts, with cached keys and roles."""
+    read_uncached: ReadClusterFacts
+    """Reads facts without caches, for changes."""
     policy: PolicyProvider
     repository: FindingRepository
     recorder: FindingRecorder
@@ -98,13 +98,12 @@ class CheckCluster:
     def __call__(self, request: ClusterCheckRequest) -> ClusterChecked:
         """Check a cluster.
 
-        One that is gone and was evaluated while it lived is not evaluated again: its end resolves
-        what was found. One that is only known, from a log object, is.
+        A terminated cluster that was evaluated before is not evaluated again: its termination
+        resolves its findings. One that is only known from a log object is evaluated.
 
         Raises:
-            ClusterNotFoundError: EMR does not know the cluster that an event named; to be tried
-                again.
-            TemporarilyUnavailableError: EMR could not describe it now; to be tried again.
+            ClusterNotFoundError: EMR does not know the cluster of an event; to be retried.
+            TemporarilyUnavailableError: EMR is temporarily unavailable; to be retried.
 
         """
         try:
@@ -112,11 +111,11 @@ class CheckCluster:
         except StalePolicyError:
             return self._check(request, self.policy(force_refresh=True))
 
-    def forgotten(self, cluster_id: str) -> str | None:
-        """Record the end of a cluster that EMR knew once, and does not any more.
+    def record_termination(self, cluster_id: str) -> str | None:
+        """Record the termination of a cluster that EMR no longer knows.
 
         Returns:
-            Its state; None when it is not remembered here either.
+            Its state; None when it is not recorded here either.
 
         """
         history = self.repository.read(cluster_id)
@@ -165,7 +164,7 @@ class CheckCluster:
             any(record.to_be_read_again(context.now) for record in recorded.plan.records.values()),
         )
 
-    def _evaluate(  # noqa: PLR0913 - all that one evaluation rests on
+    def _evaluate(  # noqa: PLR0913 - the inputs of an evaluation
         self,
         request: ClusterCheckRequest,
         cluster: Cluster,
@@ -175,7 +174,7 @@ class CheckCluster:
         *,
         described: bool,
     ) -> "_Evaluated":
-        """Evaluate a cluster as it was read or is remembered, unless its end is what there is."""
+        """Evaluate a cluster as read or stored, unless it has terminated."""
         known = ClusterSnapshot(cluster, request.launched_by)
         result = CheckResult(
             cluster.id, cluster, known=known, described=described, since=request.at
@@ -183,10 +182,10 @@ class CheckCluster:
         if cluster.terminated and history.known is not None and history.known.evaluated:
             return _Evaluated(cluster, replace(result, over=True), None)
         known = known.merged_into(history.known)
-        read_facts = self.read_afresh if request.force_refresh else self.read_facts
+        read_facts = self.read_uncached if request.force_refresh else self.read_facts
         evaluation = evaluate_cluster(known, replace(read_facts, workloads=steps), context)
         facts = evaluation.facts
-        learnt = replace(
+        updated = replace(
             known,
             keys=facts.key_arns,
             log_key_worked=usable.can_encrypt(facts).compliance is Compliance.COMPLIANT,
@@ -197,55 +196,55 @@ class CheckCluster:
             RuleResult(finding, Kind.CLUSTER, context.now, at_launch=at_launch)
             for finding in evaluation.findings
         )
-        result = replace(result, results=results, known=steps.added_to(learnt))
+        result = replace(result, results=results, known=steps.added_to(updated))
         return _Evaluated(cluster, result, facts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
-    """A cluster, and what its evaluation says."""
+    """A cluster, and the result of its evaluation."""
 
     cluster: Cluster
     result: CheckResult
     facts: ClusterFacts | None
-    """None where the cluster's end is all that there is."""
+    """None when the cluster has terminated."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckClusters:
-    """Checks the clusters that a batch of messages names, each of them once."""
+    """Checks the clusters of a batch of messages, each of them once."""
 
     check_cluster: CheckCluster
     clock: Callable[[], datetime]
     timer: Callable[[], float] = monotonic
 
     def read(self, body: str) -> ClusterCheckRequest:
-        """Read which cluster a message is about.
+        """Parse a message.
 
         Raises:
-            InvalidEventError: It names no cluster.
+            InvalidEventError: It does not name a cluster.
 
         """
         return parse_cluster_message(body)
 
     def check(self, requests: Sequence[ClusterCheckRequest]) -> list[ClusterCheckRequest]:
-        """Check each cluster once, whatever number of requests there is for it.
+        """Check each cluster once, whatever the number of its requests.
 
-        What EMR itself announced goes before what is only re-checked, and the oldest first.
+        Events of EMR come before re-checks, and the oldest first.
 
         Returns:
             The requests of the clusters that could not be checked, or not completely, to be
-            delivered again; what went wrong with one cluster holds up no other.
+            redelivered; an error of one cluster does not affect the others.
 
         """
         by_cluster: defaultdict[str, list[ClusterCheckRequest]] = defaultdict(list)
         for request in requests:
             by_cluster[request.cluster_id].append(request)
-        begun = self.timer()
+        started = self.timer()
         unchecked: list[ClusterCheckRequest] = []
         incomplete: list[ClusterCheckRequest] = []
         for group in sorted(by_cluster.values(), key=_urgency):
-            if self.timer() - begun >= BATCH_SECONDS:
+            if self.timer() - started >= BATCH_SECONDS:
                 unchecked += group
                 continue
             try:
@@ -253,7 +252,7 @@ class CheckClusters:
             except TemporarilyUnavailableError as error:
                 logger.warning("check postponed", cluster_id=group[0].cluster_id, reason=str(error))
                 unchecked += group
-            except Exception:  # whatever it is: the messages come back, and fail in the end
+            except Exception:  # any error: the messages are redelivered, then dead-lettered
                 logger.exception("cluster not checked", cluster_id=group[0].cluster_id)
                 record_failed_messages(len(group))
                 unchecked += group

@@ -1,4 +1,4 @@
-"""Gather: all that the cluster rules are evaluated on."""
+"""Gather: the facts for the cluster rules."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -44,51 +44,51 @@ _ABOUT_STEPS = frozenset(
     {steps_keep_key.RULE.id, bucket_sends_events.RULE.id, bucket_owned.RULE.id}
 )
 _ABOUT_SESSIONS = frozenset({cloudwatch_key.RULE.id, retained_logs.RULE.id})
-"""The rules about steps are about sessions, too."""
+"""The rules about steps cover sessions, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadClusterFacts:
-    """Reads what the rules need of a cluster, and none of what cannot matter."""
+    """Reads the facts that the rules need, and no others."""
 
     keys: Keys
     approved_keys: tuple[str, ...] = ()
     roles: Roles | None = None
-    """None where no rule asks for the roles' rights."""
+    """None when no rule needs the roles' permissions."""
     workloads: Workloads | None = None
-    """None where no rule asks for the steps or the sessions."""
+    """None when no rule needs steps or sessions."""
     buckets: Buckets | None = None
-    """None where no rule asks for the log buckets."""
+    """None when no rule needs the events of log buckets."""
     checked_buckets: tuple[str, ...] = ()
-    """The buckets whose objects are looked at; empty when it is all that send events."""
+    """The buckets whose objects are checked; empty: all that send events."""
     approved_targets: ApprovedTargets | None = None
-    """None where nothing is remembered of approved keys."""
+    """None when approved targets are not stored."""
     rotation: bool = False
-    """Whether a rule asks for the log key's rotation."""
+    """Whether a rule needs the log key's rotation."""
     steps: bool = True
-    """Whether a rule asks for the steps, and not for the sessions alone."""
+    """Whether a rule needs the steps, not only the sessions."""
     bucket_owners: BucketOwners | None = None
-    """None where no rule asks whose the log buckets are."""
+    """None when no rule needs the owners of log buckets."""
     other_owners: tuple[str, ...] = ()
-    """Accounts that may own log buckets, beside the cluster's own."""
+    """Accounts that may own log buckets, besides the cluster's own."""
 
     def under(self, policy: Policy, rules: Iterable[Rule[ClusterFacts]]) -> Self:
-        """Read for a policy, and only what these rules ask for."""
-        asked = {rule.id for rule in rules}
+        """Return a reader for a policy, limited to what these rules need."""
+        needed = {rule.id for rule in rules}
         return replace(
             self,
             approved_keys=policy.approved_keys,
-            roles=self.roles if roles_can_use_key.RULE.id in asked else None,
-            workloads=self.workloads if asked & (_ABOUT_STEPS | _ABOUT_SESSIONS) else None,
-            steps=bool(asked & _ABOUT_STEPS),
-            buckets=self.buckets if bucket_sends_events.RULE.id in asked else None,
-            rotation=key_rotation.RULE.id in asked,
-            bucket_owners=self.bucket_owners if bucket_owned.RULE.id in asked else None,
+            roles=self.roles if roles_can_use_key.RULE.id in needed else None,
+            workloads=self.workloads if needed & (_ABOUT_STEPS | _ABOUT_SESSIONS) else None,
+            steps=bool(needed & _ABOUT_STEPS),
+            buckets=self.buckets if bucket_sends_events.RULE.id in needed else None,
+            rotation=key_rotation.RULE.id in needed,
+            bucket_owners=self.bucket_owners if bucket_owned.RULE.id in needed else None,
             other_owners=policy.log_bucket_owners,
         )
 
     def __call__(self, cluster: Cluster) -> ClusterFacts:
-        """Read the keys, the workloads, the log buckets, and each role's right to the log key."""
+        """Read the keys, workloads, log buckets, and each role's access to the log key."""
         key = self.log_key(cluster)
         facts = ClusterFacts(
             cluster,
@@ -135,7 +135,7 @@ class ReadClusterFacts:
         return self.keys.describe(identifier) if identifier else None
 
     def _workloads(self, facts: ClusterFacts) -> ClusterFacts:
-        """Read the steps, the sessions where there may be any, and each key of theirs once."""
+        """Read the steps, the sessions if there may be any, and each of their keys once."""
         if self.workloads is None:
             return facts
         cluster = facts.cluster
@@ -159,7 +159,7 @@ class ReadClusterFacts:
             )
 
         def key_in_cloudwatch(each: Workload) -> KeyFact | None:
-            """Read the key that a session names; left out, it is none, and not its cluster's."""
+            """Read the key that a session names; it does not default to its cluster's."""
             if not isinstance(each, Session) or each.cloudwatch_key_identifier is None:
                 return None
             return key(each.cloudwatch_key_identifier)
@@ -169,7 +169,7 @@ class ReadClusterFacts:
         return replace(facts, steps=keyed(steps), sessions=keyed(sessions))
 
     def _log_buckets(self, facts: ClusterFacts) -> Iterator[LogBucket]:
-        """Ask each bucket that logs go to once."""
+        """Read each log bucket once."""
         if self.buckets is None and self.bucket_owners is None:
             return
         owners = tuple(dict.fromkeys((facts.cluster.account, *self.other_owners)))

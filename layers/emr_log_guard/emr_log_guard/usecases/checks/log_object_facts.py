@@ -1,4 +1,4 @@
-"""Gather: all that the log-object rules are evaluated on."""
+"""Gather: the facts for the log-object rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,24 +33,23 @@ from emr_log_guard.usecases.ports import (
 
 @dataclass(frozen=True, slots=True)
 class ReadLogObject:
-    """Reads whose log an object is, and what it should be and is encrypted with."""
+    """Reads the cluster of a log object, its encryption, and its expected key."""
 
     clusters: Clusters
     objects: LogObjects
     keys: Keys
     steps: Steps
-    """Asked only about an object that its cluster's own settings do not explain."""
+    """Only used for an object that its cluster's own settings do not explain."""
     histories: ClusterHistories | None = None
-    """Asked only about an object with another key than its alias names; None where nothing is
-    remembered."""
+    """Only used for an object with another key than its alias; None when records are not stored."""
     approved_targets: ApprovedTargets | None = None
-    """None where nothing is remembered of approved keys."""
+    """None when approved targets are not stored."""
     approved_keys: tuple[str, ...] = ()
     other_owners: tuple[str, ...] = ()
-    """Accounts that may own log buckets, beside a cluster's own."""
+    """Accounts that may own log buckets, besides a cluster's own."""
 
     def under(self, policy: Policy) -> Self:
-        """Read for a policy."""
+        """Return a reader for a policy."""
         return replace(
             self,
             approved_keys=policy.approved_keys,
@@ -58,25 +57,25 @@ class ReadLogObject:
         )
 
     def __call__(self, version: ObjectVersion) -> LogObjectFacts | None:
-        """Read an object's facts; None when it is provably no cluster's log, or a folder marker.
+        """Read an object's facts; None when it is not a cluster's log, or a folder marker.
 
-        A key that names a cluster which EMR does not know here may be the log of a cluster of
-        another account or Region, or of one long gone: it is evaluated by its encryption, and its
-        cluster is Unresolved. Of an object that only a step could explain, and the steps cannot
-        be listed, nothing is said: its encryption is Unresolved. So is that of an object whose
-        key names a cluster that logs through an access point's alias, or by a URI that cannot be
-        read: its bucket may be the one that the URI means.
+        An object whose key names a cluster that EMR does not know here may be the log of a cluster
+        of another account or Region, or of an old one: its encryption is evaluated, and its cluster
+        is Unresolved. If only a step could explain an object, and the steps cannot be listed, its
+        encryption is Unresolved. So is that of an object whose key names a cluster that logs
+        through an access point, or with a URI that cannot be parsed: its bucket may be the one
+        that the URI means.
 
         Raises:
-            ObjectNotFoundError: The object is gone.
+            ObjectNotFoundError: The object does not exist.
 
         """
         author = None if is_folder_marker(version.key) else self._author(version)
         if author is None:
             return None
-        cluster_id, cluster, doubt = author
-        if doubt is not None:
-            reason = f"whether {version} is a log is unknown: {doubt.reason}"
+        cluster_id, cluster, unknown = author
+        if unknown is not None:
+            reason = f"whether {version} is a log is unknown: {unknown.reason}"
             return LogObjectFacts(version, cluster_id, Unresolved(reason), None, cluster, None)
         if isinstance(cluster, Unresolved):
             expected: KeyFact | None = cluster
@@ -100,7 +99,7 @@ class ReadLogObject:
     def _author(
         self, version: ObjectVersion
     ) -> tuple[str, Cluster | Unresolved, Unresolved | None] | None:
-        """Find the cluster, and why it is unknown whether the object is a log of it."""
+        """Return the cluster, and why it is unknown whether the object is a log of it."""
         unknown: tuple[str, Cluster | Unresolved, Unresolved | None] | None = None
         for cluster_id in cluster_ids_in(version.key):
             try:
@@ -121,7 +120,7 @@ class ReadLogObject:
         return unknown
 
     def _explained(self, facts: LogObjectFacts, cluster: Cluster) -> LogObjectFacts:
-        """Find whose key the object should have, unless it plainly has its cluster's or none."""
+        """Find the expected key of the object, unless it has its cluster's key or none."""
         carried = cluster_key_carried.carried_key(facts)
         path = _path(facts.version, cluster, cluster.log_uri)
         if isinstance(carried, Outcome) or (
@@ -138,7 +137,7 @@ class ReadLogObject:
         for key, author in keys:
             if isinstance(key, KmsKey) and same_key(key.arn, carried):
                 return _expecting(facts, key, author)
-        # None of them: doubt, or an author without a key, speaks for the object.
+        # No match: an undetermined key, or a writer without a key, may explain the object.
         for key, author in sorted(keys, key=lambda named: not isinstance(named[0], Unresolved)):
             if not isinstance(key, KmsKey):
                 return _expecting(facts, key, author)
@@ -146,12 +145,14 @@ class ReadLogObject:
         if any(same_key(carried, each) for each in former):
             return replace(_expecting(facts, *keys[0]), former_keys=former)
         if cluster.sessions_enabled and path is not None and _may_be_anyones(path):
-            reason = f"{facts.version} may be the log of a session: where these lie is unknown"
+            reason = (
+                f"{facts.version} may be the log of a session: the location of these is unknown"
+            )
             return replace(facts, expected_key=Unresolved(reason))
         return _expecting(facts, *keys[0])
 
     def _listed(self, facts: LogObjectFacts, cluster: Cluster) -> LogObjectFacts:
-        """Read the approved keys, where there is a key to look for in their list."""
+        """Read the approved keys, if the object has a key to compare."""
         carried = cluster_key_carried.carried_key(facts)
         if isinstance(carried, Outcome):
             return facts
@@ -159,7 +160,7 @@ class ReadLogObject:
         return replace(facts, approved_keys=read(Arn.of(cluster.arn), (carried,)))
 
     def _former_keys(self, cluster: Cluster, authors: Sequence[Step | None]) -> tuple[str, ...]:
-        """Recall the keys that the cluster was seen with, if an alias may have been moved since."""
+        """Return the recorded keys of the cluster, if an alias may have been moved."""
         named = {_key_identifier(cluster, author) for author in authors}
         if self.histories is None or not any(
             identifier and KeyIdentifier.parse(identifier).is_alias for identifier in named
@@ -169,14 +170,14 @@ class ReadLogObject:
         return known.keys if known else ()
 
     def _key(self, cluster: Cluster, step: Step | None = None) -> KeyFact | None:
-        """Read the key that a step names, or else its cluster."""
+        """Read the key of a step, else of its cluster."""
         identifier = _key_identifier(cluster, step)
         return self.keys.describe(identifier) if identifier else None
 
     def _object_key(
         self, encryption: Encryption | Unresolved, expected: KeyFact | None
     ) -> KeyFact | None:
-        """Read the object's key, unless it is plainly its cluster's."""
+        """Read the object's key, unless it is its cluster's."""
         if isinstance(encryption, Unresolved) or encryption.key_identifier is None:
             return None
         identifier = encryption.key_identifier
@@ -187,14 +188,14 @@ class ReadLogObject:
 
 @dataclass(frozen=True, slots=True)
 class TheCluster:
-    """The one cluster whose folder is read: it was described already."""
+    """The cluster whose folder is read; it was described already."""
 
     id: str
     cluster: Cluster | None
     """None when EMR does not know it here."""
 
     def describe(self, cluster_id: str) -> Cluster:
-        """Give the cluster, or raise ClusterNotFoundError: no other one is asked for."""
+        """Return the cluster, or raise ClusterNotFoundError for any other."""
         if cluster_id != self.id or self.cluster is None:
             message = f"Cluster id '{cluster_id}' is not valid."
             raise ClusterNotFoundError(message)
@@ -202,7 +203,7 @@ class TheCluster:
 
 
 def _path(version: ObjectVersion, cluster: Cluster, log_uri: str | None) -> str | None:
-    """Say where below a log URI's folder of the cluster an object lies; None when elsewhere."""
+    """Return the path of an object in the cluster's folder of a log URI; None when elsewhere."""
     location = LogLocation.parse(log_uri) if log_uri else None
     if location is None or not location.holds(cluster.id, version.bucket, version.key):
         return None
@@ -210,7 +211,7 @@ def _path(version: ObjectVersion, cluster: Cluster, log_uri: str | None) -> str 
 
 
 def _why_it_may_be_a_log(cluster: Cluster, steps: tuple[Step, ...]) -> str | None:
-    """Say which log URI of a cluster may mean any bucket; None when each names its own."""
+    """Return why a log URI of a cluster may mean any bucket; None when each names a bucket."""
     uris = (cluster.log_uri, *(step.log_uri for step in steps))
     reasons = (why_bucket_is_unknown(uri) for uri in uris if uri)
     return next(filter(None, reasons), None)
@@ -219,10 +220,10 @@ def _why_it_may_be_a_log(cluster: Cluster, steps: tuple[Step, ...]) -> str | Non
 def _authors(
     version: ObjectVersion, cluster: Cluster, steps: tuple[Step, ...]
 ) -> list[Step | None]:
-    """Name who may have written an object: steps with settings of their own, None the cluster.
+    """Return who may have written an object: steps with their own settings, or None: the cluster.
 
-    A step's own folder says whose it is, and the nodes' daemons log for the cluster. Which step an
-    application's containers belong to, their paths do not say.
+    A step's own folder identifies it, and the nodes' daemons log for the cluster. The paths of an
+    application's containers do not identify the step.
     https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-manage-view-web-log-files.html
     """
     at_cluster = _path(version, cluster, cluster.log_uri)

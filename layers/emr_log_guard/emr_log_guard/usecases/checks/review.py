@@ -39,7 +39,7 @@ class ReviewFindings:
     def _all(self) -> dict[str, int]:
         clusters: dict[str, None] = {}
         requests: dict[LogObjectCheckRequest, None] = {}
-        records = tuple(self.findings.indexed_entries())
+        records = tuple(self.findings.indexed_records())
         record_open(record.finding for record in records if record.open)
         for record in records:
             finding = record.finding
@@ -56,7 +56,7 @@ class ReviewFindings:
     def _late(self) -> dict[str, int]:
         """Measure late notifications, and request checks of what is late."""
         now = self.clock()
-        records = tuple(self.findings.indexed_entries())
+        records = tuple(self.findings.indexed_records())
         pending = sum(record.pending_for_long(now) for record in records)
         clusters = dict.fromkeys(e.finding.cluster_id for e in records if _late(e, now))
         record_pending(pending)

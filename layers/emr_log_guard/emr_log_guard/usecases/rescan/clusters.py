@@ -107,6 +107,6 @@ class ScanClusters:
         try:
             checked = self.check(ClusterCheckRequest(cluster_id))
         except ClusterNotFoundError:
-            state = self.check.forgotten(cluster_id)
+            state = self.check.record_termination(cluster_id)
             return _Result(cluster_id, state, (), described=True)
         return _Result(cluster_id, checked.state, checked.findings, described=True)
