@@ -81,6 +81,9 @@ def _typed(app: typer.Typer, words: Sequence[str], *, whole: bool) -> Iterator[s
         if not rest and not whole:
             return
         name = rest.pop(0) if rest else ""
+        if name.startswith("-") and (default := getattr(command, "default_command", None)):
+            rest.insert(0, name)
+            name = default
         if name.startswith("-"):
             if name not in _options_of(command):
                 yield f"there is no option {name}"

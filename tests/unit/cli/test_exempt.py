@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from tests.unit.cli.policies import run, store, written
+from tests.unit.builders import CLUSTER_ID
+from tests.unit.cli.policies import a_stack_with_a_finding, run, store, written
 from tests.unit.stubbed_aws import StubbedAws
 
 EXEMPT = ["exempt", "--rule", "EMRLOG-002", "--until", "2999-12-31", "--reason", "moves"]
@@ -68,3 +71,93 @@ def test_quiet_prints_the_result_alone(aws: StubbedAws) -> None:
     assert result.exit_code == 0
     assert result.output == "Version 8 is stored. It takes effect within 60 seconds.\n"
     assert len(written(aws)) == 1
+
+
+def exemption(until: str = "2999-12-31", **cluster: object) -> dict[str, object]:
+    return {
+        "cluster": cluster or {"id": CLUSTER_ID},
+        "rules": ["EMRLOG-002"],
+        "until": until,
+        "reason": "moves",
+        "approved_by": "ada",
+    }
+
+
+def test_the_same_exemption_again_changes_nothing(aws: StubbedAws) -> None:
+    store(aws, json.dumps({"exemptions": [exemption()]}))
+
+    again = run(*EXEMPT, "--cluster", CLUSTER_ID, "--approved-by", "ada", "--yes")
+
+    assert (again.exit_code, written(aws)) == (0, [])
+    assert "Nothing to change" in again.stdout
+
+
+def test_an_exemption_for_the_same_clusters_and_rules_is_renewed(aws: StubbedAws) -> None:
+    other = exemption(name="legacy-*")
+    store(aws, json.dumps({"exemptions": [other, exemption("2030-01-01")]}))
+
+    run("exempt", "add", *EXEMPT[1:], "--cluster", CLUSTER_ID, "--approved-by", "ada", "--yes")
+
+    assert written(aws) == [{"exemptions": [other, exemption()]}]
+
+
+@pytest.mark.parametrize(("cluster_id", "warned"), [("j-BAD", True), (CLUSTER_ID, False)])
+def test_an_exemption_of_an_unknown_cluster_is_stored_with_a_warning(
+    aws: StubbedAws,
+    cluster_id: str,
+    warned: bool,  # noqa: FBT001
+) -> None:
+    a_stack_with_a_finding(aws)
+
+    result = run(*EXEMPT, "--cluster", cluster_id, "--region", "eu-west-1", "--yes")
+
+    assert result.exit_code == 0
+    warning = "Warning: the stack emr-log-guard in eu-west-1 does not know the cluster j-BAD"
+    assert (warning in result.stderr) is warned
+    assert len(written(aws)) == 1
+
+
+def test_exemptions_are_listed_with_their_numbers(aws: StubbedAws) -> None:
+    by_tag = exemption("2001-01-01", name="a*", tag={"team": "a"})
+    store(aws, json.dumps({"exemptions": [exemption(), by_tag]}))
+
+    result = run("exempt", "list")
+
+    assert result.stdout == (
+        f"  1  {CLUSTER_ID}, EMRLOG-002, until 2999-12-31: moves (approved by ada)\n"
+        "  2  a* and team=a, EMRLOG-002, expired 2001-01-01: moves (approved by ada)\n"
+    )
+    document = json.loads(run("exempt", "list", "--json").stdout)
+    assert document["exemptions"] == [
+        exemption() | {"expired": False},
+        by_tag | {"expired": True},
+    ]
+
+
+def test_no_exemptions_are_listed_as_none(aws: StubbedAws) -> None:
+    assert aws is not None
+    assert run("exempt", "list").stdout == "No exemptions.\n"
+
+
+def test_exemptions_are_removed_by_their_numbers(aws: StubbedAws) -> None:
+    stays = exemption(name="legacy-*")
+    store(aws, json.dumps({"exemptions": [exemption(), stays, exemption("2001-01-01")]}))
+
+    result = run("exempt", "remove", "1", "3", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert written(aws) == [{"exemptions": [stays]}]
+
+
+def test_an_exemption_that_does_not_exist_is_not_removed(aws: StubbedAws) -> None:
+    result = run("exempt", "remove", "1", "--yes")
+
+    assert (result.exit_code, written(aws)) == (2, [])
+    assert "there is no exemption 1" in result.stderr
+
+
+def test_the_help_of_exempt_names_its_commands() -> None:
+    result = run("exempt", "--help")
+
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in ("add", "list", "remove"))

@@ -1,13 +1,14 @@
 """The root command: its sub-commands and options, and how their help is laid out."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from emr_log_guard.cli.audit import audit
-from emr_log_guard.cli.exempt import exempt
+from emr_log_guard.cli.exempt import add, list_exemptions, remove
 from emr_log_guard.cli.exit_status import FAILED, ErrorReportingGroup
 from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.policy import set_policy, show, validate
@@ -28,6 +29,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 policy_app = typer.Typer(rich_markup_mode=None)
+
+
+class ExemptGroup(TyperGroup):
+    """The commands of `exempt`: without the name of one, it is `add`."""
+
+    default_command = "add"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Put the default command in front of options."""
+        first = args[0] if args else ""
+        if first not in {*self.commands, *ctx.help_option_names}:
+            args = [self.default_command, *args]
+        return super().parse_args(ctx, args)
+
+
+exempt_app = typer.Typer(
+    cls=ExemptGroup,
+    rich_markup_mode=None,
+    help="Exempt clusters from rules, and list or remove exemptions.\n\n"
+    "Options without a command are those of `exempt add`.",
+)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
@@ -73,7 +95,7 @@ class SectionedCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own type
         """Name arguments in the usual form: FILE, not {FILE}."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        return [re.sub("[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
 
     def help_sections(self, ctx: Any) -> Mapping[str, list[tuple[str, str]]]:  # noqa: ANN401
         """Return the name and the help of each argument and option, by section."""
@@ -125,9 +147,13 @@ app.add_typer(policy_app, name="policy")
 _add(policy_app, "show", show, "> policy.json", parent="policy ")
 _add(policy_app, "validate", validate, "policy.json", "--resolve policy.json", parent="policy ")
 _add(policy_app, "set", set_policy, "policy.json", parent="policy ")
+app.add_typer(exempt_app, name="exempt")
 _add(
-    app,
-    "exempt",
-    exempt,
+    exempt_app,
+    "add",
+    add,
     "--name 'legacy-*' --rule EMRLOG-006 \\\n      --until 2026-12-31 --reason 'moves in autumn'",
+    parent="exempt ",
 )
+_add(exempt_app, "list", list_exemptions, "", parent="exempt ")
+_add(exempt_app, "remove", remove, "2", parent="exempt ")
