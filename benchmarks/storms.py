@@ -258,6 +258,7 @@ STORMS: Mapping[str, Callable[[int], list[str]]] = {
 
 def section(rows: Sequence[Sequence[str]]) -> Section:
     """The table of some storms."""
+    listing = DEFAULT_QUOTAS["ListSteps"].seconds
     return Section(
         "A storm of launches",
         "Clusters launched as fast as the emulated account allows, under EMR's default quotas and "
@@ -265,7 +266,9 @@ def section(rows: Sequence[Sequence[str]]) -> Section:
         "and terminate; every second one has no log key. The time to alert runs from the launch "
         "until a subscriber of the alerts topic receives the first alert. The quota's minimum is "
         "the time that a DescribeCluster of every cluster takes, or for steps one ListSteps for "
-        f"{STEPS_A_CALL} of them. Calls are counted by the account, over the clusters' whole "
+        f"{STEPS_A_CALL} of them. ListSteps has half of DescribeCluster's rate: one call per "
+        f"cluster takes {listing(60):.0f} s for 60 clusters, {listing(200):.0f} s for 200. "
+        "Calls are counted by the account, over the clusters' whole "
         "life: those that EMR answered, and those that it refused with a ThrottlingException. "
         "INSUFFICIENT_DATA alerts are about compliant clusters, whose facts could not be read. "
         "RunJobFlow and AddJobFlowSteps are not throttled here.",
