@@ -267,7 +267,7 @@ def test_only_members_may_put_events_and_only_of_the_guard() -> None:
 
 def test_topic_policy_has_no_condition_because_eventbridge_does_not_support_one() -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"""
-    targets = hub()["GraveRule"]["Properties"]["Targets"]
+    targets = hub()["SevereRule"]["Properties"]["Targets"]
     [policy] = [each for each in hub().values() if each["Type"] == "AWS::SNS::TopicPolicy"]
 
     assert [target["Arn"] for target in targets] == [{"Ref": "Topic"}]
@@ -316,7 +316,7 @@ def test_undelivered_event_raises_an_alarm_in_every_hub() -> None:
     assert "docs/many-accounts.md#undelivered-events" in alarm["Properties"]["AlarmDescription"]
     for name in ("UndeliveredEventsAlarm", "OperationsTopic", "TopicKey", "DeadLetterQueue"):
         assert "Condition" not in resources[name]
-    for name in ("GraveRule", "HomeRule"):
+    for name in ("SevereRule", "HomeRule"):
         for target in resources[name]["Properties"]["Targets"]:
             assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}
     [alarms] = [
@@ -353,7 +353,7 @@ def test_hub_notifies_of_severe_events(detail_type: str, severity: str) -> None:
         "detail-type": detail_type,
         "detail": {"severity": severity},
     }
-    severe = json.dumps(hub()["GraveRule"]["Properties"]["EventPattern"])
+    severe = json.dumps(hub()["SevereRule"]["Properties"]["EventPattern"])
     everything = json.dumps(hub()["HomeRule"]["Properties"]["EventPattern"])
 
     expected = detail_type in {"Enforcement Done", "Enforcement Failed"} or (

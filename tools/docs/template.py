@@ -1,4 +1,4 @@
-"""template.yaml, as far as the pages tell of it."""
+"""The parts of template.yaml that the pages document."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Template:
         return defaults
 
     def meaning(self, value: object) -> str:
-        """Say what a value of a function's environment stands for."""
+        """Describe a value of a function's environment."""
         match value:
             case {"Fn::If": [condition, then, ""]}:
                 return f"{self.meaning(then)}; empty unless {self._condition(condition)}"

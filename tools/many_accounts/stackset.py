@@ -55,7 +55,7 @@ def stop(message: str) -> NoReturn:
 def plain(template: dict[str, Any], prefix: str, region: str) -> dict[str, Any]:
     """Translate a packaged template; its artifacts are then in the bucket of each Region."""
     [bucket] = artifacts(template, prefix)
-    os.environ["AWS_DEFAULT_REGION"] = region  # what the translator tells the partition by
+    os.environ["AWS_DEFAULT_REGION"] = region  # from which the translator derives the partition
     translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
     translated.pop("Transform", None)
     for name, resource in translated["Resources"].items():

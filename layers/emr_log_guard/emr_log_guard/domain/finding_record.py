@@ -1,6 +1,6 @@
 """The stored record of a finding, and how a new result changes it.
 
-The reasons: docs/adr/0010-the-ledger.md
+The reasons: docs/adr/0010-findings-table.md
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 A notification is pending while the two differ: nothing is lost when a function dies between
 recording and notifying, because the next invocation sees the difference.
-docs/adr/0010-the-ledger.md
+docs/adr/0010-findings-table.md
 """
 
 from collections.abc import Iterable, Mapping, Sequence

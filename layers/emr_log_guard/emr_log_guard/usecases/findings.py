@@ -2,7 +2,7 @@
 
 Each step is recorded before the action that follows from it. An invocation that dies leaves a
 record with a pending notification. For LEASE other invocations wait for it, as it may only be slow;
-then the next one, usually the retry, notifies. docs/adr/0010-the-ledger.md
+then the next one, usually the retry, notifies. docs/adr/0010-findings-table.md
 """
 
 from collections import defaultdict
