@@ -136,7 +136,7 @@ def test_every_hook_of_a_commit_runs_a_program_of_the_environment_or_pinned_code
 
     assert local["repo"] == "local"
     for hook in local["hooks"]:
-        programs = re.findall(r"\.venv/\S+", hook["record"])
+        programs = re.findall(r"\.venv/\S+", hook["entry"])
         assert programs, hook["id"]
         assert [program for program in programs if not (ROOT / program).is_file()] == []
     text = (ROOT / ".pre-commit-config.yaml").read_text()
