@@ -67,6 +67,11 @@ class Metric(StrEnum):
     NOTIFICATIONS_PENDING = "NotificationsPending"
     """Findings whose notification has been pending for more than five minutes, counted every
     five minutes."""
+    EMR_API_CALLS = "EmrApiCalls"
+    """Requests that check_cluster, check_log_objects and enforce sent to EMR's API, retries among
+    them."""
+    EMR_API_THROTTLED = "EmrApiThrottled"
+    """Calls of these functions that EMR still throttled after the retries of the SDK."""
     MESSAGES_FAILED = "MessagesFailed"
     """Messages of a queue that could not be handled, except because AWS throttled or timed out.
     They are delivered again, and become dead letters in the end."""
@@ -186,6 +191,13 @@ def record_rescan(report: RescanReport) -> None:
 def record_missed_by_events(clusters: int) -> None:
     """Measure how many clusters a re-scan found that no event had announced."""
     _count(Metric.CLUSTERS_MISSED_BY_EVENTS, clusters)
+
+
+def record_emr_call(requests: int, *, throttled: bool) -> None:
+    """Measure a call of EMR's API, which may have been sent several times."""
+    _count(Metric.EMR_API_CALLS, requests)
+    if throttled:
+        _count(Metric.EMR_API_THROTTLED)
 
 
 def record_failed_messages(count: int = 1) -> None:

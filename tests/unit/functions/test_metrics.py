@@ -214,26 +214,42 @@ def a_webhook_of_no_use(aws: StubbedAws) -> None:
 
 
 SCENARIOS: dict[Scenario, Measured] = {
-    a_good_cluster: {"ClustersChecked": 1},
-    a_bad_cluster: OPENED,
-    a_launch_that_emr_throttles: {"OldestUncheckedLaunch": 42},
+    a_good_cluster: {"ClustersChecked": 1, "EmrApiCalls": 2},
+    a_bad_cluster: OPENED | {"EmrApiCalls": 2},
+    a_launch_that_emr_throttles: {
+        "EmrApiCalls": 1,
+        "EmrApiThrottled": 1,
+        "OldestUncheckedLaunch": 42,
+    },
     a_poison_message: {"MessagesFailed": 1},
-    a_bad_log_object: {"LogObjectsChecked": 1, "AlertLatency": 42, "EnforcementScheduled": 1},
-    a_termination_that_comes_to_its_end: OPENED | {"ClustersChecked": 2, "EnforcementDone": 1},
-    a_termination_that_emr_refuses: OPENED | {"EnforcementFailed": 1},
-    a_request_for_a_protected_cluster: OPENED | {"EnforcementSkipped": 1},
+    a_bad_log_object: {
+        "LogObjectsChecked": 1,
+        "AlertLatency": 42,
+        "EnforcementScheduled": 1,
+        "EmrApiCalls": 1,
+    },
+    a_termination_that_comes_to_its_end: OPENED
+    | {"ClustersChecked": 2, "EnforcementDone": 1, "EmrApiCalls": 6},
+    a_termination_that_emr_refuses: OPENED | {"EnforcementFailed": 1, "EmrApiCalls": 6},
+    a_request_for_a_protected_cluster: OPENED | {"EnforcementSkipped": 1, "EmrApiCalls": 5},
     a_review_of_what_is_late: {"NotificationsPending": 0},
     a_review_of_nothing: NOTHING_OPEN,
     a_review: NOTHING_OPEN
     | {
         "ClustersChecked": 3,
         "AlertLatency": 84,
+        "EmrApiCalls": 6,
         "EnforcementScheduled": 1,
         "OpenHighFindings": 1,
         "UndeterminedFindings": 3,  # the rules that need the key
         "ExemptFindings": 1,
     },
-    a_policy_that_is_none: {"ClustersChecked": 1, "PolicyInvalid": 1, "AlertLatency": 42},
+    a_policy_that_is_none: {
+        "ClustersChecked": 1,
+        "PolicyInvalid": 1,
+        "AlertLatency": 42,
+        "EmrApiCalls": 2,
+    },
     a_webhook_of_no_use: {"WebhooksUnusable": 1},
     a_rescan: {
         "ClustersChecked": 1,

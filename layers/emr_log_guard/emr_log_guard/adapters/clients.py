@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
 import gzip
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -13,6 +14,9 @@ import msgspec
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import get_session
+
+from emr_log_guard.adapters.errors import THROTTLING_CODES
+from emr_log_guard.observability import record_emr_call
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -79,9 +83,16 @@ def dynamodb() -> "DynamoClient":
 
 @cache
 def emr() -> "EMRClient":
-    """Return the client for Amazon EMR."""
+    """Return the client for Amazon EMR. What it calls is measured: others need the quota, too."""
     client: EMRClient = _client("emr")
+    client.meta.events.register("after-call.emr.*", _measure)
     return client
+
+
+def _measure(parsed: Mapping[str, Any], **_: object) -> None:
+    retries = parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    throttled = parsed.get("Error", {}).get("Code") in THROTTLING_CODES
+    record_emr_call(1 + retries, throttled=throttled)
 
 
 @cache
