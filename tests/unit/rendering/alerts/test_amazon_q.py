@@ -90,6 +90,12 @@ def test_threads_of_other_things_are_their_own() -> None:
     ]
 
 
+def test_a_title_names_a_proven_violation_before_what_could_not_be_determined() -> None:
+    assert read(NOTICES["opened"])["content"]["title"] == (
+        "\N{LARGE ORANGE CIRCLE} EMR logs: HIGH EMRLOG-002 log-key-configured and 1 more"
+    )
+
+
 def test_a_button_has_what_it_needs() -> None:
     assert read(NOTICES["opened"])["metadata"]["additionalContext"] == {
         "Account": "111122223333",

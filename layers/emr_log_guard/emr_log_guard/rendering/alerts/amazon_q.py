@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import PolicyProblem
@@ -98,9 +99,12 @@ def _title(published: PublishedAlert) -> str:
     if not isinstance(published.about, Alert):
         return f"{sign(published)} {_inert(published.subject)}"
     title = _KINDS[published.about.kind]
-    for first in published.about.findings[:1]:
+    findings = published.about.findings
+    broken = [f for f in findings if f.compliance is Compliance.NON_COMPLIANT]
+    # As in the headline of a mail: what is proven comes first, and alone is counted.
+    for first in (broken or findings)[:1]:
         title += f": {verdict(first)} {first.rule_id} {first.rule_name}"
-    if more := len(published.about.findings[1:]):
+    if more := len((broken or findings)[1:]):
         title += f" and {more} more"
     return f"{sign(published)} {_inert(title)}"
 
