@@ -24,6 +24,7 @@ from emr_log_guard.policy_document import (
     STRICT,
     parse_policy,
     policy_schema,
+    position_of,
     pretty,
     stored_form,
 )
@@ -365,3 +366,75 @@ def test_whatever_is_stored_is_a_policy_or_a_list_of_problems(document: object) 
         allowed = not all(error.problems)
 
     assert not allowed
+
+
+def test_every_mistake_in_the_shape_of_a_document_is_named() -> None:
+    document = {
+        "mode": "stop",
+        "moed": "alert",
+        "approved_keys": ["alias/emr-logs", "nonsense", 7],
+        "rules": {"EMRLOG-002": {"severity": "BAD", "enabled": "yes"}, "EMRLOG-003": 1},
+        "enforcement": {"grace_running_minutes": -1, "transient_minutes": "1"},
+        "exemptions": [
+            {
+                "cluster": {"id": "j-1"},
+                "rules": ["*"],
+                "until": "2026-12-31",
+                "reason": "moves",
+                "approved_by": "ada",
+            },
+            {"cluster": {"id": "x"}, "rules": [], "until": "soon"},
+            "j-1",
+        ],
+        "alerts": {
+            "minimum_severity": "NONE",
+            "slack": {"routes": [{"account": "1"}, 5], "rotues": []},
+        },
+    }
+    with pytest.raises(InvalidPolicyError) as error:
+        parse_policy(json.dumps(document))
+
+    assert [problem.partition(": ")[0] for problem in error.value.problems] == [
+        "mode",
+        "moed",
+        "approved_keys[1]",
+        "approved_keys[2]",
+        "rules.EMRLOG-002.severity",
+        "rules.EMRLOG-002.enabled",
+        "rules.EMRLOG-003",
+        "enforcement.grace_running_minutes",
+        "enforcement.transient_minutes",
+        "exemptions[1].cluster.id",
+        "exemptions[1].rules",
+        "exemptions[1].until",
+        "exemptions[1].reason",
+        "exemptions[1].approved_by",
+        "exemptions[2]",
+        "alerts.minimum_severity",
+        "alerts.slack.rotues",
+        "alerts.slack.routes[0].account",
+        "alerts.slack.routes[0].webhook_secret_arn",
+        "alerts.slack.routes[1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "position"),
+    [
+        ("mode", (2, 11)),
+        ("exemptions[1].until", (4, 13)),
+        ("exemptions[1].reason", (4, 3)),
+        ("exemptions[9]", (3, 17)),
+        ("mode.deeper", (2, 11)),
+        ("gone", (1, 1)),
+    ],
+)
+def test_a_field_is_found_by_line_and_column(path: str, position: tuple[int, int]) -> None:
+    text = '{\n  "mode": "x",\n  "exemptions": [{},\n  {"until": 1}\n  ]\n}'
+
+    assert position_of(text, path) == position
+
+
+def test_what_is_not_json_is_placed_by_line_and_column() -> None:
+    with pytest.raises(InvalidPolicyError, match="not JSON: line 2, column 3: Expecting"):
+        parse_policy("{\n  x")

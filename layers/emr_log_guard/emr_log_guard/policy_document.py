@@ -6,7 +6,7 @@ docs/policy.schema.json is generated from these types; what it cannot express is
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, NoReturn
 
@@ -260,7 +260,7 @@ def parse_policy(text: str, *, allowed: bool = False) -> Policy:
     try:
         document = msgspec.convert(plain, PolicyDocument, strict=True)
     except msgspec.ValidationError as error:
-        raise InvalidPolicyError((_explain(str(error), plain),)) from error
+        raise InvalidPolicyError(_mistakes(plain) or (_explain(str(error), plain),)) from error
     problems = tuple(_problems(document))
     if problems:
         raise InvalidPolicyError(problems)
@@ -294,6 +294,50 @@ def stored_form(plain: object) -> str:
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
 
 
+def position_of(text: str, path: str) -> tuple[int, int]:
+    """Find a field in a document.
+
+    Args:
+        text: The document, JSON.
+        path: The field, such as `exemptions[1].until`. If it is missing, its object is found.
+
+    Returns:
+        The line and the column, both from 1.
+
+    """
+    start = _skip_blank(text, 0)
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        within = _values(text, start)
+        start = within.get(name or int(index), start)
+    line = text.count("\n", 0, start) + 1
+    return line, start - text.rfind("\n", 0, start)
+
+
+def _skip_blank(text: str, at: int) -> int:
+    """Skip what separates values."""
+    while at < len(text) - 1 and text[at] in " \t\r\n,:":
+        at += 1
+    return at
+
+
+def _values(text: str, start: int) -> dict[str | int, int]:
+    """Find where the values of an object or array begin, by name or index."""
+    decoder, found = json.JSONDecoder(), dict[str | int, int]()
+    keyed = text[start] == "{"
+    at = start + 1
+    while text[start] in "{[":
+        at = _skip_blank(text, at)
+        if text[at] in "}]":
+            break
+        name: str | int = len(found)
+        if keyed:
+            name, at = decoder.raw_decode(text, at)
+            at = _skip_blank(text, at)
+        found[name] = at
+        _, at = decoder.raw_decode(text, at)
+    return found
+
+
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
@@ -314,7 +358,18 @@ def _decode_json(text: str) -> object:
         msgspec.json.decode(text)  # stricter than the standard library: no NaN, no half characters
         return json.loads(text, object_pairs_hook=pairs)
     except (msgspec.DecodeError, UnicodeEncodeError, ValueError, RecursionError) as error:
-        _refuse(f"the document is not JSON: {error}")
+        _refuse(f"the document is not JSON: {_where(text) or error}")
+
+
+def _where(text: str) -> str:
+    """Say by line and column where a text stops being JSON; empty where that is not the mistake."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError):
+        return ""
+    return ""
 
 
 _FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`")
@@ -366,6 +421,85 @@ def _explain(message: str, plain: object) -> str:
         "has an invalid format" if "matching regex" in problem else problem[0].lower() + problem[1:]
     )
     return f"{path or 'the document'}: {problem}; {_fix(path)}"
+
+
+_AN_EXEMPTION: Mapping[str, object] = {
+    "cluster": {"id": "j-1"},
+    "rules": ["*"],
+    "until": "2026-12-31",
+    "reason": "valid",
+    "approved_by": "valid",
+}
+_A_ROUTE: Mapping[str, object] = {
+    "webhook_secret_arn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:"
+    f"{WEBHOOK_SECRETS}valid"
+}
+
+
+def _mistakes(plain: object) -> tuple[str, ...]:
+    """Explain every mistake in the shape of a document: msgspec stops at the first."""
+    found: dict[str, None] = {}
+    for piece, path, place in _pieces(plain):
+        try:
+            msgspec.convert(piece, PolicyDocument, strict=True)
+        except msgspec.ValidationError as error:
+            found[_explain(str(error), piece).replace(path, place, 1)] = None
+    return tuple(found)
+
+
+type _Piece = tuple[object, str, str]
+"""A document with one field of the whole, that field's path in it, and its path in the whole."""
+
+
+def _pieces(plain: object) -> Iterator[_Piece]:
+    if not isinstance(plain, dict):
+        return
+    for name, value in plain.items():
+        match name, value:
+            case "exemptions", list():
+                yield from _below(name, _elements(name, value, _AN_EXEMPTION))
+            case (("approved_keys" | "log_bucket_owners"), list()):
+                yield from _below(name, _elements(name, value, {}))
+            case "alerts", {"slack": {"routes": list(routes), **slack}, **rest}:
+                yield from _below(name, _fields({**rest, "slack": slack}))
+                found = _elements("alerts.slack.routes", routes, _A_ROUTE)
+                yield from _below(name, _below("slack", _below("routes", found)))
+            case (("enforcement" | "alerts"), dict()):
+                yield from _below(name, _fields(value))
+            case "rules", dict():
+                yield from _below(name, _rules(value))
+            case _:
+                yield {name: value}, "", ""
+
+
+def _below(name: str, pieces: Iterable[_Piece]) -> Iterator[_Piece]:
+    yield from (({name: piece}, path, place) for piece, path, place in pieces)
+
+
+def _fields(value: Mapping[Any, object]) -> Iterator[_Piece]:
+    yield from (({field: one}, "", "") for field, one in value.items())
+
+
+def _rules(value: Mapping[str, object]) -> Iterator[_Piece]:
+    for rule_id, settings in value.items():
+        if isinstance(settings, dict):
+            yield from _below(rule_id, _fields(settings))
+        else:
+            yield {rule_id: settings}, "", ""
+
+
+def _elements(path: str, elements: list[Any], valid: Mapping[str, object]) -> Iterator[_Piece]:
+    """Take the elements of a list one by one, and each of their fields beside valid ones."""
+    for index, element in enumerate(elements):
+        place = f"{path}[0]", f"{path}[{index}]"
+        if not isinstance(element, dict):
+            yield [element], *place
+            continue
+        for field, one in element.items():
+            yield [{**valid, field: one}], *place
+        for field in valid:
+            if field not in element:
+                yield [{name: one for name, one in valid.items() if name != field}], *place
 
 
 def _fix(path: str) -> str:

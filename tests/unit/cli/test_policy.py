@@ -65,6 +65,21 @@ def test_validate_judges_without_aws(tmp_path: Path, text: str, status: int, wor
     assert run("policy", "validate", "-", answer=text).exit_code == status
 
 
+def test_validate_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    text = '{"mode": 1,\n "exemptions": {}}'
+    file.write_text(text)
+
+    lines = run("policy", "validate", str(file)).stderr.splitlines()
+    typed = run("policy", "validate", "-", answer=text).stderr.splitlines()
+
+    assert [line.partition(": expected")[0] for line in lines] == [
+        f"Error: {file}, line 1, column 10: mode",
+        f"Error: {file}, line 2, column 16: exemptions",
+    ]
+    assert typed[0].startswith("Error: standard input, line 1, column 10: mode")
+
+
 def test_a_file_that_is_not_there_ends_with_2() -> None:
     assert run("policy", "validate", "gone.json").exit_code == 2
 

@@ -82,6 +82,11 @@ def checked_cluster_id(typed: str) -> str:
     return typed
 
 
+def file_name(file: Path) -> str:
+    """Name a file in a message."""
+    return "standard input" if str(file) == "-" else str(file)
+
+
 def read_file(file: Path) -> str:
     """Read a document from a file, or from standard input for `-`."""
     try:

@@ -21,9 +21,10 @@ from emr_log_guard.cli.options import (
     Yes,
     clients_for,
     echo_json,
+    file_name,
     read_file,
 )
-from emr_log_guard.cli.policy_store import PolicyStore, problems_of
+from emr_log_guard.cli.policy_store import PolicyStore, located, problems_of
 from emr_log_guard.policy_document import parse_policy, pretty
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.usecases.approved_keys import ApprovedKeysResolved, resolve_approved_keys
@@ -73,6 +74,7 @@ def validate(
     """
     text = read_file(file)
     problems = problems_of(text)
+    places = located(file, text, problems)
     warnings: tuple[str, ...] = ()
     if resolve and not problems:
         resolved = _approved_keys(text, clients_for(profile, region))
@@ -82,8 +84,8 @@ def validate(
         raise typer.Exit(FAILED if problems else 0)
     _warn(warnings)
     if problems:
-        fail(*map(plain, problems))
-    typer.echo(f"{file} is valid.")
+        fail(*map(plain, places or problems))
+    typer.echo(f"{file_name(file)} is valid.")
 
 
 def set_policy(  # noqa: PLR0913 - each is an option
@@ -114,7 +116,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
     """
     new = read_file(file)
     if problems := problems_of(new):
-        fail(*problems)
+        fail(*map(plain, located(file, new, problems)))
     clients = clients_for(profile, region)
     resolved = _approved_keys(new, clients)
     _warn((*resolved.unread, *(resolved.problems if allow_unusable_keys else ())))

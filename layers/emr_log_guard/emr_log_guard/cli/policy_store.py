@@ -1,6 +1,7 @@
 """The stored policy: reading it, and replacing it without overwriting another change."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import typer
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import read_file
+from emr_log_guard.cli.options import file_name, read_file
 from emr_log_guard.cli.policy_diff import show_difference, show_impact
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
-from emr_log_guard.policy_document import parse_policy, stored_form
+from emr_log_guard.policy_document import parse_policy, position_of, stored_form
 from emr_log_guard.usecases.ports import StoredPolicy
 
 
@@ -75,6 +76,18 @@ def read_policy(file: Path) -> Policy:
         return parse_policy(read_file(file))
     except InvalidPolicyError as error:
         fail(*(f"{file}: {problem}" for problem in error.problems))
+
+
+def located(file: Path, text: str, problems: Sequence[str]) -> tuple[str, ...]:
+    """Put the file, the line and the column of each problem of a document in front of it."""
+    name = file_name(file)
+    if any(problem.startswith("the document") for problem in problems):
+        return tuple(f"{name}: {problem}" for problem in problems)
+    return tuple(
+        f"{name}, line {line}, column {column}: {problem}"
+        for problem in problems
+        for line, column in [position_of(text, problem.partition(": ")[0])]
+    )
 
 
 def problems_of(text: str) -> tuple[str, ...]:
