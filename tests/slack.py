@@ -17,7 +17,7 @@ def text_of(post: dict[str, Any]) -> str:
 
 
 class Slack(ThreadingHTTPServer):
-    """Answers posts as told, one after the other, the last answer for good; else 200 `ok`."""
+    """Answers posts as given, one after the other, the last answer for good; else 200 `ok`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

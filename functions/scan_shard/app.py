@@ -15,5 +15,5 @@ SCAN_SHARD = scan_shard(os.environ)
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
-    """Judge what is in the shard, and write down what came of it."""
+    """Scan the shard, and store its result."""
     return SCAN_SHARD(parse_shard(event))

@@ -23,7 +23,7 @@ from sandbox.polling import wait_for
 
 SECONDS = 90
 """The time limit of an act; outcomes that are missing after it count as missing."""
-SETTLED_SECONDS = 4  # longer than checks can overtake each other (SKEW of the ledger)
+SETTLED_SECONDS = 4  # longer than checks can overtake each other (SKEW of the records)
 """How long all outcomes must stay as expected: surplus alerts arrive late."""
 REFRESH_SECONDS = 31
 """After this many seconds, no function uses an outdated policy to check a launch."""

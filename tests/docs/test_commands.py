@@ -94,7 +94,7 @@ def files_of(command: Command) -> list[str]:
 
 
 def files_made_by(command: Command) -> set[str]:
-    """Name the files that a command is told to write."""
+    """Name the files that a command writes."""
     return {file for option, file in pairwise(command.words) if option in OUTPUT_OPTIONS}
 
 
@@ -192,7 +192,7 @@ def test_a_block_that_hides_a_command_or_has_an_open_quote_would_be_found() -> N
     assert not open_quote.is_sound()
 
 
-def test_files_are_told_from_other_words() -> None:
+def test_files_are_distinguished_from_other_words() -> None:
     command = Command(
         "page.md",
         1,

@@ -1,4 +1,4 @@
-"""What GitHub, git and Dependabot are told to run or to watch exists, and is pinned."""
+"""What GitHub, git and Dependabot run or watch exists, and is pinned."""
 
 import re
 from collections.abc import Iterator, Mapping

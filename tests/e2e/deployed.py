@@ -274,7 +274,7 @@ class Deployed:
         return [each for each in found.get("Messages", ()) if about in each["Body"]]
 
     def verdicts(self, cluster_id: str) -> list[str]:
-        """Say how the cluster itself was judged, once an event."""
+        """Say how the cluster itself was evaluated, once an event."""
         records = self.journal.records(
             "check_cluster", message="cluster checked", cluster_id=cluster_id
         )

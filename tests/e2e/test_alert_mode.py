@@ -1,4 +1,4 @@
-"""Mode alert: what is wrong is found and told about, and nothing can be done to anyone."""
+"""Mode alert: violations are found and alerted, and nothing can be terminated."""
 
 import json
 import time
@@ -24,7 +24,7 @@ type Eventually = Callable[..., Any]
 
 
 @pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
-def test_each_way_to_get_it_wrong_is_told_by_its_own_rule_alone(
+def test_each_way_to_get_it_wrong_is_reported_by_its_own_rule_alone(
     telling: Deployed, eventually: Eventually, scene: Scene
 ) -> None:
     cluster_id = scene.launch(telling.fixtures, telling.keys)
@@ -47,7 +47,7 @@ def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
         fixtures.write_log(cluster_id, f"node/i-{number}/log.gz", keys.encrypt(keys.approved))
 
     assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
-    logs = eventually(lambda: judged_logs(telling, cluster_id, 3))
+    logs = eventually(lambda: evaluated_logs(telling, cluster_id, 3))
     assert {record["compliance"] for record in logs} == {"COMPLIANT"}
     assert not telling.inbox.about(cluster_id)
 
@@ -93,7 +93,7 @@ def check_partners_log(stack: Deployed, cluster_id: str) -> str:
     key = stack.fixtures.write_log(cluster_id, "node/log.gz", good, bucket=OTHER_ACCOUNTS_BUCKET)
     event = batch(object_event(OTHER_ACCOUNTS_BUCKET, key))
     assert stack.invoke("CheckLogObjectsFunction", event) == ({"batchItemFailures": []}, None)
-    [record] = wait_for(lambda: judged_logs(stack, cluster_id, 1))
+    [record] = wait_for(lambda: evaluated_logs(stack, cluster_id, 1))
     compliance: str = record["compliance"]
     return compliance
 
@@ -122,8 +122,8 @@ def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
     assert not telling.inbox.about(cluster_id)
 
 
-def judged_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[str, Any]]:
-    """What was written down of a cluster's log objects, once so many were judged."""
+def evaluated_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[str, Any]]:
+    """What was logged of a cluster's log objects, once so many were evaluated."""
     records = stack.journal.records(
         "check_log_objects", message="log objects checked", cluster_id=cluster_id
     )
@@ -168,7 +168,7 @@ def test_an_object_under_its_writers_own_key_is_found(
     assert "SSE-C" in alert["findings"][0]["summary"]
 
 
-def test_an_old_version_is_judged_by_its_own_encryption(telling: Deployed) -> None:
+def test_an_old_version_is_evaluated_by_its_own_encryption(telling: Deployed) -> None:
     s3 = telling.account.client("s3")
     s3.create_bucket(Bucket="versioned-logs")
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
@@ -203,7 +203,7 @@ def test_the_same_event_many_times_is_one_alert_and_the_clusters_end_resolves_it
     assert kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_the_settings_of_a_checked_cluster_are_remembered(telling: Deployed) -> None:
+def test_the_settings_of_a_checked_cluster_are_stored(telling: Deployed) -> None:
     cluster_id = telling.fixtures.launch("known", LogEncryptionKmsKeyId=telling.keys.approved)
     telling.deliver(cluster_event(cluster_id))
 
@@ -284,13 +284,13 @@ def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": usual})
 
 
-def test_a_launch_that_cloudtrail_tells_of_names_its_launcher(
+def test_a_launch_that_cloudtrail_names_names_its_launcher(
     telling: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = telling.fixtures.launch("whose")
 
     def launcher() -> str | None:
-        """EMR's event may come first: then the alert does not know, and the ledger learns it."""
+        """EMR's event may come first: then the alert does not have it, and the record does."""
         record = telling.repository.read(cluster_id).records.get("EMRLOG-002")
         return record.finding.launched_by if record else None
 
@@ -299,7 +299,7 @@ def test_a_launch_that_cloudtrail_tells_of_names_its_launcher(
     assert alert["kind"] == "finding.opened"
 
 
-def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
+def test_a_lost_key_is_reported_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
     telling: Deployed, eventually: Eventually
 ) -> None:
     kms = telling.account.client("kms")
@@ -341,7 +341,7 @@ def test_a_lost_key_is_told_for_the_clusters_that_log_with_it_and_resolved_when_
     ]
 
 
-def test_an_alias_that_names_a_lost_key_is_told_for_the_clusters_launched_with_it(
+def test_an_alias_that_names_a_lost_key_is_reported_for_the_clusters_launched_with_it(
     telling: Deployed, eventually: Eventually
 ) -> None:
     kms = telling.account.client("kms")
@@ -431,7 +431,7 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
     assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}, PENDING"]
 
 
-def test_a_log_bucket_that_sends_no_events_is_told(
+def test_a_log_bucket_that_sends_no_events_is_reported(
     telling: Deployed, eventually: Eventually
 ) -> None:
     telling.account.client("s3").create_bucket(Bucket="silent-logs")
@@ -447,7 +447,7 @@ def test_a_log_bucket_that_sends_no_events_is_told(
 
 
 @pytest.mark.parametrize(("own", "compliance"), [(True, "COMPLIANT"), (False, "NON_COMPLIANT")])
-def test_a_steps_log_is_judged_by_its_steps_key_wherever_the_step_logs(
+def test_a_steps_log_is_evaluated_by_its_steps_key_wherever_the_step_logs(
     telling: Deployed, eventually: Eventually, *, own: bool, compliance: str
 ) -> None:
     fixtures, keys = telling.fixtures, telling.keys
@@ -466,9 +466,9 @@ def test_a_steps_log_is_judged_by_its_steps_key_wherever_the_step_logs(
 
     fixtures.write_log(cluster_id, name, keys.encrypt(keys.approved if own else key), bucket=bucket)
 
-    [record] = eventually(lambda: judged_logs(telling, cluster_id, 1))
+    [record] = eventually(lambda: evaluated_logs(telling, cluster_id, 1))
     assert record["compliance"] == compliance
-    # What is wrong is told after it is judged.
+    # Violations are alerted after they are evaluated.
     found = partial(telling.about_logs, cluster_id)
     alerts = found() if own else eventually(found)
     rules = {finding["rule_id"] for alert in alerts for finding in alert["findings"]}

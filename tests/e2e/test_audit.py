@@ -267,7 +267,7 @@ def test_each_printed_permission_is_used(place: AuditTarget, printed: dict[str, 
     assert not unused
 
 
-def test_what_one_missing_permission_hides_is_doubt_and_the_rest_is_judged(
+def test_what_one_missing_permission_hides_is_undetermined_and_the_rest_is_evaluated(
     place: AuditTarget, printed: dict[str, Any]
 ) -> None:
     denied = {"Effect": "Deny", "Action": "kms:DescribeKey", "Resource": "*"}
@@ -449,7 +449,7 @@ def test_a_highest_rate_keeps_aws_from_throttling(throttling: AuditTarget) -> No
 
 def test_ctrl_c_leaves_a_partial_report_at_once(throttling: AuditTarget) -> None:
     with started(throttling, "--max-rate", "0.2") as running:
-        # The first cluster was judged in the five seconds before the second is described.
+        # The first cluster was evaluated in the five seconds before the second is described.
         notified(running, "elasticmapreduce:DescribeCluster in us-east-1: OK", times=2)
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=45)  # the others would take a minute

@@ -30,7 +30,7 @@ def done(stack: Deployed, cluster_id: str) -> list[dict[str, Any]]:
     return stack.inbox.about(cluster_id, "enforcement.done")
 
 
-def test_a_cluster_without_a_key_is_told_about_ended_and_reported(
+def test_a_cluster_without_a_key_is_alerted_ended_and_reported(
     acting: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = acting.fixtures.launch("no-key")
@@ -72,7 +72,7 @@ def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_it
     assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-101"]
 
 
-def test_what_the_policy_does_not_list_is_told_and_left_running(
+def test_what_the_policy_does_not_list_is_reported_and_left_running(
     acting: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = acting.fixtures.launch("unlisted", LogUri=None)
@@ -118,7 +118,7 @@ def test_a_request_for_an_ended_cluster_is_a_success(
         assert not acting.inbox.about(cluster_arn.rpartition("/")[2])
 
 
-def test_a_log_that_nobody_can_read_is_told_and_ends_nothing(acting: Deployed) -> None:
+def test_a_log_that_nobody_can_read_is_reported_and_terminates_nothing(acting: Deployed) -> None:
     s3 = acting.account.client("s3")
     s3.create_bucket(Bucket="closed-logs")
     cluster_id = acting.fixtures.launch(
@@ -206,7 +206,7 @@ def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_it
     assert slack.url not in json.dumps(answer)
 
 
-def test_amazon_q_is_told_in_its_own_form(acting: Deployed, eventually: Eventually) -> None:
+def test_amazon_q_gets_its_own_format(acting: Deployed, eventually: Eventually) -> None:
     inbox = AlertInbox(acting.account, acting.outputs["AmazonQTopicArn"], name="amazon-q")
     cluster_id = acting.fixtures.launch("<!here> *now*", LogUri=None)
     arn = acting.cluster_arn(cluster_id)
@@ -258,7 +258,7 @@ def test_a_policy_that_only_observes_silences_and_stops(
         assert set(verdicts) == {"NON_COMPLIANT"}
         assert not acting.inbox.about(cluster_id)
 
-        requested_end(acting, cluster_id)  # it reads the policy afresh each time
+        requested_end(acting, cluster_id)  # it re-reads the policy each time
 
         assert not acting.inbox.about(cluster_id)
         assert acting.fixtures.state_of(cluster_id) == "STARTING"
@@ -378,7 +378,7 @@ def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_of
         assert acting.fixtures.state_of(cluster_id) == "STARTING"
 
 
-def test_a_termination_that_comes_to_no_end_is_told(
+def test_a_termination_that_comes_to_no_end_is_reported(
     acting: Deployed, eventually: Eventually
 ) -> None:
     with acting.policy(graced(acting, 60)):

@@ -63,7 +63,7 @@ def test_the_dashboard_shows_the_alarms_that_were_made(
 
 
 @pytest.mark.xdist_group("telling")
-def test_what_was_judged_told_and_is_open_is_on_the_dashboard(
+def test_what_was_evaluated_reported_and_is_open_is_on_the_dashboard(
     telling: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = telling.fixtures.launch("measured")  # without a key

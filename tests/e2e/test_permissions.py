@@ -229,10 +229,10 @@ def check_log_objects(stack: Deployed) -> object:
 
 
 def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
-    """Have bad logs checked whose cluster's end is to be scheduled, moved, called off, or due."""
+    """Have bad logs checked whose cluster's end is to be scheduled, moved, cancelled, or due."""
     s3 = stack.account.client("s3")
     good = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
-    for case in ("new", "scheduled", "overdue", "put right"):
+    for case in ("new", "scheduled", "overdue", "remediated"):
         cluster_id = stack.fixtures.launch("logs", **good)
         log = f"{cluster_id}/node/bad.gz"
         s3.put_object(Bucket="plain-logs", Key=log, Body=b"x")
@@ -241,7 +241,7 @@ def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
         if case == "overdue":
             stack.opened_long_ago(cluster_id, "EMRLOG-101")
         yield stack.invoke("CheckLogObjectsFunction", batch(object_event("plain-logs", log)))
-        if case == "put right":
+        if case == "remediated":
             s3.delete_object(Bucket="plain-logs", Key=log)
             again = {
                 "schema": "emr-log-guard/recheck-log-object/1",
@@ -406,7 +406,7 @@ def plan_rescan(stack: Deployed) -> object:
 
 
 def scan(stack: Deployed, run: Mapping[str, object], **shard: object) -> list[object]:
-    """Have a shard looked at: how that ended, and what it told."""
+    """Have a shard looked at: how that ended, and what it reported."""
     s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
     number = f"shard-{next(fresh)}"
     task = {"rescan": run, "shard": {"id": number, **shard}}

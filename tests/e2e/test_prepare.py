@@ -30,7 +30,7 @@ EXISTING = {
 
 @dataclass(frozen=True)
 class AuditTarget:
-    """An account, and a folder in which people run what they were told to."""
+    """An account, and a folder in which people run the printed commands."""
 
     account: Sandbox
     folder: Path
@@ -266,7 +266,7 @@ def test_beside_the_folder_everybody_writes_as_before(place: AuditTarget, anybod
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_log_that_is_written_in_parts_is_judged_by_its_beginning(
+def test_a_log_that_is_written_in_parts_is_evaluated_by_its_beginning(
     place: AuditTarget,
     anybody: Any,  # noqa: ANN401
 ) -> None:

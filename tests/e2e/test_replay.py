@@ -85,7 +85,7 @@ def purge(stack: Deployed) -> None:
 
 
 @pytest.mark.xdist_group("telling")
-def test_what_failed_in_an_outage_is_told_after_a_replay(
+def test_what_failed_in_an_outage_is_reported_after_a_replay(
     telling: Deployed, eventually: Eventually
 ) -> None:
     purge(telling)
@@ -118,14 +118,14 @@ def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
     telling: Deployed, eventually: Eventually
 ) -> None:
     purge(telling)
-    telling.account.client("s3").create_bucket(Bucket="unheard-logs")
+    telling.account.client("s3").create_bucket(Bucket="missed-logs")
     cluster_id = telling.fixtures.launch(
-        "unheard", LogUri="s3://unheard-logs/", LogEncryptionKmsKeyId=telling.keys.approved
+        "missed", LogUri="s3://missed-logs/", LogEncryptionKmsKeyId=telling.keys.approved
     )
     key = f"{cluster_id}/node/log.gz"
-    telling.account.client("s3").put_object(Bucket="unheard-logs", Key=key, Body=b"log")
+    telling.account.client("s3").put_object(Bucket="missed-logs", Key=key, Body=b"log")
     sqs, url = telling.account.client("sqs"), telling.outputs["DeadLetterQueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(object_event("unheard-logs", key)))
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(object_event("missed-logs", key)))
     sqs.send_message(QueueUrl=url, MessageBody="{not JSON")
 
     result = replay(telling, operating(telling), "--dead-letters", "--yes")
@@ -158,7 +158,7 @@ def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed
 
 
 @pytest.mark.xdist_group("telling")
-def test_a_cluster_is_judged_with_rights_to_read_alone(telling: Deployed) -> None:
+def test_a_cluster_is_evaluated_with_rights_to_read_alone(telling: Deployed) -> None:
     good = telling.fixtures.launch("read-good", LogEncryptionKmsKeyId=telling.keys.approved)
     bad = telling.fixtures.launch("read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x")
 
@@ -183,7 +183,7 @@ def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
 ) -> None:
     purge(acting)
     with acting.policy('{"mode": "alert"}'):
-        cluster_id = acting.fixtures.launch("spared-for-now")
+        cluster_id = acting.fixtures.launch("not-terminated-yet")
         eventually(lambda: acting.launch_checked(cluster_id))
         eventually(lambda: acting.inbox.about(cluster_id))
     # The cluster has no records: `enforce` requests a check before it terminates it.

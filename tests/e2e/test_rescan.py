@@ -1,4 +1,4 @@
-"""Re-scans: what events missed is found, told once, and compared with the last run."""
+"""Re-scans: what events missed is found, alerted once, and compared with the last run."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ def summaries(stack: Deployed, execution: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_what_events_missed_is_told_once_and_compared_with_the_last_run(
+def test_what_events_missed_is_reported_once_and_compared_with_the_last_run(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     good = deaf.fixtures.launch("missed-good", LogEncryptionKmsKeyId=deaf.keys.approved)
@@ -191,7 +191,7 @@ def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
     assert notified(deaf, cluster_id) == ["finding.opened", "finding.resolved"]
 
 
-def test_a_shard_that_fails_or_may_not_be_listed_is_told_and_the_others_are_done(
+def test_a_shard_that_fails_or_may_not_be_listed_is_reported_and_the_others_are_done(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     approved = deaf.keys.approved

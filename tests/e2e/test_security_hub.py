@@ -1,4 +1,4 @@
-"""With SecurityHub=true: Security Hub shows what the ledger holds, and what people suppress lives.
+"""With SecurityHub=true: it shows the recorded findings, and suppressed ones terminate nothing.
 
 The emulated account has no Security Hub: moto's answers on an endpoint of its own. It asks for no
 permissions, so that those of Security Hub are tested as the template writes them, and no further.

@@ -25,7 +25,7 @@ PROPERTIES = (
     "tests/unit/domain/test_any_log_uri.py",
 )
 SHARD = 250
-"""How many histories a run of pytest takes: progress is told after each."""
+"""How many histories a run of pytest takes: progress is printed after each."""
 
 
 @dataclass(frozen=True, slots=True)

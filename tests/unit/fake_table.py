@@ -1,4 +1,4 @@
-"""A table that takes and refuses writes as DynamoDB does, for what the ledger asks of it."""
+"""A table that takes and refuses writes as DynamoDB does, for the conditions of the repository."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 
 class FakeTable:
-    """Stands for boto3's client; knows the conditions that the ledger writes with."""
+    """Stands for boto3's client; knows the conditions of the repository."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}

@@ -18,7 +18,7 @@ class AwsError:
     """An error as AWS answers it."""
 
     code: str
-    message: str = "told by AWS"
+    message: str = "message of AWS"
     status: int = 400
 
 

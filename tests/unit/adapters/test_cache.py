@@ -111,7 +111,7 @@ def test_roles_and_their_rights_are_read_again_only_after_a_while(clock: Clock) 
     assert roles.asked == calls * 2
 
 
-def test_rights_are_remembered_by_role_action_and_key() -> None:
+def test_rights_are_stored_by_role_action_and_key() -> None:
     roles = FakeRoles()
     remembered = CachedRoles(roles)
 
@@ -121,7 +121,7 @@ def test_rights_are_remembered_by_role_action_and_key() -> None:
     assert len(roles.asked) == 4
 
 
-def test_a_decision_that_a_condition_leaves_open_is_remembered() -> None:
+def test_a_decision_that_a_condition_leaves_open_is_stored() -> None:
     roles = FakeRoles(UndeterminedDecision(frozenset(IdentityDecision), "its condition"))
     remembered = CachedRoles(roles)
 
@@ -130,7 +130,7 @@ def test_a_decision_that_a_condition_leaves_open_is_remembered() -> None:
     assert len(roles.asked) == 1
 
 
-def test_doubt_is_never_remembered() -> None:
+def test_an_undetermined_result_is_never_stored() -> None:
     keys, roles = FakeKeys({KEY.arn: UNREADABLE}, policy=UNREADABLE), FakeRoles(UNREADABLE)
     roles.service_role = roles.node_role = Unresolved("iam:GetRole answered Throttling")
     known_keys, known_roles = CachedKeys(keys), CachedRoles(roles)
@@ -260,7 +260,7 @@ def test_a_failure_leaves_the_next_to_ask_again() -> None:
     assert keys.asked == ["a", "a", "a"]
 
 
-def test_a_whole_run_remembers_for_good_and_without_limit(clock: Clock) -> None:
+def test_a_whole_run_caches_and_without_limit(clock: Clock) -> None:
     keys = FakeKeys()
     remembered = CachedKeys(keys, clock, WHOLE_RUN)
 

@@ -1,4 +1,4 @@
-"""The ledger's table, by one set of tests for the fake and for an emulated DynamoDB."""
+"""The findings table, by one set of tests for the fake and for an emulated DynamoDB."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -94,12 +94,12 @@ def test_of_two_writes_from_one_version_the_first_is_taken(
     assert repository.read(CLUSTER_ID).records == {"EMRLOG-002": first}
 
 
-def test_what_was_forgotten_since_is_a_conflict(repository: DynamoFindingRepository) -> None:
+def test_what_was_deleted_since_is_a_conflict(repository: DynamoFindingRepository) -> None:
     with pytest.raises(WriteConflictError):
         repository.write(replace(ENTRY, version=3))
 
 
-def test_an_item_tells_when_it_may_be_forgotten() -> None:
+def test_an_item_shows_when_it_may_expire() -> None:
     table = FakeTable()
     DynamoFindingRepository(table, "findings").write(ENTRY)
 

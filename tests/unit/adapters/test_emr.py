@@ -35,7 +35,7 @@ def clusters(aws: StubbedAws) -> EmrClusters:
     return EmrClusters(aws.attach(boto3.client("emr")))
 
 
-def test_every_field_that_is_judged_is_read(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_every_field_that_is_evaluated_is_read(aws: StubbedAws, clusters: EmrClusters) -> None:
     aws.answer(
         "DescribeCluster",
         {
@@ -187,7 +187,7 @@ PROTECTED = AwsError(
         (NEVER_ANSWERED, EndpointConnectionError, "emr.invalid"),
     ],
 )
-def test_only_final_answers_to_a_termination_are_told_as_such(
+def test_only_final_answers_to_a_termination_are_reported_as_such(
     aws: StubbedAws,
     clusters: EmrClusters,
     answer: AwsError | Exception,
@@ -211,7 +211,7 @@ def test_only_final_answers_to_a_termination_are_told_as_such(
         (AwsError("ThrottlingException"), TerminationNotAcceptedError),
     ],
 )
-def test_only_final_answers_about_the_protection_are_told_as_such(
+def test_only_final_answers_about_the_protection_are_reported_as_such(
     aws: StubbedAws, clusters: EmrClusters, answer: AwsError, error: type[Exception]
 ) -> None:
     aws.answer("SetTerminationProtection", answer)
@@ -450,7 +450,7 @@ def test_a_cluster_that_is_unknown_is_not_unreadable(
         (NEVER_ANSWERED, "EndpointConnectionError"),
     ],
 )
-def test_whatever_keeps_a_cluster_from_being_read_is_told(
+def test_whatever_keeps_a_cluster_from_being_read_is_reported(
     aws: StubbedAws, clusters: EmrClusters, error: Answer, kind: str
 ) -> None:
     aws.answer("DescribeCluster", error)

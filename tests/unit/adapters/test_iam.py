@@ -46,7 +46,7 @@ def test_a_roles_arn_needs_no_call(aws: StubbedAws, roles: IamRoles) -> None:
         (NEVER_ANSWERED, "ReadTimeoutError"),
     ],
 )
-def test_a_role_that_cannot_be_read_is_doubt(
+def test_a_role_that_cannot_be_read_is_undetermined(
     aws: StubbedAws, roles: IamRoles, answer: Answer, name: str
 ) -> None:
     aws.answer("GetRole", answer)
@@ -79,7 +79,7 @@ def test_an_instance_profile_is_asked_by_name_for_its_role(
         (NEVER_ANSWERED, "iam:GetInstanceProfile on p answered ReadTimeoutError"),
     ],
 )
-def test_an_instance_profile_without_a_readable_role_is_doubt(
+def test_an_instance_profile_without_a_readable_role_is_undetermined(
     aws: StubbedAws, roles: IamRoles, answer: Answer, notified: str
 ) -> None:
     aws.answer("GetInstanceProfile", answer)
@@ -118,7 +118,7 @@ KNOWN = {
 
 
 def given(call: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """What a simulation was told of the request: value and type by condition key."""
+    """The context of a simulated request: value and type by condition key."""
     return {
         record["ContextKeyName"]: (*record["ContextKeyValues"], record["ContextKeyType"])
         for record in call["ContextEntries"]

@@ -94,7 +94,7 @@ def test_kms_may_know_no_such_key(aws: StubbedAws, keys: KmsKeys, code: str) -> 
         (EndpointConnectionError(**NEVER_ANSWERED), "EndpointConnectionError"),
     ],
 )
-def test_any_other_failure_is_doubt_that_names_the_call_and_the_answer(
+def test_any_other_failure_is_undetermined_which_names_the_call_and_the_answer(
     aws: StubbedAws, keys: KmsKeys, answer: Answer, name: str
 ) -> None:
     aws.answer("DescribeKey", answer)
@@ -141,7 +141,7 @@ def test_a_failure_that_aws_documents_as_temporary_is_transient(
         ),
     ],
 )
-def test_a_description_that_is_not_understood_is_doubt(
+def test_a_description_that_is_not_understood_is_undetermined(
     aws: StubbedAws, keys: KmsKeys, metadata: dict[str, object], notified: str
 ) -> None:
     aws.answer("DescribeKey", {"KeyMetadata": metadata})
@@ -180,7 +180,7 @@ def test_a_key_policy_is_read_in_the_keys_region(aws: StubbedAws, keys: KmsKeys)
         ({"Policy": "[]"}, "the key policy is not an object"),
     ],
 )
-def test_a_key_policy_that_cannot_be_read_is_doubt(
+def test_a_key_policy_that_cannot_be_read_is_undetermined(
     aws: StubbedAws, keys: KmsKeys, answer: Answer, notified: str
 ) -> None:
     aws.answer("GetKeyPolicy", answer)

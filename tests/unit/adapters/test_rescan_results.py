@@ -59,7 +59,7 @@ def test_a_plan_is_read_as_it_was_written(s3: Any, results: S3RescanResults) -> 
     assert results.planned("empty") == ()
 
 
-def test_each_thing_is_told_in_a_line(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+def test_each_thing_is_reported_in_a_line(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     with results.lines("run", "objects-000001") as tell:
         tell({"key": "ö", "compliance": Compliance.NON_COMPLIANT})
         tell([1])

@@ -51,7 +51,7 @@ def objects(aws: StubbedAws) -> S3LogObjects:
         ({"ServerSideEncryption": "aws:fsx"}, Encryption("aws:fsx")),
     ],
 )
-def test_a_head_tells_the_encryption(
+def test_a_head_shows_the_encryption(
     aws: StubbedAws, objects: S3LogObjects, head: Answer, encryption: Encryption
 ) -> None:
     aws.answer("HeadObject", head)
@@ -76,7 +76,9 @@ def test_an_object_that_is_gone_is_not_found(aws: StubbedAws, objects: S3LogObje
         objects.encryption(PLAIN)
 
 
-def test_an_object_that_may_not_be_read_is_doubt(aws: StubbedAws, objects: S3LogObjects) -> None:
+def test_an_object_that_may_not_be_read_is_undetermined(
+    aws: StubbedAws, objects: S3LogObjects
+) -> None:
     aws.answer("HeadObject", AwsError("403", "Forbidden", 403))
 
     assert reason_of(objects.encryption(VERSIONED)) == (
@@ -101,7 +103,7 @@ def test_an_object_under_its_writers_own_key_is_known_by_get_object(
 @pytest.mark.parametrize(
     "code", ["ExpiredToken", "AccessDenied", "InvalidToken", "SlowDown", "InternalError"]
 )
-def test_a_bad_request_for_another_reason_is_doubt(
+def test_a_bad_request_for_another_reason_is_undetermined(
     aws: StubbedAws, objects: S3LogObjects, code: str
 ) -> None:
     aws.answer("HeadObject", BAD_REQUEST)
@@ -124,7 +126,7 @@ def test_an_object_may_be_gone_after_a_bad_request(
 
 
 @pytest.mark.parametrize("version", [PLAIN, VERSIONED], ids=["plain", "versioned"])
-def test_a_bad_request_that_nothing_explains_is_doubt(
+def test_a_bad_request_that_nothing_explains_is_undetermined(
     aws: StubbedAws, objects: S3LogObjects, version: ObjectVersion
 ) -> None:
     stream = io.BytesIO(b"x")
@@ -312,7 +314,7 @@ def test_an_audit_reads_a_head_as_ever(aws: StubbedAws, audited: AuditedLogObjec
     ("error", "kind"),
     [(AwsError("500", status=500), "500"), (NEVER_ANSWERED, "ReadTimeoutError")],
 )
-def test_an_audit_tells_of_a_head_that_cannot_be_read(
+def test_an_audit_names_a_head_that_cannot_be_read(
     aws: StubbedAws, audited: AuditedLogObjects, error: Answer, kind: str
 ) -> None:
     aws.answer("HeadObject", error)
@@ -359,7 +361,7 @@ def test_an_empty_prefix_has_no_objects(aws: StubbedAws, audited: AuditedLogObje
     assert list(audited.below("b", "a/", None)) == []
 
 
-def test_a_list_of_objects_that_cannot_be_read_is_told(
+def test_a_list_of_objects_that_cannot_be_read_is_reported(
     aws: StubbedAws, audited: AuditedLogObjects
 ) -> None:
     aws.answer("ListObjectsV2", AwsError("NoSuchBucket", status=404))

@@ -133,7 +133,9 @@ def test_pages_are_read_to_the_end(hub: SecurityHub, aws: StubbedAws) -> None:
     ]
 
 
-def test_the_suppressed_are_told_from_the_others(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_the_suppressed_are_distinguished_from_the_others(
+    hub: SecurityHub, aws: StubbedAws
+) -> None:
     aws.answer("GetFindings", found(("a", "SUPPRESSED"), ("b", "RESOLVED"), ("x", "SUPPRESSED")))
 
     assert hub.suppressed(["a", "b"]) == frozenset("a")  # whatever else is answered does not count

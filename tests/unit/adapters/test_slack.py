@@ -36,7 +36,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def keep(monkeypatch: pytest.MonkeyPatch) -> Keep:
-    """Have a secret hold these values, one after the other; note which were asked for afresh."""
+    """Have a secret hold these values, one after the other; note which bypassed the cache."""
 
     def kept(*values: str | bytes | GetParameterError) -> list[bool]:
         force_refresh: list[bool] = []
@@ -198,7 +198,7 @@ def test_what_is_refused_as_text_too_is_refused(keep: Keep, server: Slack) -> No
     assert len(server.posts) == 2
 
 
-def test_a_webhook_that_was_replaced_is_read_afresh(keep: Keep, server: Slack) -> None:
+def test_a_webhook_that_was_replaced_is_read_without_the_cache(keep: Keep, server: Slack) -> None:
     keep(server.url_of("OLD"), server.url_of("NEW"))
     server.answers = [(404, b"no_service", {}), OK]
     post()
@@ -206,7 +206,7 @@ def test_a_webhook_that_was_replaced_is_read_afresh(keep: Keep, server: Slack) -
     assert server.paths == ["/services/T0/OLD/x", "/services/T0/NEW/x"]
 
 
-def test_a_replacement_that_is_refused_too_is_told(keep: Keep, server: Slack) -> None:
+def test_a_replacement_that_is_refused_too_is_reported(keep: Keep, server: Slack) -> None:
     keep(server.url_of("OLD"), server.url_of("NEW"))
     server.answers = [(404, b"no_service", {}), (410, b"channel_is_archived", {})]
 
@@ -214,7 +214,7 @@ def test_a_replacement_that_is_refused_too_is_told(keep: Keep, server: Slack) ->
         post()
 
 
-def test_a_slack_that_cannot_be_reached_is_told_without_the_urls_secret(
+def test_a_slack_that_cannot_be_reached_is_reported_without_the_urls_secret(
     keep: Keep, slept: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as unused:
@@ -272,7 +272,7 @@ def test_a_secret_that_is_no_url_is_of_no_use(keep: Keep, secret: str | bytes) -
     assert "changeme" not in str(raised.value)
 
 
-def test_a_secret_that_cannot_be_read_is_told_by_its_name(keep: Keep) -> None:
+def test_a_secret_that_cannot_be_read_is_reported_by_its_name(keep: Keep) -> None:
     keep(GetParameterError("AccessDeniedException"))
 
     with pytest.raises(

@@ -39,7 +39,7 @@ def test_an_execution_runs_or_has_ended(
     assert executions.running(EXECUTION) is running
 
 
-def test_one_that_is_forgotten_has_ended(
+def test_one_that_emr_no_longer_knows_has_ended(
     aws: StubbedAws, executions: StepFunctionsExecutions
 ) -> None:
     aws.answer("DescribeExecution", AwsError("ExecutionDoesNotExist"))

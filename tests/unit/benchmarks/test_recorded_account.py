@@ -168,7 +168,7 @@ def test_the_same_words_to_another_region_are_another_question(
     assert account.asked["DescribeCluster"] == 2
 
 
-def test_a_head_tells_the_objects_length_and_has_no_body(account: Account, server: str) -> None:
+def test_a_head_shows_the_objects_length_and_has_no_body(account: Account, server: str) -> None:
     s3 = a_client("s3", server)
 
     for _ in range(2):

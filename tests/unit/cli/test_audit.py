@@ -82,7 +82,7 @@ def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str, a
     assert advice in advised
 
 
-def test_what_helps_is_told_once(aws: StubbedAws) -> None:
+def test_what_helps_is_reported_once(aws: StubbedAws) -> None:
     aws.answer("ListClusters", AwsError("ExpiredTokenException"))
 
     result = run(*FEW, "--region", REGION, "--region", "us-west-2")
@@ -91,7 +91,7 @@ def test_what_helps_is_told_once(aws: StubbedAws) -> None:
     assert result.stderr.count("sign in again") == 1
 
 
-def test_doubt_ends_with_3(aws: StubbedAws) -> None:
+def test_undetermined_ends_with_3(aws: StubbedAws) -> None:
     aws.answer("DescribeKey", AwsError("AccessDeniedException"))
 
     assert run(*FEW).exit_code == 3
@@ -176,7 +176,7 @@ def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_f
     assert CLUSTER_ID in file.read_text("utf-8")
 
 
-def test_a_file_that_cannot_be_written_is_told_before_aws_is_asked(
+def test_a_file_that_cannot_be_written_is_reported_before_aws_is_asked(
     aws: StubbedAws, tmp_path: Path
 ) -> None:
     result = run("--output", str(tmp_path / "no" / "folder"))
@@ -290,7 +290,7 @@ def test_without_a_region_it_says_how_to_give_one(
     assert aws.calls == []
 
 
-def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 
     result = run("--region", REGION)
@@ -301,7 +301,7 @@ def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("region", ["eu west", "", "eu-west-1.example.com", "eu--west"])
-def test_a_region_that_cannot_be_one_is_told(
+def test_a_region_that_cannot_be_one_is_reported(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
     notified = run("--region", region)
@@ -364,7 +364,9 @@ def test_certificates_that_cannot_be_read_end_with_2(
     assert f"the certificates in {tmp_path}/none.pem cannot be read" in result.stderr
 
 
-def test_a_file_that_cannot_be_written_in_the_end_is_told(aws: StubbedAws, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_in_the_end_is_reported(
+    aws: StubbedAws, tmp_path: Path
+) -> None:
     file = tmp_path / "report"
 
     def replaced_by_a_folder(_: object) -> Answer:

@@ -12,7 +12,7 @@ def aws(stored: StubbedAws) -> StubbedAws:
     return stored
 
 
-def test_explain_tells_what_is_known_and_what_was_decided(aws: StubbedAws) -> None:
+def test_explain_shows_what_is_known_and_what_was_decided(aws: StubbedAws) -> None:
     a_stack_with_a_finding(aws)
 
     result = run("explain", CLUSTER_ID, "--stack", "guard")

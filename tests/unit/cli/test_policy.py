@@ -45,7 +45,7 @@ def test_what_cannot_be_read_ends_with_2(aws: StubbedAws) -> None:
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "Error: ssm:GetParameter on /emr-log-guard/emr-log-guard/policy answered ParameterNotFound",
-        "  AWS says: told by AWS",
+        "  AWS says: message of AWS",
         "  Hint: check --stack or --parameter, --region and --profile",
     ]
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_read_ends_with_2(aws: StubbedAws) -> None:
     ("text", "status", "words"),
     [("{}", 0, "is valid"), ('{"mode": 1}', 2, "mode: expected `str`"), ("{", 2, "not JSON")],
 )
-def test_validate_judges_without_aws(tmp_path: Path, text: str, status: int, words: str) -> None:
+def test_validate_evaluates_without_aws(tmp_path: Path, text: str, status: int, words: str) -> None:
     file = tmp_path / "policy.json"
     file.write_text(text)
 
@@ -93,7 +93,7 @@ def test_set_shows_the_difference_asks_and_writes(aws: StubbedAws, file: Path) -
     assert written(aws) == [{"mode": "observe"}]
 
 
-def test_set_writes_nothing_when_told_not_to(aws: StubbedAws, file: Path) -> None:
+def test_set_writes_nothing_when_asked_not_to(aws: StubbedAws, file: Path) -> None:
     assert run("policy", "set", str(file), answer="n\n").exit_code == 1
     assert written(aws) == []
 
@@ -129,7 +129,7 @@ def test_set_refuses_when_somebody_was_quicker(aws: StubbedAws, file: Path) -> N
         (AwsError("AccessDeniedException"), "AccessDenied"),
     ],
 )
-def test_a_write_that_went_wrong_is_told(
+def test_a_write_that_went_wrong_is_reported(
     aws: StubbedAws,
     file: Path,
     answer: Answer,
@@ -175,7 +175,7 @@ def test_set_says_when_the_stack_cannot_do_what_the_mode_says(aws: StubbedAws, f
     )
 
 
-def test_set_says_when_it_cannot_tell_and_goes_on(aws: StubbedAws, file: Path) -> None:
+def test_set_says_when_the_impact_is_unknown_and_goes_on(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), "--yes")
 
     assert (

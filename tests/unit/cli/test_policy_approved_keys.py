@@ -109,7 +109,7 @@ def test_a_key_that_will_exist_later_can_be_stored(aws: StubbedAws, tmp_path: Pa
     assert aws.counts["PutParameter"] == 1
 
 
-def test_validate_asks_nothing_of_aws_unless_told_to(aws: StubbedAws, tmp_path: Path) -> None:
+def test_validate_asks_nothing_of_aws_unless_asked_to(aws: StubbedAws, tmp_path: Path) -> None:
     assert run("validate", approving(tmp_path, MISSING)).exit_code == 0
     assert run("validate", "--resolve", approving(tmp_path)).exit_code == 0
     assert aws.calls == []

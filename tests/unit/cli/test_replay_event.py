@@ -222,7 +222,7 @@ def test_a_function_that_fails_is_quoted(deployed: StubbedAws, error: object, wo
         ),
     ],
 )
-def test_no_access_is_told_by_its_call(
+def test_no_access_is_reported_by_its_call(
     deployed: StubbedAws, operation: str, answer: Answer, words: str
 ) -> None:
     deployed.answer(operation, answer)
@@ -233,7 +233,7 @@ def test_no_access_is_told_by_its_call(
     assert words in result.stderr
 
 
-def test_a_message_that_the_queue_does_not_take_is_told(deployed: StubbedAws) -> None:
+def test_a_message_that_the_queue_does_not_take_is_reported(deployed: StubbedAws) -> None:
     deployed.answer("SendMessage", AwsError("AccessDenied"))
 
     result = run(path("sqs-enforcement-request"), "--yes")
@@ -354,7 +354,7 @@ def cluster(aws: StubbedAws, **changes: object) -> None:
     aws.answer("HeadBucket", {"BucketRegion": "eu-west-1"})
 
 
-def test_a_cluster_is_judged_here_and_nothing_is_done(aws: StubbedAws) -> None:
+def test_a_cluster_is_evaluated_here_and_nothing_is_done(aws: StubbedAws) -> None:
     cluster(aws)
 
     result = run(path("cloudtrail-run-job-flow"), "--local")
@@ -444,7 +444,7 @@ def test_a_cluster_that_cannot_be_read_ends_with_2(
     assert words in result.stderr
 
 
-def test_a_log_object_is_judged_here(aws: StubbedAws) -> None:
+def test_a_log_object_is_evaluated_here(aws: StubbedAws) -> None:
     cluster(aws, LogEncryptionKmsKeyId="arn:aws:kms:eu-west-1:111122223333:key/1")
     aws.answer("DescribeKey", AwsError("NotFoundException"))
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
@@ -456,7 +456,7 @@ def test_a_log_object_is_judged_here(aws: StubbedAws) -> None:
     assert "EMRLOG-101 log-object-kms-encrypted: HIGH" in result.stdout
 
 
-def test_a_log_object_that_is_gone_or_no_log_is_told(aws: StubbedAws) -> None:
+def test_a_log_object_that_is_gone_or_no_log_is_reported(aws: StubbedAws) -> None:
     cluster(aws)
     aws.answer("HeadObject", AwsError("404", "Not Found", 404))
 

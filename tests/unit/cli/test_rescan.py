@@ -217,7 +217,7 @@ def test_whatever_is_not_allowed_is_one_clear_line(
     assert said in line
 
 
-def test_who_waits_no_longer_is_told_that_it_goes_on(stack: StubbedAws) -> None:
+def test_who_waits_no_longer_is_reported_that_it_goes_on(stack: StubbedAws) -> None:
     def interrupted(_: dict[str, Any]) -> Answer:
         raise KeyboardInterrupt
 

@@ -45,7 +45,7 @@ def test_the_statuses_are_the_documented_numbers() -> None:
     assert list(map(int, ExitStatus)) == [0, 1, 2, 3]
 
 
-def test_what_could_not_be_read_is_doubt_about_the_cluster() -> None:
+def test_what_could_not_be_read_is_undetermined_about_the_cluster() -> None:
     assert UNREAD.compliance is Compliance.INSUFFICIENT_DATA
     assert replace(GOOD, unresolved=("no list",)).compliance is Compliance.INSUFFICIENT_DATA
     assert replace(BAD, unresolved=("no list",)).compliance is Compliance.NON_COMPLIANT
@@ -66,7 +66,7 @@ def test_totals_name_all_four_words() -> None:
     }
 
 
-def test_problems_are_told_with_their_place() -> None:
+def test_problems_are_reported_with_their_place() -> None:
     assumed = replace(UNREADABLE_PLACE, role_arn="arn:aws:iam::444455556666:role/Audit")
     report = a_report(
         GOOD, places=(replace(PLACE, listed=3), UNREADABLE_PLACE, assumed), missing=("j-MISSING",)

@@ -56,7 +56,7 @@ def test_the_words_are_those_of_aws_config_and_the_policy() -> None:
 @pytest.mark.parametrize(
     ("compliance", "needs_attention"), [(C, False), (X, False), (N, True), (D, True)]
 )
-def test_somebody_has_to_be_told_of_what_is_broken_and_of_what_is_unknown(
+def test_somebody_has_to_be_notified_of_what_is_broken_and_of_what_is_unknown(
     compliance: Compliance, *, needs_attention: bool
 ) -> None:
     assert a_finding(compliance=compliance).needs_attention is needs_attention

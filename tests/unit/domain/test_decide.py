@@ -91,7 +91,9 @@ def test_observe_mode_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("compliance", [Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA])
-def test_alert_mode_tells_of_what_is_broken_and_of_doubt(compliance: Compliance) -> None:
+def test_alert_mode_names_what_is_broken_and_of_what_is_undetermined(
+    compliance: Compliance,
+) -> None:
     finding = a_finding(compliance=compliance)
 
     actions = decide_now([finding], a_cluster(), ALERT, NOW)
@@ -108,7 +110,7 @@ def test_alert_mode_tells_of_what_is_broken_and_of_doubt(compliance: Compliance)
     )
 
 
-def test_one_alert_tells_all_the_worst_first() -> None:
+def test_one_alert_shows_all_the_worst_first() -> None:
     low = a_finding("EMRLOG-001", severity=Severity.LOW)
     high = a_finding("EMRLOG-006")
     also_high = a_finding("EMRLOG-002")
@@ -159,7 +161,7 @@ def test_a_request_carries_the_log_objects_that_it_rests_on() -> None:
 
 
 @pytest.mark.parametrize("finding", HARMLESS)
-def test_enforce_mode_only_tells_of_what_is_not_proven_high_and_listed(finding: Finding) -> None:
+def test_enforce_mode_only_names_what_is_not_proven_high_and_listed(finding: Finding) -> None:
     actions = decide_now([finding], a_cluster(), ENFORCE, NOW)
 
     assert len(actions) == 1
@@ -176,7 +178,7 @@ def test_a_rule_that_the_policy_lists_is_enforced() -> None:
     assert len(decide_now([a_finding("EMRLOG-002")], a_cluster(), policy, NOW)) == 1
 
 
-def test_a_stack_without_the_means_only_tells() -> None:
+def test_a_stack_without_the_means_only_shows() -> None:
     actions = decide_now([a_finding()], a_cluster(), a_policy(allowed=False), NOW)
 
     assert len(actions) == 1
@@ -184,7 +186,7 @@ def test_a_stack_without_the_means_only_tells() -> None:
     assert an_alert(actions).findings[0].deadline is None
 
 
-def test_a_cluster_that_emr_does_not_know_here_is_only_told_of() -> None:
+def test_a_cluster_that_emr_does_not_know_here_is_only_alerted() -> None:
     actions = decide_now([a_finding(cluster_name=None)], None, ENFORCE, NOW)
 
     assert len(actions) == 1
@@ -194,7 +196,7 @@ def test_a_cluster_that_emr_does_not_know_here_is_only_told_of() -> None:
 
 @pytest.mark.parametrize("mode", [Mode.ALERT, Mode.ENFORCE])
 @pytest.mark.parametrize("state", ENDED)
-def test_a_cluster_that_has_ended_is_only_told_of(state: str, mode: Mode) -> None:
+def test_a_cluster_that_has_ended_is_only_alerted(state: str, mode: Mode) -> None:
     actions = decide_now([a_finding()], a_cluster(state=state), a_policy(mode), NOW)
 
     assert len(actions) == 1
@@ -206,7 +208,7 @@ def test_whether_a_cluster_is_protected_is_for_enforcement_to_see() -> None:
     assert len(decide_now([a_finding()], a_cluster(termination_protected=True), ENFORCE, NOW)) == 2
 
 
-def test_an_exempt_finding_is_neither_told_of_nor_enforced() -> None:
+def test_an_exempt_finding_is_neither_alerted_nor_enforced() -> None:
     policy = a_policy(exemptions=(an_exemption(rules=["EMRLOG-002"]),))
     other = a_finding("EMRLOG-003")
 
@@ -358,7 +360,7 @@ def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Findin
     )
 
 
-def test_enforcement_tells_of_the_exemption_that_stopped_it() -> None:
+def test_enforcement_names_the_exemption_that_stopped_it() -> None:
     policy = a_policy(exemptions=(an_exemption(),))
 
     decision = enforcement_now([a_finding()], a_cluster(), policy, NOW)
@@ -418,7 +420,7 @@ def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> N
     ("minimum", "notified"),
     [(Severity.LOW, 2), (Severity.MEDIUM, 2), (Severity.HIGH, 1), (Severity.CRITICAL, 0)],
 )
-def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, notified: int) -> None:
+def test_what_is_milder_than_the_minimum_is_not_reported(minimum: Severity, notified: int) -> None:
     policy = replace(ALERT, alerts=AlertSettings(minimum_severity=minimum))
     findings = [a_finding(), a_finding("EMRLOG-007", severity=Severity.MEDIUM)]
 
@@ -427,7 +429,7 @@ def test_what_is_milder_than_the_minimum_is_not_told(minimum: Severity, notified
     assert sum(len(a.findings) for a in actions if isinstance(a, Alert)) == notified
 
 
-def test_what_ends_a_cluster_is_told_however_mild() -> None:
+def test_what_ends_a_cluster_is_reported_however_mild() -> None:
     policy = replace(ENFORCE, alerts=AlertSettings(minimum_severity=Severity.CRITICAL))
 
     actions = decide_now([a_finding(), a_finding("EMRLOG-101")], a_cluster(), policy, NOW)

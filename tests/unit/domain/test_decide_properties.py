@@ -126,7 +126,9 @@ def test_observe_and_alert_never_terminate(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_doubt_never_terminates(findings: list[Finding], cluster: Cluster, policy: Policy) -> None:
+def test_an_undetermined_fact_never_terminates(
+    findings: list[Finding], cluster: Cluster, policy: Policy
+) -> None:
     doubtful = [replace(f, compliance=Compliance.INSUFFICIENT_DATA) for f in findings]
 
     assert not terminates(doubtful, cluster, policy)
@@ -250,7 +252,7 @@ def test_every_open_broken_rule_is_in_exactly_one_alert(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_every_doubt_is_told_too_unless_an_exemption_covers_it(
+def test_undetermined_findings_alert_unless_an_exemption_covers_them(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     alert_mode = replace(policy, mode=Mode.ALERT, rules={}, alerts=AlertSettings())
@@ -268,7 +270,7 @@ def test_every_doubt_is_told_too_unless_an_exemption_covers_it(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_whoever_is_handed_to_enforcement_was_told_of_with_a_deadline(
+def test_whoever_is_handed_to_enforcement_was_alerted_with_a_deadline(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     actions = decide_now(findings, cluster, policy, NOW)
@@ -320,14 +322,14 @@ def test_only_rules_in_enforce_mode_end_clusters(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_what_is_too_mild_is_told_only_when_it_ends_the_cluster(
+def test_what_is_too_mild_is_reported_only_when_it_ends_the_cluster(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     for alert in alerts(findings, cluster, policy):
         assert alert.findings
         for finding in alert.findings:
-            grave = finding.severity.rank >= policy.alerts.minimum_severity.rank
-            assert grave or finding.deadline == NOW
+            severe = finding.severity.rank >= policy.alerts.minimum_severity.rank
+            assert severe or finding.deadline == NOW
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)

@@ -107,7 +107,7 @@ def test_a_role_may_when_it_may_in_every_possible_world(
         (IMPLICIT, a_verdict(allows=UNKNOWN), DOUBT),
     ],
 )
-def test_doubt_says_what_could_not_be_learnt(
+def test_an_undetermined_result_says_what_could_not_be_learnt(
     identity: IdentityDecision | Unresolved,
     key_policy: KeyPolicyVerdict | Unresolved,
     reason: str,

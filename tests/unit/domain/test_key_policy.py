@@ -374,9 +374,7 @@ def test_the_usual_deny_of_plain_http_denies_nobody() -> None:
     assert verdict(allow(), deny(Principal="*", Condition=plain_http)) == (YES, NO, NO)
 
 
-def test_doubt_names_the_statements_and_the_conditions_that_nobody_can_decide_from_outside() -> (
-    None
-):
+def test_an_undetermined_result_names_the_statements_and_the_unknown_conditions() -> None:
     condition = {
         "StringEquals": {"aws:SourceVpc": "vpc-1", "aws:PrincipalOrgID": "o-1"},
         "Bool": {"aws:SecureTransport": "true"},
@@ -400,7 +398,7 @@ def test_doubt_names_the_statements_and_the_conditions_that_nobody_can_decide_fr
     )
 
 
-def test_doubt_about_a_not_principal_does_not_blame_conditions_that_are_decided() -> None:
+def test_an_undetermined_not_principal_does_not_blame_known_conditions() -> None:
     statement = deny(
         NotPrincipal={"AWS": ROOT}, Condition={"Bool": {"aws:SecureTransport": "true"}}
     )

@@ -6,7 +6,7 @@ from tests.unit.builders import a_finding
 from tests.unit.notices import ALERTS, NOTICES
 
 
-def test_a_notice_is_as_grave_as_its_gravest_finding() -> None:
+def test_an_alert_is_as_severe_as_its_most_severe_finding() -> None:
     findings = tuple(a_finding(severity=each) for each in (Severity.LOW, Severity.HIGH))
     alert = replace(ALERTS["opened"], findings=findings)
 

@@ -150,7 +150,7 @@ def test_a_rule_that_is_off_is_on_when_the_policy_says_so() -> None:
     ]
 
 
-def test_a_rule_is_as_grave_as_the_policy_says() -> None:
+def test_a_rule_is_as_severe_as_the_policy_says() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.CRITICAL)})
 
     severities = [rule.severity for rule in enabled_rules(CLUSTER_RULES, policy)]

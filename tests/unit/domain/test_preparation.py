@@ -145,7 +145,7 @@ def test_every_arn_is_of_the_keys_partition(partition: str) -> None:
     assert set(re.findall(r"arn:([a-z-]+):", notified)) == {partition}
 
 
-def test_names_of_policies_and_statements_tell_clusters_apart() -> None:
+def test_names_of_policies_and_statements_distinguish_clusters_apart() -> None:
     """What is put under the same name replaces what was there."""
     usual = a_preparation()
     other_key = replace(usual, key_arn=f"{usual.key_arn}0")

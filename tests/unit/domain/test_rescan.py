@@ -97,7 +97,7 @@ DOUBT = a_finding("EMRLOG-005", compliance=Compliance.INSUFFICIENT_DATA)
 EXEMPT = a_finding("EMRLOG-006", status=Status.EXEMPT)
 
 
-def test_a_difference_names_the_gravest_first() -> None:
+def test_a_difference_names_the_most_severe_first() -> None:
     history = RescanCheckpoint(execution="last", open=(LOW.id, "gone"))
 
     difference = Difference.between(history, [LOW, DOUBT, EXEMPT, HIGH])
@@ -147,7 +147,7 @@ def test_a_report_comes_to_its_worst(
 @pytest.mark.parametrize(
     ("shards", "failed", "coverage"), [(8, 0, 100), (8, 2, 75), (1, 1, 0), (0, 0, 100)]
 )
-def test_the_coverage_is_the_part_that_could_be_looked_at(
+def test_the_coverage_is_the_part_that_could_be_scanned(
     shards: int, failed: int, coverage: float
 ) -> None:
     report = RescanReport(

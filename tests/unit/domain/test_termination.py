@@ -120,7 +120,7 @@ def test_a_termination_may_be_accepted_for_a_while_after_a_call_without_an_answe
     assert unanswered.may_be_accepted(NOW + VERIFY) is accepted
 
 
-def test_a_notification_is_told_from_one_with_another_cause() -> None:
+def test_a_notification_is_distinguished_from_one_with_another_cause() -> None:
     failed = at(Stage.FAILED).with_notified("refused", "AccessDenied")
 
     assert failed.was_notified("refused", "AccessDenied")
@@ -163,7 +163,7 @@ def test_a_request_is_noted_unless_enforce_was_quicker(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("note", [on_request, on_scheduling])
-def test_what_was_notified_is_forgotten_only_when_it_is_announced_anew(
+def test_what_was_notified_is_deleted_only_when_it_is_announced_anew(
     note: Callable[..., Termination],
 ) -> None:
     assert note(known(Stage.SKIPPED), BEGUN, announced=False).notified == NOTIFIED

@@ -16,7 +16,7 @@ from emr_log_guard.domain.workflow_state import (
 NEW, NOTIFIED, RESOLVED, SUPPRESSED = Workflow
 
 
-def test_every_status_of_the_ledger_has_one_there() -> None:
+def test_every_status_of_the_table_has_one_there() -> None:
     assert {Status.OPEN: NEW, Status.RESOLVED: RESOLVED, Status.EXEMPT: SUPPRESSED} == WANTED
 
 
@@ -61,7 +61,7 @@ def test_whatever_happens_the_guard_never_lifts_what_people_suppressed(steps: li
             there = Workflow(step.removeprefix("people:"))
             by_people = there is SUPPRESSED and word.status is not SUPPRESSED
             continue
-        if step == "crash":  # it died between telling and writing down that it told
+        if step == "crash":  # it died between notifying and recording that
             word = WorkflowState(word.status, sent=False)
             continue
         wanted = WANTED[Status(step)]

@@ -141,14 +141,14 @@ def test_a_time_that_is_none_is_refused(time: object) -> None:
 
 
 @pytest.mark.parametrize("source", ["aws.emr", "aws.elasticmapreduce"])
-def test_a_launch_is_told_by_either_name_of_emr(source: str) -> None:
+def test_a_launch_is_reported_by_either_name_of_emr(source: str) -> None:
     request = parse_cluster_event(sent("cloudtrail-run-job-flow") | {"source": source})
 
     assert request.launched_by == JANE
 
 
 @pytest.mark.parametrize("identity", [{}, {"invokedBy": "emr.amazonaws.com"}, {"arn": None}])
-def test_a_launcher_without_an_arn_is_not_told(identity: dict[str, object]) -> None:
+def test_a_launcher_without_an_arn_is_not_reported(identity: dict[str, object]) -> None:
     event = sent_with("cloudtrail-run-job-flow", userIdentity=identity)
 
     assert parse_cluster_event(event).launched_by is None

@@ -73,7 +73,7 @@ def test_a_shard_is_read_with_what_is_left_of_it() -> None:
         ("", "NotReadableError"),
     ],
 )
-def test_a_failure_is_told_in_a_line(cause: str, notified: str) -> None:
+def test_a_failure_is_reported_in_a_line(cause: str, notified: str) -> None:
     failure = {"Error": "NotReadableError", "Cause": cause}
 
     assert parse_shard({"rescan": RUN, "shard": SHARD, "failure": failure}).failed == notified

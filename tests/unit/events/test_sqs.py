@@ -51,7 +51,7 @@ def test_a_failure_is_written_down_with_its_message(caplog: pytest.LogCaptureFix
     assert "ValueError: bad luck" in caplog.text
 
 
-def test_one_batch_does_not_remember_the_failures_of_another() -> None:
+def test_one_batch_does_not_keep_the_failures_of_another() -> None:
     each_body(a_batch("bad"), shout)
 
     assert each_body(a_batch("a"), shout) == (["A"], failed())

@@ -702,7 +702,7 @@ def test_enforce_terminates_what_is_still_bad(aws: StubbedAws) -> None:
     }
 
 
-def test_enforce_ends_nothing_by_a_policy_that_was_just_changed(aws: StubbedAws) -> None:
+def test_enforce_terminates_nothing_by_a_policy_that_was_just_changed(aws: StubbedAws) -> None:
     function, event = load("enforce"), an_event("sqs-enforcement-request")
     invoke(function, event)
     aws.answer("DescribeCluster", without_a_key)
@@ -798,7 +798,7 @@ def test_import_findings_imports_what_changed_once(
 
     answer = invoke(load("import_findings"), an_event("dynamodb-stream-findings"))
 
-    # The stream tells of a second one, too, of which the ledger knows nothing.
+    # The stream tells of a second one, too, which has no record.
     assert answer == {"imported": 1, "refused": 0, "unknown": 1}
     assert aws.counts == {"BatchGetItem": 3, "BatchImportFindings": 1}
 

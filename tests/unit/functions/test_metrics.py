@@ -322,7 +322,7 @@ def test_no_alert_is_early_though_clocks_differ(
     assert measured(capsys.readouterr().out)["AlertLatency"] == 0
 
 
-def test_what_was_told_is_not_late_when_it_is_seen_again(
+def test_what_was_reported_is_not_late_when_it_is_seen_again(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_bad_cluster(aws)
@@ -332,7 +332,7 @@ def test_what_was_told_is_not_late_when_it_is_seen_again(
     assert measured(capsys.readouterr().out) == {"ClustersChecked": 1}
 
 
-def test_a_cluster_that_an_event_told_of_is_not_unheard_of(
+def test_a_cluster_that_an_event_alerted_is_not_missed_by_events(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_rescan_that_finds_nothing(aws)

@@ -46,7 +46,7 @@ def test_a_cluster_that_names_no_key_does_not_comply() -> None:
     assert "s3n://example-logs/emr/ without a log encryption key" in outcome.summary
 
 
-def test_a_cluster_that_archives_no_logs_is_not_judged() -> None:
+def test_a_cluster_that_archives_no_logs_is_not_evaluated() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri=None, log_key_identifier=None)))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE

@@ -67,14 +67,14 @@ def test_a_cluster_from_before_releases_does_not_comply(ami_version: str) -> Non
 
 
 @pytest.mark.parametrize("label", ["garbage", "emr-7", "emr-7.x.0", "emr-latest", ""])
-def test_an_unreadable_label_is_doubt(label: str) -> None:
+def test_an_unreadable_label_is_undetermined(label: str) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(release_label=label)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert repr(label) in outcome.summary
 
 
-def test_neither_a_label_nor_an_ami_version_is_doubt() -> None:
+def test_neither_a_label_nor_an_ami_version_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(release_label=None)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

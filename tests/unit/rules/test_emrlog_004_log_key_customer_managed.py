@@ -77,7 +77,7 @@ def test_without_a_key_there_is_no_manager(facts: ClusterFacts, because: str) ->
     assert because in outcome.summary
 
 
-def test_a_key_that_cannot_be_described_is_doubt() -> None:
+def test_a_key_that_cannot_be_described_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(log_key=UNREADABLE))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

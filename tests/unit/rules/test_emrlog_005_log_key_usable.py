@@ -148,7 +148,7 @@ def test_without_a_key_of_the_customers_there_is_nothing_to_use(
         "arn:aws:s3:::not-a-key",
     ],
 )
-def test_a_key_that_cannot_be_described_is_doubt(identifier: str) -> None:
+def test_a_key_that_cannot_be_described_is_undetermined(identifier: str) -> None:
     cluster = a_cluster(log_key_identifier=identifier)
 
     outcome = RULE.check(cluster_facts(cluster, log_key=UNREADABLE))
@@ -158,7 +158,7 @@ def test_a_key_that_cannot_be_described_is_doubt(identifier: str) -> None:
 
 
 @pytest.mark.parametrize("resource", ["key/1234abcd", "alias/emr-logs"])
-def test_its_arn_alone_tells_that_a_key_is_in_another_region(resource: str) -> None:
+def test_its_arn_alone_shows_that_a_key_is_in_another_region(resource: str) -> None:
     identifier = f"arn:aws:kms:{OTHER_REGION}:{OTHER_ACCOUNT}:{resource}"
     cluster = a_cluster(log_key_identifier=identifier)
 

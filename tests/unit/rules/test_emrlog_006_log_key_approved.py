@@ -108,7 +108,7 @@ def test_without_a_key_of_the_customers_there_is_nothing_to_approve(
     assert because in outcome.summary
 
 
-def test_a_disabled_key_is_judged_all_the_same() -> None:
+def test_a_disabled_key_is_evaluated_all_the_same() -> None:
     key = a_key(state=KeyState.DISABLED)
 
     outcome = RULE.check(cluster_facts(log_key=key, approved_keys=approved(ANOTHER_KEY)))
@@ -116,7 +116,7 @@ def test_a_disabled_key_is_judged_all_the_same() -> None:
     assert outcome.compliance is Compliance.NON_COMPLIANT
 
 
-def test_a_log_key_that_cannot_be_described_is_doubt() -> None:
+def test_a_log_key_that_cannot_be_described_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(log_key=UNREADABLE, approved_keys=approved(KEY)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -244,7 +244,7 @@ UNKNOWN = ApprovedKey("alias/approved", Unresolved("kms:DescribeKey answered Thr
 MISSING = ApprovedKey("alias/gone", NO_SUCH_KEY)
 
 
-def test_an_approved_key_that_cannot_be_resolved_may_be_this_one_and_is_doubt() -> None:
+def test_an_approved_key_that_cannot_be_resolved_may_be_this_one_and_is_undetermined() -> None:
     facts = cluster_facts(approved_keys=(*approved(ANOTHER_KEY), UNKNOWN, MISSING))
 
     outcome = RULE.check(facts)
@@ -259,7 +259,7 @@ def test_one_match_is_enough_whatever_became_of_the_other_approved_keys() -> Non
     assert RULE.check(facts).compliance is Compliance.COMPLIANT
 
 
-def test_an_approved_alias_that_is_gone_may_have_named_this_one_and_is_doubt() -> None:
+def test_an_approved_alias_that_is_gone_may_have_named_this_one_and_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(approved_keys=(MISSING,)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

@@ -102,7 +102,7 @@ def test_one_role_that_may_not_is_proof_whatever_is_unknown_of_the_other(
     assert outcome.compliance is Compliance.NON_COMPLIANT
 
 
-def test_a_role_that_cannot_be_judged_is_doubt() -> None:
+def test_a_role_that_cannot_be_evaluated_is_undetermined() -> None:
     roles = (service_role_access(identity=SIMULATION_REFUSED), PROFILE_REFUSED)
 
     outcome = RULE.check(cluster_facts(role_access=roles))
@@ -131,7 +131,7 @@ def test_one_role_that_may_does_not_make_up_for_one_that_is_unknown() -> None:
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_roles_that_nobody_read_are_doubt() -> None:
+def test_roles_that_nobody_read_are_undetermined() -> None:
     outcome = RULE.check(cluster_facts(role_access=()))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -163,7 +163,7 @@ def test_without_a_usable_key_there_is_no_right_to_have(facts: ClusterFacts, bec
     assert because in outcome.summary
 
 
-def test_a_key_that_cannot_be_described_is_doubt() -> None:
+def test_a_key_that_cannot_be_described_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(log_key=UNREADABLE))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

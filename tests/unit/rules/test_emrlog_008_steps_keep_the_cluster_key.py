@@ -61,7 +61,7 @@ def a_step(
     ],
 )
 @pytest.mark.parametrize("uri", [None, "s3://elsewhere/"])
-def test_a_steps_own_key_is_judged_as_a_clusters(
+def test_a_steps_own_key_is_evaluated_as_a_clusters(
     key: KeyFact, uri: str | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(key, uri),)))
@@ -93,7 +93,7 @@ KEY_ID = KEY.arn.rpartition("/")[2]
         (KEY_ID, KEY_ID.upper(), NO_SUCH_KEY),
     ],
 )
-def test_the_clusters_key_is_not_told_twice_however_a_step_names_it(
+def test_the_clusters_key_is_not_reported_twice_however_a_step_names_it(
     by_cluster: str, by_step: str, fact: KeyFact
 ) -> None:
     facts = cluster_facts(
@@ -136,7 +136,7 @@ def test_a_step_that_may_name_another_key_is_evaluated(by_cluster: str, by_step:
     ],
     ids=["no step", "elsewhere", "the same key", "no key at all: 002 tells", "archives nothing"],
 )
-def test_what_the_clusters_own_rules_judge_is_not_told_twice(
+def test_what_the_clusters_own_rules_evaluate_is_not_reported_twice(
     cluster: Cluster, steps: tuple[WorkloadFacts, ...]
 ) -> None:
     outcome = RULE.check(cluster_facts(cluster, steps=steps))
@@ -144,7 +144,9 @@ def test_what_the_clusters_own_rules_judge_is_not_told_twice(
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_a_step_that_archives_without_a_key_where_its_cluster_archives_nothing_is_told() -> None:
+def test_a_step_that_archives_without_a_key_where_its_cluster_archives_nothing_is_reported() -> (
+    None
+):
     step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None)
 
     outcome = RULE.check(cluster_facts(NOWHERE, log_key=None, steps=(step,)))
@@ -153,7 +155,7 @@ def test_a_step_that_archives_without_a_key_where_its_cluster_archives_nothing_i
     assert "s3://elsewhere/ without a log encryption key" in outcome.summary
 
 
-def test_steps_that_cannot_be_listed_are_doubt() -> None:
+def test_steps_that_cannot_be_listed_are_undetermined() -> None:
     facts = cluster_facts(steps=Unresolved("elasticmapreduce:ListSteps answered Throttling"))
 
     outcome = RULE.check(facts)
@@ -177,7 +179,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
         (KEY, Compliance.NOT_APPLICABLE, "no step or session has a log key of its own"),
     ],
 )
-def test_a_sessions_own_key_is_judged_as_a_steps(
+def test_a_sessions_own_key_is_evaluated_as_a_steps(
     key: KeyFact, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(sessions=(a_session(key),)))
@@ -194,7 +196,7 @@ def test_a_sessions_own_key_is_judged_as_a_steps(
         ((), Compliance.INSUFFICIENT_DATA),
     ],
 )
-def test_sessions_that_cannot_be_listed_are_doubt_that_a_broken_step_outweighs(
+def test_sessions_that_cannot_be_listed_are_undetermined_that_a_broken_step_outweighs(
     steps: tuple[WorkloadFacts, ...], compliance: Compliance
 ) -> None:
     doubt = Unresolved("elasticmapreduce:ListSessions answered AccessDeniedException")
@@ -230,7 +232,7 @@ def test_where_only_a_session_is_broken_no_step_is_cancelled() -> None:
 @pytest.mark.parametrize(
     ("others", "notified"), [(1, "(and 1 more step)"), (2, "(and 2 more steps)")]
 )
-def test_a_broken_step_outweighs_one_in_doubt_and_the_fix_names_the_broken(
+def test_a_broken_step_outweighs_one_undetermined_and_the_fix_names_the_broken(
     others: int, notified: str
 ) -> None:
     broken = [a_step(AWS_MANAGED, number=2 + number) for number in range(others + 1)]

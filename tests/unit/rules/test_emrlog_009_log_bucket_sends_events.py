@@ -38,7 +38,7 @@ def test_a_bucket_that_the_stack_does_not_look_at_is_as_blind() -> None:
     assert RULE.remediation(facts).endswith("LogBuckets of the stack and deploy it: example-logs")
 
 
-def test_what_is_blind_outweighs_what_is_in_doubt() -> None:
+def test_what_is_blind_outweighs_what_is_undetermined() -> None:
     doubtful = LogBucket("elsewhere", sends_events=DENIED)
 
     outcome = RULE.check(cluster_facts(log_buckets=(SILENT, doubtful), steps=(STEP,)))
@@ -46,7 +46,7 @@ def test_what_is_blind_outweighs_what_is_in_doubt() -> None:
     assert outcome.compliance is Compliance.NON_COMPLIANT
 
 
-def test_a_bucket_that_cannot_be_read_is_doubt() -> None:
+def test_a_bucket_that_cannot_be_read_is_undetermined() -> None:
     facts = cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=DENIED),))
 
     outcome = RULE.check(facts)
@@ -55,21 +55,21 @@ def test_a_bucket_that_cannot_be_read_is_doubt() -> None:
     assert RULE.remediation(facts) == ""
 
 
-def test_a_bucket_that_was_not_read_is_doubt() -> None:
+def test_a_bucket_that_was_not_read_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(steps=(STEP,)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert outcome.summary == "elsewhere was not read"
 
 
-def test_a_log_uri_that_cannot_be_read_is_doubt() -> None:
+def test_a_log_uri_that_cannot_be_read_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri="hdfs:///logs"), log_buckets=()))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert "'hdfs:///logs' cannot be parsed" in outcome.summary
 
 
-def test_a_log_uri_by_an_access_point_is_doubt_and_asks_nothing_of_its_alias() -> None:
+def test_a_log_uri_by_an_access_point_is_undetermined_and_asks_nothing_of_its_alias() -> None:
     alias = a_cluster(log_uri="s3n://emr-logs-ap-2c9a0-s3alias/logs/")
 
     outcome = RULE.check(cluster_facts(alias, log_buckets=()))

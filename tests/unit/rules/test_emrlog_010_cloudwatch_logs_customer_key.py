@@ -92,7 +92,7 @@ def test_what_passes_of_the_key_proves_nothing_until_it_has_lasted(key: KeyFact)
 
 
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.DISABLED)])
-def test_a_lost_key_is_told_where_no_archived_logs_are_under_it(key: KeyFact) -> None:
+def test_a_lost_key_is_reported_where_no_archived_logs_are_under_it(key: KeyFact) -> None:
     facts = sending_to_cloudwatch(key, log_key=key)
 
     assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE

@@ -55,20 +55,20 @@ def test_the_rule_asks_for_automatic_rotation(
         a_key(origin="EXTERNAL_KEY_STORE"),
     ],
 )
-def test_a_key_that_kms_cannot_rotate_is_not_judged(key: KeyFact | None) -> None:
+def test_a_key_that_kms_cannot_rotate_is_not_evaluated(key: KeyFact | None) -> None:
     outcome = RULE.check(cluster_facts(log_key=key, key_rotation=False))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_where_nothing_is_archived_no_key_is_judged() -> None:
+def test_where_nothing_is_archived_no_key_is_evaluated() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri=None), key_rotation=False))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize("key", [UNREADABLE, a_key(origin=None)])
-def test_a_key_that_is_not_known_well_enough_is_doubt(key: KeyFact) -> None:
+def test_a_key_that_is_not_known_well_enough_is_undetermined(key: KeyFact) -> None:
     outcome = RULE.check(cluster_facts(log_key=key, key_rotation=False))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

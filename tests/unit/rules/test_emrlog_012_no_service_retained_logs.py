@@ -65,7 +65,9 @@ def test_the_service_retains_the_logs_of_a_session_with_managed_logging(
     )
 
 
-def test_what_the_cluster_and_its_sessions_leave_to_the_service_is_told_and_cured_at_once() -> None:
+def test_what_the_cluster_and_its_sessions_leave_to_the_service_is_reported_and_cured_at_once() -> (
+    None
+):
     facts = cluster_facts(sessions=(WorkloadFacts(MANAGED, KEY),))
 
     outcome = RULE.check(facts)

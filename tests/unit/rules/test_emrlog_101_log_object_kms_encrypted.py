@@ -35,14 +35,14 @@ def test_an_object_that_anything_else_encrypts_does_not_comply(
 
 
 @pytest.mark.parametrize("algorithm", ["aws:quantum", "AWS:KMS", ""])
-def test_an_encryption_that_we_do_not_know_is_doubt(algorithm: str) -> None:
+def test_an_encryption_that_we_do_not_know_is_undetermined(algorithm: str) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert repr(algorithm) in outcome.summary
 
 
-def test_an_object_whose_head_cannot_be_read_is_doubt() -> None:
+def test_an_object_whose_head_cannot_be_read_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(encryption=Unresolved("s3:HeadObject answered 403")))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

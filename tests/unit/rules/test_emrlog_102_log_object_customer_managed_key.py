@@ -44,14 +44,14 @@ def test_an_aws_managed_key_does_not_comply(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE])
-def test_a_key_that_cannot_be_described_is_doubt(key: KeyFact) -> None:
+def test_a_key_that_cannot_be_described_is_undetermined(key: KeyFact) -> None:
     outcome = RULE.check(log_object_facts(object_key=key))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert "kms:DescribeKey" in outcome.summary
 
 
-def test_an_object_that_names_no_key_is_doubt() -> None:
+def test_an_object_that_names_no_key_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(object_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -59,7 +59,7 @@ def test_an_object_that_names_no_key_is_doubt() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["AES256", SSE_C, "aws:fsx", None, "aws:quantum"])
-def test_an_object_that_kms_does_not_encrypt_is_not_judged(algorithm: str | None) -> None:
+def test_an_object_that_kms_does_not_encrypt_is_not_evaluated(algorithm: str | None) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm), object_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE

@@ -60,7 +60,7 @@ def test_every_other_key_does_not_comply(key: KmsKey) -> None:
     [(KEY.arn, Compliance.COMPLIANT), (ANOTHER_KEY.arn, Compliance.NON_COMPLIANT)],
 )
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE, None])
-def test_its_arn_tells_which_key_it_is_that_cannot_be_described(
+def test_its_arn_shows_which_key_it_is_that_cannot_be_described(
     arn: str, compliance: Compliance, key: KeyFact | None
 ) -> None:
     facts = log_object_facts(encryption=encrypted("aws:kms", arn), object_key=key)
@@ -80,7 +80,9 @@ def test_its_arn_tells_which_key_it_is_that_cannot_be_described(
     ],
 )
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE])
-def test_an_id_or_an_alias_does_not_and_is_doubt(identifier: str | None, key: KeyFact) -> None:
+def test_an_id_or_an_alias_does_not_and_is_undetermined(
+    identifier: str | None, key: KeyFact
+) -> None:
     facts = log_object_facts(encryption=encrypted("aws:kms", identifier), object_key=key)
 
     outcome = RULE.check(facts)
@@ -89,28 +91,28 @@ def test_an_id_or_an_alias_does_not_and_is_doubt(identifier: str | None, key: Ke
     assert "kms:DescribeKey" in outcome.summary
 
 
-def test_an_object_that_names_no_key_is_doubt() -> None:
+def test_an_object_that_names_no_key_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted("aws:kms"), object_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert f"S3 names no key for {a_log_object()}" in outcome.summary
 
 
-def test_a_cluster_that_emr_does_not_know_here_is_doubt() -> None:
+def test_a_cluster_that_emr_does_not_know_here_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, expected_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNKNOWN_CLUSTER.reason in outcome.summary
 
 
-def test_a_cluster_whose_key_cannot_be_described_is_doubt() -> None:
+def test_a_cluster_whose_key_cannot_be_described_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(expected_key=UNREADABLE))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNREADABLE.reason in outcome.summary
 
 
-def test_the_object_of_a_cluster_without_a_key_is_not_judged() -> None:
+def test_the_object_of_a_cluster_without_a_key_is_not_evaluated() -> None:
     cluster = a_cluster(log_key_identifier=None)
 
     outcome = RULE.check(log_object_facts(cluster=cluster, expected_key=None))
@@ -119,7 +121,7 @@ def test_the_object_of_a_cluster_without_a_key_is_not_judged() -> None:
     assert "names no log key" in outcome.summary
 
 
-def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_judged() -> None:
+def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_evaluated() -> None:
     outcome = RULE.check(log_object_facts(expected_key=NO_SUCH_KEY))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE

@@ -66,7 +66,7 @@ def results(
     return tally.results(subject, CONTEXT)
 
 
-def test_a_subject_is_the_cluster_as_emr_tells_of_it() -> None:
+def test_a_subject_is_the_cluster_as_emr_names_it() -> None:
     assert Subject.of(a_cluster()) == Subject(
         CLUSTER_ID, a_cluster().arn, ACCOUNT, REGION, "nightly-etl"
     )
@@ -128,7 +128,7 @@ def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
     assert [finding.rule_id for finding in broken if finding.remediation] == ["EMRLOG-005"]
 
 
-def test_the_evidence_names_the_key_as_kms_tells_of_it() -> None:
+def test_the_evidence_has_the_key_as_kms_describes_it() -> None:
     finding = cluster_findings(SUBJECT, cluster_facts(), CONTEXT.rules(CLUSTER_RULES), CONTEXT)[0]
 
     assert finding.evidence["key_arn"] == KEY.arn
@@ -199,7 +199,7 @@ def test_many_bad_log_objects_are_one_finding_with_a_count_and_samples(
     assert len(samples) == min(count, SAMPLES)
 
 
-def test_a_broken_log_object_outweighs_one_in_doubt_which_is_counted() -> None:
+def test_a_broken_log_object_outweighs_one_undetermined_which_is_counted() -> None:
     doubtful = log_object_facts(encryption=HEAD_REFUSED, object_key=None)
 
     finding = of_101([doubtful, in_sse_s3(1), log_object_facts()])
@@ -209,7 +209,7 @@ def test_a_broken_log_object_outweighs_one_in_doubt_which_is_counted() -> None:
     assert finding.evidence["undetermined"] == 1
 
 
-def test_a_log_object_in_doubt_outweighs_the_ones_in_order() -> None:
+def test_a_log_object_undetermined_outweighs_the_ones_in_order() -> None:
     doubtful = log_object_facts(
         version=a_log_object("emr/doubtful"), encryption=HEAD_REFUSED, expected_key=None
     )

@@ -107,7 +107,7 @@ def test_every_rule_says_in_part_of_a_sentence_when_it_applies_and_is_broken(
     assert not rule.precondition.endswith(".")
 
 
-def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list[str]:
+def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list[str]:
     """Name the rules that say this of the facts."""
     results: Iterable[tuple[str, Compliance]]
     if isinstance(facts, ClusterFacts):
@@ -270,16 +270,16 @@ def judged(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> list
     ],
 )
 def test_one_root_cause_is_one_finding(facts: ClusterFacts | LogObjectFacts, rule_id: str) -> None:
-    assert judged(facts, Compliance.NON_COMPLIANT) == [rule_id]
-    assert not judged(facts, Compliance.INSUFFICIENT_DATA)
+    assert evaluated(facts, Compliance.NON_COMPLIANT) == [rule_id]
+    assert not evaluated(facts, Compliance.INSUFFICIENT_DATA)
 
 
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.CREATING)])
 def test_a_key_that_is_not_there_yet_is_one_undetermined_finding(key: KeyFact) -> None:
     facts = cluster_facts(log_key=key, approved_keys=approved(KEY), role_access=())
 
-    assert judged(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-005"]
-    assert not judged(facts, Compliance.NON_COMPLIANT)
+    assert evaluated(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-005"]
+    assert not evaluated(facts, Compliance.NON_COMPLIANT)
 
 
 IN_ORDER = cluster_facts(
@@ -301,27 +301,27 @@ def test_where_everything_is_in_order_every_rule_is_kept(
         else None
     )
 
-    assert judged(facts, Compliance.COMPLIANT) == (ids or [rule.id for rule in LOG_OBJECT_RULES])
+    assert evaluated(facts, Compliance.COMPLIANT) == (ids or [rule.id for rule in LOG_OBJECT_RULES])
 
 
 def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> None:
     facts = cluster_facts(log_key=UNREADABLE, approved_keys=approved(KEY), role_access=())
 
-    assert judged(facts, Compliance.NON_COMPLIANT) == []
-    assert judged(facts, Compliance.COMPLIANT) == [
+    assert evaluated(facts, Compliance.NON_COMPLIANT) == []
+    assert evaluated(facts, Compliance.COMPLIANT) == [
         *(f"EMRLOG-00{n}" for n in (1, 2, 3)),
         *("EMRLOG-009", "EMRLOG-013"),  # they are about the bucket alone
     ]
-    assert len(judged(facts, Compliance.INSUFFICIENT_DATA)) == 4
+    assert len(evaluated(facts, Compliance.INSUFFICIENT_DATA)) == 4
 
 
-def test_an_object_whose_head_cannot_be_read_is_one_doubt() -> None:
+def test_an_object_whose_head_cannot_be_read_is_one_undetermined_finding() -> None:
     facts = log_object_facts(encryption=Unresolved("403"), object_key=None)
 
-    assert judged(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-101"]
+    assert evaluated(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-101"]
 
 
-def test_what_is_off_by_default_is_judged_by_nobody() -> None:
+def test_what_is_off_by_default_is_evaluated_by_nobody() -> None:
     off = [rule.id for rule in CLUSTER_RULES if rule not in enabled_rules(CLUSTER_RULES, Policy())]
 
     assert off == ["EMRLOG-011", "EMRLOG-012"]

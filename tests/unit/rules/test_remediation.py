@@ -124,7 +124,7 @@ def test_a_relaunch_names_the_place_for_logs_as_s3(log_uri: str | None, offered:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_relaunch_hands_hostile_names_to_the_shell_as_words(name: str) -> None:
+def test_a_relaunch_hands_hostile_names_to_the_shell_as_arguments(name: str) -> None:
     cluster = a_cluster(
         name=name,
         log_uri=f"s3://example-logs/{name}/",
@@ -147,7 +147,7 @@ def test_a_relaunch_hands_hostile_names_to_the_shell_as_words(name: str) -> None
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_re_encryption_hands_hostile_names_to_the_shell_as_words(name: str) -> None:
+def test_a_re_encryption_hands_hostile_names_to_the_shell_as_arguments(name: str) -> None:
     version = ObjectVersion("example-logs", f"{name}/{CLUSTER_ID}/{name}", f"v{name}")
 
     found = words(reencrypt(log_object_facts(version=version)))
@@ -158,7 +158,7 @@ def test_a_re_encryption_hands_hostile_names_to_the_shell_as_words(name: str) ->
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "/" not in name])
-def test_a_grant_hands_hostile_names_to_the_shell_as_words(name: str) -> None:
+def test_a_grant_hands_hostile_names_to_the_shell_as_arguments(name: str) -> None:
     role = service_role_access(role_arn=f"arn:aws:iam::111122223333:role/path/{name}")
 
     found = words(grant_key(role, KEY))

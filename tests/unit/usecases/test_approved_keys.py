@@ -230,7 +230,7 @@ def test_a_key_that_is_named_by_its_arn_has_no_former_one(world: World) -> None:
     assert "Query" not in world.table.calls
 
 
-def test_without_memory_older_objects_are_told_as_under_another_key(world: World) -> None:
+def test_without_memory_older_objects_are_reported_as_under_another_key(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: ALIASED}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
     world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)

@@ -798,8 +798,8 @@ def test_a_missed_verification_is_asked_for_again_until_the_cluster_is_gone(bad:
 # Others that write at the same time
 
 
-class Forestalled(DynamoFindingRepository):
-    """A ledger in which somebody else always, or once, writes just before."""
+class LostRaces(DynamoFindingRepository):
+    """A repository in which another invocation always, or once, writes first."""
 
     def __init__(self, world: World, *, stage: Stage, times: int) -> None:
         super().__init__(world.table, "findings")
@@ -818,7 +818,7 @@ class Forestalled(DynamoFindingRepository):
 
 @pytest.mark.parametrize("theirs", [Stage.CALLING, Stage.ACCEPTED, Stage.DONE])
 def test_a_request_does_not_hide_that_enforce_was_quicker(bad: World, theirs: Stage) -> None:
-    bad.repository = Forestalled(bad, stage=theirs, times=1)
+    bad.repository = LostRaces(bad, stage=theirs, times=1)
 
     bad.check()
 
@@ -831,7 +831,7 @@ def test_a_schedule_does_not_hide_that_the_cluster_is_being_terminated(
     bad: World, theirs: Stage
 ) -> None:
     bad.policy = a_policy(grace=GRACE)
-    bad.repository = Forestalled(bad, stage=theirs, times=1)
+    bad.repository = LostRaces(bad, stage=theirs, times=1)
 
     bad.check()
 
@@ -843,7 +843,7 @@ def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: 
     bad.check()
     seen(bad, a_cluster())
     bad.passes(minutes=1)
-    bad.repository = Forestalled(bad, stage=Stage.CALLING, times=1)
+    bad.repository = LostRaces(bad, stage=Stage.CALLING, times=1)
 
     bad.check()
 
@@ -854,7 +854,7 @@ def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: 
 def test_an_account_that_others_always_write_first_is_tried_again_by_the_event(
     bad: World,
 ) -> None:
-    bad.repository = Forestalled(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
+    bad.repository = LostRaces(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
 
     with pytest.raises(WriteConflictError, match="too many concurrent writes to the termination"):
         bad.check()

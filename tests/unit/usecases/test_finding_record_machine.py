@@ -1,4 +1,4 @@
-"""Random events, repeats, reordering, crashes and rivals against the ledger and a simple model."""
+"""Random events, repeats, reordering and crashes against the repository and a simple model."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -41,7 +41,7 @@ class Model:
         self.proven = False
         self.over = False
 
-    def judge(self, verdict: Compliance, at: datetime) -> None:
+    def evaluate(self, verdict: Compliance, at: datetime) -> None:
         proven = verdict is Compliance.NON_COMPLIANT
         if verdict in BAD:
             if self.open is None:
@@ -95,7 +95,7 @@ class FindingRepository(RuleBasedStateMachine):
         return self.world.records.get("EMRLOG-002")
 
     def written_down(self) -> None:
-        """Take from the ledger which of several faults was the last to be written down."""
+        """Take from the repository which of several faults was the last to be written down."""
         if self.record and self.record.open:
             self.model.at = self.record.evaluated_at
 
@@ -104,7 +104,7 @@ class FindingRepository(RuleBasedStateMachine):
         at = self.world.now - timedelta(seconds=lag)
         for _ in range(times):
             self.check(verdict, at)
-            self.model.judge(verdict, at)
+            self.model.evaluate(verdict, at)
             self.written_down()
 
     @rule(verdict=VERDICTS, rival=VERDICTS, lag=LAGS, rival_lag=LAGS)
@@ -113,13 +113,13 @@ class FindingRepository(RuleBasedStateMachine):
 
         def other() -> None:
             self.check(rival, rival_at)
-            self.model.judge(rival, rival_at)
+            self.model.evaluate(rival, rival_at)
             self.written_down()
 
         self.world.table.before_put.append(other)
         self.check(verdict, at)
         self.world.table.before_put.clear()
-        self.model.judge(verdict, at)
+        self.model.evaluate(verdict, at)
         self.written_down()
 
     @rule(verdict=VERDICTS, crash=st.sampled_from(["after write", "after publish", "refused"]))

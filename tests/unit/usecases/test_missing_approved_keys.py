@@ -61,7 +61,7 @@ def test_an_environment_asks_once_an_hour_whether_people_were_notified(listed: W
     assert len(listed.alerts.policy_problems) == 1
 
 
-def test_a_missing_key_and_an_invalid_policy_are_remembered_beside_each_other(
+def test_a_missing_key_and_an_invalid_policy_are_stored_beside_each_other(
     listed: World,
 ) -> None:
     listed.check()

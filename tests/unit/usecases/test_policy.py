@@ -90,7 +90,7 @@ def test_a_change_is_seen_in_good_time(seconds: float, mode: Mode) -> None:
     assert policy().mode is mode
 
 
-def test_where_nothing_is_remembered_every_look_reads() -> None:
+def test_where_nothing_is_stored_every_look_reads() -> None:
     parameter = Parameter(OBSERVE, ENFORCE)
     policy = current(parameter, remember=False)
 
@@ -197,7 +197,7 @@ def test_a_problem_is_alerted_again_after_a_day_and_after_a_valid_policy() -> No
     assert len(notified.problems) == 3
 
 
-def test_what_could_not_be_told_is_told_again() -> None:
+def test_what_could_not_be_reported_is_reported_again() -> None:
     notified, parameter = LastNotified(), Parameter(INVALID)
     world = World()
     history = DynamoPolicyHistory(world.table, "findings", world.clock)

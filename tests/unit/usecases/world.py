@@ -80,7 +80,7 @@ class World:
         return self.now
 
     def current_policy(self, *, force_refresh: bool = False) -> Policy:
-        """Give the policy, and remember whether it was asked for afresh."""
+        """Return the policy, and record whether the cache was bypassed."""
         self.policy_asked.append(force_refresh)
         return self.policy
 

@@ -45,7 +45,7 @@ def outside_code(message: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
-def test_a_notification_is_as_it_was_looked_at(name: str) -> None:
+def test_a_notification_is_as_reviewed(name: str) -> None:
     """When this fails and the change is meant: tests/unit/notices.py writes the files anew."""
     assert read(NOTICES[name]) == json.loads((GOLDEN / f"{name}.json").read_text())["amazon_q"]
 

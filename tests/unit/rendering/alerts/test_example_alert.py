@@ -22,7 +22,7 @@ def example() -> Any:  # noqa: ANN401 - JSON
 
 
 def alert() -> Alert:
-    """Have the example's cluster judged: it logs without a key."""
+    """Evaluate the example's cluster: it logs without a key."""
     now = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
     cluster = Cluster(
         id="j-2AXXXXXXGAPLF",

@@ -27,7 +27,7 @@ BLOCKS = 50
 HEADER = 150
 TEXT = 3_000
 CONTEXT_ELEMENTS = 10
-TOLD = [step for step in NextStep if step in text._NEXT]  # noqa: SLF001 - what is ever told
+ALERTED = [step for step in NextStep if step in text._NEXT]  # noqa: SLF001 - what alerts ever say
 
 
 def texts(node: Any) -> list[str]:  # noqa: ANN401 - any JSON
@@ -75,7 +75,7 @@ def assert_within_limits(message: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
-def test_a_message_is_as_it_was_looked_at(name: str) -> None:
+def test_a_message_is_as_reviewed(name: str) -> None:
     """When this fails and the change is meant: tests/unit/notices.py writes the files anew."""
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
 
@@ -113,7 +113,7 @@ def test_a_hostile_name_is_shown_as_it_is_but_for_what_hides_or_breaks_lines() -
     assert all(url.startswith("https://eu-west-1.console.aws.amazon.com/") for url in urls)
 
 
-def test_an_alert_tells_all_that_somebody_needs() -> None:
+def test_an_alert_shows_all_that_somebody_needs() -> None:
     shown = whole(slack_message(NOTICES["scheduled"]))
 
     for part in (
@@ -261,7 +261,7 @@ ABOUT = (
         cluster_arn=st.just(a_cluster().arn),
         cluster_name=st.none() | ANY,
         findings=st.lists(FINDINGS, max_size=16).map(tuple),
-        next_step=st.sampled_from(TOLD),
+        next_step=st.sampled_from(ALERTED),
         mode=st.sampled_from(Mode),
         detail=ANY,
         expired_exemptions=st.lists(

@@ -39,7 +39,7 @@ EMRLOG-002 log-key-configured: HIGH
 
 
 NEVER_TOLD = {NextStep.TERMINATION_STARTED, NextStep.SKIPPED_IN_GRACE}
-"""What `enforce` answers and nobody is told: something is told later."""
+"""What `enforce` answers without an alert: one follows later."""
 
 
 def an_alert(
@@ -57,7 +57,7 @@ def test_an_alert_says_what_where_why_what_next_and_the_fix() -> None:
     assert alert_text(an_alert()) == GOLDEN
 
 
-def test_doubt_is_told_as_doubt_and_says_what_to_do() -> None:
+def test_an_undetermined_result_is_reported_as_undetermined_result_and_says_what_to_do() -> None:
     text = alert_text(an_alert(DOUBT))
 
     assert text.startswith(
@@ -77,7 +77,7 @@ def test_several_broken_rules_are_counted() -> None:
     assert alert_subject(an_alert(a_finding(), MEDIUM)).endswith("log-key-configured and 1 more")
 
 
-def test_evidence_that_was_told_is_not_told_again() -> None:
+def test_evidence_that_was_reported_is_not_reported_again() -> None:
     text = alert_text(an_alert(a_finding(), MEDIUM, DOUBT))
 
     assert text.count("log_uri: ") == 1
@@ -92,20 +92,20 @@ def test_samples_stand_below_one_another_and_empty_evidence_is_left_out() -> Non
     )
 
 
-def test_every_line_of_the_fix_is_told() -> None:
+def test_every_line_of_the_fix_is_reported() -> None:
     finding = dataclasses.replace(a_finding(), remediation="one\ntwo")
 
     assert "  Fix      one\n           two\n" in alert_text(an_alert(finding))
 
 
-def test_who_launched_the_cluster_is_told_when_known() -> None:
+def test_who_launched_the_cluster_is_reported_when_known() -> None:
     ours = "arn:aws:sts::111122223333:assumed-role/Data/ada"
     finding = dataclasses.replace(a_finding(), launched_by=ours)
 
     assert "Launched by  assumed-role/Data/ada\n" in alert_text(an_alert(finding))
 
 
-def test_the_earliest_deadline_is_told() -> None:
+def test_the_earliest_deadline_is_reported() -> None:
     alert = an_alert(
         a_finding(deadline=NOW + timedelta(hours=4)),
         a_finding("EMRLOG-003", deadline=NOW),
@@ -153,7 +153,7 @@ def test_the_earliest_deadline_is_told() -> None:
         ("failed", NextStep.TERMINATION_REFUSED, "could not be terminated", "still running"),
     ],
 )
-def test_each_outcome_of_enforcement_is_told(
+def test_each_outcome_of_enforcement_is_reported(
     kind: str, step: NextStep, headline: str, next_step_text: str
 ) -> None:
     alert = an_alert(kind=AlertKind(f"enforcement.{kind}"), step=step, detail="EMR said so")
@@ -208,7 +208,7 @@ def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
     ]
 
 
-def test_what_comes_back_stays_and_goes_is_told_apart() -> None:
+def test_what_comes_back_stays_and_goes_is_distinguished() -> None:
     finding = a_finding()
 
     assert "nightly-etl again violates" in alert_subject(an_alert(kind=AlertKind.FINDING_REOPENED))

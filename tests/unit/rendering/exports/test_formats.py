@@ -350,7 +350,7 @@ def test_every_format_can_be_written_as_utf_8(render: Any, name: str) -> None:  
     assert "".join(render(hostile(name))).encode()
 
 
-def test_the_table_tells_the_worst_first_and_what_it_adds_up_to() -> None:
+def test_the_table_shows_the_worst_first_and_what_it_adds_up_to() -> None:
     found = a_finding("EMRLOG-101", severity=Severity.LOW, rule_name="log-object-kms-encrypted")
     long = "x" * 100
     report = a_report(
@@ -422,7 +422,7 @@ def test_the_csv_has_a_status_only_where_something_is_wrong() -> None:
     ]
 
 
-def test_the_table_tells_rules_that_are_not_judged_by_with_their_common_reason() -> None:
+def test_the_table_shows_rules_that_are_not_evaluated_by_with_their_common_reason() -> None:
     rules = (
         RuleNotEvaluated("EMRLOG-101", "a", "add --objects"),
         RuleNotEvaluated("EMRLOG-011", "b", "disabled by the policy"),

@@ -111,7 +111,7 @@ def test_an_event_is_what_it_always_was() -> None:
     }
 
 
-def test_what_passed_failed_and_is_not_known_is_told_and_what_did_not_apply_is_not() -> None:
+def test_what_passed_failed_and_is_not_known_is_reported_and_what_did_not_apply_is_not() -> None:
     notified = {
         Compliance.COMPLIANT: ("Pass", "Informational"),
         Compliance.NON_COMPLIANT: ("Fail", "Critical"),

@@ -146,7 +146,7 @@ def test_only_https_makes_a_runbook_a_link() -> None:
         assert (f'<a href="{runbook}"' in page) is link
 
 
-def test_the_gravest_finding_comes_first_and_exempt_ones_last() -> None:
+def test_the_most_severe_finding_comes_first_and_exempt_ones_last() -> None:
     low = a_finding("EMRLOG-101", severity=Severity.LOW)
     clusters = sections(audit_html(a_report(audited(EXEMPT, low, DOUBT, BAD))))["clusters"]
 

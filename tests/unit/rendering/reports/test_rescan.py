@@ -48,7 +48,7 @@ EMPTY = replace(
 )
 
 
-def test_the_text_says_what_is_new_and_what_was_not_looked_at() -> None:
+def test_the_text_says_what_is_new_and_what_was_not_scanned() -> None:
     assert rescan_text(REPORT) == (
         "EMR log re-scan: 3 open, 2 new, 1 resolved, 1 undetermined, 1 of 9 shards failed\n"
         "\n"
@@ -191,7 +191,7 @@ def test_the_alert_is_text_for_people_and_json_for_machines() -> None:
     assert alert["findings"] == []
 
 
-def test_subscribers_can_filter_by_the_gravest_news() -> None:
+def test_subscribers_can_filter_by_the_most_severe_news() -> None:
     assert rescan_attributes(REPORT) == {
         "kind": "rescan.done",
         "account": "111122223333",

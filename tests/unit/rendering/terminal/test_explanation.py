@@ -74,7 +74,7 @@ def test_what_is_resolved_has_no_impact() -> None:
     assert policy_impact(resolved, None, a_policy(), NOW) == "resolved"
 
 
-def test_only_what_a_new_policy_changes_is_told() -> None:
+def test_only_what_a_new_policy_changes_is_reported() -> None:
     standing = [(ENTRY, KNOWN.cluster)]
 
     assert list(changed_impacts(standing, a_policy(), a_policy(), NOW)) == []

@@ -199,7 +199,7 @@ def verdicts(report: AuditReport) -> dict[str, Compliance]:
     return {finding.rule_id: finding.compliance for finding in only.findings}
 
 
-def test_an_audit_holds_objects_against_the_list_and_remembers_nothing_of_aliases() -> None:
+def test_an_audit_holds_objects_against_the_list_and_stores_nothing_of_aliases() -> None:
     aliased = named("j-ALIASED01", log_key_identifier="alias/emr-logs")
     world = World({REGION: FakeListing(aliased)})
     world.keys.facts = {each.arn: each for each in (KEY, ANOTHER_KEY)} | {"alias/emr-logs": KEY}
@@ -220,7 +220,7 @@ def test_an_audit_holds_objects_against_the_list_and_remembers_nothing_of_aliase
     assert verdicts(report)["EMRLOG-103"] is Compliance.NON_COMPLIANT
 
 
-def test_every_listed_cluster_is_judged() -> None:
+def test_every_listed_cluster_is_evaluated() -> None:
     world = World({REGION: FakeListing(GOOD, KEYLESS)})
 
     report = world.audit()
@@ -269,18 +269,18 @@ def test_a_region_without_a_way_into_it_stops_no_other() -> None:
     assert report.problems == ("eu west: there is no eu west",)
 
 
-def test_what_was_listed_before_a_failure_is_judged() -> None:
+def test_what_was_listed_before_a_failure_is_evaluated() -> None:
     report = World({REGION: FakeListing(KEYLESS, failure=DENIED)}).audit()
 
     assert compliance(report) == {KEYLESS.id: Compliance.NON_COMPLIANT}
     assert report.problems
 
 
-def test_no_access_at_all_is_told_as_such() -> None:
+def test_no_access_at_all_is_reported_as_such() -> None:
     assert World({REGION: FakeListing(failure=DENIED)}).audit().exit_status is ExitStatus.NO_ACCESS
 
 
-def test_a_role_that_cannot_be_assumed_is_told_for_each_region() -> None:
+def test_a_role_that_cannot_be_assumed_is_reported_for_each_region() -> None:
     refused = f"sts:AssumeRole on {ROLE} answered AccessDenied"
     world = World(refused={ROLE: refused})
 
@@ -300,7 +300,7 @@ def test_all_regions_are_those_that_the_account_uses() -> None:
     assert {place.region for place in report.places} == {REGION, OTHER_REGION}
 
 
-def test_regions_that_cannot_be_named_are_told() -> None:
+def test_regions_that_cannot_be_named_are_reported() -> None:
     report = World(regions_refused="ec2:DescribeRegions answered Denied").audit(regions=None)
 
     assert report.problems == (f"{ALL_REGIONS}: ec2:DescribeRegions answered Denied",)
@@ -379,7 +379,7 @@ def test_a_fix_names_the_approved_key_though_no_rule_asks_for_keys() -> None:
     assert world.keys.asked == []
 
 
-def test_rules_that_are_not_judged_by_are_told_with_the_reason() -> None:
+def test_rules_that_are_not_evaluated_by_are_reported_with_the_reason() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(enabled=False)})
     scope = AuditScope(policy, (REGION,), skipped=frozenset({"EMRLOG-008"}))
 
@@ -420,7 +420,7 @@ def logs(count: int) -> list[str]:
     return [f"emr/{GOOD.id}/node/i-{number}/daemon.gz" for number in range(count)]
 
 
-def test_log_objects_are_listed_below_the_clusters_folder_and_judged() -> None:
+def test_log_objects_are_listed_below_the_clusters_folder_and_evaluated() -> None:
     heads = {LOG: encrypted("AES256")}
     world = World(objects=FakeObjects([*logs(1000)], heads))
     since = datetime(2026, 3, 1, tzinfo=UTC)
@@ -550,7 +550,7 @@ def test_a_sample_of_more_than_there_is_is_all() -> None:
 
 
 def interrupting(world: World) -> Callable[[str], Cluster]:
-    """Press Ctrl-C while a cluster is read; whoever reads the next is told to stop."""
+    """Press Ctrl-C while a cluster is read; the next read stops."""
     main = threading.main_thread()
 
     def read(cluster_id: str) -> Cluster:

@@ -38,7 +38,7 @@ from tests.unit.usecases.world import World
 NO_KEY = a_cluster(log_key_identifier=None)
 NO_LOGS = a_cluster(log_uri=None, log_key_identifier=None)
 SENT = ["publish finding.opened", "send"]
-TOLD = ["publish finding.opened"]
+ALERTED = ["publish finding.opened"]
 
 
 def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
@@ -57,16 +57,22 @@ def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
 @pytest.mark.parametrize(
     ("cluster", "key", "rule_id", "compliance", "done"),
     [
-        (NO_LOGS, KEY, "EMRLOG-001", Compliance.NON_COMPLIANT, TOLD),
+        (NO_LOGS, KEY, "EMRLOG-001", Compliance.NON_COMPLIANT, ALERTED),
         (NO_KEY, KEY, "EMRLOG-002", Compliance.NON_COMPLIANT, SENT),
         (a_cluster(release_label="emr-6.0.0"), KEY, "EMRLOG-003", Compliance.NON_COMPLIANT, SENT),
         (a_cluster(), AWS_MANAGED, "EMRLOG-004", Compliance.NON_COMPLIANT, SENT),
         (a_cluster(), a_key(state=KeyState.DISABLED), "EMRLOG-005", Compliance.NON_COMPLIANT, SENT),
-        (a_cluster(), UNREADABLE, "EMRLOG-005", Compliance.INSUFFICIENT_DATA, TOLD),
-        (a_cluster(release_label="emr-x"), KEY, "EMRLOG-003", Compliance.INSUFFICIENT_DATA, TOLD),
+        (a_cluster(), UNREADABLE, "EMRLOG-005", Compliance.INSUFFICIENT_DATA, ALERTED),
+        (
+            a_cluster(release_label="emr-x"),
+            KEY,
+            "EMRLOG-003",
+            Compliance.INSUFFICIENT_DATA,
+            ALERTED,
+        ),
     ],
 )
-def test_in_enforce_mode_only_what_is_proven_grave_is_handed_on(  # noqa: PLR0913, PLR0917 - a table
+def test_in_enforce_mode_only_what_is_confirmed_and_severe_is_handed_on(  # noqa: PLR0913, PLR0917 - a table
     world: World,
     cluster: Cluster,
     key: KeyFact,
@@ -98,8 +104,8 @@ def test_the_alert_comes_before_the_request(world: World) -> None:
     ("policy", "done"),
     [
         (a_policy(Mode.OBSERVE), []),
-        (a_policy(Mode.ALERT), TOLD),
-        (a_policy(Mode.ENFORCE, allowed=False), TOLD),
+        (a_policy(Mode.ALERT), ALERTED),
+        (a_policy(Mode.ENFORCE, allowed=False), ALERTED),
         (a_policy(Mode.ENFORCE), SENT),
     ],
 )
@@ -165,7 +171,7 @@ def test_a_good_cluster_costs_a_query_and_is_written_down_once(
 
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
-def test_a_cluster_that_ends_resolves_what_was_told_of_it_and_no_more(
+def test_a_cluster_that_ends_resolves_what_was_alerted_it_and_no_more(
     world: World, state: str
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_LOGS}
@@ -175,7 +181,7 @@ def test_a_cluster_that_ends_resolves_what_was_told_of_it_and_no_more(
     for _ in range(3):
         world.check()
 
-    assert world.journal == [*TOLD, "publish finding.resolved"]
+    assert world.journal == [*ALERTED, "publish finding.resolved"]
     assert world.alerts.published[-1].next_step is NextStep.CLUSTER_TERMINATED
 
 
@@ -189,7 +195,7 @@ def test_every_alert_carries_the_clusters_tags(world: World) -> None:
     assert [alert.cluster_tags for alert in world.alerts.published] == [tags, tags]
 
 
-def test_a_bad_cluster_that_ended_unseen_is_told_and_then_resolved(world: World) -> None:
+def test_a_bad_cluster_that_ended_unseen_is_reported_and_then_resolved(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="TERMINATED")}
 
     for _ in range(3):
@@ -243,7 +249,9 @@ def test_a_reminder_names_the_finding_as_it_was_first_seen(world: World) -> None
     assert world.alerts.published[-1].findings[0].first_seen == NOW
 
 
-def test_what_was_in_doubt_is_told_anew_once_it_is_proven_and_never_back(world: World) -> None:
+def test_what_was_undetermined_is_reported_anew_once_it_is_proven_and_never_back(
+    world: World,
+) -> None:
     def heard(key: KeyFact) -> list[tuple[str, str, str]]:
         world.keys.facts = {KEY.arn: key}
         world.alerts.published.clear()
@@ -298,7 +306,7 @@ def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) 
     assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
 
 
-def test_whoever_told_late_leaves_what_others_wrote_since(world: World) -> None:
+def test_whoever_reported_late_leaves_what_others_wrote_since(world: World) -> None:
     """A slow teller's claim ran out, and another has taken it upon itself since."""
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     theirs = Lease("another", NOW + 2 * LEASE)
@@ -316,7 +324,7 @@ def test_whoever_told_late_leaves_what_others_wrote_since(world: World) -> None:
     assert record.lease == theirs
 
 
-def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: World) -> None:
+def test_while_the_table_is_away_nobody_is_reported_and_nothing_is_terminated(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.table.failure = ConnectionError("DynamoDB is away")
 
@@ -333,7 +341,7 @@ def test_while_the_ledger_is_away_nobody_is_told_and_nothing_is_ended(world: Wor
         (a_cluster(instance_profile=None), "EMR names no instance profile"),
     ],
 )
-def test_a_role_that_emr_does_not_name_is_doubt(
+def test_a_role_that_emr_does_not_name_is_undetermined(
     world: World, cluster: Cluster, notified: str
 ) -> None:
     world.clusters.known = {CLUSTER_ID: cluster}
@@ -375,7 +383,7 @@ def test_roles_are_not_asked_about_a_key_that_no_role_could_use(world: World, ke
         (Unresolved("iam:SimulatePrincipalPolicy answered Throttling"), "INSUFFICIENT_DATA"),
     ],
 )
-def test_what_the_roles_may_is_judged(
+def test_what_the_roles_may_is_evaluated(
     world: World, decision: IdentityDecision | Unresolved, compliance: Compliance
 ) -> None:
     world.roles.decision = decision
@@ -383,10 +391,10 @@ def test_what_the_roles_may_is_judged(
     checked = world.check()
 
     assert checked.findings[6].compliance == compliance
-    assert world.journal == TOLD
+    assert world.journal == ALERTED
 
 
-def test_a_key_policy_that_cannot_be_read_is_doubt(world: World) -> None:
+def test_a_key_policy_that_cannot_be_read_is_undetermined(world: World) -> None:
     world.keys.document = UNREADABLE
 
     assert world.check().findings[6].summary == UNREADABLE.reason
@@ -450,14 +458,14 @@ def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: W
     assert world.keys.asked == [KEY.arn, own]
 
 
-def test_steps_that_cannot_be_listed_are_told_and_nobody_is_ended(world: World) -> None:
+def test_steps_that_cannot_be_listed_are_reported_and_nothing_is_terminated(world: World) -> None:
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered Throttling")
 
     world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-008", Compliance.INSUFFICIENT_DATA)
-    assert world.journal == TOLD
+    assert world.journal == ALERTED
 
 
 @pytest.mark.parametrize(
@@ -501,17 +509,17 @@ def test_each_bucket_that_logs_go_to_is_asked_once(
     )
 
 
-def test_a_silent_log_bucket_is_told_and_nobody_is_ended(world: World) -> None:
+def test_a_silent_log_bucket_is_reported_and_nothing_is_terminated(world: World) -> None:
     world.buckets.sending = False
 
     world.check()
 
     ((finding,),) = [alert.findings for alert in world.alerts.published]
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-009", Compliance.NON_COMPLIANT)
-    assert world.journal == TOLD
+    assert world.journal == ALERTED
 
 
-def test_the_default_log_bucket_of_somebody_else_is_told(world: World) -> None:
+def test_the_default_log_bucket_of_somebody_else_is_reported(world: World) -> None:
     default = "s3n://aws-logs-111122223333-eu-west-1/elasticmapreduce/"
     world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=default)}
     world.buckets.owner = "444455556666"
@@ -524,7 +532,7 @@ def test_the_default_log_bucket_of_somebody_else_is_told(world: World) -> None:
         "EMRLOG-009": "INSUFFICIENT_DATA",
         "EMRLOG-013": "NON_COMPLIANT",
     }
-    assert world.journal == TOLD  # terminating for it is the policy's to allow
+    assert world.journal == ALERTED  # terminating for it is the policy's to allow
 
 
 def test_a_log_bucket_of_a_stranger_that_nobody_may_list_is_never_silent(world: World) -> None:
@@ -796,7 +804,7 @@ def test_a_changed_grace_moves_the_end_and_says_so(graced: World) -> None:
     assert graced.journal[-1] == "send"
 
 
-def test_exempt_findings_are_marked_so_and_told_again_when_the_exemption_ends(
+def test_exempt_findings_are_marked_so_and_reported_again_when_the_exemption_ends(
     world: World,
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
@@ -827,7 +835,7 @@ def test_a_rule_that_is_switched_off_resolves_its_findings(world: World) -> None
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_in_observe_mode_what_was_told_is_resolved_in_silence(world: World) -> None:
+def test_in_observe_mode_what_was_reported_is_resolved_in_silence(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.check()
@@ -840,7 +848,7 @@ def test_in_observe_mode_what_was_told_is_resolved_in_silence(world: World) -> N
     assert world.records["EMRLOG-002"].last_notified is None
 
 
-def test_who_launched_a_cluster_is_remembered_whichever_event_comes_first(world: World) -> None:
+def test_who_launched_a_cluster_is_stored_whichever_event_comes_first(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 

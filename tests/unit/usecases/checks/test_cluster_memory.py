@@ -69,7 +69,7 @@ def test_the_whole_life_of_a_cluster_costs_one_description_and_one_list_of_steps
     assert world.kinds == ([] if log_key else ["finding.opened", "finding.resolved"])
 
 
-def test_the_end_is_remembered_in_whatever_order_it_is_heard_of(world: World) -> None:
+def test_the_end_is_stored_in_whatever_order_events_arrive(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: a_cluster(state="TERMINATED", log_key_identifier=None)}
 
@@ -124,7 +124,7 @@ def test_a_step_with_settings_of_its_own_is_read_again_when_its_state_changes(wo
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_a_remembered_step_counts_though_nothing_is_read_of_it(world: World) -> None:
+def test_a_stored_step_counts_though_nothing_is_read_of_it(world: World) -> None:
     world.clusters.listed = (OWN,)
     seen(world)
     world.clusters.listed = ()
@@ -156,7 +156,7 @@ def test_what_no_event_announced_is_read_anew(world: World, *, force_refresh: bo
     assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
 
 
-def test_more_steps_than_can_be_remembered_are_listed_each_time(world: World) -> None:
+def test_more_steps_than_can_be_stored_are_listed_each_time(world: World) -> None:
     world.clusters.listed = tuple(replace(OWN, id=f"s-{n}") for n in range(STEPS))
     seen(world)
     event(world)
@@ -169,7 +169,7 @@ def test_more_steps_than_can_be_remembered_are_listed_each_time(world: World) ->
     assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-MORE", CLUSTER_ID]
 
 
-def test_of_other_steps_the_latest_are_remembered(world: World) -> None:
+def test_of_other_steps_the_latest_are_stored(world: World) -> None:
     seen(world)
     many = tuple(f"s-{n}" for n in range(STEPS + 1))
     steps(world, *many)

@@ -158,7 +158,7 @@ def test_an_object_that_a_batch_names_twice_is_counted_once(world: World) -> Non
     assert [version.key for version in record.objects] == [key]
 
 
-def test_a_batch_of_good_objects_asks_nothing_of_the_ledger(world: World) -> None:
+def test_a_batch_of_good_objects_asks_nothing_of_the_table(world: World) -> None:
     check(world, created(f"emr/{CLUSTER_ID}/good"))
 
     assert world.table.counts == {}
@@ -195,7 +195,7 @@ def test_a_cluster_without_logs_has_no_log_objects(world: World) -> None:
     assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
 
 
-def test_the_log_of_an_unknown_cluster_is_judged_by_its_encryption(world: World) -> None:
+def test_the_log_of_an_unknown_cluster_is_evaluated_by_its_encryption(world: World) -> None:
     world.policy = OBJECTS_ENFORCED
     a, b = f"x/{OTHER_ID}/a", f"x/{OTHER_ID}/b"
     world.objects.heads = {a: SSE_S3}
@@ -328,7 +328,7 @@ def test_an_object_that_is_gone_is_no_ones_fault(
     assert "log object not found" in caplog.text
 
 
-def test_an_object_that_cannot_be_read_is_told_about_and_terminates_nothing(world: World) -> None:
+def test_an_object_that_cannot_be_read_is_alerted_and_terminates_nothing(world: World) -> None:
     world.policy = OBJECTS_ENFORCED
     world.objects.heads = {f"emr/{CLUSTER_ID}/a": UNREADABLE}
 
@@ -424,7 +424,7 @@ def test_a_log_may_carry_the_key_of_the_step_that_wrote_it(world: World, key: st
     ],
     ids=["nobody's key", "another step's", "a step's, on a node's log", "on a container's"],
 )
-def test_a_log_with_a_key_that_is_not_its_authors_is_told(
+def test_a_log_with_a_key_that_is_not_its_authors_is_reported(
     world: World, key: str, carried: KmsKey, expected: str
 ) -> None:
     world.clusters.listed = (STEP,)
@@ -491,7 +491,7 @@ def test_of_a_cluster_without_a_key_only_a_steps_own_log_can_have_a_wrong_one(
 
 
 @pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
-def test_a_steps_key_that_cannot_be_described_is_doubt(world: World, key: str) -> None:
+def test_a_steps_key_that_cannot_be_described_is_undetermined(world: World, key: str) -> None:
     world.clusters.listed = (STEP,)
     world.keys.facts = {ANOTHER_KEY.arn: UNREADABLE}
 
@@ -512,7 +512,7 @@ def test_a_steps_key_explains_a_log_though_its_clusters_key_cannot_be_described(
     assert carrying(world, CONTAINER_LOG, ANOTHER_KEY).compliance is Compliance.COMPLIANT
 
 
-def test_steps_that_cannot_be_listed_are_doubt_and_end_nothing(world: World) -> None:
+def test_steps_that_cannot_be_listed_are_undetermined_and_end_nothing(world: World) -> None:
     world.policy = OBJECTS_ENFORCED
     world.clusters.listed = LISTING_FAILED
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
@@ -527,7 +527,7 @@ def test_steps_that_cannot_be_listed_are_doubt_and_end_nothing(world: World) -> 
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_an_object_that_only_a_step_could_explain_is_one_doubt_when_none_can_be_listed(
+def test_an_object_is_undetermined_when_only_a_step_could_explain_it_and_none_can_be_listed(
     world: World, first: int
 ) -> None:
     world.policy = OBJECTS_ENFORCED
@@ -552,7 +552,7 @@ def test_an_object_that_only_a_step_could_explain_is_one_doubt_when_none_can_be_
         (NODE_LOG, Compliance.NON_COMPLIANT),
     ],
 )
-def test_what_may_be_the_log_of_a_session_is_doubt(
+def test_what_may_be_the_log_of_a_session_is_undetermined(
     world: World, key: str, compliance: Compliance
 ) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
@@ -671,7 +671,7 @@ def test_a_bad_object_of_a_terminated_cluster_announces_no_termination(world: Wo
     assert check(world, *again(key)) == []
 
 
-def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: World) -> None:
+def test_bad_objects_are_resolved_when_each_was_remediated_or_is_gone(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
     world.objects.heads = {a: SSE_S3, b: SSE_S3}
@@ -690,7 +690,7 @@ def test_bad_objects_are_resolved_when_each_was_put_right_or_is_gone(world: Worl
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_remembered(
+def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_stored(
     world: World,
 ) -> None:
     world.policy = a_policy(Mode.ALERT)
@@ -753,13 +753,13 @@ def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World
     assert [encode_recheck(request) for request in requests] == again(a)
 
 
-def test_an_object_that_is_looked_at_again_and_is_no_log_at_all_is_let_be(world: World) -> None:
+def test_an_object_that_is_rechecked_and_is_no_log_at_all_is_let_be(world: World) -> None:
     check(world, *again("elsewhere/a"))
 
     assert world.table.counts == {}
 
 
-def test_a_cluster_that_is_remembered_as_running_and_is_gone_is_not_announced_again(
+def test_a_cluster_that_is_stored_as_running_and_is_gone_is_not_announced_again(
     world: World,
 ) -> None:
     world.policy = OBJECTS_ENFORCED

@@ -87,7 +87,7 @@ class World:
         )
 
     def stands(self, status: Status, rule_id: str = "EMRLOG-002", **changes: Any) -> None:  # noqa: ANN401
-        """Have a finding stand so in the ledger."""
+        """Have a finding recorded so."""
         held = self.repository.read(CLUSTER_ID).records.get(rule_id)
         finding = a_finding(rule_id, status=status)
         record = held or FindingRecord(
@@ -240,7 +240,7 @@ def test_a_status_that_is_refused_is_kept_and_said_again(world: World) -> None:
     assert world.words.recall([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED, sent=False)}
 
 
-def test_what_is_forgotten_is_left_as_it_is(world: World) -> None:
+def test_a_missing_record_is_left_as_it_is(world: World) -> None:
     assert world.sync() == {"imported": 0, "refused": 0, "unknown": 1}
     assert world.hub.calls == []
 

@@ -16,10 +16,10 @@ from emr_log_guard.usecases.ports import PolicyProvider, StoredPolicy, Unreadabl
 from tests.unit.fakes import FakeChat
 from tests.unit.notices import NOTICES
 
-DEFAULT, DATA, GRAVE = "default", "data", "grave"
+DEFAULT, DATA, SEVERE = "default", "data", "severe"
 ROUTES = (
     SlackRoute(DATA, tag={"team": "data"}),
-    SlackRoute(GRAVE, minimum_severity=Severity.CRITICAL),
+    SlackRoute(SEVERE, minimum_severity=Severity.CRITICAL),
 )
 OF_DATA = NOTICES["opened"]
 OF_NOBODY = NOTICES["reopened"]
@@ -66,7 +66,7 @@ def test_what_is_about_no_cluster_goes_to_the_default(name: str) -> None:
     assert [webhook for webhook, _ in chat.posts] == [DEFAULT]
 
 
-def test_a_route_of_no_use_loses_no_alert_and_tells_the_operators(
+def test_a_route_of_no_use_loses_no_alert_and_shows_the_operators(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     chat = FakeChat({DATA: InvalidWebhookError("410: channel_is_archived")})

@@ -79,7 +79,7 @@ def notified(world: World) -> tuple[AlertKind, NextStep, str, list[str]]:
     return alert.kind, alert.next_step, alert.detail, rules
 
 
-def test_a_bad_cluster_is_terminated_and_told_about_when_it_is_gone(world: World) -> None:
+def test_a_bad_cluster_is_terminated_and_alerted_when_it_is_gone(world: World) -> None:
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
     assert world.journal == [f"terminate {CLUSTER_ID}", "send in 900 s"]
@@ -99,7 +99,7 @@ def test_a_bad_cluster_is_terminated_and_told_about_when_it_is_gone(world: World
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "TERMINATING"])
-def test_no_termination_is_told_as_done_before_the_cluster_is_gone(
+def test_no_termination_is_reported_as_done_before_the_cluster_is_gone(
     world: World, state: str
 ) -> None:
     world.enforce(REQUEST)
@@ -128,7 +128,7 @@ def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> N
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
 @pytest.mark.parametrize("verify", [False, True])
-def test_an_end_that_nobody_told_of_is_told_by_the_second_look(
+def test_an_end_that_nobody_alerted_is_reported_by_the_re_evaluation(
     world: World, state: str, *, verify: bool
 ) -> None:
     world.enforce(REQUEST)
@@ -142,7 +142,7 @@ def test_an_end_that_nobody_told_of_is_told_by_the_second_look(
     assert world.keys.asked == []
 
 
-def test_a_cluster_that_does_not_end_is_told_about(world: World) -> None:
+def test_a_cluster_that_does_not_end_is_alerted(world: World) -> None:
     world.enforce(REQUEST)
     world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATING")}
 
@@ -185,7 +185,7 @@ def test_a_cluster_that_emr_does_not_know_is_left_alone(world: World) -> None:
 @pytest.mark.parametrize(
     ("left", "journal"), [(timedelta(seconds=2), ["send in 2 s"]), (timedelta(hours=1), [])]
 )
-def test_nothing_is_ended_before_its_time_whoever_asks(
+def test_nothing_is_terminated_before_its_time_whoever_asks(
     world: World, left: timedelta, journal: list[str]
 ) -> None:
     world.policy = a_policy(grace=left)
@@ -196,7 +196,7 @@ def test_nothing_is_ended_before_its_time_whoever_asks(
     assert world.rechecks.asked == []
 
 
-def test_what_never_opened_has_no_time_that_could_be_over_and_is_looked_at_by_a_check(
+def test_what_never_opened_has_no_time_that_could_be_over_and_is_checked_by_a_check(
     world: World,
 ) -> None:
     world.table.items.clear()
@@ -277,7 +277,9 @@ def test_a_finding_that_is_resolved_is_no_termination_that_is_done(world: World)
     assert world.kinds == ["finding.resolved"]
 
 
-def test_what_was_resolved_while_the_cluster_ended_is_told_when_it_is_gone(world: World) -> None:
+def test_what_was_resolved_while_the_cluster_ended_is_reported_when_it_is_gone(
+    world: World,
+) -> None:
     world.check()
     world.enforce(REQUEST)
     world.alerts.published.clear()
@@ -316,7 +318,7 @@ def test_a_request_that_nothing_calls_for_notifies_nobody_and_has_the_cluster_ch
     assert world.rechecks.asked == [CLUSTER_ID] * 3
 
 
-def test_while_the_ledger_is_away_nothing_is_ended(world: World) -> None:
+def test_while_the_table_is_away_nothing_is_terminated(world: World) -> None:
     world.table.failure = ConnectionError("DynamoDB is away")
 
     with pytest.raises(ConnectionError, match="DynamoDB is away"):
@@ -343,7 +345,7 @@ def test_a_cluster_that_vanishes_before_its_termination_is_success(world: World)
     ],
     ids=["fixed", "exempt", "alert", "observe", "no rule listed", "other rule listed"],
 )
-def test_a_second_look_may_spare_the_cluster(
+def test_a_re_evaluation_may_spare_the_cluster(
     world: World, key: KeyFact | None, policy: Policy
 ) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster() if key else BAD}
@@ -356,7 +358,7 @@ def test_a_second_look_may_spare_the_cluster(
     assert world.rechecks.asked == [CLUSTER_ID]
 
 
-def test_only_the_rules_that_the_policy_enforces_are_judged_by(world: World) -> None:
+def test_only_the_rules_that_the_policy_enforces_are_evaluated_by(world: World) -> None:
     world.policy = Policy(
         Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-002"}), allowed=True)
     )
@@ -389,7 +391,7 @@ def test_override_lifts_the_protection_and_terminates(world: World) -> None:
     ]
 
 
-def test_a_refusal_is_told(world: World) -> None:
+def test_a_refusal_is_reported(world: World) -> None:
     world.clusters.failures["terminate"] = REFUSED
 
     assert world.enforce(REQUEST) is NextStep.TERMINATION_REFUSED
@@ -418,7 +420,7 @@ def test_a_cluster_that_vanishes_under_override_needs_no_protection(world: World
     assert f"protect {CLUSTER_ID}" not in world.journal
 
 
-def test_a_protection_that_cannot_be_restored_is_told(world: World) -> None:
+def test_a_protection_that_cannot_be_restored_is_reported(world: World) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures |= {
         "terminate": REFUSED,

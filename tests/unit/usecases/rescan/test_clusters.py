@@ -93,7 +93,7 @@ def test_a_deep_rescan_takes_nothing_for_known(rescans: Rescans) -> None:
     assert report.described == len(rescans.world.clusters.steps_asked) == 3
 
 
-def test_a_finding_is_told_by_the_same_decisions_and_never_twice(rescans: Rescans) -> None:
+def test_a_finding_is_reported_by_the_same_decisions_and_never_twice(rescans: Rescans) -> None:
     rescans.launch(BAD, another(GOOD, 1))
 
     report = rescans.run(Scope.CLUSTERS)
@@ -124,7 +124,7 @@ def test_a_finding_gets_its_grace_and_its_schedule(rescans: Rescans) -> None:
     assert list(rescans.world.schedules.standing) == [BAD.arn]
 
 
-def test_a_key_that_was_disabled_unheard_is_found_without_describing_the_good(
+def test_a_key_that_was_disabled_without_an_event_is_found_without_describing_the_good(
     rescans: Rescans,
 ) -> None:
     world = rescans.world
@@ -156,7 +156,7 @@ def test_what_is_exempt_is_in_the_report_and_not_what_it_comes_to(rescans: Resca
     assert rescans.world.kinds == []
 
 
-def test_a_cluster_whose_end_was_not_heard_of_has_its_findings_closed(rescans: Rescans) -> None:
+def test_a_cluster_whose_end_had_no_event_has_its_findings_closed(rescans: Rescans) -> None:
     rescans.launch(BAD)
     rescans.run(Scope.CLUSTERS)
     rescans.end(CLUSTER_ID)
@@ -169,7 +169,7 @@ def test_a_cluster_whose_end_was_not_heard_of_has_its_findings_closed(rescans: R
     assert rescans.world.kinds[-1] == "finding.resolved"
 
 
-def test_a_cluster_that_emr_has_forgotten_has_ended(rescans: Rescans) -> None:
+def test_a_cluster_that_emr_no_longer_knows_has_ended(rescans: Rescans) -> None:
     rescans.launch(BAD)
     rescans.run(Scope.CLUSTERS)
     rescans.listing.active.clear()
@@ -194,7 +194,7 @@ def test_a_cluster_that_nobody_ever_knew_stays_as_it_is(rescans: Rescans) -> Non
     assert [each.rule_id for each in report.difference.still_open] == ["EMRLOG-002"]
 
 
-def test_a_cluster_that_was_only_read_for_its_logs_is_not_taken_for_judged(
+def test_a_cluster_that_was_only_read_for_its_logs_is_not_taken_for_evaluated(
     rescans: Rescans,
 ) -> None:
     rescans.launch(GOOD)
@@ -206,7 +206,7 @@ def test_a_cluster_that_was_only_read_for_its_logs_is_not_taken_for_judged(
     assert (report.described, rescans.world.clusters.asked) == (1, [CLUSTER_ID])
 
 
-def test_a_cluster_that_the_ledger_lost_meanwhile_is_described(rescans: Rescans) -> None:
+def test_a_cluster_that_was_deleted_meanwhile_is_described(rescans: Rescans) -> None:
     rescans.launch(GOOD)
     rescans.run(Scope.CLUSTERS)
     _, [shard] = rescans.planned(Scope.CLUSTERS)
@@ -247,7 +247,7 @@ def test_an_account_without_clusters_is_compliant(rescans: Rescans) -> None:
     assert rescans.world.alerts.rescans == [report]
 
 
-def test_in_mode_observe_nobody_is_told(rescans: Rescans) -> None:
+def test_in_mode_observe_nothing_is_alerted(rescans: Rescans) -> None:
     rescans.world.policy = a_policy(Mode.OBSERVE)
     rescans.launch(BAD)
 
@@ -292,7 +292,7 @@ def test_of_two_that_find_a_dead_claim_one_gets_it(rescans: Rescans) -> None:
     assert quick.execution in str(answer["refused"])
 
 
-def test_what_a_shard_tells_of_each_cluster(rescans: Rescans) -> None:
+def test_what_a_shard_names_each_cluster(rescans: Rescans) -> None:
     rescans.launch(BAD, another(GOOD, 1))
 
     rescans.run(Scope.CLUSTERS)

@@ -95,7 +95,7 @@ def test_what_is_new_is_checked_and_what_may_have_been_uploaded_late(rescans: Re
     assert rescans.world.kinds == ["finding.opened"]
 
 
-def test_a_bad_object_that_an_event_told_of_is_neither_told_nor_counted_again(
+def test_a_bad_object_that_an_event_alerted_is_neither_reported_nor_counted_again(
     rescans: Rescans,
 ) -> None:
     for number in range(15):
@@ -110,7 +110,7 @@ def test_a_bad_object_that_an_event_told_of_is_neither_told_nor_counted_again(
     assert finding.occurrences == 15
 
 
-def test_old_versions_are_looked_at_when_it_is_deep(rescans: Rescans) -> None:
+def test_old_versions_are_checked_when_it_is_deep(rescans: Rescans) -> None:
     rescans.run(LOGS)
     read(rescans)
     rescans.folders.put(f"{HOME}node/i-1/a.gz", NOW - timedelta(hours=1))
@@ -189,7 +189,7 @@ def test_a_deep_run_that_did_not_see_all_resolves_nothing(rescans: Rescans) -> N
     assert len(report.difference.still_open) == len(report.failed) == 1
 
 
-def test_a_shard_that_failed_is_looked_at_from_where_the_last_good_run_was(
+def test_a_shard_that_failed_is_checked_from_where_the_last_good_run_was(
     rescans: Rescans,
 ) -> None:
     rescans.run(LOGS, fails={f"after='{HOME}steps/'": "Sandbox.Timedout"})
@@ -201,7 +201,7 @@ def test_a_shard_that_failed_is_looked_at_from_where_the_last_good_run_was(
     assert read(rescans) == ["node/i-1/a.gz", "node/i-2/a.gz", "steps/s-1/a.gz"]
 
 
-def test_what_cannot_be_read_is_doubt(rescans: Rescans) -> None:
+def test_what_cannot_be_read_is_undetermined(rescans: Rescans) -> None:
     denied = Unresolved("s3:HeadObject answered 403")
     rescans.folders.put(f"{HOME}node/x.gz", NOW)
     rescans.folders.heads = {f"{HOME}node/x.gz": denied}
@@ -216,7 +216,7 @@ def test_what_cannot_be_read_is_doubt(rescans: Rescans) -> None:
     assert (line["key"], line["unread"]) == (f"{HOME}node/x.gz", denied.reason)
 
 
-def test_each_bad_object_is_told_in_a_line(rescans: Rescans) -> None:
+def test_each_bad_object_is_reported_in_a_line(rescans: Rescans) -> None:
     rescans.folders.put(f"{HOME}node/x.gz", NOW, SSE_S3)
 
     rescans.run(LOGS)
@@ -517,7 +517,7 @@ def test_many_objects_that_are_known_are_listed_and_neither_read_nor_held(
     assert max(endless.blocks) - endless.blocks[0] < 50_000
 
 
-def test_only_named_buckets_are_looked_at(rescans: Rescans) -> None:
+def test_only_named_buckets_are_checked(rescans: Rescans) -> None:
     rescans.checked_buckets = ("other-logs",)
     rescans.launch(another(GOOD, 5))
 

@@ -61,13 +61,13 @@ def resolved(record: FindingRecord | None = None) -> FindingRecord:
 
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
-def test_what_never_was_wrong_is_not_remembered(compliance: Compliance) -> None:
+def test_what_never_was_wrong_is_not_stored(compliance: Compliance) -> None:
     assert enter(None, RuleResult(found(compliance), Kind.CLUSTER, NOW)) is None
     assert transition(None, None) is None
 
 
 @pytest.mark.parametrize("compliance", [BAD, DOUBT])
-def test_faults_and_doubts_open(compliance: Compliance) -> None:
+def test_violations_and_undetermined_results_open(compliance: Compliance) -> None:
     record = an_entry(compliance)
 
     assert record.open
@@ -77,7 +77,7 @@ def test_faults_and_doubts_open(compliance: Compliance) -> None:
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
 @pytest.mark.parametrize("opened", [BAD, DOUBT])
-def test_a_later_good_judgement_resolves(opened: Compliance, compliance: Compliance) -> None:
+def test_a_later_compliant_result_resolves(opened: Compliance, compliance: Compliance) -> None:
     record = entered(an_entry(opened), compliance, SKEW + SECOND)
 
     assert record.finding.status is Status.RESOLVED
@@ -86,7 +86,7 @@ def test_a_later_good_judgement_resolves(opened: Compliance, compliance: Complia
 
 
 @pytest.mark.parametrize("after", [-QUIET, -SKEW, timedelta(0), SKEW])
-def test_a_good_judgement_that_may_be_older_resolves_nothing(after: timedelta) -> None:
+def test_a_compliant_result_that_may_be_older_resolves_nothing(after: timedelta) -> None:
     assert entered(an_entry(), GOOD, after) == an_entry()
 
 
@@ -99,7 +99,7 @@ def test_good_objects_and_the_clusters_end_do_not_clear_bad_objects() -> None:
     assert entered(over, BAD, QUIET).expires == NOW + QUIET + RETENTION
 
 
-def test_doubt_neither_resolves_nor_replaces_what_was_proven() -> None:
+def test_an_undetermined_result_neither_resolves_nor_replaces_what_was_proven() -> None:
     record = entered(an_entry(BAD), DOUBT, QUIET)
 
     assert (record.finding.compliance, record.open) == (BAD, True)
@@ -107,14 +107,16 @@ def test_doubt_neither_resolves_nor_replaces_what_was_proven() -> None:
     assert transition(an_entry(), record) is Transition.STILL_OPEN
 
 
-def test_what_was_in_doubt_and_is_proven_is_written_down_at_once() -> None:
+def test_what_was_undetermined_and_is_proven_is_written_down_at_once() -> None:
     record = entered(an_entry(DOUBT), BAD, SECOND)
 
     assert record.finding.compliance is BAD
     assert worth_writing(an_entry(DOUBT), record)
 
 
-def test_an_older_doubt_or_fault_changes_nothing_but_an_older_proof_does() -> None:
+def test_an_older_undetermined_result_or_violation_changes_nothing_but_an_older_proof_does() -> (
+    None
+):
     assert entered(an_entry(), BAD, -SKEW - SECOND) == an_entry()
     proven = entered(an_entry(DOUBT), BAD, -QUIET)
     assert proven.finding.compliance is BAD
@@ -176,7 +178,7 @@ def test_an_object_that_is_seen_again_is_counted_once() -> None:
     assert objects(batch(BAD, "a"), batch(BAD, "a", "b")).finding.occurrences == 2
 
 
-def test_objects_are_remembered_up_to_a_number_and_counted_beyond() -> None:
+def test_objects_are_stored_up_to_a_number_and_counted_beyond() -> None:
     names = [str(n) for n in range(OBJECTS + 5)]
     record = objects(*(batch(BAD, name) for name in names))
 
@@ -223,7 +225,7 @@ def test_a_fault_that_comes_back_reopens_and_is_given_its_time_anew() -> None:
     assert transition(None, an_entry()) is Transition.OPENED
 
 
-def test_what_was_told_of_a_resolution_may_have_been_told() -> None:
+def test_what_was_alerted_a_resolution_may_have_been_reported() -> None:
     notified = LastNotified(NOW, BAD)
     claimed = replace(resolved(), last_notified=notified, lease=Lease("dead", NOW))
 
@@ -240,7 +242,7 @@ def test_grace_is_counted_from_when_it_opened_by_what_the_cluster_did_then() -> 
     assert at_launch.grace_ends(enforcement) == NOW + timedelta(minutes=1)
 
 
-def test_an_older_fault_does_not_undo_a_newer_good_judgement() -> None:
+def test_an_older_fault_does_not_undo_a_newer_compliant_result() -> None:
     assert entered(resolved(), BAD, timedelta(seconds=60) - SKEW - SECOND) == resolved()
     assert entered(resolved(), BAD, timedelta(seconds=60) - SKEW).open
 
@@ -285,7 +287,7 @@ def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
     assert later.merged_into(None) == later
 
 
-def test_a_cluster_is_remembered_anew_when_more_than_its_state_changed() -> None:
+def test_a_snapshot_is_stored_again_when_more_than_the_state_changed() -> None:
     known = ClusterSnapshot(a_cluster(), "ada", version=1)
 
     assert known.says_more_than(None)
@@ -357,7 +359,7 @@ def test_without_a_bad_object_among_all_the_finding_is_resolved() -> None:
     assert enter(record, bad_objects(compliance=GOOD, extent=Extent.AGAIN, at=at)) == record
 
 
-def test_doubt_that_is_met_again_adds_nothing_to_what_is_proven() -> None:
+def test_a_repeated_undetermined_result_adds_nothing_to_what_is_proven() -> None:
     record = enter(None, bad_objects(ONE))
 
     for extent in (Extent.AGAIN, Extent.ALL):
@@ -365,7 +367,7 @@ def test_doubt_that_is_met_again_adds_nothing_to_what_is_proven() -> None:
         assert enter(record, seen) == record
 
 
-def test_proof_takes_the_place_of_doubt_that_was_met_before() -> None:
+def test_proof_takes_the_place_of_what_is_undetermined_that_was_met_before() -> None:
     record = enter(None, bad_objects(ONE, compliance=DOUBT, count=9))
 
     proven = enter(record, bad_objects(TWO, extent=Extent.AGAIN, at=NOW + MINUTE))
