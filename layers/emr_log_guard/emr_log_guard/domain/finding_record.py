@@ -24,8 +24,8 @@ QUIET = timedelta(minutes=5)
 LEASE = timedelta(seconds=150)
 """The de-duplication window: how long the lease on an alert is valid.
 
-Longer than the timeout of any function that events invoke, and shorter than Lambda's last retry
-(three minutes). A re-scan may run longer; it alerts for each cluster right after taking the lease.
+Longer than the timeout of any function that events invoke, and shorter than messages are retried
+(half an hour). A re-scan may run longer; it alerts for each cluster right after taking the lease.
 """
 RETENTION = timedelta(days=90)
 """How long resolved findings, and the records of terminated clusters, are kept."""

@@ -1,7 +1,9 @@
 """Batches of queued events: one check a cluster, and what fails fails alone."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +13,17 @@ from emr_log_guard.domain.finding_record import UNREAD_QUIET
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import TemporarilyUnavailableError
 from emr_log_guard.events.emr import ClusterCheckRequest
+from emr_log_guard.events.sqs import each_body_then
 from emr_log_guard.observability import metrics
 from emr_log_guard.usecases.checks.cluster import BATCH_SECONDS, CheckClusters
-from tests.unit.builders import CLUSTER_ID, NOW, a_cluster
+from tests.template.stack import Stack
+from tests.unit.builders import CLUSTER_ID, KEY, NOW, a_cluster
 from tests.unit.usecases.world import World
 
 ADA = "arn:aws:iam::111122223333:user/ada"
+ATTEMPTS = Stack().of_type("AWS::SQS::Queue")["ClusterEventsQueue"]["RedrivePolicy"][
+    "maxReceiveCount"
+]
 THROTTLED = Unresolved("elasticmapreduce:ListSteps answered ThrottlingException", transient=True)
 
 
@@ -169,3 +176,164 @@ def test_access_that_is_denied_alerts_at_once(world: World) -> None:
     assert batch(world).check([about(CLUSTER_ID)]) == []
 
     assert world.kinds == ["finding.opened"]
+
+
+class Queue:
+    """Delivers what failed again, after the delay that is asked for, to `check_cluster`."""
+
+    def __init__(self, world: World, *bodies: object) -> None:
+        self.world = world
+        self.waiting = [(world.now, json.dumps(body), 0) for body in bodies]
+        self.dead: list[str] = []
+
+    def deliver(self, check: CheckClusters) -> None:
+        """Deliver until nothing is left, or dead, as time passes."""
+        while self.waiting:
+            self.world.now = max(self.world.now, min(at for at, *_ in self.waiting))
+            due = [each for each in self.waiting if each[0] <= self.world.now]
+            self.waiting = [each for each in self.waiting if each[0] > self.world.now]
+            for at in range(0, len(due), 10):
+                self._batch(check, due[at : at + 10])
+
+    def _batch(self, check: CheckClusters, due: list[tuple[datetime, str, int]]) -> None:
+        records = [
+            {
+                "messageId": str(place),
+                "receiptHandle": str(place),
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receives + 1)},
+            }
+            for place, (_, body, receives) in enumerate(due)
+        ]
+
+        def postpone(seconds: Mapping[str, int]) -> None:
+            for receipt, hidden in seconds.items():
+                _, body, receives = due[int(receipt)]
+                if receives + 1 == ATTEMPTS:
+                    self.dead.append(body)
+                else:
+                    again = self.world.now + timedelta(seconds=hidden)
+                    self.waiting.append((again, body, receives + 1))
+
+        each_body_then({"Records": records}, check.read, check.check, postpone)
+
+
+def launched(cluster_id: str) -> dict[str, Any]:
+    return {
+        "source": "aws.emr",
+        "detail-type": "EMR Cluster State Change",
+        "time": NOW.isoformat(),
+        "detail": {"clusterId": cluster_id, "state": "STARTING"},
+    }
+
+
+IDS = tuple(f"j-{number}" for number in range(50))
+
+
+class Outage:
+    """EMR refuses everything until some time has passed."""
+
+    def __init__(self, world: World, lasts: timedelta) -> None:
+        self.world, self.ends = world, world.now + lasts
+
+    def describe(self, cluster_id: str) -> Cluster:
+        if self.world.now < self.ends:
+            message = "elasticmapreduce:DescribeCluster answered ThrottlingException"
+            raise TemporarilyUnavailableError(message)
+        return self.world.clusters.describe(cluster_id)
+
+
+def test_while_emr_refuses_everything_for_ten_minutes_nothing_is_lost_and_nothing_false(
+    world: World,
+) -> None:
+    clusters(world, *IDS)
+    good = set(IDS[::2])
+    world.clusters.known = {
+        each: replace(cluster, log_key_identifier=KEY.arn if each in good else None)
+        for each, cluster in world.clusters.known.items()
+    }
+    outage = Outage(world, timedelta(minutes=10))
+    queue = Queue(world, *map(launched, IDS))
+
+    queue.deliver(
+        replace(batch(world), check_cluster=replace(world.check_cluster, clusters=outage))
+    )
+
+    assert queue.dead == []
+    told = [(f.cluster_id, f.compliance) for a in world.alerts.published for f in a.findings]
+    assert sorted(told) == sorted((each, "NON_COMPLIANT") for each in IDS if each not in good)
+    assert world.now < NOW + timedelta(minutes=12)
+
+
+def test_what_emr_refuses_for_more_than_half_an_hour_is_a_dead_letter(world: World) -> None:
+    outage = Outage(world, timedelta(days=1))
+    queue = Queue(world, launched("j-1"))
+
+    queue.deliver(
+        replace(batch(world), check_cluster=replace(world.check_cluster, clusters=outage))
+    )
+
+    assert len(queue.dead) == 1
+    assert world.now >= NOW + UNREAD_QUIET
+    assert world.kinds == []
+
+
+def test_while_the_findings_table_is_throttled_nothing_is_lost(world: World) -> None:
+    clusters(world, *IDS[:5])
+    world.table.failure = ConnectionError("DynamoDB throttles")
+    queue = Queue(world, *map(launched, IDS[:5]))
+    check = replace(batch(world), timer=lambda: recover(world))
+
+    queue.deliver(check)
+
+    assert queue.dead == []
+    assert world.kinds == ["finding.opened"] * 5
+
+
+def recover(world: World) -> float:
+    """Have the table answer again after five minutes."""
+    if world.now >= NOW + timedelta(minutes=5):
+        world.table.failure = None
+    return 0
+
+
+def test_a_poison_event_among_fifty_is_the_only_one_that_fails(world: World) -> None:
+    clusters(world, *IDS)
+    poison = {"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}
+    queue = Queue(world, *map(launched, IDS[:25]), poison, *map(launched, IDS[25:]))
+
+    queue.deliver(batch(world))
+
+    assert queue.dead == [json.dumps(poison)]
+    assert world.clusters.asked == [*IDS]
+    assert len(world.alerts.published) == len(IDS)
+
+
+def test_a_cluster_that_is_gone_before_its_launch_is_read_is_alerted_and_resolved(
+    world: World,
+) -> None:
+    clusters(world, "j-1")
+    world.clusters.known = {
+        "j-1": replace(world.clusters.known["j-1"], state="TERMINATED_WITH_ERRORS")
+    }
+    terminated = launched("j-1")
+    terminated["detail"]["state"] = "TERMINATED_WITH_ERRORS"
+
+    for event in (launched("j-1"), terminated):
+        Queue(world, event).deliver(batch(world))
+
+    assert world.kinds == ["finding.opened", "finding.resolved"]
+    assert world.clusters.asked == ["j-1"]
+
+
+def test_two_environments_with_the_same_cluster_alert_once(world: World) -> None:
+    """The other one begins and ends while this one is about to write."""
+    clusters(world, "j-1")
+    other = Queue(world, launched("j-1"))
+    world.table.before_put = [lambda: other.deliver(batch(world))]
+
+    Queue(world, launched("j-1")).deliver(batch(world))
+
+    assert world.table.before_put == []
+    assert world.kinds == ["finding.opened"]
+    assert other.dead == []
