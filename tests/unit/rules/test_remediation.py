@@ -72,6 +72,8 @@ def test_a_relaunch_keeps_the_clusters_name_release_place_and_roles() -> None:
         *("--log-encryption-kms-key-id", KEY.arn),
         *("--service-role", "EMR_DefaultRole"),
         *("--ec2-attributes", "InstanceProfile=EMR_EC2_DefaultRole"),
+        *("--instance-type", "INSTANCE_TYPE"),
+        *("--instance-count", "INSTANCE_COUNT"),
         *("aws", "emr", "terminate-clusters"),
         *("--region", REGION),
         *("--cluster-ids", CLUSTER_ID),

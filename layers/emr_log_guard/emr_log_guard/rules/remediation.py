@@ -59,6 +59,7 @@ def relaunch(facts: ClusterFacts, *, release: str | None = None, key: str | None
         key=key,
         service_role=cluster.service_role,
         instance_profile=cluster.instance_profile,
+        more=" --instance-type INSTANCE_TYPE --instance-count INSTANCE_COUNT",
     )
     terminate = (
         f"aws emr terminate-clusters --region {quote(cluster.region)} "
