@@ -204,6 +204,7 @@ def steps_one_by_one(steps: int, a_second: float, patience: float) -> list[str]:
         ground = _ground(running, EmrPace(1, 5, 1))
         watch, before = Watch(), ground.stack.emr_calls()
         cluster_id = ground.launch("stepped", compliant=True, steps=0, alive=True)
+        ground.fixtures.make_log_bucket("elsewhere")
         override = {
             "LogUri": "s3://elsewhere/",
             "EncryptionKeyArn": ground.fixtures.make_key("step-key"),
