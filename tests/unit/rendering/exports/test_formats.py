@@ -413,6 +413,13 @@ def test_the_table_says_the_exit_status_in_words_and_the_next_command(
     assert "Next: `emr-log-guard audit " in audit_table(report).splitlines()[-1]
 
 
+def test_the_table_says_what_to_do_when_a_cluster_was_not_found() -> None:
+    lines = audit_table(a_report(missing=("j-MISSING",))).splitlines()
+
+    assert lines[-2] == "Exit status 2: nothing could be read."
+    assert lines[-1].startswith("Next: check the cluster id; `emr-log-guard audit --all-regions`")
+
+
 def test_the_csv_has_a_status_only_where_something_is_wrong() -> None:
     found = rows(a_report(audited(GOOD, BAD)))
 

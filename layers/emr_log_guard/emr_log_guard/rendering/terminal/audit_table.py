@@ -121,7 +121,10 @@ def _summary(report: AuditReport) -> Iterator[str]:
     yield f"{seconds:.1f} s, AWS calls: {calls or 'none'}"
     status = report.exit_status
     yield f"Exit status {status}: {_STATUS[status]}."
-    yield f"Next: {_NEXT[status]}."
+    if report.missing:
+        yield "Next: check the cluster id; `emr-log-guard audit --all-regions` lists all clusters."
+    else:
+        yield f"Next: {_NEXT[status]}."
 
 
 def audit_totals(report: AuditReport) -> str:
