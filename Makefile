@@ -39,7 +39,7 @@ setup: $(ENVIRONMENTS) ## make the environments in .venv (every other target doe
 
 .PHONY: demo
 demo: setup ## see the guard at work on an emulated AWS account
-	@.venv/dev/bin/python -m sandbox.demo
+	@.venv/dev/bin/python -m sandbox.demo $(if $(VERBOSE),--verbose)
 
 .PHONY: picture
 picture: setup ## play the demo and draw docs/demo.svg from what it printed

@@ -1,4 +1,4 @@
-"""The demo's table: the expected and the actual outcome for each cluster."""
+"""The demo's lines: the expected and the actual outcome for each cluster."""
 
 import time
 from dataclasses import dataclass, field
@@ -37,11 +37,13 @@ class Row:
         return self.found == self.expected
 
 
-def board(title: str, rows: list[Row]) -> Table:
-    """Draw the rows in their current state."""
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
-    for heading in ("", "What", "Cluster", "Expected", "Found", "After"):
-        table.add_column(heading, justify="right" if heading == "After" else "left")
+def board(rows: list[Row]) -> Table:
+    """Draw the rows in their current state, a line each; a single one needs no headings."""
+    table = Table(box=None, show_header=len(rows) > 1, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(min_width=1)
+    for heading in ("What", "Cluster", "Expected", "Found"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("After", justify="right", no_wrap=True, min_width=6)
     for row in rows:
         after = "" if row.seconds is None else f"{row.seconds:.1f} s"
         table.add_row(

@@ -1,11 +1,7 @@
-"""`python -m sandbox.demo.picture FILE.svg` plays the demo and draws its output.
-
-A demo prints several hundred lines. The picture shows one alert, two tables and the total, and how
-many lines are omitted between them.
-"""
+"""`python -m sandbox.demo.picture FILE.svg` plays the demo and draws its output."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -14,11 +10,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from sandbox import SandboxError
-from sandbox.demo.play import play
-
-COLUMNS = 112
-SHOWN_CLUSTER = "nightly-etl"
-"""The cluster whose alert is shown."""
+from sandbox.demo.play import COLUMNS, play
 
 _THEME = TerminalTheme(
     (13, 17, 23),
@@ -38,7 +30,7 @@ _THEME = TerminalTheme(
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"
  aria-labelledby="{unique_id}-name">
-<title id="{unique_id}-name">The demo in a terminal: one alert, and the outcomes</title>
+<title id="{unique_id}-name">The demo in a terminal: alerts, and the outcomes</title>
 <style>
 .{unique_id}-matrix {{
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
@@ -65,58 +57,12 @@ _SVG = """\
 """
 
 
-def excerpt(lines: Sequence[Text]) -> list[Text]:
-    """Select the lines that the picture shows, with a count of the omitted ones.
-
-    Raises:
-        ValueError: a line that the picture shows was not printed.
-    """
-    shown = sorted({index for part in _parts([line.plain for line in lines]) for index in part})
-    kept: list[Text] = []
-    following = 0
-    for index in (*shown, len(lines)):
-        if left_out := sum(bool(line.plain.strip()) for line in lines[following:index]):
-            kept.append(Text(f"⋮ {left_out} lines", style="dim"))
-        kept += lines[index : index + 1]
-        following = index + 1
-    return kept
-
-
 def picture(lines: Sequence[Text]) -> str:
     """Draw lines as an SVG that loads nothing from the network."""
     paper = Console(record=True, width=COLUMNS, file=StringIO(), highlight=False)
     for line in lines:
         paper.print(line, no_wrap=True)
     return paper.export_svg(title="make demo", theme=_THEME, code_format=_SVG, unique_id="demo")
-
-
-def _parts(plain: Sequence[str]) -> Iterator[range]:
-    """Find the parts to show, as ranges of lines."""
-    wrong = _first(plain, "2. Non-compliant", lambda line: line.startswith("2. "))
-    yield range(wrong, wrong + 2)
-    about = f" {SHOWN_CLUSTER} ("
-    named = _first(plain, f"an alert about {SHOWN_CLUSTER}", lambda line: about in line, wrong)
-    top = max(index for index in range(named) if plain[index].startswith("╭"))
-    yield range(top, _first(plain, "its end", lambda line: line.startswith("╰"), named) + 1)
-    yield _table(plain, "Non-compliant")
-    enforced = _first(plain, "4. Enforced", lambda line: line.startswith("4. "))
-    yield range(enforced, enforced + 2)
-    yield _table(plain, "Enforced")
-    total = _first(plain, "the sum", lambda line: "outcomes as expected" in line)
-    yield range(total, total + 1)
-
-
-def _table(plain: Sequence[str], title: str) -> range:
-    top = _first(plain, f"table {title}", lambda line: line.rstrip() == title)
-    return range(top, _first(plain, "its end", lambda line: line.startswith("└"), top) + 1)
-
-
-def _first(plain: Sequence[str], what: str, wanted: Callable[[str], bool], since: int = 0) -> int:
-    for index in range(since, len(plain)):
-        if wanted(plain[index]):
-            return index
-    message = f"the demo did not print {what}"
-    raise ValueError(message)
 
 
 def main(file: Path) -> int:
@@ -130,7 +76,7 @@ def main(file: Path) -> int:
     if not as_expected:
         return 1
     lines = [Text.from_ansi(line) for line in console.export_text(styles=True).splitlines()]
-    file.write_text(picture(excerpt(lines)))
+    file.write_text(picture(lines))
     return 0
 
 

@@ -1,19 +1,22 @@
-"""The acts of the demo, in the order of the seed: correct setups, mistakes, enforcement."""
+"""The parts of the demo: a correct setup, mistakes, a lost key, enforcement, a grace period."""
 
 import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
-from sandbox import EmrPace, Sandbox, deployment
+from sandbox import EmrPace, Sandbox, SandboxError, deployment
 from sandbox.alert_inbox import AlertInbox, AlertMessage
 from sandbox.demo.board import Row, board
 from sandbox.demo.scenarios import GONE_WRONG, Keys
@@ -22,41 +25,52 @@ from sandbox.function_logs import Journal
 from sandbox.polling import wait_for
 
 SECONDS = 90
-"""The time limit of an act; outcomes that are missing after it count as missing."""
+"""The time limit of a part; outcomes that are missing after it count as missing."""
 SETTLED_SECONDS = 4  # longer than checks can overtake each other (SKEW of the records)
 """How long all outcomes must stay as expected: surplus alerts arrive late."""
 REFRESH_SECONDS = 31
 """After this many seconds, no function uses an outdated policy to check a launch."""
 PACE = EmrPace(launch=120, step=1, termination=1)
-"""Clusters stay STARTING for the length of an act, so each is checked once, not four times."""
+"""Clusters stay STARTING for the length of a part, so each is checked once, not four times."""
+COLUMNS = 120
+"""The width of the output where it goes to no terminal."""
+REPORTS = deployment.ROOT / "build" / "demo"
+"""Where the demo leaves what there is to look at afterwards."""
 LOGS = ("node/i-0a1/daemons.log.gz", "steps/s-1/stderr.gz", "containers/c-1/stdout.gz")
 
 
 class Demo:
     """A stack on an emulated account, its alerts, and a console for the output."""
 
-    def __init__(self, console: Console, account: Sandbox) -> None:
+    def __init__(self, console: Console, account: Sandbox, *, verbose: bool) -> None:
         """Deploy the stack in `alert` mode, and subscribe to its alerts."""
         self.console = console
         self.account = account
+        self.verbose = verbose
         self.fixtures = Fixtures(account)
         self.keys = Keys.make(self.fixtures)
-        self.rows: list[Row] = []
-        self._shown: set[tuple[str, str]] = set()
+        self.parts: dict[str, list[Row]] = {}
+        self._shown_in_full: dict[str, str] = {}
         outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
         self.policy_parameter = outputs["PolicyParameterName"]
         self.inbox = AlertInbox(account, outputs["AlertsTopicArn"])
         self.journal = Journal(account)
 
-    def act_title(self, title: str, words: str) -> None:
-        """Print an act's title and its description."""
+    @property
+    def rows(self) -> list[Row]:
+        """The outcomes of all parts."""
+        return [row for rows in self.parts.values() for row in rows]
+
+    def part(self, title: str, description: str) -> None:
+        """Begin a part: print its title and its description."""
+        self.parts[title] = []
         self.console.print()
         self.console.print(Rule(title, align="left"))
-        self.console.print(words, soft_wrap=True)
+        self.console.print(description, soft_wrap=True)
 
-    def deploy(self, words: str, **parameters: str) -> dict[str, str]:
+    def deploy(self, description: str, **parameters: str) -> dict[str, str]:
         """Deploy the stack with the approved keys and these parameters; return its outputs."""
-        with working(self.console, words):
+        with working(self.console, description):
             return self.account.deploy({"ApprovedKeys": self.keys.approved_list, **parameters})
 
     def policy(self) -> dict[str, Any]:
@@ -71,32 +85,36 @@ class Demo:
             Name=self.policy_parameter, Value=json.dumps(document), Overwrite=True
         )
 
-    def step(self, title: str, words: str) -> None:
+    def step(self, title: str, description: str) -> None:
         """Print one step."""
-        self.console.print(f"[bold]{title}[/]  {words}", soft_wrap=True)
+        self.console.print(f"[bold]{title}[/]  {description}", soft_wrap=True)
 
-    def act(
-        self, title: str, clusters: dict[str, Row], found: Callable[[str, list[AlertMessage]], str]
+    def expect(self, *rows: Row) -> None:
+        """Count outcomes towards the part that was begun last."""
+        [*_, part] = self.parts.values()
+        part += rows
+
+    def watch(
+        self, clusters: dict[str, Row], found: Callable[[str, list[AlertMessage]], str]
     ) -> None:
-        """Show the alerts and the table until every outcome is as expected, or the time is up.
+        """Show the alerts and the outcomes until all are as expected, or the time is up.
 
         Args:
-            title: the table's title.
             clusters: the rows by cluster id.
             found: the outcome according to the alerts about a cluster; empty if there is none yet.
         """
         rows = list(clusters.values())
-        self.rows += rows
+        self.expect(*rows)
         deadline, settled = time.monotonic() + SECONDS, None
-        with Live(board(title, rows), console=self.console, refresh_per_second=8) as live:
+        with self._live(rows) as update:
             while time.monotonic() < deadline:
                 for alert in self.inbox.receive():
-                    self._show(alert)
+                    self._show(alert, clusters)
                 for cluster_id, row in clusters.items():
                     about = [a for a in self.inbox.alerts if a["cluster_id"] == cluster_id]
-                    if word := found(cluster_id, about):
-                        row.note(word)
-                live.update(board(title, rows))
+                    if outcome := found(cluster_id, about):
+                        row.note(outcome)
+                update()
                 if not all(row.as_expected for row in rows):
                     settled = None
                 elif settled is None:
@@ -107,53 +125,98 @@ class Demo:
             for row in rows:
                 if not row.found:
                     row.found = "nothing"
-            live.update(board(title, rows))
 
-    def _show(self, alert: AlertMessage) -> None:
-        """Print an alert as it was sent; print a repeated one as a single line."""
-        shown = (alert["cluster_id"], alert["kind"])
-        subject = Text(f"{alert['kind']}  {alert['subject']}")
-        if shown in self._shown:
-            self.console.print(Padding(Text.assemble("again: ", subject, style="dim"), (0, 2)))
-            return
-        self._shown.add(shown)
-        colour = {"finding.opened": "yellow", "enforcement.done": "red"}.get(alert["kind"], "cyan")
-        self.console.print(
-            Panel(Text(alert["text"].strip()), title=Text(alert["kind"]), border_style=colour)
+    def command(self, *arguments: str) -> str:
+        """Run `emr-log-guard` on the account; return what it printed.
+
+        Raises:
+            SandboxError: its exit status says that it could not do its work.
+        """
+        ran = subprocess.run(
+            [sys.executable, "-m", "emr_log_guard.cli", *arguments],
+            env=os.environ
+            | self.account.environment
+            | {
+                "PYTHONPATH": str(deployment.ROOT / "layers" / "emr_log_guard"),
+                "COLUMNS": str(self.console.width),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if ran.returncode > 1:
+            message = f"emr-log-guard {' '.join(arguments)}: {ran.stderr.strip()}"
+            raise SandboxError(message)
+        return ran.stdout
+
+    @contextmanager
+    def _live(self, rows: list[Row]) -> Iterator[Callable[[], None]]:
+        """Keep the rows below all other output; no terminal shows them once, at the end."""
+        if not self.console.is_terminal:
+            yield lambda: None
+            self.console.print(board(rows))
+            return
+        with Live(board(rows), console=self.console, refresh_per_second=8) as live:
+            yield lambda: live.update(board(rows))
+            live.update(board(rows))
+
+    def _show(self, alert: AlertMessage, clusters: Container[str]) -> None:
+        """Print an alert as a line; in full the part's first one of a kind that is new."""
+        kind = alert["kind"]
+        colour = {"finding.opened": "yellow", "enforcement.done": "red"}.get(kind, "cyan")
+        [*_, part] = self.parts
+        new = kind not in self._shown_in_full and part not in self._shown_in_full.values()
+        if self.verbose or (new and alert["cluster_id"] in clusters):
+            self._shown_in_full.setdefault(kind, part)
+            self.console.print(
+                Panel(Text(alert["text"].strip()), title=Text(kind), border_style=colour)
+            )
+            return
+        line = Text.assemble((f"{kind:<22}", colour), alert["subject"], no_wrap=True)
+        line.truncate(self.console.width, overflow="ellipsis")
+        self.console.print(line)
 
 
 @contextmanager
-def working(console: Console, words: str) -> Iterator[None]:
-    """Show progress: a spinner on a terminal, a line elsewhere."""
-    if console.is_terminal:
-        with console.status(words):
-            yield
-    else:
-        console.print(f"{words} …")
+def working(console: Console, description: str) -> Iterator[None]:
+    """Show progress: a spinner while it lasts on a terminal, and a line with its seconds."""
+    began = time.monotonic()
+    with console.status(f"{description} …"):
         yield
+    console.print(f"[dim]{description}: {time.monotonic() - began:.0f} s[/]", soft_wrap=True)
 
 
-def play(console: Console) -> bool:
-    """Play all acts; return whether every outcome is the expected one."""
+def play(console: Console, *, verbose: bool = False, reports: Path = REPORTS) -> bool:
+    """Play all parts.
+
+    Args:
+        console: where to print.
+        verbose: whether every alert is printed in full, not only the first one of each part.
+        reports: the folder for the files that it leaves: an audit of the account, and an
+            explanation of one cluster.
+
+    Returns:
+        Whether every outcome is the expected one.
+    """
     began = time.monotonic()
     with working(console, "Building the stack with the SAM CLI"):
         deployment.build()
     with working(console, "Starting an AWS account on this machine"):
         account = Sandbox.start(emr=PACE)
     with account:
-        demo = Demo(console, account)
+        demo = Demo(console, account, verbose=verbose)
         _make_it_right(demo)
         _get_it_wrong(demo)
         _lose_the_key(demo)
-        _enforce_it(demo)
+        terminated = _enforce_it(demo)
         _give_it_time(demo)
-        return _sum_up(demo, time.monotonic() - began)
+        written = _write_reports(demo, reports, terminated)
+        return _sum_up(demo, time.monotonic() - began, written)
 
 
 def _make_it_right(demo: Demo) -> None:
     fixtures, console = demo.fixtures, demo.console
-    demo.act_title(
+    demo.part(
         "1. Compliant: the four steps of encrypted EMR logs",
         "Roles, a key, a cluster that uses it, and a check of the objects in the bucket.",
     )
@@ -168,18 +231,12 @@ def _make_it_right(demo: Demo) -> None:
         fixtures.write_log(cluster_id, name, demo.keys.encrypt(demo.keys.approved))
     demo.step("Check   ", f"{len(LOGS)} log objects are written, read and evaluated:")
     row = Row("all four steps correct", "daily-report", "COMPLIANT")
-    demo.rows.append(row)
-    with working(console, "Waiting for the results"):
+    demo.expect(row)
+    with console.status("Waiting for the results …"):
         row.note(wait_for(lambda: _verdict(demo.journal, cluster_id), seconds=SECONDS))
     if demo.inbox.about(cluster_id):
         row.note("an alert")
-    if row.as_expected:
-        demo.step(
-            "        ",
-            "[green]✓ compliant: every log object is encrypted with the cluster's key[/]",
-        )
-    else:
-        demo.step("        ", f"[red]✗ {row.found}[/]")
+    console.print(board([row]))
 
 
 def _verdict(journal: Journal, cluster_id: str) -> str:
@@ -194,7 +251,7 @@ def _verdict(journal: Journal, cluster_id: str) -> str:
 
 
 def _get_it_wrong(demo: Demo) -> None:
-    demo.act_title(
+    demo.part(
         "2. Non-compliant: each mistake in a step",
         "One cluster per mistake. In alert mode, the guard notifies and terminates nothing.",
     )
@@ -203,7 +260,19 @@ def _get_it_wrong(demo: Demo) -> None:
         scene.launch(demo.fixtures, demo.keys): Row(scene.title, scene.name, scene.rule or "")
         for scene in GONE_WRONG
     }
-    demo.act("Non-compliant", clusters, lambda _, alerts: ", ".join(_rules(alerts)))
+    demo.watch(clusters, lambda _, alerts: ", ".join(_rules(alerts)))
+    emr = demo.account.client("emr")
+    ended = [cluster for cluster, row in clusters.items() if row.expected < "EMRLOG-1"]
+    for cluster in ended:
+        emr.terminate_job_flows(JobFlowIds=[cluster])
+    demo.step("Relaunched", "with the fix, by their owners, who terminate the non-compliant ones")
+    resolved = Row("terminated by the owners", f"{len(ended)} clusters", f"{len(ended)} resolved")
+    demo.watch({ended[0]: resolved}, lambda *_: _resolved(demo.inbox.alerts, ended))
+
+
+def _resolved(alerts: list[AlertMessage], clusters: list[str]) -> str:
+    resolved = {alert["cluster_id"] for alert in alerts if alert["kind"] == "finding.resolved"}
+    return f"{len(resolved.intersection(clusters))} resolved"
 
 
 def _rules(alerts: list[AlertMessage]) -> list[str]:
@@ -211,7 +280,7 @@ def _rules(alerts: list[AlertMessage]) -> list[str]:
 
 
 def _lose_the_key(demo: Demo) -> None:
-    demo.act_title(
+    demo.part(
         "3. Key lost: the key of a running cluster is disabled, then enabled again",
         "The guard knows which clusters use the key, alerts, and resolves the finding.",
     )
@@ -226,15 +295,15 @@ def _lose_the_key(demo: Demo) -> None:
     kms.disable_key(KeyId="alias/emr-logs")
     demo.step("Disabled", "alias/emr-logs, by a key administrator")
     lost = {cluster_id: Row("its key disabled", "month-end", "EMRLOG-201")}
-    demo.act("Key disabled", lost, lambda _, alerts: ", ".join(_rules(alerts)))
+    demo.watch(lost, lambda _, alerts: ", ".join(_rules(alerts)))
     kms.enable_key(KeyId="alias/emr-logs")
     demo.step("Enabled ", "alias/emr-logs, by the key's owner")
     back = {cluster_id: Row("its key enabled again", "month-end", "finding.resolved")}
-    demo.act("Key enabled", back, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
+    demo.watch(back, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
 
 
 def _give_it_time(demo: Demo) -> None:
-    demo.act_title(
+    demo.part(
         "5. Grace period: time for a fix or an exemption",
         "The policy is changed in SSM, without a deployment, and applies to open findings.",
     )
@@ -244,12 +313,12 @@ def _give_it_time(demo: Demo) -> None:
     demo.step("Policy  ", "one hour of grace for findings opened while a cluster starts")
     with working(demo.console, "Waiting until the functions have read the new policy"):
         time.sleep(REFRESH_SECONDS)
-    cluster_id = demo.fixtures.launch("ad-hoc")
-    given = {cluster_id: Row("no key, in grace period", "ad-hoc", "enforcement.scheduled")}
-    demo.act("Grace period", given, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
+    cluster_id = demo.fixtures.launch("ad-hoc", LogEncryptionKmsKeyId=demo.keys.disabled)
+    given = {cluster_id: Row("a disabled key, in grace period", "ad-hoc", "enforcement.scheduled")}
+    demo.watch(given, lambda _, alerts: alerts[-1]["kind"] if alerts else "")
     exemption = {
         "cluster": {"id": cluster_id},
-        "rules": ["EMRLOG-002"],
+        "rules": ["EMRLOG-005"],
         "until": "2999-12-31",
         "reason": "moves to the new account",
         "approved_by": "security@example.com",
@@ -257,11 +326,12 @@ def _give_it_time(demo: Demo) -> None:
     demo.set_policy(policy | {"exemptions": [exemption]})
     demo.step("Exempted", f"{cluster_id}, with `emr-log-guard exempt` or in the document")
     skipped = {cluster_id: Row("exempt during grace", "ad-hoc", "STARTING, skipped")}
-    demo.act("Exempted", skipped, lambda cluster, alerts: _enforcement(demo, cluster, alerts))
+    demo.watch(skipped, lambda cluster, alerts: _enforcement(demo, cluster, alerts))
 
 
-def _enforce_it(demo: Demo) -> None:
-    demo.act_title(
+def _enforce_it(demo: Demo) -> str:
+    """Return the id of the cluster that is terminated."""
+    demo.part(
         "4. Enforced: a non-compliant cluster is terminated, a protected one is skipped",
         "The stack is redeployed with the permission to terminate clusters.",
     )
@@ -277,8 +347,7 @@ def _enforce_it(demo: Demo) -> None:
         Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True},
     )
     good = fixtures.launch("daily-report-again", LogEncryptionKmsKeyId=approved)
-    demo.act(
-        "Enforced",
+    demo.watch(
         {
             bad: Row("no key", "nightly-etl-again", "TERMINATED, reported"),
             protected: Row("no key, protected", "month-end-close", "STARTING, skipped"),
@@ -286,6 +355,7 @@ def _enforce_it(demo: Demo) -> None:
         },
         lambda cluster_id, alerts: _enforcement(demo, cluster_id, alerts),
     )
+    return bad
 
 
 def _enforcement(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
@@ -305,16 +375,40 @@ def _enforcement(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str
     return f"{demo.fixtures.state_of(cluster_id)}, {outcome}"
 
 
-def _sum_up(demo: Demo, seconds: float) -> bool:
-    good = sum(row.as_expected for row in demo.rows)
-    all_good = good == len(demo.rows)
+def _write_reports(demo: Demo, folder: Path, terminated: str) -> dict[str, Path]:
+    """Leave an audit of the account and an explanation of a cluster, by what they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    report, explanation = folder / "report.html", folder / "explain.txt"
+    with demo.console.status("Auditing the account, and explaining a termination …"):
+        demo.command("audit", "--format", "html", "--output", str(report))
+        explanation.write_text(demo.command("explain", terminated))
+    return {
+        "the audit of this account, for a browser": report,
+        f"why {terminated} was terminated (emr-log-guard explain)": explanation,
+    }
+
+
+def _sum_up(demo: Demo, seconds: float, written: Mapping[str, Path]) -> bool:
+    rows, console = demo.rows, demo.console
+    all_good = all(row.as_expected for row in rows)
     colour = "green" if all_good else "red"
-    demo.console.print()
-    demo.console.print(
-        f"[bold {colour}]{good} of {len(demo.rows)} outcomes as expected[/] "
-        f"({len(demo.inbox.alerts)} alerts, {seconds:.0f} s)"
+    console.print()
+    console.print(
+        f"[bold {colour}]{_as_expected(rows)}[/] ({len(demo.inbox.alerts)} alerts, {seconds:.0f} s)"
     )
-    for row in demo.rows:
+    for title, part in demo.parts.items():
+        slowest = max((row.seconds or 0.0 for row in part), default=0.0)
+        console.print(f"  {title.partition(':')[0]:<18} {_as_expected(part)}, in {slowest:.1f} s")
+    for row in rows:
         if not row.as_expected:
-            demo.console.print(f"  {row.title}: expected {row.expected}, found {row.found}")
+            console.print(f"  [red]✗[/] {row.title}: expected {row.expected}, found {row.found}")
+    console.print()
+    console.print("Look at")
+    for what, path in written.items():
+        console.print(f"  {path.relative_to(deployment.ROOT)}  {what}", soft_wrap=True)
+    console.print("  make demo VERBOSE=1  every alert in full")
     return all_good
+
+
+def _as_expected(rows: list[Row]) -> str:
+    return f"{sum(row.as_expected for row in rows)} of {len(rows)} outcomes as expected"
