@@ -21,6 +21,7 @@ VERSIONS = [
 ]
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
+UV = ROOT / ".venv" / "dev" / "bin" / "uv"
 LOCK = ROOT / "requirements" / "command.txt"
 
 
@@ -65,7 +66,7 @@ def command(
         "UV_TOOL_BIN_DIR": str(folder / "bin"),
     }
     subprocess.run(
-        ["uv", "tool", "install", "--quiet", "--python", python, "--constraints", LOCK, sources],
+        [UV, "tool", "install", "--quiet", "--python", python, "--constraints", LOCK, sources],
         env=environment,
         check=True,
     )
