@@ -13,6 +13,9 @@ ROWS ?=
 JOBS ?= 2
 SCALE ?= 0.1
 
+# The bucket that `make publish` uploads to.
+BUCKET ?=
+
 RELEASE = emr-log-guard-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 # Where a Python may be, and the one of them that is 3.13. Empty: uv has to find or fetch one.
@@ -107,17 +110,25 @@ build: setup ## build the stack into .aws-sam
 deploy: build ## deploy the stack to your AWS account, asking first
 	@.venv/sam/bin/sam deploy
 
-# What is unpacked deploys as a checkout after `make build` does.
-.PHONY: dist
-dist: build .venv/release/.synced ## make what is released, in dist: the built stack, the command, SBOM and checksums
-	@rm -rf build dist && mkdir -p dist/$(RELEASE)/.aws-sam
-	@cp -R LICENSE samconfig.toml statemachines template.yaml dist/$(RELEASE)
-	@cp -R .aws-sam/build dist/$(RELEASE)/.aws-sam
-	@tar -czf dist/$(RELEASE).tar.gz -C dist $(RELEASE) && rm -r dist/$(RELEASE)
-	@.venv/dev/bin/uv build --quiet --wheel --build-constraints requirements/release.txt --require-hashes --out-dir dist
+.PHONY: package
+package: build .venv/release/.synced ## make what is released, in dist: the built stack, the command, SBOM and checksums
+	@rm -rf build dist && mkdir dist
+	@.venv/dev/bin/python -m tools.package .aws-sam/build dist/$(RELEASE).tar.gz
+	@SOURCE_DATE_EPOCH=315532800 .venv/dev/bin/uv build --quiet --wheel --build-constraints requirements/release.txt \
+		--require-hashes --out-dir dist
 	@.venv/release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file dist/$(RELEASE).cdx.json requirements/functions.txt
 	@cd dist && sha256sum -- * > SHA256SUMS
+
+# A version that is published cannot be replaced.
+.PHONY: publish
+publish: package ## publish it in your Serverless Application Repository (BUCKET=the bucket for its files)
+	@test -n "$(BUCKET)" || { echo >&2 'Which bucket? make publish BUCKET=NAME'; exit 1; }
+	@tar -xzf dist/$(RELEASE).tar.gz -C .aws-sam
+	@cd .aws-sam/$(RELEASE) && ../../.venv/sam/bin/sam package --template-file template.yaml --s3-bucket "$(BUCKET)" \
+		--output-template-file packaged.yaml
+	@.venv/sam/bin/sam publish --template .aws-sam/$(RELEASE)/packaged.yaml --fail-on-same-version \
+		--semantic-version $(RELEASE:emr-log-guard-%=%)
 
 .PHONY: bench
 bench: setup .venv/bench/.synced ## measure audit beside Cloud Custodian, and write docs/benchmarks.md (half an hour)

@@ -1,11 +1,15 @@
 """What several folders of tests share."""
 
+import io
 import signal
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.histories import load_profile
+from tools.package import archive
 
 pytest_plugins = ["sandbox.pytest_plugin"]
 
@@ -30,3 +34,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
             "Chromium (apt-get install chromium), then run make test PYTEST_ARGS=tests/browser",
             yellow=True,
         )
+
+
+@pytest.fixture(scope="session")
+def released(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The path of the template in an unpacked release."""
+    folder = tmp_path_factory.mktemp("released")
+    with tarfile.open(fileobj=io.BytesIO(archive(built.parent, "emr-log-guard"))) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "emr-log-guard" / "template.yaml"

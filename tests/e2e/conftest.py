@@ -11,9 +11,9 @@ from tests.slack import Slack, slack_webhook
 
 
 @pytest.fixture(scope="session")
-def telling(built: Path) -> Iterator[Deployed]:
-    """A stack in mode alert, deployed with the defaults."""
-    with deployed(built) as stack:
+def telling(released: Path) -> Iterator[Deployed]:
+    """A stack in mode alert, deployed with the defaults, from what a release contains."""
+    with deployed(released) as stack:
         yield stack
 
 

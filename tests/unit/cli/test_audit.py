@@ -186,6 +186,18 @@ def test_a_file_that_cannot_be_written_is_reported_before_aws_is_asked(
     assert aws.calls == []
 
 
+def test_findings_link_to_runbooks_below_the_given_url(aws: StubbedAws) -> None:
+    aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
+
+    result = run(*FEW, "--format", "sarif", "--runbook-base-url", "https://example.com/runbooks")
+
+    [log] = json.loads(result.stdout)["runs"]
+    assert [rule.get("helpUri") for rule in log["tool"]["driver"]["rules"]] == [
+        "https://example.com/runbooks/EMRLOG-002.md",
+        "https://example.com/runbooks/EMRLOG-004.md",
+    ]
+
+
 def test_a_policy_says_what_counts(aws: StubbedAws, tmp_path: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text('{"approved_keys": ["arn:aws:kms:eu-west-1:111122223333:key/other"]}')
@@ -252,6 +264,7 @@ def test_advice_on_large_buckets_reaches_whoever_reads(
         (["--assume-role", "arn:aws:iam::111122223333:user/Ada"], "write the role's ARN"),
         (["--rule", "EMRLOG-002", "--skip-rule", "EMRLOG-002"], "no rule is left to evaluate"),
         (["--format", "yaml"], "yaml"),
+        (["--runbook-base-url", "docs/runbooks"], "docs/runbooks does not begin with https://"),
         (["--state", "DEAD"], "DEAD"),
         (["--policy", "gone.json"], "gone.json cannot be read: No such file"),
         (["--policy", "/"], "/ cannot be read: Is a directory"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -93,6 +94,13 @@ def _rate(number: float | None) -> float | None:
         message = f"{number} is not a number of at least {_LEAST_RATE}"
         raise typer.BadParameter(message)
     return number
+
+
+def _https(url: str | None) -> str | None:
+    if url is not None and not url.startswith("https://"):
+        message = f"{url} does not begin with https://"
+        raise typer.BadParameter(message)
+    return url
 
 
 _SCOPE = "What is audited"
@@ -209,6 +217,15 @@ def audit(  # noqa: PLR0913 - each is an option
             rich_help_panel=_REPORT,
         ),
     ] = None,
+    runbook_base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            callback=_https,
+            help="Link each rule to its runbook below this URL of your copy of docs/runbooks.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
     profile: Profile = None,
     max_rate: Annotated[
         float | None,
@@ -257,7 +274,14 @@ def audit(  # noqa: PLR0913 - each is an option
         return
     if output:
         _check_writable(output)
-    report = _audited(scope, profile, max_rate or math.inf, quiet=quiet, verbose=verbose)
+    report = _audited(
+        scope,
+        profile,
+        max_rate or math.inf,
+        partial(runbook, base_url=runbook_base_url) if runbook_base_url else runbook,
+        quiet=quiet,
+        verbose=verbose,
+    )
     rendered = _RENDERERS[written](report)
     _write([rendered] if isinstance(rendered, str) else rendered, output)
     if output and not quiet:
@@ -295,8 +319,14 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _audited(
-    scope: AuditScope, profile: str | None, max_rate: float, *, quiet: bool, verbose: bool
+def _audited(  # noqa: PLR0913 - each is an option
+    scope: AuditScope,
+    profile: str | None,
+    max_rate: float,
+    runbook_of: Callable[[str], str],
+    *,
+    quiet: bool,
+    verbose: bool,
 ) -> AuditReport:
     """Audit, with a progress bar on a terminal."""
     calls = CallCount(_print_line if verbose else None)
@@ -314,7 +344,7 @@ def _audited(
             ),
             scope=scope,
             clock=lambda: datetime.now(UTC),
-            runbook=runbook,
+            runbook=runbook_of,
             api_calls=lambda: calls.counts,
             progress=progress,
             stopped=stopped,

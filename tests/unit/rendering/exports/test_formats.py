@@ -320,6 +320,43 @@ def test_sarif_is_valid_and_has_what_needs_attention() -> None:
     assert any("AccessDeniedException" in text for text in notified)
 
 
+def test_sarif_links_rules_to_the_runbooks_that_have_a_url() -> None:
+    linked = replace(BAD, runbook=f"https://example.com/runbooks/{BAD.rule_id}.md")
+    driver = run_of(a_report(audited(linked)))["tool"]["driver"]
+
+    assert driver["informationUri"] == "https://example.com/runbooks"
+    assert {rule["helpUri"] for rule in driver["rules"] if "helpUri" in rule} == {linked.runbook}
+    assert [rule["id"] for rule in driver["rules"] if "helpUri" in rule] == [BAD.rule_id]
+
+
+def test_sarif_links_to_no_path_of_this_repository() -> None:
+    unlinked = replace(BAD, runbook=f"docs/runbooks/{BAD.rule_id}.md")
+    driver = run_of(a_report(audited(unlinked)))["tool"]["driver"]
+
+    assert "informationUri" not in driver
+    assert not any("helpUri" in rule for rule in driver["rules"])
+
+
+def test_sarif_has_what_github_requires_of_a_rule_and_of_a_location() -> None:
+    run = run_of(a_report(audited(BAD)))
+
+    for rule in run["tool"]["driver"]["rules"]:
+        assert rule["help"]["text"]
+        assert rule["properties"]["tags"] == ["security"]
+    severities = {
+        rule["id"]: float(rule["properties"]["security-severity"])
+        for rule in run["tool"]["driver"]["rules"]
+    }
+    assert 7 <= severities["EMRLOG-002"] < 9
+    [location] = run["results"][0]["locations"]
+    assert location["physicalLocation"] == {
+        "artifactLocation": {
+            "uri": f"arn/aws/elasticmapreduce/{REGION}/{ACCOUNT}/cluster/{CLUSTER_ID}"
+        },
+        "region": {"startLine": 1},
+    }
+
+
 def test_a_sound_audit_is_a_successful_invocation() -> None:
     [invocation] = run_of(a_report(audited(GOOD)))["invocations"]
 
