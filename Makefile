@@ -114,7 +114,7 @@ deploy: build ## deploy the stack to your AWS account, asking first
 package: build .venv/release/.synced ## make what is released, in dist: the built stack, the command, SBOM and checksums
 	@rm -rf build dist && mkdir dist
 	@.venv/dev/bin/python -m tools.package .aws-sam/build dist/$(RELEASE).tar.gz
-	@SOURCE_DATE_EPOCH=315532800 .venv/dev/bin/uv build --quiet --wheel --build-constraints requirements/release.txt \
+	@SOURCE_DATE_EPOCH=315532800 .venv/dev/bin/uv build --quiet --wheel --build-constraints requirements/build.txt \
 		--require-hashes --out-dir dist
 	@.venv/release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file dist/$(RELEASE).cdx.json requirements/functions.txt
@@ -144,7 +144,7 @@ prove: setup ## take the state machines and fuzzers through HISTORIES=100000 his
 
 .PHONY: lock
 lock: .venv/dev/.synced ## pin the newest versions of the requirements, with hashes
-	@cd requirements && for name in uv functions dev command docs sandbox sam checkov bench release; do \
+	@cd requirements && for name in uv functions dev command docs sandbox sam checkov bench build release; do \
 		../.venv/dev/bin/uv pip compile --generate-hashes --universal --python-version 3.12 --upgrade -q \
 			$$name.in -o $$name.txt; done
 

@@ -13,6 +13,7 @@ from tests.docs.pages import ROOT, Block
 from tests.docs.programs import problems
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
 PINNED = re.compile(r"([\w-]+/[\w-]+)(?:/[\w-]+)*@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)")
 USES = re.compile(r"^ *(?:- )?uses: (.+)$", re.MULTILINE)
 
@@ -57,13 +58,15 @@ def unknown_commands(workflow: str) -> list[str]:
     ]
 
 
-@workflows
-def test_every_action_is_pinned_by_the_digest_of_a_named_version(workflow: Path) -> None:
-    assert unpinned(workflow.read_text()) == []
+@pytest.mark.parametrize(
+    "file", [*WORKFLOWS, *ACTIONS], ids=lambda file: str(file.relative_to(ROOT))
+)
+def test_every_action_is_pinned_by_the_digest_of_a_named_version(file: Path) -> None:
+    assert unpinned(file.read_text()) == []
 
 
 def test_an_action_has_the_same_digest_and_version_everywhere() -> None:
-    text = "".join(workflow.read_text() for workflow in WORKFLOWS)
+    text = "".join(workflow.read_text() for workflow in [*WORKFLOWS, *ACTIONS])
     pins = set(PINNED.findall(text))
 
     assert pins
@@ -161,7 +164,13 @@ def test_dependabot_watches_folders_that_exist() -> None:
         "pre-commit",
         "uv",
     }
-    assert all((ROOT / update["directory"].lstrip("/")).is_dir() for update in updates)
+    watched = [
+        folder
+        for update in updates
+        for folder in update.get("directories", [update.get("directory")])
+    ]
+    assert [folder for folder in watched if not (ROOT / folder.lstrip("/")).is_dir()] == []
+    assert {f"/{action.parent.relative_to(ROOT)}" for action in ACTIONS} <= {*watched}
 
 
 def test_the_site_is_built_strictly_wherever_everything_is_checked() -> None:
