@@ -7,12 +7,12 @@ from emr_log_guard.domain.audit import AuditedCluster, AuditReport, AuditTarget,
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.rendering.reports.page import (
     LABELS,
+    CountRow,
+    CountTable,
     Coverage,
     Figure,
     ReportPage,
     ShownCluster,
-    Tally,
-    TallyRow,
     Undetermined,
     by_rule,
     moment,
@@ -55,7 +55,7 @@ def _page(report: AuditReport) -> ReportPage:
         warnings=tuple(_warnings(report)),
         figures=tuple(_figures(report)),
         trend=None,
-        tallies=(by_rule(findings, tuple(LABELS)), _by_place(report)),
+        count_tables=(by_rule(findings, tuple(LABELS)), _by_place(report)),
         clusters=clusters,
         clusters_note="",
         new=frozenset(),
@@ -94,7 +94,7 @@ def _figures(report: AuditReport) -> Iterator[Figure]:
     for each in _OF_CLUSTERS:
         if each is not Compliance.NOT_APPLICABLE or totals[each]:
             yield Figure(LABELS[each].lower(), f"{totals[each]:,}", each if totals[each] else "")
-    share = TallyRow("", {str(name): count for name, count in totals.items()}).share
+    share = CountRow("", {str(name): count for name, count in totals.items()}).share
     if share:
         yield Figure("of clusters are compliant", share)
     objects = sum(audited.objects for audited in report.clusters)
@@ -102,18 +102,18 @@ def _figures(report: AuditReport) -> Iterator[Figure]:
         yield Figure("log objects checked", f"{objects:,}")
 
 
-def _by_place(report: AuditReport) -> Tally:
+def _by_place(report: AuditReport) -> CountTable:
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for audited in report.clusters:
         arn = Arn.of(audited.cluster.arn)
         row = counts.setdefault((arn.account, arn.region), {})
         row[audited.compliance] = row.get(audited.compliance, 0) + 1
-    return Tally(
+    return CountTable(
         title="By account and Region",
         counted="clusters",
         columns=_OF_CLUSTERS,
         first="Account and Region",
-        rows=tuple(TallyRow(" ".join(place), counts[place]) for place in sorted(counts)),
+        rows=tuple(CountRow(" ".join(place), counts[place]) for place in sorted(counts)),
     )
 
 

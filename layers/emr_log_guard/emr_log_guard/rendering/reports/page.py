@@ -49,7 +49,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class TallyRow:
+class CountRow:
     """A row of counts."""
 
     title: str
@@ -65,7 +65,7 @@ class TallyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CountTable:
     """A table of counts."""
 
     title: str
@@ -73,7 +73,7 @@ class Tally:
     """What is counted, such as `clusters`."""
     columns: tuple[str, ...]
     """The results that have a column."""
-    rows: tuple[TallyRow, ...]
+    rows: tuple[CountRow, ...]
     first: str
     """The header of its first column."""
 
@@ -153,7 +153,7 @@ class ReportPage:
     warnings: tuple[str, ...]
     figures: tuple[Figure, ...]
     trend: Trend | None
-    tallies: tuple[Tally, ...]
+    count_tables: tuple[CountTable, ...]
     clusters: Sequence[ShownCluster]
     clusters_note: str
     new: frozenset[str]
@@ -209,19 +209,19 @@ def worst_first(clusters: Iterable[ShownCluster]) -> tuple[ShownCluster, ...]:
     )
 
 
-def by_rule(findings: Iterable[Finding], columns: tuple[str, ...]) -> Tally:
+def by_rule(findings: Iterable[Finding], columns: tuple[str, ...]) -> CountTable:
     """Count the results of each rule; rules with none in these columns are left out."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for finding in findings:
         exempt = _exempt(finding) and finding.needs_attention
         counts[finding.rule_id][EXEMPT if exempt else finding.compliance] += 1
-    return Tally(
+    return CountTable(
         title="By rule",
         counted="clusters",
         columns=columns,
         first="Rule",
         rows=tuple(
-            TallyRow(f"{rule.id} {rule.name}", counts[rule.id], rule.why)
+            CountRow(f"{rule.id} {rule.name}", counts[rule.id], rule.why)
             for rule in ALL_RULES
             if any(counts[rule.id][column] for column in columns)
         ),

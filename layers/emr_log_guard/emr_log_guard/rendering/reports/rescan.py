@@ -10,12 +10,12 @@ from emr_log_guard.domain.rescan_report import BucketCoverage, RescanReport
 from emr_log_guard.rendering.reports.page import (
     EXEMPT,
     LABELS,
+    CountRow,
+    CountTable,
     Coverage,
     Figure,
     ReportPage,
     ShownCluster,
-    Tally,
-    TallyRow,
     Undetermined,
     by_rule,
     moment,
@@ -57,7 +57,7 @@ def _page(report: RescanReport) -> ReportPage:
         warnings=tuple(_warnings(report)),
         figures=tuple(_figures(report)),
         trend=trend(report.runs),
-        tallies=(by_rule(difference.unresolved, _OPEN), *_by_place(report)),
+        count_tables=(by_rule(difference.unresolved, _OPEN), *_by_place(report)),
         clusters=clusters,
         clusters_note="Clusters with open findings. The others are in results/*.ndjson beside this "
         "report.",
@@ -97,24 +97,24 @@ def _figures(report: RescanReport) -> Iterator[Figure]:
     yield Figure("new since the last re-scan", f"{len(difference.new):,}")
     yield Figure("resolved since then", f"{len(difference.resolved):,}")
     yield Figure("clusters evaluated", f"{sum(report.clusters.values()):,}")
-    share = TallyRow("", report.clusters).share
+    share = CountRow("", report.clusters).share
     if share:
         yield Figure("of clusters are compliant", share)
     if report.rescan.scope.log_objects:
         yield Figure("log objects checked", f"{sum(report.log_objects.values()):,}")
 
 
-def _by_place(report: RescanReport) -> Iterator[Tally]:
+def _by_place(report: RescanReport) -> Iterator[CountTable]:
     here = Arn.of(report.rescan.execution)
     place = f"{here.account} {here.region}"
     for counted, counts in (("clusters", report.clusters), ("log objects", report.log_objects)):
         if any(counts.values()):
-            yield Tally(
+            yield CountTable(
                 title=f"By account and Region: {counted}",
                 counted=counted,
                 columns=_OF_CLUSTERS,
                 first="Account and Region",
-                rows=(TallyRow(place, counts),),
+                rows=(CountRow(place, counts),),
             )
 
 
