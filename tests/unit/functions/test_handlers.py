@@ -140,14 +140,6 @@ def without_a_key(params: dict[str, Any]) -> dict[str, Any]:
     return describe_cluster(params, LogEncryptionKmsKeyId="")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def only_these_clients() -> Iterator[None]:
-    """Share the functions' clients among the tests of a module: making them all is slow."""
-    forget_clients()
-    yield
-    forget_clients()
-
-
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     yield from an_account(monkeypatch)
@@ -304,13 +296,6 @@ def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
     assert notified["MessageAttributes"]["kind"]["StringValue"] == "rescan.done"
     assert aws.counts["ListClusters"] == aws.counts["HeadObject"] == 1
     assert aws.counts["DescribeCluster"] == 1  # the log object's shard recalls it
-
-
-def forget_clients() -> None:
-    """Have clients made anew."""
-    for make in vars(clients).values():
-        if hasattr(make, "cache_clear"):
-            make.cache_clear()
 
 
 def load(function: str) -> ModuleType:
