@@ -236,6 +236,14 @@ class Session(Workload):
 
 
 @dataclass(frozen=True, slots=True)
+class PartlyListed:
+    """The steps of a cluster that are known, where others could not be read."""
+
+    steps: tuple[Step, ...]
+    unread: Unresolved
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadFacts:
     """A workload, and the key that its logs are encrypted with."""
 
@@ -284,6 +292,8 @@ class ClusterFacts:
     """Whether KMS rotates the log key automatically; None when no rule needs it."""
     steps: tuple[WorkloadFacts, ...] | Unresolved = ()
     """The steps with their own log settings."""
+    unread_steps: Unresolved | None = None
+    """Why there may be more steps than these; None when all are known, or none could be listed."""
     sessions: tuple[WorkloadFacts, ...] | Unresolved = ()
     """The sessions with their own log settings."""
     log_buckets: tuple[LogBucket, ...] = ()
@@ -306,7 +316,7 @@ class ClusterFacts:
     @property
     def unlisted(self) -> Unresolved | None:
         """Why there may be more steps or sessions; None when all are known."""
-        for found in (self.steps, self.sessions):
+        for found in (self.steps, self.unread_steps, self.sessions):
             if isinstance(found, Unresolved):
                 return found
         return None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         BucketOwnership,
         Cluster,
         ClusterSummary,
+        PartlyListed,
         Session,
         Step,
     )
@@ -66,8 +67,12 @@ class Sessions(Protocol):
         ...
 
 
-class Workloads(Steps, Sessions, Protocol):
-    """Reads steps and sessions."""
+class Workloads(Sessions, Protocol):
+    """Reads the steps and sessions with log settings of their own."""
+
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | PartlyListed | Unresolved:
+        """Read the steps, or those that are known where others cannot be read."""
+        ...
 
 
 class AllWorkloads(Sessions, Protocol):

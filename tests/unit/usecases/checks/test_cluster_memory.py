@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.clusters import Session, Step, StepState
-from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.finding_record import STEPS
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyState
@@ -145,6 +145,25 @@ def test_steps_that_could_not_be_listed_are_listed_by_the_next_event(world: Worl
 
     assert world.clusters.steps_asked == [CLUSTER_ID]
     assert [f.rule_id for a in world.alerts.published for f in a.findings] == ["EMRLOG-008"]
+
+
+def test_a_known_violation_stands_while_a_new_step_cannot_be_read_which_is_asked_for_again(
+    world: World,
+) -> None:
+    world.clusters.listed = (OWN,)
+    seen(world)
+    world.clusters.listed = THROTTLED
+    new = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-NEW",))
+
+    unread = world.check_cluster(new)
+    world.clusters.listed = (OWN, Step("s-NEW", "s-NEW"))
+    read = world.check_cluster(new)
+
+    assert unread.incomplete
+    assert not read.incomplete
+    assert world.kinds == ["finding.opened"]
+    record = world.repository.read(CLUSTER_ID).records["EMRLOG-008"]
+    assert record.finding.compliance is Compliance.NON_COMPLIANT
 
 
 @pytest.mark.parametrize("force_refresh", [True, False], ids=["recheck", "re-scan"])

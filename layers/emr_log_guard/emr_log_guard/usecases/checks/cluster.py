@@ -154,6 +154,7 @@ class CheckCluster:
         findings = exempted((each.finding for each in result.results), cluster, policy, context.now)
         record_findings("cluster checked", cluster.id, findings)
         actions = self.dispatcher.dispatch(recorded)
+        records = recorded.plan.records.values()
         if evaluated.facts is not None:
             self.notify_missing_keys(policy, missing_approved_keys(evaluated.facts.approved_keys))
         return ClusterChecked(
@@ -161,7 +162,7 @@ class CheckCluster:
             cluster.state,
             findings,
             tuple(type(action).__name__ for action in actions),
-            any(record.to_be_read_again(context.now) for record in recorded.plan.records.values()),
+            evaluated.incomplete or any(each.to_be_read_again(context.now) for each in records),
         )
 
     def _evaluate(  # noqa: PLR0913 - the inputs of an evaluation
@@ -208,6 +209,12 @@ class _Evaluated:
     result: CheckResult
     facts: ClusterFacts | None
     """None when the cluster has terminated."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether steps that events named could not be read for now."""
+        unread = self.facts.unread_steps if self.facts else None
+        return unread is not None and unread.transient
 
 
 @dataclass(frozen=True, slots=True)

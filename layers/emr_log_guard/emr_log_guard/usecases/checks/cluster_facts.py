@@ -9,6 +9,7 @@ from emr_log_guard.domain.clusters import (
     Cluster,
     ClusterFacts,
     LogBucket,
+    PartlyListed,
     Session,
     Workload,
     WorkloadFacts,
@@ -165,6 +166,9 @@ class ReadClusterFacts:
             return key(each.cloudwatch_key_identifier)
 
         steps = self.workloads.steps(cluster.id) if self.steps else ()
+        if isinstance(steps, PartlyListed):
+            facts = replace(facts, unread_steps=steps.unread)
+            steps = steps.steps
         sessions = self.workloads.sessions(cluster.id) if cluster.sessions_enabled else ()
         return replace(facts, steps=keyed(steps), sessions=keyed(sessions))
 

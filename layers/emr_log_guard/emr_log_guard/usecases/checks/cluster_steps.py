@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from emr_log_guard.domain.clusters import Session, Step
+from emr_log_guard.domain.clusters import PartlyListed, Session, Step
 from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.events.emr import ClusterCheckRequest
@@ -25,12 +25,12 @@ class ClusterSteps:
     _read: tuple[Step, ...] | Unresolved | None = field(default=None, init=False)
     _sessions: tuple[Session, ...] | Unresolved | None = field(default=None, init=False)
 
-    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+    def steps(self, cluster_id: str) -> tuple[Step, ...] | PartlyListed | Unresolved:
         """Give the steps with log settings of their own; what is not known is read once."""
         if self._read is None:
             self._read = self._unknown(cluster_id)
         if isinstance(self._read, Unresolved):
-            return self._read
+            return PartlyListed(self._listed.steps, self._read) if self._listed else self._read
         steps = {each.id: each for each in self._listed.steps} if self._listed else {}
         steps |= {each.id: each for each in self._read if each.has_log_settings}
         return tuple(steps.values())
