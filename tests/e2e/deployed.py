@@ -273,6 +273,14 @@ class Deployed:
         found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [each for each in found.get("Messages", ()) if about in each["Body"]]
 
+    def idle(self, queue: str) -> bool:
+        """Say whether nothing waits in a queue, and nothing of it is being handled."""
+        counts = self.account.client("sqs").get_queue_attributes(
+            QueueUrl=self.resource(queue),
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return not any(map(int, counts.values()))
+
     def verdicts(self, cluster_id: str) -> list[str]:
         """Say how the cluster itself was evaluated, once an event."""
         records = self.journal.records(
