@@ -5,7 +5,8 @@
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks import audits, functions, rescans, storms
@@ -33,11 +34,10 @@ def main() -> None:
         "log-objects": lambda: audits.log_objects(rounds),
         "quotas": audits.quotas,
         "known-clusters": rescans.known_clusters,
-        "storms": lambda: storms.section([each(rounds) for each in storms.STORMS.values()]),
+        "storms": partial(_storms, storms.STORMS.values(), rounds),
     }
     parts: Mapping[str, Callable[[], Section]] = {
-        name: lambda each=each: storms.section([each(rounds)])  # type: ignore[misc]
-        for name, each in storms.STORMS.items()
+        name: partial(_storms, [storm], rounds) for name, storm in storms.STORMS.items()
     }
     beside_the_stack: Mapping[str, Callable[[Stack], Section]] = {
         "cold-starts": lambda stack: functions.cold_starts(stack, 2 * rounds),
@@ -62,6 +62,10 @@ def main() -> None:
             ]
     if not asked.names:
         PAGE.write_text(page(sections))
+
+
+def _storms(runs: Iterable[storms.Run], rounds: int) -> Section:
+    return storms.section([run(rounds) for run in runs])
 
 
 def _printed(section: Section) -> Section:

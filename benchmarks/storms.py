@@ -216,8 +216,7 @@ def steps_one_by_one(steps: int, a_second: float, patience: float) -> list[str]:
                 step["StepMonitoringConfiguration"] = {"S3MonitoringConfiguration": override}
                 watch.began[cluster_id] = time.monotonic()
             emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])
-            due = begun + place / a_second
-            ground.watch_until(watch, lambda due=due: time.monotonic() > due, 60)  # type: ignore[misc]
+            ground.watch_until(watch, _from(begun + place / a_second), 60)
         ground.watch_until(watch, ground.over(watch, time.monotonic()), patience)
         minimum = DEFAULT_QUOTAS["ListSteps"].seconds(steps / STEPS_A_CALL)
         calls = ground.stack.emr_calls() - before
@@ -247,7 +246,15 @@ def _ground(running: ExitStack, pace: EmrPace) -> Ground:
     return Ground(stack, fixtures, inbox, {"LogEncryptionKmsKeyId": key, **roles})
 
 
-STORMS: Mapping[str, Callable[[int], list[str]]] = {
+def _from(due: float) -> Callable[[], bool]:
+    """Return a condition: it is that moment of the monotonic clock, or later."""
+    return lambda: time.monotonic() > due
+
+
+type Run = Callable[[int], list[str]]
+"""Runs a storm, some so many rounds, and gives its row of the table."""
+
+STORMS: Mapping[str, Run] = {
     "storm-60": lambda _: Storm(60, 3, lifetime=120, patience=480).run(),
     "storm-200": lambda _: Storm(200, 5, lifetime=300, patience=900).run(),
     "storm-steps": lambda _: steps_one_by_one(1000, 5, patience=900),

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.running import DEFAULT_STACK, Sandbox
 
 
-class Journal:
+class FunctionLogs:
     """The structured logs of a stack's functions."""
 
     def __init__(self, account: Sandbox, stack: str = DEFAULT_STACK) -> None:

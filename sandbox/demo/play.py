@@ -21,7 +21,7 @@ from sandbox.alert_inbox import AlertInbox, AlertMessage
 from sandbox.demo.board import Row, board
 from sandbox.demo.scenarios import GONE_WRONG, Keys
 from sandbox.fixtures import LOG_BUCKET, OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Fixtures
-from sandbox.function_logs import Journal
+from sandbox.function_logs import FunctionLogs
 from sandbox.polling import wait_for
 
 SECONDS = 90
@@ -54,7 +54,7 @@ class Demo:
         outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
         self.policy_parameter = outputs["PolicyParameterName"]
         self.inbox = AlertInbox(account, outputs["AlertsTopicArn"])
-        self.journal = Journal(account)
+        self.function_logs = FunctionLogs(account)
 
     @property
     def rows(self) -> list[Row]:
@@ -233,16 +233,18 @@ def _make_it_right(demo: Demo) -> None:
     row = Row("all four steps correct", "daily-report", "COMPLIANT")
     demo.expect(row)
     with console.status("Waiting for the results …"):
-        row.note(wait_for(lambda: _verdict(demo.journal, cluster_id), seconds=SECONDS))
+        row.note(wait_for(lambda: _verdict(demo.function_logs, cluster_id), seconds=SECONDS))
     if demo.inbox.about(cluster_id):
         row.note("an alert")
     console.print(board([row]))
 
 
-def _verdict(journal: Journal, cluster_id: str) -> str:
+def _verdict(function_logs: FunctionLogs, cluster_id: str) -> str:
     """The compliance of the cluster and its log objects; empty until all are checked."""
-    checked = journal.records("check_cluster", message="cluster checked", cluster_id=cluster_id)
-    logs = journal.records(
+    checked = function_logs.records(
+        "check_cluster", message="cluster checked", cluster_id=cluster_id
+    )
+    logs = function_logs.records(
         "check_log_objects", message="log objects checked", cluster_id=cluster_id
     )
     if not checked or sum(record["objects"] for record in logs) < len(LOGS):
@@ -287,7 +289,7 @@ def _lose_the_key(demo: Demo) -> None:
     kms = demo.account.client("kms")
     cluster_id = demo.fixtures.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
     wait_for(
-        lambda: demo.journal.records(
+        lambda: demo.function_logs.records(
             "check_cluster", message="cluster checked", cluster_id=cluster_id
         ),
         seconds=SECONDS,
@@ -366,7 +368,7 @@ def _enforcement(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str
         "enforcement.failed": "failed",
     }
     ends = [words[alert["kind"]] for alert in alerts if alert["kind"] in words]
-    checked = demo.journal.records(
+    checked = demo.function_logs.records(
         "check_cluster", message="cluster checked", cluster_id=cluster_id
     )
     if not checked:

@@ -11,7 +11,7 @@ from tests.slack import Slack, slack_webhook
 
 
 @pytest.fixture(scope="session")
-def telling(released: Path) -> Iterator[Deployed]:
+def alert_mode(released: Path) -> Iterator[Deployed]:
     """A stack in mode alert, deployed with the defaults, from what a release contains."""
     with deployed(released) as stack:
         yield stack
@@ -32,7 +32,7 @@ def hub() -> Iterator[SecurityHub]:
 
 
 @pytest.fixture(scope="session")
-def acting(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]:
+def enforce_mode(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]:
     """A stack with everything that can be turned on."""
     with enforcing(built, slack, hub) as stack:
         yield stack

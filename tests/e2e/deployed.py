@@ -16,7 +16,7 @@ from sandbox import EmrPace, Sandbox
 from sandbox.alert_inbox import AlertInbox
 from sandbox.demo.scenarios import Keys
 from sandbox.fixtures import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Fixtures
-from sandbox.function_logs import Journal
+from sandbox.function_logs import FunctionLogs
 from sandbox.running import DEFAULT_STACK
 from tests.security_hub import SecurityHub
 from tests.slack import Slack
@@ -37,7 +37,7 @@ class Deployed:
     fixtures: Fixtures
     keys: Keys
     inbox: AlertInbox
-    journal: Journal
+    function_logs: FunctionLogs
     outputs: dict[str, str]
 
     def resource(self, logical_id: str) -> str:
@@ -283,7 +283,7 @@ class Deployed:
 
     def verdicts(self, cluster_id: str) -> list[str]:
         """Say how the cluster itself was evaluated, once an event."""
-        records = self.journal.records(
+        records = self.function_logs.records(
             "check_cluster", message="cluster checked", cluster_id=cluster_id
         )
         return [record["compliance"] for record in records]
@@ -326,7 +326,7 @@ def deployed(
         fixtures.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
         outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
         inbox = AlertInbox(account, outputs["AlertsTopicArn"])
-        yield Deployed(account, fixtures, keys, inbox, Journal(account), outputs)
+        yield Deployed(account, fixtures, keys, inbox, FunctionLogs(account), outputs)
 
 
 @contextmanager

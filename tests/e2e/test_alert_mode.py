@@ -16,7 +16,7 @@ from sandbox.running import DEFAULT_STACK
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.template.stack import ROOT
 
-pytestmark = pytest.mark.xdist_group("telling")
+pytestmark = pytest.mark.xdist_group("alert_mode")
 
 DEFAULT_POLICIES = ROOT / "tests/unit/domain/aws_managed_policies"
 
@@ -25,11 +25,11 @@ type Eventually = Callable[..., Any]
 
 @pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
 def test_each_way_to_get_it_wrong_is_reported_by_its_own_rule_alone(
-    telling: Deployed, eventually: Eventually, scene: Scene
+    alert_mode: Deployed, eventually: Eventually, scene: Scene
 ) -> None:
-    cluster_id = scene.launch(telling.fixtures, telling.keys)
+    cluster_id = scene.launch(alert_mode.fixtures, alert_mode.keys)
 
-    alerts = eventually(lambda: telling.inbox.about(cluster_id))
+    alerts = eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     # Once for EMR's event, and once for CloudTrail's.
     assert {(f["rule_id"], f["compliance"]) for a in alerts for f in a["findings"]} == {
@@ -39,43 +39,43 @@ def test_each_way_to_get_it_wrong_is_reported_by_its_own_rule_alone(
 
 
 def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    fixtures, keys = telling.fixtures, telling.keys
+    fixtures, keys = alert_mode.fixtures, alert_mode.keys
     cluster_id = fixtures.launch("made-right", LogEncryptionKmsKeyId="alias/emr-logs")
     for number in range(3):
         fixtures.write_log(cluster_id, f"node/i-{number}/log.gz", keys.encrypt(keys.approved))
 
-    assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
-    logs = eventually(lambda: evaluated_logs(telling, cluster_id, 3))
+    assert set(eventually(lambda: alert_mode.verdicts(cluster_id))) == {"COMPLIANT"}
+    logs = eventually(lambda: evaluated_logs(alert_mode, cluster_id, 3))
     assert {record["compliance"] for record in logs} == {"COMPLIANT"}
-    assert not telling.inbox.about(cluster_id)
+    assert not alert_mode.inbox.about(cluster_id)
 
 
 def test_a_log_bucket_of_another_account_is_compliant_where_the_policy_lists_its_owner(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    ssm, name = telling.account.client("ssm"), telling.outputs["PolicyParameterName"]
+    ssm, name = alert_mode.account.client("ssm"), alert_mode.outputs["PolicyParameterName"]
     policy = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
 
-    with telling.policy(json.dumps(policy | {"log_bucket_owners": [OTHER_ACCOUNT]})):
-        telling.forget("CheckLogObjectsFunction")
-        cluster_id = launch_to_partner(telling)
+    with alert_mode.policy(json.dumps(policy | {"log_bucket_owners": [OTHER_ACCOUNT]})):
+        alert_mode.forget("CheckLogObjectsFunction")
+        cluster_id = launch_to_partner(alert_mode)
 
-        assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
-        assert check_partners_log(telling, cluster_id) == "COMPLIANT"
-        assert telling.recheck(cluster_id)["rules"]["EMRLOG-013"] == "COMPLIANT"
-        assert not telling.inbox.about(cluster_id)
-    telling.forget("CheckLogObjectsFunction")
+        assert set(eventually(lambda: alert_mode.verdicts(cluster_id))) == {"COMPLIANT"}
+        assert check_partners_log(alert_mode, cluster_id) == "COMPLIANT"
+        assert alert_mode.recheck(cluster_id)["rules"]["EMRLOG-013"] == "COMPLIANT"
+        assert not alert_mode.inbox.about(cluster_id)
+    alert_mode.forget("CheckLogObjectsFunction")
 
 
 def test_a_log_in_a_bucket_of_another_account_is_not_read_unless_the_policy_lists_its_owner(
-    telling: Deployed,
+    alert_mode: Deployed,
 ) -> None:
-    cluster_id = launch_to_partner(telling)
+    cluster_id = launch_to_partner(alert_mode)
 
-    assert check_partners_log(telling, cluster_id) == "INSUFFICIENT_DATA"
-    assert telling.recheck(cluster_id)["rules"]["EMRLOG-013"] == "NON_COMPLIANT"
+    assert check_partners_log(alert_mode, cluster_id) == "INSUFFICIENT_DATA"
+    assert alert_mode.recheck(cluster_id)["rules"]["EMRLOG-013"] == "NON_COMPLIANT"
 
 
 def launch_to_partner(stack: Deployed) -> str:
@@ -100,9 +100,9 @@ def check_partners_log(stack: Deployed, cluster_id: str) -> str:
 
 @pytest.mark.parametrize("policy", ["AmazonElasticMapReduceRole", "AmazonEMRServicePolicy_v2"])
 def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
-    telling: Deployed, eventually: Eventually, policy: str
+    alert_mode: Deployed, eventually: Eventually, policy: str
 ) -> None:
-    fixtures = telling.fixtures
+    fixtures = alert_mode.fixtures
     roles = fixtures.make_roles(suffix=f"-{policy}")
     document = json.loads((DEFAULT_POLICIES / f"{policy}.json").read_text())
     fixtures.attach_policy(roles["ServiceRole"], policy, document)
@@ -118,97 +118,99 @@ def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
 
     cluster_id = fixtures.launch("usual-roles", LogEncryptionKmsKeyId="alias/emr-logs", **roles)
 
-    assert set(eventually(lambda: telling.verdicts(cluster_id))) == {"COMPLIANT"}
-    assert not telling.inbox.about(cluster_id)
+    assert set(eventually(lambda: alert_mode.verdicts(cluster_id))) == {"COMPLIANT"}
+    assert not alert_mode.inbox.about(cluster_id)
 
 
 def evaluated_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[str, Any]]:
     """What was logged of a cluster's log objects, once so many were evaluated."""
-    records = stack.journal.records(
+    records = stack.function_logs.records(
         "check_log_objects", message="log objects checked", cluster_id=cluster_id
     )
     return records if sum(record["objects"] for record in records) >= count else []
 
 
-def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(telling: Deployed) -> None:
-    cluster_id = telling.fixtures.launch("many", LogEncryptionKmsKeyId=telling.keys.approved)
-    telling.account.client("s3").create_bucket(Bucket="quiet-logs")
-    quiet = telling.fixtures.launch(
-        "quiet", LogUri="s3://quiet-logs/clusters/", LogEncryptionKmsKeyId=telling.keys.approved
+def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(alert_mode: Deployed) -> None:
+    cluster_id = alert_mode.fixtures.launch("many", LogEncryptionKmsKeyId=alert_mode.keys.approved)
+    alert_mode.account.client("s3").create_bucket(Bucket="quiet-logs")
+    quiet = alert_mode.fixtures.launch(
+        "quiet", LogUri="s3://quiet-logs/clusters/", LogEncryptionKmsKeyId=alert_mode.keys.approved
     )
     events = [
         object_event(
             "quiet-logs",
-            telling.fixtures.write_log(quiet, f"node/{number}.gz", {}, bucket="quiet-logs"),
+            alert_mode.fixtures.write_log(quiet, f"node/{number}.gz", {}, bucket="quiet-logs"),
         )
         for number in range(20)
     ]
 
-    assert telling.invoke("CheckLogObjectsFunction", batch(*events)) == (
+    assert alert_mode.invoke("CheckLogObjectsFunction", batch(*events)) == (
         {"batchItemFailures": []},
         None,
     )
 
-    [alert] = telling.about_logs(quiet)
+    [alert] = alert_mode.about_logs(quiet)
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["occurrences"]) == ("EMRLOG-101", 20)
     assert len(finding["evidence"]["samples"]) == 5
-    assert not telling.inbox.about(cluster_id)
+    assert not alert_mode.inbox.about(cluster_id)
 
 
 def test_an_object_under_its_writers_own_key_is_found(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = telling.fixtures.launch("sse-c", LogEncryptionKmsKeyId=telling.keys.approved)
+    cluster_id = alert_mode.fixtures.launch("sse-c", LogEncryptionKmsKeyId=alert_mode.keys.approved)
     own_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
-    telling.fixtures.write_log(cluster_id, "node/i-1/log.gz", own_key)
+    alert_mode.fixtures.write_log(cluster_id, "node/i-1/log.gz", own_key)
 
-    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
+    [alert] = eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     assert "SSE-C" in alert["findings"][0]["summary"]
 
 
-def test_an_old_version_is_evaluated_by_its_own_encryption(telling: Deployed) -> None:
-    s3 = telling.account.client("s3")
+def test_an_old_version_is_evaluated_by_its_own_encryption(alert_mode: Deployed) -> None:
+    s3 = alert_mode.account.client("s3")
     s3.create_bucket(Bucket="versioned-logs")
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
-    approved = telling.keys.approved
-    cluster_id = telling.fixtures.launch(
+    approved = alert_mode.keys.approved
+    cluster_id = alert_mode.fixtures.launch(
         "versioned", LogUri="s3://versioned-logs/", LogEncryptionKmsKeyId=approved
     )
     key = f"{cluster_id}/node/log.gz"
     bad = s3.put_object(Bucket="versioned-logs", Key=key, Body=b"old")["VersionId"]
-    s3.put_object(Bucket="versioned-logs", Key=key, Body=b"new", **telling.keys.encrypt(approved))
+    s3.put_object(
+        Bucket="versioned-logs", Key=key, Body=b"new", **alert_mode.keys.encrypt(approved)
+    )
 
-    telling.invoke("CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad)))
+    alert_mode.invoke("CheckLogObjectsFunction", batch(object_event("versioned-logs", key, bad)))
 
-    [alert] = telling.about_logs(cluster_id)
+    [alert] = alert_mode.about_logs(cluster_id)
     assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
     assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
 
 
 def test_the_same_event_many_times_is_one_alert_and_the_clusters_end_resolves_it(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = telling.fixtures.launch("again-and-again")
-    eventually(lambda: telling.inbox.about(cluster_id))
+    cluster_id = alert_mode.fixtures.launch("again-and-again")
+    eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     for _ in range(20):
-        telling.deliver(cluster_event(cluster_id))
-    telling.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+        alert_mode.deliver(cluster_event(cluster_id))
+    alert_mode.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
 
-    [resolved] = eventually(lambda: telling.inbox.about(cluster_id, "finding.resolved"))
+    [resolved] = eventually(lambda: alert_mode.inbox.about(cluster_id, "finding.resolved"))
     assert [finding["status"] for finding in resolved["findings"]] == ["RESOLVED"]
-    kinds = [alert["kind"] for alert in telling.inbox.about(cluster_id)]
+    kinds = [alert["kind"] for alert in alert_mode.inbox.about(cluster_id)]
     assert kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_the_settings_of_a_checked_cluster_are_stored(telling: Deployed) -> None:
-    cluster_id = telling.fixtures.launch("known", LogEncryptionKmsKeyId=telling.keys.approved)
-    telling.deliver(cluster_event(cluster_id))
+def test_the_settings_of_a_checked_cluster_are_stored(alert_mode: Deployed) -> None:
+    cluster_id = alert_mode.fixtures.launch("known", LogEncryptionKmsKeyId=alert_mode.keys.approved)
+    alert_mode.deliver(cluster_event(cluster_id))
 
-    items = telling.account.client("dynamodb").query(
-        TableName=telling.outputs["FindingsTableName"],
+    items = alert_mode.account.client("dynamodb").query(
+        TableName=alert_mode.outputs["FindingsTableName"],
         KeyConditionExpression="pk = :pk",
         ExpressionAttributeValues={":pk": {"S": cluster_id}},
     )["Items"]
@@ -216,9 +218,9 @@ def test_the_settings_of_a_checked_cluster_are_stored(telling: Deployed) -> None
     assert [item["sk"] for item in items] == [{"S": "cluster"}]
 
 
-def test_the_stack_has_nothing_that_could_end_a_cluster(telling: Deployed) -> None:
-    assert not {name for name in telling.resources() if name.startswith("Enforce")}
-    iam = telling.account.client("iam")
+def test_the_stack_has_nothing_that_could_end_a_cluster(alert_mode: Deployed) -> None:
+    assert not {name for name in alert_mode.resources() if name.startswith("Enforce")}
+    iam = alert_mode.account.client("iam")
     policies = [
         policy
         for page in iam.get_paginator("get_account_authorization_details").paginate()
@@ -230,94 +232,100 @@ def test_the_stack_has_nothing_that_could_end_a_cluster(telling: Deployed) -> No
     assert "TerminateJobFlows" not in str(policies)
 
 
-def test_a_forged_event_about_a_good_cluster_does_no_harm(telling: Deployed) -> None:
-    cluster_id = telling.fixtures.launch("innocent", LogEncryptionKmsKeyId=telling.keys.approved)
+def test_a_forged_event_about_a_good_cluster_does_no_harm(alert_mode: Deployed) -> None:
+    cluster_id = alert_mode.fixtures.launch(
+        "innocent", LogEncryptionKmsKeyId=alert_mode.keys.approved
+    )
     forged = cluster_event(cluster_id)
     forged["detail"] |= {"state": "RUNNING", "severity": "CRITICAL", "message": "no log key!"}
 
-    summary, error = telling.invoke("CheckClusterFunction", forged)
+    summary, error = alert_mode.invoke("CheckClusterFunction", forged)
 
     assert error is None
     assert (summary["compliance"], summary["actions"]) == ("COMPLIANT", [])
-    assert not telling.inbox.about(cluster_id)
+    assert not alert_mode.inbox.about(cluster_id)
 
 
 def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
     unreadable = '{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}'
-    with telling.given_up_at_once("ClusterEventsQueue"):
-        telling.account.client("sqs").send_message(
-            QueueUrl=telling.resource("ClusterEventsQueue"), MessageBody=unreadable
+    with alert_mode.given_up_at_once("ClusterEventsQueue"):
+        alert_mode.account.client("sqs").send_message(
+            QueueUrl=alert_mode.resource("ClusterEventsQueue"), MessageBody=unreadable
         )
 
-        assert eventually(lambda: telling.dead_letters(unreadable))
+        assert eventually(lambda: alert_mode.dead_letters(unreadable))
 
 
 def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    sqs, queue = telling.account.client("sqs"), telling.resource("LogObjectsQueue")
+    sqs, queue = alert_mode.account.client("sqs"), alert_mode.resource("LogObjectsQueue")
     [usual] = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])[
         "Attributes"
     ].values()
-    telling.account.client("s3").create_bucket(Bucket="batched-logs")  # it sends no events
-    cluster_id = telling.fixtures.launch(
-        "batched", LogUri="s3://batched-logs/clusters/", LogEncryptionKmsKeyId=telling.keys.approved
+    alert_mode.account.client("s3").create_bucket(Bucket="batched-logs")  # it sends no events
+    cluster_id = alert_mode.fixtures.launch(
+        "batched",
+        LogUri="s3://batched-logs/clusters/",
+        LogEncryptionKmsKeyId=alert_mode.keys.approved,
     )
-    key = telling.fixtures.write_log(cluster_id, "node/i-1/log.gz", {}, bucket="batched-logs")
+    key = alert_mode.fixtures.write_log(cluster_id, "node/i-1/log.gz", {}, bucket="batched-logs")
     good = object_event("batched-logs", key)
 
-    failures, error = telling.invoke(
+    failures, error = alert_mode.invoke(
         "CheckLogObjectsFunction", batch("{not JSON", good, {"source": "aws.s3"})
     )
 
     assert error is None
     assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
-    assert telling.about_logs(cluster_id)
+    assert alert_mode.about_logs(cluster_id)
     # Five deliveries of twelve minutes each are too long for a test.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     try:
         sqs.send_message(QueueUrl=queue, MessageBody="{not JSON, number 2")
-        assert eventually(lambda: telling.dead_letters("{not JSON, number 2"))
+        assert eventually(lambda: alert_mode.dead_letters("{not JSON, number 2"))
     finally:  # a slow function would have what it still reads delivered to another
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": usual})
 
 
 def test_a_launch_that_cloudtrail_names_names_its_launcher(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = telling.fixtures.launch("whose")
+    cluster_id = alert_mode.fixtures.launch("whose")
 
     def launcher() -> str | None:
         """EMR's event may come first: then the alert does not have it, and the record does."""
-        record = telling.repository.read(cluster_id).records.get("EMRLOG-002")
+        record = alert_mode.repository.read(cluster_id).records.get("EMRLOG-002")
         return record.finding.launched_by if record else None
 
     assert eventually(launcher).startswith("arn:aws:")
-    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
+    [alert] = eventually(lambda: alert_mode.inbox.about(cluster_id))
     assert alert["kind"] == "finding.opened"
 
 
 def test_a_lost_key_is_reported_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    kms = telling.account.client("kms")
-    key = telling.fixtures.make_key("to-be-lost")
-    cluster_id = telling.fixtures.launch("loses-its-key", LogEncryptionKmsKeyId="alias/to-be-lost")
+    kms = alert_mode.account.client("kms")
+    key = alert_mode.fixtures.make_key("to-be-lost")
+    cluster_id = alert_mode.fixtures.launch(
+        "loses-its-key", LogEncryptionKmsKeyId="alias/to-be-lost"
+    )
 
     def known_to_work() -> bool:
-        known = telling.repository.read(cluster_id).known
+        known = alert_mode.repository.read(cluster_id).known
         return known is not None and known.log_key_worked
 
     eventually(known_to_work)
-    assert telling.repository.using_key(key) == (cluster_id,)
+    assert alert_mode.repository.using_key(key) == (cluster_id,)
     # Neither event of the launch comes late, and finds the key lost.
-    eventually(lambda: telling.launch_checked(cluster_id))
-    eventually(lambda: telling.inbox.about(cluster_id))
+    eventually(lambda: alert_mode.launch_checked(cluster_id))
+    eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     def about(kind: str) -> list[dict[str, Any]]:
-        alerts = telling.inbox.about(cluster_id, kind)[:]
+        alerts = alert_mode.inbox.about(cluster_id, kind)[:]
         return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
 
     kms.disable_key(KeyId="alias/to-be-lost")
@@ -333,7 +341,7 @@ def test_a_lost_key_is_reported_for_the_clusters_that_log_with_it_and_resolved_w
     assert back["findings"][0]["status"] == "RESOLVED"
     assert [
         (alert["kind"], [finding["rule_id"] for finding in alert["findings"]])
-        for alert in telling.inbox.about(cluster_id)
+        for alert in alert_mode.inbox.about(cluster_id)
     ] == [
         ("finding.opened", ["EMRLOG-006"]),  # nobody approved the key
         ("finding.opened", ["EMRLOG-201"]),
@@ -342,25 +350,25 @@ def test_a_lost_key_is_reported_for_the_clusters_that_log_with_it_and_resolved_w
 
 
 def test_an_alias_that_names_a_lost_key_is_reported_for_the_clusters_launched_with_it(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    kms = telling.account.client("kms")
-    lost = telling.fixtures.make_key("lost-from-the-start")
-    telling.fixtures.disable_key(lost)
-    telling.fixtures.make_key("moves")
-    cluster_id = telling.fixtures.launch("follows", LogEncryptionKmsKeyId="alias/moves")
+    kms = alert_mode.account.client("kms")
+    lost = alert_mode.fixtures.make_key("lost-from-the-start")
+    alert_mode.fixtures.disable_key(lost)
+    alert_mode.fixtures.make_key("moves")
+    cluster_id = alert_mode.fixtures.launch("follows", LogEncryptionKmsKeyId="alias/moves")
 
     def known_to_work() -> bool:
-        known = telling.repository.read(cluster_id).known
+        known = alert_mode.repository.read(cluster_id).known
         return known is not None and known.log_key_worked
 
     eventually(known_to_work)
-    eventually(lambda: telling.launch_checked(cluster_id))
+    eventually(lambda: alert_mode.launch_checked(cluster_id))
 
     kms.update_alias(AliasName="alias/moves", TargetKeyId=lost)
 
     def notified() -> list[dict[str, Any]]:
-        alerts = telling.inbox.about(cluster_id, "finding.opened")[:]
+        alerts = alert_mode.inbox.about(cluster_id, "finding.opened")[:]
         return [a for a in alerts if a["findings"][0]["rule_id"] == "EMRLOG-201"]
 
     [alert] = eventually(notified)
@@ -368,35 +376,35 @@ def test_an_alias_that_names_a_lost_key_is_reported_for_the_clusters_launched_wi
 
 
 def test_a_log_that_gets_another_key_in_place_is_found(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
     """Its bucket sends no events: only CloudTrail tells of the object."""
-    s3, approved = telling.account.client("s3"), telling.keys.approved
+    s3, approved = alert_mode.account.client("s3"), alert_mode.keys.approved
     s3.create_bucket(Bucket="silent-logs")
-    cluster_id = telling.fixtures.launch(
+    cluster_id = alert_mode.fixtures.launch(
         "re-keyed", LogUri="s3://silent-logs/clusters/", LogEncryptionKmsKeyId=approved
     )
-    good = telling.keys.encrypt(approved)
-    log = telling.fixtures.write_log(cluster_id, "node/a b.gz", good, bucket="silent-logs")
+    good = alert_mode.keys.encrypt(approved)
+    log = alert_mode.fixtures.write_log(cluster_id, "node/a b.gz", good, bucket="silent-logs")
 
     s3.update_object_encryption(
         Bucket="silent-logs",
         Key=log,
-        ObjectEncryption={"SSEKMS": {"KMSKeyArn": telling.fixtures.make_key("of-nobody")}},
+        ObjectEncryption={"SSEKMS": {"KMSKeyArn": alert_mode.fixtures.make_key("of-nobody")}},
     )
 
-    alerts = eventually(lambda: telling.about_logs(cluster_id))
+    alerts = eventually(lambda: alert_mode.about_logs(cluster_id))
     found = {finding["rule_id"]: finding for alert in alerts for finding in alert["findings"]}
     assert found["EMRLOG-103"]["compliance"] == "NON_COMPLIANT"
     assert found["EMRLOG-103"]["evidence"]["samples"] == [f"s3://silent-logs/{log}"]
 
 
-def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eventually) -> None:
-    cluster_id = telling.fixtures.launch("again", LogEncryptionKmsKeyId=telling.keys.approved)
-    eventually(lambda: telling.launch_checked(cluster_id))
-    before = telling.verdicts(cluster_id)
+def test_a_request_to_check_again_is_followed(alert_mode: Deployed, eventually: Eventually) -> None:
+    cluster_id = alert_mode.fixtures.launch("again", LogEncryptionKmsKeyId=alert_mode.keys.approved)
+    eventually(lambda: alert_mode.launch_checked(cluster_id))
+    before = alert_mode.verdicts(cluster_id)
 
-    telling.account.client("events").put_events(
+    alert_mode.account.client("events").put_events(
         Entries=[
             {
                 "Source": "emr-log-guard",
@@ -406,15 +414,17 @@ def test_a_request_to_check_again_is_followed(telling: Deployed, eventually: Eve
         ]
     )
 
-    assert eventually(lambda: len(telling.verdicts(cluster_id)) > len(before))
+    assert eventually(lambda: len(alert_mode.verdicts(cluster_id)) > len(before))
 
 
 def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = telling.fixtures.launch("overridden", LogEncryptionKmsKeyId=telling.keys.approved)
-    key = telling.fixtures.make_key("step-key")
-    telling.fixtures.make_log_bucket("elsewhere")
+    cluster_id = alert_mode.fixtures.launch(
+        "overridden", LogEncryptionKmsKeyId=alert_mode.keys.approved
+    )
+    key = alert_mode.fixtures.make_key("step-key")
+    alert_mode.fixtures.make_log_bucket("elsewhere")
     logs = {"LogUri": "s3://elsewhere/", "EncryptionKeyArn": key}
     step = {
         "Name": "own-key",
@@ -422,9 +432,9 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
         "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
     }
 
-    emr = telling.account.client("emr")
+    emr = alert_mode.account.client("emr")
     [step_id] = emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])["StepIds"]
-    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id))
+    [alert, *_] = eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-008", "NON_COMPLIANT")
@@ -432,14 +442,14 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
 
 
 def test_a_log_bucket_that_sends_no_events_is_reported(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    telling.account.client("s3").create_bucket(Bucket="silent-logs")
-    cluster_id = telling.fixtures.launch(
-        "silent", LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=telling.keys.approved
+    alert_mode.account.client("s3").create_bucket(Bucket="silent-logs")
+    cluster_id = alert_mode.fixtures.launch(
+        "silent", LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=alert_mode.keys.approved
     )
 
-    [alert, *_] = eventually(lambda: telling.inbox.about(cluster_id))
+    [alert, *_] = eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-009", "NON_COMPLIANT")
@@ -448,9 +458,9 @@ def test_a_log_bucket_that_sends_no_events_is_reported(
 
 @pytest.mark.parametrize(("own", "compliance"), [(True, "COMPLIANT"), (False, "NON_COMPLIANT")])
 def test_a_steps_log_is_evaluated_by_its_steps_key_wherever_the_step_logs(
-    telling: Deployed, eventually: Eventually, *, own: bool, compliance: str
+    alert_mode: Deployed, eventually: Eventually, *, own: bool, compliance: str
 ) -> None:
-    fixtures, keys = telling.fixtures, telling.keys
+    fixtures, keys = alert_mode.fixtures, alert_mode.keys
     bucket = f"step-logs-{compliance.lower().replace('_', '-')}"
     fixtures.make_log_bucket(bucket)
     key = fixtures.make_key(bucket)
@@ -461,15 +471,15 @@ def test_a_steps_log_is_evaluated_by_its_steps_key_wherever_the_step_logs(
         "StepMonitoringConfiguration": {"S3MonitoringConfiguration": logs},
     }
     cluster_id = fixtures.launch("stepped", LogEncryptionKmsKeyId=key, Steps=[step])
-    [listed] = telling.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
+    [listed] = alert_mode.account.client("emr").list_steps(ClusterId=cluster_id)["Steps"]
     name = f"steps/{listed['Id']}/stderr.gz"
 
     fixtures.write_log(cluster_id, name, keys.encrypt(keys.approved if own else key), bucket=bucket)
 
-    [record] = eventually(lambda: evaluated_logs(telling, cluster_id, 1))
+    [record] = eventually(lambda: evaluated_logs(alert_mode, cluster_id, 1))
     assert record["compliance"] == compliance
     # Violations are alerted after they are evaluated.
-    found = partial(telling.about_logs, cluster_id)
+    found = partial(alert_mode.about_logs, cluster_id)
     alerts = found() if own else eventually(found)
     rules = {finding["rule_id"] for alert in alerts for finding in alert["findings"]}
     assert rules == (set() if own else {"EMRLOG-103"})

@@ -16,7 +16,7 @@ from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.slack import OK, Slack, text_of
 from tests.template.stack import ROOT
 
-pytestmark = pytest.mark.xdist_group("acting")
+pytestmark = pytest.mark.xdist_group("enforce_mode")
 
 type Eventually = Callable[..., Any]
 PROTECTED = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
@@ -31,14 +31,14 @@ def done(stack: Deployed, cluster_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_cluster_without_a_key_is_alerted_ended_and_reported(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = acting.fixtures.launch("no-key")
+    cluster_id = enforce_mode.fixtures.launch("no-key")
 
-    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
-    [end, *_] = eventually(lambda: done(acting, cluster_id))
+    eventually(lambda: enforce_mode.fixtures.state_of(cluster_id) == "TERMINATED")
+    [end, *_] = eventually(lambda: done(enforce_mode, cluster_id))
 
-    [notified, *_] = acting.inbox.about(cluster_id, "finding.opened")
+    [notified, *_] = enforce_mode.inbox.about(cluster_id, "finding.opened")
     assert notified["next_step"] == "termination_requested"
     assert notified["findings"][0]["deadline"]
     assert end["next_step"] == "terminated"
@@ -46,95 +46,103 @@ def test_a_cluster_without_a_key_is_alerted_ended_and_reported(
 
 
 def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    good = acting.fixtures.launch(
-        "protected-good", Instances=PROTECTED, LogEncryptionKmsKeyId=acting.keys.approved
+    good = enforce_mode.fixtures.launch(
+        "protected-good", Instances=PROTECTED, LogEncryptionKmsKeyId=enforce_mode.keys.approved
     )
-    bad = acting.fixtures.launch("protected-bad", Instances=PROTECTED)
+    bad = enforce_mode.fixtures.launch("protected-bad", Instances=PROTECTED)
 
-    eventually(lambda: acting.fixtures.state_of(bad) == "TERMINATED")
+    eventually(lambda: enforce_mode.fixtures.state_of(bad) == "TERMINATED")
 
-    eventually(lambda: done(acting, bad))
-    cluster = acting.account.client("emr").describe_cluster(ClusterId=good)["Cluster"]
+    eventually(lambda: done(enforce_mode, bad))
+    cluster = enforce_mode.account.client("emr").describe_cluster(ClusterId=good)["Cluster"]
     assert cluster["TerminationProtected"] is True
 
 
 def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_its_rule(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = acting.fixtures.launch("bad-log", LogEncryptionKmsKeyId=acting.keys.approved)
-    acting.fixtures.write_log(cluster_id, "node/i-1/log.gz", {})
+    cluster_id = enforce_mode.fixtures.launch(
+        "bad-log", LogEncryptionKmsKeyId=enforce_mode.keys.approved
+    )
+    enforce_mode.fixtures.write_log(cluster_id, "node/i-1/log.gz", {})
 
-    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+    eventually(lambda: enforce_mode.fixtures.state_of(cluster_id) == "TERMINATED")
 
-    [end, *_] = eventually(lambda: done(acting, cluster_id))
+    [end, *_] = eventually(lambda: done(enforce_mode, cluster_id))
     assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-101"]
 
 
 def test_what_the_policy_does_not_list_is_reported_and_left_running(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = acting.fixtures.launch("unlisted", LogUri=None)
+    cluster_id = enforce_mode.fixtures.launch("unlisted", LogUri=None)
 
-    [notified, *_] = eventually(lambda: acting.inbox.about(cluster_id))
+    [notified, *_] = eventually(lambda: enforce_mode.inbox.about(cluster_id))
 
     assert [finding["rule_id"] for finding in notified["findings"]] == ["EMRLOG-001"]
     assert notified["next_step"] == "nothing_enforced"
-    assert acting.fixtures.state_of(cluster_id) == "STARTING"
+    assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
 def test_a_request_for_a_good_cluster_terminates_nothing_and_has_it_checked(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = acting.fixtures.launch("framed", LogEncryptionKmsKeyId=acting.keys.approved)
-    eventually(lambda: acting.launch_checked(cluster_id))
-    before = len(acting.verdicts(cluster_id))
+    cluster_id = enforce_mode.fixtures.launch(
+        "framed", LogEncryptionKmsKeyId=enforce_mode.keys.approved
+    )
+    eventually(lambda: enforce_mode.launch_checked(cluster_id))
+    before = len(enforce_mode.verdicts(cluster_id))
 
-    requested_end(acting, cluster_id)
+    requested_end(enforce_mode, cluster_id)
 
-    verdicts = eventually(lambda: acting.verdicts(cluster_id)[before:])
+    verdicts = eventually(lambda: enforce_mode.verdicts(cluster_id)[before:])
     assert set(verdicts) == {"COMPLIANT"}
-    assert acting.fixtures.state_of(cluster_id) == "STARTING"
-    assert not acting.inbox.about(cluster_id)
+    assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
+    assert not enforce_mode.inbox.about(cluster_id)
 
 
 def test_a_request_for_an_ended_cluster_is_a_success(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = acting.fixtures.launch("gone", LogEncryptionKmsKeyId=acting.keys.approved)
-    arn = acting.cluster_arn(cluster_id)
-    acting.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
-    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+    cluster_id = enforce_mode.fixtures.launch(
+        "gone", LogEncryptionKmsKeyId=enforce_mode.keys.approved
+    )
+    arn = enforce_mode.cluster_arn(cluster_id)
+    enforce_mode.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+    eventually(lambda: enforce_mode.fixtures.state_of(cluster_id) == "TERMINATED")
     schema = "emr-log-guard/enforcement/1"
     unknown = arn.replace(cluster_id, "j-0NEVERLAUNCHED")
 
     for cluster_arn in (arn, unknown):
         request = {"schema": schema, "cluster_arn": cluster_arn}
-        assert acting.invoke("EnforceFunction", batch(request)) == (
+        assert enforce_mode.invoke("EnforceFunction", batch(request)) == (
             {"batchItemFailures": []},
             None,
         )
-        assert not acting.inbox.about(cluster_arn.rpartition("/")[2])
+        assert not enforce_mode.inbox.about(cluster_arn.rpartition("/")[2])
 
 
-def test_a_log_that_nobody_can_read_is_reported_and_terminates_nothing(acting: Deployed) -> None:
-    s3 = acting.account.client("s3")
+def test_a_log_that_nobody_can_read_is_reported_and_terminates_nothing(
+    enforce_mode: Deployed,
+) -> None:
+    s3 = enforce_mode.account.client("s3")
     s3.create_bucket(Bucket="closed-logs")
-    cluster_id = acting.fixtures.launch(
-        "closed", LogUri="s3://closed-logs/", LogEncryptionKmsKeyId=acting.keys.approved
+    cluster_id = enforce_mode.fixtures.launch(
+        "closed", LogUri="s3://closed-logs/", LogEncryptionKmsKeyId=enforce_mode.keys.approved
     )
     key = f"{cluster_id}/node/log.gz"
     s3.put_object(Bucket="closed-logs", Key=key, Body=b"x")
-    acting.close_bucket("closed-logs")
+    enforce_mode.close_bucket("closed-logs")
 
-    acting.invoke("CheckLogObjectsFunction", batch(object_event("closed-logs", key)))
+    enforce_mode.invoke("CheckLogObjectsFunction", batch(object_event("closed-logs", key)))
 
-    [alert] = acting.about_logs(cluster_id)
+    [alert] = enforce_mode.about_logs(cluster_id)
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-101", "INSUFFICIENT_DATA")
     assert alert["next_step"] == "nothing_enforced"
-    assert acting.fixtures.state_of(cluster_id) == "STARTING"
+    assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
 def posts_about(slack: Slack, cluster_id: str) -> list[tuple[str, dict[str, Any]]]:
@@ -147,9 +155,9 @@ def posts_about(slack: Slack, cluster_id: str) -> list[tuple[str, dict[str, Any]
 
 
 def test_alerts_reach_slack_and_ping_nobody(
-    acting: Deployed, slack: Slack, eventually: Eventually
+    enforce_mode: Deployed, slack: Slack, eventually: Eventually
 ) -> None:
-    cluster_id = acting.fixtures.launch("<!channel> *now*", LogUri=None)
+    cluster_id = enforce_mode.fixtures.launch("<!channel> *now*", LogUri=None)
 
     [(webhook, post), *_] = eventually(lambda: posts_about(slack, cluster_id))
 
@@ -164,40 +172,47 @@ def test_alerts_reach_slack_and_ping_nobody(
 
 
 def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
-    acting: Deployed, slack: Slack, eventually: Eventually
+    enforce_mode: Deployed, slack: Slack, eventually: Eventually
 ) -> None:
-    secret = acting.make_webhook("emr-log-guard/slack/of-data", slack.url_of("DATA"))
+    secret = enforce_mode.make_webhook("emr-log-guard/slack/of-data", slack.url_of("DATA"))
     lost = "arn:aws:secretsmanager:us-east-1:000000000000:secret:emr-log-guard/slack/lost-AbCdEf"
     routes = [
         {"tag": {"team": "data"}, "webhook_secret_arn": secret},
         {"tag": {"team": "lost"}, "webhook_secret_arn": lost},
     ]
-    policy = stored_policy(acting) | {"mode": "alert", "alerts": {"slack": {"routes": routes}}}
-    with acting.policy(json.dumps(policy)):
-        acting.forget("NotifySlackFunction")
+    policy = stored_policy(enforce_mode) | {
+        "mode": "alert",
+        "alerts": {"slack": {"routes": routes}},
+    }
+    with enforce_mode.policy(json.dumps(policy)):
+        enforce_mode.forget("NotifySlackFunction")
         clusters = {
-            team: acting.fixtures.launch(team, LogUri=None, Tags=[{"Key": "team", "Value": team}])
+            team: enforce_mode.fixtures.launch(
+                team, LogUri=None, Tags=[{"Key": "team", "Value": team}]
+            )
             for team in ("data", "lost", "other")
         }
         posted = {
             team: eventually(partial(posts_about, slack, cluster_id))[0][0]
             for team, cluster_id in clusters.items()
         }
-    acting.forget("NotifySlackFunction")
+    enforce_mode.forget("NotifySlackFunction")
 
     assert posted == {"data": "DATA", "lost": "B0", "other": "B0"}
     eventually(
-        lambda: acting.journal.records("notify_slack", message="webhook is unusable", secret=lost)
+        lambda: enforce_mode.function_logs.records(
+            "notify_slack", message="webhook is unusable", secret=lost
+        )
     )
 
 
 def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_its_url(
-    acting: Deployed, slack: Slack
+    enforce_mode: Deployed, slack: Slack
 ) -> None:
     alert = json.loads((ROOT / "events" / "sns-alert.json").read_text())
     slack.answers = [(410, b"channel_is_archived", {})]
     try:
-        answer, error = acting.invoke("NotifySlackFunction", alert)
+        answer, error = enforce_mode.invoke("NotifySlackFunction", alert)
     finally:
         slack.answers = [OK]
 
@@ -206,10 +221,12 @@ def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_it
     assert slack.url not in json.dumps(answer)
 
 
-def test_amazon_q_gets_its_own_format(acting: Deployed, eventually: Eventually) -> None:
-    inbox = AlertInbox(acting.account, acting.outputs["AmazonQTopicArn"], name="amazon-q")
-    cluster_id = acting.fixtures.launch("<!here> *now*", LogUri=None)
-    arn = acting.cluster_arn(cluster_id)
+def test_amazon_q_gets_its_own_format(enforce_mode: Deployed, eventually: Eventually) -> None:
+    inbox = AlertInbox(
+        enforce_mode.account, enforce_mode.outputs["AmazonQTopicArn"], name="amazon-q"
+    )
+    cluster_id = enforce_mode.fixtures.launch("<!here> *now*", LogUri=None)
+    arn = enforce_mode.cluster_arn(cluster_id)
 
     def notified() -> list[dict[str, Any]]:
         inbox.receive()
@@ -240,49 +257,51 @@ def requested(stack: Deployed, cluster_id: str) -> tuple[Any, str | None]:
     return stack.invoke("EnforceFunction", batch(request))
 
 
-def test_the_policy_that_the_template_writes_has_the_stacks_parameters(acting: Deployed) -> None:
-    policy = stored_policy(acting)
+def test_the_policy_that_the_template_writes_has_the_stacks_parameters(
+    enforce_mode: Deployed,
+) -> None:
+    policy = stored_policy(enforce_mode)
 
     assert policy["mode"] == "enforce"
-    assert policy["approved_keys"] == acting.keys.approved_list.split(",")
+    assert policy["approved_keys"] == enforce_mode.keys.approved_list.split(",")
     assert policy["enforcement"]["rules"][-1] == "EMRLOG-101"
     assert policy["enforcement"]["termination_protection"] == "override"
 
 
 def test_a_policy_that_only_observes_silences_and_stops(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    with acting.policy(json.dumps(stored_policy(acting) | {"mode": "observe"})):
-        cluster_id = acting.fixtures.launch("observed")
-        verdicts = eventually(lambda: acting.verdicts(cluster_id))
+    with enforce_mode.policy(json.dumps(stored_policy(enforce_mode) | {"mode": "observe"})):
+        cluster_id = enforce_mode.fixtures.launch("observed")
+        verdicts = eventually(lambda: enforce_mode.verdicts(cluster_id))
         assert set(verdicts) == {"NON_COMPLIANT"}
-        assert not acting.inbox.about(cluster_id)
+        assert not enforce_mode.inbox.about(cluster_id)
 
-        requested_end(acting, cluster_id)  # it re-reads the policy each time
+        requested_end(enforce_mode, cluster_id)  # it re-reads the policy each time
 
-        assert not acting.inbox.about(cluster_id)
-        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+        assert not enforce_mode.inbox.about(cluster_id)
+        assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
 def test_while_the_policy_is_invalid_the_last_valid_one_alerts_and_nothing_is_terminated(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    good = acting.fixtures.launch("before", LogEncryptionKmsKeyId=acting.keys.approved)
-    acting.deliver(cluster_event(good))
-    with acting.policy('{"mode": "enforce", "exemption": []}'):
-        cluster_id = acting.fixtures.launch("while-invalid")
-        [notified] = eventually(lambda: acting.inbox.about(cluster_id))
-        assert requested(acting, cluster_id) == ({"batchItemFailures": FIRST}, None)
+    good = enforce_mode.fixtures.launch("before", LogEncryptionKmsKeyId=enforce_mode.keys.approved)
+    enforce_mode.deliver(cluster_event(good))
+    with enforce_mode.policy('{"mode": "enforce", "exemption": []}'):
+        cluster_id = enforce_mode.fixtures.launch("while-invalid")
+        [notified] = eventually(lambda: enforce_mode.inbox.about(cluster_id))
+        assert requested(enforce_mode, cluster_id) == ({"batchItemFailures": FIRST}, None)
 
         assert [finding["rule_id"] for finding in notified["findings"]] == ["EMRLOG-002"]
         assert notified["next_step"] == "nothing_without_policy"
-        assert acting.fixtures.state_of(cluster_id) == "STARTING"
-        [invalid] = [a for a in acting.inbox.alerts if a["kind"] == "policy.invalid"]
+        assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
+        [invalid] = [a for a in enforce_mode.inbox.alerts if a["kind"] == "policy.invalid"]
         assert invalid["problems"] == ["exemption: no such field; correct its name, or remove it"]
 
 
 def test_an_exemption_saves_a_cluster_and_keeps_everybody_quiet(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     exemption = {
         "cluster": {"name": "legacy-*"},
@@ -291,15 +310,15 @@ def test_an_exemption_saves_a_cluster_and_keeps_everybody_quiet(
         "reason": "moves to another account",
         "approved_by": "security@example.com",
     }
-    with acting.policy(json.dumps(stored_policy(acting) | {"exemptions": [exemption]})):
-        cluster_id = acting.fixtures.launch("legacy-etl")
-        eventually(lambda: acting.verdicts(cluster_id))
-        assert not acting.inbox.about(cluster_id)
+    with enforce_mode.policy(json.dumps(stored_policy(enforce_mode) | {"exemptions": [exemption]})):
+        cluster_id = enforce_mode.fixtures.launch("legacy-etl")
+        eventually(lambda: enforce_mode.verdicts(cluster_id))
+        assert not enforce_mode.inbox.about(cluster_id)
 
-        requested_end(acting, cluster_id)
+        requested_end(enforce_mode, cluster_id)
 
-        assert not acting.inbox.about(cluster_id)
-        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+        assert not enforce_mode.inbox.about(cluster_id)
+        assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
 def graced(stack: Deployed, minutes: int) -> str:
@@ -316,35 +335,41 @@ def write_policy(stack: Deployed, text: str) -> None:
     )
 
 
-def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: Eventually) -> None:
-    with acting.policy(graced(acting, 60)):
-        cluster_id = acting.fixtures.launch("in-grace")
-        [scheduled] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
+def test_a_cluster_is_given_its_time_and_no_more(
+    enforce_mode: Deployed, eventually: Eventually
+) -> None:
+    with enforce_mode.policy(graced(enforce_mode, 60)):
+        cluster_id = enforce_mode.fixtures.launch("in-grace")
+        [scheduled] = eventually(
+            lambda: enforce_mode.inbox.about(cluster_id, "enforcement.scheduled")
+        )
         [deadline] = {finding["deadline"] for finding in scheduled["findings"]}
         for _ in range(3):
-            acting.deliver(cluster_event(cluster_id))
-        eventually(lambda: acting.scheduled(cluster_id))
-        requested_end(acting, cluster_id)  # before its time: nothing happens
-        assert acting.fixtures.state_of(cluster_id) == "STARTING"
-        assert acting.scheduled(cluster_id)
-        [standing] = acting.repository.read(cluster_id).records.values()
+            enforce_mode.deliver(cluster_event(cluster_id))
+        eventually(lambda: enforce_mode.scheduled(cluster_id))
+        requested_end(enforce_mode, cluster_id)  # before its time: nothing happens
+        assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
+        assert enforce_mode.scheduled(cluster_id)
+        [standing] = enforce_mode.repository.read(cluster_id).records.values()
         assert standing.finding.deadline
         assert standing.finding.deadline.replace(microsecond=0) == datetime.fromisoformat(deadline)
 
         # A minute of waiting is too long for a test: it opened a while before.
         update_record(
-            acting.repository,
+            enforce_mode.repository,
             standing,
             lambda current: replace(current, opened_at=current.opened_at - EARLIER),
         )
-        write_policy(acting, graced(acting, 1))  # less time, counted from when it opened
-        eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
+        write_policy(
+            enforce_mode, graced(enforce_mode, 1)
+        )  # less time, counted from when it opened
+        eventually(lambda: enforce_mode.fixtures.state_of(cluster_id) == "TERMINATED")
 
         less = timedelta(minutes=59) + EARLIER
         assert datetime.now(UTC) >= datetime.fromisoformat(deadline) - less
-        eventually(lambda: done(acting, cluster_id))
-        eventually(lambda: not acting.scheduled(cluster_id))
-        alerts = acting.inbox.about(cluster_id)
+        eventually(lambda: done(enforce_mode, cluster_id))
+        eventually(lambda: not enforce_mode.scheduled(cluster_id))
+        alerts = enforce_mode.inbox.about(cluster_id)
         assert [alert["kind"] for alert in alerts] == [
             "finding.opened",
             "enforcement.scheduled",
@@ -356,11 +381,11 @@ def test_a_cluster_is_given_its_time_and_no_more(acting: Deployed, eventually: E
 
 
 def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_off(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    with acting.policy(graced(acting, 60)):
-        cluster_id = acting.fixtures.launch("to-be-exempted")
-        eventually(lambda: acting.scheduled(cluster_id))
+    with enforce_mode.policy(graced(enforce_mode, 60)):
+        cluster_id = enforce_mode.fixtures.launch("to-be-exempted")
+        eventually(lambda: enforce_mode.scheduled(cluster_id))
         exemption = {
             "cluster": {"id": cluster_id},
             "rules": ["EMRLOG-002"],
@@ -368,23 +393,23 @@ def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_of
             "reason": "moves to another account",
             "approved_by": "security@example.com",
         }
-        policy = json.loads(graced(acting, 60)) | {"exemptions": [exemption]}
+        policy = json.loads(graced(enforce_mode, 60)) | {"exemptions": [exemption]}
         # The functions remember the policy of a moment ago, and no event of EMR's comes.
-        write_policy(acting, json.dumps(policy))
-        [alert] = eventually(lambda: acting.inbox.about(cluster_id, "enforcement.skipped"))
+        write_policy(enforce_mode, json.dumps(policy))
+        [alert] = eventually(lambda: enforce_mode.inbox.about(cluster_id, "enforcement.skipped"))
         assert alert["findings"][0]["status"] == "EXEMPT"
-        eventually(lambda: not acting.scheduled(cluster_id))
-        requested_end(acting, cluster_id)
-        assert acting.fixtures.state_of(cluster_id) == "STARTING"
+        eventually(lambda: not enforce_mode.scheduled(cluster_id))
+        requested_end(enforce_mode, cluster_id)
+        assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
 def test_a_termination_that_comes_to_no_end_is_reported(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    with acting.policy(graced(acting, 60)):
-        cluster_id = acting.fixtures.launch("stuck")
-        eventually(lambda: acting.inbox.about(cluster_id, "enforcement.scheduled"))
-        eventually(lambda: acting.launch_checked(cluster_id))
+    with enforce_mode.policy(graced(enforce_mode, 60)):
+        cluster_id = enforce_mode.fixtures.launch("stuck")
+        eventually(lambda: enforce_mode.inbox.about(cluster_id, "enforcement.scheduled"))
+        eventually(lambda: enforce_mode.launch_checked(cluster_id))
         accepted = Termination(
             cluster_id=cluster_id,
             stage=Stage.ACCEPTED,
@@ -393,16 +418,19 @@ def test_a_termination_that_comes_to_no_end_is_reported(
         )
         # A check may still write down what it scheduled.
         update_termination(
-            acting.repository,
+            enforce_mode.repository,
             cluster_id,
             lambda now: replace(now or accepted, stage=Stage.ACCEPTED),
         )
         request = {
             "schema": "emr-log-guard/enforcement/1",
-            "cluster_arn": acting.cluster_arn(cluster_id),
+            "cluster_arn": enforce_mode.cluster_arn(cluster_id),
             "verify": True,
         }
-        assert acting.invoke("EnforceFunction", batch(request)) == ({"batchItemFailures": []}, None)
+        assert enforce_mode.invoke("EnforceFunction", batch(request)) == (
+            {"batchItemFailures": []},
+            None,
+        )
 
-        [alert] = acting.inbox.about(cluster_id, "enforcement.failed")
+        [alert] = enforce_mode.inbox.about(cluster_id, "enforcement.failed")
         assert alert["next_step"] == "still_running"

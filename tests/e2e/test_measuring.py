@@ -13,7 +13,7 @@ from tests.template.dashboard import Dashboard
 
 type Eventually = Callable[..., Any]
 
-STACKS = ("telling", "acting")
+STACKS = ("alert_mode", "enforce_mode")
 
 
 def dashboard(stack: Deployed) -> Dashboard:
@@ -62,20 +62,20 @@ def test_the_dashboard_shows_the_alarms_that_were_made(
     assert len(made) == len([each for each in stack.resources() if each.endswith("Alarm")])
 
 
-@pytest.mark.xdist_group("telling")
+@pytest.mark.xdist_group("alert_mode")
 def test_what_was_evaluated_reported_and_is_open_is_on_the_dashboard(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    cluster_id = telling.fixtures.launch("measured")  # without a key
-    eventually(lambda: telling.inbox.about(cluster_id, "finding.opened"))
-    telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
+    cluster_id = alert_mode.fixtures.launch("measured")  # without a key
+    eventually(lambda: alert_mode.inbox.about(cluster_id, "finding.opened"))
+    alert_mode.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
 
-    shown = {each.name: each for each in dashboard(telling).shown()}
+    shown = {each.name: each for each in dashboard(alert_mode).shown()}
     names = ("ClustersChecked", "OpenHighFindings", "OpenCriticalFindings", "AlertLatency")
 
     def arrived() -> dict[str, dict[str, float]] | None:
         """What a function measured comes with its log, when it is done."""
-        found = {name: values(telling, *shown[name][:4]) for name in names}
+        found = {name: values(alert_mode, *shown[name][:4]) for name in names}
         return found if all(found.values()) else None
 
     measured = eventually(arrived)
@@ -83,17 +83,17 @@ def test_what_was_evaluated_reported_and_is_open_is_on_the_dashboard(
     assert measured["AlertLatency"]["Maximum"] < timedelta(hours=1).total_seconds()
 
 
-@pytest.mark.xdist_group("telling")
+@pytest.mark.xdist_group("alert_mode")
 def test_the_sign_of_life_is_what_its_alarm_waits_for(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    name = telling.resource("GuardSilentAlarm")
-    [alarm] = [each for each in alarms(telling) if each["AlarmName"] == name]
+    name = alert_mode.resource("GuardSilentAlarm")
+    [alarm] = [each for each in alarms(alert_mode) if each["AlarmName"] == name]
     [dimension] = alarm["Dimensions"]
     watched = alarm["Namespace"], alarm["MetricName"], dimension["Name"], dimension["Value"]
-    before = values(telling, *watched).get("SampleCount", 0)
+    before = values(alert_mode, *watched).get("SampleCount", 0)
 
-    telling.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
+    alert_mode.invoke("ReviewFindingsFunction", {"detail-type": "Scheduled Event"})
 
-    eventually(lambda: values(telling, *watched).get("SampleCount", 0) > before)
+    eventually(lambda: values(alert_mode, *watched).get("SampleCount", 0) > before)
     assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("SampleCount", "breaching")

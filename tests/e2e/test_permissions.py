@@ -504,7 +504,9 @@ def notify_slack(stack: Deployed) -> object:
     ]
     webhooks = [
         record["webhook"].rpartition(":")[2].rpartition("-")[0]
-        for record in stack.journal.records("notify_slack", message="alert posted", subject=subject)
+        for record in stack.function_logs.records(
+            "notify_slack", message="alert posted", subject=subject
+        )
     ]
     return seen, webhooks
 
@@ -657,7 +659,7 @@ def test_without_a_permission_a_failed_event_is_not_tried_again_soon(
 
     def attempts(message_id: str) -> int:
         failed = {"message": "message failed", "message_id": message_id}
-        return len(quiet.journal.records("check_cluster", **failed))
+        return len(quiet.function_logs.records("check_cluster", **failed))
 
     with without(quiet, "CheckClusterFunction", TAKING, "sqs:ChangeMessageVisibility"):
         once = sqs.send_message(QueueUrl=url, MessageBody="{not JSON")["MessageId"]

@@ -80,71 +80,73 @@ def purge(stack: Deployed) -> None:
     stack.account.client("sqs").purge_queue(QueueUrl=stack.outputs["DeadLetterQueueUrl"])
 
 
-@pytest.mark.xdist_group("telling")
+@pytest.mark.xdist_group("alert_mode")
 def test_what_failed_in_an_outage_is_reported_after_a_replay(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    purge(telling)
+    purge(alert_mode)
     events = "ClusterEventsQueue"
     # Of two checks at once only one tries to notify: as many dead letters there are, at least one.
     with (
-        forbidden(telling, "CheckClusterFunctionRole", "sns:Publish"),
-        telling.given_up_at_once(events),
+        forbidden(alert_mode, "CheckClusterFunctionRole", "sns:Publish"),
+        alert_mode.given_up_at_once(events),
     ):
-        cluster_id = telling.fixtures.launch("in-an-outage", LogEncryptionKmsKeyId=None)
-        eventually(lambda: telling.dead_letters(cluster_id) and telling.idle(events))
-        replayed = replay(telling, operating(telling), "--dead-letters", "--yes")
+        cluster_id = alert_mode.fixtures.launch("in-an-outage", LogEncryptionKmsKeyId=None)
+        eventually(lambda: alert_mode.dead_letters(cluster_id) and alert_mode.idle(events))
+        replayed = replay(alert_mode, operating(alert_mode), "--dead-letters", "--yes")
         assert (replayed.returncode, replayed.stderr) == (0, "")
-        eventually(lambda: telling.dead_letters(cluster_id) and telling.idle(events))
-    assert not telling.inbox.about(cluster_id)
+        eventually(lambda: alert_mode.dead_letters(cluster_id) and alert_mode.idle(events))
+    assert not alert_mode.inbox.about(cluster_id)
     # Who failed to tell has claimed to: that runs out by itself, after two and a half minutes.
-    telling.forget_findings()
+    alert_mode.forget_findings()
 
-    result = replay(telling, operating(telling), "--dead-letters", "--yes")
+    result = replay(alert_mode, operating(alert_mode), "--dead-letters", "--yes")
 
     assert (result.returncode, result.stderr) == (0, "")
     sent = "sent to the queue of check_cluster"
     assert f" of {cluster_id}: {sent}" in result.stdout
     assert "0 left" in result.stdout
-    [alert] = eventually(lambda: telling.inbox.about(cluster_id))
+    [alert] = eventually(lambda: alert_mode.inbox.about(cluster_id))
     assert [finding["rule_id"] for finding in alert["findings"]] == ["EMRLOG-002"]
-    assert telling.dead_letters(cluster_id) == []
+    assert alert_mode.dead_letters(cluster_id) == []
 
 
-@pytest.mark.xdist_group("telling")
+@pytest.mark.xdist_group("alert_mode")
 def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
-    telling: Deployed, eventually: Eventually
+    alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    purge(telling)
-    telling.account.client("s3").create_bucket(Bucket="missed-logs")
-    cluster_id = telling.fixtures.launch(
-        "missed", LogUri="s3://missed-logs/", LogEncryptionKmsKeyId=telling.keys.approved
+    purge(alert_mode)
+    alert_mode.account.client("s3").create_bucket(Bucket="missed-logs")
+    cluster_id = alert_mode.fixtures.launch(
+        "missed", LogUri="s3://missed-logs/", LogEncryptionKmsKeyId=alert_mode.keys.approved
     )
     key = f"{cluster_id}/node/log.gz"
-    telling.account.client("s3").put_object(Bucket="missed-logs", Key=key, Body=b"log")
-    sqs, url = telling.account.client("sqs"), telling.outputs["DeadLetterQueueUrl"]
+    alert_mode.account.client("s3").put_object(Bucket="missed-logs", Key=key, Body=b"log")
+    sqs, url = alert_mode.account.client("sqs"), alert_mode.outputs["DeadLetterQueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps(object_event("missed-logs", key)))
     sqs.send_message(QueueUrl=url, MessageBody="{not JSON")
 
-    result = replay(telling, operating(telling), "--dead-letters", "--yes")
+    result = replay(alert_mode, operating(alert_mode), "--dead-letters", "--yes")
 
     assert result.returncode == 1
     assert "1 message replayed, 1 left" in result.stdout
-    [alert] = eventually(lambda: telling.about_logs(cluster_id))
+    [alert] = eventually(lambda: alert_mode.about_logs(cluster_id))
     assert alert["findings"][0]["rule_id"] == "EMRLOG-101"
-    [left] = telling.dead_letters("{not JSON")
+    [left] = alert_mode.dead_letters("{not JSON")
     assert left["Body"] == "{not JSON"
-    purge(telling)
+    purge(alert_mode)
 
 
-@pytest.mark.xdist_group("telling")
-def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed) -> None:
-    cluster_id = telling.fixtures.launch("replayed", LogEncryptionKmsKeyId=telling.keys.approved)
-    operator = operating(telling)
+@pytest.mark.xdist_group("alert_mode")
+def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(alert_mode: Deployed) -> None:
+    cluster_id = alert_mode.fixtures.launch(
+        "replayed", LogEncryptionKmsKeyId=alert_mode.keys.approved
+    )
+    operator = operating(alert_mode)
 
-    good = replay(telling, operator, "-", event=cluster_event(cluster_id))
-    gone = replay(telling, operator, "-", event=cluster_event("j-NOSUCHCLUSTER"))
-    denied = replay(telling, operator[:1], "-", event=cluster_event(cluster_id))
+    good = replay(alert_mode, operator, "-", event=cluster_event(cluster_id))
+    gone = replay(alert_mode, operator, "-", event=cluster_event("j-NOSUCHCLUSTER"))
+    denied = replay(alert_mode, operator[:1], "-", event=cluster_event(cluster_id))
 
     assert (good.returncode, good.stderr) == (0, "")
     assert f"{cluster_id} is COMPLIANT; no action was needed" in good.stdout
@@ -155,49 +157,51 @@ def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(telling: Deployed
     assert "lambda:InvokeFunction on" in denied.stderr
 
 
-@pytest.mark.xdist_group("telling")
-def test_a_cluster_is_evaluated_with_rights_to_read_alone(telling: Deployed) -> None:
-    good = telling.fixtures.launch("read-good", LogEncryptionKmsKeyId=telling.keys.approved)
-    bad = telling.fixtures.launch("read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x")
+@pytest.mark.xdist_group("alert_mode")
+def test_a_cluster_is_evaluated_with_rights_to_read_alone(alert_mode: Deployed) -> None:
+    good = alert_mode.fixtures.launch("read-good", LogEncryptionKmsKeyId=alert_mode.keys.approved)
+    bad = alert_mode.fixtures.launch(
+        "read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x"
+    )
 
     results = [
-        replay(telling, [READING], "-", "--local", event=cluster_event(each))
+        replay(alert_mode, [READING], "-", "--local", event=cluster_event(each))
         for each in (good, bad)
     ]
     blind = {**READING, "Action": "elasticmapreduce:*"}
-    doubtful = replay(telling, [blind], "-", "--local", event=cluster_event(good))
+    doubtful = replay(alert_mode, [blind], "-", "--local", event=cluster_event(good))
 
     assert [result.returncode for result in (*results, doubtful)] == [0, 1, 3]
     assert "is COMPLIANT" in results[0].stdout
     assert "EMRLOG-003 release-supports-log-key: HIGH" in results[1].stdout
     assert "COULD NOT BE DETERMINED" in doubtful.stdout
     without = {**READING, "Action": "s3:GetObject"}
-    assert replay(telling, [without], "-", "--local", event=cluster_event(good)).returncode == 2
+    assert replay(alert_mode, [without], "-", "--local", event=cluster_event(good)).returncode == 2
 
 
-@pytest.mark.xdist_group("acting")
+@pytest.mark.xdist_group("enforce_mode")
 def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
-    acting: Deployed, eventually: Eventually
+    enforce_mode: Deployed, eventually: Eventually
 ) -> None:
-    purge(acting)
-    with acting.policy('{"mode": "alert"}'):
-        cluster_id = acting.fixtures.launch("not-terminated-yet")
-        eventually(lambda: acting.launch_checked(cluster_id))
-        eventually(lambda: acting.inbox.about(cluster_id))
+    purge(enforce_mode)
+    with enforce_mode.policy('{"mode": "alert"}'):
+        cluster_id = enforce_mode.fixtures.launch("not-terminated-yet")
+        eventually(lambda: enforce_mode.launch_checked(cluster_id))
+        eventually(lambda: enforce_mode.inbox.about(cluster_id))
     # The cluster has no records: `enforce` requests a check before it terminates it.
-    assert not acting.repository.read(cluster_id).records
+    assert not enforce_mode.repository.read(cluster_id).records
     request = {
         "schema": "emr-log-guard/enforcement/1",
-        "cluster_arn": acting.cluster_arn(cluster_id),
+        "cluster_arn": enforce_mode.cluster_arn(cluster_id),
     }
-    acting.account.client("sqs").send_message(
-        QueueUrl=acting.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(request)
+    enforce_mode.account.client("sqs").send_message(
+        QueueUrl=enforce_mode.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(request)
     )
-    assert acting.fixtures.state_of(cluster_id) == "STARTING"
+    assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
-    result = replay(acting, operating(acting), "--dead-letters", "--yes")
+    result = replay(enforce_mode, operating(enforce_mode), "--dead-letters", "--yes")
 
     assert (result.returncode, result.stderr) == (0, "")
     assert f"request to terminate {cluster_id}: sent to the queue of enforce" in result.stdout
-    eventually(lambda: acting.fixtures.state_of(cluster_id) == "TERMINATED")
-    assert acting.dead_letters(cluster_id) == []
+    eventually(lambda: enforce_mode.fixtures.state_of(cluster_id) == "TERMINATED")
+    assert enforce_mode.dead_letters(cluster_id) == []

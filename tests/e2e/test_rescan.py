@@ -12,7 +12,7 @@ from tests.e2e.deployed import Deployed
 from tests.e2e.operating import Statement, command
 from tests.template.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("telling")
+pytestmark = pytest.mark.xdist_group("alert_mode")
 
 type Eventually = Callable[..., Any]
 
@@ -21,20 +21,20 @@ BUCKET = "missed-logs"
 
 
 @pytest.fixture(scope="module")
-def deaf(telling: Deployed) -> Iterator[Deployed]:
+def deaf(alert_mode: Deployed) -> Iterator[Deployed]:
     """The stack that tells, while no event reaches it."""
-    events = telling.account.client("events")
-    rules = [telling.resource(name) for name in RULES]
+    events = alert_mode.account.client("events")
+    rules = [alert_mode.resource(name) for name in RULES]
     for rule in rules:
         events.disable_rule(Name=rule)
-    terminate_all(telling)
-    telling.forget_findings()
-    telling.fixtures.make_log_bucket(BUCKET)
-    telling.account.client("s3").put_bucket_versioning(
+    terminate_all(alert_mode)
+    alert_mode.forget_findings()
+    alert_mode.fixtures.make_log_bucket(BUCKET)
+    alert_mode.account.client("s3").put_bucket_versioning(
         Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
     )
-    yield telling
-    telling.forget_findings()
+    yield alert_mode
+    alert_mode.forget_findings()
     for rule in rules:
         events.enable_rule(Name=rule)
 

@@ -3,7 +3,7 @@ import time
 from typing import Any
 
 from sandbox import Sandbox
-from sandbox.function_logs import Journal
+from sandbox.function_logs import FunctionLogs
 
 STACK = "one-log-group"
 AT_ONCE = 10_000
@@ -26,7 +26,7 @@ def test_entry_behind_ten_thousand_others_of_its_log_group_is_found(sandbox: San
         events: list[Any] = [{"timestamp": now, "message": json.dumps(record)}] * count
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
 
-    journal = Journal(sandbox, STACK)
+    function_logs = FunctionLogs(sandbox, STACK)
 
-    assert journal.records("check_key", message="key changed", key=wanted["key"]) == [wanted]
-    assert journal.records("check_key", message="key changed", key="another") == []
+    assert function_logs.records("check_key", message="key changed", key=wanted["key"]) == [wanted]
+    assert function_logs.records("check_key", message="key changed", key="another") == []

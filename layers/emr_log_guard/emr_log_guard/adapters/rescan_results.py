@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from emr_log_guard.domain.rescan import RescanCheckpoint, Shard, ShardDone, ShardFailed
+from emr_log_guard.rendering.reports.rescan import rescan_html
 from emr_log_guard.rendering.reports.rescan_json import report_json
 from emr_log_guard.rendering.reports.rescan_text import rescan_text
 from emr_log_guard.usecases.bounded_map import bounded_map
@@ -99,9 +100,6 @@ class S3RescanResults:
 
     def report(self, report: "RescanReport") -> None:
         """Write the reports, JSON last: when it exists, the others do, too."""
-        # Jinja would slow down each cold start, and only one function writes reports.
-        from emr_log_guard.rendering.reports.rescan import rescan_html  # noqa: PLC0415
-
         run = report.rescan.name
         with TemporaryFile() as page:
             page.writelines(part.encode() for part in rescan_html(report))

@@ -36,7 +36,7 @@ class ExemptGroup(TyperGroup):
 
     default_command = "add"
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's own type
         """Put the default command in front of options."""
         first = args[0] if args else ""
         if first not in {*self.commands, *ctx.help_option_names}:
