@@ -1,7 +1,7 @@
 import pytest
 
 from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.finding_record import ClusterSnapshot, key_names
+from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.keys import (
     KeyFact,
     KeyIdentifier,
@@ -161,9 +161,9 @@ def test_the_names_of_a_clusters_keys_are_what_it_uses_and_what_it_was_launched_
     alias = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
     cluster = a_cluster(log_key_identifier="alias/emr-logs", cloudwatch_key_identifier=KEY.arn)
 
-    assert key_names(ClusterSnapshot(cluster, keys=(ANOTHER_KEY.arn,))) == (
+    assert ClusterSnapshot(cluster, keys=(ANOTHER_KEY.arn,)).key_names == (
         ANOTHER_KEY.arn,
         alias,
         KEY.arn,
     )
-    assert key_names(ClusterSnapshot(a_cluster(log_key_identifier=None))) == ()
+    assert ClusterSnapshot(a_cluster(log_key_identifier=None)).key_names == ()

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
-from emr_log_guard.errors import FunctionFailedError, HandoffFailedError
+from emr_log_guard.adapters.errors import handoff
+from emr_log_guard.errors import FunctionFailedError
 
 
 class LambdaFunctions:
@@ -26,12 +26,9 @@ class LambdaFunctions:
             HandoffFailedError: Lambda did not run it, or did not answer.
 
         """
-        try:
+        with handoff("lambda:InvokeFunction", name):
             answer = self._client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
             result = json.loads(answer["Payload"].read() or b"null")
-        except AWS_ERRORS as error:
-            message = f"lambda:InvokeFunction on {name} answered {code_of(error)}"
-            raise HandoffFailedError(message) from error
         if "FunctionError" in answer:
             raise FunctionFailedError(_failure(name, result))
         return result

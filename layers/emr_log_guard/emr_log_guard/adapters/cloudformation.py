@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, failure_of
 from emr_log_guard.errors import HandoffFailedError, NotDeployedError
 from emr_log_guard.usecases.replay.replay import DeployedStack
 
@@ -30,11 +30,10 @@ def deployed_stack(client: "CloudFormationClient", name: str) -> DeployedStack:
             if "PhysicalResourceId" in resource
         }
     except AWS_ERRORS as error:
-        code = code_of(error)
-        if code == _NO_SUCH_STACK:
+        if code_of(error) == _NO_SUCH_STACK:
             region = client.meta.region_name
             message = f"no stack {name} in {region}: check --stack, --region and --profile"
             raise NotDeployedError(message) from error
-        message = f"cloudformation:ListStackResources on {name} answered {code}"
+        message = failure_of("cloudformation:ListStackResources", name, error)
         raise HandoffFailedError(message) from error
     return DeployedStack(name, resources)

@@ -35,7 +35,6 @@ from emr_log_guard.domain.finding_record import (
     ClusterHistory,
     ClusterSnapshot,
     FindingRecord,
-    key_names,
 )
 from emr_log_guard.domain.termination import Termination
 from emr_log_guard.domain.workflow_state import FindingKey, WorkflowState
@@ -206,8 +205,8 @@ class DynamoFindingRepository:
         """
         cluster_id = known.cluster.id
         terminated = known.expires is not None
-        indexed = set(key_names(before) if before else ())
-        for arn in key_names(known):
+        indexed = set(before.key_names if before else ())
+        for arn in known.key_names:
             place = {"pk": {"S": _KEYS}, "sk": {"S": f"{arn}#{cluster_id}"}}
             if terminated:
                 self._client.delete_item(TableName=self._table, Key=place)

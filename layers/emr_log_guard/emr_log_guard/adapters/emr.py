@@ -197,12 +197,9 @@ def _refusals() -> Iterator[None]:
         code = code_of(error)
         if code == "InvalidRequestException":
             raise ClusterNotFoundError(message_of(error)) from error
-        if code in _FINAL:
-            message = (
-                f"elasticmapreduce:{error.operation_name} answered {code}: {message_of(error)}"
-            )
-            raise TerminationRefusedError(message) from error
         message = f"elasticmapreduce:{error.operation_name} answered {code}: {message_of(error)}"
+        if code in _FINAL:
+            raise TerminationRefusedError(message) from error
         raise TerminationNotAcceptedError(message) from error
 
 

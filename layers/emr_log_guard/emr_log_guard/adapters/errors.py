@@ -1,5 +1,7 @@
 """AWS's errors, read by their code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from botocore.exceptions import (
@@ -11,6 +13,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import HandoffFailedError
 
 AWS_ERRORS = (BotoCoreError, ClientError)
 """Every way in which a call can fail: AWS answered with an error, or never answered."""
@@ -111,4 +114,18 @@ def is_transient(error: BotoCoreError | ClientError) -> bool:
 
 def unresolved(call: str, subject: str, error: BotoCoreError | ClientError) -> Unresolved:
     """Return the call, its subject and its error, and whether that is temporary."""
-    return Unresolved(f"{call} on {subject} answered {code_of(error)}", is_transient(error))
+    return Unresolved(failure_of(call, subject, error), is_transient(error))
+
+
+def failure_of(call: str, subject: str, error: BotoCoreError | ClientError) -> str:
+    """Return the call, its subject and its error."""
+    return f"{call} on {subject} answered {code_of(error)}"
+
+
+@contextmanager
+def handoff(call: str, subject: str) -> Iterator[None]:
+    """Raise HandoffFailedError with the call, its subject and its error when AWS refuses it."""
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise HandoffFailedError(failure_of(call, subject, error)) from error

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
+_FORBIDDEN = "403"
+_WHY_FORBIDDEN = (
+    "s3:HeadBucket on {} answered 403 for each expected owner: it belongs to another "
+    "account, or a policy denies s3:ListBucket"
+)
+_DENIED = "AccessDenied"
+"""Listing the bucket is not allowed, or it has an unexpected owner.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+_LIST = "s3:ListBucket"
+_LIST_VERSIONS = "s3:ListBucketVersions"
+
+
 class BucketOwner(TypedDict, total=False):
     """The parameter of a request for the expected owner of the bucket."""
 
@@ -117,13 +131,6 @@ class S3LogObjects:
                     return unresolved("s3:GetObject", str(version), error)
         got["Body"].close()
         return Unresolved(f"s3:HeadObject on {version} answered 400")
-
-
-_FORBIDDEN = "403"
-_WHY_FORBIDDEN = (
-    "s3:HeadBucket on {} answered 403 for each expected owner: it belongs to another "
-    "account, or a policy denies s3:ListBucket"
-)
 
 
 class S3Buckets:
@@ -233,15 +240,6 @@ class AuditedLogObjects:
         except AWS_ERRORS as error:
             problem = unresolved("s3:ListBucket", f"s3://{bucket}/{prefix}", error)
             raise NotReadableError(problem.reason) from error
-
-
-_DENIED = "AccessDenied"
-"""Listing the bucket is not allowed, or it has an unexpected owner.
-
-https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-"""
-_LIST = "s3:ListBucket"
-_LIST_VERSIONS = "s3:ListBucketVersions"
 
 
 class _Behind(TypedDict, total=False):

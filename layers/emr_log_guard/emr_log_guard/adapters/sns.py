@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from emr_log_guard.adapters.errors import code_of
+from emr_log_guard.adapters.errors import failure_of
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.policy import PolicyProblem
@@ -57,7 +57,7 @@ class SnsAlerts:
                 },
             )
         except (ClientError, EndpointConnectionError, ConnectTimeoutError) as error:
-            message = f"sns:Publish to {self._topic_arn} answered {code_of(error)}"
+            message = failure_of("sns:Publish", self._topic_arn, error)
             raise AlertNotAcceptedError(message) from error
 
     def policy_invalid(self, problem: PolicyProblem) -> None:

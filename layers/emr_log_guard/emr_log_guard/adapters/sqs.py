@@ -5,14 +5,12 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
+from emr_log_guard.adapters.errors import handoff
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.workflow_state import FindingKey
-from emr_log_guard.errors import HandoffFailedError
 from emr_log_guard.events.enforcement import encode_enforcement_request
 from emr_log_guard.events.import_findings import import_request
 from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
@@ -22,6 +20,10 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import MessageTypeDef
 
+HOLD_SECONDS = 300
+"""How long a message is hidden from others: long enough to be read, confirmed and replayed."""
+_WAIT_SECONDS = 2
+"""Long polling: it queries all SQS servers; short polling may miss messages."""
 _BATCH = 10
 """The most messages of one call."""
 
@@ -94,12 +96,6 @@ class SqsUnimported:
         )
 
 
-HOLD_SECONDS = 300
-"""How long a message is hidden from others: long enough to be read, confirmed and replayed."""
-_WAIT_SECONDS = 2
-"""Long polling: it queries all SQS servers; short polling may miss messages."""
-
-
 class SqsQueues:
     """The queues of this account and Region."""
 
@@ -109,7 +105,7 @@ class SqsQueues:
 
     def send(self, url: str, body: str) -> None:
         """Send a message, or raise HandoffFailedError."""
-        with _handoff("sqs:SendMessage", url):
+        with handoff("sqs:SendMessage", url):
             self._client.send_message(QueueUrl=url, MessageBody=body)
 
 
@@ -125,7 +121,7 @@ class SqsDeadLetters:
         """Receive messages, each invisible to others for HOLD_SECONDS."""
         seen: set[str] = set()
         while len(seen) < maximum:
-            with _handoff("sqs:ReceiveMessage", self._url):
+            with handoff("sqs:ReceiveMessage", self._url):
                 answer = self._client.receive_message(
                     QueueUrl=self._url,
                     MaxNumberOfMessages=min(_BATCH, maximum - len(seen)),
@@ -151,11 +147,11 @@ class SqsDeadLetters:
 
     def delete(self, letter: DeadLetter) -> None:
         """Delete a message."""
-        with _handoff("sqs:DeleteMessage", self._url):
+        with handoff("sqs:DeleteMessage", self._url):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
 
     def _hide(self, letter: DeadLetter, seconds: int) -> None:
-        with _handoff("sqs:ChangeMessageVisibility", self._url):
+        with handoff("sqs:ChangeMessageVisibility", self._url):
             self._client.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=seconds
             )
@@ -174,12 +170,3 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
         sent=datetime.fromtimestamp(milliseconds / 1000, UTC),
         receipt=message["ReceiptHandle"],
     )
-
-
-@contextmanager
-def _handoff(call: str, url: str) -> Iterator[None]:
-    try:
-        yield
-    except AWS_ERRORS as error:
-        message = f"{call} on {url} answered {code_of(error)}"
-        raise HandoffFailedError(message) from error

@@ -2,12 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
-from emr_log_guard.errors import HandoffFailedError
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, failure_of, handoff
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 
 if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError, ClientError
     from types_boto3_ssm import SSMClient
 
 _LASTING = frozenset({"AccessDeniedException", "ParameterNotFound", "ValidationException"})
@@ -29,7 +27,7 @@ class SsmPolicyParameter:
         try:
             return self._get()
         except AWS_ERRORS as error:
-            reason = self._problem("ssm:GetParameter", error)
+            reason = failure_of("ssm:GetParameter", self.name, error)
             return UnreadablePolicy(reason, transient=code_of(error) not in _LASTING)
 
     def fetch(self) -> StoredPolicy:
@@ -39,10 +37,8 @@ class SsmPolicyParameter:
             HandoffFailedError: It cannot be read.
 
         """
-        try:
+        with handoff("ssm:GetParameter", self.name):
             return self._get()
-        except AWS_ERRORS as error:
-            raise HandoffFailedError(self._problem("ssm:GetParameter", error)) from error
 
     def write(self, text: str) -> int:
         """Replace the stored document: one PutParameter.
@@ -54,7 +50,7 @@ class SsmPolicyParameter:
             HandoffFailedError: It was not stored.
 
         """
-        try:
+        with handoff("ssm:PutParameter", self.name):
             answer = self._client.put_parameter(
                 Name=self.name,
                 Value=text,
@@ -62,13 +58,8 @@ class SsmPolicyParameter:
                 Tier="Intelligent-Tiering",
                 Overwrite=True,
             )
-        except AWS_ERRORS as error:
-            raise HandoffFailedError(self._problem("ssm:PutParameter", error)) from error
         return answer["Version"]
 
     def _get(self) -> StoredPolicy:
         parameter = self._client.get_parameter(Name=self.name)["Parameter"]
         return StoredPolicy(parameter["Value"], parameter["Version"], parameter["LastModifiedDate"])
-
-    def _problem(self, call: str, error: "BotoCoreError | ClientError") -> str:
-        return f"{call} on {self.name} answered {code_of(error)}"

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of
-from emr_log_guard.errors import HandoffFailedError
+from emr_log_guard.adapters.errors import AWS_ERRORS, handoff
 
+_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _SCANNED = ("succeeded", "failed", "timedOut", "aborted")
 
 
@@ -62,25 +62,17 @@ class RescanRuns:
     def start(self, *, scope: str, deep: bool) -> str:
         """Start a re-scan: one StartExecution. Return the execution's ARN."""
         request = json.dumps({"scope": scope, "deep": deep})
-        try:
+        with handoff("states:StartExecution", self._machine):
             answer = self._states.start_execution(stateMachineArn=self._machine, input=request)
-        except AWS_ERRORS as error:
-            raise HandoffFailedError(
-                _failure("states:StartExecution", self._machine, error)
-            ) from error
         arn: str = answer["executionArn"]
         return arn
 
     def ended(self, execution: str) -> RescanOutcome | None:
         """Return the outcome of a re-scan: one DescribeExecution. None while it is running."""
-        try:
+        with handoff("states:DescribeExecution", execution):
             answer = self._states.describe_execution(executionArn=execution)
-        except AWS_ERRORS as error:
-            raise HandoffFailedError(
-                _failure("states:DescribeExecution", execution, error)
-            ) from error
         match answer["status"]:
-            case "RUNNING" | "PENDING_REDRIVE":
+            case status if status in _RUNNING:
                 return None
             case "SUCCEEDED":
                 output = json.loads(answer["output"])
@@ -109,24 +101,9 @@ class RescanRuns:
     def read(self, report: str, kind: str) -> str:
         """Read a report as `txt` or `json`: one GetObject."""
         bucket, _, key = _beside(report, kind).removeprefix("s3://").partition("/")
-        try:
+        with handoff("s3:GetObject", f"s3://{bucket}/{key}"):
             body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except AWS_ERRORS as error:
-            raise HandoffFailedError(
-                _failure("s3:GetObject", f"s3://{bucket}/{key}", error)
-            ) from error
         return body.decode()
-
-
-def _beside(report: str, kind: str) -> str:
-    return f"{report.removesuffix('.json')}.{kind}"
-
-
-def _failure(call: str, subject: str, error: Any) -> str:  # noqa: ANN401 - one of AWS_ERRORS
-    return f"{call} on {subject} answered {code_of(error)}"
-
-
-_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
 class StepFunctionsExecutions:
@@ -147,3 +124,7 @@ class StepFunctionsExecutions:
         except self._client.exceptions.ExecutionDoesNotExist:
             return False
         return answer["status"] in _RUNNING
+
+
+def _beside(report: str, kind: str) -> str:
+    return f"{report.removesuffix('.json')}.{kind}"

@@ -244,6 +244,19 @@ class ClusterSnapshot:
             version=known.version,
         )
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The ARNs of the keys that its logs use, and what it was launched with.
+
+        The latter may be an alias, which can be pointed at another key, or a key that did not exist
+        when the cluster was checked.
+        """
+        here = Arn.of(self.cluster.arn)
+        given = (self.cluster.log_key_identifier, self.cluster.cloudwatch_key_identifier)
+        return tuple(
+            dict.fromkeys((*self.keys, *(named_arn(each, here) for each in given if each)))
+        )
+
     def remembered_at(self, state: str | None) -> Cluster:
         """Give the cluster as it is remembered, its state moved forward to an announced one."""
         return replace(self.cluster, state=later_state(self.cluster.state, state))
@@ -583,15 +596,3 @@ def _samples(known: Finding, found: Finding) -> Evidence:
     samples = (known.evidence.get("samples"), found.evidence.get("samples"))
     named = [name for each in samples if isinstance(each, tuple) for name in each]
     return {**known.evidence, "samples": tuple(dict.fromkeys(named))[:SAMPLES]}
-
-
-def key_names(known: ClusterSnapshot) -> tuple[str, ...]:
-    """Name the ARNs of the keys that a cluster's logs use, and what it was launched with.
-
-    The latter may be an alias, which can be pointed at another key, or a key that did not exist
-    when the cluster was checked.
-    """
-    cluster = known.cluster
-    here = Arn.of(cluster.arn)
-    typed = (cluster.log_key_identifier, cluster.cloudwatch_key_identifier)
-    return tuple(dict.fromkeys((*known.keys, *(named_arn(each, here) for each in typed if each))))

@@ -8,6 +8,8 @@ from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.keys import ApprovedKey, KeyFact
 from emr_log_guard.domain.unresolved import Unresolved
 
+LARGE_BUCKET = 10_000_000
+"""From this many objects in a bucket, S3 Metadata tables are cheaper."""
 SSE_C = "SSE-C"
 """Encrypted with a key that the writer brought: S3 reports no algorithm for it."""
 
@@ -61,10 +63,6 @@ class LogObjectFacts:
     former_keys: tuple[str, ...] = ()
     """The ARNs of the keys that the cluster was seen with, where an alias that names one of them
     may have been moved since; empty where nothing depends on it."""
-
-
-LARGE_BUCKET = 10_000_000
-"""From this many objects in a bucket, S3 Metadata tables are cheaper."""
 
 
 def large_bucket_advice(listed: Mapping[str, int]) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from emr_log_guard.domain.policy import Policy, PolicyProblem
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.usecases.ports import ApprovedTargets, Keys, PolicyAlerts, PolicyHistory
 
+_RECHECK = timedelta(hours=1)
+"""How long an environment does not check again whether a key was notified."""
 _NOT_RESOLVED = Unresolved("this alias was not resolved: the key is approved without it")
 
 
@@ -102,10 +104,6 @@ def resolve_approved_keys(
         elif problem := unusable_key(identifier, fact):
             problems.append(f"{field}: {problem}")
     return ApprovedKeysResolved(tuple(problems), tuple(unread))
-
-
-_RECHECK = timedelta(hours=1)
-"""How long an environment does not check again whether a key was notified."""
 
 
 class NotifyMissingKeys:
