@@ -201,7 +201,7 @@ def play(console: Console, *, verbose: bool = False, reports: Path = REPORTS) ->
     began = time.monotonic()
     with working(console, "Building the stack with the SAM CLI"):
         deployment.build()
-    with working(console, "Starting an AWS account on this machine"):
+    with console.status("Starting an AWS account on this machine …"):
         account = Sandbox.start(emr=PACE)
     with account:
         demo = Demo(console, account, verbose=verbose)
@@ -313,7 +313,7 @@ def _give_it_time(demo: Demo) -> None:
     policy["enforcement"] |= {"grace_at_launch_minutes": 60}
     demo.set_policy(policy)
     demo.step("Policy  ", "one hour of grace for findings opened while a cluster starts")
-    with working(demo.console, "Waiting until the functions have read the new policy"):
+    with demo.console.status("Waiting until the functions have read the new policy …"):
         time.sleep(REFRESH_SECONDS)
     cluster_id = demo.fixtures.launch("ad-hoc", LogEncryptionKmsKeyId=demo.keys.disabled)
     given = {cluster_id: Row("a disabled key, in grace period", "ad-hoc", "enforcement.scheduled")}
@@ -404,7 +404,6 @@ def _sum_up(demo: Demo, seconds: float, written: Mapping[str, Path]) -> bool:
     for row in rows:
         if not row.as_expected:
             console.print(f"  [red]✗[/] {row.title}: expected {row.expected}, found {row.found}")
-    console.print()
     console.print("Look at")
     for what, path in written.items():
         console.print(f"  {path.relative_to(deployment.ROOT)}  {what}", soft_wrap=True)
