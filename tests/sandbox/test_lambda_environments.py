@@ -1,10 +1,13 @@
-"""https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
+"""https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Lock
 from typing import Any
 
+from sandbox import Sandbox
 from sandbox.emulator_patches.lambda_environments import ENVIRONMENTS, in_turn
+from tests.sandbox.functions import invoke, make_function
 
 BURST = 4 * ENVIRONMENTS
 
@@ -51,3 +54,50 @@ def test_functions_do_not_wait_for_each_other() -> None:
         answers = list(threads.map(lambda name: execute(function(name), name, ""), names))
 
     assert [answer["body"] for answer in answers] == names
+
+
+COUNTING = """
+calls = 0
+
+def handler(event, context):
+    global calls
+    calls += 1
+    if event == "raise":
+        raise ValueError("as asked")
+    return calls
+"""
+
+SLOW = """
+import os, time
+
+def handler(event, context):
+    time.sleep(event)
+    return os.environ["NUMBER"]
+"""
+
+
+def test_exception_leaves_the_environment_as_it_is(sandbox: Sandbox) -> None:
+    name = make_function(sandbox, COUNTING)
+
+    assert invoke(sandbox, name) == (1, False)
+    error, failed = invoke(sandbox, name, "raise")
+
+    assert failed
+    assert error["errorMessage"] == "as asked"
+    assert invoke(sandbox, name) == (3, False)
+
+
+def test_running_invocation_ends_although_the_function_changes(sandbox: Sandbox) -> None:
+    name = make_function(sandbox, SLOW, Environment={"Variables": {"NUMBER": "1"}}, Timeout=30)
+    invoke(sandbox, name, 0)
+
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(invoke, sandbox, name, 3)
+        time.sleep(1)
+        sandbox.client("lambda").update_function_configuration(
+            FunctionName=name, Environment={"Variables": {"NUMBER": "2"}}
+        )
+        after = invoke(sandbox, name, 0)
+
+    assert running.result() == ("1", False)
+    assert after == ("2", False)

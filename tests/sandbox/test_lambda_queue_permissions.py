@@ -1,12 +1,11 @@
-import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from sandbox import Sandbox
+from tests.sandbox.functions import make_function
 
 type Eventually = Callable[..., Any]
 CODE = "def handler(event, context): return {}"
@@ -29,17 +28,8 @@ def test_queue_is_polled_with_the_permissions_of_the_function_role(
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("app.py", CODE)
-    function.create_function(
-        FunctionName="taker",
-        Runtime="python3.13",
-        Role=role,
-        Handler="app.handler",
-        Code={"ZipFile": package.getvalue()},
-    )
-    function.create_event_source_mapping(FunctionName="taker", EventSourceArn=queue)
+    taker = make_function(sandbox, CODE, Role=role)
+    function.create_event_source_mapping(FunctionName=taker, EventSourceArn=queue)
     sqs.send_message(QueueUrl=url, MessageBody="x")
 
     def waiting() -> int:
