@@ -34,9 +34,14 @@ def make_role(sandbox: Sandbox) -> str:
     return arn
 
 
-def make_function(sandbox: Sandbox, code: str, **more: Any) -> str:  # noqa: ANN401 - boto3's
+def make_function(
+    sandbox: Sandbox,
+    code: str,
+    name: str | None = None,
+    **more: Any,  # noqa: ANN401 - boto3's
+) -> str:
     """Create a function whose module is `code`, with a function `handler`; return its name."""
-    name = f"function-{next(numbers)}"
+    name = name or f"function-{next(numbers)}"
     sandbox.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",

@@ -1,9 +1,7 @@
 """Faults affect the calls of roles and functions, never those of the root user."""
 
-import io
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +12,7 @@ from sandbox import Sandbox
 from sandbox.faults import Crash, Fault
 from sandbox.faults.fault import DELIVERY
 from sandbox.faults.injecting import Faults
+from tests.sandbox.functions import make_function
 
 type Eventually = Callable[..., Any]
 
@@ -158,19 +157,16 @@ def test_call_is_executed_several_times_and_its_response_delayed(
 @pytest.fixture
 def function(account: Sandbox, role_arn: str, queue: str) -> Iterator[None]:
     """A function that EventBridge invokes for events with source `test`."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("app.py", CODE)
     functions, events = account.client("lambda"), account.client("events")
-    arn = functions.create_function(
-        FunctionName="sender",
-        Runtime="python3.13",
+    make_function(
+        account,
+        CODE,
+        "sender",
         Role=role_arn,
-        Handler="app.handler",
-        Code={"ZipFile": archive.getvalue()},
         Environment={"Variables": {"QUEUE": queue}},
         Timeout=20,
-    )["FunctionArn"]
+    )
+    arn = functions.get_function(FunctionName="sender")["Configuration"]["FunctionArn"]
     functions.add_permission(
         FunctionName="sender",
         StatementId="events",

@@ -1,14 +1,13 @@
 """Batching windows apply only in an account that was started with them."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sandbox import Sandbox
+from tests.sandbox.functions import make_function
 
 pytestmark = pytest.mark.xdist_group("batches")
 
@@ -29,16 +28,7 @@ def batches(
     logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("app.py", CODE)
-    function.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Role=role(account, name),
-        Handler="app.handler",
-        Code={"ZipFile": package.getvalue()},
-    )
+    make_function(account, CODE, name, Role=role(account, name))
     function.create_event_source_mapping(
         FunctionName=name,
         EventSourceArn=attributes["QueueArn"],

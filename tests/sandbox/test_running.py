@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import socket
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox, SandboxError, deployment
+from tests.sandbox.functions import invoke, make_function
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -105,32 +104,8 @@ def test_account_listens_on_loopback_only(sandbox: Sandbox) -> None:
 
 
 def run_a_function(account: Sandbox) -> None:
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("app.py", "def lambda_handler(event, context): return event")
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "lambda.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-    role = account.client("iam").create_role(
-        RoleName="echo", AssumeRolePolicyDocument=json.dumps(trust)
-    )
-    functions = account.client("lambda")
-    functions.create_function(
-        FunctionName="echo",
-        Runtime="python3.13",
-        Role=role["Role"]["Arn"],
-        Handler="app.lambda_handler",
-        Code={"ZipFile": code.getvalue()},
-    )
-    answer = functions.invoke(FunctionName="echo", Payload=b'"here"')
-    assert answer["Payload"].read() == b'"here"'
+    name = make_function(account, "def handler(event, context): return event")
+    assert invoke(account, name, "here") == ("here", False)
 
 
 def test_accounts_are_separate_and_stop_all_their_processes(
