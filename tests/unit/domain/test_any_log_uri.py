@@ -49,7 +49,7 @@ CLUSTER = "j-2AXXXXXXGAPLF"
 
 
 @given(PIECES | ANY_TEXT | PIECES.map("s3://".__add__))
-def test_any_log_uri_names_a_bucket_or_says_why_not(uri: str) -> None:
+def test_any_log_uri_yields_a_bucket_or_a_reason_why_it_is_unknown(uri: str) -> None:
     location, reason = LogLocation.parse(uri), why_bucket_is_unknown(uri)
 
     if location is None:
@@ -67,7 +67,7 @@ def test_any_log_uri_names_a_bucket_or_says_why_not(uri: str) -> None:
 
 
 @given(PIECES | ANY_TEXT)
-def test_any_key_may_be_asked_for_its_clusters(key: str) -> None:
+def test_any_object_key_can_be_parsed_for_cluster_and_step_ids(key: str) -> None:
     for cluster_id in cluster_ids_in(key):
         assert f"{cluster_id}/" in key
     step = step_id_in(key)

@@ -29,14 +29,16 @@ SYMMETRIC = "list a symmetric encryption key (SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT
         ),
     ],
 )
-def test_a_key_of_another_region_can_never_match(identifier: str, words: str) -> None:
+def test_approved_key_of_another_region_is_reported_with_the_fix(
+    identifier: str, words: str
+) -> None:
     assert wrong_region(identifier, REGION) == (
         f"{identifier} is in {OTHER_REGION}, and the clusters are in {REGION}; {words}"
     )
 
 
 @pytest.mark.parametrize("identifier", [KEY.arn, "alias/logs", KEY.arn[-36:], MULTI_REGION])
-def test_a_key_of_this_region_may_match(identifier: str) -> None:
+def test_approved_key_that_may_be_of_this_region_is_accepted(identifier: str) -> None:
     assert wrong_region(identifier, REGION) is None
 
 
@@ -56,24 +58,22 @@ def test_a_key_of_this_region_may_match(identifier: str) -> None:
         (a_key(state=KeyState.DISABLED), "is Disabled; enable it, or remove it"),
     ],
 )
-def test_a_key_that_no_cluster_can_log_with_is_named_with_the_fix(
-    fact: KeyFact, problem: str
-) -> None:
+def test_unusable_approved_key_is_reported_with_the_fix(fact: KeyFact, problem: str) -> None:
     assert unusable_key("alias/logs", fact) == f"alias/logs {problem}"
 
 
 @pytest.mark.parametrize("state", KeyState)
-def test_each_state_has_a_verdict(state: KeyState) -> None:
+def test_only_enabled_and_updating_keys_are_usable(state: KeyState) -> None:
     usable = state in (KeyState.ENABLED, KeyState.UPDATING)
 
     assert (unusable_key("alias/logs", a_key(state=state)) is None) is usable
 
 
-def test_nothing_is_held_against_a_key_that_cannot_be_read() -> None:
+def test_unreadable_key_is_not_reported_as_unusable() -> None:
     assert unusable_key("alias/logs", UNREADABLE) is None
 
 
-def test_approved_keys_that_do_not_exist_are_named_by_their_place() -> None:
+def test_missing_approved_key_is_reported_with_its_position_in_the_list() -> None:
     listed = (
         ApprovedKey(KEY.arn, KEY.arn),
         ApprovedKey("alias/gone", NO_SUCH_KEY, last_target=KEY.arn),

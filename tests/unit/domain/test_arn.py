@@ -23,7 +23,7 @@ from emr_log_guard.domain.arn import REGIONS_OF, Arn, partition_of
         ),
     ],
 )
-def test_an_arn_is_read_in_its_parts_and_written_as_it_was(text: str, arn: Arn) -> None:
+def test_arn_is_parsed_into_its_parts_and_written_unchanged(text: str, arn: Arn) -> None:
     assert Arn.parse(text) == arn
     assert str(arn) == text
 
@@ -39,7 +39,7 @@ def test_an_arn_is_read_in_its_parts_and_written_as_it_was(text: str, arn: Arn) 
         " arn:aws:kms:eu-west-1:111122223333:key/1234abcd",
     ],
 )
-def test_anything_else_is_no_arn(text: str) -> None:
+def test_text_that_is_not_an_arn_parses_to_none(text: str) -> None:
     assert Arn.parse(text) is None
 
 
@@ -58,11 +58,11 @@ def test_anything_else_is_no_arn(text: str) -> None:
         ("moon-dark-1", "aws"),
     ],
 )
-def test_a_region_is_in_one_partition(region: str, partition: str) -> None:
+def test_region_belongs_to_its_partition(region: str, partition: str) -> None:
     assert partition_of(region) == partition
 
 
-def test_partitions_are_those_that_botocore_knows() -> None:
+def test_partitions_and_their_regions_equal_those_of_botocore() -> None:
     known = get_session().get_data("partitions")["partitions"]
 
     assert {each["id"]: each["regionRegex"] for each in known} == REGIONS_OF
@@ -75,5 +75,5 @@ def test_partitions_are_those_that_botocore_knows() -> None:
 @pytest.mark.parametrize(
     "region", ["us-east-1", "eusc-de-east-1", "us-isof-south-1", "us-gov-east-1"]
 )
-def test_no_name_of_a_region_fits_two_partitions(region: str) -> None:
+def test_region_name_matches_exactly_one_partition(region: str) -> None:
     assert sum(bool(re.match(regions, region)) for regions in REGIONS_OF.values()) == 1

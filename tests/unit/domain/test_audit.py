@@ -37,27 +37,29 @@ IDLE = audited(a_finding(compliance=Compliance.NOT_APPLICABLE))
         (a_report(missing=("j-MISSING",)), ExitStatus.NO_ACCESS),
     ],
 )
-def test_the_exit_status_says_what_was_found(report: AuditReport, status: ExitStatus) -> None:
+def test_exit_status_follows_from_findings_and_problems(
+    report: AuditReport, status: ExitStatus
+) -> None:
     assert report.exit_status is status
 
 
-def test_the_statuses_are_the_documented_numbers() -> None:
+def test_exit_statuses_are_the_documented_numbers() -> None:
     assert list(map(int, ExitStatus)) == [0, 1, 2, 3]
 
 
-def test_what_could_not_be_read_is_undetermined_about_the_cluster() -> None:
+def test_cluster_with_unreadable_facts_is_undetermined_unless_it_violates_a_rule() -> None:
     assert UNREAD.compliance is Compliance.INSUFFICIENT_DATA
     assert replace(GOOD, unresolved=("no list",)).compliance is Compliance.INSUFFICIENT_DATA
     assert replace(BAD, unresolved=("no list",)).compliance is Compliance.NON_COMPLIANT
 
 
-def test_an_exempt_finding_does_not_count() -> None:
+def test_exempt_finding_does_not_count_towards_compliance() -> None:
     assert EXEMPT.compliance is Compliance.NOT_APPLICABLE
     both = replace(EXEMPT, findings=(*EXEMPT.findings, *GOOD.findings))
     assert both.compliance is Compliance.COMPLIANT
 
 
-def test_totals_name_all_four_words() -> None:
+def test_totals_contain_each_compliance_value() -> None:
     assert a_report(GOOD, GOOD, BAD, DOUBTFUL).totals == {
         Compliance.COMPLIANT: 2,
         Compliance.NON_COMPLIANT: 1,
@@ -66,7 +68,7 @@ def test_totals_name_all_four_words() -> None:
     }
 
 
-def test_problems_are_reported_with_their_place() -> None:
+def test_problems_are_reported_with_region_and_role() -> None:
     assumed = replace(UNREADABLE_PLACE, role_arn="arn:aws:iam::444455556666:role/Audit")
     report = a_report(
         GOOD, places=(replace(PLACE, listed=3), UNREADABLE_PLACE, assumed), missing=("j-MISSING",)

@@ -12,13 +12,13 @@ from emr_log_guard.domain.unresolved import Unresolved
 from tests.unit.builders import ACCOUNT, ANOTHER_KEY, KEY, REGION, a_cluster, cluster_facts
 
 
-def test_a_cluster_runs_in_the_account_and_the_region_of_its_arn() -> None:
+def test_cluster_account_and_region_come_from_its_arn() -> None:
     cluster = a_cluster()
 
     assert (cluster.account, cluster.region) == (ACCOUNT, REGION)
 
 
-def test_a_cluster_without_an_arn_is_a_mistake_of_ours() -> None:
+def test_cluster_with_an_invalid_arn_raises_value_error() -> None:
     with pytest.raises(ValueError, match="not an ARN: j-1"):
         _ = a_cluster(arn="j-1").account
 
@@ -36,7 +36,7 @@ def test_a_cluster_without_an_arn_is_a_mistake_of_ours() -> None:
         ("A_NEW_STATE", False),
     ],
 )
-def test_a_cluster_has_ended_from_the_moment_it_is_terminating(state: str, *, ended: bool) -> None:
+def test_cluster_counts_as_terminated_from_terminating_on(state: str, *, ended: bool) -> None:
     assert a_cluster(state=state).terminating is ended
 
 
@@ -45,7 +45,7 @@ SESSION = WorkloadFacts(Session("is-1", "ide", "s3n://example-logs/emr/"), None)
 DOUBT = Unresolved("not listed")
 
 
-def test_logs_go_to_each_log_uri_once() -> None:
+def test_each_log_uri_is_listed_once() -> None:
     facts = cluster_facts(steps=(STEP, STEP), sessions=(SESSION,))
 
     assert facts.log_uris == ("s3n://example-logs/emr/", "s3://elsewhere/")
@@ -59,7 +59,7 @@ def test_logs_go_to_each_log_uri_once() -> None:
         ((STEP,), DOUBT, (STEP,), DOUBT),
     ],
 )
-def test_what_cannot_be_listed_hides_nothing_else(
+def test_unlistable_steps_do_not_hide_sessions_nor_the_reverse(
     steps: tuple[WorkloadFacts, ...] | Unresolved,
     sessions: tuple[WorkloadFacts, ...] | Unresolved,
     known: tuple[WorkloadFacts, ...],
@@ -70,7 +70,7 @@ def test_what_cannot_be_listed_hides_nothing_else(
     assert (facts.workloads, facts.unlisted) == (known, unlisted)
 
 
-def test_logs_that_are_not_uploaded_go_nowhere_but_where_others_do() -> None:
+def test_disabled_log_upload_leaves_only_the_log_uris_of_steps() -> None:
     cluster = a_cluster(log_upload_policies=dict.fromkeys(LOG_TYPES, "disabled"))
 
     assert cluster_facts(cluster, steps=(STEP,)).log_uris == ("s3://elsewhere/",)
@@ -78,7 +78,7 @@ def test_logs_that_are_not_uploaded_go_nowhere_but_where_others_do() -> None:
     assert cluster.archive_uri is None
 
 
-def test_the_key_of_a_sessions_logs_in_cloudwatch_is_one_of_the_clusters_keys() -> None:
+def test_cloudwatch_key_of_a_session_is_among_the_cluster_keys() -> None:
     session = WorkloadFacts(Session("is-1", "ide", cloudwatch_logs=True), KEY, ANOTHER_KEY)
 
     assert cluster_facts(sessions=(session,)).key_arns == (KEY.arn, ANOTHER_KEY.arn)
@@ -98,7 +98,7 @@ def test_the_key_of_a_sessions_logs_in_cloudwatch_is_one_of_the_clusters_keys() 
         (StepState.CANCELLED, False, "finished never_ran"),
     ],
 )
-def test_a_steps_state_says_what_it_may_still_do(
+def test_step_state_decides_whether_it_can_be_cancelled_is_finished_or_never_ran(
     state: StepState | None, expected: str, *, started: bool
 ) -> None:
     step = Step("s-1", "load", state=state, started=started)
@@ -123,5 +123,5 @@ def test_a_steps_state_says_what_it_may_still_do(
         ("", "STARTING", "STARTING"),
     ],
 )
-def test_a_state_only_moves_forward(known: str, announced: str | None, later: str) -> None:
+def test_cluster_state_only_moves_forward(known: str, announced: str | None, later: str) -> None:
     assert later_state(known, announced) == later

@@ -32,18 +32,18 @@ C, N, D, X = (
         ([C, C, C, D], D),
     ],
 )
-def test_the_worst_result_counts_in_whatever_order(
+def test_overall_compliance_is_the_worst_result_in_any_order(
     results: list[Compliance], expected: Compliance
 ) -> None:
     assert {overall(order) for order in permutations(results)} == {expected}
 
 
-def test_severities_rank_as_security_hub_ranks_them() -> None:
+def test_severities_are_ordered_as_in_security_hub() -> None:
     assert [severity.rank for severity in Severity] == [0, 1, 2, 3]
     assert list(Severity) == ["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 
 
-def test_the_words_are_those_of_aws_config_and_the_policy() -> None:
+def test_compliance_values_and_modes_are_the_documented_ones() -> None:
     assert set(Compliance) == {
         "COMPLIANT",
         "NON_COMPLIANT",
@@ -56,7 +56,7 @@ def test_the_words_are_those_of_aws_config_and_the_policy() -> None:
 @pytest.mark.parametrize(
     ("compliance", "needs_attention"), [(C, False), (X, False), (N, True), (D, True)]
 )
-def test_somebody_has_to_be_notified_of_what_is_broken_and_of_what_is_unknown(
+def test_violations_and_undetermined_results_need_attention(
     compliance: Compliance, *, needs_attention: bool
 ) -> None:
     assert a_finding(compliance=compliance).needs_attention is needs_attention

@@ -58,7 +58,7 @@ def an_alert(actions: tuple[Action, ...]) -> Alert:
 
 
 @pytest.mark.parametrize("hours", [(1, 4), (4, 1)])
-def test_of_several_graces_the_shortest_counts(hours: tuple[int, int]) -> None:
+def test_enforcement_is_scheduled_at_the_earliest_end_of_grace(hours: tuple[int, int]) -> None:
     findings = [a_finding("EMRLOG-002"), a_finding("EMRLOG-004")]
     ends = {
         finding.id: NOW + timedelta(hours=each)
@@ -76,22 +76,22 @@ def test_of_several_graces_the_shortest_counts(hours: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("compliance", [Compliance.COMPLIANT, Compliance.NOT_APPLICABLE])
-def test_where_nothing_is_wrong_nothing_follows(mode: Mode, compliance: Compliance) -> None:
+def test_compliant_results_lead_to_no_action(mode: Mode, compliance: Compliance) -> None:
     assert decide_now([a_finding(compliance=compliance)], a_cluster(), a_policy(mode), NOW) == ()
     assert decide_now([], a_cluster(), a_policy(mode), NOW) == ()
 
 
 @pytest.mark.parametrize("status", [Status.RESOLVED, Status.EXEMPT])
-def test_a_finding_that_is_not_open_moves_nobody(status: Status) -> None:
+def test_resolved_or_exempt_finding_leads_to_no_action(status: Status) -> None:
     assert decide_now([a_finding(status=status)], a_cluster(), ENFORCE, NOW) == ()
 
 
-def test_observe_mode_says_nothing() -> None:
+def test_observe_mode_sends_no_alert() -> None:
     assert decide_now([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == ()
 
 
 @pytest.mark.parametrize("compliance", [Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA])
-def test_alert_mode_names_what_is_broken_and_of_what_is_undetermined(
+def test_alert_mode_alerts_about_violations_and_undetermined_results(
     compliance: Compliance,
 ) -> None:
     finding = a_finding(compliance=compliance)
@@ -110,7 +110,7 @@ def test_alert_mode_names_what_is_broken_and_of_what_is_undetermined(
     )
 
 
-def test_one_alert_shows_all_the_worst_first() -> None:
+def test_one_alert_contains_all_findings_most_severe_first() -> None:
     low = a_finding("EMRLOG-001", severity=Severity.LOW)
     high = a_finding("EMRLOG-006")
     also_high = a_finding("EMRLOG-002")
@@ -124,7 +124,7 @@ def test_one_alert_shows_all_the_worst_first() -> None:
 
 
 @pytest.mark.parametrize("severity", [Severity.HIGH, Severity.CRITICAL])
-def test_enforce_mode_requests_the_end_of_a_cluster_and_says_so(severity: Severity) -> None:
+def test_enforce_mode_requests_termination_and_the_alert_announces_it(severity: Severity) -> None:
     finding = a_finding(severity=severity)
 
     actions = decide_now([finding], a_cluster(), ENFORCE, NOW)
@@ -142,7 +142,7 @@ def test_enforce_mode_requests_the_end_of_a_cluster_and_says_so(severity: Severi
     )
 
 
-def test_only_the_findings_that_call_for_the_end_have_a_deadline() -> None:
+def test_only_enforceable_findings_have_a_deadline() -> None:
     medium = a_finding("EMRLOG-001", severity=Severity.MEDIUM)
     doubt = a_finding("EMRLOG-004", compliance=Compliance.INSUFFICIENT_DATA)
 
@@ -152,7 +152,7 @@ def test_only_the_findings_that_call_for_the_end_have_a_deadline() -> None:
     assert deadlines == {"EMRLOG-001": None, "EMRLOG-002": NOW, "EMRLOG-004": None}
 
 
-def test_a_request_carries_the_log_objects_that_it_rests_on() -> None:
+def test_enforcement_request_contains_the_log_objects_it_is_based_on() -> None:
     objects = (a_log_object(), a_log_object("emr/another"))
 
     _, request = decide_now([a_finding()], a_cluster(), ENFORCE, NOW, objects)
@@ -161,7 +161,7 @@ def test_a_request_carries_the_log_objects_that_it_rests_on() -> None:
 
 
 @pytest.mark.parametrize("finding", HARMLESS)
-def test_enforce_mode_only_names_what_is_not_proven_high_and_listed(finding: Finding) -> None:
+def test_enforce_mode_only_alerts_about_findings_that_are_not_enforceable(finding: Finding) -> None:
     actions = decide_now([finding], a_cluster(), ENFORCE, NOW)
 
     assert len(actions) == 1
@@ -169,7 +169,7 @@ def test_enforce_mode_only_names_what_is_not_proven_high_and_listed(finding: Fin
     assert an_alert(actions).next_step is NextStep.NOTHING_ENFORCED
 
 
-def test_a_rule_that_the_policy_lists_is_enforced() -> None:
+def test_only_rules_listed_in_the_policy_are_enforced() -> None:
     policy = replace(
         ENFORCE, enforcement=replace(ENFORCE.enforcement, rules=frozenset({"EMRLOG-101"}))
     )
@@ -178,7 +178,7 @@ def test_a_rule_that_the_policy_lists_is_enforced() -> None:
     assert len(decide_now([a_finding("EMRLOG-002")], a_cluster(), policy, NOW)) == 1
 
 
-def test_a_stack_without_the_means_only_shows() -> None:
+def test_stack_without_enforcement_only_alerts() -> None:
     actions = decide_now([a_finding()], a_cluster(), a_policy(allowed=False), NOW)
 
     assert len(actions) == 1
@@ -186,7 +186,7 @@ def test_a_stack_without_the_means_only_shows() -> None:
     assert an_alert(actions).findings[0].deadline is None
 
 
-def test_a_cluster_that_emr_does_not_know_here_is_only_alerted() -> None:
+def test_cluster_unknown_to_emr_leads_to_an_alert_only() -> None:
     actions = decide_now([a_finding(cluster_name=None)], None, ENFORCE, NOW)
 
     assert len(actions) == 1
@@ -196,7 +196,7 @@ def test_a_cluster_that_emr_does_not_know_here_is_only_alerted() -> None:
 
 @pytest.mark.parametrize("mode", [Mode.ALERT, Mode.ENFORCE])
 @pytest.mark.parametrize("state", ENDED)
-def test_a_cluster_that_has_ended_is_only_alerted(state: str, mode: Mode) -> None:
+def test_terminated_cluster_leads_to_an_alert_only(state: str, mode: Mode) -> None:
     actions = decide_now([a_finding()], a_cluster(state=state), a_policy(mode), NOW)
 
     assert len(actions) == 1
@@ -204,11 +204,11 @@ def test_a_cluster_that_has_ended_is_only_alerted(state: str, mode: Mode) -> Non
     assert an_alert(actions).findings[0].deadline is None
 
 
-def test_whether_a_cluster_is_protected_is_for_enforcement_to_see() -> None:
+def test_termination_protection_does_not_prevent_the_enforcement_request() -> None:
     assert len(decide_now([a_finding()], a_cluster(termination_protected=True), ENFORCE, NOW)) == 2
 
 
-def test_an_exempt_finding_is_neither_alerted_nor_enforced() -> None:
+def test_exempt_finding_leads_to_no_alert_and_no_enforcement() -> None:
     policy = a_policy(exemptions=(an_exemption(rules=["EMRLOG-002"]),))
     other = a_finding("EMRLOG-003")
 
@@ -219,7 +219,7 @@ def test_an_exempt_finding_is_neither_alerted_nor_enforced() -> None:
     ] == ["EMRLOG-003"]
 
 
-def test_an_exemption_ends_with_its_last_day_in_utc() -> None:
+def test_exemption_ends_after_its_last_day_in_utc() -> None:
     policy = a_policy(exemptions=(an_exemption(until=date(2026, 6, 30)),))
     last = datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)
 
@@ -227,7 +227,7 @@ def test_an_exemption_ends_with_its_last_day_in_utc() -> None:
     assert len(decide_now([a_finding()], a_cluster(), policy, last + timedelta(seconds=1))) == 2
 
 
-def test_an_exempt_finding_says_which_exemption_it_was() -> None:
+def test_exempt_finding_contains_the_exemption_as_evidence() -> None:
     exemption = an_exemption(until=date(2026, 6, 30))
     finding = a_finding()
 
@@ -245,7 +245,7 @@ def test_an_exempt_finding_says_which_exemption_it_was() -> None:
     )
 
 
-def test_the_first_exemption_that_applies_is_named() -> None:
+def test_first_applicable_exemption_is_the_one_in_the_evidence() -> None:
     exemptions = (
         an_exemption(until=date(2026, 1, 1)),
         an_exemption(rules=["EMRLOG-003"]),
@@ -272,7 +272,7 @@ def test_the_first_exemption_that_applies_is_named() -> None:
         (ClusterMatch(), a_cluster(), Status.OPEN),
     ],
 )
-def test_an_exemption_is_for_the_clusters_that_it_means(
+def test_exemption_applies_to_matching_clusters_only(
     match: ClusterMatch, cluster: Cluster | None, status: Status
 ) -> None:
     policy = a_policy(exemptions=(an_exemption(match),))
@@ -280,7 +280,7 @@ def test_an_exemption_is_for_the_clusters_that_it_means(
     assert [f.status for f in exempted([a_finding()], cluster, policy, NOW)] == [status]
 
 
-def test_grounds_are_proven_open_high_and_listed() -> None:
+def test_enforceable_findings_are_proven_open_at_least_high_and_of_listed_rules() -> None:
     ground = a_finding()
     others = [
         replace(ground, compliance=Compliance.INSUFFICIENT_DATA),
@@ -295,7 +295,7 @@ def test_grounds_are_proven_open_high_and_listed() -> None:
     assert enforceable_findings([*others, ground], ENFORCE) == (ground,)
 
 
-def test_enforcement_terminates_for_what_is_proven_high_and_listed() -> None:
+def test_enforcement_terminates_for_enforceable_findings_only() -> None:
     ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
 
     assert enforcement_now([medium, ground], a_cluster(), ENFORCE, NOW) == Terminate(
@@ -303,7 +303,7 @@ def test_enforcement_terminates_for_what_is_proven_high_and_listed() -> None:
     )
 
 
-def test_enforcement_spares_a_protected_cluster_and_says_what_for() -> None:
+def test_enforcement_skips_a_protected_cluster_and_names_the_findings() -> None:
     ground, medium = a_finding(), a_finding("EMRLOG-001", severity=Severity.MEDIUM)
     cluster = a_cluster(termination_protected=True)
 
@@ -313,7 +313,9 @@ def test_enforcement_spares_a_protected_cluster_and_says_what_for() -> None:
 
 
 @pytest.mark.parametrize("protected", [True, False])
-def test_enforcement_lifts_a_protection_that_there_is_when_it_may(*, protected: bool) -> None:
+def test_enforcement_lifts_existing_protection_when_the_policy_overrides_it(
+    *, protected: bool
+) -> None:
     policy = a_policy(protection=TerminationProtection.OVERRIDE)
     cluster = a_cluster(termination_protected=protected)
 
@@ -324,7 +326,7 @@ def test_enforcement_lifts_a_protection_that_there_is_when_it_may(*, protected: 
 
 @pytest.mark.parametrize("state", ENDED)
 @pytest.mark.parametrize("protected", [True, False])
-def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protected: bool) -> None:
+def test_enforcement_skips_a_terminated_cluster(state: str, *, protected: bool) -> None:
     cluster = a_cluster(state=state, termination_protected=protected)
 
     assert enforcement_now([a_finding()], cluster, ENFORCE, NOW) == Skip(
@@ -339,20 +341,20 @@ def test_enforcement_leaves_a_cluster_alone_that_has_ended(state: str, *, protec
         pytest.param(a_policy(allowed=False), id="a stack without the means"),
     ],
 )
-def test_enforcement_no_longer_happens_when_security_changed_its_mind(policy: Policy) -> None:
+def test_enforcement_is_skipped_when_policy_or_stack_no_longer_enforces(policy: Policy) -> None:
     assert enforcement_now([a_finding()], a_cluster(), policy, NOW) == Skip(
         NextStep.SKIPPED_NO_LONGER_REQUIRED, (a_finding(),)
     )
 
 
-def test_enforcement_names_no_finding_that_is_only_observed() -> None:
+def test_skipped_enforcement_names_no_finding_in_observe_mode() -> None:
     assert enforcement_now([a_finding()], a_cluster(), a_policy(Mode.OBSERVE), NOW) == Skip(
         NextStep.SKIPPED_NO_LONGER_REQUIRED, ()
     )
 
 
 @pytest.mark.parametrize("finding", HARMLESS)
-def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Finding) -> None:
+def test_enforcement_is_skipped_when_no_finding_is_enforceable(finding: Finding) -> None:
     fine = a_finding("EMRLOG-003", compliance=Compliance.COMPLIANT)
 
     assert enforcement_now([fine, finding], a_cluster(), ENFORCE, NOW) == Skip(
@@ -360,7 +362,7 @@ def test_enforcement_no_longer_happens_when_nothing_calls_for_it(finding: Findin
     )
 
 
-def test_enforcement_names_the_exemption_that_stopped_it() -> None:
+def test_skipped_enforcement_names_the_exemption_that_prevented_it() -> None:
     policy = a_policy(exemptions=(an_exemption(),))
 
     decision = enforcement_now([a_finding()], a_cluster(), policy, NOW)
@@ -388,7 +390,7 @@ def with_mode(policy: Policy, rule_id: str, mode: Mode) -> Policy:
         (Mode.ENFORCE, Mode.ALERT, True, False),
     ],
 )
-def test_a_rules_own_mode_is_milder_than_the_policys_or_counts_for_nothing(
+def test_mode_of_a_rule_can_only_be_milder_than_the_mode_of_the_policy(
     mode: Mode, own: Mode, *, notified: bool, requested: bool
 ) -> None:
     policy = with_mode(a_policy(mode), "EMRLOG-002", own)
@@ -404,7 +406,7 @@ def test_a_rules_own_mode_is_milder_than_the_policys_or_counts_for_nothing(
         assert an_alert(actions).mode is min(mode, own, key=list(Mode).index)
 
 
-def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> None:
+def test_observed_finding_is_left_out_of_the_alert() -> None:
     policy = with_mode(ENFORCE, "EMRLOG-003", Mode.OBSERVE)
     findings = [a_finding(), a_finding("EMRLOG-003")]
 
@@ -420,7 +422,9 @@ def test_a_finding_that_is_observed_is_left_out_of_the_alert_about_others() -> N
     ("minimum", "notified"),
     [(Severity.LOW, 2), (Severity.MEDIUM, 2), (Severity.HIGH, 1), (Severity.CRITICAL, 0)],
 )
-def test_what_is_milder_than_the_minimum_is_not_reported(minimum: Severity, notified: int) -> None:
+def test_finding_below_the_minimum_severity_is_not_alerted(
+    minimum: Severity, notified: int
+) -> None:
     policy = replace(ALERT, alerts=AlertSettings(minimum_severity=minimum))
     findings = [a_finding(), a_finding("EMRLOG-007", severity=Severity.MEDIUM)]
 
@@ -429,7 +433,7 @@ def test_what_is_milder_than_the_minimum_is_not_reported(minimum: Severity, noti
     assert sum(len(a.findings) for a in actions if isinstance(a, Alert)) == notified
 
 
-def test_what_ends_a_cluster_is_reported_however_mild() -> None:
+def test_finding_that_terminates_a_cluster_is_alerted_below_the_minimum_severity() -> None:
     policy = replace(ENFORCE, alerts=AlertSettings(minimum_severity=Severity.CRITICAL))
 
     actions = decide_now([a_finding(), a_finding("EMRLOG-101")], a_cluster(), policy, NOW)
@@ -438,7 +442,7 @@ def test_what_ends_a_cluster_is_reported_however_mild() -> None:
     assert len(actions) == 2
 
 
-def test_an_expired_exemption_is_named_in_the_alert_about_what_it_covered() -> None:
+def test_alert_names_the_expired_exemption_that_covered_its_finding() -> None:
     expired = an_exemption(rules=["EMRLOG-002"], until=date(2026, 1, 1))
     others = (
         an_exemption(rules=["EMRLOG-003"], until=date(2026, 1, 1)),
@@ -452,7 +456,7 @@ def test_an_expired_exemption_is_named_in_the_alert_about_what_it_covered() -> N
     assert an_alert(actions).expired_exemptions == (expired,)
 
 
-def test_a_decision_rests_on_what_is_not_suppressed() -> None:
+def test_termination_for_suppressed_findings_only_is_skipped() -> None:
     one, other = a_finding(), a_finding("EMRLOG-004")
     decision = Terminate((one, other), lift_protection=True)
 

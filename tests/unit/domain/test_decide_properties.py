@@ -117,7 +117,7 @@ def is_exempt(finding: Finding, cluster: Cluster, exemption: Exemption) -> bool:
 
 
 @given(FINDINGS, CLUSTERS, POLICIES, st.sampled_from([Mode.OBSERVE, Mode.ALERT]))
-def test_observe_and_alert_never_terminate(
+def test_observe_and_alert_modes_never_terminate(
     findings: list[Finding], cluster: Cluster, policy: Policy, mode: Mode
 ) -> None:
     own = {rule_id: replace(s, mode=None) for rule_id, s in policy.rules.items()}
@@ -135,7 +135,7 @@ def test_an_undetermined_fact_never_terminates(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_nothing_but_a_broken_rule_terminates(
+def test_only_violations_terminate(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     others = [f for f in findings if f.compliance is not Compliance.NON_COMPLIANT]
@@ -144,7 +144,7 @@ def test_nothing_but_a_broken_rule_terminates(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_less_than_high_never_terminates(
+def test_low_and_medium_findings_never_terminate(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     mild = [f for f in findings if f.severity in {Severity.LOW, Severity.MEDIUM}]
@@ -153,7 +153,7 @@ def test_less_than_high_never_terminates(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_a_rule_that_is_not_listed_never_terminates(
+def test_rule_that_the_policy_does_not_list_never_terminates(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     unlisted = [f for f in findings if f.rule_id not in policy.enforcement.rules]
@@ -176,7 +176,7 @@ def test_exempt_findings_never_terminate_and_never_alert(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_a_stack_without_the_means_never_requests(
+def test_stack_without_enforcement_never_terminates(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     without = replace(policy, enforcement=replace(policy.enforcement, allowed=False))
@@ -185,14 +185,14 @@ def test_a_stack_without_the_means_never_requests(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES, st.sampled_from(ENDED))
-def test_a_cluster_that_has_ended_is_never_requested(
+def test_terminated_cluster_is_never_terminated_again(
     findings: list[Finding], cluster: Cluster, policy: Policy, state: str
 ) -> None:
     assert not terminates(findings, replace(cluster, state=state), policy)
 
 
 @given(FINDINGS, POLICIES)
-def test_a_cluster_that_emr_does_not_know_is_never_requested(
+def test_enforcement_is_never_requested_for_a_cluster_unknown_to_emr(
     findings: list[Finding], policy: Policy
 ) -> None:
     actions = decide_now(findings, None, policy, NOW)
@@ -201,7 +201,7 @@ def test_a_cluster_that_emr_does_not_know_is_never_requested(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_a_protected_cluster_is_never_terminated_where_protection_is_respected(
+def test_protected_cluster_is_never_terminated_while_the_policy_respects_protection(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     respectful = replace(
@@ -234,7 +234,7 @@ def test_the_order_of_findings_does_not_matter(
     POLICIES,
     st.sampled_from([Mode.ALERT, Mode.ENFORCE]),
 )
-def test_every_open_broken_rule_is_in_exactly_one_alert(
+def test_every_open_violation_is_in_exactly_one_alert(
     findings: list[Finding], cluster: Cluster | None, policy: Policy, mode: Mode
 ) -> None:
     without_exemptions = replace(policy, mode=mode, exemptions=(), rules={}, alerts=AlertSettings())
@@ -270,7 +270,7 @@ def test_undetermined_findings_alert_unless_an_exemption_covers_them(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_whoever_is_handed_to_enforcement_was_alerted_with_a_deadline(
+def test_enforcement_is_requested_exactly_when_an_alert_contains_a_deadline(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     actions = decide_now(findings, cluster, policy, NOW)
@@ -287,7 +287,7 @@ def test_whoever_is_handed_to_enforcement_was_alerted_with_a_deadline(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_enforcement_terminates_nothing_that_no_check_would_hand_to_it(
+def test_enforcement_terminates_only_what_a_check_would_request(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     decision = enforcement_now(findings, cluster, policy, NOW)
@@ -299,7 +299,7 @@ def test_enforcement_terminates_nothing_that_no_check_would_hand_to_it(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_a_rule_in_observe_mode_never_alerts(
+def test_rule_in_observe_mode_is_never_in_an_alert_or_decision(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     notified = {f.rule_id for alert in alerts(findings, cluster, policy) for f in alert.findings}
@@ -310,7 +310,7 @@ def test_a_rule_in_observe_mode_never_alerts(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_only_rules_in_enforce_mode_end_clusters(
+def test_only_rules_in_enforce_mode_terminate_clusters(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     others = [f for f in findings if policy.mode_of(f.rule_id) is not Mode.ENFORCE]
@@ -322,7 +322,7 @@ def test_only_rules_in_enforce_mode_end_clusters(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_what_is_too_mild_is_reported_only_when_it_ends_the_cluster(
+def test_finding_below_the_minimum_severity_is_alerted_only_with_a_deadline(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     for alert in alerts(findings, cluster, policy):
@@ -333,7 +333,7 @@ def test_what_is_too_mild_is_reported_only_when_it_ends_the_cluster(
 
 
 @given(FINDINGS, CLUSTERS, POLICIES)
-def test_an_alert_names_expired_exemptions_and_no_others(
+def test_alert_names_only_expired_exemptions_that_covered_its_findings(
     findings: list[Finding], cluster: Cluster, policy: Policy
 ) -> None:
     for alert in alerts(findings, cluster, policy):

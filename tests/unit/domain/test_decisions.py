@@ -21,7 +21,7 @@ FIRST = Decision(
 AGAIN = replace(FIRST, at=NOW + timedelta(seconds=2), invocation="two", decided=("schedule",))
 
 
-def test_what_was_decided_twice_at_once_is_one_decision() -> None:
+def test_equal_decisions_made_concurrently_count_as_one() -> None:
     third = replace(AGAIN, at=AGAIN.at + timedelta(seconds=1), invocation="three")
 
     assert list(distinct([AGAIN, third, FIRST])) == [FIRST]
@@ -37,5 +37,5 @@ def test_what_was_decided_twice_at_once_is_one_decision() -> None:
         replace(AGAIN, findings=()),
     ],
 )
-def test_a_decision_that_differs_is_another_one(other: Decision) -> None:
+def test_decisions_that_differ_are_kept_apart(other: Decision) -> None:
     assert list(distinct([FIRST, other])) == [FIRST, other]

@@ -61,13 +61,13 @@ def resolved(record: FindingRecord | None = None) -> FindingRecord:
 
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
-def test_what_never_was_wrong_is_not_stored(compliance: Compliance) -> None:
+def test_compliant_result_without_a_record_is_not_stored(compliance: Compliance) -> None:
     assert enter(None, RuleResult(found(compliance), Kind.CLUSTER, NOW)) is None
     assert transition(None, None) is None
 
 
 @pytest.mark.parametrize("compliance", [BAD, DOUBT])
-def test_violations_and_undetermined_results_open(compliance: Compliance) -> None:
+def test_violations_and_undetermined_results_open_a_record(compliance: Compliance) -> None:
     record = an_entry(compliance)
 
     assert record.open
@@ -77,7 +77,9 @@ def test_violations_and_undetermined_results_open(compliance: Compliance) -> Non
 
 @pytest.mark.parametrize("compliance", [GOOD, IDLE])
 @pytest.mark.parametrize("opened", [BAD, DOUBT])
-def test_a_later_compliant_result_resolves(opened: Compliance, compliance: Compliance) -> None:
+def test_later_compliant_result_resolves_the_finding(
+    opened: Compliance, compliance: Compliance
+) -> None:
     record = entered(an_entry(opened), compliance, SKEW + SECOND)
 
     assert record.finding.status is Status.RESOLVED
@@ -86,11 +88,11 @@ def test_a_later_compliant_result_resolves(opened: Compliance, compliance: Compl
 
 
 @pytest.mark.parametrize("after", [-QUIET, -SKEW, timedelta(0), SKEW])
-def test_a_compliant_result_that_may_be_older_resolves_nothing(after: timedelta) -> None:
+def test_compliant_result_that_may_be_older_does_not_resolve_the_finding(after: timedelta) -> None:
     assert entered(an_entry(), GOOD, after) == an_entry()
 
 
-def test_good_objects_and_the_clusters_end_do_not_clear_bad_objects() -> None:
+def test_compliant_objects_and_termination_do_not_resolve_violating_objects() -> None:
     record = an_entry(kind=Kind.LOG_OBJECTS)
 
     assert entered(record, GOOD, timedelta(days=1)) == record
@@ -99,7 +101,7 @@ def test_good_objects_and_the_clusters_end_do_not_clear_bad_objects() -> None:
     assert entered(over, BAD, QUIET).expires == NOW + QUIET + RETENTION
 
 
-def test_an_undetermined_result_neither_resolves_nor_replaces_what_was_proven() -> None:
+def test_undetermined_result_neither_resolves_nor_replaces_a_proven_violation() -> None:
     record = entered(an_entry(BAD), DOUBT, QUIET)
 
     assert (record.finding.compliance, record.open) == (BAD, True)
@@ -107,16 +109,14 @@ def test_an_undetermined_result_neither_resolves_nor_replaces_what_was_proven() 
     assert transition(an_entry(), record) is Transition.STILL_OPEN
 
 
-def test_what_was_undetermined_and_is_proven_is_written_down_at_once() -> None:
+def test_undetermined_result_that_becomes_a_violation_is_stored_at_once() -> None:
     record = entered(an_entry(DOUBT), BAD, SECOND)
 
     assert record.finding.compliance is BAD
     assert worth_writing(an_entry(DOUBT), record)
 
 
-def test_an_older_undetermined_result_or_violation_changes_nothing_but_an_older_proof_does() -> (
-    None
-):
+def test_older_violation_changes_an_undetermined_record_but_not_a_proven_one() -> None:
     assert entered(an_entry(), BAD, -SKEW - SECOND) == an_entry()
     proven = entered(an_entry(DOUBT), BAD, -QUIET)
     assert proven.finding.compliance is BAD
@@ -124,7 +124,7 @@ def test_an_older_undetermined_result_or_violation_changes_nothing_but_an_older_
     assert entered(proven, GOOD, -SECOND).open
 
 
-def test_a_repeat_is_written_down_after_a_while_and_keeps_when_it_was_first_seen() -> None:
+def test_repeated_result_is_stored_after_an_interval_and_keeps_first_seen() -> None:
     assert not worth_writing(an_entry(), entered(an_entry(), BAD, QUIET - SECOND))
 
     later = entered(an_entry(), BAD, QUIET)
@@ -138,7 +138,7 @@ def test_a_repeat_is_written_down_after_a_while_and_keeps_when_it_was_first_seen
     ("known", "then", "count", "compliance"),
     [(BAD, BAD, 5, BAD), (BAD, DOUBT, 2, BAD), (DOUBT, BAD, 3, BAD), (DOUBT, DOUBT, 5, DOUBT)],
 )
-def test_objects_add_up_where_they_are_of_a_kind(
+def test_objects_of_one_compliance_add_up(
     known: Compliance, then: Compliance, count: int, compliance: Compliance
 ) -> None:
     record = enter(None, batch(known, "a1", "a2"))
@@ -171,14 +171,14 @@ def objects(*batches: RuleResult) -> FindingRecord:
     return record
 
 
-def test_an_object_that_is_seen_again_is_counted_once() -> None:
+def test_object_seen_again_is_counted_once() -> None:
     once = objects(batch(BAD, "a", "b"))
 
     assert objects(batch(BAD, "a", "b"), batch(BAD, "b")) == once
     assert objects(batch(BAD, "a"), batch(BAD, "a", "b")).finding.occurrences == 2
 
 
-def test_objects_are_stored_up_to_a_number_and_counted_beyond() -> None:
+def test_objects_are_stored_up_to_a_limit_and_counted_beyond_it() -> None:
     names = [str(n) for n in range(OBJECTS + 5)]
     record = objects(*(batch(BAD, name) for name in names))
 
@@ -186,7 +186,7 @@ def test_objects_are_stored_up_to_a_number_and_counted_beyond() -> None:
     assert record.objects == tuple(map(version, names[:OBJECTS]))
 
 
-def test_bad_objects_are_resolved_when_each_is_good_or_gone() -> None:
+def test_finding_is_resolved_when_every_object_is_compliant_or_deleted() -> None:
     fewer = objects(batch(BAD, "a", "b"), batch(GOOD, cleared="a"))
     none = objects(batch(BAD, "a", "b"), batch(GOOD, cleared="a"), batch(GOOD, cleared="b"))
 
@@ -205,7 +205,7 @@ def entered_again(record: FindingRecord, seen: RuleResult) -> FindingRecord:
     return after
 
 
-def test_what_is_good_again_is_taken_out_while_others_come_in() -> None:
+def test_object_that_is_compliant_again_is_removed_while_others_are_added() -> None:
     bad = objects(batch(BAD, "a"), batch(BAD, "b", cleared="a"))
     doubt = objects(batch(BAD, "a", "c"), batch(DOUBT, "b", cleared="a"))
 
@@ -213,7 +213,7 @@ def test_what_is_good_again_is_taken_out_while_others_come_in() -> None:
     assert (doubt.objects, doubt.finding.occurrences) == ((version("c"),), 1)
 
 
-def test_a_fault_that_comes_back_reopens_and_is_given_its_time_anew() -> None:
+def test_violation_that_returns_reopens_the_finding_and_restarts_its_grace() -> None:
     known = replace(resolved(), ever_notified=True)
     record = entered(known, BAD, timedelta(hours=1))
 
@@ -225,7 +225,7 @@ def test_a_fault_that_comes_back_reopens_and_is_given_its_time_anew() -> None:
     assert transition(None, an_entry()) is Transition.OPENED
 
 
-def test_what_was_alerted_a_resolution_may_have_been_reported() -> None:
+def test_last_notified_is_cleared_when_a_resolution_may_have_been_reported() -> None:
     notified = LastNotified(NOW, BAD)
     claimed = replace(resolved(), last_notified=notified, lease=Lease("dead", NOW))
 
@@ -233,7 +233,7 @@ def test_what_was_alerted_a_resolution_may_have_been_reported() -> None:
     assert entered(replace(claimed, lease=None), BAD, timedelta(hours=1)).last_notified == notified
 
 
-def test_grace_is_counted_from_when_it_opened_by_what_the_cluster_did_then() -> None:
+def test_grace_starts_at_opening_and_its_length_depends_on_the_launch() -> None:
     enforcement = Enforcement(grace_at_launch=timedelta(minutes=1))
     running = entered(an_entry(), BAD, timedelta(hours=1))
 
@@ -242,12 +242,12 @@ def test_grace_is_counted_from_when_it_opened_by_what_the_cluster_did_then() -> 
     assert at_launch.grace_ends(enforcement) == NOW + timedelta(minutes=1)
 
 
-def test_an_older_fault_does_not_undo_a_newer_compliant_result() -> None:
+def test_older_violation_does_not_reopen_a_newer_compliant_result() -> None:
     assert entered(resolved(), BAD, timedelta(seconds=60) - SKEW - SECOND) == resolved()
     assert entered(resolved(), BAD, timedelta(seconds=60) - SKEW).open
 
 
-def test_there_is_no_way_back_from_a_clusters_end() -> None:
+def test_finding_of_a_terminated_cluster_never_reopens() -> None:
     over = cluster_terminated(an_entry(), NOW - timedelta(hours=1))
 
     assert not over.open
@@ -256,7 +256,7 @@ def test_there_is_no_way_back_from_a_clusters_end() -> None:
     assert not cluster_terminated(resolved(), NOW).open
 
 
-def test_a_claim_is_anothers_until_it_runs_out() -> None:
+def test_lease_belongs_to_its_owner_until_it_expires() -> None:
     record = replace(an_entry(), lease=Lease("other", NOW + LEASE))
 
     assert record.leased_by_another("me", NOW)
@@ -265,7 +265,7 @@ def test_a_claim_is_anothers_until_it_runs_out() -> None:
 
 
 @pytest.mark.parametrize("knows_first", [True, False])
-def test_who_launched_it_stays_known_whichever_event_comes_first(*, knows_first: bool) -> None:
+def test_launched_by_is_kept_in_either_order_of_events(*, knows_first: bool) -> None:
     knowing = replace(found(), launched_by="arn:aws:iam::111122223333:role/jane")
     asked = [knowing, replace(found(), launched_by=None)]
     record = None
@@ -277,7 +277,7 @@ def test_who_launched_it_stays_known_whichever_event_comes_first(*, knows_first:
     assert record.finding.launched_by == knowing.launched_by
 
 
-def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
+def test_merged_snapshot_keeps_launched_by_keys_and_log_key_worked() -> None:
     first = ClusterSnapshot(a_cluster(), "ada", ("a",), log_key_worked=True, version=1)
     later = ClusterSnapshot(a_cluster(state="WAITING", termination_protected=True), keys=("b",))
 
@@ -287,7 +287,7 @@ def test_what_is_learnt_of_a_cluster_is_never_lost() -> None:
     assert later.merged_into(None) == later
 
 
-def test_a_snapshot_is_stored_again_when_more_than_the_state_changed() -> None:
+def test_snapshot_is_stored_again_when_more_than_the_state_changed() -> None:
     known = ClusterSnapshot(a_cluster(), "ada", version=1)
 
     assert known.says_more_than(None)
@@ -320,7 +320,7 @@ def counted(record: FindingRecord | None) -> tuple[int, tuple[ObjectVersion, ...
     return record.finding.occurrences, record.objects
 
 
-def test_objects_that_may_have_been_counted_are_not_counted_twice() -> None:
+def test_objects_that_may_have_been_counted_before_are_not_added() -> None:
     record = enter(None, bad_objects(ONE, TWO, count=20))
 
     again = enter(record, bad_objects(TWO, THREE, extent=Extent.AGAIN, at=NOW + MINUTE))
@@ -331,7 +331,7 @@ def test_objects_that_may_have_been_counted_are_not_counted_twice() -> None:
     assert counted(more) == (30, (ONE, TWO, THREE))
 
 
-def test_all_objects_that_there_are_replace_those_that_were_known() -> None:
+def test_result_about_all_objects_replaces_the_known_objects() -> None:
     record = enter(None, bad_objects(ONE, TWO, count=20))
 
     assert counted(enter(record, bad_objects(THREE, extent=Extent.ALL, at=NOW + MINUTE))) == (
@@ -340,14 +340,14 @@ def test_all_objects_that_there_are_replace_those_that_were_known() -> None:
     )
 
 
-def test_what_was_entered_since_all_were_read_is_not_lost() -> None:
+def test_object_recorded_after_all_were_read_is_kept() -> None:
     record = enter(None, bad_objects(ONE, at=NOW + MINUTE))
 
     assert counted(enter(record, bad_objects(TWO, extent=Extent.ALL))) == (1, (ONE, TWO))
     assert enter(record, bad_objects(compliance=GOOD, extent=Extent.ALL)) == record
 
 
-def test_without_a_bad_object_among_all_the_finding_is_resolved() -> None:
+def test_finding_is_resolved_when_no_object_of_all_violates() -> None:
     record = enter(None, bad_objects(ONE, TWO, count=20))
     at = NOW + MINUTE
 
@@ -359,7 +359,7 @@ def test_without_a_bad_object_among_all_the_finding_is_resolved() -> None:
     assert enter(record, bad_objects(compliance=GOOD, extent=Extent.AGAIN, at=at)) == record
 
 
-def test_a_repeated_undetermined_result_adds_nothing_to_what_is_proven() -> None:
+def test_repeated_undetermined_result_adds_nothing_to_proven_violations() -> None:
     record = enter(None, bad_objects(ONE))
 
     for extent in (Extent.AGAIN, Extent.ALL):
@@ -367,7 +367,7 @@ def test_a_repeated_undetermined_result_adds_nothing_to_what_is_proven() -> None
         assert enter(record, seen) == record
 
 
-def test_proof_takes_the_place_of_what_is_undetermined_that_was_met_before() -> None:
+def test_proven_violation_replaces_undetermined_objects() -> None:
     record = enter(None, bad_objects(ONE, compliance=DOUBT, count=9))
 
     proven = enter(record, bad_objects(TWO, extent=Extent.AGAIN, at=NOW + MINUTE))
@@ -377,7 +377,7 @@ def test_proof_takes_the_place_of_what_is_undetermined_that_was_met_before() -> 
     assert proven.finding.compliance is BAD
 
 
-def test_a_rescan_of_an_ended_clusters_logs_prolongs_their_memory() -> None:
+def test_rescan_of_the_logs_of_a_terminated_cluster_extends_retention() -> None:
     record = enter(None, bad_objects(ONE))
     assert record is not None
 
@@ -413,7 +413,7 @@ def transient(record: FindingRecord | None, after: timedelta = timedelta(0)) -> 
     return evaluated(record, after, DOUBT, once_lasting=BAD)
 
 
-def test_a_transient_fact_is_no_proof_until_it_has_lasted() -> None:
+def test_transient_fact_is_undetermined_until_it_has_lasted() -> None:
     young = transient(transient(None), LASTED - SECOND)
     assert young.finding.compliance is DOUBT
     assert young.transient_since == NOW
@@ -423,20 +423,20 @@ def test_a_transient_fact_is_no_proof_until_it_has_lasted() -> None:
     assert old.opened_at == NOW + LASTED  # grace begins with the proof
 
 
-def test_grace_that_began_with_the_proof_does_not_begin_again() -> None:
+def test_grace_that_began_with_the_proof_does_not_restart() -> None:
     old = transient(transient(None), LASTED)
 
     assert transient(old, LASTED + timedelta(hours=1)).opened_at == NOW + LASTED
 
 
-def test_proof_of_another_kind_ends_what_was_transient_and_begins_grace() -> None:
+def test_proof_by_a_lasting_fact_clears_transient_since_and_starts_grace() -> None:
     proven = evaluated(transient(None), timedelta(minutes=2))
 
     assert proven.transient_since is None
     assert proven.opened_at == NOW + timedelta(minutes=2)
 
 
-def test_what_was_proven_without_it_does_not_become_transient() -> None:
+def test_violation_proven_by_a_lasting_fact_does_not_become_transient() -> None:
     proven = evaluated(None, timedelta(0))
 
     again = transient(proven, timedelta(hours=1))
@@ -446,7 +446,7 @@ def test_what_was_proven_without_it_does_not_become_transient() -> None:
     assert again.opened_at == NOW
 
 
-def test_a_transient_fact_that_was_cleared_has_its_time_anew() -> None:
+def test_transient_fact_that_was_cleared_has_to_last_again() -> None:
     cleared = evaluated(transient(None), timedelta(minutes=20), GOOD)
     assert not cleared.open
 
@@ -456,14 +456,14 @@ def test_a_transient_fact_that_was_cleared_has_its_time_anew() -> None:
     assert again.transient_since == NOW + LASTED
 
 
-def test_an_older_evaluation_of_a_transient_fact_changes_nothing() -> None:
+def test_older_evaluation_of_a_transient_fact_changes_nothing() -> None:
     old = transient(transient(None), LASTED)
 
     assert transient(old, LASTED / 2).transient_since == NOW
     assert transient(old, LASTED / 2).finding.compliance is BAD
 
 
-def test_a_young_transient_fact_alerts_nobody() -> None:
+def test_young_transient_fact_does_not_alert() -> None:
     record = transient(None)
 
     assert record.transient_and_young(NOW + TRANSIENT_QUIET - SECOND)
@@ -472,7 +472,7 @@ def test_a_young_transient_fact_alerts_nobody() -> None:
     assert not record.to_be_read_again(NOW)
 
 
-def test_a_fact_that_aws_cannot_give_is_read_again_for_half_an_hour_before_it_alerts() -> None:
+def test_fact_unavailable_from_aws_is_read_again_for_a_time_before_it_alerts() -> None:
     record = evaluated(None, timedelta(0), DOUBT, once_lasting=DOUBT)
 
     assert record.transient_and_young(NOW + UNREAD_QUIET - SECOND)
@@ -481,7 +481,7 @@ def test_a_fact_that_aws_cannot_give_is_read_again_for_half_an_hour_before_it_al
     assert not record.to_be_read_again(NOW + UNREAD_QUIET)
 
 
-def test_what_was_over_and_is_not_any_more_has_its_grace_anew() -> None:
+def test_violation_that_becomes_ongoing_again_restarts_its_grace() -> None:
     over = evaluated(None, timedelta(0), over=True)
     assert not over.ongoing(NOW)
 
@@ -491,7 +491,7 @@ def test_what_was_over_and_is_not_any_more_has_its_grace_anew() -> None:
     assert again.opened_at == NOW + timedelta(hours=9)
 
 
-def test_what_is_over_once_more_keeps_its_grace() -> None:
+def test_violation_that_stops_being_ongoing_keeps_its_grace() -> None:
     over = evaluated(evaluated(None, timedelta(0)), timedelta(hours=1), over=True)
 
     assert over.opened_at == NOW
@@ -513,7 +513,7 @@ def test_bad_log_objects_are_ongoing_for_an_hour_after_the_newest_was_written(
     assert record.ongoing(NOW + STILL_WRITTEN) is ongoing
 
 
-def test_the_newest_of_the_bad_log_objects_counts_in_whatever_order_they_are_seen() -> None:
+def test_newest_violating_log_object_is_recorded_in_any_order() -> None:
     record: FindingRecord | None = None
     for minutes in (5, 9, 1):
         at = NOW + timedelta(minutes=10)
@@ -527,7 +527,7 @@ def test_the_newest_of_the_bad_log_objects_counts_in_whatever_order_they_are_see
     assert record.newest == NOW + timedelta(minutes=9)
 
 
-def test_a_notification_is_late_after_five_minutes() -> None:
+def test_pending_notification_is_late_after_the_limit() -> None:
     record = replace(an_entry(), pending_since=NOW)
 
     assert record.pending_for_long(NOW + PENDING_LATE)
@@ -539,7 +539,7 @@ def test_a_notification_is_late_after_five_minutes() -> None:
     ("decided", "stored", "newer"),
     [(1, 0, True), (0, 0, False), (0, 1, False), (None, 0, False), (1, None, False)],
 )
-def test_a_policy_is_stale_where_one_that_was_stored_later_has_decided(
+def test_policy_is_stale_when_a_newer_policy_has_decided(
     decided: int | None, stored: int | None, *, newer: bool
 ) -> None:
     record = replace(an_entry(), decided_under=None if decided is None else NOW + decided * SECOND)
@@ -548,7 +548,7 @@ def test_a_policy_is_stale_where_one_that_was_stored_later_has_decided(
     assert ClusterHistory({"EMRLOG-002": record}).decided_under_newer(policy) is newer
 
 
-def test_what_could_not_be_read_for_long_proves_nothing_when_it_is_read_at_last() -> None:
+def test_time_unread_does_not_count_towards_the_proof_of_a_transient_fact() -> None:
     unread = evaluated(None, timedelta(0), DOUBT, once_lasting=DOUBT)
     violated = transient(unread, LASTED)
     assert violated.finding.compliance is DOUBT
@@ -559,7 +559,7 @@ def test_what_could_not_be_read_for_long_proves_nothing_when_it_is_read_at_last(
     assert transient(again, 2 * LASTED).finding.compliance is BAD
 
 
-def test_grace_begins_with_the_proof_of_what_could_not_be_determined_before() -> None:
+def test_grace_starts_when_an_undetermined_result_becomes_a_violation() -> None:
     unread = evaluated(None, timedelta(0), DOUBT)
     proven = evaluated(unread, timedelta(minutes=15))
 
@@ -567,7 +567,7 @@ def test_grace_begins_with_the_proof_of_what_could_not_be_determined_before() ->
     assert evaluated(proven, timedelta(minutes=30)).opened_at == proven.opened_at
 
 
-def test_only_its_owner_gives_a_claim_back_to_whoever_had_it_before() -> None:
+def test_only_the_owner_of_a_lease_releases_it_to_the_former_owner() -> None:
     former, mine = Lease("another", NOW), Lease("mine", NOW)
     claimed = replace(an_entry(), lease=mine)
 
@@ -577,7 +577,7 @@ def test_only_its_owner_gives_a_claim_back_to_whoever_had_it_before() -> None:
     assert an_entry().released("mine", former) == an_entry()
 
 
-def test_an_entry_knows_the_newest_policy_that_decided_about_it() -> None:
+def test_record_keeps_the_newest_policy_that_decided_about_it() -> None:
     earlier, later = (Policy(stored_at=NOW + timedelta(days=n)) for n in (0, 1))
 
     assert an_entry().decided_by(Policy()) == an_entry()
@@ -585,7 +585,7 @@ def test_an_entry_knows_the_newest_policy_that_decided_about_it() -> None:
     assert an_entry().decided_by(later).decided_by(earlier).decided_under == later.stored_at
 
 
-def test_a_rule_that_is_switched_off_resolves_its_finding_and_lets_it_expire() -> None:
+def test_disabled_rule_resolves_its_finding_and_sets_its_expiry() -> None:
     record = rule_disabled(an_entry(), NOW)
 
     assert not record.open
@@ -593,7 +593,7 @@ def test_a_rule_that_is_switched_off_resolves_its_finding_and_lets_it_expire() -
     assert record.expires == NOW + RETENTION
 
 
-def test_a_deadline_is_announced_only_for_a_violation() -> None:
+def test_deadline_is_announced_only_for_a_violation() -> None:
     def notified(compliance: Compliance, deadline: datetime | None) -> FindingRecord:
         return replace(an_entry(), last_notified=LastNotified(NOW, compliance, deadline))
 

@@ -81,7 +81,7 @@ OPEN = [
 @pytest.mark.parametrize(
     "key_policy", [NO_KEY_POLICY, *(a_verdict(*truths) for truths in product(Truth, repeat=3))]
 )
-def test_a_role_may_when_it_may_in_every_possible_world(
+def test_access_is_determined_exactly_when_all_possible_decisions_agree(
     identity: IdentityDecision | UndeterminedDecision | Unresolved,
     key_policy: KeyPolicyVerdict | Unresolved,
     *,
@@ -107,7 +107,7 @@ def test_a_role_may_when_it_may_in_every_possible_world(
         (IMPLICIT, a_verdict(allows=UNKNOWN), DOUBT),
     ],
 )
-def test_an_undetermined_result_says_what_could_not_be_learnt(
+def test_undetermined_access_names_what_could_not_be_read(
     identity: IdentityDecision | Unresolved,
     key_policy: KeyPolicyVerdict | Unresolved,
     reason: str,
@@ -117,14 +117,14 @@ def test_an_undetermined_result_says_what_could_not_be_learnt(
     assert access.evaluate(ACCOUNT) == Unresolved(reason)
 
 
-def test_an_open_decision_that_matters_is_the_reason() -> None:
+def test_undetermined_identity_decision_is_the_reason_when_it_matters() -> None:
     open_decision = UndeterminedDecision(frozenset({ALLOWED, EXPLICIT}), "its condition on x")
     access = service_role_access(identity=open_decision, key_policy=a_verdict(delegates=YES))
 
     assert access.evaluate(ACCOUNT) == Unresolved("its condition on x")
 
 
-def test_a_grant_in_the_key_policy_outweighs_an_open_allow_but_no_open_deny() -> None:
+def test_key_policy_grant_outweighs_an_undetermined_allow_but_not_an_undetermined_deny() -> None:
     granted = a_verdict(allows=YES)
     allow = UndeterminedDecision(frozenset({ALLOWED, IMPLICIT}), "an Allow's condition")
     deny = UndeterminedDecision(frozenset({ALLOWED, EXPLICIT}), "a Deny's condition")
@@ -135,7 +135,7 @@ def test_a_grant_in_the_key_policy_outweighs_an_open_allow_but_no_open_deny() ->
     )
 
 
-def test_a_role_without_an_account_is_never_of_the_keys_account() -> None:
+def test_role_without_an_account_is_not_in_the_account_of_the_key() -> None:
     access = service_role_access(
         role_arn="EMR_DefaultRole", identity=IMPLICIT, key_policy=a_verdict(allows=YES)
     )

@@ -60,7 +60,7 @@ def verdict(*statements: object, use: KeyUse = USE) -> tuple[Truth, Truth, Truth
         (None, NO, NO),
     ],
 )
-def test_a_principal_is_the_role_or_its_account_or_somebody_else(
+def test_principal_allows_the_role_delegates_to_its_account_or_does_neither(
     principal: object, allows: Truth, delegates: Truth
 ) -> None:
     assert verdict(allow(Principal=principal)) == (allows, delegates, NO)
@@ -78,15 +78,15 @@ def test_a_principal_is_the_role_or_its_account_or_somebody_else(
         ({"Service": "s3.amazonaws.com"}, NO),
     ],
 )
-def test_a_deny_on_the_account_is_a_deny_on_its_roles(principal: object, denies: Truth) -> None:
+def test_deny_on_the_account_applies_to_its_roles(principal: object, denies: Truth) -> None:
     assert verdict(deny(Principal=principal)) == (NO, NO, denies)
 
 
-def test_a_deny_takes_nothing_from_the_allow_beside_it_for_both_are_weighed_later() -> None:
+def test_allow_and_deny_are_both_reported() -> None:
     assert verdict(allow(), deny(), allow(Principal={"AWS": ROOT})) == (YES, YES, YES)
 
 
-def test_the_root_of_a_role_is_of_its_own_partition() -> None:
+def test_account_root_of_a_role_is_in_the_partition_of_the_role() -> None:
     use = KeyUse(f"arn:aws-cn:iam::{ACCOUNT}:role/r", "kms:DescribeKey", KEY.arn)
 
     here = verdict(allow(Principal={"AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"}), use=use)
@@ -94,7 +94,7 @@ def test_the_root_of_a_role_is_of_its_own_partition() -> None:
     assert here == (NO, YES, NO)
 
 
-def test_the_one_of_two_statements_that_speaks_to_the_role_counts() -> None:
+def test_only_the_statement_that_applies_to_the_role_counts() -> None:
     assert verdict(allow(Action="kms:Decrypt"), allow(), allow(Principal="nobody")) == (YES, NO, NO)
 
 
@@ -118,7 +118,7 @@ def test_the_one_of_two_statements_that_speaks_to_the_role_counts() -> None:
         (None, NO),
     ],
 )
-def test_actions_match_with_wildcards_in_either_case(action: object, applies: Truth) -> None:
+def test_actions_match_with_wildcards_ignoring_case(action: object, applies: Truth) -> None:
     assert verdict(allow(Action=action)) == (applies, NO, NO)
     assert verdict(deny(Action=action)) == (NO, NO, applies)
 
@@ -133,7 +133,7 @@ def test_actions_match_with_wildcards_in_either_case(action: object, applies: Tr
         ([], YES),
     ],
 )
-def test_not_action_is_every_other_action(not_action: object, applies: Truth) -> None:
+def test_not_action_matches_every_other_action(not_action: object, applies: Truth) -> None:
     statement = allow(NotAction=not_action)
     del statement["Action"]
 
@@ -153,18 +153,20 @@ def test_not_action_is_every_other_action(not_action: object, applies: Truth) ->
         ({"NotResource": KEY.arn + "0"}, YES),
     ],
 )
-def test_a_resource_is_this_key_or_another(elements: Mapping[str, object], applies: Truth) -> None:
+def test_statement_applies_when_its_resource_matches_the_key(
+    elements: Mapping[str, object], applies: Truth
+) -> None:
     assert verdict(allow(**elements)) == (applies, NO, NO)
 
 
-def test_a_statement_without_a_resource_is_about_the_key_that_it_is_attached_to() -> None:
+def test_statement_without_a_resource_applies_to_the_key() -> None:
     statement = allow()
     del statement["Resource"]
 
     assert verdict(statement) == (YES, NO, NO)
 
 
-def test_who_a_not_principal_means_is_left_undecided() -> None:
+def test_statement_with_not_principal_is_undetermined() -> None:
     statement = allow(NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/other"}, Sid="Others")
     del statement["Principal"]
 
@@ -175,7 +177,7 @@ def test_who_a_not_principal_means_is_left_undecided() -> None:
     assert found.unresolved.endswith("its NotPrincipal")
 
 
-def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
+def test_not_principal_for_another_action_is_ignored() -> None:
     found = evaluate_key_policy(
         {"Statement": deny(NotPrincipal={"AWS": ROLE}, Action="kms:Decrypt")}, USE
     )
@@ -264,7 +266,7 @@ def test_a_not_principal_of_another_action_leaves_nothing_undecided() -> None:
         ),
     ],
 )
-def test_a_condition_is_decided_when_its_keys_are_known(
+def test_condition_is_evaluated_when_its_keys_are_known(
     condition: Mapping[str, object], applies: Truth
 ) -> None:
     assert verdict(allow(Condition=condition)) == (applies, NO, NO)
@@ -291,7 +293,7 @@ ABSENT = {
 
 
 @pytest.mark.parametrize(("operator", "applies"), ABSENT.items())
-def test_emr_describes_a_key_by_itself_so_kms_via_service_is_absent(
+def test_kms_via_service_is_absent_when_emr_describes_the_key(
     operator: str, applies: Truth
 ) -> None:
     """What an absent key means is documented for each operator.
@@ -304,9 +306,7 @@ def test_emr_describes_a_key_by_itself_so_kms_via_service_is_absent(
 
 
 @pytest.mark.parametrize(("value", "applies"), [("true", YES), ("false", NO)])
-def test_the_operator_null_asks_whether_kms_via_service_is_absent(
-    value: str, applies: Truth
-) -> None:
+def test_null_operator_tests_whether_kms_via_service_is_absent(value: str, applies: Truth) -> None:
     condition = {"Null": {"kms:ViaService": value}}
 
     assert verdict(allow(Condition=condition)) == (applies, NO, NO)
@@ -324,7 +324,7 @@ def test_the_operator_null_asks_whether_kms_via_service_is_absent(
         ({"Bool": {"aws:ViaAWSService": "true"}}, YES),
     ],
 )
-def test_s3_forwards_a_log_objects_request_for_a_data_key(
+def test_kms_via_service_is_s3_for_a_data_key_of_a_log_object(
     condition: Mapping[str, object], applies: Truth
 ) -> None:
     use = KeyUse(ROLE, "kms:GenerateDataKey", KEY.arn)
@@ -333,7 +333,7 @@ def test_s3_forwards_a_log_objects_request_for_a_data_key(
     assert verdict(allow(), deny(Condition=condition), use=use) == (YES, NO, applies)
 
 
-def test_s3s_name_in_kms_via_service_is_taken_for_known_where_aws_documents_it() -> None:
+def test_kms_via_service_of_an_undocumented_partition_is_undetermined() -> None:
     key = f"arn:aws-cn:kms:cn-north-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     role = f"arn:aws-cn:iam::{ACCOUNT}:role/EMR_EC2_DefaultRole"
     condition = {"StringEquals": {"kms:ViaService": "s3.cn-north-1.amazonaws.com"}}
@@ -344,7 +344,7 @@ def test_s3s_name_in_kms_via_service_is_taken_for_known_where_aws_documents_it()
     assert found == (UNKNOWN, NO, NO)
 
 
-def test_nothing_is_known_of_a_role_or_key_that_is_no_arn() -> None:
+def test_role_or_key_without_an_arn_adds_nothing_to_the_context() -> None:
     use = KeyUse("role", "kms:DescribeKey", "key")
 
     assert not {"kms:CallerAccount", "aws:RequestedRegion"} & set(use.context)
@@ -359,7 +359,7 @@ def test_nothing_is_known_of_a_role_or_key_that_is_no_arn() -> None:
         ({"NotResource": "arn:aws:kms:*:*:key/${aws:PrincipalTag/key}"}, UNKNOWN),
     ],
 )
-def test_a_policy_variable_may_stand_for_this_key(
+def test_policy_variable_that_may_match_the_key_is_undetermined(
     element: Mapping[str, object], applies: Truth
 ) -> None:
     found = evaluate_key_policy({"Statement": allow(**element)}, USE)
@@ -368,13 +368,13 @@ def test_a_policy_variable_may_stand_for_this_key(
     assert found.unresolved.endswith("a policy variable in its resource") is (applies is UNKNOWN)
 
 
-def test_the_usual_deny_of_plain_http_denies_nobody() -> None:
+def test_deny_of_plain_http_does_not_apply() -> None:
     plain_http = {"Bool": {"aws:SecureTransport": "false"}}
 
     assert verdict(allow(), deny(Principal="*", Condition=plain_http)) == (YES, NO, NO)
 
 
-def test_an_undetermined_result_names_the_statements_and_the_unknown_conditions() -> None:
+def test_undetermined_result_names_the_statements_and_unknown_conditions() -> None:
     condition = {
         "StringEquals": {"aws:SourceVpc": "vpc-1", "aws:PrincipalOrgID": "o-1"},
         "Bool": {"aws:SecureTransport": "true"},
@@ -398,7 +398,7 @@ def test_an_undetermined_result_names_the_statements_and_the_unknown_conditions(
     )
 
 
-def test_an_undetermined_not_principal_does_not_blame_known_conditions() -> None:
+def test_undetermined_not_principal_does_not_name_known_conditions() -> None:
     statement = deny(
         NotPrincipal={"AWS": ROOT}, Condition={"Bool": {"aws:SecureTransport": "true"}}
     )
@@ -408,7 +408,7 @@ def test_an_undetermined_not_principal_does_not_blame_known_conditions() -> None
     assert found.unresolved.endswith("its NotPrincipal")
 
 
-def test_a_certain_allow_beside_an_uncertain_one_is_certain() -> None:
+def test_certain_statement_outweighs_an_undetermined_one() -> None:
     ours = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
 
     assert verdict(allow(Condition=ours), allow()) == (YES, NO, NO)
@@ -429,18 +429,18 @@ def test_a_certain_allow_beside_an_uncertain_one_is_certain() -> None:
         {"Statement": [{"Effect": "Allow"}]},
     ],
 )
-def test_a_document_that_says_nothing_grants_nothing(document: Mapping[str, object]) -> None:
+def test_document_without_a_valid_statement_grants_nothing(document: Mapping[str, object]) -> None:
     found = evaluate_key_policy(document, USE)
 
     assert (found.allows, found.delegates, found.denies, found.unresolved) == (NO, NO, NO, "")
 
 
-def test_a_single_statement_needs_no_list() -> None:
+def test_single_statement_does_not_need_a_list() -> None:
     assert evaluate_key_policy({"Statement": allow()}, USE).allows is YES
 
 
 @pytest.mark.parametrize("role_arn", ["", "EMR_DefaultRole"])
-def test_a_role_without_an_arn_has_no_account_to_delegate_to(role_arn: str) -> None:
+def test_role_without_an_arn_gets_no_delegation_from_an_account(role_arn: str) -> None:
     use = KeyUse(role_arn, "kms:DescribeKey", KEY.arn)
 
     assert verdict(allow(Principal={"AWS": [ROOT, ACCOUNT]}), use=use) == (NO, NO, NO)
@@ -464,7 +464,7 @@ STATEMENTS = st.dictionaries(
 
 
 @given(st.fixed_dictionaries({"Statement": JUNK | STATEMENTS | st.lists(STATEMENTS, max_size=3)}))
-def test_no_document_whatever_stops_us(document: dict[str, object]) -> None:
+def test_any_document_can_be_evaluated(document: dict[str, object]) -> None:
     found = evaluate_key_policy(document, USE)
 
     assert {found.allows, found.delegates, found.denies} <= set(Truth)

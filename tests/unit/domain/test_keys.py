@@ -24,13 +24,13 @@ from tests.unit.builders import (
 )
 
 
-def test_a_key_lives_in_the_account_and_the_region_of_its_arn() -> None:
+def test_key_account_and_region_come_from_its_arn() -> None:
     key = a_key(arn=key_arn("mrk-1", account=OTHER_ACCOUNT, region=OTHER_REGION))
 
     assert (key.account, key.region) == (OTHER_ACCOUNT, OTHER_REGION)
 
 
-def test_a_key_without_an_arn_is_a_mistake_of_ours() -> None:
+def test_key_with_an_invalid_arn_raises_value_error() -> None:
     with pytest.raises(ValueError, match="not an ARN: alias/emr-logs"):
         _ = a_key(arn="alias/emr-logs").region
 
@@ -52,7 +52,7 @@ ALIAS_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
         (ALIAS_ARN, ALIAS_ARN),
     ],
 )
-def test_identifiers_of_one_key_are_the_same_in_any_case(one: str, other: str) -> None:
+def test_identifiers_of_one_key_are_equal_ignoring_case(one: str, other: str) -> None:
     assert same_key(one, other)
     assert same_key(other, one)
 
@@ -71,7 +71,7 @@ def test_identifiers_of_one_key_are_the_same_in_any_case(one: str, other: str) -
         ("alias/emr-logs", ALIAS_ARN),
     ],
 )
-def test_identifiers_of_two_keys_or_of_an_unknown_one_differ(one: str, other: str) -> None:
+def test_identifiers_of_different_or_unknown_keys_are_not_equal(one: str, other: str) -> None:
     assert not same_key(one, other)
     assert not same_key(other, one)
 
@@ -84,14 +84,14 @@ def test_identifiers_of_two_keys_or_of_an_unknown_one_differ(one: str, other: st
         (key_arn(account=OTHER_ACCOUNT), key_arn(account=OTHER_ACCOUNT)),
     ],
 )
-def test_an_identifier_without_an_arn_means_the_account_and_region_it_is_used_in(
+def test_identifier_without_an_arn_belongs_to_the_account_and_region_of_the_cluster(
     identifier: str, arn: str
 ) -> None:
     assert str(KeyIdentifier.parse(identifier).within(Arn.of(a_cluster().arn))) == arn
 
 
 @pytest.mark.parametrize("identifier", [KEY_ID, "alias/emr-logs", KEY.arn, ALIAS_ARN])
-def test_an_identifier_is_written_as_aws_writes_it(identifier: str) -> None:
+def test_identifier_is_written_as_it_was_parsed(identifier: str) -> None:
     assert str(KeyIdentifier.parse(identifier)) == identifier
 
 
@@ -104,7 +104,7 @@ def test_an_identifier_is_written_as_aws_writes_it(identifier: str) -> None:
         (key_arn("mrk-1", region=OTHER_REGION), False),
     ],
 )
-def test_related_keys_share_their_id_and_account_in_two_regions(
+def test_related_keys_share_id_and_account_in_different_regions(
     other: str,
     related: bool,  # noqa: FBT001 - pytest's
 ) -> None:
@@ -131,7 +131,7 @@ def test_single_region_keys_are_never_related() -> None:
         (None, None, None),
     ],
 )
-def test_a_keys_arn_is_certain_by_what_kms_says_or_by_its_own_name(
+def test_key_arn_is_certain_from_kms_or_from_an_identifier_that_is_a_key_arn(
     fact: KeyFact | None, identifier: str | None, arn: str | None
 ) -> None:
     assert certain_arn(fact, identifier) == arn
@@ -153,11 +153,13 @@ HERE = Arn("aws", "elasticmapreduce", "eu-west-1", "111122223333", "cluster/j-2A
         ),
     ],
 )
-def test_an_identifier_is_written_as_the_arn_that_it_stands_for(identifier: str, arn: str) -> None:
+def test_identifier_resolves_to_an_arn_of_the_given_account_and_region(
+    identifier: str, arn: str
+) -> None:
     assert named_arn(identifier, HERE) == arn
 
 
-def test_the_names_of_a_clusters_keys_are_what_it_uses_and_what_it_was_launched_with() -> None:
+def test_key_names_of_a_cluster_are_its_configured_and_its_launch_keys() -> None:
     alias = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
     cluster = a_cluster(log_key_identifier="alias/emr-logs", cloudwatch_key_identifier=KEY.arn)
 

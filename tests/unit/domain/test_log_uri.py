@@ -28,7 +28,7 @@ OTHER = "j-3BYYYYYYHBQMG"
         ("example-logs//emr", "/emr/"),
     ],
 )
-def test_a_log_uri_is_read_in_every_spelling(scheme: str, rest: str, prefix: str) -> None:
+def test_log_uri_is_parsed_in_every_spelling(scheme: str, rest: str, prefix: str) -> None:
     assert LogLocation.parse(f"{scheme}://{rest}") == LogLocation("example-logs", prefix)
 
 
@@ -46,13 +46,13 @@ def test_a_log_uri_is_read_in_every_spelling(scheme: str, rest: str, prefix: str
         " s3://example-logs/emr/",
     ],
 )
-def test_anything_else_is_no_place_for_logs(uri: str) -> None:
+def test_uri_that_is_not_an_s3_location_parses_to_none(uri: str) -> None:
     assert LogLocation.parse(uri) is None
 
 
 @pytest.mark.parametrize("prefix", ["", "logs/", "a/b/"])
 @pytest.mark.parametrize("rest", ["steps/s-1/stderr.gz", "node/i-1/daemons/x.log.gz", ""])
-def test_a_location_holds_what_lies_in_the_clusters_folder(prefix: str, rest: str) -> None:
+def test_location_holds_objects_in_the_folder_of_the_cluster(prefix: str, rest: str) -> None:
     location = LogLocation("example-logs", prefix)
 
     assert location.holds(CLUSTER, "example-logs", f"{prefix}{CLUSTER}/{rest}")
@@ -75,7 +75,9 @@ def test_a_location_holds_what_lies_in_the_clusters_folder(prefix: str, rest: st
         ("example-logs", "logs/x.gz"),
     ],
 )
-def test_a_location_holds_nothing_that_only_looks_alike(bucket: str, key: str) -> None:
+def test_location_does_not_hold_objects_of_similar_buckets_or_folders(
+    bucket: str, key: str
+) -> None:
     assert not LogLocation("example-logs", "logs/").holds(CLUSTER, bucket, key)
 
 
@@ -91,7 +93,7 @@ def test_a_location_holds_nothing_that_only_looks_alike(bucket: str, key: str) -
         ("emr/j-12345678/x.gz", ("j-12345678",)),
     ],
 )
-def test_every_folder_that_a_cluster_may_own_is_named_once_the_outermost_first(
+def test_cluster_ids_in_a_key_are_listed_once_outermost_first(
     key: str, ids: tuple[str, ...]
 ) -> None:
     assert cluster_ids_in(key) == ids
@@ -110,7 +112,7 @@ def test_every_folder_that_a_cluster_may_own_is_named_once_the_outermost_first(
         "emr/j-2AXXXXXX_GAPLF/x.gz",
     ],
 )
-def test_what_only_looks_like_a_cluster_id_is_none(key: str) -> None:
+def test_text_similar_to_a_cluster_id_is_not_one(key: str) -> None:
     assert cluster_ids_in(key) == ()
 
 
@@ -119,7 +121,7 @@ FOLDERS = st.lists(st.one_of(CLUSTER_IDS, st.text(max_size=8)), max_size=4)
 
 
 @given(FOLDERS, CLUSTER_IDS, st.text(max_size=20))
-def test_a_log_object_can_always_be_traced_to_its_cluster(
+def test_cluster_id_of_any_log_object_is_found_in_its_key(
     folders: list[str], cluster_id: str, rest: str
 ) -> None:
     prefix = "".join(f"{folder}/" for folder in folders)
@@ -131,7 +133,7 @@ def test_a_log_object_can_always_be_traced_to_its_cluster(
     assert cluster_id in cluster_ids_in(key)
 
 
-def test_an_object_is_written_as_a_uri_with_its_version_where_it_has_one() -> None:
+def test_object_version_is_written_as_a_uri_with_its_version_id() -> None:
     assert str(ObjectVersion("example-logs", "emr/x.gz")) == "s3://example-logs/emr/x.gz"
     assert (
         str(ObjectVersion("example-logs", "emr/x.gz", "3HL4"))
@@ -149,11 +151,11 @@ def test_an_object_is_written_as_a_uri_with_its_version_where_it_has_one() -> No
         ("node/i-1/x", None),
     ],
 )
-def test_a_steps_folder_names_its_step(path: str, step: str | None) -> None:
+def test_step_id_is_found_in_a_step_folder_only(path: str, step: str | None) -> None:
     assert step_id_in(path) == step
 
 
-def test_the_path_of_a_log_begins_in_its_clusters_folder() -> None:
+def test_path_of_a_log_is_relative_to_the_folder_of_its_cluster() -> None:
     location = LogLocation("b", f"logs/{CLUSTER}/")
 
     assert location.path(CLUSTER, f"logs/{CLUSTER}/{CLUSTER}/steps/s-1/x") == "steps/s-1/x"
@@ -171,7 +173,7 @@ def test_the_path_of_a_log_begins_in_its_clusters_folder() -> None:
         ("hdfs:///logs", "the log URI 'hdfs:///logs' cannot be parsed"),
     ],
 )
-def test_a_log_uri_says_which_bucket_it_means_or_why_not(uri: str, reason: str | None) -> None:
+def test_unknown_bucket_of_a_log_uri_has_a_reason(uri: str, reason: str | None) -> None:
     assert why_bucket_is_unknown(uri) == reason
 
 
@@ -184,7 +186,7 @@ def test_a_log_uri_says_which_bucket_it_means_or_why_not(uri: str, reason: str |
         ("c-s3alias", ("a", "b"), True),
     ],
 )
-def test_a_bucket_is_checked_where_none_or_it_is_named(
+def test_bucket_is_checked_when_it_or_no_bucket_is_configured(
     bucket: str, buckets: tuple[str, ...], *, checked: bool
 ) -> None:
     assert is_checked(bucket, buckets) is checked
@@ -200,5 +202,5 @@ def test_a_bucket_is_checked_where_none_or_it_is_named(
         ("node/i-1/x.gz", False),
     ],
 )
-def test_a_folder_marker_is_known_by_its_key(name: str, *, marker: bool) -> None:
+def test_folder_marker_is_recognized_by_its_key(name: str, *, marker: bool) -> None:
     assert is_folder_marker(f"emr/{CLUSTER}/{name}") is marker

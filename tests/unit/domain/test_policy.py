@@ -35,7 +35,7 @@ TAGS = {"team": "research", "stage": "prod"}
         ClusterMatch(id=ID, tag={}),
     ],
 )
-def test_a_cluster_is_meant_when_every_given_part_fits(match: ClusterMatch) -> None:
+def test_cluster_matches_when_every_given_criterion_fits(match: ClusterMatch) -> None:
     assert match.matches(ID, "legacy-etl", TAGS)
 
 
@@ -58,7 +58,7 @@ def test_a_cluster_is_meant_when_every_given_part_fits(match: ClusterMatch) -> N
         ClusterMatch(id=ID, name="legacy-*", tag={"team": "sales"}),
     ],
 )
-def test_a_cluster_is_not_meant_when_one_part_does_not_fit_or_none_is_given(
+def test_cluster_does_not_match_when_a_criterion_does_not_fit_or_none_is_given(
     match: ClusterMatch,
 ) -> None:
     assert not match.matches(ID, "legacy-etl", TAGS)
@@ -66,7 +66,7 @@ def test_a_cluster_is_not_meant_when_one_part_does_not_fit_or_none_is_given(
 
 @pytest.mark.parametrize("match", [ClusterMatch(name="*"), ClusterMatch(tag={"team": "x"})])
 @pytest.mark.parametrize("tags", [{}, {"team": ""}])
-def test_a_cluster_of_which_nothing_is_known_is_meant_by_its_id_only(
+def test_cluster_with_unknown_name_and_tags_matches_by_id_only(
     match: ClusterMatch, tags: Mapping[str, str]
 ) -> None:
     assert not match.matches(ID, None, tags)
@@ -85,9 +85,7 @@ def test_a_cluster_of_which_nothing_is_known_is_meant_by_its_id_only(
         ((), False),
     ],
 )
-def test_an_exemption_covers_the_rules_that_it_names(
-    rules: tuple[str, ...], *, covered: bool
-) -> None:
+def test_exemption_covers_the_rules_it_names(rules: tuple[str, ...], *, covered: bool) -> None:
     assert an_exemption(rules=rules).covers("EMRLOG-002") is covered
 
 
@@ -110,11 +108,11 @@ WEST = timezone(timedelta(hours=-12))
         (datetime(2026, 12, 31, 12, 0, tzinfo=WEST), False),
     ],
 )
-def test_an_exemption_holds_through_its_last_day_in_utc(now: datetime, *, holds: bool) -> None:
+def test_exemption_applies_through_its_last_day_in_utc(now: datetime, *, holds: bool) -> None:
     assert an_exemption(until=date(2026, 12, 31)).in_force(now) is holds
 
 
-def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
+def test_empty_policy_alerts_about_everything_and_enforces_nothing() -> None:
     policy = Policy()
 
     assert policy.mode is Mode.ALERT
@@ -133,14 +131,14 @@ def test_what_security_said_nothing_about_is_strict_and_harmless() -> None:
 
 
 @pytest.mark.parametrize(("own", "on"), [(None, True), (True, True), (False, False)])
-def test_a_rule_is_on_unless_the_policy_says_otherwise(*, own: bool | None, on: bool) -> None:
+def test_rule_is_enabled_unless_the_policy_disables_it(*, own: bool | None, on: bool) -> None:
     first, *others = enabled_rules(CLUSTER_RULES, Policy())
     policy = Policy(rules={first.id: RuleSettings(enabled=own)})
 
     assert enabled_rules(CLUSTER_RULES, policy) == ((first,) if on else ()) + tuple(others)
 
 
-def test_a_rule_that_is_off_is_on_when_the_policy_says_so() -> None:
+def test_rule_disabled_by_default_is_enabled_by_the_policy() -> None:
     off = [rule for rule in CLUSTER_RULES if not rule.enabled]
     policy = Policy(rules={rule.id: RuleSettings(enabled=True) for rule in off})
 
@@ -150,7 +148,7 @@ def test_a_rule_that_is_off_is_on_when_the_policy_says_so() -> None:
     ]
 
 
-def test_a_rule_is_as_severe_as_the_policy_says() -> None:
+def test_policy_overrides_the_severity_of_a_rule() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.CRITICAL)})
 
     severities = [rule.severity for rule in enabled_rules(CLUSTER_RULES, policy)]
@@ -159,7 +157,7 @@ def test_a_rule_is_as_severe_as_the_policy_says() -> None:
     assert severities == [Severity.CRITICAL, *usual[1:]]
 
 
-def test_the_strongest_mode_is_that_of_the_rules_in_question() -> None:
+def test_strongest_mode_is_taken_from_the_given_rules() -> None:
     policy = Policy(
         mode=Mode.ENFORCE,
         rules={"A": RuleSettings(mode=Mode.OBSERVE), "B": RuleSettings(mode=Mode.ALERT)},
@@ -171,7 +169,7 @@ def test_the_strongest_mode_is_that_of_the_rules_in_question() -> None:
     assert policy.strongest_mode([]) is Mode.ENFORCE
 
 
-def test_the_policys_mode_alone_stops_every_rule() -> None:
+def test_mode_of_the_policy_limits_the_mode_of_a_rule() -> None:
     policy = Policy(mode=Mode.OBSERVE, rules={"A": RuleSettings(mode=Mode.ENFORCE)})
 
     assert policy.mode_of("A") is Mode.OBSERVE
@@ -200,7 +198,7 @@ TEAM = {"team": "data"}
         ({"tag": TEAM, "minimum_severity": Severity.HIGH}, ACCOUNT, Severity.LOW, TEAM, False),
     ],
 )
-def test_a_route_is_taken_when_all_its_conditions_hold(
+def test_slack_route_matches_when_all_its_conditions_hold(
     route: dict[str, Any],
     account: str | None,
     severity: Severity | None,
@@ -211,7 +209,7 @@ def test_a_route_is_taken_when_all_its_conditions_hold(
     assert SlackRoute("arn", **route).matches(account, severity, tags) is taken
 
 
-def test_only_a_route_without_conditions_is_for_all() -> None:
+def test_only_a_slack_route_without_conditions_is_for_all() -> None:
     assert SlackRoute("arn").for_all
     assert not SlackRoute("arn", tag=TEAM).for_all
     assert not SlackRoute("arn", account=ACCOUNT).for_all

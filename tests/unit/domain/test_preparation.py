@@ -28,7 +28,7 @@ def conditions(preparation: Preparation) -> list[object]:
     return [each["Condition"] for each in preparation.bucket_policy_statements()]
 
 
-def test_each_role_may_do_one_thing_with_one_key_and_the_nodes_write_logs() -> None:
+def test_each_role_gets_one_action_on_the_key_and_nodes_may_write_logs() -> None:
     wanted = a_preparation()
 
     [describe] = statements(wanted.service_role_policy())
@@ -43,14 +43,14 @@ def test_each_role_may_do_one_thing_with_one_key_and_the_nodes_write_logs() -> N
     assert {each["Effect"] for each in (describe, encrypt, write)} == {"Allow"}
 
 
-def test_without_a_place_for_logs_nothing_is_said_of_s3() -> None:
+def test_preparation_without_a_log_location_contains_no_s3_permissions() -> None:
     wanted = a_preparation(location=None)
 
     assert "s3:" not in json.dumps(wanted.node_role_policy())
     assert wanted.bucket_policy_statements() == []
 
 
-def test_the_key_policy_alone_lets_each_role_do_its_one_thing() -> None:
+def test_key_policy_alone_allows_each_role_exactly_its_action() -> None:
     wanted = a_preparation()
     document = policy(*wanted.key_policy_statements())
     allowed = {
@@ -73,7 +73,7 @@ def test_the_key_policy_alone_lets_each_role_do_its_one_thing() -> None:
     }
 
 
-def test_a_role_that_nobody_named_gets_nothing_of_the_key() -> None:
+def test_key_policy_grants_nothing_to_other_roles() -> None:
     wanted = a_preparation()
     use = KeyUse("arn:aws:iam::111122223333:role/other", "kms:DescribeKey", wanted.key_arn)
 
@@ -82,7 +82,7 @@ def test_a_role_that_nobody_named_gets_nothing_of_the_key() -> None:
     assert (verdict.allows, verdict.delegates, verdict.denies) == (Truth.NO, Truth.NO, Truth.NO)
 
 
-def test_each_way_to_be_encrypted_wrongly_is_refused_by_a_statement_of_its_own() -> None:
+def test_bucket_policy_denies_each_wrong_encryption_in_its_own_statement() -> None:
     """Tests within one statement must all hold: one for both would refuse hardly anything."""
     wanted = a_preparation()
 
@@ -96,7 +96,7 @@ def test_each_way_to_be_encrypted_wrongly_is_refused_by_a_statement_of_its_own()
         assert each["Resource"] == "arn:aws:s3:::example-logs/emr/*"
 
 
-def test_where_the_key_is_the_default_only_what_is_asked_for_is_refused() -> None:
+def test_bucket_policy_denies_only_explicit_wrong_encryption_when_the_key_is_the_default() -> None:
     wanted = a_preparation(default_key=True)
 
     assert conditions(wanted) == [
@@ -107,7 +107,7 @@ def test_where_the_key_is_the_default_only_what_is_asked_for_is_refused() -> Non
     ]
 
 
-def test_without_a_folder_others_may_go_on_writing_to_the_bucket() -> None:
+def test_bucket_policy_without_a_folder_applies_to_cluster_folders_only() -> None:
     wanted = a_preparation(location=LogLocation("example-logs", ""))
 
     assert {each["Resource"] for each in wanted.bucket_policy_statements()} == {
@@ -115,7 +115,7 @@ def test_without_a_folder_others_may_go_on_writing_to_the_bucket() -> None:
     }
 
 
-def test_a_folder_is_taken_literally() -> None:
+def test_special_characters_in_the_folder_are_escaped_in_policies() -> None:
     wanted = a_preparation(location=LogLocation("example-logs", "a*b?c${aws:username}/"))
     [_, write] = statements(wanted.node_role_policy())
 
@@ -125,7 +125,7 @@ def test_a_folder_is_taken_literally() -> None:
 
 
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
-def test_every_arn_is_of_the_keys_partition(partition: str) -> None:
+def test_every_arn_is_in_the_partition_of_the_key(partition: str) -> None:
     usual = a_preparation()
     wanted = replace(
         usual,
@@ -145,7 +145,7 @@ def test_every_arn_is_of_the_keys_partition(partition: str) -> None:
     assert set(re.findall(r"arn:([a-z-]+):", notified)) == {partition}
 
 
-def test_names_of_policies_and_statements_distinguish_clusters_apart() -> None:
+def test_names_of_policies_and_statements_differ_by_key_location_and_role() -> None:
     """What is put under the same name replaces what was there."""
     usual = a_preparation()
     other_key = replace(usual, key_arn=f"{usual.key_arn}0")

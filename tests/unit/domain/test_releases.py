@@ -14,7 +14,7 @@ from emr_log_guard.domain.releases import Release, parse_release_label
         ("emr-spark-preview-8.0.0", Release(8, 0, 0)),
     ],
 )
-def test_a_label_is_read_as_numbers(label: str, release: Release) -> None:
+def test_release_label_is_parsed_into_numbers(label: str, release: Release) -> None:
     assert parse_release_label(label) == release
 
 
@@ -36,11 +36,11 @@ def test_a_label_is_read_as_numbers(label: str, release: Release) -> None:
         "emr-\N{ARABIC-INDIC DIGIT SEVEN}.12.0",
     ],
 )
-def test_anything_else_is_unreadable(label: str) -> None:
+def test_invalid_release_label_parses_to_none(label: str) -> None:
     assert parse_release_label(label) is None
 
 
-def test_releases_are_ordered_as_numbers_and_not_as_text() -> None:
+def test_releases_are_ordered_numerically() -> None:
     labels = ["emr-5.9.0", "emr-5.29.0", "emr-5.30.0", "emr-5.100.0", "emr-6.0.0", "emr-10.0.0"]
     releases = [release for label in labels if (release := parse_release_label(label))]
 
@@ -48,5 +48,5 @@ def test_releases_are_ordered_as_numbers_and_not_as_text() -> None:
     assert len(releases) == len(labels)
 
 
-def test_a_release_is_written_with_dots() -> None:
+def test_release_is_written_with_dots() -> None:
     assert str(Release(5, 30, 1)) == "5.30.1"

@@ -34,7 +34,7 @@ NAMES = st.text(st.sampled_from("ab/~ö\U0001f4a5"), min_size=1, max_size=4)
         (Scope.LOG_OBJECTS, False, True),
     ],
 )
-def test_a_scope_says_what_it_is_about(
+def test_scope_says_whether_it_includes_clusters_and_log_objects(
     scope: Scope,
     clusters: bool,  # noqa: FBT001
     log_objects: bool,  # noqa: FBT001
@@ -42,11 +42,11 @@ def test_a_scope_says_what_it_is_about(
     assert (scope.clusters, scope.log_objects) == (clusters, log_objects)
 
 
-def test_a_run_is_named_as_step_functions_does() -> None:
+def test_rescan_has_the_name_of_its_step_functions_execution() -> None:
     assert RUN.name == "1"
 
 
-def test_a_folder_without_sub_folders_is_one_range() -> None:
+def test_folder_that_cannot_be_split_is_one_range() -> None:
     assert cut(FOLDER, ()) == cut(FOLDER, (f"{FOLDER.prefix}node/",)) == (FOLDER,)
 
 
@@ -74,7 +74,7 @@ def test_every_key_is_in_exactly_one_range(below: list[str], keys: list[str]) ->
         (Shard(id="1", folder=Folder(CLUSTER_ID)), f"log objects of {CLUSTER_ID}"),
     ],
 )
-def test_a_shard_says_in_words_what_it_is_about(shard: Shard, title: str) -> None:
+def test_shard_title_describes_its_clusters_or_folder(shard: Shard, title: str) -> None:
     assert shard.title == title
 
 
@@ -82,7 +82,7 @@ def test_a_shard_says_in_words_what_it_is_about(shard: Shard, title: str) -> Non
     ("missed", "over"),
     [(None, False), (NOW, True), (NOW + timedelta(seconds=1), False)],
 )
-def test_a_folder_is_followed_until_the_last_logs_must_have_come(
+def test_folder_is_followed_until_its_late_logs_have_arrived(
     missed: datetime | None,
     over: bool,  # noqa: FBT001
 ) -> None:
@@ -97,7 +97,7 @@ DOUBT = a_finding("EMRLOG-005", compliance=Compliance.INSUFFICIENT_DATA)
 EXEMPT = a_finding("EMRLOG-006", status=Status.EXEMPT)
 
 
-def test_a_difference_names_the_most_severe_first() -> None:
+def test_difference_lists_the_most_severe_findings_first() -> None:
     history = RescanCheckpoint(execution="last", open=(LOW.id, "gone"))
 
     difference = Difference.between(history, [LOW, DOUBT, EXEMPT, HIGH])
@@ -110,7 +110,7 @@ def test_a_difference_names_the_most_severe_first() -> None:
     assert difference.last == "last"
 
 
-def test_an_open_finding_that_was_exempted_is_neither_open_nor_resolved() -> None:
+def test_open_finding_that_becomes_exempt_is_neither_open_nor_resolved() -> None:
     difference = Difference.between(RescanCheckpoint(execution="last", open=(EXEMPT.id,)), [EXEMPT])
 
     assert (difference.open, difference.resolved) == ((), ())
@@ -127,7 +127,7 @@ def test_an_open_finding_that_was_exempted_is_neither_open_nor_resolved() -> Non
         ((DOUBT, HIGH), True, Compliance.NON_COMPLIANT),
     ],
 )
-def test_a_report_comes_to_its_worst(
+def test_report_has_the_worst_compliance_of_findings_and_shards(
     open_: tuple[Finding, ...],
     failed: bool,  # noqa: FBT001
     compliance: Compliance,
@@ -147,7 +147,7 @@ def test_a_report_comes_to_its_worst(
 @pytest.mark.parametrize(
     ("shards", "failed", "coverage"), [(8, 0, 100), (8, 2, 75), (1, 1, 0), (0, 0, 100)]
 )
-def test_the_coverage_is_the_part_that_could_be_scanned(
+def test_coverage_is_the_percentage_of_scanned_shards(
     shards: int, failed: int, coverage: float
 ) -> None:
     report = RescanReport(

@@ -55,7 +55,7 @@ def decision(
         "AmazonEMRServicePolicy_v2",
     ],
 )
-def test_emrs_default_policies_are_decided(name: str, use: KeyUse) -> None:
+def test_default_policies_of_emr_yield_a_determined_decision(name: str, use: KeyUse) -> None:
     """None of them speaks of KMS; each allows what a policy beside it allows."""
     alone = RolePolicies((managed(name),))
     granted = RolePolicies((managed(name), document(allow())))
@@ -107,7 +107,7 @@ def test_emrs_default_policies_are_decided(name: str, use: KeyUse) -> None:
         ([allow(), deny(Condition={"Null": {"aws:SourceVpc": "true"}})], {ALLOWED, EXPLICIT}),
     ],
 )
-def test_a_condition_matters_where_the_result_hangs_on_it(
+def test_unknown_condition_matters_only_when_the_result_depends_on_it(
     statements: list[Mapping[str, object]], expected: object
 ) -> None:
     assert decision(*statements) == expected
@@ -126,7 +126,7 @@ def test_a_condition_matters_where_the_result_hangs_on_it(
         ([deny(), allow(Condition=UNKNOWN)], LIMITED),
     ],
 )
-def test_a_boundary_withholds_what_it_does_not_allow(
+def test_permissions_boundary_limits_what_it_does_not_allow(
     boundary: list[Mapping[str, object]], expected: object
 ) -> None:
     assert decision(allow(), boundary=document(*boundary)) == expected
@@ -135,13 +135,15 @@ def test_a_boundary_withholds_what_it_does_not_allow(
 @pytest.mark.parametrize(
     ("use", "expected"), [(GENERATE, ALLOWED), (DESCRIBE, IMPLICIT)], ids=["from S3", "direct"]
 )
-def test_only_log_objects_come_by_way_of_s3(use: KeyUse, expected: IdentityDecision) -> None:
+def test_kms_via_service_condition_is_met_by_log_objects_only(
+    use: KeyUse, expected: IdentityDecision
+) -> None:
     via_s3 = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}
 
     assert decision(allow(Condition=via_s3), use=use) == expected
 
 
-def test_the_reason_names_each_statement_that_the_result_hangs_on() -> None:
+def test_undetermined_decision_names_each_statement_it_depends_on() -> None:
     found = evaluate_role_policies(
         RolePolicies(
             (document(allow(), deny(Sid="OnlyOurs", Condition=UNKNOWN)),),

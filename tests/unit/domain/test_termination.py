@@ -35,17 +35,17 @@ def scheduled(due: timedelta) -> Termination:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_the_clusters_end_is_the_guards_from_the_call_until_it_was_notified(stage: Stage) -> None:
+def test_termination_is_in_progress_from_the_call_until_it_was_notified(stage: Stage) -> None:
     assert at(stage).in_progress is (stage in ENDING)
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_schedule_may_exist_from_before_it_is_made(stage: Stage) -> None:
+def test_termination_counts_as_scheduled_before_its_schedule_is_created(stage: Stage) -> None:
     assert at(stage).scheduled is (stage in (Stage.SCHEDULING, Stage.SCHEDULED))
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_only_a_call_is_anothers_and_only_while_it_may_take(stage: Stage) -> None:
+def test_only_a_recent_call_belongs_to_another_invocation(stage: Stage) -> None:
     calling = stage is Stage.CALLING
 
     assert at(stage).called_by_another("another", NOW + CALL - SECOND) is calling
@@ -62,7 +62,7 @@ def test_only_a_call_is_anothers_and_only_while_it_may_take(stage: Stage) -> Non
         *((stage, 4 * VERIFY) for stage in ENDING),
     ],
 )
-def test_what_was_asked_for_is_asked_for_again_only_after_a_while(
+def test_repeated_request_is_possible_only_after_an_interval(
     stage: Stage, after: timedelta
 ) -> None:
     asked = replace(at(stage), answered=stage is Stage.SKIPPED)
@@ -71,20 +71,20 @@ def test_what_was_asked_for_is_asked_for_again_only_after_a_while(
     assert asked.may_be_requested(NOW + after, 3)
 
 
-def test_what_was_skipped_is_asked_for_at_once_under_another_policy() -> None:
+def test_skipped_termination_may_be_requested_at_once_under_another_policy() -> None:
     assert replace(at(Stage.SKIPPED), answered=True).may_be_requested(NOW, 4)
 
 
-def test_what_was_cancelled_without_an_answer_is_asked_for_at_once() -> None:
+def test_termination_cancelled_without_an_answer_may_be_requested_at_once() -> None:
     assert at(Stage.SKIPPED).may_be_requested(NOW, 3)
 
 
 @pytest.mark.parametrize("policy_version", [3, 4])
-def test_what_is_done_is_never_asked_for_again(policy_version: int) -> None:
+def test_completed_termination_is_never_requested_again(policy_version: int) -> None:
     assert not at(Stage.DONE).may_be_requested(NOW + timedelta(days=9), policy_version)
 
 
-def test_while_its_schedule_may_fire_nobody_else_asks() -> None:
+def test_termination_is_not_requested_while_its_schedule_may_fire() -> None:
     due = timedelta(hours=1)
 
     assert scheduled(due).may_be_requested(NOW + due - SECOND, 3)
@@ -94,7 +94,7 @@ def test_while_its_schedule_may_fire_nobody_else_asks() -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.SCHEDULING, Stage.SCHEDULED])
-def test_a_schedule_that_may_not_exist_keeps_nobody_from_asking(stage: Stage) -> None:
+def test_schedule_that_may_not_exist_does_not_prevent_a_request(stage: Stage) -> None:
     assert at(stage).may_be_requested(NOW, 3)
 
 
@@ -107,7 +107,7 @@ def test_only_an_accepted_termination_can_miss_its_verification(stage: Stage) ->
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_termination_may_be_accepted_for_a_while_after_a_call_without_an_answer(
+def test_unanswered_call_may_count_as_accepted_until_verification(
     stage: Stage,
 ) -> None:
     called = stage is Stage.CALLING
@@ -120,7 +120,7 @@ def test_a_termination_may_be_accepted_for_a_while_after_a_call_without_an_answe
     assert unanswered.may_be_accepted(NOW + VERIFY) is accepted
 
 
-def test_a_notification_is_distinguished_from_one_with_another_cause() -> None:
+def test_notifications_with_different_causes_are_distinguished() -> None:
     failed = at(Stage.FAILED).with_notified("refused", "AccessDenied")
 
     assert failed.was_notified("refused", "AccessDenied")
@@ -146,12 +146,12 @@ def known(stage: Stage) -> Termination:
     return replace(at(stage), rules=("EMRLOG-001",), due=DUE, reason="why", notified=NOTIFIED)
 
 
-def test_the_first_request_is_noted_as_it_begins() -> None:
+def test_first_request_is_recorded() -> None:
     assert on_request(None, BEGUN, announced=True) == replace(BEGUN, stage=Stage.REQUESTED)
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_request_is_noted_unless_enforce_was_quicker(stage: Stage) -> None:
+def test_request_is_recorded_unless_enforcement_has_begun(stage: Stage) -> None:
     noted = on_request(known(stage), BEGUN, announced=False)
 
     if stage in (*ENDING, Stage.DONE):
@@ -163,21 +163,21 @@ def test_a_request_is_noted_unless_enforce_was_quicker(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("note", [on_request, on_scheduling])
-def test_what_was_notified_is_deleted_only_when_it_is_announced_anew(
+def test_earlier_notifications_are_forgotten_only_by_a_new_announcement(
     note: Callable[..., Termination],
 ) -> None:
     assert note(known(Stage.SKIPPED), BEGUN, announced=False).notified == NOTIFIED
     assert note(known(Stage.SKIPPED), BEGUN, announced=True).notified == ()
 
 
-def test_the_rules_that_are_known_are_kept_where_none_is_named() -> None:
+def test_request_without_rules_keeps_the_known_rules() -> None:
     nameless = replace(BEGUN, rules=())
 
     assert on_request(known(Stage.SKIPPED), nameless, announced=False).rules == ("EMRLOG-001",)
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_only_a_request_of_its_own_is_taken_back(stage: Stage) -> None:
+def test_failed_request_is_withdrawn_only_by_its_own_invocation(stage: Stage) -> None:
     mine = replace(known(stage), at=LATER)
 
     taken_back = replace(mine, stage=Stage.SKIPPED) if stage is Stage.REQUESTED else mine
@@ -187,7 +187,7 @@ def test_only_a_request_of_its_own_is_taken_back(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_schedule_is_begun_unless_emr_was_called(stage: Stage) -> None:
+def test_schedule_is_recorded_unless_emr_was_called(stage: Stage) -> None:
     noted = on_scheduling(known(stage), BEGUN, announced=False)
 
     if stage in ENDING:
@@ -198,7 +198,7 @@ def test_a_schedule_is_begun_unless_emr_was_called(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_schedule_exists_unless_others_went_on(stage: Stage) -> None:
+def test_created_schedule_is_recorded_unless_the_stage_has_changed(stage: Stage) -> None:
     begun = stage is Stage.SCHEDULING
 
     assert on_scheduled(known(stage), BEGUN).stage is (Stage.SCHEDULED if begun else stage)
@@ -207,7 +207,7 @@ def test_a_schedule_exists_unless_others_went_on(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_only_what_is_scheduled_is_cancelled(stage: Stage) -> None:
+def test_only_a_scheduled_termination_is_cancelled(stage: Stage) -> None:
     cancelled = on_cancelled(known(stage), BEGUN)
 
     assert cancelled.due is None

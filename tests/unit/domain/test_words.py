@@ -32,21 +32,21 @@ def words_of_aws(service: str, shape: str) -> list[str]:
         (Compliance, "config", "ComplianceType"),
     ],
 )
-def test_we_know_every_word_of_awss(words: type[StrEnum], service: str, shape: str) -> None:
+def test_enumerations_equal_those_of_aws(words: type[StrEnum], service: str, shape: str) -> None:
     assert set(words) == set(words_of_aws(service, shape))
 
 
-def test_a_decision_is_one_of_iams_or_that_something_else_limits_the_role() -> None:
+def test_identity_decisions_are_those_of_iam_and_limited() -> None:
     iams = set(words_of_aws("iam", "PolicyEvaluationDecisionType"))
 
     assert set(IdentityDecision) == iams | {"limited"}
 
 
-def test_severities_are_security_hubs_but_for_the_one_that_asks_for_nothing() -> None:
+def test_severities_are_those_of_security_hub_without_informational() -> None:
     assert ["INFORMATIONAL", *Severity] == words_of_aws("securityhub", "SeverityLabel")
 
 
-def test_only_the_last_states_of_a_cluster_are_its_end() -> None:
+def test_only_the_terminating_and_terminated_states_of_emr_count_as_terminated() -> None:
     states = words_of_aws("emr", "ClusterState")
 
     assert [state for state in states if a_cluster(state=state).terminating] == [
@@ -57,7 +57,7 @@ def test_only_the_last_states_of_a_cluster_are_its_end() -> None:
 
 
 @pytest.mark.parametrize("algorithm", words_of_aws("s3", "ServerSideEncryption"))
-def test_every_encryption_of_s3s_is_known_to_be_of_kms_or_not(algorithm: str) -> None:
+def test_every_s3_encryption_algorithm_is_classified_as_kms_or_not(algorithm: str) -> None:
     outcome = RULE_101.check(log_object_facts(encryption=encrypted(algorithm)))
 
     assert outcome.compliance is (
@@ -65,7 +65,7 @@ def test_every_encryption_of_s3s_is_known_to_be_of_kms_or_not(algorithm: str) ->
     )
 
 
-def test_our_own_words_are_a_contract() -> None:
+def test_values_of_public_enumerations_are_fixed() -> None:
     assert set(Status) == {"OPEN", "RESOLVED", "EXEMPT"}
     assert set(TerminationProtection) == {"respect", "override"}
     assert set(AlertKind) == {

@@ -16,7 +16,7 @@ from emr_log_guard.domain.workflow_state import (
 NEW, NOTIFIED, RESOLVED, SUPPRESSED = Workflow
 
 
-def test_every_status_of_the_table_has_one_there() -> None:
+def test_every_finding_status_has_a_workflow_status() -> None:
     assert {Status.OPEN: NEW, Status.RESOLVED: RESOLVED, Status.EXEMPT: SUPPRESSED} == WANTED
 
 
@@ -30,31 +30,31 @@ def test_every_status_of_the_table_has_one_there() -> None:
         (WorkflowState(SUPPRESSED), NEW, True),
     ],
 )
-def test_only_what_is_new_has_to_be_said(
+def test_only_a_changed_workflow_state_needs_an_update(
     word: WorkflowState, wanted: Workflow, *, expected: bool
 ) -> None:
     assert needs_update(word, wanted) is expected
 
 
 @pytest.mark.parametrize("wanted", [NEW, RESOLVED, SUPPRESSED])
-def test_what_people_suppressed_stays_so(wanted: Workflow) -> None:
+def test_workflow_status_suppressed_in_security_hub_is_kept(wanted: Workflow) -> None:
     assert next_state(WorkflowState(), wanted, SUPPRESSED) is None
     assert next_state(WorkflowState(RESOLVED), wanted, SUPPRESSED) is None
 
 
-def test_what_the_guard_suppressed_it_takes_back() -> None:
+def test_workflow_status_suppressed_by_an_exemption_is_taken_back() -> None:
     assert next_state(WorkflowState(SUPPRESSED), NEW, SUPPRESSED) == WorkflowState(NEW, sent=False)
     assert next_state(WorkflowState(SUPPRESSED, sent=False), NEW, SUPPRESSED) == WorkflowState(
         NEW, sent=False
     )
 
 
-def test_a_new_finding_begins_with_its_status() -> None:
+def test_finding_unknown_to_security_hub_starts_with_its_own_status() -> None:
     assert next_state(WorkflowState(), SUPPRESSED, None) == WorkflowState(SUPPRESSED, sent=True)
 
 
 @given(st.lists(st.sampled_from([*Status, *(f"people:{w}" for w in Workflow), "crash"])))
-def test_whatever_happens_the_guard_never_lifts_what_people_suppressed(steps: list[str]) -> None:
+def test_suppression_made_in_security_hub_is_never_lifted_by_any_sequence(steps: list[str]) -> None:
     there, word, by_people = NEW, WorkflowState(), False
     for step in steps:
         if step.startswith("people:"):
@@ -70,7 +70,7 @@ def test_whatever_happens_the_guard_never_lifts_what_people_suppressed(steps: li
         assert not by_people or there is SUPPRESSED
 
 
-def test_every_word_is_what_was_wanted() -> None:
+def test_next_state_is_the_wanted_status_or_none() -> None:
     for status, sent, wanted, there in product(Workflow, (True, False), Workflow, Workflow):
         said = next_state(WorkflowState(status, sent=sent), wanted, there)
         assert said is None or said == WorkflowState(wanted, sent=False)
