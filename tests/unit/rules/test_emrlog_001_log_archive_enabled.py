@@ -26,7 +26,7 @@ def test_a_cluster_without_a_log_uri_does_not_comply() -> None:
 ALL_DISABLED = dict.fromkeys(LOG_TYPES, "disabled")
 
 
-def test_a_log_uri_to_which_nothing_is_uploaded_archives_nothing() -> None:
+def test_cluster_with_a_log_uri_and_all_uploads_disabled_does_not_comply() -> None:
     facts = cluster_facts(a_cluster(log_upload_policies=ALL_DISABLED))
 
     outcome = RULE.check(facts)
@@ -39,7 +39,7 @@ def test_a_log_uri_to_which_nothing_is_uploaded_archives_nothing() -> None:
 
 @pytest.mark.parametrize("kind", LOG_TYPES)
 @pytest.mark.parametrize("policy", [None, "emr-managed", "on-customer-s3only"])
-def test_one_log_type_that_may_be_uploaded_is_an_archive(kind: str, policy: str | None) -> None:
+def test_cluster_that_uploads_one_log_type_complies(kind: str, policy: str | None) -> None:
     policies = {each: "disabled" for each in LOG_TYPES if each != kind}
     if policy is not None:
         policies[kind] = policy
@@ -49,7 +49,7 @@ def test_one_log_type_that_may_be_uploaded_is_an_archive(kind: str, policy: str 
     assert outcome.compliance is Compliance.COMPLIANT
 
 
-def test_a_log_type_that_is_not_known_counts_as_well() -> None:
+def test_cluster_that_uploads_an_unknown_log_type_complies() -> None:
     policies = ALL_DISABLED | {"audit-logs": "emr-managed"}
 
     outcome = RULE.check(cluster_facts(a_cluster(log_upload_policies=policies)))
@@ -57,7 +57,7 @@ def test_a_log_type_that_is_not_known_counts_as_well() -> None:
     assert outcome.compliance is Compliance.COMPLIANT
 
 
-def test_the_fix_is_a_relaunch_with_a_place_for_logs() -> None:
+def test_fix_is_a_relaunch_with_a_log_uri() -> None:
     command = RULE.remediation(cluster_facts(a_cluster(log_uri=None)))
 
     assert "--log-uri s3://LOG_BUCKET/logs/ " in command

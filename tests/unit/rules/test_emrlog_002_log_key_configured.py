@@ -25,7 +25,7 @@ from tests.unit.builders import (
         f"arn:aws:kms:{REGION}:111122223333:alias/emr-logs",
     ],
 )
-def test_a_cluster_that_names_a_key_in_any_form_complies(identifier: str) -> None:
+def test_cluster_with_a_key_in_any_notation_complies(identifier: str) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_key_identifier=identifier)))
 
     assert outcome.compliance is Compliance.COMPLIANT
@@ -33,13 +33,13 @@ def test_a_cluster_that_names_a_key_in_any_form_complies(identifier: str) -> Non
 
 
 @pytest.mark.parametrize("log_key", [AWS_MANAGED, NO_SUCH_KEY, UNREADABLE])
-def test_whether_the_key_is_any_good_is_for_other_rules(log_key: KeyFact) -> None:
+def test_cluster_with_an_unsuitable_key_complies(log_key: KeyFact) -> None:
     outcome = RULE.check(cluster_facts(log_key=log_key))
 
     assert outcome.compliance is Compliance.COMPLIANT
 
 
-def test_a_cluster_that_names_no_key_does_not_comply() -> None:
+def test_cluster_without_a_key_does_not_comply() -> None:
     outcome = RULE.check(cluster_facts(log_key=None))
 
     assert outcome.compliance is Compliance.NON_COMPLIANT

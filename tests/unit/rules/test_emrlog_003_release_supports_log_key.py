@@ -30,7 +30,7 @@ from tests.unit.builders import (
         ("emr-spark-8.0.0", "8.0.0"),
     ],
 )
-def test_a_release_that_honours_the_key_complies(label: str, release: str) -> None:
+def test_release_that_supports_the_key_complies(label: str, release: str) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(release_label=label)))
 
     assert outcome.compliance is Compliance.COMPLIANT
@@ -57,7 +57,7 @@ def test_a_release_that_ignores_the_key_does_not_comply(label: str, release: str
 
 
 @pytest.mark.parametrize("ami_version", ["2.4.9", "3.11.0"])
-def test_a_cluster_from_before_releases_does_not_comply(ami_version: str) -> None:
+def test_cluster_with_an_ami_version_does_not_comply(ami_version: str) -> None:
     cluster = a_cluster(release_label=None, ami_version=ami_version)
 
     outcome = RULE.check(cluster_facts(cluster))
@@ -67,14 +67,14 @@ def test_a_cluster_from_before_releases_does_not_comply(ami_version: str) -> Non
 
 
 @pytest.mark.parametrize("label", ["garbage", "emr-7", "emr-7.x.0", "emr-latest", ""])
-def test_an_unreadable_label_is_undetermined(label: str) -> None:
+def test_invalid_release_label_is_undetermined(label: str) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(release_label=label)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert repr(label) in outcome.summary
 
 
-def test_neither_a_label_nor_an_ami_version_is_undetermined() -> None:
+def test_cluster_without_release_label_and_ami_version_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(release_label=None)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -82,13 +82,13 @@ def test_neither_a_label_nor_an_ami_version_is_undetermined() -> None:
 
 
 @pytest.mark.parametrize("log_key", [AWS_MANAGED, NO_SUCH_KEY, UNREADABLE])
-def test_an_old_release_ignores_whatever_key_is_named(log_key: KeyFact) -> None:
+def test_old_release_does_not_comply_with_any_kind_of_key(log_key: KeyFact) -> None:
     facts = cluster_facts(a_cluster(release_label="emr-5.29.0"), log_key=log_key)
 
     assert RULE.check(facts).compliance is Compliance.NON_COMPLIANT
 
 
-def test_without_a_key_there_is_nothing_to_honour() -> None:
+def test_cluster_without_a_key_is_not_evaluated() -> None:
     cluster = a_cluster(release_label="emr-5.29.0", log_key_identifier=None)
 
     outcome = RULE.check(cluster_facts(cluster, log_key=None))
@@ -97,7 +97,7 @@ def test_without_a_key_there_is_nothing_to_honour() -> None:
     assert "no log key" in outcome.summary
 
 
-def test_without_a_log_uri_there_is_nothing_to_honour() -> None:
+def test_cluster_without_a_log_uri_is_not_evaluated() -> None:
     cluster = a_cluster(release_label="emr-5.29.0", log_uri=None)
 
     outcome = RULE.check(cluster_facts(cluster))
@@ -116,7 +116,7 @@ def test_without_a_log_uri_there_is_nothing_to_honour() -> None:
         ("garbage", "emr-7.12.0"),
     ],
 )
-def test_the_fix_is_a_relaunch_on_a_release_of_the_same_generation_with_the_same_key(
+def test_fix_is_a_relaunch_on_a_release_of_the_same_major_version_with_the_same_key(
     label: str | None, offered: str
 ) -> None:
     facts = cluster_facts(a_cluster(release_label=label, log_key_identifier="alias/emr-logs"))
@@ -128,7 +128,7 @@ def test_the_fix_is_a_relaunch_on_a_release_of_the_same_generation_with_the_same
     assert KEY.arn not in words
 
 
-def test_the_fix_does_not_offer_the_clusters_own_key_when_another_rule_rejects_it() -> None:
+def test_fix_does_not_name_a_key_that_another_rule_rejects() -> None:
     cluster = a_cluster(release_label="emr-5.29.0", log_key_identifier="alias/doomed")
     doomed = a_key(arn=key_arn("doomed"), state=KeyState.PENDING_DELETION)
 

@@ -30,7 +30,7 @@ from tests.unit.builders import (
         a_key(state=KeyState.DISABLED),
     ],
 )
-def test_a_customer_managed_key_complies_wherever_and_however_it_is(key: KmsKey) -> None:
+def test_customer_managed_key_of_any_account_region_and_state_complies(key: KmsKey) -> None:
     outcome = RULE.check(cluster_facts(log_key=key))
 
     assert outcome.compliance is Compliance.COMPLIANT
@@ -47,7 +47,7 @@ def test_a_customer_managed_key_complies_wherever_and_however_it_is(key: KmsKey)
         "alias/looks-like-ours",
     ],
 )
-def test_an_aws_managed_key_does_not_comply_by_whatever_name(identifier: str) -> None:
+def test_aws_managed_key_under_any_identifier_does_not_comply(identifier: str) -> None:
     cluster = a_cluster(log_key_identifier=identifier)
 
     outcome = RULE.check(cluster_facts(cluster, log_key=AWS_MANAGED))
@@ -56,7 +56,7 @@ def test_an_aws_managed_key_does_not_comply_by_whatever_name(identifier: str) ->
     assert f"{AWS_MANAGED.arn} is managed by AWS" in outcome.summary
 
 
-def test_a_customers_key_complies_even_under_a_name_that_looks_like_awss() -> None:
+def test_customer_managed_key_with_an_alias_similar_to_one_of_aws_complies() -> None:
     cluster = a_cluster(log_key_identifier="alias/aws-emr-logs")
 
     assert RULE.check(cluster_facts(cluster)).compliance is Compliance.COMPLIANT
@@ -70,7 +70,9 @@ def test_a_customers_key_complies_even_under_a_name_that_looks_like_awss() -> No
         (cluster_facts(log_key=NO_SUCH_KEY), "the log key does not exist"),
     ],
 )
-def test_without_a_key_there_is_no_manager(facts: ClusterFacts, because: str) -> None:
+def test_cluster_without_an_existing_key_is_not_evaluated(
+    facts: ClusterFacts, because: str
+) -> None:
     outcome = RULE.check(facts)
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE

@@ -51,7 +51,7 @@ def test_an_enabled_symmetric_key_of_the_region_complies(key: KmsKey) -> None:
         f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs",
     ],
 )
-def test_it_is_the_key_that_counts_and_not_how_it_was_named(identifier: str) -> None:
+def test_usable_key_complies_under_any_identifier(identifier: str) -> None:
     facts = cluster_facts(a_cluster(log_key_identifier=identifier))
 
     assert RULE.check(facts).compliance is Compliance.COMPLIANT
@@ -70,7 +70,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", KeyState)
-def test_the_state_decides(state: KeyState) -> None:
+def test_key_state_decides_compliance(state: KeyState) -> None:
     outcome = RULE.check(cluster_facts(log_key=a_key(state=state)))
 
     assert outcome.compliance is STATES[state]
@@ -78,7 +78,7 @@ def test_the_state_decides(state: KeyState) -> None:
     assert outcome.broken is (STATES[state] is not Compliance.COMPLIANT)
 
 
-def test_a_state_that_passes_does_not_excuse_what_is_wrong_for_good() -> None:
+def test_transient_key_state_does_not_hide_a_wrong_key_spec() -> None:
     outcome = RULE.check(cluster_facts(log_key=a_key(state=KeyState.CREATING, spec="RSA_2048")))
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
@@ -103,7 +103,7 @@ def test_a_key_that_is_not_for_symmetric_encryption_does_not_comply(spec: str, u
 
 
 @pytest.mark.parametrize("key_id", ["1234abcd", MULTI_REGION])
-def test_a_key_of_another_region_does_not_comply_though_it_be_a_replica(key_id: str) -> None:
+def test_key_of_another_region_does_not_comply_even_if_multi_region(key_id: str) -> None:
     key = a_key(arn=key_arn(key_id, region=OTHER_REGION))
 
     outcome = RULE.check(cluster_facts(log_key=key))
@@ -112,7 +112,7 @@ def test_a_key_of_another_region_does_not_comply_though_it_be_a_replica(key_id: 
     assert f"{key.arn} is in {OTHER_REGION}, the cluster in {REGION}" in outcome.summary
 
 
-def test_a_key_that_does_not_exist_breaks_the_rule_only_once_that_has_lasted() -> None:
+def test_missing_key_is_undetermined_and_violates_the_rule_once_it_has_lasted() -> None:
     outcome = RULE.check(cluster_facts(log_key=NO_SUCH_KEY))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -129,7 +129,7 @@ def test_a_key_that_does_not_exist_breaks_the_rule_only_once_that_has_lasted() -
         (cluster_facts(log_key=AWS_MANAGED), "the log key is AWS-managed"),
     ],
 )
-def test_without_a_key_of_the_customers_there_is_nothing_to_use(
+def test_cluster_without_a_customer_managed_key_is_not_evaluated(
     facts: ClusterFacts, because: str
 ) -> None:
     outcome = RULE.check(facts)
@@ -158,7 +158,7 @@ def test_a_key_that_cannot_be_described_is_undetermined(identifier: str) -> None
 
 
 @pytest.mark.parametrize("resource", ["key/1234abcd", "alias/emr-logs"])
-def test_its_arn_alone_shows_that_a_key_is_in_another_region(resource: str) -> None:
+def test_unreadable_key_with_an_arn_of_another_region_does_not_comply(resource: str) -> None:
     identifier = f"arn:aws:kms:{OTHER_REGION}:{OTHER_ACCOUNT}:{resource}"
     cluster = a_cluster(log_key_identifier=identifier)
 
@@ -196,7 +196,7 @@ def commands(text: str) -> list[str]:
         ),
     ],
 )
-def test_the_fix_brings_the_key_back_where_that_can_be_done(
+def test_fix_restores_the_key_when_its_state_allows_it(
     state: KeyState, expected: list[str]
 ) -> None:
     text = RULE.remediation(cluster_facts(log_key=a_key(state=state)))
@@ -215,7 +215,7 @@ def test_the_fix_brings_the_key_back_where_that_can_be_done(
         a_key(state=KeyState.DISABLED, spec="HMAC_256", usage="GENERATE_VERIFY_MAC"),
     ],
 )
-def test_the_fix_is_a_relaunch_with_another_key_where_this_one_will_never_do(key: KmsKey) -> None:
+def test_fix_is_a_relaunch_with_another_key_when_this_one_cannot_be_restored(key: KmsKey) -> None:
     text = RULE.remediation(cluster_facts(log_key=key, approved_keys=approved(ANOTHER_KEY)))
 
     assert commands(text) == RELAUNCH

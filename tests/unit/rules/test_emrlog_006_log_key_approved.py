@@ -33,7 +33,7 @@ IDENTIFIERS = [
 
 @pytest.mark.parametrize("as_launched", IDENTIFIERS)
 @pytest.mark.parametrize("as_approved", IDENTIFIERS)
-def test_an_approved_key_complies_however_either_side_named_it(
+def test_approved_key_complies_under_any_pair_of_identifiers(
     as_launched: str, as_approved: str
 ) -> None:
     facts = cluster_facts(
@@ -63,7 +63,7 @@ def test_any_of_the_approved_keys_complies(key: KmsKey) -> None:
         a_key(arn=key_arn("mrk-1234abcd12ab34cd56ef1234567890ab", region=OTHER_REGION)),
     ],
 )
-def test_every_other_key_does_not_comply_even_a_replica_of_an_approved_one(key: KmsKey) -> None:
+def test_key_that_is_not_listed_does_not_comply_even_as_a_replica(key: KmsKey) -> None:
     facts = cluster_facts(log_key=key, approved_keys=approved(KEY, MULTI_REGION))
 
     outcome = RULE.check(facts)
@@ -73,7 +73,7 @@ def test_every_other_key_does_not_comply_even_a_replica_of_an_approved_one(key: 
     assert f"({KEY.arn}, {MULTI_REGION.arn})" in outcome.summary
 
 
-def test_an_approved_alias_that_was_pointed_elsewhere_approves_the_other_key() -> None:
+def test_approved_alias_approves_only_its_current_target() -> None:
     cluster = a_cluster(log_key_identifier="alias/emr-logs")
     now_another = (ApprovedKey("alias/emr-logs", ANOTHER_KEY.arn),)
 
@@ -83,7 +83,7 @@ def test_an_approved_alias_that_was_pointed_elsewhere_approves_the_other_key() -
     assert "(alias/emr-logs)" in outcome.summary
 
 
-def test_while_the_list_is_empty_any_key_will_do() -> None:
+def test_key_is_not_evaluated_when_no_keys_are_approved() -> None:
     outcome = RULE.check(cluster_facts(approved_keys=()))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
@@ -99,7 +99,7 @@ def test_while_the_list_is_empty_any_key_will_do() -> None:
         (cluster_facts(log_key=AWS_MANAGED, approved_keys=approved(KEY)), "AWS-managed"),
     ],
 )
-def test_without_a_key_of_the_customers_there_is_nothing_to_approve(
+def test_cluster_without_a_customer_managed_key_is_not_evaluated(
     facts: ClusterFacts, because: str
 ) -> None:
     outcome = RULE.check(facts)
@@ -108,7 +108,7 @@ def test_without_a_key_of_the_customers_there_is_nothing_to_approve(
     assert because in outcome.summary
 
 
-def test_a_disabled_key_is_evaluated_all_the_same() -> None:
+def test_disabled_key_is_evaluated() -> None:
     key = a_key(state=KeyState.DISABLED)
 
     outcome = RULE.check(cluster_facts(log_key=key, approved_keys=approved(ANOTHER_KEY)))
@@ -136,7 +136,7 @@ THEIRS = key_arn(account=OTHER_ACCOUNT)
     ],
 )
 @pytest.mark.parametrize("unread", [SHUT, Unresolved("ThrottlingException", transient=True)])
-def test_a_key_that_shuts_the_guard_out_is_decided_by_its_arn(
+def test_unreadable_key_is_compared_by_its_arn(
     unread: Unresolved, listed: tuple[str, ...], compliance: Compliance
 ) -> None:
     cluster = a_cluster(log_key_identifier=THEIRS)
@@ -149,7 +149,7 @@ def test_a_key_that_shuts_the_guard_out_is_decided_by_its_arn(
 
 
 @pytest.mark.parametrize("identifier", ["alias/approved", "0987dcba-09fe-87dc-65ba-ab0987654321"])
-def test_an_alias_or_id_that_cannot_be_resolved_may_be_the_key_that_shuts_the_guard_out(
+def test_unreadable_key_is_undetermined_when_an_approved_alias_or_id_is_unresolved(
     identifier: str,
 ) -> None:
     cluster = a_cluster(log_key_identifier=THEIRS)
@@ -161,7 +161,7 @@ def test_an_alias_or_id_that_cannot_be_resolved_may_be_the_key_that_shuts_the_gu
     assert identifier in outcome.summary
 
 
-def test_a_key_that_is_named_by_an_alias_and_cannot_be_described_stays_undetermined() -> None:
+def test_unreadable_key_named_by_an_alias_is_undetermined() -> None:
     cluster = a_cluster(log_key_identifier="alias/emr-logs")
 
     outcome = RULE.check(cluster_facts(cluster, log_key=SHUT, approved_keys=approved(KEY)))
@@ -169,7 +169,7 @@ def test_a_key_that_is_named_by_an_alias_and_cannot_be_described_stays_undetermi
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_key_ids_are_compared_without_regard_to_case() -> None:
+def test_key_ids_are_compared_ignoring_case() -> None:
     typed = KEY.arn.replace("1234abcd", "1234ABCD")
 
     outcome = RULE.check(cluster_facts(approved_keys=(ApprovedKey(typed, typed),)))
@@ -177,7 +177,7 @@ def test_key_ids_are_compared_without_regard_to_case() -> None:
     assert outcome.compliance is Compliance.COMPLIANT
 
 
-def test_an_id_matches_by_itself_though_it_cannot_be_described() -> None:
+def test_approved_key_id_matches_although_it_cannot_be_described() -> None:
     key_id = KEY.arn.rpartition("/")[2]
     listed = (ApprovedKey(key_id, SHUT, named=KEY.arn),)
 
@@ -185,7 +185,7 @@ def test_an_id_matches_by_itself_though_it_cannot_be_described() -> None:
 
 
 @pytest.mark.parametrize("approved_as", [MULTI_REGION.arn, "alias/emr-logs"])
-def test_a_replica_of_an_approved_key_is_another_key_and_the_summary_says_what_to_add(
+def test_summary_for_a_replica_of_an_approved_key_says_what_to_add(
     approved_as: str,
 ) -> None:
     replica = a_key(arn=MULTI_REGION.arn.replace(REGION, OTHER_REGION))
@@ -202,7 +202,7 @@ def test_a_replica_of_an_approved_key_is_another_key_and_the_summary_says_what_t
     ) in outcome.summary
 
 
-def test_an_approved_arn_that_does_not_exist_may_be_a_mistake_for_this_key() -> None:
+def test_key_is_undetermined_when_an_approved_arn_does_not_exist() -> None:
     mistyped = key_arn("1234abcd-12ab-34cd-56ef-1234567890ac")
     gone = KeyNotFound(mistyped, "kms:DescribeKey answered NotFoundException")
 
@@ -212,7 +212,7 @@ def test_an_approved_arn_that_does_not_exist_may_be_a_mistake_for_this_key() -> 
     assert mistyped in outcome.summary
 
 
-def test_an_approved_arn_that_cannot_be_described_for_now_may_not_exist() -> None:
+def test_key_is_undetermined_when_describing_an_approved_arn_is_throttled() -> None:
     throttled = Unresolved("kms:DescribeKey answered ThrottlingException", transient=True)
 
     outcome = RULE.check(cluster_facts(approved_keys=(ApprovedKey(ANOTHER_KEY.arn, throttled),)))
@@ -221,7 +221,7 @@ def test_an_approved_arn_that_cannot_be_described_for_now_may_not_exist() -> Non
     assert outcome.once_lasting is Compliance.INSUFFICIENT_DATA
 
 
-def test_an_alias_that_is_gone_approves_none_but_the_key_that_it_last_stood_for() -> None:
+def test_deleted_approved_alias_approves_no_key_but_its_last_target() -> None:
     gone = ApprovedKey("alias/gone", NO_SUCH_KEY, last_target=ANOTHER_KEY.arn)
 
     outcome = RULE.check(cluster_facts(approved_keys=(gone,)))
@@ -231,7 +231,7 @@ def test_an_alias_that_is_gone_approves_none_but_the_key_that_it_last_stood_for(
     assert f"alias/gone, which was {ANOTHER_KEY.arn}" in outcome.summary
 
 
-def test_the_key_that_a_deleted_alias_last_stood_for_is_undetermined() -> None:
+def test_last_target_of_a_deleted_approved_alias_is_undetermined() -> None:
     gone = ApprovedKey("alias/gone", NO_SUCH_KEY, last_target=KEY.arn)
 
     outcome = RULE.check(cluster_facts(approved_keys=(gone,)))
@@ -244,7 +244,7 @@ UNKNOWN = ApprovedKey("alias/approved", Unresolved("kms:DescribeKey answered Thr
 MISSING = ApprovedKey("alias/gone", NO_SUCH_KEY)
 
 
-def test_an_approved_key_that_cannot_be_resolved_may_be_this_one_and_is_undetermined() -> None:
+def test_key_is_undetermined_when_an_approved_key_cannot_be_resolved() -> None:
     facts = cluster_facts(approved_keys=(*approved(ANOTHER_KEY), UNKNOWN, MISSING))
 
     outcome = RULE.check(facts)
@@ -253,13 +253,13 @@ def test_an_approved_key_that_cannot_be_resolved_may_be_this_one_and_is_undeterm
     assert "ThrottlingException" in outcome.summary
 
 
-def test_one_match_is_enough_whatever_became_of_the_other_approved_keys() -> None:
+def test_key_that_matches_complies_although_other_approved_keys_are_unresolved() -> None:
     facts = cluster_facts(approved_keys=(UNKNOWN, MISSING, *approved(KEY)))
 
     assert RULE.check(facts).compliance is Compliance.COMPLIANT
 
 
-def test_an_approved_alias_that_is_gone_may_have_named_this_one_and_is_undetermined() -> None:
+def test_key_is_undetermined_when_a_missing_approved_alias_has_no_known_target() -> None:
     outcome = RULE.check(cluster_facts(approved_keys=(MISSING,)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA

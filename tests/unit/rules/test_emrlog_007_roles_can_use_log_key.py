@@ -36,20 +36,20 @@ SIMULATION_REFUSED = Unresolved("iam:SimulatePrincipalPolicy answered AccessDeni
 PROFILE_REFUSED = Unresolved("iam:GetInstanceProfile answered AccessDenied")
 
 
-def test_roles_that_may_use_the_key_comply() -> None:
+def test_roles_with_access_to_the_key_comply() -> None:
     outcome = RULE.check(cluster_facts())
 
     assert outcome.compliance is Compliance.COMPLIANT
     assert KEY.arn in outcome.summary
 
 
-def test_roles_that_the_policy_of_another_accounts_key_allows_comply() -> None:
+def test_roles_allowed_by_the_policy_of_a_key_of_another_account_comply() -> None:
     theirs = a_key(arn=key_arn(account=OTHER_ACCOUNT))
 
     assert RULE.check(cluster_facts(log_key=theirs)).compliance is Compliance.COMPLIANT
 
 
-def test_the_key_policy_alone_does_not_suffice_for_another_accounts_key() -> None:
+def test_key_policy_alone_does_not_suffice_for_a_key_of_another_account() -> None:
     theirs = a_key(arn=key_arn(account=OTHER_ACCOUNT))
     allows = KeyPolicyVerdict(allows=Truth.YES, delegates=Truth.NO, denies=Truth.NO)
     role = service_role_access(identity=DENIED, key_policy=allows)
@@ -72,7 +72,7 @@ def test_a_service_role_that_may_not_describe_the_key_does_not_comply() -> None:
     )
 
 
-def test_nodes_that_may_not_encrypt_with_the_key_do_not_comply() -> None:
+def test_node_role_that_may_not_generate_data_keys_does_not_comply() -> None:
     roles = (service_role_access(), node_role_access(identity=DENIED))
 
     outcome = RULE.check(cluster_facts(role_access=roles))
@@ -83,7 +83,7 @@ def test_nodes_that_may_not_encrypt_with_the_key_do_not_comply() -> None:
     )
 
 
-def test_both_roles_are_named_when_both_lack_the_right() -> None:
+def test_both_roles_are_named_when_both_lack_the_permission() -> None:
     roles = (service_role_access(identity=DENIED), node_role_access(identity=DENIED))
 
     outcome = RULE.check(cluster_facts(role_access=roles))
@@ -94,7 +94,7 @@ def test_both_roles_are_named_when_both_lack_the_right() -> None:
 @pytest.mark.parametrize(
     "unknown", [PROFILE_REFUSED, node_role_access(identity=SIMULATION_REFUSED)]
 )
-def test_one_role_that_may_not_is_proof_whatever_is_unknown_of_the_other(
+def test_one_denied_role_does_not_comply_although_the_other_is_undetermined(
     unknown: Unresolved,
 ) -> None:
     outcome = RULE.check(cluster_facts(role_access=(service_role_access(identity=DENIED), unknown)))
@@ -111,7 +111,7 @@ def test_a_role_that_cannot_be_evaluated_is_undetermined() -> None:
     assert outcome.summary == f"{SIMULATION_REFUSED.reason}; {PROFILE_REFUSED.reason}"
 
 
-def test_a_condition_that_the_result_hangs_on_leaves_the_role_undetermined() -> None:
+def test_role_whose_access_depends_on_an_unknown_condition_is_undetermined() -> None:
     open_decision = UndeterminedDecision(
         frozenset({IdentityDecision.ALLOWED, IdentityDecision.EXPLICIT_DENY}),
         "the role's Deny statement OnlyOurs cannot be decided",
@@ -125,13 +125,13 @@ def test_a_condition_that_the_result_hangs_on_leaves_the_role_undetermined() -> 
     assert "depends on a condition that the finding names" in RULE.remediation(facts)
 
 
-def test_one_role_that_may_does_not_make_up_for_one_that_is_unknown() -> None:
+def test_one_undetermined_role_makes_the_result_undetermined() -> None:
     outcome = RULE.check(cluster_facts(role_access=(service_role_access(), PROFILE_REFUSED)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_roles_that_nobody_read_are_undetermined() -> None:
+def test_roles_that_were_not_read_are_undetermined() -> None:
     outcome = RULE.check(cluster_facts(role_access=()))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -156,7 +156,7 @@ def test_roles_that_nobody_read_are_undetermined() -> None:
         ),
     ],
 )
-def test_without_a_usable_key_there_is_no_right_to_have(facts: ClusterFacts, because: str) -> None:
+def test_cluster_without_a_usable_key_is_not_evaluated(facts: ClusterFacts, because: str) -> None:
     outcome = RULE.check(facts)
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
@@ -170,7 +170,7 @@ def test_a_key_that_cannot_be_described_is_undetermined() -> None:
     assert UNREADABLE.reason in outcome.summary
 
 
-def test_the_fix_grants_each_role_that_lacks_it_its_one_action_on_the_key() -> None:
+def test_fix_grants_each_denied_role_its_action_on_the_key() -> None:
     node_role = f"arn:aws:iam::{KEY.account}:role/service-role/nodes"
     roles = (
         service_role_access(),
@@ -190,7 +190,7 @@ def test_the_fix_grants_each_role_that_lacks_it_its_one_action_on_the_key() -> N
     assert words[9:11] == ["emr-log-guard", "prepare"]
 
 
-def test_the_fix_for_one_key_does_not_take_another_keys_policy_away() -> None:
+def test_fixes_for_two_keys_use_different_policy_names() -> None:
     names = {
         shlex.split(grant_key(service_role_access(identity=DENIED), key))[6]
         for key in (KEY, ANOTHER_KEY)
@@ -199,7 +199,7 @@ def test_the_fix_for_one_key_does_not_take_another_keys_policy_away() -> None:
     assert len(names) == 2
 
 
-def test_the_fix_has_a_line_for_each_role() -> None:
+def test_fix_has_a_line_for_each_role() -> None:
     roles = (service_role_access(identity=DENIED), node_role_access(identity=DENIED))
 
     lines = RULE.remediation(cluster_facts(role_access=roles)).splitlines()
@@ -211,5 +211,5 @@ def test_the_fix_has_a_line_for_each_role() -> None:
 
 
 @pytest.mark.parametrize("log_key", [UNREADABLE, None])
-def test_without_a_key_to_grant_the_fix_is_a_relaunch(log_key: KeyFact | None) -> None:
+def test_fix_is_a_relaunch_when_there_is_no_key_to_grant(log_key: KeyFact | None) -> None:
     assert "aws emr create-cluster" in RULE.remediation(cluster_facts(log_key=log_key))

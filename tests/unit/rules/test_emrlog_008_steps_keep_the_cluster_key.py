@@ -61,7 +61,7 @@ def a_step(
     ],
 )
 @pytest.mark.parametrize("uri", [None, "s3://elsewhere/"])
-def test_a_steps_own_key_is_evaluated_as_a_clusters(
+def test_key_of_a_step_is_evaluated_like_the_key_of_a_cluster(
     key: KeyFact, uri: str | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(key, uri),)))
@@ -70,7 +70,7 @@ def test_a_steps_own_key_is_evaluated_as_a_clusters(
     assert notified in outcome.summary
 
 
-def test_a_steps_own_key_has_to_be_approved() -> None:
+def test_key_of_a_step_has_to_be_approved() -> None:
     facts = cluster_facts(approved_keys=approved(KEY), steps=(a_step(ANOTHER_KEY),))
 
     outcome = RULE.check(facts)
@@ -93,7 +93,7 @@ KEY_ID = KEY.arn.rpartition("/")[2]
         (KEY_ID, KEY_ID.upper(), NO_SUCH_KEY),
     ],
 )
-def test_the_clusters_key_is_not_reported_twice_however_a_step_names_it(
+def test_step_with_the_cluster_key_under_any_identifier_is_not_evaluated(
     by_cluster: str, by_step: str, fact: KeyFact
 ) -> None:
     facts = cluster_facts(
@@ -106,7 +106,7 @@ def test_the_clusters_key_is_not_reported_twice_however_a_step_names_it(
     assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
 
 
-def test_a_steps_key_is_evaluated_where_its_cluster_names_none() -> None:
+def test_key_of_a_step_is_evaluated_when_the_cluster_has_no_key() -> None:
     facts = cluster_facts(KEYLESS, log_key=None, steps=(a_step(KEY),))
 
     assert RULE.check(facts).compliance is Compliance.COMPLIANT
@@ -115,7 +115,9 @@ def test_a_steps_key_is_evaluated_where_its_cluster_names_none() -> None:
 @pytest.mark.parametrize(
     ("by_cluster", "by_step"), [("alias/emr-logs", KEY.arn), (ANOTHER_KEY.arn, KEY.arn)]
 )
-def test_a_step_that_may_name_another_key_is_evaluated(by_cluster: str, by_step: str) -> None:
+def test_step_whose_key_may_differ_from_the_cluster_key_is_evaluated(
+    by_cluster: str, by_step: str
+) -> None:
     facts = cluster_facts(
         a_cluster(log_key_identifier=by_cluster),
         log_key=UNREADABLE,
@@ -136,7 +138,7 @@ def test_a_step_that_may_name_another_key_is_evaluated(by_cluster: str, by_step:
     ],
     ids=["no step", "elsewhere", "the same key", "no key at all: 002 tells", "archives nothing"],
 )
-def test_what_the_clusters_own_rules_evaluate_is_not_reported_twice(
+def test_step_that_cluster_rules_cover_is_not_evaluated(
     cluster: Cluster, steps: tuple[WorkloadFacts, ...]
 ) -> None:
     outcome = RULE.check(cluster_facts(cluster, steps=steps))
@@ -144,7 +146,7 @@ def test_what_the_clusters_own_rules_evaluate_is_not_reported_twice(
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_a_step_that_archives_without_a_key_where_its_cluster_archives_nothing_is_reported() -> (
+def test_step_that_archives_without_a_key_does_not_comply_when_its_cluster_archives_nothing() -> (
     None
 ):
     step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None)
@@ -179,7 +181,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
         (KEY, Compliance.NOT_APPLICABLE, "no step or session has a log key of its own"),
     ],
 )
-def test_a_sessions_own_key_is_evaluated_as_a_steps(
+def test_key_of_a_session_is_evaluated_like_the_key_of_a_step(
     key: KeyFact, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(sessions=(a_session(key),)))
@@ -196,7 +198,7 @@ def test_a_sessions_own_key_is_evaluated_as_a_steps(
         ((), Compliance.INSUFFICIENT_DATA),
     ],
 )
-def test_sessions_that_cannot_be_listed_are_undetermined_that_a_broken_step_outweighs(
+def test_unlistable_sessions_are_undetermined_unless_a_step_violates_the_rule(
     steps: tuple[WorkloadFacts, ...], compliance: Compliance
 ) -> None:
     doubt = Unresolved("elasticmapreduce:ListSessions answered AccessDeniedException")
@@ -207,7 +209,7 @@ def test_sessions_that_cannot_be_listed_are_undetermined_that_a_broken_step_outw
     assert (doubt.reason in outcome.summary) is (compliance is Compliance.INSUFFICIENT_DATA)
 
 
-def test_steps_and_sessions_are_counted_and_ended_each_in_their_own_way() -> None:
+def test_steps_and_sessions_are_counted_separately_and_each_gets_its_own_command() -> None:
     facts = cluster_facts(
         steps=(a_step(AWS_MANAGED, number=1), a_step(AWS_MANAGED, number=2)),
         sessions=tuple(a_session(AWS_MANAGED, number) for number in (1, 2)),
@@ -223,7 +225,7 @@ def test_steps_and_sessions_are_counted_and_ended_each_in_their_own_way() -> Non
     ]
 
 
-def test_where_only_a_session_is_broken_no_step_is_cancelled() -> None:
+def test_fix_cancels_no_step_when_only_a_session_violates_the_rule() -> None:
     facts = cluster_facts(steps=(a_step(ANOTHER_KEY),), sessions=(a_session(AWS_MANAGED),))
 
     assert "cancel-steps" not in RULE.remediation(facts)
@@ -232,7 +234,7 @@ def test_where_only_a_session_is_broken_no_step_is_cancelled() -> None:
 @pytest.mark.parametrize(
     ("others", "notified"), [(1, "(and 1 more step)"), (2, "(and 2 more steps)")]
 )
-def test_a_broken_step_outweighs_one_undetermined_and_the_fix_names_the_broken(
+def test_step_violation_outweighs_an_undetermined_step_and_the_fix_names_it(
     others: int, notified: str
 ) -> None:
     broken = [a_step(AWS_MANAGED, number=2 + number) for number in range(others + 1)]
@@ -255,7 +257,7 @@ def test_a_broken_step_outweighs_one_undetermined_and_the_fix_names_the_broken(
         (UNREADABLE, None),
     ],
 )
-def test_what_passes_of_a_steps_key_proves_nothing_until_it_has_lasted(
+def test_transient_fact_about_the_key_of_a_step_is_undetermined_until_it_has_lasted(
     key: KeyFact, once_lasting: Compliance | None
 ) -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(key),)))
@@ -272,7 +274,7 @@ FINISHED = (StepState.COMPLETED, StepState.FAILED, StepState.INTERRUPTED, StepSt
 
 @pytest.mark.parametrize("state", StepState)
 @pytest.mark.parametrize("key", [AWS_MANAGED, DISABLED, NO_SUCH_KEY, UNREADABLE])
-def test_only_a_step_that_was_cancelled_before_it_started_wrote_no_logs(
+def test_only_a_step_cancelled_before_its_start_is_not_evaluated(
     state: StepState, key: KeyFact
 ) -> None:
     step = a_step(key, state=state, started=False)
@@ -286,14 +288,14 @@ def test_only_a_step_that_was_cancelled_before_it_started_wrote_no_logs(
 
 
 @pytest.mark.parametrize("state", FINISHED)
-def test_the_state_of_a_finished_steps_key_says_nothing_any_more(state: StepState) -> None:
+def test_finished_step_with_a_disabled_key_complies(state: StepState) -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(DISABLED, state=state),)))
 
     assert outcome.compliance is Compliance.COMPLIANT
 
 
 @pytest.mark.parametrize("state", WAITING)
-def test_the_state_of_a_key_counts_while_the_step_may_log(state: StepState) -> None:
+def test_step_that_may_still_log_with_a_disabled_key_does_not_comply(state: StepState) -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(DISABLED, state=state),)))
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
@@ -310,7 +312,7 @@ def test_the_state_of_a_key_counts_while_the_step_may_log(state: StepState) -> N
         (a_key(spec="RSA_4096"), "is a RSA_4096 key"),
     ],
 )
-def test_what_was_wrong_while_a_finished_step_ran_is_shown_and_no_grounds(
+def test_violation_of_a_finished_step_is_reported_as_over(
     state: StepState, key: KeyFact, notified: str
 ) -> None:
     facts = cluster_facts(
@@ -326,7 +328,7 @@ def test_what_was_wrong_while_a_finished_step_ran_is_shown_and_no_grounds(
     assert notified in outcome.summary
 
 
-def test_a_finished_step_that_archived_without_a_key_is_shown_and_no_grounds() -> None:
+def test_finished_step_that_archived_without_a_key_is_reported_as_over() -> None:
     step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/", None, StepState.COMPLETED), None)
 
     outcome = RULE.check(cluster_facts(NOWHERE, log_key=None, steps=(step,)))
@@ -334,7 +336,7 @@ def test_a_finished_step_that_archived_without_a_key_is_shown_and_no_grounds() -
     assert (outcome.compliance, outcome.over) == (Compliance.NON_COMPLIANT, True)
 
 
-def test_a_key_that_cannot_be_described_is_undetermined_even_of_a_finished_step() -> None:
+def test_unreadable_key_of_a_finished_step_is_undetermined() -> None:
     step = a_step(UNREADABLE, state=StepState.COMPLETED)
 
     outcome = RULE.check(cluster_facts(steps=(step,)))
@@ -343,7 +345,7 @@ def test_a_key_that_cannot_be_described_is_undetermined_even_of_a_finished_step(
 
 
 @pytest.mark.parametrize("state", WAITING)
-def test_one_step_that_may_log_makes_a_finding_grounds(state: StepState) -> None:
+def test_one_violating_step_that_may_still_log_makes_the_finding_ongoing(state: StepState) -> None:
     over = a_step(AWS_MANAGED, number=1, state=StepState.COMPLETED)
     active = a_step(AWS_MANAGED, number=2, state=state)
 
@@ -354,7 +356,7 @@ def test_one_step_that_may_log_makes_a_finding_grounds(state: StepState) -> None
     assert outcome.summary.endswith(" (and 1 more step)")
 
 
-def test_what_may_become_grounds_outweighs_what_is_over() -> None:
+def test_transient_violation_outweighs_one_that_is_over() -> None:
     over = a_step(AWS_MANAGED, number=1, state=StepState.COMPLETED)
     passing = a_step(NO_SUCH_KEY, number=2)
 
@@ -365,7 +367,7 @@ def test_what_may_become_grounds_outweighs_what_is_over() -> None:
     assert outcome.summary.endswith(" (and 1 more step)")
 
 
-def test_of_a_step_in_no_known_state_nothing_is_proven() -> None:
+def test_violation_of_a_step_without_a_known_state_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(steps=(a_step(AWS_MANAGED, state=None),)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -376,7 +378,7 @@ def test_of_a_step_in_no_known_state_nothing_is_proven() -> None:
     assert good.compliance is Compliance.COMPLIANT
 
 
-def test_only_what_can_be_cancelled_is_to_be_cancelled() -> None:
+def test_fix_cancels_only_steps_that_can_be_cancelled() -> None:
     facts = cluster_facts(
         steps=(
             a_step(AWS_MANAGED, number=1, state=StepState.PENDING),
@@ -401,7 +403,7 @@ def test_only_what_can_be_cancelled_is_to_be_cancelled() -> None:
     assert "# These steps have finished: s-4 s-5 s-6." in text
 
 
-def test_where_every_step_is_over_nothing_is_to_be_stopped() -> None:
+def test_fix_cancels_nothing_when_every_step_has_finished() -> None:
     facts = cluster_facts(steps=(a_step(AWS_MANAGED, state=StepState.COMPLETED),))
 
     assert "cancel-steps" not in RULE.remediation(facts)
@@ -412,7 +414,7 @@ UPLOADING_NOTHING = dict.fromkeys(LOG_TYPES, "disabled")
 
 
 @pytest.mark.parametrize("own", [a_step(None, "s3://elsewhere/"), a_step(AWS_MANAGED, "s3://x/")])
-def test_a_step_with_a_log_uri_of_its_own_where_all_uploads_are_disabled_proves_nothing(
+def test_step_with_its_own_log_uri_is_undetermined_when_all_uploads_are_disabled(
     own: WorkloadFacts,
 ) -> None:
     cluster = a_cluster(log_key_identifier=None, log_upload_policies=UPLOADING_NOTHING)
@@ -423,7 +425,7 @@ def test_a_step_with_a_log_uri_of_its_own_where_all_uploads_are_disabled_proves_
     assert outcome.summary.endswith("although the cluster uploads none is not documented")
 
 
-def test_a_finished_step_there_proves_no_more() -> None:
+def test_finished_step_with_its_own_log_uri_is_undetermined_when_all_uploads_are_disabled() -> None:
     own = a_step(AWS_MANAGED, "s3://x/", state=StepState.COMPLETED)
     cluster = a_cluster(log_key_identifier=None, log_upload_policies=UPLOADING_NOTHING)
 
@@ -432,7 +434,7 @@ def test_a_finished_step_there_proves_no_more() -> None:
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_a_step_with_only_a_key_of_its_own_archives_nothing_there() -> None:
+def test_step_with_only_its_own_key_is_not_evaluated_when_all_uploads_are_disabled() -> None:
     cluster = a_cluster(log_upload_policies=UPLOADING_NOTHING)
 
     outcome = RULE.check(cluster_facts(cluster, steps=(a_step(AWS_MANAGED),)))

@@ -18,7 +18,7 @@ def test_a_bucket_that_sends_its_events_complies() -> None:
     assert "example-logs" in outcome.summary
 
 
-def test_a_bucket_that_sends_no_events_does_not_comply_whoever_logs_there() -> None:
+def test_bucket_of_a_step_that_sends_no_events_does_not_comply() -> None:
     elsewhere = LogBucket("elsewhere", sends_events=False)
 
     outcome = RULE.check(cluster_facts(log_buckets=(LOG_BUCKET, elsewhere), steps=(STEP,)))
@@ -28,7 +28,7 @@ def test_a_bucket_that_sends_no_events_does_not_comply_whoever_logs_there() -> N
     assert "example-logs sends" not in outcome.summary
 
 
-def test_a_bucket_that_the_stack_does_not_look_at_is_as_blind() -> None:
+def test_bucket_missing_from_the_log_buckets_of_the_stack_does_not_comply() -> None:
     facts = cluster_facts(log_buckets=(UNLISTED,))
 
     outcome = RULE.check(facts)
@@ -38,7 +38,7 @@ def test_a_bucket_that_the_stack_does_not_look_at_is_as_blind() -> None:
     assert RULE.remediation(facts).endswith("LogBuckets of the stack and deploy it: example-logs")
 
 
-def test_what_is_blind_outweighs_what_is_undetermined() -> None:
+def test_bucket_without_events_outweighs_an_undetermined_one() -> None:
     doubtful = LogBucket("elsewhere", sends_events=DENIED)
 
     outcome = RULE.check(cluster_facts(log_buckets=(SILENT, doubtful), steps=(STEP,)))
@@ -62,14 +62,14 @@ def test_a_bucket_that_was_not_read_is_undetermined() -> None:
     assert outcome.summary == "elsewhere was not read"
 
 
-def test_a_log_uri_that_cannot_be_read_is_undetermined() -> None:
+def test_log_uri_that_cannot_be_parsed_is_undetermined() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri="hdfs:///logs"), log_buckets=()))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert "'hdfs:///logs' cannot be parsed" in outcome.summary
 
 
-def test_a_log_uri_by_an_access_point_is_undetermined_and_asks_nothing_of_its_alias() -> None:
+def test_log_uri_with_an_access_point_alias_is_undetermined() -> None:
     alias = a_cluster(log_uri="s3n://emr-logs-ap-2c9a0-s3alias/logs/")
 
     outcome = RULE.check(cluster_facts(alias, log_buckets=()))
@@ -80,17 +80,17 @@ def test_a_log_uri_by_an_access_point_is_undetermined_and_asks_nothing_of_its_al
     )
 
 
-def test_where_nothing_is_archived_there_is_nothing_to_check() -> None:
+def test_cluster_that_archives_no_logs_is_not_evaluated() -> None:
     assert RULE.check(cluster_facts(NOWHERE)).compliance is Compliance.NOT_APPLICABLE
 
 
-def test_steps_that_cannot_be_listed_are_left_to_008() -> None:
+def test_unlistable_steps_are_left_to_emrlog_008() -> None:
     outcome = RULE.check(cluster_facts(steps=Unresolved("ListSteps answered Throttling")))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_the_fix_adds_to_the_configuration_and_replaces_nothing() -> None:
+def test_fix_adds_to_the_notification_configuration_and_replaces_nothing() -> None:
     get, put = RULE.remediation(cluster_facts(log_buckets=(SILENT,))).splitlines()
 
     assert get.startswith("aws s3api get-bucket-notification-configuration --bucket example-logs |")

@@ -44,7 +44,7 @@ from tests.unit.builders import (
         (UNREADABLE, Compliance.INSUFFICIENT_DATA, UNREADABLE.reason),
     ],
 )
-def test_the_key_of_logs_in_cloudwatch_decides(
+def test_cloudwatch_key_decides_compliance(
     key: KeyFact | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(cloudwatch_logs=True), cloudwatch_key=key))
@@ -62,7 +62,7 @@ def sending_to_cloudwatch(key: KeyFact | None, *, log_key: KeyFact | None = KEY)
     return cluster_facts(cluster, log_key=log_key, cloudwatch_key=key, approved_keys=approved(KEY))
 
 
-def test_the_key_of_logs_in_cloudwatch_has_to_be_approved() -> None:
+def test_cloudwatch_key_has_to_be_approved() -> None:
     facts = sending_to_cloudwatch(ANOTHER_KEY)
 
     outcome = RULE.check(facts)
@@ -73,7 +73,7 @@ def test_the_key_of_logs_in_cloudwatch_has_to_be_approved() -> None:
     assert "aws emr create-cluster" in RULE.remediation(facts)
 
 
-def test_a_key_of_another_region_that_cannot_be_described_is_ruled_out_by_its_arn() -> None:
+def test_unreadable_key_with_an_arn_of_another_region_does_not_comply() -> None:
     abroad = key_arn(region=OTHER_REGION)
     cluster = a_cluster(cloudwatch_logs=True, cloudwatch_key_identifier=abroad)
 
@@ -84,7 +84,7 @@ def test_a_key_of_another_region_that_cannot_be_described_is_ruled_out_by_its_ar
 
 
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.UNAVAILABLE)])
-def test_what_passes_of_the_key_proves_nothing_until_it_has_lasted(key: KeyFact) -> None:
+def test_transient_fact_about_the_key_is_undetermined_until_it_has_lasted(key: KeyFact) -> None:
     outcome = RULE.check(sending_to_cloudwatch(key))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -92,7 +92,7 @@ def test_what_passes_of_the_key_proves_nothing_until_it_has_lasted(key: KeyFact)
 
 
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.DISABLED)])
-def test_a_lost_key_is_reported_where_no_archived_logs_are_under_it(key: KeyFact) -> None:
+def test_unusable_key_is_reported_only_when_no_archived_logs_use_it(key: KeyFact) -> None:
     facts = sending_to_cloudwatch(key, log_key=key)
 
     assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
@@ -104,7 +104,9 @@ def test_a_lost_key_is_reported_where_no_archived_logs_are_under_it(key: KeyFact
     ("key", "notified"),
     [(ANOTHER_KEY, "not one of the approved keys"), (AWS_MANAGED, "managed by AWS")],
 )
-def test_another_key_has_to_be_named_for_cloudwatch_as_well(key: KmsKey, notified: str) -> None:
+def test_unsuitable_key_is_reported_for_cloudwatch_as_well_as_for_the_archive(
+    key: KmsKey, notified: str
+) -> None:
     outcome = RULE.check(sending_to_cloudwatch(key, log_key=key))
 
     assert outcome.compliance is Compliance.NON_COMPLIANT
@@ -132,7 +134,7 @@ def a_session(key: KeyFact | None, number: int = 1) -> WorkloadFacts:
         (UNREADABLE, Compliance.INSUFFICIENT_DATA, UNREADABLE.reason),
     ],
 )
-def test_a_sessions_logs_in_cloudwatch_are_evaluated_as_the_clusters(
+def test_cloudwatch_logs_of_a_session_are_evaluated_like_those_of_the_cluster(
     key: KeyFact | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(sessions=(a_session(key),), approved_keys=approved(KEY)))
@@ -141,7 +143,7 @@ def test_a_sessions_logs_in_cloudwatch_are_evaluated_as_the_clusters(
     assert notified in outcome.summary
 
 
-def test_the_fix_of_a_session_is_to_start_it_again() -> None:
+def test_fix_for_sessions_terminates_each_of_them() -> None:
     facts = replace(
         sending_to_cloudwatch(KEY), sessions=(a_session(None), a_session(None, number=2))
     )
@@ -155,14 +157,14 @@ def test_the_fix_of_a_session_is_to_start_it_again() -> None:
     ]
 
 
-def test_a_key_that_two_lost_is_brought_back_once() -> None:
+def test_fix_enables_a_disabled_key_shared_by_cluster_and_session_once() -> None:
     lost = a_key(state=KeyState.DISABLED)
     facts = replace(sending_to_cloudwatch(lost), sessions=(a_session(lost),))
 
     assert RULE.remediation(facts) == f"aws kms enable-key --region {REGION} --key-id {KEY.arn}"
 
 
-def test_sessions_that_cannot_be_listed_are_undetermined_unless_the_cluster_is_broken() -> None:
+def test_unlistable_sessions_are_undetermined_unless_the_cluster_violates_the_rule() -> None:
     unlisted = Unresolved("elasticmapreduce:ListSessions answered AccessDeniedException")
     quiet = cluster_facts(sessions=unlisted)
 
@@ -172,7 +174,7 @@ def test_sessions_that_cannot_be_listed_are_undetermined_unless_the_cluster_is_b
     assert RULE.check(broken).compliance is Compliance.NON_COMPLIANT
 
 
-def test_a_session_that_logs_elsewhere_sends_nothing_to_cloudwatch() -> None:
+def test_step_and_session_that_log_to_s3_only_are_not_evaluated() -> None:
     session = WorkloadFacts(Session("is-1", "ide", "s3://elsewhere/"), KEY)
     step = WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), KEY)
 
@@ -181,25 +183,25 @@ def test_a_session_that_logs_elsewhere_sends_nothing_to_cloudwatch() -> None:
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_without_logs_in_cloudwatch_there_is_nothing_to_encrypt() -> None:
+def test_cluster_without_cloudwatch_logs_is_not_evaluated() -> None:
     assert RULE.check(cluster_facts()).compliance is Compliance.NOT_APPLICABLE
 
 
-def test_a_key_that_the_other_logs_use_as_well_is_reported_once() -> None:
+def test_disabled_key_that_the_archive_also_uses_is_left_to_emrlog_005() -> None:
     lost = a_key(state=KeyState.DISABLED)
     facts = cluster_facts(a_cluster(cloudwatch_logs=True), log_key=lost, cloudwatch_key=lost)
 
     assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
 
 
-def test_a_key_that_was_lost_is_brought_back() -> None:
+def test_fix_enables_a_disabled_key() -> None:
     lost = a_key(state=KeyState.DISABLED)
     text = RULE.remediation(cluster_facts(a_cluster(cloudwatch_logs=True), cloudwatch_key=lost))
 
     assert text == f"aws kms enable-key --region eu-west-1 --key-id {KEY.arn}"
 
 
-def test_the_fix_is_a_relaunch_with_a_key_for_cloudwatch() -> None:
+def test_fix_is_a_relaunch_with_a_cloudwatch_key() -> None:
     text = RULE.remediation(cluster_facts(a_cluster(cloudwatch_logs=True)))
 
     assert "EncryptionKeyArn" in text.splitlines()[0]

@@ -30,7 +30,7 @@ MULTI_REGION = a_key(arn=key_arn("mrk-1234abcd12ab34cd56ef1234567890ab"))
         (None, Compliance.INSUFFICIENT_DATA, "was not read"),
     ],
 )
-def test_the_rule_asks_for_automatic_rotation(
+def test_automatic_rotation_decides_compliance(
     *, rotation: bool | Unresolved | None, compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(key_rotation=rotation))
@@ -61,35 +61,35 @@ def test_a_key_that_kms_cannot_rotate_is_not_evaluated(key: KeyFact | None) -> N
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_where_nothing_is_archived_no_key_is_evaluated() -> None:
+def test_cluster_that_archives_no_logs_is_not_evaluated() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri=None), key_rotation=False))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize("key", [UNREADABLE, a_key(origin=None)])
-def test_a_key_that_is_not_known_well_enough_is_undetermined(key: KeyFact) -> None:
+def test_key_of_unknown_origin_is_undetermined(key: KeyFact) -> None:
     outcome = RULE.check(cluster_facts(log_key=key, key_rotation=False))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_the_rule_is_off_unless_the_policy_says_otherwise() -> None:
+def test_rule_is_disabled_by_default() -> None:
     assert not RULE.enabled
 
 
-def test_the_fix_turns_rotation_on() -> None:
+def test_fix_enables_rotation() -> None:
     assert RULE.remediation(cluster_facts(key_rotation=False)) == (
         f"aws kms enable-key-rotation --region {REGION} --key-id {KEY.arn}"
     )
 
 
-def test_the_fix_for_a_multi_region_key_begins_at_its_primary() -> None:
+def test_fix_for_a_multi_region_key_looks_up_its_primary_region() -> None:
     fix = RULE.remediation(cluster_facts(log_key=MULTI_REGION, key_rotation=False))
 
     assert f"describe-key --region {REGION} --key-id {MULTI_REGION.arn} --query" in fix
     assert fix.endswith("--region REGION --key-id mrk-1234abcd12ab34cd56ef1234567890ab")
 
 
-def test_without_a_key_to_rotate_the_fix_is_a_relaunch() -> None:
+def test_fix_is_a_relaunch_when_the_key_cannot_be_rotated() -> None:
     assert "aws emr create-cluster" in RULE.remediation(cluster_facts(log_key=AWS_MANAGED))

@@ -25,7 +25,7 @@ OURS = {
         ({}, Compliance.NON_COMPLIANT, "system-logs, application-logs, persistent-ui-logs"),
     ],
 )
-def test_no_log_type_may_be_left_to_the_service(
+def test_log_type_with_an_emr_managed_upload_policy_does_not_comply(
     policies: Mapping[str, str], compliance: Compliance, notified: str
 ) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_upload_policies=policies)))
@@ -47,9 +47,7 @@ MANAGED = Session("is-1", "ide", managed_logs=True)
         ),
     ],
 )
-def test_the_service_retains_the_logs_of_a_session_with_managed_logging(
-    session: Session, notified: str
-) -> None:
+def test_session_with_managed_logging_does_not_comply(session: Session, notified: str) -> None:
     facts = cluster_facts(
         a_cluster(log_upload_policies=OURS), sessions=(WorkloadFacts(session, KEY),)
     )
@@ -65,9 +63,7 @@ def test_the_service_retains_the_logs_of_a_session_with_managed_logging(
     )
 
 
-def test_what_the_cluster_and_its_sessions_leave_to_the_service_is_reported_and_cured_at_once() -> (
-    None
-):
+def test_violations_of_cluster_and_session_are_reported_and_fixed_together() -> None:
     facts = cluster_facts(sessions=(WorkloadFacts(MANAGED, KEY),))
 
     outcome = RULE.check(facts)
@@ -81,7 +77,7 @@ def test_what_the_cluster_and_its_sessions_leave_to_the_service_is_reported_and_
     ("policies", "compliance"),
     [(OURS, Compliance.INSUFFICIENT_DATA), ({}, Compliance.NON_COMPLIANT)],
 )
-def test_sessions_that_cannot_be_listed_are_undetermined_unless_the_cluster_is_broken(
+def test_unlistable_sessions_are_undetermined_unless_the_cluster_violates_the_rule(
     policies: Mapping[str, str], compliance: Compliance
 ) -> None:
     facts = cluster_facts(a_cluster(log_upload_policies=policies), sessions=UNREADABLE)
@@ -89,14 +85,14 @@ def test_sessions_that_cannot_be_listed_are_undetermined_unless_the_cluster_is_b
     assert RULE.check(facts).compliance is compliance
 
 
-def test_a_session_without_managed_logging_is_left_alone() -> None:
+def test_session_without_managed_logging_complies() -> None:
     session = WorkloadFacts(Session("is-1", "ide", "s3://elsewhere/"), KEY)
     facts = cluster_facts(a_cluster(log_upload_policies=OURS), sessions=(session,))
 
     assert RULE.check(facts).compliance is Compliance.COMPLIANT
 
 
-def test_the_fix_is_a_relaunch_with_upload_policies() -> None:
+def test_fix_is_a_relaunch_with_upload_policies() -> None:
     text = RULE.remediation(cluster_facts())
 
     assert "LogTypeUploadPolicy" in text.splitlines()[0]

@@ -43,21 +43,21 @@ def elsewhere(ownership: BucketOwnership | Unresolved) -> ClusterFacts:
     return cluster_facts(log_buckets=(LOG_BUCKET, bucket), steps=(STEP,))
 
 
-def test_a_bucket_of_the_clusters_account_complies() -> None:
+def test_bucket_of_the_account_of_the_cluster_complies() -> None:
     outcome = RULE.check(cluster_facts())
 
     assert outcome.compliance is Compliance.COMPLIANT
     assert outcome.summary == f"logs go to buckets of known accounts: example-logs of {ACCOUNT}"
 
 
-def test_a_bucket_of_an_account_that_the_policy_names_complies_in_any_region() -> None:
+def test_bucket_of_an_account_named_in_the_policy_complies_in_any_region() -> None:
     outcome = RULE.check(elsewhere(BucketOwnership(OTHER_ACCOUNT, OTHER_REGION)))
 
     assert outcome.compliance is Compliance.COMPLIANT
     assert outcome.summary.endswith(f"elsewhere of {OTHER_ACCOUNT}")
 
 
-def test_the_default_bucket_that_somebody_else_made_first_does_not_comply() -> None:
+def test_default_bucket_owned_by_another_account_does_not_comply() -> None:
     cluster = a_cluster(log_uri=f"s3n://{DEFAULT}/elasticmapreduce/")
     facts = cluster_facts(cluster, log_buckets=(LogBucket(DEFAULT, ownership=STRANGERS),))
 
@@ -80,7 +80,7 @@ def test_the_default_bucket_that_somebody_else_made_first_does_not_comply() -> N
     assert end.startswith("aws emr terminate-clusters")
 
 
-def test_a_strangers_bucket_of_a_step_or_session_does_not_comply() -> None:
+def test_bucket_of_an_unknown_account_used_by_a_step_or_session_does_not_comply() -> None:
     facts = replace(elsewhere(STRANGERS), sessions=(SESSION,))
 
     outcome = RULE.check(facts)
@@ -95,7 +95,7 @@ def test_a_strangers_bucket_of_a_step_or_session_does_not_comply() -> None:
     ]
 
 
-def test_a_strangers_bucket_of_a_step_that_is_finished_is_past() -> None:
+def test_bucket_of_an_unknown_account_used_by_a_finished_step_is_reported_as_over() -> None:
     finished = replace(STEP, workload=replace(STEP_WORKLOAD, state=StepState.COMPLETED))
     facts = replace(elsewhere(STRANGERS), steps=(finished,))
 
@@ -105,7 +105,7 @@ def test_a_strangers_bucket_of_a_step_that_is_finished_is_past() -> None:
     assert "aws emr" not in RULE.remediation(facts)
 
 
-def test_a_step_that_never_ran_logged_nowhere() -> None:
+def test_bucket_of_a_step_cancelled_before_its_start_is_ignored() -> None:
     cancelled = replace(STEP, workload=replace(STEP_WORKLOAD, state=StepState.CANCELLED))
 
     outcome = RULE.check(replace(elsewhere(STRANGERS), steps=(cancelled,)))
@@ -113,7 +113,7 @@ def test_a_step_that_never_ran_logged_nowhere() -> None:
     assert outcome.compliance is Compliance.COMPLIANT
 
 
-def test_where_all_uploads_are_disabled_no_bucket_is_asked_for() -> None:
+def test_cluster_with_all_uploads_disabled_is_not_evaluated() -> None:
     disabled = a_cluster(log_upload_policies=dict.fromkeys(LOG_TYPES, "disabled"))
 
     outcome = RULE.check(cluster_facts(disabled, log_buckets=()))
@@ -121,7 +121,7 @@ def test_where_all_uploads_are_disabled_no_bucket_is_asked_for() -> None:
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_what_logs_elsewhere_is_left_alone_by_the_fix() -> None:
+def test_fix_stops_no_step_or_session_that_logs_to_a_known_bucket() -> None:
     cluster = a_cluster(log_uri=f"s3n://{DEFAULT}/elasticmapreduce/")
     facts = cluster_facts(
         cluster,
@@ -137,7 +137,7 @@ def test_what_logs_elsewhere_is_left_alone_by_the_fix() -> None:
     assert "terminate-session" not in RULE.remediation(facts)
 
 
-def test_a_session_alone_is_terminated_and_no_step_cancelled() -> None:
+def test_fix_cancels_no_step_when_only_a_session_violates_the_rule() -> None:
     bucket = LogBucket("elsewhere", ownership=STRANGERS)
     facts = cluster_facts(log_buckets=(LOG_BUCKET, bucket), sessions=(SESSION,))
 
@@ -145,7 +145,7 @@ def test_a_session_alone_is_terminated_and_no_step_cancelled() -> None:
     assert "terminate-session" in RULE.remediation(facts)
 
 
-def test_a_proven_stranger_outweighs_what_could_not_be_read() -> None:
+def test_bucket_of_an_unknown_account_outweighs_an_unreadable_one() -> None:
     buckets = (LogBucket("example-logs", ownership=STRANGERS), LogBucket("elsewhere"))
 
     outcome = RULE.check(cluster_facts(log_buckets=buckets, steps=(STEP,)))
@@ -160,14 +160,14 @@ def test_an_owner_that_cannot_be_read_is_undetermined() -> None:
     assert outcome.once_lasting is None
 
 
-def test_a_failure_that_may_pass_is_undetermined_for_now() -> None:
+def test_owner_whose_reading_is_throttled_is_undetermined_for_now() -> None:
     outcome = RULE.check(elsewhere(THROTTLED))
 
     assert (outcome.compliance, outcome.summary) == ("INSUFFICIENT_DATA", THROTTLED.reason)
     assert outcome.once_lasting is Compliance.INSUFFICIENT_DATA
 
 
-def test_of_several_failures_one_that_stays_is_enough_and_each_is_named() -> None:
+def test_one_lasting_failure_makes_the_result_lasting_and_each_is_named() -> None:
     buckets = (
         LogBucket("example-logs", ownership=THROTTLED),
         LogBucket("elsewhere", ownership=FORBIDDEN),
@@ -187,28 +187,26 @@ def test_of_several_failures_one_that_stays_is_enough_and_each_is_named() -> Non
         ("s3n://unread/logs/", "the owner of unread was not read"),
     ],
 )
-def test_a_log_uri_whose_bucket_nobody_asked_about_is_undetermined(
-    log_uri: str, reason: str
-) -> None:
+def test_log_uri_without_a_known_bucket_owner_is_undetermined(log_uri: str, reason: str) -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri=log_uri), log_buckets=()))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert reason in outcome.summary
 
 
-def test_where_nothing_is_archived_there_is_no_bucket() -> None:
+def test_cluster_that_archives_no_logs_is_not_evaluated() -> None:
     outcome = RULE.check(cluster_facts(a_cluster(log_uri=None)))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_steps_that_cannot_be_listed_are_left_to_008() -> None:
+def test_unlistable_steps_are_left_to_emrlog_008() -> None:
     outcome = RULE.check(cluster_facts(steps=Unresolved("ListSteps answered Throttling")))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_the_fix_quotes_what_users_name() -> None:
+def test_fix_quotes_user_controlled_names() -> None:
     hostile = "x; rm -rf /"
     facts = cluster_facts(
         a_cluster(log_uri=f"s3://{hostile.replace('/', '')}/"),

@@ -8,7 +8,7 @@ from tests.unit.builders import KEY, a_log_object, encrypted, log_object_facts
 
 
 @pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
-def test_an_object_that_kms_encrypts_complies(algorithm: str) -> None:
+def test_object_encrypted_with_kms_complies(algorithm: str) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm, KEY.arn)))
 
     assert outcome.compliance is Compliance.COMPLIANT
@@ -25,7 +25,7 @@ def test_an_object_that_kms_encrypts_complies(algorithm: str) -> None:
         (None, "has no server-side encryption"),
     ],
 )
-def test_an_object_that_anything_else_encrypts_does_not_comply(
+def test_object_encrypted_otherwise_or_not_at_all_does_not_comply(
     algorithm: str | None, evidence: str
 ) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm)))
@@ -35,7 +35,7 @@ def test_an_object_that_anything_else_encrypts_does_not_comply(
 
 
 @pytest.mark.parametrize("algorithm", ["aws:quantum", "AWS:KMS", ""])
-def test_an_encryption_that_we_do_not_know_is_undetermined(algorithm: str) -> None:
+def test_unknown_encryption_algorithm_is_undetermined(algorithm: str) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm)))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -49,14 +49,14 @@ def test_an_object_whose_head_cannot_be_read_is_undetermined() -> None:
     assert "s3:HeadObject answered 403" in outcome.summary
 
 
-def test_the_fix_encrypts_the_object_in_place_with_the_clusters_key() -> None:
+def test_fix_encrypts_the_object_in_place_with_the_cluster_key() -> None:
     command = RULE.remediation(log_object_facts(encryption=encrypted("AES256"), object_key=None))
 
     assert command.startswith("aws s3api update-object-encryption --region eu-west-1 ")
     assert KEY.arn in command
 
 
-def test_only_its_writer_can_fix_an_object_under_a_key_of_the_writers() -> None:
+def test_fix_for_a_customer_provided_key_is_a_comment_without_a_command() -> None:
     text = RULE.remediation(log_object_facts(encryption=encrypted(SSE_C), object_key=None))
 
     assert text.startswith("# ")
@@ -64,7 +64,7 @@ def test_only_its_writer_can_fix_an_object_under_a_key_of_the_writers() -> None:
     assert "update-object-encryption" not in text
 
 
-def test_a_head_that_cannot_be_read_gets_the_usual_fix() -> None:
+def test_object_whose_head_cannot_be_read_gets_the_usual_fix() -> None:
     facts = log_object_facts(encryption=Unresolved("s3:HeadObject answered 403"))
 
     assert "update-object-encryption" in RULE.remediation(facts)

@@ -51,7 +51,7 @@ def test_a_key_that_cannot_be_described_is_undetermined(key: KeyFact) -> None:
     assert "kms:DescribeKey" in outcome.summary
 
 
-def test_an_object_that_names_no_key_is_undetermined() -> None:
+def test_object_without_a_named_key_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(object_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
@@ -59,19 +59,19 @@ def test_an_object_that_names_no_key_is_undetermined() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["AES256", SSE_C, "aws:fsx", None, "aws:quantum"])
-def test_an_object_that_kms_does_not_encrypt_is_not_evaluated(algorithm: str | None) -> None:
+def test_object_not_encrypted_with_kms_is_not_evaluated(algorithm: str | None) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm), object_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "not encrypted by KMS" in outcome.summary
 
 
-def test_an_object_whose_head_cannot_be_read_is_left_to_101() -> None:
+def test_object_whose_head_cannot_be_read_is_left_to_emrlog_101() -> None:
     outcome = RULE.check(log_object_facts(encryption=Unresolved("403"), object_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "could not be read" in outcome.summary
 
 
-def test_the_fix_is_the_clusters_key() -> None:
+def test_fix_names_the_cluster_key() -> None:
     assert KEY.arn in RULE.remediation(log_object_facts(object_key=AWS_MANAGED))

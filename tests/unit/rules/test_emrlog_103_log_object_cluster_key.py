@@ -29,7 +29,7 @@ UNKNOWN_CLUSTER = Unresolved("elasticmapreduce:DescribeCluster: no such cluster 
 
 @pytest.mark.parametrize("identifier", [KEY.arn, "1234abcd-12ab-34cd-56ef-1234567890ab"])
 @pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
-def test_the_clusters_own_key_complies(algorithm: str, identifier: str) -> None:
+def test_cluster_key_complies(algorithm: str, identifier: str) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm, identifier)))
 
     assert outcome.compliance is Compliance.COMPLIANT
@@ -60,7 +60,7 @@ def test_every_other_key_does_not_comply(key: KmsKey) -> None:
     [(KEY.arn, Compliance.COMPLIANT), (ANOTHER_KEY.arn, Compliance.NON_COMPLIANT)],
 )
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE, None])
-def test_its_arn_shows_which_key_it_is_that_cannot_be_described(
+def test_unreadable_key_is_compared_by_its_arn(
     arn: str, compliance: Compliance, key: KeyFact | None
 ) -> None:
     facts = log_object_facts(encryption=encrypted("aws:kms", arn), object_key=key)
@@ -80,7 +80,7 @@ def test_its_arn_shows_which_key_it_is_that_cannot_be_described(
     ],
 )
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, UNREADABLE])
-def test_an_id_or_an_alias_does_not_and_is_undetermined(
+def test_unreadable_key_without_a_key_arn_is_undetermined(
     identifier: str | None, key: KeyFact
 ) -> None:
     facts = log_object_facts(encryption=encrypted("aws:kms", identifier), object_key=key)
@@ -91,28 +91,28 @@ def test_an_id_or_an_alias_does_not_and_is_undetermined(
     assert "kms:DescribeKey" in outcome.summary
 
 
-def test_an_object_that_names_no_key_is_undetermined() -> None:
+def test_object_without_a_named_key_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted("aws:kms"), object_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert f"S3 names no key for {a_log_object()}" in outcome.summary
 
 
-def test_a_cluster_that_emr_does_not_know_here_is_undetermined() -> None:
+def test_object_of_a_cluster_unknown_to_emr_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(cluster=UNKNOWN_CLUSTER, expected_key=None))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNKNOWN_CLUSTER.reason in outcome.summary
 
 
-def test_a_cluster_whose_key_cannot_be_described_is_undetermined() -> None:
+def test_object_of_a_cluster_with_an_unreadable_key_is_undetermined() -> None:
     outcome = RULE.check(log_object_facts(expected_key=UNREADABLE))
 
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
     assert UNREADABLE.reason in outcome.summary
 
 
-def test_the_object_of_a_cluster_without_a_key_is_not_evaluated() -> None:
+def test_object_of_a_cluster_without_a_key_is_not_evaluated() -> None:
     cluster = a_cluster(log_key_identifier=None)
 
     outcome = RULE.check(log_object_facts(cluster=cluster, expected_key=None))
@@ -121,7 +121,7 @@ def test_the_object_of_a_cluster_without_a_key_is_not_evaluated() -> None:
     assert "names no log key" in outcome.summary
 
 
-def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_evaluated() -> None:
+def test_object_of_a_cluster_whose_key_does_not_exist_is_not_evaluated() -> None:
     outcome = RULE.check(log_object_facts(expected_key=NO_SUCH_KEY))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
@@ -129,7 +129,7 @@ def test_the_object_of_a_cluster_whose_key_does_not_exist_is_not_evaluated() -> 
 
 
 @pytest.mark.parametrize("expected_key", [KEY, AWS_MANAGED, UNREADABLE, None])
-def test_an_aws_managed_key_is_left_to_102(expected_key: KeyFact | None) -> None:
+def test_aws_managed_key_is_left_to_emrlog_102(expected_key: KeyFact | None) -> None:
     outcome = RULE.check(log_object_facts(object_key=AWS_MANAGED, expected_key=expected_key))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
@@ -137,20 +137,20 @@ def test_an_aws_managed_key_is_left_to_102(expected_key: KeyFact | None) -> None
 
 
 @pytest.mark.parametrize("algorithm", ["AES256", SSE_C, "aws:backup", None])
-def test_an_object_that_kms_does_not_encrypt_is_left_to_101(algorithm: str | None) -> None:
+def test_object_not_encrypted_with_kms_is_left_to_emrlog_101(algorithm: str | None) -> None:
     outcome = RULE.check(log_object_facts(encryption=encrypted(algorithm), object_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
     assert "not encrypted by KMS" in outcome.summary
 
 
-def test_an_object_whose_head_cannot_be_read_is_left_to_101() -> None:
+def test_object_whose_head_cannot_be_read_is_left_to_emrlog_101() -> None:
     outcome = RULE.check(log_object_facts(encryption=Unresolved("403"), object_key=None))
 
     assert outcome.compliance is Compliance.NOT_APPLICABLE
 
 
-def test_the_fix_is_the_clusters_key() -> None:
+def test_fix_names_the_cluster_key() -> None:
     assert KEY.arn in RULE.remediation(log_object_facts(object_key=ANOTHER_KEY))
 
 
@@ -161,7 +161,7 @@ def test_the_fix_is_the_clusters_key() -> None:
         (ANOTHER_KEY, Compliance.NON_COMPLIANT, f"its step s-1 names {KEY.arn}"),
     ],
 )
-def test_a_steps_log_is_compared_with_its_steps_key(
+def test_log_of_a_step_is_compared_with_the_key_of_the_step(
     carried: KmsKey, compliance: Compliance, notified: str
 ) -> None:
     facts = log_object_facts(
@@ -178,7 +178,7 @@ UNAPPROVED = encrypted("aws:kms", ANOTHER_KEY.arn)
 
 
 @pytest.mark.parametrize("expected_key", [None, NO_SUCH_KEY, ANOTHER_KEY, UNREADABLE])
-def test_the_list_of_approved_keys_holds_for_objects_whatever_their_cluster_names(
+def test_object_with_an_unapproved_key_does_not_comply_with_any_cluster_key(
     expected_key: KeyFact | None,
 ) -> None:
     facts = log_object_facts(
@@ -206,7 +206,7 @@ def test_the_list_of_approved_keys_holds_for_objects_whatever_their_cluster_name
         (UNREADABLE, Compliance.INSUFFICIENT_DATA),
     ],
 )
-def test_an_object_under_an_approved_key_is_compared_with_its_clusters(
+def test_object_with_an_approved_key_is_compared_with_the_cluster_key(
     expected_key: KeyFact | None, compliance: Compliance
 ) -> None:
     facts = log_object_facts(expected_key=expected_key, approved_keys=approved(KEY))
@@ -214,7 +214,7 @@ def test_an_object_under_an_approved_key_is_compared_with_its_clusters(
     assert RULE.check(facts).compliance is compliance
 
 
-def test_an_approved_key_that_cannot_be_resolved_may_be_the_objects() -> None:
+def test_object_is_undetermined_when_an_approved_key_cannot_be_resolved() -> None:
     listed = (ApprovedKey("alias/approved", UNREADABLE),)
 
     outcome = RULE.check(log_object_facts(expected_key=None, approved_keys=listed))
@@ -222,7 +222,7 @@ def test_an_approved_key_that_cannot_be_resolved_may_be_the_objects() -> None:
     assert outcome.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_the_log_of_a_cluster_that_emr_does_not_know_here_is_not_held_against_the_list() -> None:
+def test_object_of_a_cluster_unknown_to_emr_is_undetermined_even_with_an_unapproved_key() -> None:
     facts = log_object_facts(
         cluster=UNKNOWN_CLUSTER,
         expected_key=None,
@@ -242,7 +242,7 @@ def test_the_log_of_a_cluster_that_emr_does_not_know_here_is_not_held_against_th
         (approved(KEY), Compliance.NON_COMPLIANT),
     ],
 )
-def test_the_former_key_of_an_alias_is_as_good_while_it_is_approved(
+def test_former_key_of_an_alias_complies_while_it_is_approved(
     listed: tuple[ApprovedKey, ...], compliance: Compliance
 ) -> None:
     facts = log_object_facts(
@@ -255,13 +255,13 @@ def test_the_former_key_of_an_alias_is_as_good_while_it_is_approved(
     assert RULE.check(facts).compliance is compliance
 
 
-def test_a_key_that_the_cluster_was_never_seen_with_is_no_former_key() -> None:
+def test_key_that_the_cluster_never_used_does_not_comply() -> None:
     facts = log_object_facts(encryption=UNAPPROVED, object_key=ANOTHER_KEY, former_keys=(KEY.arn,))
 
     assert RULE.check(facts).compliance is Compliance.NON_COMPLIANT
 
 
-def test_the_fix_of_an_object_is_an_approved_key_of_the_clusters_region() -> None:
+def test_fix_names_an_approved_key_of_the_region_of_the_cluster() -> None:
     elsewhere = a_key(arn=key_arn(region=OTHER_REGION))
     gone = ApprovedKey("alias/gone", NO_SUCH_KEY)
     facts = log_object_facts(

@@ -30,7 +30,7 @@ LOST = [
 
 
 @pytest.mark.parametrize(("state", "words", "fix"), LOST)
-def test_a_key_that_worked_and_is_lost_is_reported_here_alone(
+def test_unusable_key_that_worked_is_reported_by_emrlog_201_only(
     state: KeyState, words: str, fix: str
 ) -> None:
     facts = cluster_facts(log_key=a_key(state=state), log_key_worked=True)
@@ -47,7 +47,7 @@ def test_a_key_that_worked_and_is_lost_is_reported_here_alone(
     assert found == ["EMRLOG-201"]
 
 
-def test_a_lost_cluster_key_hides_no_step_whose_own_key_never_worked() -> None:
+def test_unusable_key_of_a_step_is_reported_by_emrlog_008_although_the_cluster_key_worked() -> None:
     disabled = a_key(arn=ANOTHER_KEY.arn, state=KeyState.DISABLED)
     step = WorkloadFacts(Step("s-1", "load", None, disabled.arn), disabled)
     facts = cluster_facts(steps=(step,), log_key_worked=True)
@@ -56,7 +56,7 @@ def test_a_lost_cluster_key_hides_no_step_whose_own_key_never_worked() -> None:
 
 
 @pytest.mark.parametrize("state", [state for state, _, _ in LOST])
-def test_a_key_that_never_worked_is_reported_by_005_alone(state: KeyState) -> None:
+def test_unusable_key_that_never_worked_is_reported_by_emrlog_005_only(state: KeyState) -> None:
     facts = cluster_facts(log_key=a_key(state=state))
 
     assert RULE.check(facts).compliance is Compliance.NOT_APPLICABLE
@@ -73,11 +73,13 @@ def test_a_key_that_never_worked_is_reported_by_005_alone(state: KeyState) -> No
         (None, Compliance.NOT_APPLICABLE),
     ],
 )
-def test_a_key_that_worked_goes_on_working(key: KeyFact | None, compliance: Compliance) -> None:
+def test_key_that_worked_is_evaluated_by_its_present_state(
+    key: KeyFact | None, compliance: Compliance
+) -> None:
     facts = cluster_facts(log_key=key, log_key_worked=True)
 
     assert RULE.check(facts).compliance is compliance
 
 
-def test_without_a_key_there_is_nothing_to_bring_back() -> None:
+def test_missing_key_has_no_fix() -> None:
     assert RULE.remediation(cluster_facts(log_key=NO_SUCH_KEY)) == ""

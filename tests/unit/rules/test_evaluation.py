@@ -66,13 +66,13 @@ def results(
     return tally.results(subject, CONTEXT)
 
 
-def test_a_subject_is_the_cluster_as_emr_names_it() -> None:
+def test_subject_of_a_cluster_has_its_id_arn_account_region_and_name() -> None:
     assert Subject.of(a_cluster()) == Subject(
         CLUSTER_ID, a_cluster().arn, ACCOUNT, REGION, "nightly-etl"
     )
 
 
-def test_a_cluster_is_evaluated_by_every_rule_in_their_order() -> None:
+def test_cluster_is_evaluated_by_every_rule_in_order() -> None:
     findings = cluster_findings(SUBJECT, cluster_facts(), CONTEXT.rules(CLUSTER_RULES), CONTEXT)
 
     assert [finding.rule_id for finding in findings] == [
@@ -81,7 +81,7 @@ def test_a_cluster_is_evaluated_by_every_rule_in_their_order() -> None:
     assert cluster_findings(SUBJECT, cluster_facts(), (), CONTEXT) == ()
 
 
-def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
+def test_finding_contains_the_cluster_the_rule_and_the_outcome() -> None:
     finding = cluster_findings(
         SUBJECT, cluster_facts(log_key=None), CONTEXT.rules(CLUSTER_RULES), CONTEXT
     )[1]
@@ -116,7 +116,7 @@ def test_a_finding_carries_the_cluster_the_rule_and_the_outcome() -> None:
     )
 
 
-def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
+def test_only_a_violation_has_a_fix() -> None:
     findings = cluster_findings(
         SUBJECT, cluster_facts(log_key=UNREADABLE), CONTEXT.rules(CLUSTER_RULES), CONTEXT
     )
@@ -128,7 +128,7 @@ def test_only_a_broken_rule_of_a_cluster_offers_a_fix() -> None:
     assert [finding.rule_id for finding in broken if finding.remediation] == ["EMRLOG-005"]
 
 
-def test_the_evidence_has_the_key_as_kms_describes_it() -> None:
+def test_evidence_contains_the_key_as_kms_describes_it() -> None:
     finding = cluster_findings(SUBJECT, cluster_facts(), CONTEXT.rules(CLUSTER_RULES), CONTEXT)[0]
 
     assert finding.evidence["key_arn"] == KEY.arn
@@ -138,7 +138,7 @@ def test_the_evidence_has_the_key_as_kms_describes_it() -> None:
     assert "ami_version" not in finding.evidence
 
 
-def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
+def test_evidence_contains_the_ami_version_if_there_is_one() -> None:
     cluster = a_cluster(release_label=None, ami_version="3.11.0")
 
     finding = cluster_findings(
@@ -152,7 +152,7 @@ def test_the_evidence_names_the_ami_version_where_there_is_one() -> None:
     ("state", "notified"),
     [(StepState.PENDING, f"s-1: s3://b/, {KEY.arn}, PENDING"), (None, f"s-1: s3://b/, {KEY.arn}")],
 )
-def test_the_evidence_names_the_state_of_a_step(state: StepState | None, notified: str) -> None:
+def test_evidence_contains_the_state_of_a_step(state: StepState | None, notified: str) -> None:
     step = WorkloadFacts(Step("s-1", "load", "s3://b/", state=state), KEY)
 
     finding = cluster_findings(SUBJECT, cluster_facts(steps=(step,)), CLUSTER_RULES[:1], CONTEXT)[0]
@@ -160,7 +160,7 @@ def test_the_evidence_names_the_state_of_a_step(state: StepState | None, notifie
     assert finding.evidence["steps"] == (notified,)
 
 
-def test_log_objects_are_evaluated_by_every_rule_in_their_order() -> None:
+def test_log_objects_are_evaluated_by_every_rule_in_order() -> None:
     findings = [r.finding for r in results(SUBJECT, [log_object_facts()], LOG_OBJECT_RULES)]
 
     assert [finding.rule_id for finding in findings] == [rule.id for rule in LOG_OBJECT_RULES]
@@ -168,7 +168,7 @@ def test_log_objects_are_evaluated_by_every_rule_in_their_order() -> None:
     assert {finding.evidence["key"] for finding in findings} == {KEY.arn}
 
 
-def test_one_bad_log_object_is_one_finding_with_the_object_as_evidence() -> None:
+def test_one_violating_log_object_is_one_finding_with_the_object_as_evidence() -> None:
     finding = of_101([in_sse_s3(1)])
 
     assert finding.compliance is Compliance.NON_COMPLIANT
@@ -185,7 +185,7 @@ def test_one_bad_log_object_is_one_finding_with_the_object_as_evidence() -> None
 
 
 @pytest.mark.parametrize(("count", "more"), [(2, "1 more object)"), (12, "11 more objects)")])
-def test_many_bad_log_objects_are_one_finding_with_a_count_and_samples(
+def test_many_violating_log_objects_are_one_finding_with_a_count_and_samples(
     count: int, more: str
 ) -> None:
     finding = of_101([log_object_facts(), *map(in_sse_s3, range(count))])
@@ -199,7 +199,7 @@ def test_many_bad_log_objects_are_one_finding_with_a_count_and_samples(
     assert len(samples) == min(count, SAMPLES)
 
 
-def test_a_broken_log_object_outweighs_one_undetermined_which_is_counted() -> None:
+def test_violating_log_object_outweighs_an_undetermined_one_which_is_counted() -> None:
     doubtful = log_object_facts(encryption=HEAD_REFUSED, object_key=None)
 
     finding = of_101([doubtful, in_sse_s3(1), log_object_facts()])
@@ -209,7 +209,7 @@ def test_a_broken_log_object_outweighs_one_undetermined_which_is_counted() -> No
     assert finding.evidence["undetermined"] == 1
 
 
-def test_a_log_object_undetermined_outweighs_the_ones_in_order() -> None:
+def test_undetermined_log_object_outweighs_compliant_ones() -> None:
     doubtful = log_object_facts(
         version=a_log_object("emr/doubtful"), encryption=HEAD_REFUSED, expected_key=None
     )
@@ -229,7 +229,7 @@ def test_a_log_object_undetermined_outweighs_the_ones_in_order() -> None:
     }
 
 
-def test_findings_about_an_unknown_cluster_name_what_is_known_of_it() -> None:
+def test_finding_about_a_cluster_without_a_name_is_identified_by_its_arn() -> None:
     subject = replace(SUBJECT, name=None)
 
     (result,) = results(subject, [in_sse_s3(1)], RULE_101)
@@ -238,14 +238,14 @@ def test_findings_about_an_unknown_cluster_name_what_is_known_of_it() -> None:
     assert result.finding.id == f"{SUBJECT.arn}#EMRLOG-101"
 
 
-def test_a_rule_that_the_policy_disables_or_that_is_not_selected_is_not_evaluated() -> None:
+def test_disabled_or_unselected_rule_is_not_evaluated() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(enabled=False)})
     context = replace(CONTEXT, policy=policy, selects=lambda rule: rule.id < "EMRLOG-004")
 
     assert [rule.id for rule in context.rules(CLUSTER_RULES)] == ["EMRLOG-002", "EMRLOG-003"]
 
 
-def test_a_rule_has_the_severity_that_the_policy_gives_it() -> None:
+def test_rule_has_the_severity_set_in_the_policy() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(severity=Severity.LOW)})
 
     rules = replace(CONTEXT, policy=policy).rules(CLUSTER_RULES)
@@ -254,7 +254,7 @@ def test_a_rule_has_the_severity_that_the_policy_gives_it() -> None:
     assert rules[1].severity is CLUSTER_RULES[1].severity
 
 
-def test_each_object_is_evaluated_once_by_each_rule() -> None:
+def test_log_object_is_evaluated_once_by_each_rule() -> None:
     asked: list[str] = []
 
     def check(facts: LogObjectFacts) -> Outcome:
@@ -272,7 +272,7 @@ def test_each_object_is_evaluated_once_by_each_rule() -> None:
     ]
 
 
-def test_a_result_names_as_many_bad_objects_as_asked_for_and_when_the_newest_was_written() -> None:
+def test_result_names_the_requested_number_of_violating_objects_and_the_newest_time() -> None:
     written = [NOW, NOW + timedelta(hours=1), NOW - timedelta(hours=1)]
     objects = [
         replace(
@@ -290,17 +290,17 @@ def test_a_result_names_as_many_bad_objects_as_asked_for_and_when_the_newest_was
     assert result.finding.occurrences == 3
 
 
-def test_a_result_names_no_object_that_is_compliant() -> None:
+def test_result_names_no_compliant_object() -> None:
     (result,) = results(SUBJECT, [log_object_facts()], RULE_101, named=2)
 
     assert result.bad == ()
 
 
-def test_without_objects_there_is_no_result() -> None:
+def test_no_log_objects_give_no_result() -> None:
     assert results(SUBJECT, [], LOG_OBJECT_RULES) == ()
 
 
-def test_a_cluster_that_emr_does_not_know_is_named_by_its_id_account_and_region() -> None:
+def test_subject_of_a_cluster_unknown_to_emr_is_built_from_id_account_and_region() -> None:
     subject = Subject.of_logs(CLUSTER_ID, UNREADABLE, ACCOUNT, REGION)
 
     assert subject == replace(SUBJECT, name=None)

@@ -64,11 +64,11 @@ RULES = [
 ]
 
 
-def test_every_rule_has_its_id_name_and_severity() -> None:
+def test_ids_names_and_severities_are_the_documented_ones() -> None:
     assert [(rule.id, rule.name, rule.severity) for rule in ALL_RULES] == RULES
 
 
-def test_every_rule_has_a_file_of_its_name_and_every_file_is_registered() -> None:
+def test_every_rule_has_a_file_named_after_it_and_every_file_is_registered() -> None:
     modules = [
         module.name
         for module in pkgutil.iter_modules(rules.__path__)
@@ -79,27 +79,27 @@ def test_every_rule_has_a_file_of_its_name_and_every_file_is_registered() -> Non
     assert named == sorted(modules)
 
 
-def test_ids_ascend_and_none_is_given_twice() -> None:
+def test_rule_ids_are_unique_and_ascending() -> None:
     ids = [rule.id for rule in ALL_RULES]
 
     assert ids == sorted(set(ids))
 
 
-def test_cluster_rules_and_log_object_rules_are_all_the_rules() -> None:
+def test_cluster_rules_and_log_object_rules_together_are_all_rules() -> None:
     assert {*CLUSTER_RULES, *LOG_OBJECT_RULES} == {*ALL_RULES}
     assert {rule.id[:8] for rule in CLUSTER_RULES} == {"EMRLOG-0", "EMRLOG-2"}
     assert {rule.id[:8] for rule in LOG_OBJECT_RULES} == {"EMRLOG-1"}
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
-def test_every_rule_says_in_one_sentence_why_it_matters(rule: Rule[ClusterFacts]) -> None:
+def test_every_rule_explains_in_one_sentence_why_it_matters(rule: Rule[ClusterFacts]) -> None:
     assert rule.why.endswith(".")
     assert rule.why[0].isupper()
     assert len(rule.why) <= 100
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
-def test_every_rule_says_in_part_of_a_sentence_when_it_applies_and_is_broken(
+def test_every_rule_describes_its_precondition_and_violation_in_a_phrase(
     rule: Rule[ClusterFacts],
 ) -> None:
     assert rule.violation
@@ -269,13 +269,15 @@ def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> l
         ),
     ],
 )
-def test_one_root_cause_is_one_finding(facts: ClusterFacts | LogObjectFacts, rule_id: str) -> None:
+def test_one_root_cause_leads_to_one_finding(
+    facts: ClusterFacts | LogObjectFacts, rule_id: str
+) -> None:
     assert evaluated(facts, Compliance.NON_COMPLIANT) == [rule_id]
     assert not evaluated(facts, Compliance.INSUFFICIENT_DATA)
 
 
 @pytest.mark.parametrize("key", [NO_SUCH_KEY, a_key(state=KeyState.CREATING)])
-def test_a_key_that_is_not_there_yet_is_one_undetermined_finding(key: KeyFact) -> None:
+def test_key_that_does_not_exist_yet_leads_to_one_undetermined_finding(key: KeyFact) -> None:
     facts = cluster_facts(log_key=key, approved_keys=approved(KEY), role_access=())
 
     assert evaluated(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-005"]
@@ -292,7 +294,7 @@ IN_ORDER = cluster_facts(
 
 
 @pytest.mark.parametrize("facts", [IN_ORDER, log_object_facts()])
-def test_where_everything_is_in_order_every_rule_is_kept(
+def test_compliant_cluster_and_object_comply_with_every_enabled_rule(
     facts: ClusterFacts | LogObjectFacts,
 ) -> None:
     ids = (
@@ -304,7 +306,7 @@ def test_where_everything_is_in_order_every_rule_is_kept(
     assert evaluated(facts, Compliance.COMPLIANT) == (ids or [rule.id for rule in LOG_OBJECT_RULES])
 
 
-def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> None:
+def test_unreadable_key_complies_only_with_rules_that_do_not_need_its_facts() -> None:
     facts = cluster_facts(log_key=UNREADABLE, approved_keys=approved(KEY), role_access=())
 
     assert evaluated(facts, Compliance.NON_COMPLIANT) == []
@@ -315,18 +317,18 @@ def test_a_key_that_cannot_be_read_is_nowhere_compliant_but_in_being_named() -> 
     assert len(evaluated(facts, Compliance.INSUFFICIENT_DATA)) == 4
 
 
-def test_an_object_whose_head_cannot_be_read_is_one_undetermined_finding() -> None:
+def test_object_whose_head_cannot_be_read_leads_to_one_undetermined_finding() -> None:
     facts = log_object_facts(encryption=Unresolved("403"), object_key=None)
 
     assert evaluated(facts, Compliance.INSUFFICIENT_DATA) == ["EMRLOG-101"]
 
 
-def test_what_is_off_by_default_is_evaluated_by_nobody() -> None:
+def test_only_emrlog_011_and_012_are_disabled_by_default() -> None:
     off = [rule.id for rule in CLUSTER_RULES if rule not in enabled_rules(CLUSTER_RULES, Policy())]
 
     assert off == ["EMRLOG-011", "EMRLOG-012"]
     assert enabled_rules(LOG_OBJECT_RULES, Policy()) == LOG_OBJECT_RULES
 
 
-def test_what_is_about_the_deployed_stack_says_so() -> None:
+def test_only_emrlog_009_and_201_apply_to_a_deployed_stack_only() -> None:
     assert [rule.id for rule in ALL_RULES if rule.deployed_only] == ["EMRLOG-009", "EMRLOG-201"]

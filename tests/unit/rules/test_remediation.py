@@ -60,7 +60,7 @@ def words(text: str) -> list[str]:
     return shlex.split(text, comments=True)
 
 
-def test_a_relaunch_keeps_the_clusters_name_release_place_and_roles() -> None:
+def test_relaunch_keeps_name_release_log_uri_and_roles_of_the_cluster() -> None:
     text = relaunch(cluster_facts(log_key=None, approved_keys=approved(KEY)))
 
     assert words(text) == [
@@ -89,19 +89,19 @@ def test_a_relaunch_keeps_the_clusters_name_release_place_and_roles() -> None:
 @pytest.mark.parametrize(
     "cluster", [a_cluster(service_role=None), a_cluster(instance_profile=None)]
 )
-def test_what_it_needs_is_only_offered_where_both_roles_are_known(cluster: Cluster) -> None:
+def test_relaunch_offers_prepare_only_when_both_roles_are_known(cluster: Cluster) -> None:
     assert "emr-log-guard" not in relaunch(cluster_facts(cluster))
 
 
 @pytest.mark.parametrize("profile", ["a,b", "a=b", "it's"])
-def test_a_relaunch_writes_a_profile_that_shorthand_would_take_apart_as_json(profile: str) -> None:
+def test_relaunch_writes_an_instance_profile_with_special_characters_as_json(profile: str) -> None:
     found = words(relaunch(cluster_facts(a_cluster(instance_profile=profile))))
 
     attributes = found[found.index("--ec2-attributes") + 1]
     assert json.loads(attributes) == {"InstanceProfile": profile}
 
 
-def test_a_relaunch_leaves_out_the_roles_that_are_not_known() -> None:
+def test_relaunch_leaves_out_unknown_roles() -> None:
     cluster = a_cluster(service_role=None, instance_profile=None, release_label=None)
 
     found = words(relaunch(cluster_facts(cluster)))
@@ -119,14 +119,14 @@ def test_a_relaunch_leaves_out_the_roles_that_are_not_known() -> None:
         (None, "s3://LOG_BUCKET/logs/"),
     ],
 )
-def test_a_relaunch_names_the_place_for_logs_as_s3(log_uri: str | None, offered: str) -> None:
+def test_relaunch_writes_the_log_uri_with_the_scheme_s3(log_uri: str | None, offered: str) -> None:
     found = words(relaunch(cluster_facts(a_cluster(log_uri=log_uri))))
 
     assert found[found.index("--log-uri") + 1] == offered
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_relaunch_hands_hostile_names_to_the_shell_as_arguments(name: str) -> None:
+def test_relaunch_quotes_hostile_names_as_shell_arguments(name: str) -> None:
     cluster = a_cluster(
         name=name,
         log_uri=f"s3://example-logs/{name}/",
@@ -149,7 +149,7 @@ def test_a_relaunch_hands_hostile_names_to_the_shell_as_arguments(name: str) -> 
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_re_encryption_hands_hostile_names_to_the_shell_as_arguments(name: str) -> None:
+def test_re_encryption_quotes_hostile_names_as_shell_arguments(name: str) -> None:
     version = ObjectVersion("example-logs", f"{name}/{CLUSTER_ID}/{name}", f"v{name}")
 
     found = words(reencrypt(log_object_facts(version=version)))
@@ -160,7 +160,7 @@ def test_a_re_encryption_hands_hostile_names_to_the_shell_as_arguments(name: str
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "/" not in name])
-def test_a_grant_hands_hostile_names_to_the_shell_as_arguments(name: str) -> None:
+def test_grant_quotes_hostile_names_as_shell_arguments(name: str) -> None:
     role = service_role_access(role_arn=f"arn:aws:iam::111122223333:role/path/{name}")
 
     found = words(grant_key(role, KEY))
@@ -170,13 +170,13 @@ def test_a_grant_hands_hostile_names_to_the_shell_as_arguments(name: str) -> Non
 
 
 @pytest.mark.parametrize("text", [rule.remediation(cluster_facts()) for rule in CLUSTER_RULES])
-def test_no_comment_would_start_a_quotation_in_a_shell_that_knows_no_comments(text: str) -> None:
+def test_comments_for_clusters_contain_no_shell_metacharacters(text: str) -> None:
     comments = [line for line in text.splitlines() if line.startswith("#")]
 
     assert not set("".join(comments)) & set("'\"`$;&|()<>")
 
 
-def test_the_comment_for_objects_would_not_either() -> None:
+def test_comments_for_log_objects_contain_no_shell_metacharacters() -> None:
     facts = log_object_facts(encryption=encrypted(SSE_C))
     texts = [rule.remediation(facts) for rule in LOG_OBJECT_RULES]
     comments = [line for text in texts for line in text.splitlines() if line.startswith("#")]
@@ -185,7 +185,7 @@ def test_the_comment_for_objects_would_not_either() -> None:
     assert not set("".join(comments)) & set("'\"`$;&|()<>")
 
 
-def test_the_right_key_is_the_first_approved_one_of_the_clusters_region() -> None:
+def test_right_key_is_the_first_approved_one_of_the_region_of_the_cluster() -> None:
     elsewhere = a_key(arn=key_arn(region=OTHER_REGION))
     facts = cluster_facts(log_key=None, approved_keys=approved(elsewhere, ANOTHER_KEY, KEY))
 
@@ -193,7 +193,7 @@ def test_the_right_key_is_the_first_approved_one_of_the_clusters_region() -> Non
 
 
 @pytest.mark.parametrize("log_key", [None, NO_SUCH_KEY, UNREADABLE, KEY])
-def test_without_an_approved_key_of_the_region_the_right_one_is_for_people_to_name(
+def test_right_key_is_a_placeholder_without_an_approved_key_of_the_region(
     log_key: KeyFact | None,
 ) -> None:
     elsewhere = a_key(arn=key_arn(region=OTHER_REGION))
@@ -213,20 +213,20 @@ def test_without_an_approved_key_of_the_region_the_right_one_is_for_people_to_na
         a_key(manager=KeyManager.AWS),
     ],
 )
-def test_the_right_key_is_never_the_one_that_is_wrong_with_the_cluster(own: KmsKey) -> None:
+def test_right_key_is_never_an_unusable_key_of_the_cluster(own: KmsKey) -> None:
     facts = cluster_facts(log_key=own, approved_keys=approved(own, ANOTHER_KEY))
 
     assert right_key(facts) == ANOTHER_KEY.arn
 
 
 @pytest.mark.parametrize("own", [KEY, ANOTHER_KEY, a_key(arn=KEY.arn + "0", spec="RSA_2048")])
-def test_a_sound_key_stays_right_though_the_cluster_names_it_already(own: KmsKey) -> None:
+def test_right_key_may_be_the_usable_approved_key_of_the_cluster(own: KmsKey) -> None:
     facts = cluster_facts(a_cluster(log_uri=None), log_key=own, approved_keys=approved(KEY))
 
     assert right_key(facts) == KEY.arn
 
 
-def test_a_re_encryption_names_the_object_its_version_and_the_clusters_key() -> None:
+def test_re_encryption_names_the_object_its_version_and_the_cluster_key() -> None:
     version = ObjectVersion("example-logs", f"emr/{CLUSTER_ID}/steps/stderr.gz", "3HL4kqtJlcpXro")
 
     found = words(reencrypt(log_object_facts(version=version, object_key=ANOTHER_KEY)))
@@ -242,26 +242,26 @@ def test_a_re_encryption_names_the_object_its_version_and_the_clusters_key() -> 
     assert json.loads(found[-1]) == {"SSEKMS": {"KMSKeyArn": KEY.arn, "BucketKeyEnabled": True}}
 
 
-def test_a_re_encryption_of_an_object_without_versions_names_none() -> None:
+def test_re_encryption_of_an_object_without_a_version_names_none() -> None:
     found = words(reencrypt(log_object_facts(version=a_log_object())))
 
     assert "--version-id" not in found
 
 
-def test_a_re_encryption_for_a_cluster_that_emr_does_not_know_names_no_region() -> None:
+def test_re_encryption_for_a_cluster_unknown_to_emr_names_no_region() -> None:
     facts = log_object_facts(cluster=Unresolved("no such cluster"), expected_key=None)
 
     assert "--region" not in words(reencrypt(facts))
 
 
 @pytest.mark.parametrize("expected_key", [None, NO_SUCH_KEY, UNREADABLE, AWS_MANAGED])
-def test_a_re_encryption_never_names_a_key_that_breaks_another_rule(
+def test_re_encryption_never_names_a_key_that_violates_another_rule(
     expected_key: KeyFact | None,
 ) -> None:
     assert "ARN_OF_THE_LOG_KEY" in reencrypt(log_object_facts(expected_key=expected_key))
 
 
-def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None:
+def test_grant_goes_into_the_key_policy_when_it_does_not_delegate_to_iam() -> None:
     closed = KeyPolicyVerdict(allows=Truth.NO, delegates=Truth.NO, denies=Truth.NO)
     access = service_role_access(identity=IdentityDecision.IMPLICIT_DENY, key_policy=closed)
 
@@ -299,16 +299,14 @@ def test_a_grant_goes_into_the_key_policy_where_no_other_policy_counts() -> None
         ),
     ],
 )
-def test_what_is_denied_cannot_be_granted_so_the_denial_is_named(
-    access: RoleKeyAccess, culprit: str
-) -> None:
+def test_explicit_denial_is_named_instead_of_a_grant(access: RoleKeyAccess, culprit: str) -> None:
     fix = grant_key(access, KEY)
 
     assert fix.startswith(f"# {culprit}")
     assert "aws iam" not in fix
 
 
-def test_only_the_owner_of_a_key_can_enable_it() -> None:
+def test_fix_for_a_key_of_another_account_names_its_owner() -> None:
     key = a_key(arn=key_arn("1234", account=OTHER_ACCOUNT), state=KeyState.DISABLED)
 
     note, enable = make_usable(cluster_facts(log_key=key), key).splitlines()
@@ -325,7 +323,7 @@ def test_only_the_owner_of_a_key_can_enable_it() -> None:
     ("algorithm", "target"),
     [("aws:kms:dsse", "aws:kms:dsse"), ("aws:fsx", "aws:kms"), (None, "aws:kms")],
 )
-def test_an_object_whose_encryption_cannot_be_updated_is_copied(
+def test_object_whose_encryption_cannot_be_updated_is_copied(
     version_id: str | None, source: str, algorithm: str | None, target: str
 ) -> None:
     facts = log_object_facts(

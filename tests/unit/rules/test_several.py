@@ -53,7 +53,7 @@ def summed_up(*outcomes: Outcome, unlisted: Unresolved | None = None) -> Outcome
         ((PASSING_AND_OVER, PASSING), PASSING),
     ],
 )
-def test_the_most_severe_is_what_they_come_to(
+def test_most_severe_outcome_is_the_result(
     outcomes: tuple[Outcome, ...], expected: Outcome | None
 ) -> None:
     assert summed_up(*outcomes) == expected
@@ -63,14 +63,14 @@ def test_the_most_severe_is_what_they_come_to(
     ("outcomes", "expected"),
     [((), undetermined(UNLISTED)), ((UNREAD,), undetermined(UNLISTED)), ((OVER,), OVER)],
 )
-def test_that_there_may_be_more_outweighs_only_what_could_not_be_read(
+def test_unlistable_workloads_outweigh_only_undetermined_outcomes(
     outcomes: tuple[Outcome, ...], expected: Outcome
 ) -> None:
     assert summed_up(*outcomes, unlisted=UNLISTED) == expected
 
 
 @given(st.lists(st.sampled_from(ALL)), st.sampled_from([None, UNLISTED]))
-def test_only_what_may_still_be_prevented_is_grounds(
+def test_result_is_an_ongoing_violation_exactly_when_an_outcome_is(
     outcomes: list[Outcome], unlisted: Unresolved | None
 ) -> None:
     result = summed_up(*outcomes, unlisted=unlisted)
