@@ -1,5 +1,6 @@
 """The commands that an alert offers as the fix would be understood, as those of the pages are."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from emr_log_guard.domain.key_access import IdentityDecision
 from emr_log_guard.domain.key_policy import KeyPolicyVerdict
 from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules import ALL_RULES, BUCKET_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.rule import Rule
 from tests.docs.pages import Block
 from tests.docs.programs import problems
@@ -82,8 +83,6 @@ def cluster_faults() -> list[ClusterFacts]:
         cluster_facts(
             sessions=(WorkloadFacts(Session("is-1", "spark", None, "alias/own"), AWS_MANAGED),)
         ),
-        cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=False),)),
-        cluster_facts(log_buckets=(LogBucket("example-logs", sends_events=True, checked=False),)),
         *(
             cluster_facts(steps=(WorkloadFacts(replace(STEP, state=state), AWS_MANAGED),))
             for state in StepState
@@ -136,12 +135,20 @@ def object_faults() -> list[LogObjectFacts]:
     ]
 
 
+def faults_for(rule: Rule[Any]) -> Sequence[ClusterFacts | LogBucket | LogObjectFacts]:
+    """Give the facts of the kind that a rule is about."""
+    if rule in BUCKET_RULES:
+        return [
+            LogBucket("example-logs", sends_events=sends, checked=False) for sends in (True, False)
+        ]
+    return object_faults() if rule in LOG_OBJECT_RULES else cluster_faults()
+
+
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
 def test_every_command_of_a_fix_would_be_understood(rule: Rule[Any]) -> None:
-    about_objects = rule.id.startswith("EMRLOG-1")
     broken = [
         facts
-        for facts in (object_faults() if about_objects else cluster_faults())
+        for facts in faults_for(rule)
         if rule.check(facts).compliance is Compliance.NON_COMPLIANT
     ]
     fixes = [Block(rule.id, 0, "console", rule.remediation(facts)) for facts in broken]

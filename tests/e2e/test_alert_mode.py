@@ -445,12 +445,19 @@ def test_a_log_bucket_that_sends_no_events_is_reported(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     alert_mode.account.client("s3").create_bucket(Bucket="silent-logs")
-    cluster_id = alert_mode.fixtures.launch(
-        "silent", LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=alert_mode.keys.approved
-    )
+    bucket = "arn:aws:s3:::silent-logs"
+    clusters = [
+        alert_mode.fixtures.launch(
+            name, LogUri="s3://silent-logs/", LogEncryptionKmsKeyId=alert_mode.keys.approved
+        )
+        for name in ("silent", "as-silent")
+    ]
 
-    [alert, *_] = eventually(lambda: alert_mode.inbox.about(cluster_id))
+    for cluster_id in clusters:
+        alert_mode.launch_checked(cluster_id)
+    [alert] = eventually(lambda: alert_mode.inbox.about(bucket))
 
+    assert [alert_mode.inbox.about(cluster_id) for cluster_id in clusters] == [[], []]
     [finding] = alert["findings"]
     assert (finding["rule_id"], finding["compliance"]) == ("EMRLOG-009", "NON_COMPLIANT")
     assert "silent-logs sends no events to EventBridge" in finding["summary"]

@@ -282,6 +282,24 @@ def a_finding(rule_id: str = "EMRLOG-002", **changes: Unpack[FindingChanges]) ->
     return replace(finding, **changes)
 
 
+def a_bucket_finding(**changes: Unpack[FindingChanges]) -> Finding:
+    """Make an open finding that says that a log bucket sends no events."""
+    arn = "arn:aws:s3:::example-logs"
+    finding = replace(
+        a_finding("EMRLOG-009"),
+        id=f"{arn}#EMRLOG-009",
+        rule_name="log-bucket-sends-events",
+        severity=Severity.LOW,
+        cluster_id=arn,
+        cluster_name=None,
+        cluster_arn=arn,
+        summary="log objects are not checked: example-logs sends no events to EventBridge",
+        evidence={"log_bucket": "example-logs", "samples": (f"{CLUSTER_ID} nightly-etl",)},
+        remediation="aws s3api put-bucket-notification-configuration",
+    )
+    return replace(finding, **changes)
+
+
 def an_exemption(
     cluster: ClusterMatch | None = None,
     *,

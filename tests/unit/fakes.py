@@ -149,14 +149,14 @@ class FakeRoles:
 
 
 class FakeBuckets:
-    def __init__(self, sending: bool | Unresolved = True) -> None:  # noqa: FBT001, FBT002
+    def __init__(self, sending: bool | Unresolved | None = True) -> None:  # noqa: FBT001, FBT002
         self.sending = sending
         self.asked: list[str] = []
 
         self.owner: str | Unresolved | None = ACCOUNT
         self.owners_asked: list[tuple[str, tuple[str, ...]]] = []
 
-    def sends_events(self, bucket: str) -> bool | Unresolved:
+    def sends_events(self, bucket: str) -> bool | Unresolved | None:
         self.asked.append(bucket)
         return self.sending
 

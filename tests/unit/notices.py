@@ -22,7 +22,15 @@ from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message
 from emr_log_guard.rendering.alerts.policy import policy_messages
 from emr_log_guard.rendering.alerts.rescan import rescan_messages
 from emr_log_guard.rendering.alerts.slack import slack_message
-from tests.unit.builders import ACCOUNT, NOW, REGION, a_cluster, a_finding, an_exemption
+from tests.unit.builders import (
+    ACCOUNT,
+    NOW,
+    REGION,
+    a_bucket_finding,
+    a_cluster,
+    a_finding,
+    an_exemption,
+)
 from tests.unit.rendering.reports.test_rescan import REPORT
 
 GOLDEN = Path(__file__).parent / "rendering" / "golden"
@@ -69,6 +77,7 @@ DOUBT = replace(
 )
 DEADLINE = NOW + timedelta(hours=4)
 DUE = replace(OLD, deadline=DEADLINE)
+A_BUCKET = a_bucket_finding()
 
 
 def an_alert(kind: AlertKind, step: NextStep, *findings: Any, **more: Any) -> Alert:  # noqa: ANN401
@@ -134,6 +143,15 @@ ALERTS: Mapping[str, Alert] = {
             expired_exemptions=(replace(an_exemption(), reason=HOSTILE, approved_by=HOSTILE),),
         ),
         cluster_name=HOSTILE,
+    ),
+    "bucket": Alert(
+        AlertKind.FINDING_OPENED,
+        A_BUCKET.cluster_arn,
+        None,
+        (A_BUCKET,),
+        NextStep.NOTHING_IN_ALERT_MODE,
+        Mode.ALERT,
+        stack="emr-log-guard",
     ),
     "endless": replace(
         an_alert(

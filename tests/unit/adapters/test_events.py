@@ -51,6 +51,18 @@ def test_a_check_is_dated_to_what_it_is_made_for(aws: StubbedAws) -> None:
     assert request["Entries"][0]["Time"] == NOW
 
 
+def test_a_check_of_a_log_bucket_names_its_arn(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+
+    rechecks(aws, []).request(["arn:aws:s3:::example-logs"])
+
+    [(_, request)] = aws.calls
+    assert json.loads(request["Entries"][0]["Detail"]) == {
+        "stack": "emr-log-guard",
+        "bucket_arn": "arn:aws:s3:::example-logs",
+    }
+
+
 def test_nothing_is_asked_for_nobody(aws: StubbedAws) -> None:
     rechecks(aws, []).request(())
 

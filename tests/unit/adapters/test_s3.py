@@ -178,7 +178,6 @@ def test_a_bucket_sends_its_events_when_it_is_configured_to(
     ("answer", "code"),
     [
         (AwsError("AccessDenied", status=403), "AccessDenied"),
-        (AwsError("NoSuchBucket", status=404), "NoSuchBucket"),
         (NEVER_ANSWERED, "ReadTimeoutError"),
     ],
 )
@@ -190,6 +189,14 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
     assert reason_of(buckets.sends_events("b-1")) == (
         f"s3:GetBucketNotificationConfiguration on b-1 answered {code}"
     )
+
+
+def test_a_bucket_that_does_not_exist_neither_sends_events_nor_could_not_be_read(
+    aws: StubbedAws, buckets: S3Buckets
+) -> None:
+    aws.answer("GetBucketNotificationConfiguration", AwsError("NoSuchBucket", status=404))
+
+    assert buckets.sends_events("b-1") is None
 
 
 ANOTHER = "444455556666"

@@ -182,3 +182,30 @@ def test_what_is_no_launch_and_no_request_is_refused_by_the_name_of_its_field(
 ) -> None:
     with pytest.raises(InvalidEventError, match=field):
         parse_cluster_event(event)
+
+
+def test_a_request_may_name_a_log_bucket_instead_of_a_cluster() -> None:
+    event = sent(RECHECK)
+    event["detail"] = {"stack": "emr-log-guard", "bucket_arn": "arn:aws-cn:s3:::example-logs"}
+
+    request = parse_cluster_event(event)
+
+    assert (request.cluster_id, request.about_bucket) == ("arn:aws-cn:s3:::example-logs", True)
+    assert request.force_refresh
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {"cluster_id": "j-1A", "bucket_arn": "arn:aws:s3:::example-logs"},
+        {"bucket_arn": "arn:aws:s3:::example-logs/key"},
+        {"bucket_arn": "example-logs"},
+    ],
+)
+def test_a_request_names_either_a_cluster_or_a_log_bucket(named: dict[str, str]) -> None:
+    event = sent(RECHECK)
+    event["detail"] = {"stack": "emr-log-guard", **named}
+
+    with pytest.raises(InvalidEventError, match="RecheckRequest"):
+        parse_cluster_event(event)

@@ -53,7 +53,7 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "GetInstanceProfile": 1,
     "GetKeyPolicy": 1,
     "SimulatePrincipalPolicy": 2,
-    "Query": 1,
+    "Query": 2,  # of the cluster, and of its log bucket
     "PutItem": 3,  # the policy as the last valid one, the cluster, and that it uses its key
 }
 CLIENTS: tuple[Callable[[], Any], ...] = (
@@ -423,7 +423,7 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
         "HeadBucket": 1,
         "Publish": 1,
         "SendMessage": 1,
-        "Query": 2,
+        "Query": 3,
         # The policy as the last valid one, the cluster, its finding, the decision, that people were
         # notified, and the request.
         "PutItem": 6,

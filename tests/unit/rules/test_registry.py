@@ -19,7 +19,7 @@ from emr_log_guard.domain.keys import KeyFact, KeyState
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules import ALL_RULES, BUCKET_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.evaluation import enabled_rules
 from emr_log_guard.rules.rule import Rule
 from tests.unit.builders import (
@@ -85,8 +85,8 @@ def test_rule_ids_are_unique_and_ascending() -> None:
     assert ids == sorted(set(ids))
 
 
-def test_cluster_rules_and_log_object_rules_together_are_all_rules() -> None:
-    assert {*CLUSTER_RULES, *LOG_OBJECT_RULES} == {*ALL_RULES}
+def test_rules_of_clusters_buckets_and_log_objects_together_are_all_rules() -> None:
+    assert {*CLUSTER_RULES, *BUCKET_RULES, *LOG_OBJECT_RULES} == {*ALL_RULES}
     assert {rule.id[:8] for rule in CLUSTER_RULES} == {"EMRLOG-0", "EMRLOG-2"}
     assert {rule.id[:8] for rule in LOG_OBJECT_RULES} == {"EMRLOG-1"}
 
@@ -208,14 +208,6 @@ def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> l
         pytest.param(
             cluster_facts(
                 approved_keys=approved(KEY),
-                log_buckets=(replace(LOG_BUCKET, sends_events=False),),
-            ),
-            "EMRLOG-009",
-            id="a log bucket that sends no events",
-        ),
-        pytest.param(
-            cluster_facts(
-                approved_keys=approved(KEY),
                 log_buckets=(replace(LOG_BUCKET, ownership=BucketOwnership(None, REGION)),),
             ),
             "EMRLOG-013",
@@ -312,7 +304,7 @@ def test_unreadable_key_complies_only_with_rules_that_do_not_need_its_facts() ->
     assert evaluated(facts, Compliance.NON_COMPLIANT) == []
     assert evaluated(facts, Compliance.COMPLIANT) == [
         *(f"EMRLOG-00{n}" for n in (1, 2, 3)),
-        *("EMRLOG-009", "EMRLOG-013"),  # they are about the bucket alone
+        "EMRLOG-013",  # it is about the bucket alone
     ]
     assert len(evaluated(facts, Compliance.INSUFFICIENT_DATA)) == 4
 

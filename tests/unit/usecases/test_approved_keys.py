@@ -38,7 +38,7 @@ NO_KEY = a_cluster(log_key_identifier=None)
 
 def by_rule_006(world: World, log_key: str = KEY.arn) -> Outcome:
     """Evaluate a cluster with this log key by EMRLOG-006, and write nothing down."""
-    read = world.check_cluster.read_facts.under(world.policy, CLUSTER_RULES)
+    read = world.check_cluster.read_facts.under(world.policy, [rule.id for rule in CLUSTER_RULES])
     return RULE_006.check(read(a_cluster(log_key_identifier=log_key)))
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoPolicyHistory
+from emr_log_guard.domain.clusters import LogBucket
 from emr_log_guard.domain.finding_record import FindingRecord
 from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
@@ -14,6 +15,7 @@ from emr_log_guard.events.emr import ClusterCheckRequest
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, ClusterChecked
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
+from emr_log_guard.usecases.checks.log_buckets import CheckLogBuckets
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.findings import (
@@ -60,6 +62,7 @@ class World:
     suppressions: FakeSuppressions | None = None
     policy_asked: list[bool] = field(default_factory=list)
     table: FakeTable = field(default_factory=FakeTable)
+    buckets_checked: dict[str, tuple[LogBucket, Policy, datetime]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clusters = FakeClusters(a_cluster(), journal=self.journal)
@@ -148,9 +151,21 @@ class World:
             repository=self.repository,
             recorder=self.recorder,
             dispatcher=self.dispatcher,
+            check_buckets=self.check_buckets,
             notify_missing_keys=self.notify_missing_keys,
             clock=self.clock,
             runbook=runbook,
+        )
+
+    @property
+    def check_buckets(self) -> CheckLogBuckets:
+        return CheckLogBuckets(
+            self.buckets,
+            self.checked_buckets,
+            self.repository,
+            self.recorder,
+            self.dispatcher,
+            self.buckets_checked,
         )
 
     def check(self, launched_by: str | None = None) -> ClusterChecked:

@@ -163,13 +163,13 @@ class CachedBuckets:
     ) -> None:
         """Read through to these buckets."""
         self._buckets = buckets
-        self._sending = _Cache[str, bool | Unresolved](timer, retention)
+        self._sending = _Cache[str, bool | Unresolved | None](timer, retention)
         self._owned = _Cache[tuple[str, tuple[str, ...]], BucketOwnership | Unresolved](
             timer, retention
         )
 
-    def sends_events(self, bucket: str) -> bool | Unresolved:
-        """Return whether a bucket sends events to EventBridge."""
+    def sends_events(self, bucket: str) -> bool | Unresolved | None:
+        """Return whether a bucket sends events to EventBridge; None when it does not exist."""
         return self._sending.get(bucket, lambda: self._buckets.sends_events(bucket))
 
     def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:

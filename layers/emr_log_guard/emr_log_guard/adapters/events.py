@@ -46,7 +46,7 @@ class EventBridgeRechecks:
         """Request a check of each, at the rate of EMR's quota.
 
         Args:
-            cluster_ids: The clusters.
+            cluster_ids: The clusters, or the ARNs of log buckets.
             since: When the cause happened, UTC; None: now.
 
         Raises:
@@ -65,10 +65,11 @@ class EventBridgeRechecks:
                 raise RecheckNotRequestedError(message)
 
     def _request(self, cluster_id: str, since: datetime | None) -> "PutEventsRequestEntryTypeDef":
+        named = "bucket_arn" if cluster_id.startswith("arn:") else "cluster_id"
         record: PutEventsRequestEntryTypeDef = {
             "Source": SOURCE,
             "DetailType": "Recheck Requested",
-            "Detail": json.dumps({"stack": self._stack, "cluster_id": cluster_id}),
+            "Detail": json.dumps({"stack": self._stack, named: cluster_id}),
         }
         if since is not None:
             record["Time"] = since

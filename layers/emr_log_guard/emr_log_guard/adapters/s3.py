@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
+_NO_SUCH_BUCKET = "NoSuchBucket"
 _FORBIDDEN = "403"
 _WHY_FORBIDDEN = (
     "s3:HeadBucket on {} answered 403 for each expected owner: it belongs to another "
@@ -181,8 +182,8 @@ class S3Buckets:
             return unresolved("s3:HeadBucket", bucket, error)
         return BucketOwnership(account, head.get("BucketRegion"))
 
-    def sends_events(self, bucket: str) -> bool | Unresolved:
-        """Return whether a bucket sends events to EventBridge.
+    def sends_events(self, bucket: str) -> bool | Unresolved | None:
+        """Return whether a bucket sends events to EventBridge; None when it does not exist.
 
         One GetBucketNotificationConfiguration.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
@@ -190,6 +191,8 @@ class S3Buckets:
         try:
             answer = self._client.get_bucket_notification_configuration(Bucket=bucket)
         except AWS_ERRORS as error:
+            if code_of(error) == _NO_SUCH_BUCKET:
+                return None
             return unresolved("s3:GetBucketNotificationConfiguration", bucket, error)
         return "EventBridgeConfiguration" in answer
 

@@ -25,6 +25,7 @@ from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, CheckClusters
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.key import CheckKey
+from emr_log_guard.usecases.checks.log_buckets import CheckLogBuckets
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.checks.review import ReviewFindings
@@ -58,6 +59,8 @@ def cluster_check(
     )
     cached_buckets = CachedBuckets(buckets)
     policy = shared.current_policy(settings)
+    repository, dispatcher = shared.repository(settings), shared.action_dispatcher(settings)
+    recorder = shared.finding_recorder(settings, by, policy)
     return CheckCluster(
         clusters=clusters,
         workloads=clusters,
@@ -70,9 +73,12 @@ def cluster_check(
         ),
         read_uncached=uncached,
         policy=policy,
-        repository=shared.repository(settings),
-        recorder=shared.finding_recorder(settings, by, policy),
-        dispatcher=shared.action_dispatcher(settings),
+        repository=repository,
+        recorder=recorder,
+        dispatcher=dispatcher,
+        check_buckets=CheckLogBuckets(
+            buckets, settings.log_buckets, repository, recorder, dispatcher
+        ),
         notify_missing_keys=NotifyMissingKeys(
             settings.policy_parameter_name,
             shared.policy_history(settings),

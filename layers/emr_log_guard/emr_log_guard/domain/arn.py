@@ -58,9 +58,19 @@ class Arn:
             raise ValueError(message)
         return arn
 
+    @property
+    def bucket(self) -> str | None:
+        """The name of the S3 bucket that it is of; None for anything else."""
+        return self.resource if self.service == "s3" else None
+
     def __str__(self) -> str:
         """Write the ARN as AWS does."""
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+
+def bucket_arn(name: str, region: str) -> str:
+    """Return the ARN of an S3 bucket."""
+    return str(Arn(partition_of(region), "s3", "", "", name))
 
 
 def partition_of(region: str) -> str:

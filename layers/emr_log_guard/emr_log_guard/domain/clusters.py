@@ -270,7 +270,7 @@ class LogBucket:
 
     name: str
     sends_events: bool | Unresolved | None = None
-    """Whether it sends events to EventBridge; None when no rule needs it."""
+    """Whether it sends events to EventBridge; None when it does not exist, or no rule needs it."""
     checked: bool = True
     """Whether objects of this bucket are checked when events arrive."""
     ownership: BucketOwnership | Unresolved | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Finding, Status
@@ -39,7 +40,8 @@ class NextStep(StrEnum):
     NOTHING_WITHOUT_POLICY = "nothing_without_policy"
     """The stored policy is invalid or could not be read: no termination is decided."""
     NOTHING_ENFORCED = "nothing_enforced"
-    """Enforce mode, but no finding is NON_COMPLIANT, HIGH and listed for enforcement."""
+    """Enforce mode, but no finding is NON_COMPLIANT, HIGH and listed for enforcement, or all are
+    about a log bucket."""
     RESOLVED = "resolved"
     CLUSTER_TERMINATED = "cluster_terminated"
     TERMINATION_STARTED = "termination_started"
@@ -78,6 +80,12 @@ class Alert:
     """The same for each delivery of the same notification: subscribers de-duplicate by it."""
     stack: str = ""
     """The stack that sent it, for commands that change its policy."""
+
+    @property
+    def bucket(self) -> str | None:
+        """The name of the log bucket that it is about; None when it is about a cluster."""
+        arn = Arn.parse(self.cluster_arn)
+        return arn.bucket if arn else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +293,8 @@ def unless_suppressed(
 def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
     """Return the findings for which the policy has a cluster terminated.
 
-    Past violations are only evidence: termination would prevent nothing.
+    Past violations are only evidence, and a log bucket is no cluster's mistake: termination would
+    prevent nothing.
     """
     return tuple(
         finding
@@ -293,6 +302,7 @@ def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[F
         if finding.compliance is Compliance.NON_COMPLIANT
         and finding.status is Status.OPEN
         and not finding.over
+        and finding.bucket is None
         and finding.severity.rank >= Severity.HIGH.rank
         and finding.rule_id in policy.enforcement.rules
         and policy.mode_of(finding.rule_id) is Mode.ENFORCE

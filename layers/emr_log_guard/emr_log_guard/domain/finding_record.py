@@ -45,7 +45,7 @@ PENDING_LATE = timedelta(minutes=5)
 """How long a notification may be pending before it counts as late."""
 _DEFAULTS = Enforcement()
 SAMPLES = 5
-"""How many objects a finding's evidence names, over all batches."""
+"""How many objects, or clusters, a finding's evidence names, over all checks."""
 STEPS = 500
 """How many steps of a cluster are remembered: an item of the table has 400 KB at most."""
 OBJECTS = 10
@@ -59,6 +59,8 @@ class Kind(StrEnum):
     """Resolved by a later result, or by the cluster's termination."""
     LOG_OBJECTS = "log_objects"
     """Resolved when each bad object is compliant or deleted, even after the cluster terminated."""
+    LOG_BUCKET = "log_bucket"
+    """Resolved by a later result, whatever becomes of the clusters that log to the bucket."""
 
 
 class Extent(StrEnum):
@@ -512,11 +514,10 @@ def _repeated(record: FindingRecord, result: RuleResult) -> FindingRecord:
     )
     if not newly_confirmed and result.at < record.evaluated_at - SKEW:
         return record
-    return replace(
-        record,
-        finding=_merged(record.finding, result.finding, record.finding.occurrences + 1),
-        evaluated_at=max(record.evaluated_at, result.at),
-    )
+    finding = _merged(record.finding, result.finding, record.finding.occurrences + 1)
+    if record.kind is Kind.LOG_BUCKET:
+        finding = replace(finding, evidence=_samples(record.finding, finding))
+    return replace(record, finding=finding, evaluated_at=max(record.evaluated_at, result.at))
 
 
 def _added(record: FindingRecord, result: RuleResult) -> FindingRecord:
@@ -593,6 +594,7 @@ def _merged(known: Finding, found: Finding, occurrences: int) -> Finding:
 
 
 def _samples(known: Finding, found: Finding) -> Evidence:
+    """Return the evidence, with the samples of both findings."""
     samples = (known.evidence.get("samples"), found.evidence.get("samples"))
     named = [name for each in samples if isinstance(each, tuple) for name in each]
     return {**known.evidence, "samples": tuple(dict.fromkeys(named))[:SAMPLES]}

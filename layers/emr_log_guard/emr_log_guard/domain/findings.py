@@ -1,10 +1,11 @@
-"""Outcomes of rules, and findings: the result of one rule for one cluster."""
+"""Outcomes of rules, and findings: the result of one rule for one cluster, or one log bucket."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance, Severity, overall
 from emr_log_guard.domain.unresolved import Unresolved
 
@@ -81,14 +82,14 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One rule's result for one cluster. Its fields are a contract.
+    """One rule's result for one cluster, or one log bucket. Its fields are a contract.
 
     Ten thousand log objects of one cluster that break one rule are one finding, with a count
     (`occurrences`) and samples (in `evidence`).
     """
 
     id: str
-    """`<cluster arn>#<rule id>`"""
+    """`<cluster ARN>#<rule id>`"""
     rule_id: str
     rule_name: str
     compliance: Compliance
@@ -97,6 +98,7 @@ class Finding:
     account: str
     region: str
     cluster_id: str
+    """The cluster's id. Of a finding about a bucket this and `cluster_arn` are the bucket's ARN."""
     cluster_name: str | None
     cluster_arn: str
     launched_by: str | None
@@ -116,6 +118,12 @@ class Finding:
     """What it becomes once it has lasted; None unless it is transient."""
     over: bool = False
     """Whether it is only about the past: it is never a reason to terminate."""
+
+    @property
+    def bucket(self) -> str | None:
+        """The name of the log bucket that it is about; None when it is about a cluster."""
+        arn = Arn.parse(self.cluster_arn)
+        return arn.bucket if arn else None
 
     @property
     def needs_attention(self) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from emr_log_guard.domain.clusters import later_state
 from emr_log_guard.events.parsing import Time, convert, decode
 
+BucketArn = Annotated[str, msgspec.Meta(pattern=r"^arn:[a-z-]+:s3:::[a-z0-9.-]{3,63}\Z")]
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 StepId = Annotated[str, msgspec.Meta(pattern=r"^s-[A-Z0-9]+\Z")]
 StackName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z", max_length=128)]
@@ -25,9 +26,10 @@ AwsSource = Annotated[str, msgspec.Meta(pattern=r"^aws\.")]
 
 @dataclass(frozen=True, slots=True)
 class ClusterCheckRequest:
-    """A request to check a cluster."""
+    """A request to check a cluster, or a log bucket that a finding is about."""
 
     cluster_id: str
+    """The cluster, or the bucket's ARN."""
     launched_by: str | None = None
     """The ARN of who launched the cluster; None unless the event has it."""
     force_refresh: bool = False
@@ -40,6 +42,11 @@ class ClusterCheckRequest:
     """The cluster's state, as an event of EMR says; None where none does."""
     step_ids: tuple[str, ...] = ()
     """The steps that events of EMR name."""
+
+    @property
+    def about_bucket(self) -> bool:
+        """Whether it names a log bucket."""
+        return self.cluster_id.startswith("arn:")
 
     @classmethod
     def merged(cls, requests: Sequence[Self]) -> Self:
@@ -125,10 +132,17 @@ class RunJobFlow(msgspec.Struct, frozen=True):
 
 
 class RecheckDetail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cluster to check again, and the stack that checks it."""
+    """The cluster or the log bucket to check again, and the stack that checks it."""
 
     stack: StackName
-    cluster_id: ClusterId
+    cluster_id: ClusterId | None = None
+    bucket_arn: BucketArn | None = None
+
+    def __post_init__(self) -> None:
+        """Require one of the two."""
+        if (self.cluster_id is None) is (self.bucket_arn is None):
+            message = "either `cluster_id` or `bucket_arn` is required"
+            raise ValueError(message)
 
 
 class RecheckRequest(msgspec.Struct, frozen=True):
@@ -163,8 +177,9 @@ def parse_cluster_event(event: Any) -> ClusterCheckRequest:  # noqa: ANN401 - La
             cluster_id = launch.response_elements.job_flow_id
             return ClusterCheckRequest(cluster_id, launch.user_identity.arn, at=at, by_event=True)
         case "Recheck Requested":
-            cluster_id = convert(event, RecheckRequest).detail.cluster_id
-            return ClusterCheckRequest(cluster_id, force_refresh=True, at=at)
+            again = convert(event, RecheckRequest).detail
+            about = again.cluster_id or str(again.bucket_arn)
+            return ClusterCheckRequest(about, force_refresh=True, at=at)
         case "EMR Cluster State Change":
             change = convert(event, ClusterChange).detail
             return ClusterCheckRequest(change.cluster_id, at=at, by_event=True, state=change.state)

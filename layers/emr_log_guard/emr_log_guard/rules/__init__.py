@@ -1,6 +1,6 @@
 """The rules: one a file, all of them in these tuples."""
 
-from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.clusters import ClusterFacts, LogBucket
 from emr_log_guard.domain.log_objects import LogObjectFacts
 from emr_log_guard.rules import (
     emrlog_001_log_archive_enabled,
@@ -32,20 +32,18 @@ CLUSTER_RULES: tuple[Rule[ClusterFacts], ...] = (
     emrlog_006_log_key_approved.RULE,
     emrlog_007_roles_can_use_log_key.RULE,
     emrlog_008_steps_keep_the_cluster_key.RULE,
-    emrlog_009_log_bucket_sends_events.RULE,
     emrlog_010_cloudwatch_logs_customer_key.RULE,
     emrlog_011_log_key_rotation_enabled.RULE,
     emrlog_012_no_service_retained_logs.RULE,
     emrlog_013_log_bucket_owned.RULE,
     emrlog_201_log_key_available.RULE,
 )
+BUCKET_RULES: tuple[Rule[LogBucket], ...] = (emrlog_009_log_bucket_sends_events.RULE,)
 LOG_OBJECT_RULES: tuple[Rule[LogObjectFacts], ...] = (
     emrlog_101_log_object_kms_encrypted.RULE,
     emrlog_102_log_object_customer_managed_key.RULE,
     emrlog_103_log_object_cluster_key.RULE,
 )
-ALL_RULES: tuple[Rule[ClusterFacts] | Rule[LogObjectFacts], ...] = (
-    *CLUSTER_RULES[:-1],
-    *LOG_OBJECT_RULES,
-    emrlog_201_log_key_available.RULE,
+ALL_RULES: tuple[Rule[ClusterFacts] | Rule[LogBucket] | Rule[LogObjectFacts], ...] = tuple(
+    sorted((*CLUSTER_RULES, *BUCKET_RULES, *LOG_OBJECT_RULES), key=lambda rule: rule.id)
 )

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from emr_log_guard.domain.arn import Arn, partition_of
+from emr_log_guard.domain.arn import Arn, bucket_arn, partition_of
 from emr_log_guard.domain.clusters import (
     BucketOwnership,
     Cluster,
     ClusterFacts,
+    LogBucket,
     Session,
     Step,
     StepState,
@@ -61,7 +62,7 @@ class EvaluationContext:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The cluster that findings are about, known to EMR or not."""
+    """What findings are about: a cluster, known to EMR or not, or a log bucket."""
 
     id: str
     arn: str
@@ -77,6 +78,12 @@ class Subject:
         return cls(
             cluster.id, cluster.arn, cluster.account, cluster.region, cluster.name, launched_by
         )
+
+    @classmethod
+    def of_bucket(cls, bucket: str, account: str, region: str) -> "Subject":
+        """Describe a log bucket, of clusters of this account and Region."""
+        arn = bucket_arn(bucket, region)
+        return cls(arn, arn, account, region)
 
     @classmethod
     def of_logs(
@@ -116,6 +123,23 @@ def cluster_findings(
         fix = rule.remediation(facts) if outcome.broken else ""
         findings.append(_finding(rule, subject, context, outcome, evidence=evidence, fix=fix))
     return tuple(findings)
+
+
+def bucket_results(
+    subject: Subject,
+    bucket: LogBucket,
+    clusters: tuple[str, ...],
+    rules: Iterable[Rule[LogBucket]],
+    context: EvaluationContext,
+) -> tuple[RuleResult, ...]:
+    """Evaluate a log bucket against each rule, and name clusters that log there."""
+    evidence: Evidence = {"log_bucket": bucket.name, "samples": clusters}
+    findings = []
+    for rule in rules:
+        outcome = rule.check(bucket)
+        fix = rule.remediation(bucket) if outcome.broken else ""
+        findings.append(_finding(rule, subject, context, outcome, evidence=evidence, fix=fix))
+    return tuple(RuleResult(each, Kind.LOG_BUCKET, context.now) for each in findings)
 
 
 @dataclass(slots=True)

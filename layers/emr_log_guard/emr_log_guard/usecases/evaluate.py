@@ -7,13 +7,19 @@ they do with the findings. Nothing is recorded, decided or done here.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from emr_log_guard.domain.clusters import ClusterFacts
+from emr_log_guard.domain.clusters import ClusterFacts, LogBucket
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.finding_record import ClusterSnapshot, RuleResult
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import LogObjectFacts
-from emr_log_guard.rules import CLUSTER_RULES, LOG_OBJECT_RULES
-from emr_log_guard.rules.evaluation import EvaluationContext, Subject, Tally, cluster_findings
+from emr_log_guard.rules import BUCKET_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules.evaluation import (
+    EvaluationContext,
+    Subject,
+    Tally,
+    bucket_results,
+    cluster_findings,
+)
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 
 type Note = Callable[[LogObjectFacts, Mapping[str, Compliance]], None]
@@ -32,7 +38,7 @@ class ClusterEvaluation:
 def evaluate_cluster(
     known: ClusterSnapshot, read_facts: ReadClusterFacts, context: EvaluationContext
 ) -> ClusterEvaluation:
-    """Read the facts that the selected rules need, and evaluate these rules.
+    """Read the facts that the selected rules need, and evaluate those about clusters.
 
     Facts are read for exactly the rules that are evaluated, so no rule misses a fact.
 
@@ -43,10 +49,26 @@ def evaluate_cluster(
 
     """
     rules = context.rules(CLUSTER_RULES)
-    facts = read_facts.under(context.policy, rules)(known.cluster)
+    needed = (rule.id for each in (rules, context.rules(BUCKET_RULES)) for rule in each)
+    facts = read_facts.under(context.policy, needed)(known.cluster)
     facts = replace(facts, log_key_worked=known.log_key_worked)
     subject = Subject.of(known.cluster, known.launched_by)
     return ClusterEvaluation(facts, cluster_findings(subject, facts, rules, context))
+
+
+def evaluate_bucket(
+    subject: Subject, bucket: LogBucket, clusters: tuple[str, ...], context: EvaluationContext
+) -> tuple[RuleResult, ...]:
+    """Evaluate the selected rules for a log bucket.
+
+    Args:
+        subject: The bucket.
+        bucket: Its facts.
+        clusters: Clusters that log there, for the evidence.
+        context: The policy and the selection of its rules, the time, and where runbooks are.
+
+    """
+    return bucket_results(subject, bucket, clusters, context.rules(BUCKET_RULES), context)
 
 
 def evaluate_log_objects(

@@ -142,8 +142,8 @@ class BucketOwners(Protocol):
 class Buckets(BucketOwners, Protocol):
     """Reads buckets."""
 
-    def sends_events(self, bucket: str) -> bool | Unresolved:
-        """Return whether a bucket sends events to EventBridge."""
+    def sends_events(self, bucket: str) -> bool | Unresolved | None:
+        """Return whether a bucket sends events to EventBridge; None when it does not exist."""
         ...
 
 

@@ -17,7 +17,15 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.alerts.asff import asff
 from emr_log_guard.rules import ALL_RULES
-from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_cluster, a_finding
+from tests.unit.builders import (
+    ACCOUNT,
+    CLUSTER_ID,
+    NOW,
+    REGION,
+    a_bucket_finding,
+    a_cluster,
+    a_finding,
+)
 from tests.unit.rendering.test_hostile_names import NAMES
 
 LATER = NOW + timedelta(hours=1, milliseconds=250)
@@ -306,3 +314,19 @@ FINDINGS = st.builds(
 @given(finding=FINDINGS, ended=st.booleans())
 def test_whatever_is_found_is_what_security_hub_takes(finding: Finding, *, ended: bool) -> None:
     assert not problems(asff(finding, LATER, cluster_terminated=ended))
+
+
+def test_a_finding_about_a_log_bucket_has_the_bucket_as_its_resource() -> None:
+    found = asff(a_bucket_finding(), NOW)
+
+    assert found["Title"] == "EMRLOG-009 log-bucket-sends-events: log bucket example-logs"
+    assert found["Resources"] == [
+        {
+            "Type": "AwsS3Bucket",
+            "Id": "arn:aws:s3:::example-logs",
+            "Partition": "aws",
+            "Region": REGION,
+        }
+    ]
+    report = ParamValidator().validate({"Findings": [found]}, request_shape())
+    assert not report.has_errors(), report.generate_report()

@@ -13,7 +13,8 @@ from emr_log_guard.rendering.alerts.text import (
     alert_text,
     next_step_text,
 )
-from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_finding, an_exemption
+from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_cluster, a_finding, an_exemption
+from tests.unit.notices import ALERTS
 
 DOUBT = a_finding(
     "EMRLOG-006", rule_name="log-key-approved", compliance=Compliance.INSUFFICIENT_DATA
@@ -309,3 +310,39 @@ def test_a_cancelled_termination_names_its_reason(finding: Finding, why: str) ->
     )
 
     assert alert_text(alert).splitlines()[1].endswith(f"The cluster will not be terminated: {why}.")
+
+
+def test_an_alert_about_a_log_bucket_names_the_bucket_and_says_that_nothing_is_terminated() -> None:
+    alert = ALERTS["bucket"]
+
+    assert alert_text(alert).startswith(
+        "[LOW] log bucket example-logs violates EMRLOG-009 log-bucket-sends-events\n"
+        "Account 111122223333, eu-west-1. Found 2026-03-14 15:09 UTC. "
+        "No cluster is terminated for this.\n\n"
+        "Bucket       example-logs\n"
+        "Console      https://eu-west-1.console.aws.amazon.com/s3/buckets/example-logs"
+        "?region=eu-west-1&tab=properties\n\n"
+    )
+    resolved = dataclasses.replace(
+        alert, kind=AlertKind.FINDING_RESOLVED, next_step=NextStep.RESOLVED
+    )
+    assert alert_text(resolved).startswith(
+        "[RESOLVED] log bucket example-logs: EMRLOG-009 log-bucket-sends-events\n"
+        "Account 111122223333, eu-west-1. Was open since 2026-03-14 15:09 UTC. "
+        "No further action is needed.\n"
+    )
+    enforced = dataclasses.replace(alert, next_step=NextStep.NOTHING_ENFORCED)
+    assert "Note" not in alert_text(enforced)
+
+
+def test_machines_get_the_buckets_account_region_and_arn() -> None:
+    alert = ALERTS["bucket"]
+
+    shown = alert_json(alert)
+
+    assert {name: shown[name] for name in ("account", "region", "cluster_id", "cluster_arn")} == {
+        "account": ACCOUNT,
+        "region": REGION,
+        "cluster_id": "arn:aws:s3:::example-logs",
+        "cluster_arn": "arn:aws:s3:::example-logs",
+    }

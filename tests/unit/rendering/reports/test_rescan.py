@@ -15,7 +15,7 @@ from emr_log_guard.rendering.alerts.rescan import (
 from emr_log_guard.rendering.reports.rescan import rescan_html
 from emr_log_guard.rendering.reports.rescan_json import report_json
 from emr_log_guard.rendering.reports.rescan_text import rescan_headline, rescan_text
-from tests.unit.builders import NOW, a_finding
+from tests.unit.builders import NOW, a_bucket_finding, a_finding
 
 RUN = Rescan(
     execution="arn:aws:states:eu-west-1:111122223333:execution:emr-log-guard-rescan:1", started=NOW
@@ -78,6 +78,14 @@ def test_the_text_says_what_is_new_and_what_was_not_scanned() -> None:
         "\n"
         "Advice       use Athena\n"
     )
+
+
+def test_a_finding_about_a_log_bucket_names_the_bucket() -> None:
+    difference = Difference.between(RescanCheckpoint(), [a_bucket_finding()])
+    report = replace(EMPTY, difference=difference)
+
+    assert "EMRLOG-009 log-bucket-sends-events: log bucket example-logs: " in rescan_text(report)
+    assert ">example-logs<" in "".join(rescan_html(report))
 
 
 def test_text_json_and_page_have_the_same_counts_of_open_and_exempt_findings() -> None:

@@ -13,7 +13,7 @@ from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert
 from emr_log_guard.domain.findings import Evidence, Finding
 from emr_log_guard.domain.policy import Exemption
-from emr_log_guard.rendering.alerts.text import alert_subject, alert_text
+from emr_log_guard.rendering.alerts.text import alert_subject, alert_text, place_of
 from emr_log_guard.rendering.escape import plain
 
 SCHEMA = "emr-log-guard/alert/1"
@@ -116,8 +116,8 @@ def _time(moment: datetime) -> str:
 
 
 def _place(alert: Alert) -> dict[str, str]:
-    arn = Arn.parse(alert.cluster_arn)
-    return {"account": arn.account, "region": arn.region} if arn else {}
+    place = dict(zip(("account", "region"), place_of(alert), strict=True))
+    return place if Arn.parse(alert.cluster_arn) else {}
 
 
 def _cut_alert(alert: Alert, longest: int) -> Alert:

@@ -126,7 +126,9 @@ def _description(published: PublishedAlert) -> Iterator[str]:
 def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[str]:
     head = [
         f"Account {_place(published)}. {_since(alert)}*{_next(alert)}*",
-        f"*Cluster* {_code(alert.cluster_name or '')} {_code(cluster_id(alert))}",
+        f"*Bucket* {_code(alert.bucket)}"
+        if alert.bucket
+        else f"*Cluster* {_code(alert.cluster_name or '')} {_code(cluster_id(alert))}",
     ]
     if who := launched_by(alert):
         head.append(f"*Launched by* {_code(who)}")
@@ -182,7 +184,7 @@ def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
 def _next_steps(published: PublishedAlert) -> Iterator[str]:
     match published.about:
         case Alert() as alert:
-            yield f"Cluster in the console: {console_link(alert)}"
+            yield f"{'Bucket' if alert.bucket else 'Cluster'} in the console: {console_link(alert)}"
             if findings := exemptible(alert):
                 yield f"To exempt it: {code_span(exempt_command(alert, findings))}"
             for finding in alert.findings[:3]:

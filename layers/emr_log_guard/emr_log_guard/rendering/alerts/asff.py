@@ -62,7 +62,7 @@ def asff(
         "Description": _cut(plain(finding.summary), _DESCRIPTION) or finding.rule_name,
         "Remediation": {"Recommendation": _recommendation(finding)},
         "ProductFields": dict(islice(_fields(finding), _FIELDS)),
-        "Resources": [_cluster(finding)],
+        "Resources": [_bucket(finding) if finding.bucket else _cluster(finding)],
         "Compliance": {"Status": status, "StatusReasons": list(_reasons(finding, reason))},
         # The initial status: later imports cannot change it.
         "Workflow": {"Status": WANTED[finding.status].value},
@@ -135,6 +135,16 @@ def _cluster(finding: Finding) -> dict[str, object]:
     }
 
 
+def _bucket(finding: Finding) -> dict[str, object]:
+    """Name the log bucket."""
+    return {
+        "Type": "AwsS3Bucket",
+        "Id": finding.cluster_arn,
+        "Partition": partition_of(finding.region),
+        "Region": finding.region,
+    }
+
+
 def _fields(finding: Finding) -> Iterator[tuple[str, str]]:
     """Return the contract's fields that ASFF has no field for, the evidence last."""
     own = {
@@ -171,7 +181,8 @@ def _texts(values: Mapping[str, object], longest: int) -> dict[str, str]:
 def _title(finding: Finding) -> str:
     name = plain(finding.cluster_name or "").strip()
     cluster = f"{name} ({finding.cluster_id})" if name else finding.cluster_id
-    return f"{finding.rule_id} {finding.rule_name}: EMR cluster {cluster}"
+    about = f"log bucket {finding.bucket}" if finding.bucket else f"EMR cluster {cluster}"
+    return f"{finding.rule_id} {finding.rule_name}: {about}"
 
 
 def _cut(text: str, longest: int) -> str:

@@ -65,7 +65,7 @@ def _sign_of(findings: Sequence[Finding]) -> str:
 
 def exemptible(alert: Alert) -> tuple[Finding, ...]:
     """Return the findings for which an exemption would still make a difference."""
-    if alert.next_step in _NO_LONGER_EXEMPTIBLE:
+    if alert.bucket or alert.next_step in _NO_LONGER_EXEMPTIBLE:
         return ()
     return tuple(f for f in alert.findings if f.status is Status.OPEN and f.needs_attention)
 

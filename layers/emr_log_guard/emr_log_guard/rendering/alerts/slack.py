@@ -122,9 +122,10 @@ def _top(published: PublishedAlert) -> Iterator[Block]:
 
 def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[Block]:
     yield _section([list(_second_line(alert, published))])
-    name = shortened(alert.cluster_name or "", _NAME).strip()
-    lines = [[_bold("Cluster  "), _link(console_link(alert), name or cluster_id(alert))]]
-    if name:
+    name = shortened(alert.bucket or alert.cluster_name or "", _NAME).strip()
+    label = "Bucket  " if alert.bucket else "Cluster  "
+    lines = [[_bold(label), _link(console_link(alert), name or cluster_id(alert))]]
+    if name and not alert.bucket:
         lines[0].append(_text(f" ({cluster_id(alert)})"))
     if who := launched_by(alert):
         lines.append([_bold("Launched by  "), _text(shortened(who, _NAME))])

@@ -83,6 +83,7 @@ _NEXT = {
     NextStep.TERMINATION_REFUSED: "The cluster is still running. Terminate it manually.",
 }
 """What happens to the cluster now, or what to do: one short sentence or two."""
+_NOTHING = frozenset(step for step in NextStep if step.name.startswith("NOTHING_"))
 _REASONS = {
     NextStep.NOTHING_WITHOUT_POLICY: (
         "The last valid policy is used to evaluate and to alert, but not to terminate."
@@ -112,24 +113,23 @@ def alert_text(alert: Alert) -> str:
 def _headline(alert: Alert) -> str:
     """Write the headline; the cluster's name is cut so that the rest fits into a subject."""
     room = _SUBJECT_LIMIT - len(_headline_about(alert, ""))
-    name = alert.cluster_name or cluster_id(alert)
+    name = alert.bucket or alert.cluster_name or cluster_id(alert)
     return _headline_about(alert, _shortened(name, max(room, _SHORTEST_NAME)))
 
 
 def _headline_about(alert: Alert, name: str) -> str:
+    about = f"log bucket {name}" if alert.bucket else f"EMR cluster {name}"
     if alert.kind is AlertKind.FINDING_RESOLVED:
-        return f"[RESOLVED] EMR cluster {name}: {_rules(alert.findings)}"
+        return f"[RESOLVED] {about}: {_rules(alert.findings)}"
     if alert.kind not in _REPEATED:
         severity = f"[{alert.findings[0].severity}] " if alert.findings else ""
-        return (
-            f"{severity}EMR cluster {name} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
-        )
+        return f"{severity}{about} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
     again = _REPEATED[alert.kind]
     broken = [f for f in alert.findings if f.compliance is Compliance.NON_COMPLIANT]
     if broken:
-        return f"[{broken[0].severity}] EMR cluster {name} {again}violates {_rules(broken)}"
+        return f"[{broken[0].severity}] {about} {again}violates {_rules(broken)}"
     undetermined = f"{again}could not determine {_rules(alert.findings)}"
-    return f"[{alert.findings[0].severity}] EMR cluster {name}: {undetermined}"
+    return f"[{alert.findings[0].severity}] {about}: {undetermined}"
 
 
 def _rules(findings: Sequence[Finding]) -> str:
@@ -141,14 +141,21 @@ def _shortened(name: str, limit: int) -> str:
     return name if len(name) <= limit else f"{name[: limit - 3]}..."
 
 
+def place_of(alert: Alert) -> tuple[str, str]:
+    """Return the account and the Region that an alert is from."""
+    arn = Arn.parse(alert.cluster_arn)
+    if alert.bucket and alert.findings:  # a bucket's ARN names neither
+        return alert.findings[0].account, alert.findings[0].region
+    return (arn.account, arn.region) if arn else ("unknown", "unknown")
+
+
 def cluster_id(alert: Alert) -> str:
     """Return the id of the cluster."""
     return alert.cluster_arn.rpartition("/")[2]
 
 
 def _lines(alert: Alert) -> Iterator[str]:
-    arn = Arn.parse(alert.cluster_arn)
-    place = f"{arn.account}, {arn.region}" if arn else "unknown, unknown"
+    place = place_of(alert)
     name = (
         f"{plain(alert.cluster_name)} ({cluster_id(alert)})"
         if alert.cluster_name
@@ -157,9 +164,9 @@ def _lines(alert: Alert) -> Iterator[str]:
     yield plain(_headline(alert))
     known = found(alert)
     since = f"{known[0]} {known[1]:%Y-%m-%d %H:%M} UTC. " if known else ""
-    yield f"Account {place}. {since}{next_step_text(alert, _when(alert))}"
+    yield f"Account {', '.join(place)}. {since}{next_step_text(alert, _when(alert))}"
     yield ""
-    yield f"Cluster      {name}"
+    yield f"Bucket       {alert.bucket}" if alert.bucket else f"Cluster      {name}"
     if who := launched_by(alert):
         yield f"Launched by  {plain(who)}"
     yield f"Console      {console_link(alert)}"
@@ -201,11 +208,15 @@ def launched_by(alert: Alert) -> str:
 
 def next_step_text(alert: Alert, when: str) -> str:
     """Say what happens to the cluster now; `when` is the deadline as text."""
+    if alert.bucket and alert.next_step in _NOTHING:
+        return "No cluster is terminated for this."
     return _NEXT[alert.next_step].format(when=when, why=_why_cancelled(alert))
 
 
 def next_step_reason(alert: Alert) -> str:
     """Say why that happens, or does not; mostly empty."""
+    if alert.bucket:
+        return ""
     return _REASONS.get(alert.next_step, "")
 
 
@@ -303,9 +314,14 @@ def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def console_link(alert: Alert) -> str:
-    """Return the URL of the cluster in the AWS console."""
+    """Return the URL of the cluster, or the bucket, in the AWS console."""
     arn = Arn.parse(alert.cluster_arn)
-    partition, region = (arn.partition, arn.region) if arn else ("aws", "unknown")
-    domain = _CONSOLES.get(partition, _CONSOLES["aws"])
+    _, region = place_of(alert)
+    domain = _CONSOLES.get(arn.partition if arn else "aws", _CONSOLES["aws"])
+    if alert.bucket:
+        return (
+            f"https://{region}.console.{domain}/s3/buckets/{alert.bucket}"
+            f"?region={region}&tab=properties"
+        )
     place = f"https://{region}.console.{domain}/emr/home?region={region}"
     return f"{place}#/clusterDetails/{cluster_id(alert)}"

@@ -127,7 +127,7 @@ def _clusters(findings: Iterable[Finding]) -> Iterator[ShownCluster]:
         counted = [f.compliance for f in found if f.status is not Status.EXEMPT]
         yield ShownCluster(
             id=cluster_id,
-            name=first.cluster_name or "",
+            name=first.bucket or first.cluster_name or "",
             account=first.account,
             region=first.region,
             state="",

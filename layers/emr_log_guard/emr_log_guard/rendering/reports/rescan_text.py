@@ -86,11 +86,17 @@ def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
         title,
         [
             f"{each.severity} {each.rule_id} {each.rule_name}: "
-            f"{plain(each.cluster_name or each.cluster_id)} ({each.cluster_id}): "
+            f"{_subject(each)}: "
             f"{plain(each.summary)}"
             for each in findings
         ],
     )
+
+
+def _subject(finding: Finding) -> str:
+    if finding.bucket:
+        return f"log bucket {finding.bucket}"
+    return f"{plain(finding.cluster_name or finding.cluster_id)} ({finding.cluster_id})"
 
 
 def _named(title: str, lines: Sequence[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.alerts.alert_json import finding_json
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.rendering.terminal.policy_impact import policy_impact
-from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules import ALL_RULES, BUCKET_RULES
 
 SCHEMA = "emr-log-guard/explanation/1"
 
@@ -157,7 +157,8 @@ def _record(
 
 def _others(history: ClusterHistory, policy: Policy) -> Iterator[str]:
     """Name the rules that passed, and those that are disabled."""
-    others = [rule for rule in ALL_RULES if rule.id not in history.records]
+    elsewhere = {*history.records, *(rule.id for rule in BUCKET_RULES)}
+    others = [rule for rule in ALL_RULES if rule.id not in elsewhere]
     good = [rule.id for rule in others if policy.enabled(rule)]
     if good:
         yield f"  Passed or not applicable: {', '.join(good)}"

@@ -37,6 +37,7 @@ from emr_log_guard.rules.evaluation import EvaluationContext
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.cluster_steps import ClusterSteps
+from emr_log_guard.usecases.checks.log_buckets import CheckLogBuckets
 from emr_log_guard.usecases.evaluate import evaluate_cluster
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
 from emr_log_guard.usecases.ports import (
@@ -52,7 +53,7 @@ BATCH_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ClusterChecked:
-    """The result of checking a cluster."""
+    """The result of checking a cluster, or a log bucket by its ARN."""
 
     cluster_id: str
     state: str
@@ -91,12 +92,13 @@ class CheckCluster:
     repository: FindingRepository
     recorder: FindingRecorder
     dispatcher: ActionDispatcher
+    check_buckets: CheckLogBuckets
     notify_missing_keys: NotifyMissingKeys
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
     def __call__(self, request: ClusterCheckRequest) -> ClusterChecked:
-        """Check a cluster.
+        """Check a cluster, or a log bucket that a finding is about.
 
         A terminated cluster that was evaluated before is not evaluated again: its termination
         resolves its findings. One that is only known from a log object is evaluated.
@@ -131,6 +133,10 @@ class CheckCluster:
 
     def _check(self, request: ClusterCheckRequest, policy: Policy) -> ClusterChecked:
         """Gather, evaluate, record, decide, act."""
+        if request.about_bucket:
+            context = EvaluationContext(policy, self.clock(), self.runbook)
+            found = self.check_buckets.again(request.cluster_id, context)
+            return ClusterChecked(request.cluster_id, "", found, ())
         history = self.repository.read(request.cluster_id)
         if history.decided_under_newer(policy):
             policy = self.policy(force_refresh=True)
@@ -140,13 +146,17 @@ class CheckCluster:
             cluster = history.known.remembered_at(request.state)
             evaluated = self._evaluate(request, cluster, history, steps, context, described=False)
             with suppress(OutdatedSnapshotError):
-                return self._conclude(evaluated, history, context)
+                return self._conclude(request, evaluated, history, context)
         cluster = self.clusters.describe(request.cluster_id)
         evaluated = self._evaluate(request, cluster, history, steps, context, described=True)
-        return self._conclude(evaluated, history, context)
+        return self._conclude(request, evaluated, history, context)
 
     def _conclude(
-        self, evaluated: "_Evaluated", history: ClusterHistory, context: EvaluationContext
+        self,
+        request: ClusterCheckRequest,
+        evaluated: "_Evaluated",
+        history: ClusterHistory,
+        context: EvaluationContext,
     ) -> ClusterChecked:
         """Record, decide and act."""
         cluster, result, policy = evaluated.cluster, evaluated.result, context.policy
@@ -156,6 +166,9 @@ class CheckCluster:
         actions = self.dispatcher.dispatch(recorded)
         records = recorded.plan.records.values()
         if evaluated.facts is not None:
+            self.check_buckets.of_cluster(
+                evaluated.facts, context, force_refresh=request.force_refresh
+            )
             self.notify_missing_keys(policy, missing_approved_keys(evaluated.facts.approved_keys))
         return ClusterChecked(
             cluster.id,

@@ -30,7 +30,6 @@ from emr_log_guard.rules import emrlog_010_cloudwatch_logs_customer_key as cloud
 from emr_log_guard.rules import emrlog_011_log_key_rotation_enabled as key_rotation
 from emr_log_guard.rules import emrlog_012_no_service_retained_logs as retained_logs
 from emr_log_guard.rules import emrlog_013_log_bucket_owned as bucket_owned
-from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.approved_keys import ReadApprovedKeys
 from emr_log_guard.usecases.ports import (
     ApprovedTargets,
@@ -59,7 +58,7 @@ class ReadClusterFacts:
     workloads: Workloads | None = None
     """None when no rule needs steps or sessions."""
     buckets: Buckets | None = None
-    """None when no rule needs the events of log buckets."""
+    """None when the rule about the events of log buckets is disabled."""
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are checked; empty: all that send events."""
     approved_targets: ApprovedTargets | None = None
@@ -73,9 +72,9 @@ class ReadClusterFacts:
     other_owners: tuple[str, ...] = ()
     """Accounts that may own log buckets, besides the cluster's own."""
 
-    def under(self, policy: Policy, rules: Iterable[Rule[ClusterFacts]]) -> Self:
+    def under(self, policy: Policy, rule_ids: Iterable[str]) -> Self:
         """Return a reader for a policy, limited to what these rules need."""
-        needed = {rule.id for rule in rules}
+        needed = frozenset(rule_ids)
         return replace(
             self,
             approved_keys=policy.approved_keys,

@@ -8,11 +8,13 @@ from emr_log_guard.domain.audit import RuleNotEvaluated
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import FolderCheckpoint, Rescan, RescanCheckpoint
 from emr_log_guard.domain.rescan_report import BucketCoverage
-from emr_log_guard.rules import ALL_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
+from emr_log_guard.rules import ALL_RULES, BUCKET_RULES, CLUSTER_RULES, LOG_OBJECT_RULES
 from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.rescan.clusters import EXTRA_CALL_RULES
 
-_OF_CLUSTERS = frozenset(rule.id for rule in CLUSTER_RULES)
+_OF_CLUSTERS = frozenset(
+    (*(rule.id for rule in CLUSTER_RULES), *(rule.id for rule in BUCKET_RULES))
+)
 _OF_LOG_OBJECTS = frozenset(rule.id for rule in LOG_OBJECT_RULES)
 
 
