@@ -56,7 +56,7 @@ def by_rule_006(world: World, log_key: str = KEY.arn) -> Outcome:
         ),
     ],
 )
-def test_approved_keys_are_resolved_only_where_no_name_matches(
+def test_approved_keys_are_resolved_only_when_no_identifier_matches(
     world: World, approved: tuple[str, ...], asked: list[str], compliance: Compliance
 ) -> None:
     world.keys.facts = {
@@ -71,7 +71,7 @@ def test_approved_keys_are_resolved_only_where_no_name_matches(
     assert world.keys.asked == asked
 
 
-def test_without_a_log_key_aliases_alone_are_resolved_to_offer_a_key_as_the_fix(
+def test_only_aliases_are_resolved_for_the_fix_when_the_cluster_has_no_key(
     world: World,
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
@@ -85,7 +85,7 @@ def test_without_a_log_key_aliases_alone_are_resolved_to_offer_a_key_as_the_fix(
 
 
 @pytest.mark.parametrize("record", ["alias/emr-logs", ANOTHER_KEY.arn, ANOTHER_ID])
-def test_a_stale_approved_key_does_not_disarm_the_rule_once_its_key_is_known(
+def test_deleted_approved_key_with_a_known_target_still_rejects_other_keys(
     world: World, record: str
 ) -> None:
     world.keys.facts = {KEY.arn: KEY, record: ANOTHER_KEY}
@@ -100,7 +100,7 @@ def test_a_stale_approved_key_does_not_disarm_the_rule_once_its_key_is_known(
     assert f"{record}, which was {ANOTHER_KEY.arn}" in outcome.summary
 
 
-def test_the_key_that_a_deleted_alias_stood_for_is_left_undetermined(world: World) -> None:
+def test_last_target_of_a_deleted_alias_is_undetermined(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": KEY}
     world.policy = Policy(Mode.ALERT, ("alias/emr-logs",))
     assert by_rule_006(world).compliance is Compliance.COMPLIANT
@@ -111,7 +111,7 @@ def test_the_key_that_a_deleted_alias_stood_for_is_left_undetermined(world: Worl
     assert (outcome.compliance, outcome.broken) == (Compliance.INSUFFICIENT_DATA, False)
 
 
-def test_an_alias_that_was_never_resolved_may_have_been_any_key(world: World) -> None:
+def test_key_is_undetermined_when_an_approved_alias_was_never_resolved(world: World) -> None:
     world.policy = Policy(Mode.ALERT, ("alias/emr-logs",))
 
     outcome = by_rule_006(world)
@@ -119,7 +119,7 @@ def test_an_alias_that_was_never_resolved_may_have_been_any_key(world: World) ->
     assert (outcome.compliance, outcome.once_lasting) == (Compliance.INSUFFICIENT_DATA, None)
 
 
-def test_what_an_alias_stands_for_is_followed_when_it_is_moved(world: World) -> None:
+def test_stored_alias_target_follows_the_alias(world: World) -> None:
     world.policy = Policy(Mode.ALERT, ("alias/emr-logs",))
     for target in (KEY, KEY, ANOTHER_KEY):
         world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": target}
@@ -129,7 +129,7 @@ def test_what_an_alias_stands_for_is_followed_when_it_is_moved(world: World) -> 
     assert world.targets.recall() == {alias: ANOTHER_KEY.arn}
 
 
-def test_a_key_of_another_account_that_shuts_the_guard_out_is_terminated_for(
+def test_unreadable_unapproved_key_of_another_account_leads_to_termination(
     world: World,
 ) -> None:
     theirs = key_arn(account=OTHER_ACCOUNT)
@@ -157,9 +157,7 @@ def of_object(world: World, key_arn: str) -> Finding:
 
 
 @pytest.mark.parametrize("log_key", [None, ANOTHER_KEY.arn])
-def test_an_object_under_a_key_that_is_not_approved_is_found(
-    world: World, log_key: str | None
-) -> None:
+def test_object_with_an_unapproved_key_does_not_comply(world: World, log_key: str | None) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=log_key)}
     world.keys.facts = {each.arn: each for each in (KEY, ANOTHER_KEY)}
     world.policy = Policy(Mode.ALERT, (KEY.arn,))
@@ -170,7 +168,7 @@ def test_an_object_under_a_key_that_is_not_approved_is_found(
     assert "not one of the approved keys" in finding.summary
 
 
-def test_an_object_under_an_approved_key_costs_no_further_question(world: World) -> None:
+def test_object_with_an_approved_key_needs_no_further_reads(world: World) -> None:
     world.policy = Policy(Mode.ALERT, ("alias/secret", KEY.arn))
 
     assert of_object(world, KEY.arn).compliance is Compliance.COMPLIANT
@@ -189,7 +187,7 @@ ALIASED = a_cluster(log_key_identifier="alias/emr-logs")
         (("alias/emr-logs",), Compliance.NON_COMPLIANT),
     ],
 )
-def test_older_objects_keep_the_key_that_their_clusters_alias_named(
+def test_older_object_may_have_the_former_target_of_the_cluster_alias(
     world: World, approved: tuple[str, ...], compliance: Compliance
 ) -> None:
     world.clusters.known = {CLUSTER_ID: ALIASED}
@@ -202,7 +200,7 @@ def test_older_objects_keep_the_key_that_their_clusters_alias_named(
     assert of_object(world, KEY.arn).compliance is compliance
 
 
-def test_the_log_of_a_session_may_have_the_former_key_as_well(world: World) -> None:
+def test_log_of_a_session_may_have_the_former_key(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(ALIASED, sessions_enabled=True)}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
     world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
@@ -210,7 +208,7 @@ def test_the_log_of_a_session_may_have_the_former_key_as_well(world: World) -> N
     assert of_object(world, KEY.arn).compliance is Compliance.COMPLIANT
 
 
-def test_a_key_that_the_cluster_was_not_seen_with_is_no_former_key(world: World) -> None:
+def test_key_that_the_cluster_never_used_is_not_a_former_key(world: World) -> None:
     third = a_key(arn=MISTYPED)
     world.clusters.known = {CLUSTER_ID: ALIASED}
     world.keys.facts = {third.arn: third, "alias/emr-logs": ANOTHER_KEY}
@@ -220,7 +218,7 @@ def test_a_key_that_the_cluster_was_not_seen_with_is_no_former_key(world: World)
     assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
 
 
-def test_a_key_that_is_named_by_its_arn_has_no_former_one(world: World) -> None:
+def test_key_named_by_its_arn_has_no_former_key(world: World) -> None:
     step = Step("s-2", "load", None, ANOTHER_KEY.arn)
     world.clusters.listed = (step,)
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
@@ -230,7 +228,7 @@ def test_a_key_that_is_named_by_its_arn_has_no_former_one(world: World) -> None:
     assert "Query" not in world.table.calls
 
 
-def test_without_memory_older_objects_are_reported_as_under_another_key(world: World) -> None:
+def test_older_object_with_the_former_key_does_not_comply_without_histories(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: ALIASED}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
     world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)

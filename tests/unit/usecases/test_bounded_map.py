@@ -14,7 +14,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def test_results_come_in_the_items_order(pool: ThreadPoolExecutor) -> None:
+def test_results_have_the_order_of_the_items(pool: ThreadPoolExecutor) -> None:
     together = Barrier(4, timeout=5)
 
     def work(number: int) -> int:
@@ -24,7 +24,7 @@ def test_results_come_in_the_items_order(pool: ThreadPoolExecutor) -> None:
     assert list(bounded_map(range(8), work, pool, 8)) == [n * n for n in range(8)]
 
 
-def test_no_more_are_taken_than_are_held(pool: ThreadPoolExecutor) -> None:
+def test_no_more_items_are_taken_than_the_limit(pool: ThreadPoolExecutor) -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -38,7 +38,7 @@ def test_no_more_are_taken_than_are_held(pool: ThreadPoolExecutor) -> None:
     assert len(taken) == 10
 
 
-def test_what_was_listed_before_a_list_broke_off_is_worked_on(pool: ThreadPoolExecutor) -> None:
+def test_items_listed_before_an_error_are_processed(pool: ThreadPoolExecutor) -> None:
     def items() -> Iterator[int]:
         yield from range(3)
         message = "s3:ListBucket answered SlowDown"
@@ -52,6 +52,6 @@ def test_what_was_listed_before_a_list_broke_off_is_worked_on(pool: ThreadPoolEx
     assert seen == [0, 1, 2]
 
 
-def test_an_error_of_the_work_flies(pool: ThreadPoolExecutor) -> None:
+def test_error_of_the_function_is_raised(pool: ThreadPoolExecutor) -> None:
     with pytest.raises(ZeroDivisionError):
         list(bounded_map([1, 0], lambda n: 1 / n, pool, 2))

@@ -33,7 +33,7 @@ def evaluated(
     return {finding.rule_id: finding for finding in evaluation.findings}
 
 
-def test_a_cluster_is_evaluated_under_the_policy_and_nothing_is_done() -> None:
+def test_cluster_is_evaluated_under_the_policy_without_side_effects() -> None:
     world = World()
     settings = {
         "EMRLOG-002": RuleSettings(severity=Severity.LOW),
@@ -50,7 +50,7 @@ def test_a_cluster_is_evaluated_under_the_policy_and_nothing_is_done() -> None:
     assert world.journal == []
 
 
-def test_only_what_the_selected_rules_ask_for_is_read() -> None:
+def test_only_facts_needed_by_the_selected_rules_are_read() -> None:
     world = World()
 
     found = evaluated(
@@ -63,7 +63,7 @@ def test_only_what_the_selected_rules_ask_for_is_read() -> None:
     assert world.clusters.steps_asked == []
 
 
-def test_a_finding_says_who_launched_the_cluster() -> None:
+def test_finding_contains_the_launcher_of_the_cluster() -> None:
     found = evaluated(
         World(), ClusterSnapshot(NO_KEY, launched_by="arn:aws:iam::111122223333:user/a"), CONTEXT
     )
@@ -73,7 +73,7 @@ def test_a_finding_says_who_launched_the_cluster() -> None:
     }
 
 
-def test_a_key_that_was_seen_to_work_is_another_rules_when_it_is_lost() -> None:
+def test_disabled_key_that_worked_violates_emrlog_201_and_not_emrlog_005() -> None:
     world = World()
     world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
 
@@ -83,7 +83,7 @@ def test_a_key_that_was_seen_to_work_is_another_rules_when_it_is_lost() -> None:
     assert found["EMRLOG-005"].compliance is Compliance.NOT_APPLICABLE
 
 
-def test_log_objects_are_evaluated_and_each_is_noted() -> None:
+def test_each_log_object_is_evaluated_and_reported_to_the_callback() -> None:
     good, bad = (
         log_object_facts(version=a_log_object("good")),
         log_object_facts(version=a_log_object("bad"), encryption=encrypted("AES256")),

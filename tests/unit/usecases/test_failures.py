@@ -112,7 +112,7 @@ class Unanswered(FakeAlerts):
 # Clusters that are known, and were never evaluated
 
 
-def test_a_cluster_that_ended_known_only_from_a_log_object_is_evaluated_and_alerted(
+def test_terminated_cluster_known_only_from_a_log_object_is_evaluated_and_alerted(
     bad: World,
 ) -> None:
     bad.repository.remember(ClusterSnapshot(NO_KEY), None)
@@ -131,7 +131,7 @@ def stored(policy: Policy, seconds: float, version: int) -> Policy:
     return replace(policy, stored_at=NOW + timedelta(seconds=seconds), version=version)
 
 
-def test_an_environment_with_an_older_policy_reads_it_again_and_announces_nothing_twice(
+def test_older_cached_policy_is_read_again_and_causes_no_second_announcement(
     bad: World,
 ) -> None:
     older, newer = stored(a_policy(Mode.ALERT), 0, 1), stored(a_policy(grace=GRACE), 60, 2)
@@ -155,7 +155,7 @@ def test_an_environment_with_an_older_policy_reads_it_again_and_announces_nothin
     assert bad.schedules.standing
 
 
-def test_a_policy_that_was_overtaken_while_the_cluster_was_read_is_read_again(bad: World) -> None:
+def test_policy_overtaken_during_the_check_is_read_again(bad: World) -> None:
     older, newer = stored(a_policy(Mode.ALERT), 0, 1), stored(a_policy(grace=GRACE), 60, 2)
     bad.policy = newer
     bad.check()
@@ -176,7 +176,7 @@ def test_a_policy_that_was_overtaken_while_the_cluster_was_read_is_read_again(ba
     assert bad.kinds == ["finding.opened", "enforcement.scheduled"]
 
 
-def test_whoever_decides_under_an_older_policy_is_refused(bad: World) -> None:
+def test_decision_under_an_older_policy_raises_stale_policy(bad: World) -> None:
     bad.policy = stored(a_policy(), 60, 2)
     bad.check()
 
@@ -184,7 +184,7 @@ def test_whoever_decides_under_an_older_policy_is_refused(bad: World) -> None:
         bad.record(CheckResult(CLUSTER_ID, NO_KEY), stored(a_policy(Mode.ALERT), 0, 1))
 
 
-def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: World) -> None:
+def test_log_objects_are_evaluated_under_the_policy_read_again(world: World) -> None:
     older, newer = stored(a_policy(Mode.OBSERVE), 0, 1), stored(a_policy(Mode.ALERT), 60, 2)
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: encrypted("AES256")}
@@ -203,7 +203,7 @@ def test_log_objects_are_evaluated_under_the_policy_that_is_read_again(world: Wo
 # Terminations: who did it, and what was notified of it
 
 
-def test_the_clusters_end_is_the_guards_though_the_write_after_the_call_comes_late(
+def test_termination_is_alerted_as_done_although_an_old_record_is_written_after_it(
     bad: World,
 ) -> None:
     bad.check()
@@ -218,7 +218,7 @@ def test_the_clusters_end_is_the_guards_though_the_write_after_the_call_comes_la
     assert bad.kinds == ["finding.opened", "enforcement.done"]
 
 
-def test_who_died_after_emr_accepted_still_has_the_end_notified_as_the_guards(bad: World) -> None:
+def test_termination_interrupted_after_the_call_is_alerted_as_done(bad: World) -> None:
     bad.check()
     bad.clusters.failures["terminate"] = ConnectionError("died")
     with pytest.raises(ConnectionError, match="died"):
@@ -231,7 +231,7 @@ def test_who_died_after_emr_accepted_still_has_the_end_notified_as_the_guards(ba
     assert bad.kinds == ["finding.opened", "enforcement.done"]
 
 
-def test_five_calls_that_emr_fails_are_one_failure_and_the_owners_deed_is_not_the_guards(
+def test_repeated_failed_calls_cause_one_alert_and_a_later_termination_is_not_alerted_as_done(
     bad: World,
 ) -> None:
     bad.check()
@@ -253,7 +253,7 @@ def test_five_calls_that_emr_fails_are_one_failure_and_the_owners_deed_is_not_th
     assert "enforcement.done" not in bad.kinds
 
 
-def test_a_refusal_is_notified_once_however_often_the_request_is_delivered(bad: World) -> None:
+def test_refused_termination_is_alerted_once_for_repeated_requests(bad: World) -> None:
     bad.check()
     bad.clusters.failures["terminate"] = TerminationRefusedError("answered AccessDenied")
 
@@ -264,7 +264,7 @@ def test_a_refusal_is_notified_once_however_often_the_request_is_delivered(bad: 
     assert stage(bad) is Stage.FAILED
 
 
-def test_another_refusal_is_notified_too(bad: World) -> None:
+def test_refusal_for_another_reason_is_alerted(bad: World) -> None:
     bad.check()
     for reason in ("answered AccessDenied", "answered ValidationException"):
         bad.clusters.failures["terminate"] = TerminationRefusedError(reason)
@@ -277,7 +277,7 @@ def test_another_refusal_is_notified_too(bad: World) -> None:
 
 
 @pytest.mark.parametrize("died", [False, True])
-def test_a_termination_is_verified_once_and_notified_once_as_still_running(
+def test_termination_is_verified_once_and_alerted_once_as_still_running(
     bad: World, *, died: bool
 ) -> None:
     bad.check()
@@ -301,7 +301,7 @@ def test_a_termination_is_verified_once_and_notified_once_as_still_running(
     assert bad.kinds == ["finding.opened", "enforcement.failed"]
 
 
-def test_a_termination_that_is_being_called_is_left_to_whoever_calls(bad: World) -> None:
+def test_termination_being_called_raises_in_progress_until_the_call_expires(bad: World) -> None:
     bad.check()
     bad.clusters.failures["terminate"] = ConnectionError("died")
     with pytest.raises(ConnectionError, match="died"):
@@ -317,7 +317,7 @@ def test_a_termination_that_is_being_called_is_left_to_whoever_calls(bad: World)
     assert bad.journal.count(TERMINATE) == 2
 
 
-def test_of_two_who_are_about_to_call_only_the_first_does(bad: World) -> None:
+def test_only_the_first_of_two_concurrent_invocations_terminates(bad: World) -> None:
     bad.check()
 
     def first() -> None:
@@ -334,7 +334,7 @@ def test_of_two_who_are_about_to_call_only_the_first_does(bad: World) -> None:
     assert TERMINATE not in bad.journal
 
 
-def test_a_cluster_that_is_being_terminated_is_not_announced_as_skipped(bad: World) -> None:
+def test_cluster_in_termination_is_not_alerted_as_skipped(bad: World) -> None:
     bad.check()
     bad.enforce(REQUEST)
     for state in ("TERMINATING", "TERMINATING", "TERMINATED"):
@@ -347,7 +347,7 @@ def test_a_cluster_that_is_being_terminated_is_not_announced_as_skipped(bad: Wor
     assert bad.kinds == ["finding.opened", "enforcement.done"]
 
 
-def test_what_was_done_is_not_undone_by_whoever_writes_last(bad: World) -> None:
+def test_completed_termination_is_not_overwritten_by_a_late_write(bad: World) -> None:
     bad.check()
     done = Termination(cluster_id=CLUSTER_ID, stage=Stage.DONE, at=NOW)
 
@@ -367,7 +367,7 @@ def test_what_was_done_is_not_undone_by_whoever_writes_last(bad: World) -> None:
 @pytest.mark.parametrize(
     ("transient", "error"), [(True, NotReadableError), (False, None)], ids=["passing", "lasting"]
 )
-def test_a_key_that_cannot_be_read_again_ends_no_cluster_and_cancels_nothing(
+def test_key_unreadable_at_enforcement_does_not_terminate(
     world: World, error: type[Exception] | None, *, transient: bool
 ) -> None:
     world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
@@ -388,7 +388,7 @@ def test_a_key_that_cannot_be_read_again_ends_no_cluster_and_cancels_nothing(
 # Notifications
 
 
-def test_where_sns_did_not_answer_the_notification_is_left_alone_and_then_has_the_same_id(
+def test_unanswered_alert_is_sent_again_with_the_same_id_after_the_lease(
     bad: World,
 ) -> None:
     bad.alerts = Unanswered(bad.journal)
@@ -407,7 +407,7 @@ def test_where_sns_did_not_answer_the_notification_is_left_alone_and_then_has_th
     assert first.id == second.id != ""
 
 
-def test_where_sns_refused_the_next_try_notifies_at_once(bad: World) -> None:
+def test_alert_rejected_by_sns_is_sent_again_at_once(bad: World) -> None:
     bad.alerts.failure = REFUSED
     with pytest.raises(AlertNotAcceptedError):
         bad.check()
@@ -419,7 +419,7 @@ def test_where_sns_refused_the_next_try_notifies_at_once(bad: World) -> None:
     assert bad.kinds == ["finding.opened"]
 
 
-def test_of_two_notifications_only_the_one_that_was_refused_is_repeated(bad: World) -> None:
+def test_only_the_rejected_one_of_two_alerts_is_sent_again(bad: World) -> None:
     bad.policy = a_policy(grace=GRACE)
 
     class Second(FakeAlerts):
@@ -438,7 +438,7 @@ def test_of_two_notifications_only_the_one_that_was_refused_is_repeated(bad: Wor
     assert (first.kind, *bad.kinds) == ("finding.opened", "enforcement.scheduled")
 
 
-def test_other_notifications_have_other_ids(bad: World) -> None:
+def test_different_alerts_have_different_ids(bad: World) -> None:
     bad.check()
     bad.passes(days=2)
     bad.check()
@@ -448,7 +448,7 @@ def test_other_notifications_have_other_ids(bad: World) -> None:
     assert len({alert.id for alert in bad.alerts.published}) == len(bad.alerts.published) == 3
 
 
-def test_a_batch_gives_back_the_objects_of_the_cluster_that_failed_and_no_others(
+def test_batch_returns_only_the_objects_of_the_cluster_that_failed(
     world: World,
 ) -> None:
     other = a_cluster(id="j-3BYYYYYYHBQMG", arn=NO_KEY.arn.replace(CLUSTER_ID, "j-3BYYYYYYHBQMG"))
@@ -472,7 +472,7 @@ def test_a_batch_gives_back_the_objects_of_the_cluster_that_failed_and_no_others
     assert [alert.cluster_arn for alert in world.alerts.published] == [other.arn]
 
 
-def test_a_schedule_that_fails_is_made_later_and_its_alerts_are_not_repeated(bad: World) -> None:
+def test_failed_schedule_is_created_later_without_repeating_alerts(bad: World) -> None:
     class Down(FakeSchedules):
         def put(self, schedule: ScheduleEnforcement) -> None:
             super().put(schedule)
@@ -497,7 +497,7 @@ def test_a_schedule_that_fails_is_made_later_and_its_alerts_are_not_repeated(bad
     assert stage(bad) is Stage.SCHEDULED
 
 
-def test_a_schedule_that_was_cancelled_while_it_was_made_is_removed(bad: World) -> None:
+def test_schedule_cancelled_during_its_creation_is_deleted(bad: World) -> None:
     class Slow(FakeSchedules):
         def put(self, schedule: ScheduleEnforcement) -> None:
             super().put(schedule)
@@ -513,7 +513,7 @@ def test_a_schedule_that_was_cancelled_while_it_was_made_is_removed(bad: World) 
     assert bad.journal[-2:] == ["schedule", "call off"]
 
 
-def test_no_cluster_is_terminated_before_its_notification_was_accepted(bad: World) -> None:
+def test_cluster_is_not_terminated_before_its_alert_was_accepted(bad: World) -> None:
     bad.alerts.failure = REFUSED
     with pytest.raises(AlertNotAcceptedError):
         bad.check()
@@ -528,7 +528,7 @@ def test_no_cluster_is_terminated_before_its_notification_was_accepted(bad: Worl
     assert bad.kinds == ["finding.opened"]
 
 
-def test_nobody_requests_a_termination_whose_notification_another_one_is_about_to_send(
+def test_termination_is_not_requested_while_its_alert_is_in_progress(
     bad: World,
 ) -> None:
     bad.alerts.failure = TIMED_OUT
@@ -543,7 +543,7 @@ def test_nobody_requests_a_termination_whose_notification_another_one_is_about_t
     assert bad.queue.sent == []
 
 
-def test_whoever_waits_for_anothers_notification_goes_on_once_it_was_accepted(bad: World) -> None:
+def test_check_continues_once_the_alert_of_another_invocation_was_accepted(bad: World) -> None:
     bad.alerts.failure = TIMED_OUT
     with pytest.raises(TimeoutError):
         bad.check()
@@ -559,7 +559,7 @@ def test_whoever_waits_for_anothers_notification_goes_on_once_it_was_accepted(ba
     assert waited == [1]
 
 
-def test_a_request_that_was_answered_with_a_skip_does_not_block_the_next_policy(
+def test_skipped_request_does_not_block_a_request_under_the_next_policy(
     bad: World,
 ) -> None:
     bad.policy = stored(a_policy(), 0, 1)
@@ -577,7 +577,9 @@ def test_a_request_that_was_answered_with_a_skip_does_not_block_the_next_policy(
     assert bad.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
 
-def test_the_same_policy_asks_again_for_what_it_skipped_only_after_a_while(bad: World) -> None:
+def test_skipped_termination_is_requested_again_under_the_same_policy_after_an_interval(
+    bad: World,
+) -> None:
     protected = replace(NO_KEY, termination_protected=True)
     seen(bad, protected)
     bad.check()
@@ -605,7 +607,7 @@ def review_late(world: World) -> tuple[dict[str, int], list[str], float]:
     return answer, rechecks.asked, metrics.metric_set["NotificationsPending"]["Value"][0]
 
 
-def test_a_notification_that_is_pending_for_long_is_measured_and_its_cluster_checked(
+def test_late_pending_notification_is_measured_and_its_cluster_rechecked(
     bad: World,
 ) -> None:
     bad.alerts.failure = TIMED_OUT
@@ -624,7 +626,7 @@ def test_a_notification_that_is_pending_for_long_is_measured_and_its_cluster_che
     assert review_late(bad)[2] == 0
 
 
-def test_a_resolution_that_nobody_was_notified_of_is_pending_too(bad: World) -> None:
+def test_resolution_that_was_not_alerted_is_pending(bad: World) -> None:
     bad.check()
     seen(bad, a_cluster())
     bad.passes(minutes=1)
@@ -640,7 +642,7 @@ def test_a_resolution_that_nobody_was_notified_of_is_pending_too(bad: World) -> 
     ("late", "asked"),
     [(timedelta(minutes=4), []), (PENDING_LATE, [CLUSTER_ID]), (timedelta(hours=2), [])],
 )
-def test_a_termination_that_is_due_and_not_done_has_its_cluster_checked(
+def test_overdue_termination_has_its_cluster_rechecked(
     bad: World, late: timedelta, asked: list[str]
 ) -> None:
     bad.policy = a_policy(grace=GRACE)
@@ -661,7 +663,7 @@ def unknown_key(world: World) -> World:
     return world
 
 
-def test_a_key_that_appears_within_minutes_alerts_nobody(unknown_key: World) -> None:
+def test_key_that_appears_within_minutes_causes_no_alert(unknown_key: World) -> None:
     world = unknown_key
     world.check()
     world.passes(seconds=TRANSIENT_QUIET.total_seconds() - 1)
@@ -674,7 +676,7 @@ def test_a_key_that_appears_within_minutes_alerts_nobody(unknown_key: World) -> 
     assert not world.records["EMRLOG-005"].open
 
 
-def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time(
+def test_missing_key_is_undetermined_first_and_a_violation_after_it_has_lasted(
     unknown_key: World,
 ) -> None:
     world = unknown_key
@@ -706,7 +708,9 @@ def test_a_key_that_stays_unknown_is_undetermined_first_and_proof_after_its_time
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
 
-def test_a_proof_that_terminates_at_once_is_one_notification(unknown_key: World) -> None:
+def test_proven_violation_without_grace_causes_one_alert_and_termination(
+    unknown_key: World,
+) -> None:
     world = unknown_key
     world.policy = a_policy(grace=timedelta(0))
     world.check()
@@ -725,7 +729,7 @@ def compliances(world: World) -> list[str]:
     return [f.compliance for a in world.alerts.published for f in a.findings]
 
 
-def test_a_key_that_was_known_in_between_has_its_time_anew(unknown_key: World) -> None:
+def test_missing_key_that_appeared_meanwhile_has_to_last_again(unknown_key: World) -> None:
     world = unknown_key
     for known in (False, True, False):
         world.keys.facts = {KEY.arn: KEY} if known else {}
@@ -749,7 +753,7 @@ OBJECTS_ENFORCED = Policy(
 @pytest.mark.parametrize(
     ("age", "requested"), [(STILL_WRITTEN - timedelta(seconds=1), True), (STILL_WRITTEN, False)]
 )
-def test_only_a_log_object_that_was_written_within_the_hour_is_a_ground(
+def test_only_a_log_object_written_within_the_hour_leads_to_an_enforcement_request(
     world: World, age: timedelta, *, requested: bool
 ) -> None:
     seen(world, NO_KEY)
@@ -766,7 +770,7 @@ def test_only_a_log_object_that_was_written_within_the_hour_is_a_ground(
     assert world.records["EMRLOG-101"].newest == NOW
 
 
-def test_a_log_object_that_has_grown_old_by_the_time_ends_no_cluster(world: World) -> None:
+def test_log_object_older_than_an_hour_at_enforcement_does_not_terminate(world: World) -> None:
     seen(world, NO_KEY)
     world.policy = OBJECTS_ENFORCED
     key = a_log_object().key
@@ -780,7 +784,7 @@ def test_a_log_object_that_has_grown_old_by_the_time_ends_no_cluster(world: Worl
     assert TERMINATE not in world.journal
 
 
-def test_a_missed_verification_is_asked_for_again_until_the_cluster_is_gone(bad: World) -> None:
+def test_missed_verification_is_requested_again(bad: World) -> None:
     bad.check()
     bad.enforce(REQUEST)
     bad.queue.sent.clear()
@@ -817,7 +821,7 @@ class LostRaces(DynamoFindingRepository):
 
 
 @pytest.mark.parametrize("theirs", [Stage.CALLING, Stage.ACCEPTED, Stage.DONE])
-def test_a_request_does_not_hide_that_enforce_was_quicker(bad: World, theirs: Stage) -> None:
+def test_request_does_not_overwrite_a_termination_in_progress(bad: World, theirs: Stage) -> None:
     bad.repository = LostRaces(bad, stage=theirs, times=1)
 
     bad.check()
@@ -827,9 +831,7 @@ def test_a_request_does_not_hide_that_enforce_was_quicker(bad: World, theirs: St
 
 
 @pytest.mark.parametrize("theirs", [Stage.CALLING, Stage.ACCEPTED])
-def test_a_schedule_does_not_hide_that_the_cluster_is_being_terminated(
-    bad: World, theirs: Stage
-) -> None:
+def test_schedule_does_not_overwrite_a_termination_in_progress(bad: World, theirs: Stage) -> None:
     bad.policy = a_policy(grace=GRACE)
     bad.repository = LostRaces(bad, stage=theirs, times=1)
 
@@ -838,7 +840,7 @@ def test_a_schedule_does_not_hide_that_the_cluster_is_being_terminated(
     assert stage(bad) is theirs
 
 
-def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: World) -> None:
+def test_cancellation_does_not_overwrite_a_termination_in_progress(bad: World) -> None:
     bad.policy = a_policy(grace=GRACE)
     bad.check()
     seen(bad, a_cluster())
@@ -851,7 +853,7 @@ def test_a_cancellation_does_not_hide_that_the_cluster_is_being_terminated(bad: 
     assert stage(bad) is Stage.CALLING
 
 
-def test_an_account_that_others_always_write_first_is_tried_again_by_the_event(
+def test_repeated_lost_races_for_the_termination_raise_write_conflict(
     bad: World,
 ) -> None:
     bad.repository = LostRaces(bad, stage=Stage.REQUESTED, times=ATTEMPTS)
@@ -860,7 +862,7 @@ def test_an_account_that_others_always_write_first_is_tried_again_by_the_event(
         bad.check()
 
 
-def test_what_became_of_a_notification_that_others_always_write_first_is_an_error(
+def test_repeated_lost_races_for_the_notification_raise_write_conflict(
     bad: World,
 ) -> None:
     class Busy(FakeAlerts):
@@ -880,7 +882,7 @@ def test_what_became_of_a_notification_that_others_always_write_first_is_an_erro
         bad.check()
 
 
-def test_an_exemption_and_its_end_are_in_the_history_though_nothing_follows(bad: World) -> None:
+def test_exemption_and_its_end_are_recorded_as_decisions(bad: World) -> None:
     bad.policy = a_policy(Mode.ALERT)
     bad.check()
     bad.passes(minutes=1)
@@ -897,7 +899,7 @@ def test_an_exemption_and_its_end_are_in_the_history_though_nothing_follows(bad:
     assert over == ("EMRLOG-002 is no longer exempt",)
 
 
-def test_deleting_the_schedule_of_a_terminated_cluster_is_not_called_a_cancellation(
+def test_deleted_schedule_of_a_terminated_cluster_is_not_recorded_as_a_cancellation(
     bad: World,
 ) -> None:
     bad.policy = a_policy(grace=GRACE)
@@ -910,7 +912,7 @@ def test_deleting_the_schedule_of_a_terminated_cluster_is_not_called_a_cancellat
     assert decisions[-1][-1] == "delete the schedule of the termination"
 
 
-def test_an_exempt_cluster_has_its_termination_cancelled_and_says_so_in_the_history(
+def test_exemption_cancels_the_termination_and_is_recorded_as_a_decision(
     bad: World,
 ) -> None:
     bad.policy = a_policy(grace=GRACE)

@@ -17,7 +17,9 @@ def decided(action: Action) -> Recorded:
     return Recorded(CheckResult(CLUSTER_ID, CLUSTER), a_policy(), "an invocation", plan)
 
 
-def test_a_request_in_a_stack_that_may_not_terminate_is_a_bug(world: World) -> None:
+def test_enforcement_request_in_a_stack_without_enforcement_raises_assertion_error(
+    world: World,
+) -> None:
     dispatcher = replace(world.dispatcher, enforcers=None)
 
     with pytest.raises(AssertionError, match="does not allow it"):
@@ -27,7 +29,7 @@ def test_a_request_in_a_stack_that_may_not_terminate_is_a_bug(world: World) -> N
     assert world.termination.stage is Stage.SKIPPED
 
 
-def test_a_stack_that_may_not_terminate_has_no_schedule_to_cancel(world: World) -> None:
+def test_cancellation_in_a_stack_without_enforcement_does_nothing(world: World) -> None:
     dispatcher = replace(world.dispatcher, enforcers=None)
 
     dispatcher.dispatch(decided(CancelEnforcement(CLUSTER.arn)))

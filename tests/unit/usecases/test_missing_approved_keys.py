@@ -23,7 +23,7 @@ def listed(world: World) -> World:
     return world
 
 
-def test_each_approved_key_that_does_not_exist_is_notified_once_by_all_environments(
+def test_each_missing_approved_key_is_alerted_once(
     listed: World,
 ) -> None:
     for _ in range(3):
@@ -40,7 +40,7 @@ def test_each_approved_key_that_does_not_exist_is_notified_once_by_all_environme
     ]
 
 
-def test_an_approved_key_that_still_does_not_exist_is_notified_again_after_a_day(
+def test_missing_approved_key_is_alerted_again_after_a_day(
     listed: World,
 ) -> None:
     check = listed.check_cluster
@@ -51,7 +51,7 @@ def test_an_approved_key_that_still_does_not_exist_is_notified_again_after_a_day
     assert len(listed.alerts.policy_problems) == 4
 
 
-def test_an_environment_asks_once_an_hour_whether_people_were_notified(listed: World) -> None:
+def test_environment_checks_once_an_hour_whether_a_missing_key_was_alerted(listed: World) -> None:
     notify = listed.notify_missing_keys
     for minutes in (0, 59, 1):
         listed.passes(minutes=minutes)
@@ -61,7 +61,7 @@ def test_an_environment_asks_once_an_hour_whether_people_were_notified(listed: W
     assert len(listed.alerts.policy_problems) == 1
 
 
-def test_a_missing_key_and_an_invalid_policy_are_stored_beside_each_other(
+def test_missing_key_and_invalid_policy_are_stored_as_separate_problems(
     listed: World,
 ) -> None:
     listed.check()
@@ -80,7 +80,7 @@ def test_a_missing_key_and_an_invalid_policy_are_stored_beside_each_other(
     assert all("expires" in listed.table.items[key] for key in problems)
 
 
-def test_while_the_policy_is_suspended_no_missing_key_is_notified(listed: World) -> None:
+def test_missing_key_is_not_alerted_while_the_policy_is_suspended(listed: World) -> None:
     listed.policy = replace(listed.policy, suspended=True)
 
     listed.check()
@@ -88,7 +88,7 @@ def test_while_the_policy_is_suspended_no_missing_key_is_notified(listed: World)
     assert listed.alerts.policy_problems == []
 
 
-def test_a_missing_key_whose_notification_failed_is_notified_after_a_minute(listed: World) -> None:
+def test_missing_key_whose_alert_failed_is_alerted_after_a_minute(listed: World) -> None:
     notify = listed.notify_missing_keys
     listed.alerts.failure = AlertNotAcceptedError("SNS is away")
     missing = {"alias/gone": "it does not exist"}
@@ -102,7 +102,7 @@ def test_a_missing_key_whose_notification_failed_is_notified_after_a_minute(list
     assert len(listed.alerts.policy_problems) == 1
 
 
-def test_no_key_is_notified_where_all_exist(world: World) -> None:
+def test_existing_approved_keys_cause_no_alert(world: World) -> None:
     world.policy = replace(a_policy(Mode.ALERT), approved_keys=tuple(world.keys.facts))
 
     world.check()

@@ -73,7 +73,7 @@ def current(
     )
 
 
-def test_a_stored_policy_holds_with_the_means_of_the_stack() -> None:
+def test_stored_policy_is_combined_with_the_enforcement_setting_of_the_stack() -> None:
     policy = current(Parameter(ENFORCE))()
 
     assert policy.mode is Mode.ENFORCE
@@ -81,7 +81,7 @@ def test_a_stored_policy_holds_with_the_means_of_the_stack() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "mode"), [(29, Mode.OBSERVE), (30, Mode.ENFORCE)])
-def test_a_change_is_seen_in_good_time(seconds: float, mode: Mode) -> None:
+def test_changed_policy_is_read_after_thirty_seconds(seconds: float, mode: Mode) -> None:
     parameter = Parameter(OBSERVE, ENFORCE)
     policy = current(parameter)
     policy()
@@ -90,7 +90,7 @@ def test_a_change_is_seen_in_good_time(seconds: float, mode: Mode) -> None:
     assert policy().mode is mode
 
 
-def test_where_nothing_is_stored_every_look_reads() -> None:
+def test_policy_without_a_cache_is_read_at_each_call() -> None:
     parameter = Parameter(OBSERVE, ENFORCE)
     policy = current(parameter, remember=False)
 
@@ -105,7 +105,7 @@ def test_where_nothing_is_stored_every_look_reads() -> None:
         (DENIED, 59, Mode.ALERT),
     ],
 )
-def test_the_last_policy_bridges_a_passing_failure_for_a_minute_at_most(
+def test_last_policy_is_used_for_a_minute_after_a_transient_failure(
     failure: UnreadablePolicy, seconds: float, mode: Mode
 ) -> None:
     parameter = Parameter(OBSERVE, failure)
@@ -116,7 +116,7 @@ def test_the_last_policy_bridges_a_passing_failure_for_a_minute_at_most(
     assert policy().mode is mode
 
 
-def test_a_failure_that_was_bridged_makes_the_last_policy_no_younger() -> None:
+def test_transient_failures_do_not_extend_the_minute() -> None:
     parameter = Parameter(OBSERVE, AWAY)
     policy = current(parameter)
     modes = []
@@ -128,7 +128,7 @@ def test_a_failure_that_was_bridged_makes_the_last_policy_no_younger() -> None:
 
 
 @pytest.mark.parametrize("failure", [AWAY, DENIED])
-def test_without_any_policy_the_strict_defaults_hold(failure: UnreadablePolicy) -> None:
+def test_unreadable_first_policy_leads_to_the_suspended_defaults(failure: UnreadablePolicy) -> None:
     notified = LastNotified()
 
     assert current(Parameter(failure), notified)() == SUSPENDED
@@ -137,7 +137,7 @@ def test_without_any_policy_the_strict_defaults_hold(failure: UnreadablePolicy) 
 
 @pytest.mark.parametrize("remember", [True, False])
 @pytest.mark.parametrize("failure", [INVALID, AWAY, DENIED])
-def test_the_last_valid_policy_holds_suspended_in_place_of_one_that_cannot_be_used(
+def test_last_valid_policy_is_used_suspended_when_the_stored_one_is_unusable(
     failure: StoredPolicy | UnreadablePolicy, *, remember: bool
 ) -> None:
     parameter, history = Parameter(ENFORCE, failure), a_history()
@@ -148,7 +148,7 @@ def test_the_last_valid_policy_holds_suspended_in_place_of_one_that_cannot_be_us
     assert (policy.mode, policy.version, policy.suspended) == (Mode.ENFORCE, 2, True)
 
 
-def test_a_policy_that_was_stored_earlier_never_replaces_the_last_valid_one() -> None:
+def test_older_policy_never_replaces_the_last_valid_one() -> None:
     history = a_history()
     newer = replace(OBSERVE, version=1, stored_at=NOW + timedelta(hours=1))  # deleted, made again
     current(Parameter(newer), history=history)()
@@ -157,14 +157,14 @@ def test_a_policy_that_was_stored_earlier_never_replaces_the_last_valid_one() ->
     assert history.last_valid() == newer
 
 
-def test_a_last_valid_policy_of_another_release_leaves_the_strict_defaults() -> None:
+def test_undecodable_last_valid_policy_leads_to_the_suspended_defaults() -> None:
     history = a_history()
     history.keep(StoredPolicy('{"no_longer": "a field"}', 9, NOW))
 
     assert current(Parameter(AWAY), history=history)() == SUSPENDED
 
 
-def test_enforcement_bridges_nothing() -> None:
+def test_policy_without_a_cache_is_suspended_at_a_transient_failure() -> None:
     parameter = Parameter(ENFORCE, AWAY)
     policy = current(parameter, remember=False)
     policy()
@@ -172,7 +172,7 @@ def test_enforcement_bridges_nothing() -> None:
     assert policy() == SUSPENDED
 
 
-def test_an_invalid_policy_is_alerted_once_a_version_by_all_environments_together() -> None:
+def test_invalid_policy_is_alerted_once_per_version() -> None:
     notified, history = LastNotified(), a_history()
     answers = (INVALID, INVALID, StoredPolicy("{", 4), INVALID)
     for answer in answers:
@@ -184,7 +184,7 @@ def test_an_invalid_policy_is_alerted_once_a_version_by_all_environments_togethe
     )
 
 
-def test_a_problem_is_alerted_again_after_a_day_and_after_a_valid_policy() -> None:
+def test_policy_problem_is_alerted_again_after_a_valid_policy_and_after_a_day() -> None:
     notified, world = LastNotified(), World()
     history = DynamoPolicyHistory(world.table, "findings", world.clock)
     for answer in (INVALID, INVALID, ENFORCE, INVALID, INVALID):
@@ -197,7 +197,7 @@ def test_a_problem_is_alerted_again_after_a_day_and_after_a_valid_policy() -> No
     assert len(notified.problems) == 3
 
 
-def test_what_could_not_be_reported_is_reported_again() -> None:
+def test_policy_problem_whose_alert_failed_is_alerted_after_a_minute() -> None:
     notified, parameter = LastNotified(), Parameter(INVALID)
     world = World()
     history = DynamoPolicyHistory(world.table, "findings", world.clock)
@@ -215,7 +215,7 @@ def test_what_could_not_be_reported_is_reported_again() -> None:
     assert len(notified.problems) == 1
 
 
-def test_a_good_policy_ends_the_strict_defaults() -> None:
+def test_valid_policy_replaces_the_suspended_defaults() -> None:
     parameter = Parameter(INVALID, ENFORCE)
     policy = current(parameter)
     assert policy() == SUSPENDED
@@ -225,7 +225,7 @@ def test_a_good_policy_ends_the_strict_defaults() -> None:
 
 
 @pytest.mark.parametrize("answer", [INVALID, AWAY, DENIED])
-def test_without_a_valid_policy_a_bad_cluster_is_alerted_and_its_termination_waits(
+def test_termination_waits_while_the_policy_is_unusable(
     world: World, answer: StoredPolicy | UnreadablePolicy
 ) -> None:
     world.clusters.known = {CLUSTER_ID: BAD}
@@ -245,7 +245,7 @@ def test_without_a_valid_policy_a_bad_cluster_is_alerted_and_its_termination_wai
     assert world.termination.stage is Stage.REQUESTED
 
 
-def test_an_unreadable_policy_cancels_no_schedule_and_changes_no_deadline(world: World) -> None:
+def test_suspended_policy_cancels_no_schedule_and_changes_no_deadline(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: BAD}
     world.policy = a_policy(grace=timedelta(hours=1))
     world.check()
@@ -260,7 +260,7 @@ def test_an_unreadable_policy_cancels_no_schedule_and_changes_no_deadline(world:
     assert world.records["EMRLOG-002"].finding.deadline == before.finding.deadline is not None
 
 
-def test_what_somebody_just_changed_is_read_though_it_was_read_a_moment_ago() -> None:
+def test_forced_refresh_replaces_the_cached_policy() -> None:
     policy = current(Parameter(OBSERVE, ENFORCE))
 
     assert [policy().mode for _ in range(2)] == [Mode.OBSERVE] * 2

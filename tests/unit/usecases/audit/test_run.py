@@ -199,7 +199,7 @@ def verdicts(report: AuditReport) -> dict[str, Compliance]:
     return {finding.rule_id: finding.compliance for finding in only.findings}
 
 
-def test_an_audit_holds_objects_against_the_list_and_stores_nothing_of_aliases() -> None:
+def test_audit_compares_objects_with_the_approved_keys_and_stores_no_alias_targets() -> None:
     aliased = named("j-ALIASED01", log_key_identifier="alias/emr-logs")
     world = World({REGION: FakeListing(aliased)})
     world.keys.facts = {each.arn: each for each in (KEY, ANOTHER_KEY)} | {"alias/emr-logs": KEY}
@@ -237,7 +237,7 @@ def test_every_listed_cluster_is_evaluated() -> None:
     assert (world.progress.clusters, world.progress.judgements) == (2, 2)
 
 
-def test_states_are_handed_on() -> None:
+def test_requested_states_are_passed_to_the_listing() -> None:
     world = World()
 
     world.audit(states=("TERMINATED",))
@@ -245,14 +245,14 @@ def test_states_are_handed_on() -> None:
     assert world.places[REGION].states == [("TERMINATED",)]
 
 
-def test_an_account_without_clusters_is_compliant_and_says_which_it_is() -> None:
+def test_account_without_clusters_is_compliant_and_named() -> None:
     report = World({REGION: FakeListing()}).audit()
 
     assert report.exit_status is ExitStatus.COMPLIANT
     assert report.places[0].account == ACCOUNT
 
 
-def test_one_region_that_cannot_be_read_stops_no_other() -> None:
+def test_unreadable_region_does_not_stop_the_others() -> None:
     places = {REGION: FakeListing(failure=DENIED), OTHER_REGION: FakeListing(GOOD)}
 
     report = World(places).audit(regions=(REGION, OTHER_REGION))
@@ -262,21 +262,21 @@ def test_one_region_that_cannot_be_read_stops_no_other() -> None:
     assert report.exit_status is ExitStatus.UNDETERMINED
 
 
-def test_a_region_without_a_way_into_it_stops_no_other() -> None:
+def test_region_without_a_client_does_not_stop_the_others() -> None:
     report = World().audit(regions=("eu west", REGION))
 
     assert compliance(report) == {GOOD.id: Compliance.COMPLIANT}
     assert report.problems == ("eu west: there is no eu west",)
 
 
-def test_what_was_listed_before_a_failure_is_evaluated() -> None:
+def test_clusters_listed_before_a_failure_are_evaluated() -> None:
     report = World({REGION: FakeListing(KEYLESS, failure=DENIED)}).audit()
 
     assert compliance(report) == {KEYLESS.id: Compliance.NON_COMPLIANT}
     assert report.problems
 
 
-def test_no_access_at_all_is_reported_as_such() -> None:
+def test_audit_without_any_access_exits_with_no_access() -> None:
     assert World({REGION: FakeListing(failure=DENIED)}).audit().exit_status is ExitStatus.NO_ACCESS
 
 
@@ -290,7 +290,7 @@ def test_a_role_that_cannot_be_assumed_is_reported_for_each_region() -> None:
     assert report.problems == (f"{REGION} as {ROLE}: {refused}",)
 
 
-def test_all_regions_are_those_that_the_account_uses() -> None:
+def test_all_enabled_regions_are_audited_when_none_is_named() -> None:
     other = replace(KEYLESS, arn=KEYLESS.arn.replace(REGION, OTHER_REGION))
     world = World({REGION: FakeListing(GOOD), OTHER_REGION: FakeListing(other)})
 
@@ -300,7 +300,7 @@ def test_all_regions_are_those_that_the_account_uses() -> None:
     assert {place.region for place in report.places} == {REGION, OTHER_REGION}
 
 
-def test_regions_that_cannot_be_named_are_reported() -> None:
+def test_unlistable_regions_are_reported() -> None:
     report = World(regions_refused="ec2:DescribeRegions answered Denied").audit(regions=None)
 
     assert report.problems == (f"{ALL_REGIONS}: ec2:DescribeRegions answered Denied",)
@@ -327,7 +327,7 @@ def test_a_cluster_that_cannot_be_described_is_undetermined() -> None:
     assert "is not valid" in reasons["j-VANISHED1"][0]
 
 
-def test_clusters_that_are_named_are_found_in_any_region() -> None:
+def test_named_clusters_are_found_in_any_region() -> None:
     other = replace(GOOD, arn=GOOD.arn.replace(REGION, OTHER_REGION), state="TERMINATED")
     world = World({REGION: FakeListing(KEYLESS), OTHER_REGION: FakeListing(other)})
 
@@ -344,14 +344,14 @@ def test_clusters_that_are_named_are_found_in_any_region() -> None:
     assert world.places[OTHER_REGION].asked == [GOOD.id, "j-NOWHERE01"]
 
 
-def test_a_named_cluster_that_cannot_be_described_is_the_places_problem() -> None:
+def test_named_cluster_that_cannot_be_described_is_a_problem_of_its_region() -> None:
     world = World()
     world.places[REGION].answers[GOOD.id] = Unresolved(DENIED)
 
     assert world.audit(cluster_ids=(GOOD.id,)).problems[0] == f"{REGION}: {DENIED}"
 
 
-def test_only_what_rules_ask_for_is_read() -> None:
+def test_only_facts_needed_by_the_selected_rules_are_read() -> None:
     world = World({REGION: FakeListing(GOOD)})
 
     report = world.audit(only=frozenset({"EMRLOG-001", "EMRLOG-002", "EMRLOG-003"}))
@@ -368,7 +368,7 @@ def test_only_what_rules_ask_for_is_read() -> None:
     assert world.roles.asked
 
 
-def test_a_fix_names_the_approved_key_though_no_rule_asks_for_keys() -> None:
+def test_fix_names_the_approved_key_although_no_rule_reads_keys() -> None:
     world = World({REGION: FakeListing(a_cluster(log_key_identifier=None))})
     policy = Policy(approved_keys=(KEY.arn,))
 
@@ -379,7 +379,7 @@ def test_a_fix_names_the_approved_key_though_no_rule_asks_for_keys() -> None:
     assert world.keys.asked == []
 
 
-def test_rules_that_are_not_evaluated_by_are_reported_with_the_reason() -> None:
+def test_rules_not_evaluated_are_reported_with_the_reason() -> None:
     policy = Policy(rules={"EMRLOG-001": RuleSettings(enabled=False)})
     scope = AuditScope(policy, (REGION,), skipped=frozenset({"EMRLOG-008"}))
 
@@ -399,7 +399,7 @@ def test_rules_that_are_not_evaluated_by_are_reported_with_the_reason() -> None:
     assert set(verdicts(report)) == set(report.rules)
 
 
-def test_exemptions_hold() -> None:
+def test_exempt_findings_do_not_count() -> None:
     world = World({REGION: FakeListing(KEYLESS)})
     policy = Policy(
         exemptions=(
@@ -420,7 +420,7 @@ def logs(count: int) -> list[str]:
     return [f"emr/{GOOD.id}/node/i-{number}/daemon.gz" for number in range(count)]
 
 
-def test_log_objects_are_listed_below_the_clusters_folder_and_evaluated() -> None:
+def test_log_objects_in_the_folder_of_the_cluster_are_listed_and_evaluated() -> None:
     heads = {LOG: encrypted("AES256")}
     world = World(objects=FakeObjects([*logs(1000)], heads))
     since = datetime(2026, 3, 1, tzinfo=UTC)
@@ -458,7 +458,7 @@ class Endless(FakeObjects):
 @pytest.mark.parametrize(
     ("objects", "sample", "checked"), [(100_000, 50, 50), (10_000, None, 10_000)]
 )
-def test_memory_does_not_grow_with_the_objects(
+def test_memory_does_not_grow_with_the_number_of_objects(
     objects: int, sample: int | None, checked: int
 ) -> None:
     world = World(objects=Endless(objects))
@@ -478,7 +478,7 @@ def test_memory_does_not_grow_with_the_objects(
     assert peak < 1_000_000  # bytes; the keys alone of 10,000 objects have more
 
 
-def test_an_object_that_is_gone_is_left_out() -> None:
+def test_deleted_object_is_left_out() -> None:
     report = World(objects=FakeObjects([LOG], {LOG: NOT_FOUND})).audit(
         only=SOUND | {"EMRLOG-101"}, objects=True
     )
@@ -503,7 +503,7 @@ def test_objects_that_cannot_be_listed_leave_the_cluster_undetermined() -> None:
     ("log_uri", "unresolved"),
     [(None, ()), ("hdfs:///logs", ("the log URI 'hdfs:///logs' is not an S3 URI",))],
 )
-def test_a_cluster_without_a_readable_log_uri_has_no_objects(
+def test_no_objects_are_listed_for_a_cluster_without_a_usable_log_uri(
     log_uri: str | None, unresolved: tuple[str, ...]
 ) -> None:
     world = World({REGION: FakeListing(replace(GOOD, log_uri=log_uri))})
@@ -514,7 +514,7 @@ def test_a_cluster_without_a_readable_log_uri_has_no_objects(
     assert report.clusters[0].unresolved == unresolved
 
 
-def test_a_sample_is_any_of_the_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sample_is_taken_from_all_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = random.Random(7)  # noqa: S311 - the same sample every time
     monkeypatch.setattr(random, "randrange", chosen.randrange)
     world = World(objects=FakeObjects(logs(500)))
@@ -527,7 +527,7 @@ def test_a_sample_is_any_of_the_objects(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("sample", [None, 1])
-def test_what_is_listed_counts_by_bucket_sampled_or_not(
+def test_large_buckets_are_counted_by_listed_objects_with_or_without_a_sample(
     sample: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_objects, "LARGE_BUCKET", 6)
@@ -541,7 +541,7 @@ def test_what_is_listed_counts_by_bucket_sampled_or_not(
     assert one.advice == ()
 
 
-def test_a_sample_of_more_than_there_is_is_all() -> None:
+def test_sample_larger_than_the_number_of_objects_contains_all() -> None:
     report = World(objects=FakeObjects(logs(3))).audit(
         only=SOUND | {"EMRLOG-101"}, objects=True, sample=20
     )
@@ -564,7 +564,7 @@ def interrupting(world: World) -> Callable[[str], Cluster]:
     return read
 
 
-def test_ctrl_c_leaves_a_partial_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_audit_returns_a_partial_report(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World({REGION: FakeListing(GOOD, KEYLESS)})
     monkeypatch.setattr(world.places[REGION], "read", interrupting(world))
 

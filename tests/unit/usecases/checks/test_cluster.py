@@ -41,7 +41,7 @@ SENT = ["publish finding.opened", "send"]
 ALERTED = ["publish finding.opened"]
 
 
-def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
+def test_compliant_cluster_leads_to_no_action(world: World) -> None:
     checked = world.check()
 
     assert checked.summary() == {
@@ -72,7 +72,7 @@ def test_a_compliant_cluster_is_left_in_peace(world: World) -> None:
         ),
     ],
 )
-def test_in_enforce_mode_only_what_is_confirmed_and_severe_is_handed_on(  # noqa: PLR0913, PLR0917 - a table
+def test_enforce_mode_requests_termination_only_for_proven_severe_violations(  # noqa: PLR0913, PLR0917 - a table
     world: World,
     cluster: Cluster,
     key: KeyFact,
@@ -90,7 +90,7 @@ def test_in_enforce_mode_only_what_is_confirmed_and_severe_is_handed_on(  # noqa
     assert world.journal == done
 
 
-def test_the_alert_comes_before_the_request(world: World) -> None:
+def test_alert_is_published_before_the_enforcement_request(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
     world.check()
@@ -109,7 +109,9 @@ def test_the_alert_comes_before_the_request(world: World) -> None:
         (a_policy(Mode.ENFORCE), SENT),
     ],
 )
-def test_the_mode_decides_what_is_done(world: World, policy: Policy, done: list[str]) -> None:
+def test_mode_decides_between_no_action_alert_and_request(
+    world: World, policy: Policy, done: list[str]
+) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.policy = policy
 
@@ -119,7 +121,7 @@ def test_the_mode_decides_what_is_done(world: World, policy: Policy, done: list[
     assert world.journal == done
 
 
-def test_what_is_observed_is_written_down(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_observe_mode_logs_the_findings(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.policy = a_policy(Mode.OBSERVE)
     caplog.set_level("INFO")
@@ -131,7 +133,7 @@ def test_what_is_observed_is_written_down(world: World, caplog: pytest.LogCaptur
     assert [f["rule_id"] for f in record.__dict__["findings"]] == ["EMRLOG-002"]
 
 
-def test_nothing_is_handed_on_when_the_alert_fails(world: World) -> None:
+def test_no_enforcement_is_requested_when_the_alert_fails(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.alerts.failure = ConnectionError("SNS is away")
 
@@ -141,14 +143,14 @@ def test_nothing_is_handed_on_when_the_alert_fails(world: World) -> None:
     assert world.queue.sent == []
 
 
-def test_a_cluster_that_vanished_is_an_error(world: World) -> None:
+def test_unknown_cluster_raises_cluster_not_found(world: World) -> None:
     with pytest.raises(ClusterNotFoundError):
         world.check_cluster(ClusterCheckRequest("j-MISSING"))
 
     assert world.journal == []
 
 
-def test_the_same_event_a_hundred_times_is_one_alert_one_request_and_five_writes(
+def test_hundred_equal_events_cause_one_alert_one_request_and_five_writes(
     world: World,
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
@@ -172,9 +174,7 @@ def test_a_compliant_cluster_costs_a_query_and_its_bucket_another_and_it_is_writ
 
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
-def test_a_cluster_that_ends_resolves_what_was_alerted_it_and_no_more(
-    world: World, state: str
-) -> None:
+def test_terminated_cluster_resolves_its_alerted_findings_once(world: World, state: str) -> None:
     world.clusters.known = {CLUSTER_ID: NO_LOGS}
     world.check()
     world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, state=state)}
@@ -186,7 +186,7 @@ def test_a_cluster_that_ends_resolves_what_was_alerted_it_and_no_more(
     assert world.alerts.published[-1].next_step is NextStep.CLUSTER_TERMINATED
 
 
-def test_every_alert_carries_the_clusters_tags(world: World) -> None:
+def test_every_alert_contains_the_tags_of_the_cluster(world: World) -> None:
     tags = {"team": "data"}
     world.clusters.known = {CLUSTER_ID: replace(NO_LOGS, tags=tags)}
     world.check()
@@ -196,7 +196,9 @@ def test_every_alert_carries_the_clusters_tags(world: World) -> None:
     assert [alert.cluster_tags for alert in world.alerts.published] == [tags, tags]
 
 
-def test_a_bad_cluster_that_ended_unseen_is_reported_and_then_resolved(world: World) -> None:
+def test_violation_of_a_cluster_first_seen_terminated_is_alerted_and_then_resolved(
+    world: World,
+) -> None:
     world.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="TERMINATED")}
 
     for _ in range(3):
@@ -207,7 +209,7 @@ def test_a_bad_cluster_that_ended_unseen_is_reported_and_then_resolved(world: Wo
     assert world.queue.sent == []
 
 
-def test_a_key_made_right_resolves_and_one_made_wrong_again_reopens(world: World) -> None:
+def test_enabled_key_resolves_the_finding_and_a_key_disabled_again_reopens_it(world: World) -> None:
     turns = (KeyState.DISABLED, KeyState.ENABLED) * 2
     for state in (*turns, KeyState.DISABLED):
         world.keys.facts = {KEY.arn: a_key(state=state)}
@@ -224,7 +226,7 @@ def test_a_key_made_right_resolves_and_one_made_wrong_again_reopens(world: World
     ]
 
 
-def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None:
+def test_open_finding_causes_one_reminder_a_day(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     notified = {}
@@ -239,7 +241,7 @@ def test_people_are_reminded_once_a_day_of_what_stays_open(world: World) -> None
     assert heard == {0: ["finding.opened"], 24: reminder, 48: reminder}
 
 
-def test_a_reminder_names_the_finding_as_it_was_first_seen(world: World) -> None:
+def test_reminder_contains_when_the_finding_was_first_seen(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.check()
@@ -250,7 +252,7 @@ def test_a_reminder_names_the_finding_as_it_was_first_seen(world: World) -> None
     assert world.alerts.published[-1].findings[0].first_seen == NOW
 
 
-def test_what_was_undetermined_is_reported_anew_once_it_is_proven_and_never_back(
+def test_undetermined_finding_is_alerted_again_once_proven_and_stays_proven(
     world: World,
 ) -> None:
     def heard(key: KeyFact) -> list[tuple[str, str, str]]:
@@ -280,7 +282,7 @@ def only(rule_id: str) -> dict[str, RuleSettings]:
     return {rule.id: RuleSettings(enabled=rule.id == rule_id) for rule in ALL_RULES}
 
 
-def test_an_open_finding_is_asked_about_again_but_not_within_minutes(world: World) -> None:
+def test_enforcement_is_requested_again_only_after_an_interval(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     for _ in range(12):
         world.check()
@@ -289,7 +291,7 @@ def test_an_open_finding_is_asked_about_again_but_not_within_minutes(world: Worl
     assert world.journal == [*SENT, "send"]
 
 
-def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) -> None:
+def test_failed_alert_is_sent_by_a_retry_after_the_lease_expires(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.alerts.failure = ConnectionError("SNS is away")
     with pytest.raises(ConnectionError):
@@ -307,7 +309,7 @@ def test_an_alert_that_failed_is_sent_by_a_retry_after_the_window(world: World) 
     assert [alert.kind for alert in world.alerts.published] == ["finding.opened"]
 
 
-def test_whoever_reported_late_leaves_what_others_wrote_since(world: World) -> None:
+def test_late_notifier_keeps_what_another_invocation_wrote_since(world: World) -> None:
     """A slow teller's claim ran out, and another has taken it upon itself since."""
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     theirs = Lease("another", NOW + 2 * LEASE)
@@ -325,7 +327,7 @@ def test_whoever_reported_late_leaves_what_others_wrote_since(world: World) -> N
     assert record.lease == theirs
 
 
-def test_while_the_table_is_away_nobody_is_reported_and_nothing_is_terminated(world: World) -> None:
+def test_unavailable_table_prevents_alerts_and_terminations(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.table.failure = ConnectionError("DynamoDB is away")
 
@@ -342,7 +344,7 @@ def test_while_the_table_is_away_nobody_is_reported_and_nothing_is_terminated(wo
         (a_cluster(instance_profile=None), "EMR names no instance profile"),
     ],
 )
-def test_a_role_that_emr_does_not_name_is_undetermined(
+def test_role_not_named_by_emr_is_undetermined(
     world: World, cluster: Cluster, notified: str
 ) -> None:
     world.clusters.known = {CLUSTER_ID: cluster}
@@ -353,7 +355,7 @@ def test_a_role_that_emr_does_not_name_is_undetermined(
     assert (finding.rule_id, finding.summary) == ("EMRLOG-007", notified)
 
 
-def test_roles_are_asked_for_their_own_action_on_the_key(world: World) -> None:
+def test_each_role_is_simulated_with_its_own_action_on_the_key(world: World) -> None:
     world.check()
 
     assert sorted(world.roles.asked) == sorted(
@@ -369,7 +371,7 @@ def test_roles_are_asked_for_their_own_action_on_the_key(world: World) -> None:
 @pytest.mark.parametrize(
     "key", [AWS_MANAGED, a_key(state=KeyState.DISABLED), a_key(spec="RSA_2048"), UNREADABLE]
 )
-def test_roles_are_not_asked_about_a_key_that_no_role_could_use(world: World, key: KeyFact) -> None:
+def test_roles_are_not_simulated_for_an_unusable_key(world: World, key: KeyFact) -> None:
     world.keys.facts = {KEY.arn: key}
 
     world.check()
@@ -384,7 +386,7 @@ def test_roles_are_not_asked_about_a_key_that_no_role_could_use(world: World, ke
         (Unresolved("iam:SimulatePrincipalPolicy answered Throttling"), "INSUFFICIENT_DATA"),
     ],
 )
-def test_what_the_roles_may_is_evaluated(
+def test_access_of_the_roles_to_the_key_is_evaluated(
     world: World, decision: IdentityDecision | Unresolved, compliance: Compliance
 ) -> None:
     world.roles.decision = decision
@@ -423,7 +425,7 @@ def test_approved_keys_are_resolved_unless_they_are_key_arns(
 
 
 @pytest.mark.parametrize("launcher", [None, "arn:aws:sts::111122223333:assumed-role/Data/jane"])
-def test_findings_name_who_launched_the_cluster_when_that_is_known(
+def test_findings_contain_the_launcher_of_the_cluster_if_known(
     world: World, launcher: str | None
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
@@ -434,7 +436,7 @@ def test_findings_name_who_launched_the_cluster_when_that_is_known(
     assert {f.launched_by for f in world.alerts.published[0].findings} == {launcher}
 
 
-def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: World) -> None:
+def test_step_that_overrides_the_key_is_found_and_each_key_is_read_once(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     own = AWS_MANAGED.arn
     world.clusters.listed = (
@@ -459,7 +461,7 @@ def test_a_step_that_overrides_the_key_is_found_with_one_question_a_key(world: W
     assert world.keys.asked == [KEY.arn, own]
 
 
-def test_steps_that_cannot_be_listed_are_reported_and_nothing_is_terminated(world: World) -> None:
+def test_unlistable_steps_cause_an_alert_and_no_termination(world: World) -> None:
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered Throttling")
 
     world.check()
@@ -472,7 +474,7 @@ def test_steps_that_cannot_be_listed_are_reported_and_nothing_is_terminated(worl
 @pytest.mark.parametrize(
     ("enabled", "asked"), [(True, [KEY.arn, ANOTHER_KEY.arn]), (False, [KEY.arn])]
 )
-def test_the_key_of_cloudwatch_logs_is_read_where_there_are_such_logs(
+def test_cloudwatch_key_is_read_only_when_cloudwatch_logs_are_enabled(
     world: World, *, enabled: bool, asked: list[str]
 ) -> None:
     world.clusters.known = {
@@ -491,7 +493,7 @@ def with_rule(rule_id: str) -> Policy:
 @pytest.mark.parametrize(
     ("listed", "asked"), [((), ["example-logs", "elsewhere"]), (("example-logs",), None)]
 )
-def test_each_bucket_that_logs_go_to_is_asked_once(
+def test_each_log_bucket_is_read_once(
     world: World, listed: tuple[str, ...], asked: list[str] | None
 ) -> None:
     world.checked_buckets = listed
@@ -510,7 +512,9 @@ def test_each_bucket_that_logs_go_to_is_asked_once(
     )
 
 
-def test_the_default_log_bucket_of_somebody_else_is_reported(world: World) -> None:
+def test_default_log_bucket_of_another_account_causes_an_alert_and_no_termination(
+    world: World,
+) -> None:
     default = "s3n://aws-logs-111122223333-eu-west-1/elasticmapreduce/"
     world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=default)}
     world.buckets.owner = "444455556666"
@@ -528,7 +532,7 @@ def test_the_default_log_bucket_of_somebody_else_is_reported(world: World) -> No
     assert world.journal == ALERTED * 2  # terminating for it is the policy's to allow
 
 
-def test_a_log_bucket_of_a_stranger_that_nobody_may_list_is_never_silent(world: World) -> None:
+def test_log_bucket_with_an_unreadable_owner_causes_an_alert(world: World) -> None:
     world.buckets.owner = Unresolved("s3:HeadBucket on example-logs answered 403")
 
     world.check()
@@ -537,7 +541,7 @@ def test_a_log_bucket_of_a_stranger_that_nobody_may_list_is_never_silent(world: 
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-013", "INSUFFICIENT_DATA")
 
 
-def test_accounts_that_the_policy_names_may_own_log_buckets(world: World) -> None:
+def test_log_bucket_of_an_account_named_in_the_policy_causes_no_alert(world: World) -> None:
     world.policy = Policy(log_bucket_owners=("444455556666",))
     world.buckets.owner = "444455556666"
 
@@ -547,7 +551,7 @@ def test_accounts_that_the_policy_names_may_own_log_buckets(world: World) -> Non
     assert world.buckets.owners_asked == [("example-logs", (ACCOUNT, "444455556666"))]
 
 
-def test_where_the_policy_says_so_a_cluster_is_terminated_for_a_strangers_bucket(
+def test_cluster_is_terminated_for_a_bucket_of_an_unknown_account_if_the_policy_lists_the_rule(
     world: World,
 ) -> None:
     world.policy = Policy(
@@ -568,7 +572,7 @@ def test_where_the_policy_says_so_a_cluster_is_terminated_for_a_strangers_bucket
 ABOUT_BUCKETS = ("EMRLOG-008", "EMRLOG-009", "EMRLOG-013")
 
 
-def test_without_the_rules_about_them_neither_steps_nor_buckets_are_read(world: World) -> None:
+def test_steps_and_buckets_are_not_read_when_their_rules_are_disabled(world: World) -> None:
     off = {rule_id: RuleSettings(enabled=False) for rule_id in ABOUT_BUCKETS}
     world.policy = Policy(rules=off)
 
@@ -579,7 +583,9 @@ def test_without_the_rules_about_them_neither_steps_nor_buckets_are_read(world: 
 
 
 @pytest.mark.parametrize("rotated", [True, False])
-def test_rotation_is_read_where_the_policy_asks_for_it(world: World, *, rotated: bool) -> None:
+def test_rotation_is_read_and_evaluated_when_the_policy_enables_the_rule(
+    world: World, *, rotated: bool
+) -> None:
     world.policy = with_rule("EMRLOG-011")
     world.keys.facts = {KEY.arn: KEY}
     world.keys.rotated = rotated
@@ -591,7 +597,9 @@ def test_rotation_is_read_where_the_policy_asks_for_it(world: World, *, rotated:
     assert world.keys.rotations_asked == [KEY.arn]
 
 
-def test_rotation_is_not_read_where_nobody_asks_or_kms_rotates_nothing(world: World) -> None:
+def test_rotation_is_not_read_when_the_rule_is_disabled_or_the_key_cannot_be_rotated(
+    world: World,
+) -> None:
     world.check()
     world.policy = with_rule("EMRLOG-011")
     world.keys.facts = {KEY.arn: a_key(origin="EXTERNAL")}
@@ -600,7 +608,7 @@ def test_rotation_is_not_read_where_nobody_asks_or_kms_rotates_nothing(world: Wo
     assert world.keys.rotations_asked == []
 
 
-def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World) -> None:
+def test_sessions_are_read_only_when_the_cluster_enables_them(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     world.clusters.listed_sessions = (Session("is-1", "ide", None, AWS_MANAGED.arn),)
 
@@ -616,7 +624,7 @@ def test_sessions_are_read_only_where_the_cluster_has_them_enabled(world: World)
     assert world.journal == SENT
 
 
-def test_a_finding_is_resolved_once_its_step_is_cancelled_before_it_ran(world: World) -> None:
+def test_finding_is_resolved_when_its_step_is_cancelled_before_its_start(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     step = Step("s-1", "bad", None, AWS_MANAGED.arn, StepState.PENDING)
     world.clusters.listed = (step,)
@@ -630,7 +638,7 @@ def test_a_finding_is_resolved_once_its_step_is_cancelled_before_it_ran(world: W
     assert [alert.kind for alert in world.alerts.published][-1] is AlertKind.FINDING_RESOLVED
 
 
-def test_a_session_names_its_own_key_for_cloudwatch_or_none(world: World) -> None:
+def test_cloudwatch_key_of_a_session_is_its_own_or_none(world: World) -> None:
     cluster = a_cluster(
         sessions_enabled=True, cloudwatch_logs=False, cloudwatch_key_identifier=ANOTHER_KEY.arn
     )
@@ -664,7 +672,7 @@ def test_a_session_names_its_own_key_for_cloudwatch_or_none(world: World) -> Non
         (("EMRLOG-008", "EMRLOG-010"), [CLUSTER_ID], [CLUSTER_ID]),
     ],
 )
-def test_steps_and_sessions_are_read_only_for_rules_that_ask_for_them(
+def test_steps_and_sessions_are_read_only_for_rules_that_need_them(
     world: World, off: tuple[str, ...], steps_asked: list[str], sessions_asked: list[str]
 ) -> None:
     world.policy = Policy(rules={rule_id: RuleSettings(enabled=False) for rule_id in off})
@@ -687,7 +695,9 @@ def graced(world: World) -> World:
     return world
 
 
-def test_a_grace_begins_with_the_first_sight_and_no_repeat_resets_it(graced: World) -> None:
+def test_grace_starts_when_a_violation_is_first_seen_and_is_not_reset_by_repeats(
+    graced: World,
+) -> None:
     for _ in range(50):
         graced.check()
         graced.passes(minutes=4)
@@ -700,7 +710,9 @@ def test_a_grace_begins_with_the_first_sight_and_no_repeat_resets_it(graced: Wor
     assert scheduled.findings[0].deadline == NOW + GRACE
 
 
-def test_when_the_grace_is_over_the_next_check_asks_if_the_schedule_did_not(graced: World) -> None:
+def test_check_after_the_grace_requests_enforcement_if_the_schedule_did_not_fire(
+    graced: World,
+) -> None:
     graced.check()
     graced.passes(hours=4)
     graced.check()
@@ -712,7 +724,7 @@ def test_when_the_grace_is_over_the_next_check_asks_if_the_schedule_did_not(grac
     assert graced.journal[-2:] == ["call off", "send"]
 
 
-def test_what_opened_at_launch_has_a_grace_of_its_own(graced: World) -> None:
+def test_violation_at_launch_has_its_own_grace(graced: World) -> None:
     graced.clusters.known = {CLUSTER_ID: replace(NO_KEY, state="STARTING")}
 
     graced.check()
@@ -720,7 +732,7 @@ def test_what_opened_at_launch_has_a_grace_of_its_own(graced: World) -> None:
     assert graced.journal == SENT
 
 
-def test_what_opened_at_launch_keeps_that_grace_when_the_cluster_runs(world: World) -> None:
+def test_violation_at_launch_keeps_its_grace_when_the_cluster_is_running(world: World) -> None:
     minutes = timedelta(minutes=10)
     policy = a_policy(grace=GRACE)
     world.policy = replace(policy, enforcement=replace(policy.enforcement, grace_at_launch=minutes))
@@ -747,7 +759,7 @@ def test_what_opened_at_launch_keeps_that_grace_when_the_cluster_runs(world: Wor
     ],
     ids=["exempted", "alert", "observe", "not listed"],
 )
-def test_a_changed_policy_calls_the_termination_off(
+def test_changed_policy_cancels_the_scheduled_termination(
     graced: World, policy: Policy, notified: list[str]
 ) -> None:
     graced.check()
@@ -760,7 +772,7 @@ def test_a_changed_policy_calls_the_termination_off(
     assert graced.schedules.standing == {}
 
 
-def test_a_finding_that_is_resolved_calls_its_termination_off(graced: World) -> None:
+def test_resolved_finding_cancels_the_scheduled_termination(graced: World) -> None:
     graced.check()
     graced.clusters.known = {CLUSTER_ID: a_cluster()}
     graced.passes(minutes=1)
@@ -771,7 +783,7 @@ def test_a_finding_that_is_resolved_calls_its_termination_off(graced: World) -> 
 
 
 @pytest.mark.parametrize("late", [0, 1, 59], ids="{} s late".format)
-def test_a_schedule_that_is_due_and_fires_late_is_cancelled_too(graced: World, late: int) -> None:
+def test_due_schedule_that_has_not_fired_is_cancelled(graced: World, late: int) -> None:
     graced.check()
     graced.clusters.known = {CLUSTER_ID: a_cluster()}
     graced.passes(seconds=GRACE.total_seconds() + late)
@@ -781,7 +793,7 @@ def test_a_schedule_that_is_due_and_fires_late_is_cancelled_too(graced: World, l
     assert graced.schedules.standing == {}
 
 
-def test_a_changed_grace_moves_the_end_and_says_so(graced: World) -> None:
+def test_changed_grace_moves_the_termination_and_is_alerted(graced: World) -> None:
     graced.check()
     graced.policy = a_policy(grace=timedelta(hours=1))
     graced.check()
@@ -797,7 +809,7 @@ def test_a_changed_grace_moves_the_end_and_says_so(graced: World) -> None:
     assert graced.journal[-1] == "send"
 
 
-def test_exempt_findings_are_marked_so_and_reported_again_when_the_exemption_ends(
+def test_exempt_finding_is_recorded_and_alerted_when_the_exemption_expires(
     world: World,
 ) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
@@ -818,7 +830,7 @@ def test_exempt_findings_are_marked_so_and_reported_again_when_the_exemption_end
     assert len(world.alerts.published[0].expired_exemptions) == 1
 
 
-def test_a_rule_that_is_switched_off_resolves_its_findings(world: World) -> None:
+def test_disabled_rule_resolves_its_findings(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.check()
@@ -828,7 +840,7 @@ def test_a_rule_that_is_switched_off_resolves_its_findings(world: World) -> None
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_in_observe_mode_what_was_reported_is_resolved_in_silence(world: World) -> None:
+def test_observe_mode_resolves_an_alerted_finding_without_an_alert(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     world.check()
@@ -841,7 +853,7 @@ def test_in_observe_mode_what_was_reported_is_resolved_in_silence(world: World) 
     assert world.records["EMRLOG-002"].last_notified is None
 
 
-def test_who_launched_a_cluster_is_stored_whichever_event_comes_first(world: World) -> None:
+def test_launcher_of_a_cluster_is_stored_although_its_event_comes_later(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
@@ -854,7 +866,7 @@ def test_who_launched_a_cluster_is_stored_whichever_event_comes_first(world: Wor
     assert record.finding.launched_by == "arn:aws:iam::111122223333:user/ada"
 
 
-def test_what_was_decided_is_written_down_with_its_grounds(graced: World) -> None:
+def test_decision_is_recorded_with_its_findings(graced: World) -> None:
     graced.policy = replace(graced.policy, version=7)
     graced.check()
     graced.check()
@@ -871,7 +883,7 @@ def test_what_was_decided_is_written_down_with_its_grounds(graced: World) -> Non
     ]
 
 
-def test_while_others_write_all_the_time_the_event_is_tried_again(world: World) -> None:
+def test_continual_concurrent_writes_raise_write_conflict(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
 
     def rival() -> None:
@@ -911,15 +923,13 @@ class EveryOther(list[Callable[[], object]]):
 
 
 @pytest.mark.parametrize("force_refresh", [True, False])
-def test_whoever_asks_because_of_a_change_gets_what_is_true_now(
-    world: World, *, force_refresh: bool
-) -> None:
+def test_forced_refresh_reads_the_policy_again(world: World, *, force_refresh: bool) -> None:
     world.check_cluster(ClusterCheckRequest(CLUSTER_ID, force_refresh=force_refresh))
 
     assert world.policy_asked == [force_refresh]
 
 
-def test_a_request_that_could_not_be_sent_is_made_by_the_next_check(world: World) -> None:
+def test_enforcement_request_that_failed_is_sent_by_the_next_check(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     send = world.queue.send
 
@@ -935,7 +945,7 @@ def test_a_request_that_could_not_be_sent_is_made_by_the_next_check(world: World
     assert world.journal == SENT
 
 
-def test_an_answer_to_a_request_is_not_overwritten_by_whoever_asked(world: World) -> None:
+def test_answer_to_an_enforcement_request_is_not_overwritten_by_the_requester(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(NO_KEY, termination_protected=True)}
     send = world.queue.send
 
@@ -951,7 +961,9 @@ def test_an_answer_to_a_request_is_not_overwritten_by_whoever_asked(world: World
     assert world.kinds == ["finding.opened", "enforcement.skipped"]
 
 
-def test_a_policy_that_was_changed_a_moment_ago_announces_no_termination(world: World) -> None:
+def test_cached_enforce_policy_announces_no_termination_after_a_change_to_alert(
+    world: World,
+) -> None:
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     enforce = world.policy
     world.policy = replace(enforce, mode=Mode.ALERT, version=2)

@@ -42,7 +42,7 @@ def batch(world: World) -> CheckClusters:
     return CheckClusters(world.check_cluster, world.clock, timer=lambda: 0)
 
 
-def test_fifty_events_of_one_cluster_are_one_check(world: World) -> None:
+def test_fifty_events_of_one_cluster_cause_one_check(world: World) -> None:
     clusters(world, "j-1")
 
     assert batch(world).check([about("j-1")] * 50) == []
@@ -51,7 +51,7 @@ def test_fifty_events_of_one_cluster_are_one_check(world: World) -> None:
     assert world.kinds == ["finding.opened"]
 
 
-def test_requests_for_a_cluster_are_merged() -> None:
+def test_requests_for_one_cluster_are_merged() -> None:
     requests = [
         about("j-1", at=NOW),
         about("j-1", launched_by=ADA, at=NOW - timedelta(minutes=1)),
@@ -63,7 +63,7 @@ def test_requests_for_a_cluster_are_merged() -> None:
     )
 
 
-def test_what_events_announce_is_checked_before_what_is_re_checked_and_the_oldest_first(
+def test_clusters_announced_by_events_are_checked_before_rechecks_and_oldest_first(
     world: World,
 ) -> None:
     clusters(world, "j-1", "j-2", "j-3", "j-4")
@@ -97,7 +97,7 @@ class Failing:
     ("error", "failures"),
     [(ValueError("it is broken"), [2]), (TemporarilyUnavailableError("EMR throttles"), None)],
 )
-def test_a_cluster_that_fails_fails_its_own_messages_and_no_others(
+def test_failed_cluster_fails_only_its_own_messages(
     world: World, error: Exception, failures: list[int] | None
 ) -> None:
     clusters(world, "j-GOOD", "j-BAD")
@@ -112,7 +112,7 @@ def test_a_cluster_that_fails_fails_its_own_messages_and_no_others(
     assert (measured and measured["Value"]) == failures
 
 
-def test_the_oldest_event_that_was_not_checked_is_measured(world: World) -> None:
+def test_age_of_the_oldest_unchecked_event_is_measured(world: World) -> None:
     clusters(world, "j-1")
     busy = Failing(world, **{"1": TemporarilyUnavailableError("EMR throttles")})
     check = replace(batch(world), check_cluster=replace(world.check_cluster, clusters=busy))
@@ -128,7 +128,7 @@ def test_the_oldest_event_that_was_not_checked_is_measured(world: World) -> None
     assert metrics.metric_set["OldestUncheckedLaunch"]["Value"] == [90]
 
 
-def test_checks_that_there_is_no_time_for_go_back_to_the_queue(world: World) -> None:
+def test_checks_beyond_the_time_limit_return_to_the_queue(world: World) -> None:
     clusters(world, "j-1", "j-2")
     times = iter([0, 0, BATCH_SECONDS])
     requests = [about("j-1", at=NOW), about("j-2")]
@@ -139,7 +139,7 @@ def test_checks_that_there_is_no_time_for_go_back_to_the_queue(world: World) -> 
     assert world.clusters.asked == ["j-1"]
 
 
-def test_steps_that_emr_throttles_delay_no_alert_and_are_read_again(world: World) -> None:
+def test_throttled_steps_do_not_delay_other_alerts_and_are_read_again(world: World) -> None:
     clusters(world, "j-1")
     world.clusters.listed = THROTTLED
     request = about("j-1")
@@ -153,7 +153,7 @@ def test_steps_that_emr_throttles_delay_no_alert_and_are_read_again(world: World
     assert world.kinds == ["finding.opened"]
 
 
-def test_steps_that_emr_throttles_for_half_an_hour_alert_and_are_done_with(world: World) -> None:
+def test_steps_throttled_for_half_an_hour_cause_an_alert_and_no_further_retry(world: World) -> None:
     world.clusters.listed = THROTTLED
     request = about(CLUSTER_ID)
     assert batch(world).check([request]) == [request]
@@ -170,7 +170,7 @@ def test_steps_that_emr_throttles_for_half_an_hour_alert_and_are_done_with(world
     ]
 
 
-def test_access_that_is_denied_alerts_at_once(world: World) -> None:
+def test_denied_access_to_steps_causes_an_alert_at_once(world: World) -> None:
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered AccessDeniedException")
 
     assert batch(world).check([about(CLUSTER_ID)]) == []
@@ -243,7 +243,7 @@ class Outage:
         return self.world.clusters.describe(cluster_id)
 
 
-def test_while_emr_refuses_everything_for_ten_minutes_nothing_is_lost_and_nothing_false(
+def test_emr_outage_of_ten_minutes_loses_no_alert_and_causes_no_false_one(
     world: World,
 ) -> None:
     clusters(world, *IDS)
@@ -265,7 +265,7 @@ def test_while_emr_refuses_everything_for_ten_minutes_nothing_is_lost_and_nothin
     assert world.now < NOW + timedelta(minutes=12)
 
 
-def test_what_emr_refuses_for_more_than_half_an_hour_is_a_dead_letter(world: World) -> None:
+def test_emr_outage_of_more_than_half_an_hour_leads_to_a_dead_letter(world: World) -> None:
     outage = Outage(world, timedelta(days=1))
     queue = Queue(world, launched("j-1"))
 
@@ -278,7 +278,7 @@ def test_what_emr_refuses_for_more_than_half_an_hour_is_a_dead_letter(world: Wor
     assert world.kinds == []
 
 
-def test_while_the_findings_table_is_throttled_nothing_is_lost(world: World) -> None:
+def test_throttled_findings_table_loses_no_alert(world: World) -> None:
     clusters(world, *IDS[:5])
     world.table.failure = ConnectionError("DynamoDB throttles")
     queue = Queue(world, *map(launched, IDS[:5]))
@@ -297,7 +297,7 @@ def recover(world: World) -> float:
     return 0
 
 
-def test_a_poison_event_among_fifty_is_the_only_one_that_fails(world: World) -> None:
+def test_invalid_event_among_fifty_is_the_only_dead_letter(world: World) -> None:
     clusters(world, *IDS)
     poison = {"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}
     queue = Queue(world, *map(launched, IDS[:25]), poison, *map(launched, IDS[25:]))
@@ -309,7 +309,7 @@ def test_a_poison_event_among_fifty_is_the_only_one_that_fails(world: World) -> 
     assert len(world.alerts.published) == len(IDS)
 
 
-def test_a_cluster_that_is_gone_before_its_launch_is_read_is_alerted_and_resolved(
+def test_cluster_terminated_before_its_launch_event_is_read_is_alerted_and_resolved(
     world: World,
 ) -> None:
     clusters(world, "j-1")
@@ -326,7 +326,7 @@ def test_a_cluster_that_is_gone_before_its_launch_is_read_is_alerted_and_resolve
     assert world.clusters.asked == ["j-1"]
 
 
-def test_two_environments_with_the_same_cluster_alert_once(world: World) -> None:
+def test_concurrent_checks_of_one_cluster_cause_one_alert(world: World) -> None:
     """The other one begins and ends while this one is about to write."""
     clusters(world, "j-1")
     other = Queue(world, launched("j-1"))

@@ -53,7 +53,7 @@ def seen(world: World, state: str = "RUNNING", **changes: Any) -> None:  # noqa:
 
 
 @pytest.mark.parametrize("log_key", [KEY.arn, None], ids=["compliant", "violation"])
-def test_the_whole_life_of_a_cluster_costs_one_description_and_one_list_of_steps(
+def test_whole_life_of_a_cluster_needs_one_describe_cluster_and_one_list_steps(
     world: World, log_key: str | None
 ) -> None:
     cluster = a_cluster(state="STARTING", log_key_identifier=log_key)
@@ -69,7 +69,7 @@ def test_the_whole_life_of_a_cluster_costs_one_description_and_one_list_of_steps
     assert world.kinds == ([] if log_key else ["finding.opened", "finding.resolved"])
 
 
-def test_the_end_is_stored_in_whatever_order_events_arrive(world: World) -> None:
+def test_termination_is_stored_in_any_order_of_events(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.clusters.known = {CLUSTER_ID: a_cluster(state="TERMINATED", log_key_identifier=None)}
 
@@ -84,7 +84,7 @@ def test_the_end_is_stored_in_whatever_order_events_arrive(world: World) -> None
     assert (known.cluster.state, known.expires is not None) == ("TERMINATED", True)
 
 
-def test_up_to_ten_new_steps_cost_one_call_and_known_ones_none(world: World) -> None:
+def test_up_to_ten_new_steps_need_one_call_and_known_steps_none(world: World) -> None:
     seen(world)
     new = tuple(f"s-{n}" for n in range(10))
     steps(world, *new)
@@ -97,7 +97,7 @@ def test_up_to_ten_new_steps_cost_one_call_and_known_ones_none(world: World) -> 
     assert world.clusters.steps_asked == [" ".join((CLUSTER_ID, *new)), f"{CLUSTER_ID} s-11"]
 
 
-def test_a_new_step_with_a_key_of_its_own_alerts_and_the_cluster_is_described_first(
+def test_new_step_with_its_own_key_is_alerted_after_the_cluster_is_described_again(
     world: World,
 ) -> None:
     seen(world)
@@ -112,7 +112,7 @@ def test_a_new_step_with_a_key_of_its_own_alerts_and_the_cluster_is_described_fi
     assert (alert.findings[0].rule_id, alert.cluster_tags) == ("EMRLOG-008", {"team": "research"})
 
 
-def test_a_step_with_settings_of_its_own_is_read_again_when_its_state_changes(world: World) -> None:
+def test_step_with_its_own_settings_is_read_again_when_its_state_changes(world: World) -> None:
     world.clusters.listed = (replace(OWN, state=StepState.PENDING),)
     seen(world)
     assert world.kinds == ["finding.opened"]
@@ -124,7 +124,7 @@ def test_a_step_with_settings_of_its_own_is_read_again_when_its_state_changes(wo
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_a_stored_step_counts_though_nothing_is_read_of_it(world: World) -> None:
+def test_stored_step_is_evaluated_without_being_read_again(world: World) -> None:
     world.clusters.listed = (OWN,)
     seen(world)
     world.clusters.listed = ()
@@ -136,7 +136,7 @@ def test_a_stored_step_counts_though_nothing_is_read_of_it(world: World) -> None
     assert world.records["EMRLOG-008"].open
 
 
-def test_steps_that_could_not_be_listed_are_listed_by_the_next_event(world: World) -> None:
+def test_unlistable_steps_are_listed_again_at_the_next_event(world: World) -> None:
     world.clusters.listed = THROTTLED
     seen(world)
     world.clusters.listed = (OWN,)
@@ -147,7 +147,7 @@ def test_steps_that_could_not_be_listed_are_listed_by_the_next_event(world: Worl
     assert [f.rule_id for a in world.alerts.published for f in a.findings] == ["EMRLOG-008"]
 
 
-def test_a_known_violation_stands_while_a_new_step_cannot_be_read_which_is_asked_for_again(
+def test_known_violation_stays_open_while_an_unreadable_new_step_is_retried(
     world: World,
 ) -> None:
     world.clusters.listed = (OWN,)
@@ -167,7 +167,9 @@ def test_a_known_violation_stands_while_a_new_step_cannot_be_read_which_is_asked
 
 
 @pytest.mark.parametrize("force_refresh", [True, False], ids=["recheck", "re-scan"])
-def test_what_no_event_announced_is_read_anew(world: World, *, force_refresh: bool) -> None:
+def test_check_without_an_event_reads_cluster_and_steps_again(
+    world: World, *, force_refresh: bool
+) -> None:
     seen(world)
 
     world.check_cluster(ClusterCheckRequest(CLUSTER_ID, force_refresh=force_refresh))
@@ -175,7 +177,7 @@ def test_what_no_event_announced_is_read_anew(world: World, *, force_refresh: bo
     assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
 
 
-def test_more_steps_than_can_be_stored_are_listed_each_time(world: World) -> None:
+def test_steps_beyond_the_storage_limit_are_listed_at_each_check(world: World) -> None:
     world.clusters.listed = tuple(replace(OWN, id=f"s-{n}") for n in range(STEPS))
     seen(world)
     event(world)
@@ -188,7 +190,7 @@ def test_more_steps_than_can_be_stored_are_listed_each_time(world: World) -> Non
     assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-MORE", CLUSTER_ID]
 
 
-def test_of_other_steps_the_latest_are_stored(world: World) -> None:
+def test_latest_steps_without_settings_are_stored_up_to_the_limit(world: World) -> None:
     seen(world)
     many = tuple(f"s-{n}" for n in range(STEPS + 1))
     steps(world, *many)
@@ -200,7 +202,7 @@ def test_of_other_steps_the_latest_are_stored(world: World) -> None:
     assert known.other_steps == many[1:]
 
 
-def test_a_key_that_is_lost_alerts_by_tags_that_are_true_now(world: World) -> None:
+def test_disabled_key_is_decided_with_the_current_tags_of_the_cluster(world: World) -> None:
     """An exemption by tag was added with the tag, of which no event tells."""
     seen(world, tags={})
     exempt = an_exemption(ClusterMatch(tag={"exempt": "yes"}))
@@ -216,7 +218,7 @@ def test_a_key_that_is_lost_alerts_by_tags_that_are_true_now(world: World) -> No
     assert {record.finding.status for record in world.records.values()} == {Status.EXEMPT}
 
 
-def test_what_opens_after_the_launch_has_the_grace_of_a_running_cluster(world: World) -> None:
+def test_violation_after_the_launch_has_the_grace_of_a_running_cluster(world: World) -> None:
     """The event of its RUNNING may have been lost."""
     world.policy = a_policy(grace=timedelta(hours=4))
     seen(world, "STARTING")
@@ -228,7 +230,7 @@ def test_what_opens_after_the_launch_has_the_grace_of_a_running_cluster(world: W
     assert not world.records["EMRLOG-201"].at_launch
 
 
-def test_what_is_only_observed_never_counts_as_opened_at_launch_by_memory(world: World) -> None:
+def test_observed_finding_on_stored_facts_does_not_count_as_opened_at_launch(world: World) -> None:
     world.policy = replace(a_policy(Mode.OBSERVE), rules={"EMRLOG-005": RuleSettings(enabled=True)})
     seen(world, "STARTING")
     world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
@@ -239,7 +241,7 @@ def test_what_is_only_observed_never_counts_as_opened_at_launch_by_memory(world:
     assert not world.records["EMRLOG-201"].at_launch
 
 
-def test_sessions_have_no_events_and_are_listed_at_each_check(world: World) -> None:
+def test_sessions_are_listed_at_each_check(world: World) -> None:
     seen(world, sessions_enabled=True)
     world.clusters.listed_sessions = (Session("is-1", "ide", None, AWS_MANAGED.arn),)
 
@@ -249,7 +251,7 @@ def test_sessions_have_no_events_and_are_listed_at_each_check(world: World) -> N
     assert world.kinds == ["finding.opened"]
 
 
-def test_a_rival_that_read_newer_tags_keeps_them(world: World) -> None:
+def test_newer_tags_written_concurrently_are_kept(world: World) -> None:
     seen(world, tags={"team": "old"})
     tagged = a_cluster(state="RUNNING", tags={"team": "new"})
 
@@ -266,7 +268,7 @@ def test_a_rival_that_read_newer_tags_keeps_them(world: World) -> None:
     assert (known.cluster.tags, known.launched_by) == ({"team": "new"}, ADA)
 
 
-def test_a_reminder_goes_out_by_a_description_made_for_it(world: World) -> None:
+def test_reminder_is_sent_after_the_cluster_is_described_again(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     seen(world, log_key_identifier=None)
     event(world, state="WAITING")

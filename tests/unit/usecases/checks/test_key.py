@@ -42,7 +42,7 @@ def remember(world: World, cluster_id: str, *keys: str, launched_with: str | Non
 
 
 @pytest.mark.parametrize("identifier", ["alias/emr-logs", "1234abcd", KEY.arn])
-def test_the_clusters_that_log_with_a_key_are_checked_whatever_it_is_called(
+def test_clusters_that_log_with_a_key_are_rechecked_under_any_identifier(
     world: World, identifier: str
 ) -> None:
     world.check()
@@ -55,7 +55,7 @@ def test_the_clusters_that_log_with_a_key_are_checked_whatever_it_is_called(
     assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], NOW)
 
 
-def test_a_key_arn_is_the_same_key_in_any_case(world: World) -> None:
+def test_key_arn_matches_ignoring_case(world: World) -> None:
     world.check()
     check, rechecks = check_key(world, {})
 
@@ -65,7 +65,7 @@ def test_a_key_arn_is_the_same_key_in_any_case(world: World) -> None:
 
 
 @pytest.mark.parametrize("fact", [NO_SUCH_KEY, UNREADABLE])
-def test_a_key_that_is_gone_or_closed_is_known_by_its_arn(world: World, fact: KeyFact) -> None:
+def test_missing_or_unreadable_key_is_identified_by_its_arn(world: World, fact: KeyFact) -> None:
     world.check()
     check, rechecks = check_key(world, {KEY.arn: fact})
 
@@ -74,7 +74,7 @@ def test_a_key_that_is_gone_or_closed_is_known_by_its_arn(world: World, fact: Ke
     assert rechecks.asked == [CLUSTER_ID]
 
 
-def test_a_key_that_did_not_exist_when_its_cluster_was_checked_is_found(world: World) -> None:
+def test_key_created_after_the_check_of_its_cluster_causes_a_recheck(world: World) -> None:
     """It was in no key's metadata then: the cluster is known by what it was launched with."""
     remember(world, CLUSTER_ID, launched_with=KEY.arn.rpartition("/")[2])
     check, rechecks = check_key(world, {})
@@ -84,7 +84,7 @@ def test_a_key_that_did_not_exist_when_its_cluster_was_checked_is_found(world: W
     assert rechecks.asked == [CLUSTER_ID]
 
 
-def test_a_key_that_nobody_logs_with_concerns_nobody(world: World) -> None:
+def test_key_without_clusters_causes_no_recheck(world: World) -> None:
     other = a_key(arn=KEY.arn.replace("1234", "9999"))
     check, rechecks = check_key(world, {"other": other})
 
@@ -92,7 +92,7 @@ def test_a_key_that_nobody_logs_with_concerns_nobody(world: World) -> None:
     assert rechecks.asked == []
 
 
-def test_an_identifier_that_names_no_key_concerns_nobody(world: World) -> None:
+def test_identifier_of_no_key_causes_no_recheck(world: World) -> None:
     world.check()
     check, rechecks = check_key(world, {})
 
@@ -100,7 +100,7 @@ def test_an_identifier_that_names_no_key_concerns_nobody(world: World) -> None:
     assert rechecks.asked == []
 
 
-def test_a_key_that_cannot_be_read_is_tried_again(world: World) -> None:
+def test_unreadable_alias_raises_key_unreadable(world: World) -> None:
     check, _ = check_key(world, {"alias/emr-logs": UNREADABLE})
 
     with pytest.raises(KeyUnreadableError, match="AccessDeniedException"):
@@ -109,7 +109,7 @@ def test_a_key_that_cannot_be_read_is_tried_again(world: World) -> None:
 
 @pytest.mark.parametrize("identifier", ["alias/emr-logs", ALIAS])
 @pytest.mark.parametrize("target", [None, ANOTHER_KEY.arn])
-def test_an_alias_concerns_the_clusters_that_were_launched_with_it(
+def test_alias_change_rechecks_clusters_launched_with_the_alias(
     world: World, identifier: str, target: str | None
 ) -> None:
     """They may log with the key that it named before, which no event says."""
@@ -123,7 +123,7 @@ def test_an_alias_concerns_the_clusters_that_were_launched_with_it(
     assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], NOW)
 
 
-def test_an_alias_concerns_the_clusters_that_log_with_the_key_that_it_names(world: World) -> None:
+def test_alias_change_rechecks_clusters_that_log_with_its_target(world: World) -> None:
     """A step may name the key by the alias."""
     remember(world, CLUSTER_ID, KEY.arn, launched_with="alias/emr-logs")
     remember(world, OTHER_ID, ANOTHER_KEY.arn, KEY.arn)
@@ -143,7 +143,7 @@ def test_an_alias_concerns_the_clusters_that_log_with_the_key_that_it_names(worl
     ],
     ids=["by name", "by ARN", "unreadable"],
 )
-def test_an_alias_that_approves_keys_concerns_every_cluster_that_logs_with_one(
+def test_change_of_an_approved_alias_rechecks_every_cluster_with_a_key(
     world: World, policy: Policy
 ) -> None:
     """One may log with the key that was approved until now."""
@@ -157,7 +157,7 @@ def test_an_alias_that_approves_keys_concerns_every_cluster_that_logs_with_one(
     assert sorted(rechecks.asked) == [CLUSTER_ID, OTHER_ID]
 
 
-def test_a_key_store_concerns_the_clusters_whose_keys_are_or_may_be_in_it(world: World) -> None:
+def test_key_store_change_rechecks_clusters_whose_keys_are_or_may_be_in_it(world: World) -> None:
     keys = [KEY.arn.replace("1234", str(number)) for number in (1111, 2222, 3333, 4444, 5555)]
     inside, elsewhere, of_kms, unreadable, gone = keys
     facts: dict[str, KeyFact] = {

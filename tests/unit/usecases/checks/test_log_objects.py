@@ -70,12 +70,12 @@ def by_rule(alert: Alert) -> dict[str, Finding]:
     return {finding.rule_id: finding for finding in alert.findings}
 
 
-def test_a_good_log_object_is_left_in_peace(world: World) -> None:
+def test_compliant_log_object_leads_to_no_action(world: World) -> None:
     assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
     assert world.keys.asked == [KEY.arn]
 
 
-def test_objects_of_two_clusters_make_two_alerts(world: World) -> None:
+def test_objects_of_two_clusters_cause_two_alerts(world: World) -> None:
     world.clusters.known[OTHER_ID] = OTHER
     keys = [f"emr/{cluster}/{n}" for n in (1, 2) for cluster in (CLUSTER_ID, OTHER_ID)]
     world.objects.heads = dict.fromkeys(keys, SSE_S3)
@@ -86,7 +86,7 @@ def test_objects_of_two_clusters_make_two_alerts(world: World) -> None:
     assert [alert.findings[0].occurrences for alert in alerts] == [2, 2]
 
 
-def test_a_hundred_bad_objects_of_a_cluster_make_one_finding(world: World) -> None:
+def test_hundred_violating_objects_of_a_cluster_cause_one_finding(world: World) -> None:
     keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(100)]
     world.objects.heads = dict.fromkeys(keys, SSE_S3)
 
@@ -97,7 +97,7 @@ def test_a_hundred_bad_objects_of_a_cluster_make_one_finding(world: World) -> No
     assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
 
 
-def test_later_batches_add_up_and_are_no_news(world: World) -> None:
+def test_later_batches_add_to_the_count_and_cause_no_further_alert(world: World) -> None:
     keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(6)]
     world.objects.heads = dict.fromkeys(keys, SSE_S3)
     for key in keys:
@@ -110,7 +110,7 @@ def test_later_batches_add_up_and_are_no_news(world: World) -> None:
     assert finding.evidence["samples"] == tuple(f"s3://example-logs/{key}" for key in keys[:5])
 
 
-def test_a_batch_counts_once_though_others_forestall_the_second_of_its_writes(
+def test_batch_is_counted_once_although_one_of_its_writes_lost_a_race(
     world: World,
 ) -> None:
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
@@ -133,7 +133,7 @@ def test_a_batch_counts_once_though_others_forestall_the_second_of_its_writes(
     assert counts == {"EMRLOG-101": len(plain), "EMRLOG-103": len(foreign)}
 
 
-def test_a_batch_that_is_delivered_again_changes_nothing(world: World) -> None:
+def test_batch_delivered_again_changes_nothing(world: World) -> None:
     keys = [f"emr/{CLUSTER_ID}/{n}" for n in range(3)]
     world.objects.heads = dict.fromkeys(keys, SSE_S3)
     check(world, *map(created, keys))
@@ -147,7 +147,7 @@ def test_a_batch_that_is_delivered_again_changes_nothing(world: World) -> None:
     assert "PutItem" not in world.table.counts
 
 
-def test_an_object_that_a_batch_names_twice_is_counted_once(world: World) -> None:
+def test_object_named_twice_in_a_batch_is_counted_once(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: SSE_S3}
 
@@ -158,13 +158,13 @@ def test_an_object_that_a_batch_names_twice_is_counted_once(world: World) -> Non
     assert [version.key for version in record.objects] == [key]
 
 
-def test_a_batch_of_good_objects_asks_nothing_of_the_table(world: World) -> None:
+def test_batch_of_compliant_objects_does_not_use_the_table(world: World) -> None:
     check(world, created(f"emr/{CLUSTER_ID}/good"))
 
     assert world.table.counts == {}
 
 
-def test_every_kind_of_wrong_encryption_is_in_the_one_alert(world: World) -> None:
+def test_different_violations_of_a_batch_are_in_one_alert(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
     a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
     world.objects.heads = {a: SSE_S3, b: encrypted("aws:kms", ANOTHER_KEY.arn)}
@@ -184,18 +184,22 @@ def test_every_kind_of_wrong_encryption_is_in_the_one_alert(world: World) -> Non
         (f"emr/{CLUSTER_ID}", "example-logs"),
     ],
 )
-def test_an_object_elsewhere_is_no_log(world: World, key: str, bucket: str) -> None:
+def test_object_outside_the_folder_of_a_cluster_is_ignored(
+    world: World, key: str, bucket: str
+) -> None:
     assert check(world, created(key, bucket=bucket)) == []
     assert world.objects.asked == []
 
 
-def test_a_cluster_without_logs_has_no_log_objects(world: World) -> None:
+def test_object_of_a_cluster_without_a_log_uri_is_ignored(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=None)}
 
     assert check(world, created(f"emr/{CLUSTER_ID}/a")) == []
 
 
-def test_the_log_of_an_unknown_cluster_is_evaluated_by_its_encryption(world: World) -> None:
+def test_log_of_an_unknown_cluster_is_evaluated_by_its_encryption_and_not_enforced(
+    world: World,
+) -> None:
     world.policy = OBJECTS_ENFORCED
     a, b = f"x/{OTHER_ID}/a", f"x/{OTHER_ID}/b"
     world.objects.heads = {a: SSE_S3}
@@ -214,7 +218,7 @@ def test_the_log_of_an_unknown_cluster_is_evaluated_by_its_encryption(world: Wor
     ("region", "partition"),
     [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
-def test_an_unknown_clusters_arn_is_of_its_regions_partition(
+def test_arn_of_an_unknown_cluster_is_in_the_partition_of_its_region(
     world: World, region: str, partition: str
 ) -> None:
     key = f"x/{OTHER_ID}/a"
@@ -234,7 +238,7 @@ def test_an_unknown_clusters_arn_is_of_its_regions_partition(
         (f"emr/{CLUSTER_ID}/{OTHER_ID}/a", "s3://example-logs/emr/"),
     ],
 )
-def test_in_nested_folders_the_cluster_whose_log_uri_holds_the_object_owns_it(
+def test_object_in_nested_folders_belongs_to_the_cluster_whose_log_uri_contains_it(
     world: World, key: str, log_uri: str
 ) -> None:
     elsewhere = a_cluster(id=OTHER_ID, arn=OTHER.arn, log_uri="s3://another-bucket/")
@@ -258,7 +262,7 @@ UNKNOWN_BUCKETS = [
 @pytest.mark.parametrize(("log_uri", "reason"), UNKNOWN_BUCKETS)
 @pytest.mark.parametrize("prefix", ["", "logs/", "emr/"])
 @pytest.mark.parametrize("of_step", [False, True])
-def test_an_object_of_a_cluster_whose_log_bucket_is_unknown_is_undetermined(
+def test_object_of_a_cluster_with_an_unknown_log_bucket_is_undetermined(
     world: World, log_uri: str, reason: str, prefix: str, *, of_step: bool
 ) -> None:
     world.policy = OBJECTS_ENFORCED
@@ -278,7 +282,7 @@ def test_an_object_of_a_cluster_whose_log_bucket_is_unknown_is_undetermined(
     assert world.queue.sent == []
 
 
-def test_a_log_that_lies_where_its_cluster_says_is_found_beside_a_step_that_does_not_say(
+def test_log_under_the_log_uri_is_evaluated_although_the_log_bucket_of_a_step_is_unknown(
     world: World,
 ) -> None:
     world.clusters.listed = (Step("s-1", "load", log_uri=f"s3://{ALIAS}/"),)
@@ -293,7 +297,7 @@ def test_a_log_that_lies_where_its_cluster_says_is_found_beside_a_step_that_does
 @pytest.mark.parametrize(
     ("others", "expected"), [((), ACCOUNT), ((ACCOUNT,), ACCOUNT), (("444455556666",), None)]
 )
-def test_the_owner_of_the_bucket_is_expected_where_there_is_but_one(
+def test_bucket_owner_is_expected_when_only_one_account_may_own_it(
     world: World, others: tuple[str, ...], expected: str | None
 ) -> None:
     world.policy = replace(world.policy, log_bucket_owners=others)
@@ -302,14 +306,14 @@ def test_the_owner_of_the_bucket_is_expected_where_there_is_but_one(
     assert world.objects.owners == {expected}
 
 
-def test_whose_bucket_the_log_of_an_unknown_cluster_is_in_is_not_expected(world: World) -> None:
+def test_no_bucket_owner_is_expected_for_the_log_of_an_unknown_cluster(world: World) -> None:
     check(world, created(f"x/{OTHER_ID}/a"))
 
     assert world.objects.owners == {None}
 
 
 @pytest.mark.parametrize("marker", ["", "node/", "node_$folder$"])
-def test_a_folder_marker_is_no_log(world: World, marker: str) -> None:
+def test_folder_marker_is_ignored(world: World, marker: str) -> None:
     key = f"emr/{CLUSTER_ID}/{marker}"
     world.objects.heads = {key: SSE_S3}
 
@@ -318,7 +322,7 @@ def test_a_folder_marker_is_no_log(world: World, marker: str) -> None:
     assert world.clusters.asked == []
 
 
-def test_an_object_that_is_gone_is_no_ones_fault(
+def test_deleted_object_is_logged_and_causes_no_finding(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -328,7 +332,7 @@ def test_an_object_that_is_gone_is_no_ones_fault(
     assert "log object not found" in caplog.text
 
 
-def test_an_object_that_cannot_be_read_is_alerted_and_terminates_nothing(world: World) -> None:
+def test_unreadable_object_causes_an_alert_and_no_termination(world: World) -> None:
     world.policy = OBJECTS_ENFORCED
     world.objects.heads = {f"emr/{CLUSTER_ID}/a": UNREADABLE}
 
@@ -338,12 +342,12 @@ def test_an_object_that_cannot_be_read_is_alerted_and_terminates_nothing(world: 
     assert world.queue.sent == []
 
 
-def test_what_is_no_event_flies(world: World) -> None:
+def test_invalid_event_raises_invalid_event_error(world: World) -> None:
     with pytest.raises(InvalidEventError):
         world.check_log_objects.read("{}")
 
 
-def test_a_request_names_the_objects_that_count_and_no_more_than_enough(world: World) -> None:
+def test_enforcement_request_names_a_limited_number_of_enforceable_objects(world: World) -> None:
     world.policy = Policy(
         Mode.ENFORCE,
         enforcement=Enforcement(
@@ -384,7 +388,7 @@ def carrying(world: World, key: str, kms_key: KmsKey, *, bucket: str = "example-
 
 
 @pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG, NODE_LOG])
-def test_a_log_with_its_clusters_key_costs_no_look_at_the_steps(world: World, key: str) -> None:
+def test_log_with_the_cluster_key_does_not_read_steps(world: World, key: str) -> None:
     world.clusters.listed = (STEP,)
 
     assert carrying(world, key, KEY).compliance is Compliance.COMPLIANT
@@ -392,7 +396,7 @@ def test_a_log_with_its_clusters_key_costs_no_look_at_the_steps(world: World, ke
 
 
 @pytest.mark.parametrize("head", [SSE_S3, encrypted("aws:kms", AWS_MANAGED.arn), UNREADABLE])
-def test_a_log_without_a_customers_key_costs_no_look_at_the_steps(
+def test_log_without_a_customer_managed_key_does_not_read_steps(
     world: World, head: Encryption | Unresolved
 ) -> None:
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
@@ -404,7 +408,7 @@ def test_a_log_without_a_customers_key_costs_no_look_at_the_steps(
 
 
 @pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
-def test_a_log_may_carry_the_key_of_the_step_that_wrote_it(world: World, key: str) -> None:
+def test_log_with_the_key_of_its_step_complies(world: World, key: str) -> None:
     world.clusters.listed = (STEP,)
 
     finding = carrying(world, key, ANOTHER_KEY)
@@ -424,7 +428,7 @@ def test_a_log_may_carry_the_key_of_the_step_that_wrote_it(world: World, key: st
     ],
     ids=["nobody's key", "another step's", "a step's, on a node's log", "on a container's"],
 )
-def test_a_log_with_a_key_that_is_not_its_authors_is_reported(
+def test_log_with_a_key_other_than_that_of_its_cluster_or_step_does_not_comply(
     world: World, key: str, carried: KmsKey, expected: str
 ) -> None:
     world.clusters.listed = (STEP,)
@@ -440,7 +444,7 @@ def test_a_log_with_a_key_that_is_not_its_authors_is_reported(
     ("carried", "compliance"),
     [(ANOTHER_KEY, Compliance.COMPLIANT), (KEY, Compliance.NON_COMPLIANT)],
 )
-def test_under_a_steps_own_log_uri_its_own_key_is_expected(
+def test_log_under_the_log_uri_of_a_step_must_have_the_key_of_the_step(
     world: World, rest: str, carried: KmsKey, compliance: Compliance
 ) -> None:
     world.clusters.listed = (ELSEWHERE,)
@@ -452,7 +456,7 @@ def test_under_a_steps_own_log_uri_its_own_key_is_expected(
 
 
 @pytest.mark.parametrize("key_of_cluster", [KEY.arn, None])
-def test_a_steps_log_uri_without_a_key_falls_back_to_its_clusters(
+def test_log_uri_of_a_step_without_a_key_uses_the_cluster_key(
     world: World, key_of_cluster: str | None
 ) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster(log_uri=None, log_key_identifier=key_of_cluster)}
@@ -465,7 +469,7 @@ def test_a_steps_log_uri_without_a_key_falls_back_to_its_clusters(
     )
 
 
-def test_a_step_that_logs_elsewhere_explains_nothing_under_its_clusters_log_uri(
+def test_key_of_a_step_with_another_log_uri_does_not_comply_under_the_cluster_log_uri(
     world: World,
 ) -> None:
     world.clusters.listed = (ELSEWHERE,)
@@ -481,7 +485,7 @@ def test_a_step_that_logs_elsewhere_explains_nothing_under_its_clusters_log_uri(
         (NODE_LOG, Compliance.NOT_APPLICABLE),
     ],
 )
-def test_of_a_cluster_without_a_key_only_a_steps_own_log_can_have_a_wrong_one(
+def test_only_step_logs_can_violate_the_rule_when_the_cluster_has_no_key(
     world: World, key: str, compliance: Compliance
 ) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster(log_key_identifier=None)}
@@ -491,7 +495,7 @@ def test_of_a_cluster_without_a_key_only_a_steps_own_log_can_have_a_wrong_one(
 
 
 @pytest.mark.parametrize("key", [STEP_LOG, CONTAINER_LOG])
-def test_a_steps_key_that_cannot_be_described_is_undetermined(world: World, key: str) -> None:
+def test_log_of_a_step_with_an_unreadable_key_is_undetermined(world: World, key: str) -> None:
     world.clusters.listed = (STEP,)
     world.keys.facts = {ANOTHER_KEY.arn: UNREADABLE}
 
@@ -503,7 +507,7 @@ def test_a_steps_key_that_cannot_be_described_is_undetermined(world: World, key:
     )
 
 
-def test_a_steps_key_explains_a_log_though_its_clusters_key_cannot_be_described(
+def test_log_with_the_key_of_a_step_complies_although_the_cluster_key_is_unreadable(
     world: World,
 ) -> None:
     world.clusters.listed = (STEP,)
@@ -512,7 +516,7 @@ def test_a_steps_key_explains_a_log_though_its_clusters_key_cannot_be_described(
     assert carrying(world, CONTAINER_LOG, ANOTHER_KEY).compliance is Compliance.COMPLIANT
 
 
-def test_steps_that_cannot_be_listed_are_undetermined_and_end_nothing(world: World) -> None:
+def test_log_with_another_key_is_undetermined_when_steps_cannot_be_listed(world: World) -> None:
     world.policy = OBJECTS_ENFORCED
     world.clusters.listed = LISTING_FAILED
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
@@ -527,7 +531,7 @@ def test_steps_that_cannot_be_listed_are_undetermined_and_end_nothing(world: Wor
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_an_object_is_undetermined_when_only_a_step_could_explain_it_and_none_can_be_listed(
+def test_object_outside_the_log_uri_is_undetermined_when_steps_cannot_be_listed(
     world: World, first: int
 ) -> None:
     world.policy = OBJECTS_ENFORCED
@@ -552,7 +556,7 @@ def test_an_object_is_undetermined_when_only_a_step_could_explain_it_and_none_ca
         (NODE_LOG, Compliance.NON_COMPLIANT),
     ],
 )
-def test_what_may_be_the_log_of_a_session_is_undetermined(
+def test_log_that_may_be_of_a_session_is_undetermined(
     world: World, key: str, compliance: Compliance
 ) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
@@ -586,7 +590,9 @@ def reencrypted(key: str) -> str:
     )
 
 
-def test_a_good_object_that_gets_another_key_in_place_is_found(world: World) -> None:
+def test_compliant_object_that_is_re_encrypted_with_another_key_causes_a_finding(
+    world: World,
+) -> None:
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
     key = f"emr/{CLUSTER_ID}/a"
     assert check(world, created(key)) == []
@@ -598,7 +604,7 @@ def test_a_good_object_that_gets_another_key_in_place_is_found(world: World) -> 
     assert by_rule(alert)["EMRLOG-103"].compliance is Compliance.NON_COMPLIANT
 
 
-def test_a_bad_object_that_gets_the_right_key_in_place_is_resolved(world: World) -> None:
+def test_violating_object_that_is_re_encrypted_with_the_right_key_is_resolved(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: SSE_S3}
     check(world, created(key))
@@ -610,7 +616,9 @@ def test_a_bad_object_that_gets_the_right_key_in_place_is_resolved(world: World)
     assert [alert.kind for alert in alerts] == ["finding.opened", "finding.resolved"]
 
 
-def test_a_bad_object_that_gets_another_bad_key_counts_once(world: World) -> None:
+def test_violating_object_that_is_re_encrypted_with_a_wrong_key_is_counted_once(
+    world: World,
+) -> None:
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: encrypted("aws:kms", AWS_MANAGED.arn)}
@@ -622,7 +630,7 @@ def test_a_bad_object_that_gets_another_bad_key_counts_once(world: World) -> Non
     assert world.records == before
 
 
-def test_a_reencrypted_object_that_is_gone_says_nothing(world: World) -> None:
+def test_re_encrypted_object_that_is_deleted_is_ignored(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: NOT_FOUND}
 
@@ -630,7 +638,7 @@ def test_a_reencrypted_object_that_is_gone_says_nothing(world: World) -> None:
     assert world.table.counts == {}
 
 
-def test_a_key_that_cloudtrail_encoded_is_read_decoded(world: World) -> None:
+def test_object_key_encoded_by_cloudtrail_is_decoded(world: World) -> None:
     encoded = f"emr/{CLUSTER_ID}/a%3Db"
     world.objects.heads = {encoded: NOT_FOUND, f"emr/{CLUSTER_ID}/a=b": SSE_S3}
 
@@ -641,7 +649,7 @@ def test_a_key_that_cloudtrail_encoded_is_read_decoded(world: World) -> None:
     )
 
 
-def test_a_known_bad_object_that_is_still_bad_changes_nothing(world: World) -> None:
+def test_rechecked_object_that_still_violates_changes_nothing(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {key: SSE_S3}
     check(world, created(key))
@@ -655,7 +663,7 @@ def test_a_known_bad_object_that_is_still_bad_changes_nothing(world: World) -> N
     assert "PutItem" not in world.table.counts
 
 
-def test_a_bad_object_of_a_terminated_cluster_announces_no_termination(world: World) -> None:
+def test_object_of_a_terminated_cluster_announces_no_termination(world: World) -> None:
     key = f"emr/{CLUSTER_ID}/a"
     world.policy = OBJECTS_ENFORCED
     world.objects.heads = {key: SSE_S3}
@@ -671,7 +679,7 @@ def test_a_bad_object_of_a_terminated_cluster_announces_no_termination(world: Wo
     assert check(world, *again(key)) == []
 
 
-def test_bad_objects_are_resolved_when_each_was_remediated_or_is_gone(world: World) -> None:
+def test_finding_is_resolved_when_every_object_is_remediated_or_deleted(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     a, b = f"emr/{CLUSTER_ID}/a", f"emr/{CLUSTER_ID}/b"
     world.objects.heads = {a: SSE_S3, b: SSE_S3}
@@ -690,7 +698,7 @@ def test_bad_objects_are_resolved_when_each_was_remediated_or_is_gone(world: Wor
     assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_stored(
+def test_resolution_of_deleted_objects_contains_the_stored_tags_of_the_cluster(
     world: World,
 ) -> None:
     world.policy = a_policy(Mode.ALERT)
@@ -707,7 +715,7 @@ def test_objects_that_are_gone_are_resolved_for_the_cluster_as_it_is_stored(
     assert (resolved.kind, resolved.cluster_tags) == ("finding.resolved", {"team": "etl"})
 
 
-def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World) -> None:
+def test_object_that_violates_another_rule_moves_to_the_finding_of_that_rule(world: World) -> None:
     world.policy = a_policy(Mode.ALERT)
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     a = f"emr/{CLUSTER_ID}/a"
@@ -720,7 +728,7 @@ def test_an_object_that_is_bad_in_another_way_moves_to_that_finding(world: World
     assert world.records["EMRLOG-102"].open
 
 
-def test_what_is_exempt_is_not_counted_as_wrong(world: World) -> None:
+def test_exempt_object_finding_is_not_counted_as_open(world: World) -> None:
     a = f"emr/{CLUSTER_ID}/a"
     world.objects.heads = {a: SSE_S3}
     world.policy = a_policy(Mode.ALERT, exemptions=(an_exemption(),))
@@ -733,7 +741,7 @@ def test_what_is_exempt_is_not_counted_as_wrong(world: World) -> None:
     assert metrics.metric_set["ExemptFindings"]["Value"] == [1]
 
 
-def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World) -> None:
+def test_review_requests_rechecks_of_open_clusters_and_their_known_objects(world: World) -> None:
     rechecks = FakeRechecks()
     requests: list[LogObjectCheckRequest] = []
 
@@ -753,13 +761,13 @@ def test_the_review_asks_for_what_is_open_and_for_its_known_objects(world: World
     assert [encode_recheck(request) for request in requests] == again(a)
 
 
-def test_an_object_that_is_rechecked_and_is_no_log_at_all_is_let_be(world: World) -> None:
+def test_rechecked_object_that_is_not_a_log_is_ignored(world: World) -> None:
     check(world, *again("elsewhere/a"))
 
     assert world.table.counts == {}
 
 
-def test_a_cluster_that_is_stored_as_running_and_is_gone_is_not_announced_again(
+def test_cluster_cached_as_running_and_recorded_as_terminated_is_not_alerted_again(
     world: World,
 ) -> None:
     world.policy = OBJECTS_ENFORCED
@@ -780,7 +788,7 @@ def test_a_cluster_that_is_stored_as_running_and_is_gone_is_not_announced_again(
     assert world.queue.sent == []
 
 
-def test_log_objects_of_a_cluster_that_is_first_evaluated_when_it_is_gone_announce_nothing(
+def test_log_objects_of_a_cluster_first_evaluated_when_terminated_announce_no_termination(
     world: World,
 ) -> None:
     world.policy = OBJECTS_ENFORCED

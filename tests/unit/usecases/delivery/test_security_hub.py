@@ -105,7 +105,7 @@ def world() -> World:
     return World()
 
 
-def test_an_open_finding_costs_one_import_and_two_reads(world: World) -> None:
+def test_open_finding_needs_one_import_and_two_reads(world: World) -> None:
     world.stands(Status.OPEN)
     world.table.calls.clear()
 
@@ -117,7 +117,7 @@ def test_an_open_finding_costs_one_import_and_two_reads(world: World) -> None:
     assert world.table.counts == {"BatchGetItem": 2}
 
 
-def test_a_finding_is_shown_as_it_stands_now_however_often_it_changed(world: World) -> None:
+def test_finding_is_imported_in_its_current_state_after_several_changes(world: World) -> None:
     world.stands(Status.OPEN)
     world.stands(Status.RESOLVED)
 
@@ -127,7 +127,7 @@ def test_a_finding_is_shown_as_it_stands_now_however_often_it_changed(world: Wor
     assert world.hub.calls == ["workflows", "import"]  # it begins with the right status
 
 
-def test_what_is_resolved_passes_and_what_opens_again_fails(world: World) -> None:
+def test_resolved_finding_passes_and_reopened_finding_fails(world: World) -> None:
     world.stands(Status.OPEN)
     world.sync()
 
@@ -144,7 +144,7 @@ def test_what_is_resolved_passes_and_what_opens_again_fails(world: World) -> Non
     assert world.hub.status() == ("FAILED", "NEW", "ACTIVE")
 
 
-def test_an_exemption_suppresses_and_its_end_takes_that_back(world: World) -> None:
+def test_exemption_suppresses_the_finding_and_its_end_restores_it(world: World) -> None:
     world.stands(Status.OPEN)
     world.sync()
 
@@ -158,7 +158,7 @@ def test_an_exemption_suppresses_and_its_end_takes_that_back(world: World) -> No
 
 
 @pytest.mark.parametrize("status", [Status.RESOLVED, Status.EXEMPT, Status.OPEN])
-def test_what_people_suppressed_stays_suppressed(world: World, status: Status) -> None:
+def test_finding_suppressed_in_security_hub_stays_suppressed(world: World, status: Status) -> None:
     world.stands(Status.OPEN)
     world.sync()
     world.hub.people("SUPPRESSED")
@@ -171,7 +171,7 @@ def test_what_people_suppressed_stays_suppressed(world: World, status: Status) -
     assert world.hub.status() == ("FAILED", "SUPPRESSED", "ACTIVE")
 
 
-def test_what_people_note_of_an_open_finding_is_left_alone(world: World) -> None:
+def test_workflow_status_set_in_security_hub_is_kept(world: World) -> None:
     world.stands(Status.OPEN)
     world.sync()
     world.hub.people("NOTIFIED")
@@ -181,7 +181,9 @@ def test_what_people_note_of_an_open_finding_is_left_alone(world: World) -> None
     assert world.hub.status() == ("FAILED", "NOTIFIED", "ACTIVE")
 
 
-def test_a_clusters_end_archives_its_own_findings_and_not_those_of_its_logs(world: World) -> None:
+def test_termination_archives_findings_of_the_cluster_but_not_of_its_log_objects(
+    world: World,
+) -> None:
     for rule_id, kind in (("EMRLOG-002", Kind.CLUSTER), ("EMRLOG-101", Kind.LOG_OBJECTS)):
         world.stands(Status.RESOLVED, rule_id, kind=kind, final=True, expires=NOW)
 
@@ -194,7 +196,7 @@ def test_a_clusters_end_archives_its_own_findings_and_not_those_of_its_logs(worl
 
 
 @pytest.mark.parametrize("failing", ["workflows", "import", "set"])
-def test_whatever_fails_is_made_up_for_by_the_next_attempt(world: World, failing: str) -> None:
+def test_failed_call_is_repaired_by_the_next_attempt(world: World, failing: str) -> None:
     world.stands(Status.OPEN)
     world.sync()
     world.stands(Status.EXEMPT)
@@ -214,7 +216,7 @@ def test_whatever_fails_is_made_up_for_by_the_next_attempt(world: World, failing
     assert world.hub.status() == ("FAILED", "NEW", "ACTIVE")
 
 
-def test_what_is_refused_is_kept_and_holds_up_no_other(world: World) -> None:
+def test_rejected_finding_becomes_a_dead_letter_and_does_not_block_others(world: World) -> None:
     other = FindingKey(CLUSTER_ID, "EMRLOG-004")
     world.stands(Status.EXEMPT)
     world.stands(Status.OPEN, "EMRLOG-004")
@@ -227,7 +229,7 @@ def test_what_is_refused_is_kept_and_holds_up_no_other(world: World) -> None:
     assert not world.words.recall([KEY])
 
 
-def test_a_status_that_is_refused_is_kept_and_said_again(world: World) -> None:
+def test_rejected_workflow_status_becomes_a_dead_letter_and_stays_unsent(world: World) -> None:
     world.stands(Status.OPEN)
     world.sync()
     world.stands(Status.EXEMPT)
@@ -240,12 +242,12 @@ def test_a_status_that_is_refused_is_kept_and_said_again(world: World) -> None:
     assert world.words.recall([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED, sent=False)}
 
 
-def test_a_missing_record_is_left_as_it_is(world: World) -> None:
+def test_missing_record_is_counted_as_unknown(world: World) -> None:
     assert world.sync() == {"imported": 0, "refused": 0, "unknown": 1}
     assert world.hub.calls == []
 
 
-def test_everything_is_what_is_open_here_and_what_is_active_there(world: World) -> None:
+def test_full_import_covers_open_records_and_findings_active_in_security_hub(world: World) -> None:
     world.stands(Status.OPEN, "EMRLOG-004")
     world.stands(Status.OPEN)
     world.sync()
@@ -259,7 +261,7 @@ def test_everything_is_what_is_open_here_and_what_is_active_there(world: World) 
     assert world.hub.status(ID.replace("002", "004")) == ("FAILED", "NEW", "ACTIVE")
 
 
-def test_many_are_imported_a_hundred_at_a_time(world: World) -> None:
+def test_findings_are_imported_in_batches_of_a_hundred(world: World) -> None:
     keys = [FindingKey(CLUSTER_ID, f"EMRLOG-{n}") for n in range(100, 350)]
     for key in keys:
         world.stands(Status.OPEN, key.rule_id)

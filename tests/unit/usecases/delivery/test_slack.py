@@ -51,7 +51,7 @@ def notify(
     return NotifySlack(chat, fixed(policy), DEFAULT)(notices)
 
 
-def test_each_alert_is_posted_where_the_first_route_says() -> None:
+def test_alert_is_posted_to_the_first_matching_route() -> None:
     chat = FakeChat()
 
     assert notify(chat, OF_DATA, OF_NOBODY) == {"posted": 2}
@@ -59,14 +59,14 @@ def test_each_alert_is_posted_where_the_first_route_says() -> None:
 
 
 @pytest.mark.parametrize("name", ["policy-invalid", "rescan", "unknown"])
-def test_what_is_about_no_cluster_goes_to_the_default(name: str) -> None:
+def test_alert_without_a_cluster_is_posted_to_the_default_webhook(name: str) -> None:
     chat = FakeChat()
     notify(chat, NOTICES[name])
 
     assert [webhook for webhook, _ in chat.posts] == [DEFAULT]
 
 
-def test_a_route_of_no_use_loses_no_alert_and_shows_the_operators(
+def test_alert_for_an_invalid_webhook_is_posted_to_the_default_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     chat = FakeChat({DATA: InvalidWebhookError("410: channel_is_archived")})
@@ -78,7 +78,7 @@ def test_a_route_of_no_use_loses_no_alert_and_shows_the_operators(
     assert counted("WebhooksUnusable") == 1
 
 
-def test_a_route_that_is_busy_is_tried_again_and_not_replaced() -> None:
+def test_throttled_route_raises_and_is_not_replaced_by_the_default() -> None:
     chat = FakeChat({DATA: AlertNotDeliveredError("429")})
 
     with pytest.raises(AlertNotDeliveredError):
@@ -88,7 +88,7 @@ def test_a_route_that_is_busy_is_tried_again_and_not_replaced() -> None:
 
 
 @pytest.mark.parametrize("error", [InvalidWebhookError("404"), AlertNotDeliveredError("500")])
-def test_a_default_that_does_not_take_it_flies(error: GuardError) -> None:
+def test_error_of_the_default_webhook_is_raised(error: GuardError) -> None:
     chat = FakeChat({DEFAULT: error})
 
     with pytest.raises(type(error)):
@@ -97,7 +97,7 @@ def test_a_default_that_does_not_take_it_flies(error: GuardError) -> None:
     assert counted("WebhooksUnusable") == isinstance(error, InvalidWebhookError)
 
 
-def test_a_default_that_is_of_no_use_either_flies() -> None:
+def test_error_is_raised_when_route_and_default_are_invalid() -> None:
     useless = InvalidWebhookError("404")
     chat = FakeChat({DATA: useless, DEFAULT: useless})
 
@@ -123,7 +123,9 @@ class Parameter:
         UnreadablePolicy("ThrottlingException", transient=True),
     ],
 )
-def test_a_broken_policy_loses_no_alert(stored: StoredPolicy | UnreadablePolicy) -> None:
+def test_alert_is_posted_to_the_default_when_the_policy_is_unusable(
+    stored: StoredPolicy | UnreadablePolicy,
+) -> None:
     chat = FakeChat()
     policy = CurrentPolicy(Parameter(stored), None, None, allowed=False)
 
@@ -143,7 +145,7 @@ def test_each_alert_is_published_for_amazon_q() -> None:
     assert published == [OF_DATA, OF_NOBODY]
 
 
-def test_a_catch_all_at_the_end_takes_the_rest() -> None:
+def test_route_without_conditions_receives_all_other_alerts() -> None:
     chat = FakeChat()
     routes = (*ROUTES, SlackRoute("all"))
     notify(chat, replace(OF_NOBODY, cluster_tags={"team": "ml"}), NOTICES["rescan"], routes=routes)

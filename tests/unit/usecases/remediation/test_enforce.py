@@ -79,7 +79,7 @@ def notified(world: World) -> tuple[AlertKind, NextStep, str, list[str]]:
     return alert.kind, alert.next_step, alert.detail, rules
 
 
-def test_a_bad_cluster_is_terminated_and_alerted_when_it_is_gone(world: World) -> None:
+def test_violating_cluster_is_terminated_and_alerted_once_it_has_terminated(world: World) -> None:
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
     assert world.journal == [f"terminate {CLUSTER_ID}", "send in 900 s"]
@@ -99,7 +99,7 @@ def test_a_bad_cluster_is_terminated_and_alerted_when_it_is_gone(world: World) -
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "TERMINATING"])
-def test_no_termination_is_reported_as_done_before_the_cluster_is_gone(
+def test_termination_is_not_alerted_as_done_before_the_cluster_has_terminated(
     world: World, state: str
 ) -> None:
     world.enforce(REQUEST)
@@ -110,7 +110,7 @@ def test_no_termination_is_reported_as_done_before_the_cluster_is_gone(
     assert "enforcement.done" not in world.kinds
 
 
-def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> None:
+def test_decision_to_terminate_is_recorded_before_the_call(world: World) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
 
     with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
@@ -128,7 +128,7 @@ def test_it_is_written_down_who_ends_a_cluster_before_it_ends(world: World) -> N
 
 @pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
 @pytest.mark.parametrize("verify", [False, True])
-def test_an_end_that_nobody_alerted_is_reported_by_the_re_evaluation(
+def test_termination_not_yet_alerted_is_alerted_by_the_re_evaluation(
     world: World, state: str, *, verify: bool
 ) -> None:
     world.enforce(REQUEST)
@@ -142,7 +142,7 @@ def test_an_end_that_nobody_alerted_is_reported_by_the_re_evaluation(
     assert world.keys.asked == []
 
 
-def test_a_cluster_that_does_not_end_is_alerted(world: World) -> None:
+def test_cluster_that_is_still_running_at_verification_is_alerted(world: World) -> None:
     world.enforce(REQUEST)
     world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATING")}
 
@@ -156,14 +156,14 @@ def test_a_cluster_that_does_not_end_is_alerted(world: World) -> None:
     )
 
 
-def test_a_cluster_that_others_keep_running_is_none_of_our_failures(world: World) -> None:
+def test_verification_without_a_termination_causes_no_alert(world: World) -> None:
     assert world.enforce(replace(REQUEST, verify=True)) is NextStep.STILL_RUNNING
 
     assert world.journal == []
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_termination_under_way_is_not_begun_again(world: World, *, ours: bool) -> None:
+def test_termination_in_progress_is_not_started_again(world: World, *, ours: bool) -> None:
     if ours:
         world.enforce(REQUEST)
     world.journal.clear()
@@ -174,7 +174,7 @@ def test_a_termination_under_way_is_not_begun_again(world: World, *, ours: bool)
     assert world.journal == []
 
 
-def test_a_cluster_that_emr_does_not_know_is_left_alone(world: World) -> None:
+def test_cluster_unknown_to_emr_leads_to_no_action(world: World) -> None:
     world.clusters.known = {}
 
     assert world.enforce(REQUEST) is NextStep.CLUSTER_TERMINATED
@@ -185,7 +185,7 @@ def test_a_cluster_that_emr_does_not_know_is_left_alone(world: World) -> None:
 @pytest.mark.parametrize(
     ("left", "journal"), [(timedelta(seconds=2), ["send in 2 s"]), (timedelta(hours=1), [])]
 )
-def test_nothing_is_terminated_before_its_time_whoever_asks(
+def test_cluster_is_not_terminated_within_its_grace(
     world: World, left: timedelta, journal: list[str]
 ) -> None:
     world.policy = a_policy(grace=left)
@@ -196,7 +196,7 @@ def test_nothing_is_terminated_before_its_time_whoever_asks(
     assert world.rechecks.asked == []
 
 
-def test_what_never_opened_has_no_time_that_could_be_over_and_is_checked_by_a_check(
+def test_finding_without_a_record_counts_as_in_grace_and_causes_a_recheck(
     world: World,
 ) -> None:
     world.table.items.clear()
@@ -212,7 +212,7 @@ def test_what_never_opened_has_no_time_that_could_be_over_and_is_checked_by_a_ch
     assert world.enforce(request) is NextStep.TERMINATION_STARTED
 
 
-def test_what_was_resolved_since_has_no_time_left_over_from_then(world: World) -> None:
+def test_resolved_finding_counts_as_in_grace_and_causes_a_recheck(world: World) -> None:
     record = world.records["EMRLOG-002"]
     resolved = replace(record.finding, status=Status.RESOLVED)
     world.repository.write(replace(record, finding=resolved, opened_at=NOW - timedelta(days=9)))
@@ -223,7 +223,7 @@ def test_what_was_resolved_since_has_no_time_left_over_from_then(world: World) -
     assert world.rechecks.asked == [CLUSTER_ID]
 
 
-def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
+def test_failed_termination_is_not_alerted_as_done_when_the_cluster_terminates(
     world: World,
 ) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
@@ -240,7 +240,7 @@ def test_a_termination_that_never_began_is_none_of_ours_when_the_cluster_ends(
 
 
 @pytest.mark.parametrize("change", [a_policy(Mode.ALERT), PROTECTED])
-def test_no_termination_is_notified_as_skipped_while_emr_may_have_accepted_the_call(
+def test_skip_is_not_alerted_while_emr_may_have_accepted_the_termination(
     world: World, change: Policy | Cluster
 ) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
@@ -263,7 +263,7 @@ def test_no_termination_is_notified_as_skipped_while_emr_may_have_accepted_the_c
     assert world.kinds.count("enforcement.skipped") == 1
 
 
-def test_a_finding_that_is_resolved_is_no_termination_that_is_done(world: World) -> None:
+def test_resolved_finding_is_not_alerted_as_a_completed_termination(world: World) -> None:
     world.check()
     world.clusters.failures["terminate"] = TRANSIENT
     with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
@@ -277,7 +277,7 @@ def test_a_finding_that_is_resolved_is_no_termination_that_is_done(world: World)
     assert world.kinds == ["finding.resolved"]
 
 
-def test_what_was_resolved_while_the_cluster_ended_is_reported_when_it_is_gone(
+def test_finding_resolved_during_termination_is_followed_by_the_alert_of_the_termination(
     world: World,
 ) -> None:
     world.check()
@@ -298,7 +298,7 @@ def test_what_was_resolved_while_the_cluster_ended_is_reported_when_it_is_gone(
     ] == ["finding.resolved", "enforcement.done"]
 
 
-def test_people_are_notified_once_why_a_cluster_is_not_terminated(world: World) -> None:
+def test_skipped_termination_is_alerted_once_with_its_reason(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(PROTECTED, tags={"team": "data"})}
     for _ in range(3):
         world.enforce(REQUEST)
@@ -307,7 +307,7 @@ def test_people_are_notified_once_why_a_cluster_is_not_terminated(world: World) 
     assert (alert.cluster_tags, alert.next_step) == ({"team": "data"}, NextStep.SKIPPED_PROTECTED)
 
 
-def test_a_request_that_nothing_calls_for_notifies_nobody_and_has_the_cluster_checked(
+def test_request_without_enforceable_findings_causes_a_recheck_and_no_alert(
     world: World,
 ) -> None:
     world.clusters.known, world.keys.facts = {CLUSTER_ID: a_cluster()}, {KEY.arn: KEY}
@@ -318,7 +318,7 @@ def test_a_request_that_nothing_calls_for_notifies_nobody_and_has_the_cluster_ch
     assert world.rechecks.asked == [CLUSTER_ID] * 3
 
 
-def test_while_the_table_is_away_nothing_is_terminated(world: World) -> None:
+def test_unavailable_table_prevents_termination(world: World) -> None:
     world.table.failure = ConnectionError("DynamoDB is away")
 
     with pytest.raises(ConnectionError, match="DynamoDB is away"):
@@ -327,7 +327,7 @@ def test_while_the_table_is_away_nothing_is_terminated(world: World) -> None:
     assert world.journal == []
 
 
-def test_a_cluster_that_vanishes_before_its_termination_is_success(world: World) -> None:
+def test_cluster_not_found_at_termination_counts_as_terminated(world: World) -> None:
     world.clusters.failures["terminate"] = ClusterNotFoundError("gone")
 
     assert world.enforce(REQUEST) is NextStep.CLUSTER_TERMINATED
@@ -345,7 +345,7 @@ def test_a_cluster_that_vanishes_before_its_termination_is_success(world: World)
     ],
     ids=["fixed", "exempt", "alert", "observe", "no rule listed", "other rule listed"],
 )
-def test_a_re_evaluation_may_spare_the_cluster(
+def test_re_evaluation_without_enforceable_findings_skips_the_termination(
     world: World, key: KeyFact | None, policy: Policy
 ) -> None:
     world.clusters.known = {CLUSTER_ID: a_cluster() if key else BAD}
@@ -358,7 +358,7 @@ def test_a_re_evaluation_may_spare_the_cluster(
     assert world.rechecks.asked == [CLUSTER_ID]
 
 
-def test_only_the_rules_that_the_policy_enforces_are_evaluated_by(world: World) -> None:
+def test_only_rules_enforced_by_the_policy_are_evaluated(world: World) -> None:
     world.policy = Policy(
         Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-002"}), allowed=True)
     )
@@ -371,7 +371,7 @@ def test_only_the_rules_that_the_policy_enforces_are_evaluated_by(world: World) 
     assert [ground.rule_id for ground in decision.findings] == ["EMRLOG-002"]
 
 
-def test_termination_protection_is_respected(world: World) -> None:
+def test_protected_cluster_is_skipped(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: PROTECTED}
 
     assert world.enforce(REQUEST) is NextStep.SKIPPED_PROTECTED
@@ -379,7 +379,7 @@ def test_termination_protection_is_respected(world: World) -> None:
     assert world.journal == ["publish enforcement.skipped"]
 
 
-def test_override_lifts_the_protection_and_terminates(world: World) -> None:
+def test_override_lifts_the_protection_and_terminates_the_cluster(world: World) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
 
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
@@ -391,7 +391,7 @@ def test_override_lifts_the_protection_and_terminates(world: World) -> None:
     ]
 
 
-def test_a_refusal_is_reported(world: World) -> None:
+def test_refused_termination_is_alerted(world: World) -> None:
     world.clusters.failures["terminate"] = REFUSED
 
     assert world.enforce(REQUEST) is NextStep.TERMINATION_REFUSED
@@ -402,7 +402,9 @@ def test_a_refusal_is_reported(world: World) -> None:
 
 
 @pytest.mark.parametrize("failing", ["unprotect", "terminate"])
-def test_a_refusal_under_override_restores_the_protection(world: World, failing: str) -> None:
+def test_refused_termination_under_override_restores_the_protection(
+    world: World, failing: str
+) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures[failing] = REFUSED
 
@@ -411,7 +413,7 @@ def test_a_refusal_under_override_restores_the_protection(world: World, failing:
     assert world.journal[-2:] == [f"protect {CLUSTER_ID}", "publish enforcement.failed"]
 
 
-def test_a_cluster_that_vanishes_under_override_needs_no_protection(world: World) -> None:
+def test_cluster_not_found_under_override_gets_no_protection_back(world: World) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures["terminate"] = ClusterNotFoundError("gone")
 
@@ -420,7 +422,7 @@ def test_a_cluster_that_vanishes_under_override_needs_no_protection(world: World
     assert f"protect {CLUSTER_ID}" not in world.journal
 
 
-def test_a_protection_that_cannot_be_restored_is_reported(world: World) -> None:
+def test_protection_that_cannot_be_restored_is_alerted(world: World) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures |= {
         "terminate": REFUSED,
@@ -435,7 +437,7 @@ def test_a_protection_that_cannot_be_restored_is_reported(world: World) -> None:
 
 
 @pytest.mark.parametrize("failing", ["unprotect", "terminate"])
-def test_a_transient_error_under_override_restores_the_protection_and_flies(
+def test_transient_error_under_override_restores_the_protection_and_is_raised(
     world: World, failing: str
 ) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
@@ -448,7 +450,7 @@ def test_a_transient_error_under_override_restores_the_protection_and_flies(
     assert world.alerts.published == []
 
 
-def test_a_transient_error_flies_even_when_nothing_can_be_restored(world: World) -> None:
+def test_transient_error_is_raised_when_the_protection_cannot_be_restored(world: World) -> None:
     world.clusters.known, world.policy = {CLUSTER_ID: PROTECTED}, OVERRIDE
     world.clusters.failures |= {"terminate": TRANSIENT, "protect": REFUSED}
 
@@ -456,7 +458,7 @@ def test_a_transient_error_flies_even_when_nothing_can_be_restored(world: World)
         world.enforce(REQUEST)
 
 
-def test_a_transient_error_flies(world: World) -> None:
+def test_transient_error_is_raised(world: World) -> None:
     world.clusters.failures["terminate"] = TRANSIENT
 
     with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
@@ -465,7 +467,7 @@ def test_a_transient_error_flies(world: World) -> None:
     assert world.journal == [f"terminate {CLUSTER_ID}"]
 
 
-def test_a_log_object_is_read_again_and_costs_its_cluster_its_life(world: World) -> None:
+def test_cluster_is_terminated_for_a_log_object_that_still_violates(world: World) -> None:
     world.policy = OBJECTS_ENFORCED
     world.objects.heads = {a_log_object().key: encrypted("AES256")}
 
@@ -483,7 +485,7 @@ def test_a_log_object_is_read_again_and_costs_its_cluster_its_life(world: World)
         (NOT_FOUND, NextStep.SKIPPED_NO_LONGER_REQUIRED),
     ],
 )
-def test_a_log_object_that_is_fixed_unreadable_or_gone_terminates_nothing(
+def test_remediated_unreadable_or_deleted_log_object_skips_the_termination(
     world: World, head: object, step: NextStep
 ) -> None:
     world.policy = OBJECTS_ENFORCED
@@ -493,7 +495,7 @@ def test_a_log_object_that_is_fixed_unreadable_or_gone_terminates_nothing(
 
 
 @pytest.mark.parametrize("folder", ["j-ANOTHERCLUSTER", "j-UNKNOWNCLUSTER", "elsewhere"])
-def test_log_objects_of_others_do_not_count(world: World, folder: str) -> None:
+def test_log_objects_of_other_clusters_skip_the_termination(world: World, folder: str) -> None:
     another = a_cluster(id="j-ANOTHERCLUSTER", arn=BAD.arn.replace(CLUSTER_ID, "j-ANOTHERCLUSTER"))
     world.clusters.known[another.id] = another
     world.policy = OBJECTS_ENFORCED
@@ -505,7 +507,7 @@ def test_log_objects_of_others_do_not_count(world: World, folder: str) -> None:
     assert step is NextStep.SKIPPED_NO_LONGER_REQUIRED
 
 
-def test_an_alert_that_fails_flies_and_is_sent_by_the_retry(world: World) -> None:
+def test_failed_alert_raises_and_is_sent_once_by_the_retry(world: World) -> None:
     world.alerts.failure = ConnectionError("SNS is away")
     world.clusters.known = {CLUSTER_ID: PROTECTED}
 
@@ -518,7 +520,7 @@ def test_an_alert_that_fails_flies_and_is_sent_by_the_retry(world: World) -> Non
     assert world.kinds == ["enforcement.skipped"]
 
 
-def test_a_cluster_with_a_suppressed_finding_is_not_terminated_and_that_is_notified_once(
+def test_cluster_with_only_suppressed_findings_is_skipped_and_alerted_once(
     world: World,
 ) -> None:
     world.suppressions = FakeSuppressions(frozenset({a_finding().id}))
@@ -538,14 +540,14 @@ def test_a_cluster_with_a_suppressed_finding_is_not_terminated_and_that_is_notif
     assert decided[0] == ("do not terminate: skipped_suppressed",)
 
 
-def test_a_cluster_is_ended_for_what_nobody_suppressed(world: World) -> None:
+def test_cluster_with_an_unsuppressed_finding_is_terminated(world: World) -> None:
     world.suppressions = FakeSuppressions(frozenset({"another"}))
 
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
     assert world.suppressions.asked == [(a_finding().id,)]
 
 
-def test_a_cluster_is_not_terminated_when_suppressions_cannot_be_read(world: World) -> None:
+def test_unreadable_suppressions_skip_the_termination(world: World) -> None:
     world.suppressions = FakeSuppressions(UNREADABLE)
 
     assert world.enforce(REQUEST) is NextStep.SKIPPED_UNDETERMINED
@@ -559,7 +561,7 @@ def test_a_cluster_is_not_terminated_when_suppressions_cannot_be_read(world: Wor
     assert not [deed for deed in world.journal if deed.startswith("terminate")]
 
 
-def test_security_hub_is_not_asked_about_a_cluster_that_stays_anyway(world: World) -> None:
+def test_suppressions_are_not_read_for_a_cluster_that_is_skipped_anyway(world: World) -> None:
     world.suppressions = FakeSuppressions(frozenset())
     world.clusters.known = {CLUSTER_ID: PROTECTED}
 
@@ -567,7 +569,7 @@ def test_security_hub_is_not_asked_about_a_cluster_that_stays_anyway(world: Worl
     assert world.suppressions.asked == []
 
 
-def test_two_checks_that_see_the_end_at_once_notify_of_it_once(world: World) -> None:
+def test_concurrent_checks_of_a_terminated_cluster_cause_one_alert(world: World) -> None:
     world.enforce(REQUEST)
     world.clusters.known = {CLUSTER_ID: replace(BAD, state="TERMINATED")}
     world.check()
@@ -580,7 +582,7 @@ def test_two_checks_that_see_the_end_at_once_notify_of_it_once(world: World) -> 
     assert world.alerts.published == [done]
 
 
-def test_who_was_notified_of_a_skip_is_not_notified_that_it_is_cancelled(world: World) -> None:
+def test_skipped_termination_is_not_alerted_again_as_cancelled(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: PROTECTED}
     world.enforce(REQUEST)
     world.policy = a_policy(Mode.ALERT)
@@ -596,7 +598,7 @@ def test_who_was_notified_of_a_skip_is_not_notified_that_it_is_cancelled(world: 
     assert world.enforce(REQUEST) is NextStep.TERMINATION_STARTED
 
 
-def test_a_key_that_worked_and_was_disabled_terminates_where_the_policy_lists_its_rule(
+def test_disabled_key_that_worked_terminates_the_cluster_if_the_policy_lists_emrlog_201(
     world: World,
 ) -> None:
     world.table.items.clear()
@@ -620,7 +622,7 @@ def test_a_key_that_worked_and_was_disabled_terminates_where_the_policy_lists_it
 
 
 @pytest.mark.parametrize("cluster", [a_cluster(), PROTECTED])
-def test_what_emr_accepted_is_not_taken_back_by_what_is_decided_later(
+def test_accepted_termination_is_not_reverted_by_a_later_decision(
     world: World, cluster: Cluster
 ) -> None:
     world.enforce(REQUEST)
@@ -635,7 +637,7 @@ def test_what_emr_accepted_is_not_taken_back_by_what_is_decided_later(
 
 
 @pytest.mark.parametrize("error", [REFUSED, TRANSIENT])
-def test_what_emr_accepted_once_is_the_guards_though_it_refuses_another_call(
+def test_accepted_termination_is_alerted_as_done_although_a_later_call_is_refused(
     world: World, error: Exception
 ) -> None:
     world.enforce(REQUEST)
@@ -660,7 +662,7 @@ def test_what_emr_accepted_once_is_the_guards_though_it_refuses_another_call(
     ],
     ids=["of nothing", "that it is unread", "of the violation alone", "of a later termination"],
 )
-def test_nothing_is_terminated_before_that_was_announced(
+def test_cluster_is_not_terminated_before_the_termination_is_announced(
     world: World, known: LastNotified | None
 ) -> None:
     record = world.records["EMRLOG-002"]
@@ -672,7 +674,7 @@ def test_nothing_is_terminated_before_that_was_announced(
     assert world.rechecks.asked == [CLUSTER_ID]
 
 
-def test_a_request_that_overtook_its_notification_does_not_block_the_next_one(
+def test_request_ahead_of_its_notification_does_not_block_the_next_request(
     world: World,
 ) -> None:
     record = world.records["EMRLOG-002"]

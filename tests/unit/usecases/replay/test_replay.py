@@ -58,7 +58,7 @@ class Queues:
         (SLACK, "stack-of-before:$LATEST", ["stack-slack-1A"], "posted to Slack"),
     ],
 )
-def test_an_alert_goes_where_it_failed(
+def test_alert_is_replayed_to_the_subscriber_that_failed(
     deployed: dict[str, str], failed: str, invoked: list[str], words: str
 ) -> None:
     functions = Functions()
@@ -69,7 +69,7 @@ def test_an_alert_goes_where_it_failed(
     assert functions.invoked == invoked
 
 
-def test_a_stack_without_any_of_them_says_so() -> None:
+def test_stack_without_subscribers_raises_not_deployed() -> None:
     replay = Replay(DeployedStack("s", {}), Functions(), Queues())
 
     with pytest.raises(NotDeployedError, match="is it a stack of EMR Log Guard"):

@@ -38,7 +38,9 @@ def forget_calls(rescans: Rescans) -> None:
     world.buckets.asked.clear()
 
 
-def test_known_clusters_cost_one_list_and_one_read_of_each_key(rescans: Rescans) -> None:
+def test_known_clusters_need_one_listing_and_one_read_of_each_key_per_shard(
+    rescans: Rescans,
+) -> None:
     world = rescans.world
     world.keys = FakeKeys({KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY})
     keyed = (GOOD, a_cluster(log_key_identifier=ANOTHER_KEY.arn))
@@ -58,7 +60,7 @@ def test_known_clusters_cost_one_list_and_one_read_of_each_key(rescans: Rescans)
     assert sorted(world.keys.asked) == sorted([KEY.arn, ANOTHER_KEY.arn] * shards)
 
 
-def test_only_what_is_new_or_not_compliant_is_described_again(rescans: Rescans) -> None:
+def test_only_new_or_non_compliant_clusters_are_described_again(rescans: Rescans) -> None:
     rescans.launch(*(another(GOOD, n) for n in range(3)), *(another(BAD, n) for n in (7, 8)))
     rescans.run(Scope.CLUSTERS)
     forget_calls(rescans)
@@ -71,7 +73,7 @@ def test_only_what_is_new_or_not_compliant_is_described_again(rescans: Rescans) 
     assert report.clusters == {"COMPLIANT": 4, "NON_COMPLIANT": 2}
 
 
-def test_a_log_bucket_that_somebody_else_made_anew_is_found_by_the_next_rescan(
+def test_log_bucket_with_a_new_owner_is_found_by_the_next_rescan(
     rescans: Rescans,
 ) -> None:
     rescans.launch(GOOD)
@@ -83,7 +85,7 @@ def test_a_log_bucket_that_somebody_else_made_anew_is_found_by_the_next_rescan(
     assert [each.rule_id for each in report.difference.new] == ["EMRLOG-013"]
 
 
-def test_a_deep_rescan_takes_nothing_for_known(rescans: Rescans) -> None:
+def test_deep_rescan_describes_every_cluster(rescans: Rescans) -> None:
     rescans.launch(*(another(GOOD, n) for n in range(3)))
     rescans.run(Scope.CLUSTERS)
     forget_calls(rescans)
@@ -93,7 +95,7 @@ def test_a_deep_rescan_takes_nothing_for_known(rescans: Rescans) -> None:
     assert report.described == len(rescans.world.clusters.steps_asked) == 3
 
 
-def test_a_finding_is_reported_by_the_same_decisions_and_never_twice(rescans: Rescans) -> None:
+def test_finding_of_a_rescan_is_alerted_and_enforced_once(rescans: Rescans) -> None:
     rescans.launch(BAD, another(GOOD, 1))
 
     report = rescans.run(Scope.CLUSTERS)
@@ -113,7 +115,7 @@ def test_a_finding_is_reported_by_the_same_decisions_and_never_twice(rescans: Re
     assert again.difference.last == report.rescan.execution
 
 
-def test_a_finding_gets_its_grace_and_its_schedule(rescans: Rescans) -> None:
+def test_finding_of_a_rescan_gets_grace_and_a_schedule(rescans: Rescans) -> None:
     rescans.world.policy = a_policy(grace=timedelta(hours=1))
     rescans.launch(BAD)
 
@@ -124,7 +126,7 @@ def test_a_finding_gets_its_grace_and_its_schedule(rescans: Rescans) -> None:
     assert list(rescans.world.schedules.standing) == [BAD.arn]
 
 
-def test_a_key_that_was_disabled_without_an_event_is_found_without_describing_the_good(
+def test_disabled_key_is_found_without_describing_unaffected_clusters(
     rescans: Rescans,
 ) -> None:
     world = rescans.world
@@ -140,7 +142,7 @@ def test_a_key_that_was_disabled_without_an_event_is_found_without_describing_th
     assert [each.rule_id for each in report.difference.new] == ["EMRLOG-201"]
 
 
-def test_what_is_exempt_is_in_the_report_and_not_what_it_comes_to(rescans: Rescans) -> None:
+def test_exempt_finding_is_in_the_report_and_does_not_count(rescans: Rescans) -> None:
     rescans.world.policy = a_policy(exemptions=(an_exemption(),))
     rescans.launch(BAD)
 
@@ -156,7 +158,7 @@ def test_what_is_exempt_is_in_the_report_and_not_what_it_comes_to(rescans: Resca
     assert rescans.world.kinds == []
 
 
-def test_a_cluster_whose_end_had_no_event_has_its_findings_closed(rescans: Rescans) -> None:
+def test_findings_of_a_cluster_terminated_without_an_event_are_resolved(rescans: Rescans) -> None:
     rescans.launch(BAD)
     rescans.run(Scope.CLUSTERS)
     rescans.end(CLUSTER_ID)
@@ -169,7 +171,7 @@ def test_a_cluster_whose_end_had_no_event_has_its_findings_closed(rescans: Resca
     assert rescans.world.kinds[-1] == "finding.resolved"
 
 
-def test_a_cluster_that_emr_no_longer_knows_has_ended(rescans: Rescans) -> None:
+def test_findings_of_a_cluster_no_longer_known_to_emr_are_resolved(rescans: Rescans) -> None:
     rescans.launch(BAD)
     rescans.run(Scope.CLUSTERS)
     rescans.listing.active.clear()
@@ -182,7 +184,7 @@ def test_a_cluster_that_emr_no_longer_knows_has_ended(rescans: Rescans) -> None:
     assert report.failed == ()
 
 
-def test_a_cluster_that_nobody_ever_knew_stays_as_it_is(rescans: Rescans) -> None:
+def test_finding_of_a_cluster_without_a_snapshot_stays_open(rescans: Rescans) -> None:
     rescans.launch(BAD)
     rescans.run(Scope.CLUSTERS)
     rescans.listing.active.clear()
@@ -194,7 +196,7 @@ def test_a_cluster_that_nobody_ever_knew_stays_as_it_is(rescans: Rescans) -> Non
     assert [each.rule_id for each in report.difference.still_open] == ["EMRLOG-002"]
 
 
-def test_a_cluster_that_was_only_read_for_its_logs_is_not_taken_for_evaluated(
+def test_cluster_read_only_for_its_log_objects_is_described_by_a_rescan_of_clusters(
     rescans: Rescans,
 ) -> None:
     rescans.launch(GOOD)
@@ -206,7 +208,7 @@ def test_a_cluster_that_was_only_read_for_its_logs_is_not_taken_for_evaluated(
     assert (report.described, rescans.world.clusters.asked) == (1, [CLUSTER_ID])
 
 
-def test_a_cluster_that_was_deleted_meanwhile_is_described(rescans: Rescans) -> None:
+def test_cluster_whose_snapshot_was_deleted_meanwhile_is_described(rescans: Rescans) -> None:
     rescans.launch(GOOD)
     rescans.run(Scope.CLUSTERS)
     _, [shard] = rescans.planned(Scope.CLUSTERS)
@@ -219,7 +221,7 @@ def test_a_cluster_that_was_deleted_meanwhile_is_described(rescans: Rescans) -> 
     assert (done.described, done.clusters) == (1, {"COMPLIANT": 1})
 
 
-def test_shards_that_fail_are_counted_and_said_and_are_not_compliance(rescans: Rescans) -> None:
+def test_failed_shards_are_reported_and_make_the_result_undetermined(rescans: Rescans) -> None:
     rescans.launch(*(another(GOOD, n) for n in range(12)))
 
     report = rescans.run(Scope.CLUSTERS, fails={a_name(11): "ThrottlingException: Rate exceeded"})
@@ -230,7 +232,7 @@ def test_shards_that_fail_are_counted_and_said_and_are_not_compliance(rescans: R
     assert report.compliance is Compliance.INSUFFICIENT_DATA
 
 
-def test_a_shard_that_left_no_trace_has_failed(rescans: Rescans) -> None:
+def test_shard_without_a_result_counts_as_failed(rescans: Rescans) -> None:
     rescans.launch(GOOD)
     rescan, _ = rescans.planned(Scope.CLUSTERS)
 
@@ -247,7 +249,7 @@ def test_an_account_without_clusters_is_compliant(rescans: Rescans) -> None:
     assert rescans.world.alerts.rescans == [report]
 
 
-def test_in_mode_observe_nothing_is_alerted(rescans: Rescans) -> None:
+def test_observe_mode_sends_no_alert(rescans: Rescans) -> None:
     rescans.world.policy = a_policy(Mode.OBSERVE)
     rescans.launch(BAD)
 
@@ -257,7 +259,7 @@ def test_in_mode_observe_nothing_is_alerted(rescans: Rescans) -> None:
     assert report.difference.new
 
 
-def test_only_one_runs_at_a_time(rescans: Rescans) -> None:
+def test_second_rescan_is_refused_while_one_is_running(rescans: Rescans) -> None:
     first, second = (RescanRequest(f"{MACHINE}:{name}") for name in ("a", "b"))
     rescans.executions.going = {first.execution}
     assert "refused" not in rescans.plan(first)
@@ -273,7 +275,7 @@ def test_only_one_runs_at_a_time(rescans: Rescans) -> None:
     assert "refused" not in rescans.plan(second)
 
 
-def test_of_two_that_find_a_dead_claim_one_gets_it(rescans: Rescans) -> None:
+def test_only_one_of_two_rescans_takes_over_an_abandoned_lease(rescans: Rescans) -> None:
     dead, quick, slow = (RescanRequest(f"{MACHINE}:{name}") for name in ("dead", "quick", "slow"))
     rescans.plan(dead)
     rescans.executions.going = {quick.execution}
@@ -292,7 +294,7 @@ def test_of_two_that_find_a_dead_claim_one_gets_it(rescans: Rescans) -> None:
     assert quick.execution in str(answer["refused"])
 
 
-def test_what_a_shard_names_each_cluster(rescans: Rescans) -> None:
+def test_shard_result_has_a_line_for_each_cluster(rescans: Rescans) -> None:
     rescans.launch(BAD, another(GOOD, 1))
 
     rescans.run(Scope.CLUSTERS)

@@ -42,7 +42,7 @@ def reasons(report: RescanReport) -> dict[str, str]:
     return {rule.id: rule.reason for rule in report.not_evaluated}
 
 
-def test_each_run_is_stored_in_figures(rescans: Rescans) -> None:
+def test_figures_of_each_run_are_stored(rescans: Rescans) -> None:
     rescans.launch(BAD)
     first = rescans.run(Scope.CLUSTERS)
     rescans.world.passes(hours=24)
@@ -61,7 +61,7 @@ def test_each_run_is_stored_in_figures(rescans: Rescans) -> None:
     )
 
 
-def test_a_run_that_is_finished_twice_is_reported_and_stored_once(rescans: Rescans) -> None:
+def test_run_finished_twice_is_reported_and_stored_once(rescans: Rescans) -> None:
     """As by a retry of a function that was cut off at its very end."""
     rescans.launch(BAD)
     rescan, shards = rescans.planned(Scope.CLUSTERS)
@@ -76,7 +76,7 @@ def test_a_run_that_is_finished_twice_is_reported_and_stored_once(rescans: Resca
     assert [run.name for run in remembered(rescans).runs] == ["run-1"]
 
 
-def test_the_oldest_runs_are_dropped_and_all_of_them_take_little_room() -> None:
+def test_oldest_runs_are_dropped_and_the_stored_runs_stay_small() -> None:
     past = tuple(
         a_past_run(number, undetermined=10_000, exempt=10_000, failed_shards=10_000)
         for number in range(1_000, 1_000 + RUNS)
@@ -88,13 +88,13 @@ def test_the_oldest_runs_are_dropped_and_all_of_them_take_little_room() -> None:
     assert len(msgspec.json.encode(RescanCheckpoint(runs=report.runs))) < 30_000
 
 
-def test_a_memory_from_before_there_were_runs_is_read() -> None:
+def test_checkpoint_without_runs_is_decoded() -> None:
     old = b'{"execution": "arn", "open": ["a#1"], "folders": {}}'
 
     assert msgspec.json.decode(old, type=RescanCheckpoint).runs == ()
 
 
-def test_exempt_and_undetermined_findings_are_counted_apart() -> None:
+def test_exempt_and_undetermined_findings_are_counted_separately() -> None:
     doubt = Compliance.INSUFFICIENT_DATA
     figures = a_rescan_report(
         a_finding("EMRLOG-001", severity=Severity.LOW),
@@ -109,7 +109,7 @@ def test_exempt_and_undetermined_findings_are_counted_apart() -> None:
     assert (figures.undetermined, figures.exempt) == (1, 2)
 
 
-def test_the_report_says_since_when_each_bucket_was_checked(rescans: Rescans) -> None:
+def test_report_contains_since_when_each_bucket_was_checked(rescans: Rescans) -> None:
     rescans.checked_buckets = (BUCKET, "not-there-yet")
     rescans.launch(GOOD)
     rescans.check(CLUSTER_ID)
@@ -131,7 +131,7 @@ def test_the_report_says_since_when_each_bucket_was_checked(rescans: Rescans) ->
     assert (known.listed, known.latest) == (0, NOW)
 
 
-def test_rules_that_a_run_does_not_evaluate_are_named(rescans: Rescans) -> None:
+def test_rules_not_evaluated_by_a_run_are_reported_with_the_reason(rescans: Rescans) -> None:
     rescans.launch(GOOD)
     off = {"EMRLOG-011": RuleSettings(enabled=False), "EMRLOG-012": RuleSettings(enabled=False)}
 
@@ -156,7 +156,7 @@ def test_rules_that_a_run_does_not_evaluate_are_named(rescans: Rescans) -> None:
     assert "EMRLOG-201" in objects
 
 
-def test_the_report_has_the_policys_exemptions(rescans: Rescans) -> None:
+def test_report_contains_the_exemptions_of_the_policy(rescans: Rescans) -> None:
     exemption = an_exemption()
     rescans.world.policy = a_policy(exemptions=(exemption,))
 

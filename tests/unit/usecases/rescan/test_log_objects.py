@@ -50,7 +50,7 @@ def read(rescans: Rescans) -> list[str]:
     return sorted(asked)
 
 
-def test_a_folder_is_cut_by_its_sub_folders_and_no_key_is_left_out(rescans: Rescans) -> None:
+def test_folder_is_split_by_its_sub_folders_without_losing_keys(rescans: Rescans) -> None:
     for name in ("controller.gz", "o.gz", "zz.gz"):  # between and around the sub-folders
         rescans.folders.put(HOME + name, NOW)
 
@@ -69,7 +69,7 @@ def test_a_folder_is_cut_by_its_sub_folders_and_no_key_is_left_out(rescans: Resc
     assert (report.log_objects, report.listed) == ({"COMPLIANT": 6}, 6)
 
 
-def test_an_object_is_checked_once(rescans: Rescans) -> None:
+def test_object_is_checked_by_one_incremental_run_only(rescans: Rescans) -> None:
     rescans.run(LOGS)
     read(rescans)
     rescans.world.passes(hours=5)
@@ -80,7 +80,7 @@ def test_an_object_is_checked_once(rescans: Rescans) -> None:
     assert (report.listed, report.log_objects) == (3, {})
 
 
-def test_what_is_new_is_checked_and_what_may_have_been_uploaded_late(rescans: Rescans) -> None:
+def test_new_and_late_objects_are_checked_by_the_next_run(rescans: Rescans) -> None:
     rescans.run(LOGS)
     read(rescans)
     rescans.folders.put(f"{HOME}node/i-1/late.gz", NOW - timedelta(minutes=59))
@@ -95,7 +95,7 @@ def test_what_is_new_is_checked_and_what_may_have_been_uploaded_late(rescans: Re
     assert rescans.world.kinds == ["finding.opened"]
 
 
-def test_a_bad_object_that_an_event_alerted_is_neither_reported_nor_counted_again(
+def test_known_violating_objects_are_not_alerted_or_counted_again(
     rescans: Rescans,
 ) -> None:
     for number in range(15):
@@ -110,7 +110,7 @@ def test_a_bad_object_that_an_event_alerted_is_neither_reported_nor_counted_agai
     assert finding.occurrences == 15
 
 
-def test_old_versions_are_checked_when_it_is_deep(rescans: Rescans) -> None:
+def test_deep_run_checks_old_versions(rescans: Rescans) -> None:
     rescans.run(LOGS)
     read(rescans)
     rescans.folders.put(f"{HOME}node/i-1/a.gz", NOW - timedelta(hours=1))
@@ -121,7 +121,7 @@ def test_old_versions_are_checked_when_it_is_deep(rescans: Rescans) -> None:
     assert report.listed == 4
 
 
-def test_an_object_that_got_another_key_in_place_is_found_when_it_is_deep(
+def test_deep_run_finds_an_object_re_encrypted_with_another_key(
     rescans: Rescans,
 ) -> None:
     """Its date stays as it was, so an incremental run has read it already.
@@ -140,7 +140,9 @@ def test_an_object_that_got_another_key_in_place_is_found_when_it_is_deep(
     assert (finding.rule_id, finding.compliance) == ("EMRLOG-103", Compliance.NON_COMPLIANT)
 
 
-def test_a_deep_run_knows_how_many_there_are_and_when_none_is_left(rescans: Rescans) -> None:
+def test_deep_run_corrects_the_count_and_resolves_the_finding_when_none_is_left(
+    rescans: Rescans,
+) -> None:
     for number in range(15):
         rescans.folders.put(f"{HOME}node/bad-{number:02}.gz", NOW, SSE_S3)
     rescans.run(LOGS)
@@ -162,7 +164,7 @@ def test_a_deep_run_knows_how_many_there_are_and_when_none_is_left(rescans: Resc
     assert rescans.world.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_when_the_newest_bad_object_was_written_is_known(rescans: Rescans) -> None:
+def test_time_of_the_newest_violating_object_is_recorded(rescans: Rescans) -> None:
     """A termination prevents something only while bad logs are still written."""
     for minutes in (90, 10, 50):
         rescans.folders.put(
@@ -177,7 +179,7 @@ def test_when_the_newest_bad_object_was_written_is_known(rescans: Rescans) -> No
     assert not record.ongoing(NOW + timedelta(hours=1))
 
 
-def test_a_deep_run_that_did_not_see_all_resolves_nothing(rescans: Rescans) -> None:
+def test_deep_run_with_a_failed_shard_resolves_nothing(rescans: Rescans) -> None:
     bad = f"{HOME}node/bad.gz"
     rescans.folders.put(bad, NOW, SSE_S3)
     rescans.run(LOGS)
@@ -189,7 +191,7 @@ def test_a_deep_run_that_did_not_see_all_resolves_nothing(rescans: Rescans) -> N
     assert len(report.difference.still_open) == len(report.failed) == 1
 
 
-def test_a_shard_that_failed_is_checked_from_where_the_last_good_run_was(
+def test_failed_shard_is_checked_from_the_last_successful_run(
     rescans: Rescans,
 ) -> None:
     rescans.run(LOGS, fails={f"after='{HOME}steps/'": "Sandbox.Timedout"})
@@ -201,7 +203,7 @@ def test_a_shard_that_failed_is_checked_from_where_the_last_good_run_was(
     assert read(rescans) == ["node/i-1/a.gz", "node/i-2/a.gz", "steps/s-1/a.gz"]
 
 
-def test_what_cannot_be_read_is_undetermined(rescans: Rescans) -> None:
+def test_unreadable_object_is_undetermined(rescans: Rescans) -> None:
     denied = Unresolved("s3:HeadObject answered 403")
     rescans.folders.put(f"{HOME}node/x.gz", NOW)
     rescans.folders.heads = {f"{HOME}node/x.gz": denied}
@@ -216,7 +218,7 @@ def test_what_cannot_be_read_is_undetermined(rescans: Rescans) -> None:
     assert (line["key"], line["unread"]) == (f"{HOME}node/x.gz", denied.reason)
 
 
-def test_each_bad_object_is_reported_in_a_line(rescans: Rescans) -> None:
+def test_each_violating_object_has_a_line_in_the_results(rescans: Rescans) -> None:
     rescans.folders.put(f"{HOME}node/x.gz", NOW, SSE_S3)
 
     rescans.run(LOGS)
@@ -227,7 +229,7 @@ def test_each_bad_object_is_reported_in_a_line(rescans: Rescans) -> None:
     assert line["rules"]["EMRLOG-101"] == "NON_COMPLIANT"
 
 
-def test_an_object_that_goes_meanwhile_is_no_matter(rescans: Rescans) -> None:
+def test_object_deleted_meanwhile_is_not_counted(rescans: Rescans) -> None:
     rescans.folders.heads = {f"{HOME}node/i-1/a.gz": NOT_FOUND}
 
     report = rescans.run(LOGS)
@@ -235,7 +237,7 @@ def test_an_object_that_goes_meanwhile_is_no_matter(rescans: Rescans) -> None:
     assert (report.listed, report.log_objects) == (3, {"COMPLIANT": 2})
 
 
-def test_a_shard_that_takes_too_long_is_gone_on_with_by_another(rescans: Rescans) -> None:
+def test_shard_beyond_the_time_limit_is_continued_by_another(rescans: Rescans) -> None:
     for number in range(20):
         rescans.folders.put(f"{HOME}node/many-{number:02}.gz", NOW)
     rescans.seconds, rescans.ticks = 5, 1
@@ -246,7 +248,7 @@ def test_a_shard_that_takes_too_long_is_gone_on_with_by_another(rescans: Rescans
     assert len(rescans.results.parts) > 4
 
 
-def test_the_rest_of_a_shard_begins_between_two_keys(rescans: Rescans) -> None:
+def test_continued_shard_starts_between_two_keys(rescans: Rescans) -> None:
     key = f"{HOME}steps/s-1/a.gz"
     for _ in range(9):
         rescans.folders.put(key, NOW)
@@ -257,7 +259,7 @@ def test_the_rest_of_a_shard_begins_between_two_keys(rescans: Rescans) -> None:
     assert report.listed == 12  # no version is left out, and none is seen twice
 
 
-def test_a_cluster_that_is_new_is_looked_up_by_its_shard(rescans: Rescans) -> None:
+def test_new_cluster_is_described_by_its_shard(rescans: Rescans) -> None:
     new = another(GOOD, 5)
     rescans.launch(new)
     rescans.folders.put(f"emr/{new.id}/node/a.gz", NOW)
@@ -279,7 +281,7 @@ def test_a_cluster_that_archives_no_logs_has_no_shard(rescans: Rescans) -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_a_log_uri_that_is_not_s3s_fails_its_shard(rescans: Rescans, known: bool) -> None:  # noqa: FBT001
+def test_log_uri_that_is_not_s3_fails_its_shard(rescans: Rescans, known: bool) -> None:  # noqa: FBT001
     odd = another(a_cluster(log_uri="hdfs:///logs"), 5)
     rescans.launch(odd)
     if known:
@@ -291,7 +293,7 @@ def test_a_log_uri_that_is_not_s3s_fails_its_shard(rescans: Rescans, known: bool
         rescans.scan(ShardTask(rescan, shard))
 
 
-def test_logs_behind_an_access_point_are_read_by_its_alias_whatever_buckets_are_named(
+def test_logs_at_an_access_point_are_read_by_its_alias_with_any_configured_buckets(
     rescans: Rescans,
 ) -> None:
     alias = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
@@ -307,7 +309,7 @@ def test_logs_behind_an_access_point_are_read_by_its_alias_whatever_buckets_are_
     assert {each.bucket for each in rescans.folders.asked} == {"example-logs", alias}
 
 
-def test_a_folder_of_a_cluster_that_logs_through_an_access_point_is_undetermined(
+def test_object_of_a_cluster_that_logs_to_an_unreadable_access_point_is_undetermined(
     rescans: Rescans,
 ) -> None:
     alias = "emr-logs-ap-abcdefghijklmnopqrstuvwxyz012345-s3alias"
@@ -323,7 +325,7 @@ def test_a_folder_of_a_cluster_that_logs_through_an_access_point_is_undetermined
 
 
 @pytest.mark.parametrize(("others", "expected"), [((), ACCOUNT), (("444455556666",), None)])
-def test_the_owner_of_a_log_bucket_is_expected_where_there_is_but_one(
+def test_bucket_owner_is_expected_when_only_one_account_may_own_it(
     rescans: Rescans, others: tuple[str, ...], expected: str | None
 ) -> None:
     rescans.world.policy = replace(rescans.world.policy, log_bucket_owners=others)
@@ -333,7 +335,7 @@ def test_the_owner_of_a_log_bucket_is_expected_where_there_is_but_one(
     assert rescans.folders.owners == {expected}
 
 
-def test_a_bucket_that_cannot_be_listed_fails_its_shard_and_no_other(rescans: Rescans) -> None:
+def test_unlistable_bucket_fails_only_its_own_shard(rescans: Rescans) -> None:
     closed = another(a_cluster(log_uri="s3://closed/"), 5)
     rescans.launch(closed)
     rescans.check(closed.id)
@@ -351,7 +353,7 @@ def test_a_bucket_that_cannot_be_listed_fails_its_shard_and_no_other(rescans: Re
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_log_objects_that_may_not_be_listed_are_undetermined_until_they_may(
+def test_denied_listing_is_undetermined_until_access_is_granted(
     rescans: Rescans, *, deep: bool
 ) -> None:
     closed = another(a_cluster(log_uri="s3://closed/"), 5)
@@ -379,7 +381,7 @@ def test_log_objects_that_may_not_be_listed_are_undetermined_until_they_may(
     assert rescans.results.recall().folders[closed.id].since == rescans.world.now
 
 
-def test_the_last_logs_of_a_cluster_that_ended_are_checked_and_then_no_more(
+def test_last_logs_of_a_terminated_cluster_are_checked_until_none_can_arrive(
     rescans: Rescans,
 ) -> None:
     rescans.run(LOGS)
@@ -399,7 +401,7 @@ def test_the_last_logs_of_a_cluster_that_ended_are_checked_and_then_no_more(
     assert rescans.results.recall().folders == {}
 
 
-def test_a_cluster_that_came_and_went_between_two_runs_is_found(rescans: Rescans) -> None:
+def test_cluster_launched_and_terminated_between_two_runs_is_found(rescans: Rescans) -> None:
     rescans.run()
     brief = another(GOOD, 7)
     rescans.world.clusters.known[brief.id] = brief
@@ -416,7 +418,7 @@ def test_a_cluster_that_came_and_went_between_two_runs_is_found(rescans: Rescans
     assert [each.cluster_id for each in report.difference.new] == [brief.id]
 
 
-def test_a_deep_run_finds_the_folders_of_clusters_that_nobody_knows(rescans: Rescans) -> None:
+def test_deep_run_finds_folders_of_unknown_clusters(rescans: Rescans) -> None:
     gone = a_name(99)
     rescans.folders.put(f"emr/{gone}/node/a.gz", NOW, SSE_S3)
     rescans.folders.put("emr/no-cluster/a.gz", NOW, SSE_S3)
@@ -427,7 +429,7 @@ def test_a_deep_run_finds_the_folders_of_clusters_that_nobody_knows(rescans: Res
     assert gone not in rescans.results.recall().folders
 
 
-def test_a_deep_run_looks_once_into_the_folder_of_a_cluster_that_is_new(rescans: Rescans) -> None:
+def test_deep_run_lists_the_folder_of_a_new_cluster_once(rescans: Rescans) -> None:
     new = another(GOOD, 5)
     rescans.launch(new)
     rescans.folders.put(f"emr/{new.id}/node/a.gz", NOW, SSE_S3)
@@ -438,7 +440,7 @@ def test_a_deep_run_looks_once_into_the_folder_of_a_cluster_that_is_new(rescans:
     assert (report.listed, finding.occurrences) == (4, 1)
 
 
-def test_a_deep_run_looks_into_folders_of_a_clusters_steps_and_follows_its_own(
+def test_deep_run_lists_folders_of_steps_and_follows_only_cluster_folders(
     rescans: Rescans,
 ) -> None:
     other = another(a_cluster(log_uri="s3://example-logs/steps/"), 5)
@@ -454,7 +456,7 @@ def test_a_deep_run_looks_into_folders_of_a_clusters_steps_and_follows_its_own(
     assert {each.prefix for each in followed.values()} == {HOME, f"steps/{other.id}/"}
 
 
-def test_an_account_of_much_is_held_in_little(rescans: Rescans) -> None:
+def test_memory_of_a_shard_does_not_grow_with_the_number_of_objects(rescans: Rescans) -> None:
     def peak(count: int) -> int:
         rescans.folders.keys = {f"{HOME}node/{n:07}.gz": [NOW] for n in range(count)}
         rescans.folders.asked.clear()
@@ -500,7 +502,7 @@ class Endless(FakeFolders):
                 self.blocks.append(sys.getallocatedblocks())
 
 
-def test_many_objects_that_are_known_are_listed_and_neither_read_nor_held(
+def test_known_objects_are_listed_without_being_read_or_held_in_memory(
     rescans: Rescans,
 ) -> None:
     rescans.run(LOGS)
@@ -525,7 +527,7 @@ def test_only_named_buckets_are_checked(rescans: Rescans) -> None:
         assert rescans.run(LOGS, deep=deep).listed == 0
 
 
-def test_a_run_without_log_objects_leaves_what_is_known_of_them(rescans: Rescans) -> None:
+def test_run_without_log_objects_keeps_their_checkpoint(rescans: Rescans) -> None:
     rescans.run(LOGS)
     before = rescans.results.recall()
     rescans.world.passes(hours=1)
@@ -536,7 +538,7 @@ def test_a_run_without_log_objects_leaves_what_is_known_of_them(rescans: Rescans
     assert (after.folders, after.started) == (before.folders, before.started)
 
 
-def test_from_some_size_on_another_engine_is_advised(
+def test_large_bucket_adds_advice_to_use_athena(
     rescans: Rescans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rescans.run(LOGS).advice == ()
@@ -549,7 +551,7 @@ def test_from_some_size_on_another_engine_is_advised(
     assert "Athena" in advice
 
 
-def test_steps_are_asked_about_an_object_that_the_cluster_does_not_explain(
+def test_steps_are_read_for_an_object_without_the_cluster_key(
     rescans: Rescans,
 ) -> None:
     rescans.folders.put(f"{HOME}node/x.gz", NOW, encrypted("aws:kms", KEY.arn + "-other"))
