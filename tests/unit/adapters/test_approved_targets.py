@@ -5,7 +5,7 @@ from tests.unit.fake_table import FakeTable
 ALIAS = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
 
 
-def test_what_an_alias_last_stood_for_outlives_the_process() -> None:
+def test_alias_targets_are_stored_in_the_table() -> None:
     table = FakeTable()
     targets = DynamoApprovedTargets(table, "findings")
     assert targets.recall() == {}
@@ -20,7 +20,7 @@ def test_what_an_alias_last_stood_for_outlives_the_process() -> None:
     }
 
 
-def test_what_is_written_already_is_not_written_again() -> None:
+def test_unchanged_alias_target_is_written_once() -> None:
     table = FakeTable()
     targets = DynamoApprovedTargets(table, "findings")
 

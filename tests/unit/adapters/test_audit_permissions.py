@@ -58,14 +58,16 @@ def scope(policy: Policy | None = None, *only: str, **changes: object) -> AuditS
         (scope(named=True), USUAL - {"elasticmapreduce:ListClusters"}),
     ],
 )
-def test_only_what_is_used_is_asked_for(wanted: AuditScope, actions: set[str]) -> None:
+def test_policy_contains_only_the_actions_that_the_scope_needs(
+    wanted: AuditScope, actions: set[str]
+) -> None:
     [statement] = permissions(wanted)
 
     assert set(statement.actions) == actions
     assert not any(word in action for action in actions for word in ("Put", "Create", "Terminate"))
 
 
-def test_the_caller_may_assume_the_roles_and_no_other() -> None:
+def test_policy_allows_assuming_only_the_given_roles() -> None:
     wanted = AuditScope(Policy(), (REGION,), role_arns=(ROLE,))
 
     document = policy_document(permissions(wanted))

@@ -54,7 +54,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_cluster_is_read_once_in_a_while(clock: Clock) -> None:
+def test_cluster_is_read_again_only_after_its_retention(clock: Clock) -> None:
     clusters = FakeClusters(a_cluster())
     remembered = CachedClusters(clusters, clock)
 
@@ -63,7 +63,7 @@ def test_a_cluster_is_read_once_in_a_while(clock: Clock) -> None:
     assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
 
 
-def test_an_unknown_cluster_is_asked_for_again_only_after_a_while(clock: Clock) -> None:
+def test_unknown_cluster_is_read_again_only_after_its_retention(clock: Clock) -> None:
     clusters = FakeClusters()
     remembered = CachedClusters(clusters, clock)
 
@@ -74,7 +74,7 @@ def test_an_unknown_cluster_is_asked_for_again_only_after_a_while(clock: Clock) 
 
 
 @pytest.mark.parametrize("fact", [KEY, NO_SUCH_KEY])
-def test_a_key_is_read_again_only_after_a_while(clock: Clock, fact: object) -> None:
+def test_key_is_read_again_only_after_its_retention(clock: Clock, fact: object) -> None:
     keys = FakeKeys({KEY.arn: KEY})
     remembered = CachedKeys(keys, clock)
     identifier = KEY.arn if fact is KEY else NO_SUCH_KEY.identifier
@@ -85,7 +85,7 @@ def test_a_key_is_read_again_only_after_a_while(clock: Clock, fact: object) -> N
     assert keys.asked == [identifier, identifier]
 
 
-def test_a_key_policy_is_read_again_only_after_a_while(clock: Clock) -> None:
+def test_key_policy_is_read_again_only_after_its_retention(clock: Clock) -> None:
     keys = FakeKeys(policy={})
     remembered = CachedKeys(keys, clock)
 
@@ -94,7 +94,9 @@ def test_a_key_policy_is_read_again_only_after_a_while(clock: Clock) -> None:
     assert keys.policies_asked == [KEY.arn, KEY.arn]
 
 
-def test_roles_and_their_rights_are_read_again_only_after_a_while(clock: Clock) -> None:
+def test_roles_and_their_permissions_are_read_again_only_after_their_retention(
+    clock: Clock,
+) -> None:
     roles = FakeRoles()
     remembered = CachedRoles(roles, clock)
     calls = [
@@ -111,7 +113,7 @@ def test_roles_and_their_rights_are_read_again_only_after_a_while(clock: Clock) 
     assert roles.asked == calls * 2
 
 
-def test_rights_are_stored_by_role_action_and_key() -> None:
+def test_permissions_are_cached_by_role_action_and_key() -> None:
     roles = FakeRoles()
     remembered = CachedRoles(roles)
 
@@ -121,7 +123,7 @@ def test_rights_are_stored_by_role_action_and_key() -> None:
     assert len(roles.asked) == 4
 
 
-def test_a_decision_that_a_condition_leaves_open_is_stored() -> None:
+def test_undetermined_decision_is_cached() -> None:
     roles = FakeRoles(UndeterminedDecision(frozenset(IdentityDecision), "its condition"))
     remembered = CachedRoles(roles)
 
@@ -130,7 +132,7 @@ def test_a_decision_that_a_condition_leaves_open_is_stored() -> None:
     assert len(roles.asked) == 1
 
 
-def test_an_undetermined_result_is_never_stored() -> None:
+def test_unresolved_fact_is_never_cached() -> None:
     keys, roles = FakeKeys({KEY.arn: UNREADABLE}, policy=UNREADABLE), FakeRoles(UNREADABLE)
     roles.service_role = roles.node_role = Unresolved("iam:GetRole answered Throttling")
     known_keys, known_roles = CachedKeys(keys), CachedRoles(roles)
@@ -146,7 +148,9 @@ def test_an_undetermined_result_is_never_stored() -> None:
 
 
 @pytest.mark.parametrize("rotated", [True, False])
-def test_a_keys_rotation_is_read_again_only_after_a_while(clock: Clock, *, rotated: bool) -> None:
+def test_key_rotation_is_read_again_only_after_its_retention(
+    clock: Clock, *, rotated: bool
+) -> None:
     keys = FakeKeys()
     keys.rotated = rotated
     remembered = CachedKeys(keys, clock)
@@ -157,7 +161,7 @@ def test_a_keys_rotation_is_read_again_only_after_a_while(clock: Clock, *, rotat
 
 
 @pytest.mark.parametrize("listed", [(), (Step("s-1", "load", "s3://elsewhere/"),), UNREADABLE])
-def test_steps_are_listed_again_only_after_a_while_even_if_they_cannot_be(
+def test_steps_are_listed_again_only_after_their_retention_even_if_unresolved(
     clock: Clock, listed: tuple[Step, ...] | Unresolved
 ) -> None:
     clusters = FakeClusters(a_cluster())
@@ -169,7 +173,7 @@ def test_steps_are_listed_again_only_after_a_while_even_if_they_cannot_be(
     assert clusters.steps_asked == [CLUSTER_ID, CLUSTER_ID]
 
 
-def test_what_is_known_of_a_cluster_is_read_again_only_after_a_while(clock: Clock) -> None:
+def test_history_of_a_cluster_is_read_again_only_after_its_retention(clock: Clock) -> None:
     table = FakeTable()
     repository = DynamoFindingRepository(table, "findings")
     repository.remember(ClusterSnapshot(a_cluster(), keys=(KEY.arn,)), None)
@@ -183,7 +187,9 @@ def test_what_is_known_of_a_cluster_is_read_again_only_after_a_while(clock: Cloc
 
 
 @pytest.mark.parametrize("sending", [True, False])
-def test_a_bucket_is_asked_again_only_after_a_while(clock: Clock, *, sending: bool) -> None:
+def test_bucket_notifications_are_read_again_only_after_their_retention(
+    clock: Clock, *, sending: bool
+) -> None:
     buckets = FakeBuckets(sending)
     remembered = CachedBuckets(buckets, clock)
 
@@ -192,7 +198,7 @@ def test_a_bucket_is_asked_again_only_after_a_while(clock: Clock, *, sending: bo
     assert buckets.asked == ["b", "b"]
 
 
-def test_an_owner_is_asked_for_again_after_a_while_or_among_others(clock: Clock) -> None:
+def test_bucket_owner_is_read_again_after_its_retention_or_for_other_accounts(clock: Clock) -> None:
     buckets = FakeBuckets()
     remembered = CachedBuckets(buckets, clock)
 
@@ -202,7 +208,7 @@ def test_an_owner_is_asked_for_again_after_a_while_or_among_others(clock: Clock)
     assert buckets.owners_asked == [("b", (ACCOUNT,))] * 2 + [("b", (OTHER_ACCOUNT,))]
 
 
-def test_an_owner_that_cannot_be_read_is_asked_for_again() -> None:
+def test_unreadable_bucket_owner_is_not_cached() -> None:
     buckets = FakeBuckets()
     buckets.owner = UNREADABLE
     remembered = CachedBuckets(buckets)
@@ -211,7 +217,7 @@ def test_an_owner_that_cannot_be_read_is_asked_for_again() -> None:
     assert len(buckets.owners_asked) == 2
 
 
-def test_a_bucket_that_cannot_be_read_is_asked_again() -> None:
+def test_unreadable_bucket_notifications_are_not_cached() -> None:
     buckets = FakeBuckets(UNREADABLE)
     remembered = CachedBuckets(buckets)
 
@@ -240,7 +246,7 @@ def ask_at_once(remembered: CachedKeys, identifiers: list[str]) -> list[KeyFact]
 
 
 @pytest.mark.parametrize("answer", [KEY, UNREADABLE])
-def test_threads_that_ask_at_once_share_one_answer(answer: KeyFact) -> None:
+def test_concurrent_reads_share_one_answer(answer: KeyFact) -> None:
     keys = SlowKeys(answer)
     remembered = CachedKeys(keys, retention=WHOLE_RUN)
 
@@ -248,7 +254,7 @@ def test_threads_that_ask_at_once_share_one_answer(answer: KeyFact) -> None:
     assert sorted(keys.asked) == ["a", "b"]
 
 
-def test_a_failure_leaves_the_next_to_ask_again() -> None:
+def test_failed_read_is_not_cached() -> None:
     keys = SlowKeys(RuntimeError("no answer"))
     remembered = CachedKeys(keys, retention=WHOLE_RUN)
 
@@ -260,7 +266,7 @@ def test_a_failure_leaves_the_next_to_ask_again() -> None:
     assert keys.asked == ["a", "a", "a"]
 
 
-def test_a_whole_run_caches_and_without_limit(clock: Clock) -> None:
+def test_cache_for_a_whole_run_has_no_limits(clock: Clock) -> None:
     keys = FakeKeys()
     remembered = CachedKeys(keys, clock, WHOLE_RUN)
 

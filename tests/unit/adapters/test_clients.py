@@ -25,7 +25,7 @@ MAKERS: tuple[Callable[[], BaseClient], ...] = (
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_client_waits_and_retries_within_bounds(make: Callable[[], BaseClient]) -> None:
+def test_clients_have_bounded_timeouts_and_retries(make: Callable[[], BaseClient]) -> None:
     config = make().meta.config
 
     assert config.retries == {"mode": "adaptive", "total_max_attempts": 5}  # type: ignore[attr-defined]
@@ -35,17 +35,17 @@ def test_a_client_waits_and_retries_within_bounds(make: Callable[[], BaseClient]
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_client_is_made_once(make: Callable[[], BaseClient]) -> None:
+def test_clients_are_created_once(make: Callable[[], BaseClient]) -> None:
     assert make() is make()
 
 
-def test_kms_has_a_client_for_each_region() -> None:
+def test_kms_has_one_client_per_region() -> None:
     assert clients.kms().meta.region_name == REGION
     assert clients.kms(OTHER_REGION).meta.region_name == OTHER_REGION
     assert clients.kms(OTHER_REGION) is clients.kms(OTHER_REGION)
 
 
-def test_threads_have_kms_clients_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kms_clients_are_created_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Log objects are read by many threads, and their keys may be of several Regions."""
     clients.kms.cache_clear()
     making: list[str] = []
@@ -67,7 +67,7 @@ def test_threads_have_kms_clients_made_one_at_a_time(monkeypatch: pytest.MonkeyP
     assert set(at_once) == {1}
 
 
-def test_models_are_read_whether_they_are_compressed_or_not(tmp_path: Path) -> None:
+def test_models_are_loaded_compressed_or_uncompressed(tmp_path: Path) -> None:
     """botocore ships them compressed, and the layer's build leaves them as they are."""
     clients.shared_session.cache_clear()
     loader: Loader = clients.shared_session().get_component("data_loader")
@@ -83,7 +83,7 @@ def test_models_are_read_whether_they_are_compressed_or_not(tmp_path: Path) -> N
         loader.load_data("none")
 
 
-def test_what_sns_does_not_answer_in_time_is_not_published_again_by_the_client() -> None:
+def test_sns_client_does_not_retry() -> None:
     config: Any = clients.sns().meta.config
 
     assert config.retries == {"mode": "standard", "total_max_attempts": 1}

@@ -41,7 +41,7 @@ def profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("other", "af-south-1", {"AWS_REGION": "sa-east-1"}, "af-south-1"),
     ],
 )
-def test_the_region_is_found_as_the_aws_cli_finds_it(
+def test_region_is_resolved_as_in_the_aws_cli(
     monkeypatch: pytest.MonkeyPatch,
     profile: str | None,
     region: str | None,
@@ -59,7 +59,7 @@ def test_the_region_is_found_as_the_aws_cli_finds_it(
 
 
 @pytest.mark.usefixtures("profiles")
-def test_a_profile_that_is_named_comes_before_credentials_of_the_environment() -> None:
+def test_named_profile_takes_precedence_over_environment_credentials() -> None:
     named, unnamed = (CommandClients.of_caller(profile, None) for profile in ("other", None))
 
     keys = [clients.session.get_credentials() for clients in (named, unnamed)]
@@ -67,12 +67,12 @@ def test_a_profile_that_is_named_comes_before_credentials_of_the_environment() -
     assert named.has_credentials()
 
 
-def test_a_profile_that_does_not_exist_is_an_error() -> None:
+def test_unknown_profile_raises_profile_not_found() -> None:
     with pytest.raises(ProfileNotFound, match="nobody"):
         CommandClients.of_caller("nobody", None)
 
 
-def test_certificates_that_cannot_be_read_are_an_error(
+def test_unreadable_ca_bundle_raises_invalid_config(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "none.pem"))
@@ -81,14 +81,14 @@ def test_certificates_that_cannot_be_read_are_an_error(
         CommandClients.of_caller(None, None)
 
 
-def test_an_endpoint_that_is_no_url_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_endpoint_url_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
 
     with pytest.raises(InvalidEndpointConfigurationError):
         CommandClients.of_caller(None, None).ssm()
 
 
-def test_a_function_is_never_invoked_twice_for_being_slow() -> None:
+def test_lambda_client_does_not_retry() -> None:
     clients = CommandClients.of_caller(None, None)
     config = clients.functions().meta.config
 
@@ -96,7 +96,7 @@ def test_a_function_is_never_invoked_twice_for_being_slow() -> None:
     assert config.read_timeout > 120
 
 
-def test_each_client_is_made_once_and_names_the_command() -> None:
+def test_clients_are_created_once_and_name_the_command_in_the_user_agent() -> None:
     clients = CommandClients.of_caller(None, None)
     made: list[Any] = [
         make()

@@ -64,12 +64,14 @@ def repository(client: Any) -> DynamoFindingRepository:  # noqa: ANN401
     return DynamoFindingRepository(client, "findings")
 
 
-def test_what_was_never_written_is_not_known(repository: DynamoFindingRepository) -> None:
+def test_unwritten_cluster_has_no_records_and_no_snapshot(
+    repository: DynamoFindingRepository,
+) -> None:
     assert repository.read(CLUSTER_ID).records == {}
     assert repository.read(CLUSTER_ID).known is repository.recall(CLUSTER_ID) is None
 
 
-def test_what_is_written_is_read_as_it_was(repository: DynamoFindingRepository) -> None:
+def test_records_and_snapshot_are_read_as_written(repository: DynamoFindingRepository) -> None:
     written = repository.write(ENTRY)
     other = repository.write(replace(ENTRY, finding=a_finding("EMRLOG-001")))
     repository.remember(ClusterSnapshot(a_cluster(tags={"team": "a"})), None)
@@ -82,7 +84,7 @@ def test_what_is_written_is_read_as_it_was(repository: DynamoFindingRepository) 
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_of_two_writes_from_one_version_the_first_is_taken(
+def test_second_write_from_one_version_raises_write_conflict(
     repository: DynamoFindingRepository, version: int
 ) -> None:
     read = repository.write(ENTRY) if version else ENTRY
@@ -94,12 +96,14 @@ def test_of_two_writes_from_one_version_the_first_is_taken(
     assert repository.read(CLUSTER_ID).records == {"EMRLOG-002": first}
 
 
-def test_what_was_deleted_since_is_a_conflict(repository: DynamoFindingRepository) -> None:
+def test_write_over_a_deleted_record_raises_write_conflict(
+    repository: DynamoFindingRepository,
+) -> None:
     with pytest.raises(WriteConflictError):
         repository.write(replace(ENTRY, version=3))
 
 
-def test_an_item_shows_when_it_may_expire() -> None:
+def test_item_has_its_expiry_status_and_id() -> None:
     table = FakeTable()
     DynamoFindingRepository(table, "findings").write(ENTRY)
 
@@ -108,7 +112,7 @@ def test_an_item_shows_when_it_may_expire() -> None:
     assert (item["status"], item["id"]) == ({"S": "OPEN"}, {"S": FINDING.id})
 
 
-def test_any_other_refusal_flies(repository: DynamoFindingRepository) -> None:
+def test_other_client_error_is_raised(repository: DynamoFindingRepository) -> None:
     table = FakeTable()
     code = "ProvisionedThroughputExceededException"
     table.failure = ClientError({"Error": {"Code": code, "Message": "slow down"}}, "PutItem")
@@ -118,7 +122,7 @@ def test_any_other_refusal_flies(repository: DynamoFindingRepository) -> None:
     assert repository.read(CLUSTER_ID).records == {}
 
 
-def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(
+def test_stored_cluster_is_described_once(
     repository: DynamoFindingRepository,
 ) -> None:
     clusters = FakeClusters(a_cluster())
@@ -131,7 +135,7 @@ def test_a_cluster_is_asked_of_emr_once_over_all_cold_starts(
         StoredClusters(clusters, repository).describe("j-MISSING")
 
 
-def test_a_cluster_is_found_by_its_keys_until_it_is_gone(
+def test_cluster_is_found_by_its_keys_until_it_expires(
     repository: DynamoFindingRepository,
 ) -> None:
     known = ClusterSnapshot(a_cluster(), keys=(KEY.arn,))
@@ -151,7 +155,7 @@ def test_a_cluster_is_found_by_its_keys_until_it_is_gone(
     assert repository.keys_in_use() == {}
 
 
-def test_a_cluster_is_found_by_the_alias_it_was_launched_with_until_it_is_gone(
+def test_cluster_is_found_by_its_launch_alias_until_it_expires(
     repository: DynamoFindingRepository,
 ) -> None:
     alias = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
@@ -167,7 +171,7 @@ def test_a_cluster_is_found_by_the_alias_it_was_launched_with_until_it_is_gone(
     assert repository.keys_in_use() == {}
 
 
-def test_of_two_who_learn_of_a_cluster_at_once_the_first_is_taken(
+def test_second_first_snapshot_of_a_cluster_raises_write_conflict(
     repository: DynamoFindingRepository,
 ) -> None:
     repository.remember(ClusterSnapshot(a_cluster(), "ada"), None)
@@ -180,7 +184,7 @@ def test_of_two_who_learn_of_a_cluster_at_once_the_first_is_taken(
     assert known.launched_by == "ada"
 
 
-def test_only_what_is_open_is_in_the_index(repository: DynamoFindingRepository) -> None:
+def test_only_open_records_are_in_the_index(repository: DynamoFindingRepository) -> None:
     opened = repository.write(ENTRY)
     closed = replace(a_finding("EMRLOG-001"), status=Status.RESOLVED)
     repository.write(replace(ENTRY, finding=closed))
@@ -191,7 +195,7 @@ def test_only_what_is_open_is_in_the_index(repository: DynamoFindingRepository) 
     assert list(repository.open_records()) == []
 
 
-def test_decisions_are_kept_apart_from_what_stands_for_a_year(
+def test_decisions_are_stored_in_order_and_apart_from_records_for_a_year(
     repository: DynamoFindingRepository,
 ) -> None:
     first, second = (
@@ -216,7 +220,7 @@ def test_decisions_are_kept_apart_from_what_stands_for_a_year(
     assert first.expires >= NOW + timedelta(days=365)
 
 
-def test_every_page_is_read() -> None:
+def test_every_page_of_a_query_is_read() -> None:
     table = FakeTable()
     DynamoFindingRepository(table, "findings").write(ENTRY)
     answers = iter([{"Items": [], "LastEvaluatedKey": {"pk": {"S": "x"}}}])
@@ -232,7 +236,7 @@ def test_every_page_is_read() -> None:
     assert "EMRLOG-002" in DynamoFindingRepository(table, "findings").read(CLUSTER_ID).records
 
 
-def test_clusters_are_recalled_by_the_hundred(
+def test_snapshots_are_read_in_batches_of_a_hundred(
     client: Any,  # noqa: ANN401 - boto3's
     repository: DynamoFindingRepository,
 ) -> None:
@@ -249,7 +253,7 @@ def test_clusters_are_recalled_by_the_hundred(
         assert client.counts["BatchGetItem"] >= 2
 
 
-def test_a_claim_is_its_first_takers_until_somebody_takes_it_instead(
+def test_rescan_lease_belongs_to_its_first_owner_until_replaced(
     client: Any,  # noqa: ANN401
 ) -> None:
     lease = DynamoRescanLease(client, "findings")
@@ -262,7 +266,7 @@ def test_a_claim_is_its_first_takers_until_somebody_takes_it_instead(
     assert lease.take("c", instead_of="a") == "b"
 
 
-def test_a_claim_that_cannot_be_written_flies() -> None:
+def test_error_while_taking_the_rescan_lease_is_raised() -> None:
     table = FakeTable()
     table.failure = ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "PutItem")
 
@@ -270,7 +274,7 @@ def test_a_claim_that_cannot_be_written_flies() -> None:
         DynamoRescanLease(table, "findings").take("a")
 
 
-def test_the_last_valid_policy_is_kept_and_an_earlier_one_never_replaces_it(client: Any) -> None:  # noqa: ANN401
+def test_older_policy_never_replaces_the_last_valid_one(client: Any) -> None:  # noqa: ANN401
     history = DynamoPolicyHistory(client, "findings", lambda: NOW)
     assert history.last_valid() is None
 
@@ -281,7 +285,7 @@ def test_the_last_valid_policy_is_kept_and_an_earlier_one_never_replaces_it(clie
     assert history.last_valid() == newer
 
 
-def test_a_problem_of_the_policy_is_notified_once(client: Any) -> None:  # noqa: ANN401
+def test_each_policy_problem_is_first_only_once(client: Any) -> None:  # noqa: ANN401
     history = DynamoPolicyHistory(client, "findings", lambda: NOW)
     seen = []
     for problem in ("version 3", "version 3", "version 4"):

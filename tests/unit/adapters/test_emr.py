@@ -35,7 +35,9 @@ def clusters(aws: StubbedAws) -> EmrClusters:
     return EmrClusters(aws.attach(boto3.client("emr")))
 
 
-def test_every_field_that_is_evaluated_is_read(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_describe_cluster_reads_every_evaluated_field(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
     aws.answer(
         "DescribeCluster",
         {
@@ -87,7 +89,7 @@ def test_every_field_that_is_evaluated_is_read(aws: StubbedAws, clusters: EmrClu
     ],
     ids=["absent", "empty", "nothing within"],
 )
-def test_what_is_absent_or_empty_is_not_set(
+def test_absent_or_empty_field_is_none(
     aws: StubbedAws, clusters: EmrClusters, unset: dict[str, object]
 ) -> None:
     aws.answer("DescribeCluster", {"Cluster": LEAST | unset})
@@ -97,9 +99,7 @@ def test_what_is_absent_or_empty_is_not_set(
     )
 
 
-def test_a_cluster_that_emr_does_not_know_is_not_found(
-    aws: StubbedAws, clusters: EmrClusters
-) -> None:
+def test_unknown_cluster_raises_cluster_not_found(aws: StubbedAws, clusters: EmrClusters) -> None:
     aws.answer("DescribeCluster", UNKNOWN)
 
     with pytest.raises(ClusterNotFoundError, match=r"Cluster id 'j-2AXXXXXXGAPLF' is not valid\."):
@@ -107,7 +107,7 @@ def test_a_cluster_that_emr_does_not_know_is_not_found(
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
-def test_a_description_that_is_refused_is_an_error(
+def test_refused_description_raises_client_error(
     aws: StubbedAws, clusters: EmrClusters, code: str
 ) -> None:
     aws.answer("DescribeCluster", AwsError(code))
@@ -124,7 +124,7 @@ def test_a_description_that_is_refused_is_an_error(
         (NEVER_ANSWERED, "EndpointConnectionError"),
     ],
 )
-def test_a_description_that_emr_cannot_give_now_is_to_be_tried_again(
+def test_throttled_or_failed_description_raises_temporarily_unavailable(
     aws: StubbedAws, clusters: EmrClusters, answer: Answer, said: str
 ) -> None:
     aws.answer("DescribeCluster", answer)
@@ -133,7 +133,7 @@ def test_a_description_that_emr_cannot_give_now_is_to_be_tried_again(
         clusters.describe(CLUSTER_ID)
 
 
-def test_one_cluster_is_ended_by_its_id(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_terminate_calls_emr_with_the_cluster_id(aws: StubbedAws, clusters: EmrClusters) -> None:
     aws.answer("TerminateJobFlows", {})
 
     clusters.terminate(CLUSTER_ID)
@@ -142,7 +142,7 @@ def test_one_cluster_is_ended_by_its_id(aws: StubbedAws, clusters: EmrClusters) 
 
 
 @pytest.mark.parametrize("protected", [True, False])
-def test_the_protection_of_one_cluster_is_set(
+def test_termination_protection_is_set_for_the_cluster_id(
     aws: StubbedAws,
     clusters: EmrClusters,
     protected: bool,  # noqa: FBT001
@@ -187,7 +187,7 @@ PROTECTED = AwsError(
         (NEVER_ANSWERED, EndpointConnectionError, "emr.invalid"),
     ],
 )
-def test_only_final_answers_to_a_termination_are_reported_as_such(
+def test_only_final_answers_to_a_termination_raise_termination_refused(
     aws: StubbedAws,
     clusters: EmrClusters,
     answer: AwsError | Exception,
@@ -211,7 +211,7 @@ def test_only_final_answers_to_a_termination_are_reported_as_such(
         (AwsError("ThrottlingException"), TerminationNotAcceptedError),
     ],
 )
-def test_only_final_answers_about_the_protection_are_reported_as_such(
+def test_only_final_answers_about_the_protection_raise_termination_refused(
     aws: StubbedAws, clusters: EmrClusters, answer: AwsError, error: type[Exception]
 ) -> None:
     aws.answer("SetTerminationProtection", answer)
@@ -232,7 +232,7 @@ def test_cloudwatch_logging_and_its_key_are_read(aws: StubbedAws, clusters: EmrC
     assert (cluster.cloudwatch_logs, cluster.cloudwatch_key_identifier) == (True, "arn:key")
 
 
-def test_steps_with_log_settings_of_their_own_are_read_from_every_page(
+def test_steps_with_their_own_log_settings_are_read_from_every_page(
     aws: StubbedAws, clusters: EmrClusters
 ) -> None:
     aws.answer(
@@ -271,7 +271,7 @@ def test_steps_with_log_settings_of_their_own_are_read_from_every_page(
     assert aws.counts == {"ListSteps": 2}
 
 
-def test_every_state_of_a_step_is_known() -> None:
+def test_step_states_equal_those_of_emr() -> None:
     model = botocore.session.get_session().get_service_model("emr")
 
     states: Any = model.shape_for("StepState")
@@ -280,7 +280,7 @@ def test_every_state_of_a_step_is_known() -> None:
 
 
 @pytest.mark.parametrize("status", [{}, {"State": ""}, {"State": "PAUSED"}])
-def test_a_state_that_is_not_known_is_none(
+def test_unknown_step_state_is_none(
     aws: StubbedAws, clusters: EmrClusters, status: dict[str, object]
 ) -> None:
     step = {"Id": "s-1", "Name": "etl", "LogUri": "s3://b/", "Status": status}
@@ -301,7 +301,7 @@ def test_steps_that_cannot_be_listed_are_unresolved(
     assert f"elasticmapreduce:ListSteps on {CLUSTER_ID} answered " in steps.reason
 
 
-def test_upload_policies_of_log_types_are_read(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_log_upload_policies_are_read(aws: StubbedAws, clusters: EmrClusters) -> None:
     policies = {"system-logs": "disabled"}
     logs = {"S3LoggingConfiguration": {"LogTypeUploadPolicy": policies}}
     aws.answer("DescribeCluster", {"Cluster": LEAST | {"MonitoringConfiguration": logs}})
@@ -320,7 +320,7 @@ def a_session(number: int, **logs: object) -> dict[str, Any]:
     }
 
 
-def test_active_sessions_with_log_settings_of_their_own_are_read_page_by_page(
+def test_active_sessions_with_their_own_log_settings_are_read_from_every_page(
     aws: StubbedAws, clusters: EmrClusters
 ) -> None:
     bare = {k: v for k, v in a_session(9).items() if k not in ("Name", "MonitoringConfiguration")}
@@ -380,7 +380,7 @@ def test_active_sessions_with_log_settings_of_their_own_are_read_page_by_page(
         ),
     ],
 )
-def test_a_session_with_logs_in_cloudwatch_or_with_emr_is_read(
+def test_session_with_cloudwatch_or_managed_logs_is_read(
     aws: StubbedAws, clusters: EmrClusters, monitoring: dict[str, object], session: Session
 ) -> None:
     listed = a_session(1) | {"MonitoringConfiguration": monitoring}
@@ -398,7 +398,7 @@ def test_a_session_with_logs_in_cloudwatch_or_with_emr_is_read(
         {"S3LoggingConfiguration": {"Enabled": True, "LogTypes": {"SPARK_DRIVER": ["stdout"]}}},
     ],
 )
-def test_a_session_that_sets_nothing_is_left_out(
+def test_session_without_log_settings_is_left_out(
     aws: StubbedAws, clusters: EmrClusters, monitoring: dict[str, object]
 ) -> None:
     listed = a_session(1) | {"MonitoringConfiguration": monitoring}
@@ -420,7 +420,7 @@ def test_sessions_that_cannot_be_listed_are_unresolved(
 
 
 @pytest.mark.parametrize(("said", "enabled"), [({}, False), ({"SessionEnabled": True}, True)])
-def test_whether_a_cluster_may_run_sessions_is_read(
+def test_sessions_enabled_is_read(
     aws: StubbedAws, clusters: EmrClusters, said: dict[str, bool], *, enabled: bool
 ) -> None:
     aws.answer("DescribeCluster", {"Cluster": LEAST | said})
@@ -428,13 +428,13 @@ def test_whether_a_cluster_may_run_sessions_is_read(
     assert clusters.describe(CLUSTER_ID).sessions_enabled is enabled
 
 
-def test_a_cluster_is_read_as_it_is_described(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_read_returns_the_described_cluster(aws: StubbedAws, clusters: EmrClusters) -> None:
     aws.answer("DescribeCluster", {"Cluster": LEAST})
 
     assert clusters.read(CLUSTER_ID) == clusters.describe(CLUSTER_ID)
 
 
-def test_a_cluster_that_is_unknown_is_not_unreadable(
+def test_read_of_an_unknown_cluster_raises_cluster_not_found(
     aws: StubbedAws, clusters: EmrClusters
 ) -> None:
     aws.answer("DescribeCluster", UNKNOWN)
@@ -450,7 +450,7 @@ def test_a_cluster_that_is_unknown_is_not_unreadable(
         (NEVER_ANSWERED, "EndpointConnectionError"),
     ],
 )
-def test_whatever_keeps_a_cluster_from_being_read_is_reported(
+def test_read_of_an_unreadable_cluster_is_unresolved_with_the_reason(
     aws: StubbedAws, clusters: EmrClusters, error: Answer, kind: str
 ) -> None:
     aws.answer("DescribeCluster", error)
@@ -468,7 +468,7 @@ LISTED = {
 }
 
 
-def test_clusters_are_listed_page_by_page(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_clusters_are_listed_from_every_page(aws: StubbedAws, clusters: EmrClusters) -> None:
     aws.answer("ListClusters", {"Clusters": [LISTED], "Marker": "more"}, {"Clusters": [LISTED]})
 
     summary = ClusterSummary(CLUSTER_ID, "nightly-etl", ARN, "WAITING")
@@ -479,7 +479,9 @@ def test_clusters_are_listed_page_by_page(aws: StubbedAws, clusters: EmrClusters
     ]
 
 
-def test_a_page_that_cannot_be_read_ends_the_list(aws: StubbedAws, clusters: EmrClusters) -> None:
+def test_unreadable_page_raises_after_the_clusters_before_it(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
     aws.answer(
         "ListClusters", {"Clusters": [LISTED], "Marker": "more"}, AwsError("AccessDeniedException")
     )
@@ -490,9 +492,7 @@ def test_a_page_that_cannot_be_read_ends_the_list(aws: StubbedAws, clusters: Emr
         next(listing)
 
 
-def test_only_what_was_launched_later_is_listed_when_asked(
-    aws: StubbedAws, clusters: EmrClusters
-) -> None:
+def test_listing_can_be_limited_by_creation_time(aws: StubbedAws, clusters: EmrClusters) -> None:
     aws.answer("ListClusters", {"Clusters": [LISTED]})
 
     assert list(clusters.summaries(["TERMINATED"], NOW))

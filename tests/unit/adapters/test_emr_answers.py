@@ -138,7 +138,7 @@ def is_readable(answer: object) -> bool:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_an_answer_with_everything_is_read(call: str) -> None:
+def test_complete_answer_is_read(call: str) -> None:
     emr = Emr()
     emr.answer = WHOLE[call]
     answer = emr.ask(call)
@@ -150,7 +150,7 @@ def test_an_answer_with_everything_is_read(call: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("null", [False, True], ids=["absent", "null"])
-def test_each_part_alone_may_be_absent_or_null(call: str, null: bool) -> None:  # noqa: FBT001
+def test_each_optional_field_may_be_absent_or_null(call: str, null: bool) -> None:  # noqa: FBT001
     emr = Emr()
     for path in OPTIONAL[call]:
         emr.answer = without(WHOLE[call], [(path, null)])
@@ -158,7 +158,7 @@ def test_each_part_alone_may_be_absent_or_null(call: str, null: bool) -> None:  
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_any_parts_may_be_absent_or_null(call: str) -> None:
+def test_any_combination_of_optional_fields_may_be_absent_or_null(call: str) -> None:
     emr = Emr()
 
     @given(st.lists(st.tuples(st.sampled_from(OPTIONAL[call]), st.booleans()), max_size=12))

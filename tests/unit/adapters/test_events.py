@@ -22,7 +22,7 @@ def rechecks(aws: StubbedAws, waits: list[float]) -> EventBridgeRechecks:
     return EventBridgeRechecks(aws.attach(clients.events()), "emr-log-guard", waits.append)
 
 
-def test_checks_are_asked_for_no_faster_than_they_can_be_made(aws: StubbedAws) -> None:
+def test_rechecks_are_requested_in_paced_batches_of_ten(aws: StubbedAws) -> None:
     aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
     waits: list[float] = []
 
@@ -42,7 +42,7 @@ def test_checks_are_asked_for_no_faster_than_they_can_be_made(aws: StubbedAws) -
     assert "Time" not in record  # EventBridge says when it was asked for
 
 
-def test_a_check_is_dated_to_what_it_is_made_for(aws: StubbedAws) -> None:
+def test_recheck_request_has_the_time_of_its_cause(aws: StubbedAws) -> None:
     aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
 
     rechecks(aws, []).request(["j-1"], NOW)
@@ -51,7 +51,7 @@ def test_a_check_is_dated_to_what_it_is_made_for(aws: StubbedAws) -> None:
     assert request["Entries"][0]["Time"] == NOW
 
 
-def test_a_check_of_a_log_bucket_names_its_arn(aws: StubbedAws) -> None:
+def test_recheck_request_of_a_log_bucket_contains_its_arn(aws: StubbedAws) -> None:
     aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
 
     rechecks(aws, []).request(["arn:aws:s3:::example-logs"])
@@ -63,13 +63,13 @@ def test_a_check_of_a_log_bucket_names_its_arn(aws: StubbedAws) -> None:
     }
 
 
-def test_nothing_is_asked_for_nobody(aws: StubbedAws) -> None:
+def test_no_clusters_cause_no_call(aws: StubbedAws) -> None:
     rechecks(aws, []).request(())
 
     assert aws.calls == []
 
 
-def test_what_eventbridge_refuses_is_tried_again(aws: StubbedAws) -> None:
+def test_rejected_recheck_request_raises(aws: StubbedAws) -> None:
     refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
     aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}, refused]})
 
@@ -95,7 +95,7 @@ def taking(request: dict[str, Any]) -> dict[str, Any]:
     return {"FailedEntryCount": 0, "Entries": [TAKEN] * len(request["Entries"])}
 
 
-def test_events_are_put_on_the_bus_ten_at_a_time(aws: StubbedAws) -> None:
+def test_events_are_put_in_batches_of_ten(aws: StubbedAws) -> None:
     aws.answer("PutEvents", taking)
     waits: list[float] = []
 
@@ -113,7 +113,7 @@ def test_events_are_put_on_the_bus_ten_at_a_time(aws: StubbedAws) -> None:
     assert waits == []
 
 
-def test_only_what_the_bus_did_not_take_is_put_again(aws: StubbedAws) -> None:
+def test_only_rejected_events_are_put_again(aws: StubbedAws) -> None:
     aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED, TAKEN]}, taking)
     waits: list[float] = []
 
@@ -124,7 +124,7 @@ def test_only_what_the_bus_did_not_take_is_put_again(aws: StubbedAws) -> None:
     assert waits == [1]
 
 
-def test_what_the_bus_never_takes_is_an_error(aws: StubbedAws) -> None:
+def test_event_rejected_at_every_attempt_raises_put_events_failed(aws: StubbedAws) -> None:
     aws.answer(
         "PutEvents",
         {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED]},
@@ -136,7 +136,7 @@ def test_what_the_bus_never_takes_is_an_error(aws: StubbedAws) -> None:
     assert aws.counts == {"PutEvents": 3}
 
 
-def test_no_events_are_no_call(aws: StubbedAws) -> None:
+def test_no_events_cause_no_call(aws: StubbedAws) -> None:
     bus(aws, []).put([])
 
     assert aws.calls == []

@@ -25,14 +25,16 @@ def roles(aws: StubbedAws) -> IamRoles:
 
 
 @pytest.mark.parametrize("arn", [SERVICE_ROLE_ARN, PATHED_ROLE_ARN])
-def test_a_roles_name_is_resolved_with_its_path(aws: StubbedAws, roles: IamRoles, arn: str) -> None:
+def test_role_name_is_resolved_to_its_arn_with_the_path(
+    aws: StubbedAws, roles: IamRoles, arn: str
+) -> None:
     aws.answer("GetRole", {"Role": iam_role(arn)})
 
     assert roles.role_arn("EMR_DefaultRole") == arn
     assert aws.calls == [("GetRole", {"RoleName": "EMR_DefaultRole"})]
 
 
-def test_a_roles_arn_needs_no_call(aws: StubbedAws, roles: IamRoles) -> None:
+def test_role_arn_needs_no_call(aws: StubbedAws, roles: IamRoles) -> None:
     assert roles.role_arn(PATHED_ROLE_ARN) == PATHED_ROLE_ARN
     assert aws.calls == []
 
@@ -62,7 +64,7 @@ def test_a_role_that_cannot_be_read_is_undetermined(
         f"arn:aws:iam::{ACCOUNT}:instance-profile/some/path/EMR_EC2_DefaultRole",
     ],
 )
-def test_an_instance_profile_is_asked_by_name_for_its_role(
+def test_instance_profile_is_resolved_by_name_to_its_role(
     aws: StubbedAws, roles: IamRoles, profile: str
 ) -> None:
     aws.answer("GetInstanceProfile", iam_profile(NODE_ROLE_ARN))
@@ -154,7 +156,7 @@ def given(call: dict[str, Any]) -> dict[str, tuple[str, str]]:
         ),
     ],
 )
-def test_one_simulation_decides_where_no_condition_key_is_missing(
+def test_simulation_without_missing_condition_keys_decides(
     aws: StubbedAws, roles: IamRoles, answer: Answer, decision: IdentityDecision | Unresolved
 ) -> None:
     aws.answer("SimulatePrincipalPolicy", answer)
@@ -167,9 +169,7 @@ def test_one_simulation_decides_where_no_condition_key_is_missing(
     assert call["ResourceArns"] == [KEY.arn]
 
 
-def test_the_simulation_is_given_what_is_known_of_the_request(
-    aws: StubbedAws, roles: IamRoles
-) -> None:
+def test_simulation_gets_the_known_context_of_the_request(aws: StubbedAws, roles: IamRoles) -> None:
     aws.answer("SimulatePrincipalPolicy", simulated("allowed"))
 
     roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
@@ -187,7 +187,7 @@ def test_the_simulation_is_given_what_is_known_of_the_request(
     }
 
 
-def test_what_a_service_control_policy_withholds_may_hang_on_a_condition_that_is_not_named(
+def test_denial_by_a_service_control_policy_is_undetermined(
     aws: StubbedAws, roles: IamRoles
 ) -> None:
     """The simulator names no condition key of such a policy: a refusal is no proof.
@@ -326,7 +326,7 @@ class Stored:
         ),
     ],
 )
-def test_the_policies_themselves_decide_where_a_condition_key_is_missing(
+def test_role_policies_decide_when_the_simulation_misses_a_condition_key(
     aws: StubbedAws, roles: IamRoles, answer: Answer, stored: Stored, decision: object
 ) -> None:
     aws.answer("SimulatePrincipalPolicy", answer)
@@ -343,7 +343,7 @@ def test_the_policies_themselves_decide_where_a_condition_key_is_missing(
     assert ("GetRole" in aws.counts) is (stored.boundary is not None)
 
 
-def test_a_contradiction_between_simulator_and_policies_is_explained(
+def test_contradiction_between_simulation_and_policies_is_undetermined_with_a_reason(
     aws: StubbedAws, roles: IamRoles
 ) -> None:
     aws.answer("SimulatePrincipalPolicy", simulated("allowed", **MISSING))
@@ -357,7 +357,7 @@ def test_a_contradiction_between_simulator_and_policies_is_explained(
     )
 
 
-def test_a_boundary_that_was_removed_meanwhile_is_a_contradiction(
+def test_boundary_removed_after_the_simulation_is_undetermined(
     aws: StubbedAws, roles: IamRoles
 ) -> None:
     aws.answer("SimulatePrincipalPolicy", simulated("implicitDeny", **BOUNDARY))
@@ -369,7 +369,7 @@ def test_a_boundary_that_was_removed_meanwhile_is_a_contradiction(
     assert found.possible == {ALLOWED, LIMITED}
 
 
-def test_every_page_of_a_roles_policies_is_read(aws: StubbedAws, roles: IamRoles) -> None:
+def test_every_page_of_the_role_policies_is_read(aws: StubbedAws, roles: IamRoles) -> None:
     aws.answer("SimulatePrincipalPolicy", simulated("explicitDeny", **MISSING))
     Stored([statement("Deny")], [statement()]).answer(aws)
     aws.answer(
@@ -395,7 +395,7 @@ def test_every_page_of_a_roles_policies_is_read(aws: StubbedAws, roles: IamRoles
     ],
 )
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-def test_a_policy_that_cannot_be_read_leaves_the_role_undetermined(
+def test_unreadable_role_policy_is_unresolved(
     aws: StubbedAws, roles: IamRoles, operation: str, subject: str, code: str
 ) -> None:
     aws.answer("SimulatePrincipalPolicy", simulated("allowed", **WITHIN_BOUNDARY))

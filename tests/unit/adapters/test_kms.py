@@ -35,7 +35,7 @@ def keys(aws: StubbedAws) -> KmsKeys:
         (f"arn:aws:kms:{OTHER_REGION}:{ACCOUNT}:alias/emr-logs", OTHER_REGION),
     ],
 )
-def test_a_key_is_asked_for_by_any_identifier_in_its_own_region(
+def test_key_is_described_by_any_identifier_in_its_own_region(
     aws: StubbedAws, keys: KmsKeys, identifier: str, region: str
 ) -> None:
     aws.answer("DescribeKey", {"KeyMetadata": KEY_METADATA})
@@ -47,7 +47,7 @@ def test_a_key_is_asked_for_by_any_identifier_in_its_own_region(
 
 @pytest.mark.parametrize("state", list(KeyState))
 @pytest.mark.parametrize("manager", list(KeyManager))
-def test_every_state_and_manager_is_understood(
+def test_every_key_state_and_manager_is_parsed(
     aws: StubbedAws, keys: KmsKeys, state: KeyState, manager: KeyManager
 ) -> None:
     aws.answer(
@@ -60,7 +60,7 @@ def test_every_state_and_manager_is_understood(
     assert (key.state, key.manager) == (state, manager)
 
 
-def test_the_kind_of_a_key_is_read(aws: StubbedAws, keys: KmsKeys) -> None:
+def test_key_spec_and_usage_are_read(aws: StubbedAws, keys: KmsKeys) -> None:
     aws.answer(
         "DescribeKey",
         {"KeyMetadata": KEY_METADATA | {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}},
@@ -73,7 +73,7 @@ def test_the_kind_of_a_key_is_read(aws: StubbedAws, keys: KmsKeys) -> None:
 
 
 @pytest.mark.parametrize("code", ["NotFoundException", "InvalidArnException"])
-def test_kms_may_know_no_such_key(aws: StubbedAws, keys: KmsKeys, code: str) -> None:
+def test_missing_key_returns_key_not_found(aws: StubbedAws, keys: KmsKeys, code: str) -> None:
     aws.answer("DescribeKey", AwsError(code))
 
     assert keys.describe("alias/gone") == KeyNotFound(
@@ -94,7 +94,7 @@ def test_kms_may_know_no_such_key(aws: StubbedAws, keys: KmsKeys, code: str) -> 
         (EndpointConnectionError(**NEVER_ANSWERED), "EndpointConnectionError"),
     ],
 )
-def test_any_other_failure_is_undetermined_which_names_the_call_and_the_answer(
+def test_other_failure_is_unresolved_with_the_call_and_the_error_code(
     aws: StubbedAws, keys: KmsKeys, answer: Answer, name: str
 ) -> None:
     aws.answer("DescribeKey", answer)
@@ -119,7 +119,7 @@ def test_any_other_failure_is_undetermined_which_names_the_call_and_the_answer(
         (EndpointConnectionError(**NEVER_ANSWERED), True),
     ],
 )
-def test_a_failure_that_aws_documents_as_temporary_is_transient(
+def test_failure_documented_as_temporary_is_transient(
     aws: StubbedAws, keys: KmsKeys, answer: Answer, *, transient: bool
 ) -> None:
     aws.answer("DescribeKey", answer)
@@ -141,7 +141,7 @@ def test_a_failure_that_aws_documents_as_temporary_is_transient(
         ),
     ],
 )
-def test_a_description_that_is_not_understood_is_undetermined(
+def test_unparsable_description_is_unresolved(
     aws: StubbedAws, keys: KmsKeys, metadata: dict[str, object], notified: str
 ) -> None:
     aws.answer("DescribeKey", {"KeyMetadata": metadata})
@@ -154,7 +154,7 @@ def test_a_description_that_is_not_understood_is_undetermined(
 
 
 @pytest.mark.parametrize("region", ["attacker.example/", "eu west", "a" * 70, "-"])
-def test_an_arn_with_a_hostile_region_reaches_nobody(region: str) -> None:
+def test_arn_with_an_invalid_region_is_unresolved_without_a_request(region: str) -> None:
     identifier = key_arn(region=region)
 
     fact = KmsKeys(clients.kms).describe(identifier)
@@ -162,7 +162,7 @@ def test_an_arn_with_a_hostile_region_reaches_nobody(region: str) -> None:
     assert fact == Unresolved(f"kms:DescribeKey on {identifier} answered InvalidRegionError")
 
 
-def test_a_key_policy_is_read_in_the_keys_region(aws: StubbedAws, keys: KmsKeys) -> None:
+def test_key_policy_is_read_in_the_region_of_the_key(aws: StubbedAws, keys: KmsKeys) -> None:
     key = KmsKey(key_arn(region=OTHER_REGION), KEY.manager, KEY.state, KEY.spec, KEY.usage)
     aws.answer("GetKeyPolicy", {"Policy": '{"Statement": []}', "PolicyName": "default"})
 
@@ -192,7 +192,7 @@ def test_a_key_policy_that_cannot_be_read_is_undetermined(
 
 
 @pytest.mark.parametrize("rotated", [True, False])
-def test_whether_a_key_is_rotated_is_asked_in_its_region(
+def test_key_rotation_is_read_in_the_region_of_the_key(
     aws: StubbedAws,
     keys: KmsKeys,
     *,
@@ -217,7 +217,7 @@ def test_a_rotation_that_cannot_be_read_is_unresolved(
     )
 
 
-def test_a_key_without_an_origin_is_understood(aws: StubbedAws, keys: KmsKeys) -> None:
+def test_key_without_an_origin_is_parsed(aws: StubbedAws, keys: KmsKeys) -> None:
     aws.answer(
         "DescribeKey", {"KeyMetadata": {k: KEY_METADATA[k] for k in KEY_METADATA if k != "Origin"}}
     )

@@ -48,7 +48,7 @@ def body(s3: Any, key: str) -> str:  # noqa: ANN401
     return text
 
 
-def test_a_plan_is_read_as_it_was_written(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+def test_plan_is_read_as_written(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     shards = (Shard(id="1", known=("a",), clusters=("b",)), Shard(id="2", folder=FOLDER))
 
     assert results.plan("run", iter(shards)) == "rescans/run/shards.jsonl"
@@ -59,7 +59,7 @@ def test_a_plan_is_read_as_it_was_written(s3: Any, results: S3RescanResults) -> 
     assert results.planned("empty") == ()
 
 
-def test_each_thing_is_reported_in_a_line(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+def test_each_result_is_written_as_a_line(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     with results.lines("run", "objects-000001") as tell:
         tell({"key": "ö", "compliance": Compliance.NON_COMPLIANT})
         tell([1])
@@ -69,7 +69,7 @@ def test_each_thing_is_reported_in_a_line(s3: Any, results: S3RescanResults) -> 
     )
 
 
-def test_nothing_is_written_of_a_part_that_fails(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+def test_failed_part_writes_no_results(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     def scan() -> None:
         with results.lines("run", "part") as tell:
             tell(1)
@@ -81,7 +81,7 @@ def test_nothing_is_written_of_a_part_that_fails(s3: Any, results: S3RescanResul
     assert keys(s3) == []
 
 
-def test_what_came_of_the_parts_of_a_shard_is_kept_apart(
+def test_results_of_the_parts_of_a_shard_are_stored_separately(
     s3: Any,  # noqa: ANN401
     results: S3RescanResults,
 ) -> None:
@@ -108,7 +108,7 @@ def test_what_came_of_the_parts_of_a_shard_is_kept_apart(
     assert all(len(key) < 60 for key in keys(s3))
 
 
-def test_many_results_are_read_at_once(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+def test_results_are_read_concurrently(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     for number in range(THREADS):
         results.done("run", f"{number}", ShardDone(shard=f"{number}"))
     together = Barrier(THREADS, timeout=30)
@@ -121,7 +121,7 @@ def test_many_results_are_read_at_once(s3: Any, results: S3RescanResults) -> Non
     assert [done.shard for done in results.all_done("run")] == [*map(str, range(THREADS))]
 
 
-def test_failures_are_read_as_they_were_written(results: S3RescanResults) -> None:
+def test_failures_are_read_as_written(results: S3RescanResults) -> None:
     failed = ShardFailed("1", "2 clusters", "why")
     results.failed("run", failed)
 
@@ -129,7 +129,7 @@ def test_failures_are_read_as_they_were_written(results: S3RescanResults) -> Non
     assert list(results.all_failed("other")) == []
 
 
-def test_what_one_run_leaves_the_next_one_reads(results: S3RescanResults) -> None:
+def test_checkpoint_is_read_as_written(results: S3RescanResults) -> None:
     assert results.recall() == RescanCheckpoint()
     history = RescanCheckpoint(
         execution="arn",
@@ -143,7 +143,7 @@ def test_what_one_run_leaves_the_next_one_reads(results: S3RescanResults) -> Non
     assert results.recall() == history
 
 
-def test_a_report_is_where_it_is_said_to_be(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
+def test_report_and_page_are_stored_as_announced(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     report = RescanReport(
         rescan=Rescan(
             execution=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:rescan:run", started=NOW

@@ -51,7 +51,7 @@ def objects(aws: StubbedAws) -> S3LogObjects:
         ({"ServerSideEncryption": "aws:fsx"}, Encryption("aws:fsx")),
     ],
 )
-def test_a_head_shows_the_encryption(
+def test_head_object_yields_the_encryption(
     aws: StubbedAws, objects: S3LogObjects, head: Answer, encryption: Encryption
 ) -> None:
     aws.answer("HeadObject", head)
@@ -60,7 +60,7 @@ def test_a_head_shows_the_encryption(
     assert aws.calls == [("HeadObject", {"Bucket": "example-logs", "Key": "emr/j-1A/stderr.gz"})]
 
 
-def test_the_version_that_was_created_is_read(aws: StubbedAws, objects: S3LogObjects) -> None:
+def test_version_id_is_passed_to_head_object(aws: StubbedAws, objects: S3LogObjects) -> None:
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
 
     objects.encryption(VERSIONED)
@@ -69,16 +69,14 @@ def test_the_version_that_was_created_is_read(aws: StubbedAws, objects: S3LogObj
     assert params["VersionId"] == "v1"
 
 
-def test_an_object_that_is_gone_is_not_found(aws: StubbedAws, objects: S3LogObjects) -> None:
+def test_deleted_object_raises_object_not_found(aws: StubbedAws, objects: S3LogObjects) -> None:
     aws.answer("HeadObject", AwsError("404", "Not Found", 404))
 
     with pytest.raises(ObjectNotFoundError, match=r"s3://example-logs/emr/j-1A/stderr\.gz"):
         objects.encryption(PLAIN)
 
 
-def test_an_object_that_may_not_be_read_is_undetermined(
-    aws: StubbedAws, objects: S3LogObjects
-) -> None:
+def test_denied_object_is_unresolved(aws: StubbedAws, objects: S3LogObjects) -> None:
     aws.answer("HeadObject", AwsError("403", "Forbidden", 403))
 
     assert reason_of(objects.encryption(VERSIONED)) == (
@@ -87,7 +85,7 @@ def test_an_object_that_may_not_be_read_is_undetermined(
 
 
 @pytest.mark.parametrize("version", [PLAIN, VERSIONED], ids=["plain", "versioned"])
-def test_an_object_under_its_writers_own_key_is_known_by_get_object(
+def test_customer_provided_key_is_recognized_by_get_object(
     aws: StubbedAws, objects: S3LogObjects, version: ObjectVersion
 ) -> None:
     aws.answer("HeadObject", BAD_REQUEST)
@@ -103,7 +101,7 @@ def test_an_object_under_its_writers_own_key_is_known_by_get_object(
 @pytest.mark.parametrize(
     "code", ["ExpiredToken", "AccessDenied", "InvalidToken", "SlowDown", "InternalError"]
 )
-def test_a_bad_request_for_another_reason_is_undetermined(
+def test_bad_request_for_another_reason_is_unresolved(
     aws: StubbedAws, objects: S3LogObjects, code: str
 ) -> None:
     aws.answer("HeadObject", BAD_REQUEST)
@@ -115,7 +113,7 @@ def test_a_bad_request_for_another_reason_is_undetermined(
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
-def test_an_object_may_be_gone_after_a_bad_request(
+def test_object_deleted_after_a_bad_request_raises_object_not_found(
     aws: StubbedAws, objects: S3LogObjects, code: str
 ) -> None:
     aws.answer("HeadObject", BAD_REQUEST)
@@ -126,7 +124,7 @@ def test_an_object_may_be_gone_after_a_bad_request(
 
 
 @pytest.mark.parametrize("version", [PLAIN, VERSIONED], ids=["plain", "versioned"])
-def test_a_bad_request_that_nothing_explains_is_undetermined(
+def test_unexplained_bad_request_is_unresolved(
     aws: StubbedAws, objects: S3LogObjects, version: ObjectVersion
 ) -> None:
     stream = io.BytesIO(b"x")
@@ -138,14 +136,14 @@ def test_a_bad_request_that_nothing_explains_is_undetermined(
 
 
 @pytest.mark.parametrize("code", ["500", "503", "412"])
-def test_what_a_retry_may_cure_flies(aws: StubbedAws, objects: S3LogObjects, code: str) -> None:
+def test_server_error_is_raised(aws: StubbedAws, objects: S3LogObjects, code: str) -> None:
     aws.answer("HeadObject", AwsError(code, status=int(code)))
 
     with pytest.raises(ClientError, match=code):
         objects.encryption(PLAIN)
 
 
-def test_an_s3_that_never_answers_flies(aws: StubbedAws, objects: S3LogObjects) -> None:
+def test_timeout_is_raised(aws: StubbedAws, objects: S3LogObjects) -> None:
     aws.answer("HeadObject", NEVER_ANSWERED)
 
     with pytest.raises(ReadTimeoutError):
@@ -165,7 +163,7 @@ def buckets(aws: StubbedAws) -> S3Buckets:
         ({"EventBridgeConfiguration": {}}, True),
     ],
 )
-def test_a_bucket_sends_its_events_when_it_is_configured_to(
+def test_sends_events_follows_from_the_notification_configuration(
     aws: StubbedAws, buckets: S3Buckets, configuration: Answer, *, sends: bool
 ) -> None:
     aws.answer("GetBucketNotificationConfiguration", configuration)
@@ -191,9 +189,7 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
     )
 
 
-def test_a_bucket_that_does_not_exist_neither_sends_events_nor_could_not_be_read(
-    aws: StubbedAws, buckets: S3Buckets
-) -> None:
+def test_sends_events_of_a_missing_bucket_is_none(aws: StubbedAws, buckets: S3Buckets) -> None:
     aws.answer("GetBucketNotificationConfiguration", AwsError("NoSuchBucket", status=404))
 
     assert buckets.sends_events("b-1") is None
@@ -211,7 +207,7 @@ def owners_asked(aws: StubbedAws) -> list[str | None]:
 
 
 @pytest.mark.parametrize("answer", [HERE, THERE])
-def test_a_bucket_of_this_account_is_confirmed_by_one_call_and_says_its_region(
+def test_bucket_of_this_account_is_confirmed_with_its_region_by_one_call(
     aws: StubbedAws, buckets: S3Buckets, answer: dict[str, str]
 ) -> None:
     aws.answer("HeadBucket", answer)
@@ -222,7 +218,7 @@ def test_a_bucket_of_this_account_is_confirmed_by_one_call_and_says_its_region(
     assert aws.calls == [("HeadBucket", {"Bucket": "example-logs", "ExpectedBucketOwner": ACCOUNT})]
 
 
-def test_a_bucket_of_another_account_that_may_own_it_is_confirmed(
+def test_bucket_of_another_expected_account_is_confirmed(
     aws: StubbedAws, buckets: S3Buckets
 ) -> None:
     aws.answer("HeadBucket", FORBIDDEN, HERE)
@@ -231,7 +227,7 @@ def test_a_bucket_of_another_account_that_may_own_it_is_confirmed(
     assert owners_asked(aws) == [ACCOUNT, ANOTHER]
 
 
-def test_a_bucket_is_a_strangers_where_only_the_expected_owner_is_refused(
+def test_bucket_of_an_unknown_account_is_recognized_by_denied_expected_owners(
     aws: StubbedAws, buckets: S3Buckets
 ) -> None:
     aws.answer("HeadBucket", FORBIDDEN, FORBIDDEN, THERE, FORBIDDEN)
@@ -240,7 +236,7 @@ def test_a_bucket_is_a_strangers_where_only_the_expected_owner_is_refused(
     assert owners_asked(aws) == [ACCOUNT, ANOTHER, None, ACCOUNT, ANOTHER]
 
 
-def test_a_permission_that_took_effect_meanwhile_is_no_stranger(
+def test_permission_granted_meanwhile_confirms_the_expected_owner(
     aws: StubbedAws, buckets: S3Buckets
 ) -> None:
     aws.answer("HeadBucket", FORBIDDEN, HERE)
@@ -249,9 +245,7 @@ def test_a_permission_that_took_effect_meanwhile_is_no_stranger(
     assert owners_asked(aws) == [ACCOUNT, None, ACCOUNT]
 
 
-def test_who_may_not_list_a_bucket_learns_nothing_of_its_owner(
-    aws: StubbedAws, buckets: S3Buckets
-) -> None:
+def test_owner_of_a_denied_bucket_is_unresolved(aws: StubbedAws, buckets: S3Buckets) -> None:
     """The bucket is another account's, or a policy denies it: both are answered with 403."""
     aws.answer("HeadBucket", FORBIDDEN)
 
@@ -277,7 +271,7 @@ def test_who_may_not_list_a_bucket_learns_nothing_of_its_owner(
         ),
     ],
 )
-def test_a_bucket_whose_head_fails_otherwise_is_unresolved(
+def test_owner_is_unresolved_when_head_bucket_fails_otherwise(
     aws: StubbedAws,
     buckets: S3Buckets,
     before: tuple[Answer, ...],
@@ -289,7 +283,7 @@ def test_a_bucket_whose_head_fails_otherwise_is_unresolved(
     assert buckets.ownership("b-1", (ACCOUNT,)) == fact
 
 
-def test_an_object_is_read_from_a_bucket_of_its_expected_owner(
+def test_object_is_read_with_the_expected_bucket_owner(
     aws: StubbedAws, objects: S3LogObjects
 ) -> None:
     aws.answer("HeadObject", BAD_REQUEST)
@@ -308,7 +302,7 @@ def audited(aws: StubbedAws) -> AuditedLogObjects:
     return AuditedLogObjects(aws.attach(boto3.client("s3")))
 
 
-def test_an_audit_reads_a_head_as_ever(aws: StubbedAws, audited: AuditedLogObjects) -> None:
+def test_audited_object_is_read_like_any_other(aws: StubbedAws, audited: AuditedLogObjects) -> None:
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
     assert audited.encryption(PLAIN) == Encryption("AES256")
 
@@ -321,7 +315,7 @@ def test_an_audit_reads_a_head_as_ever(aws: StubbedAws, audited: AuditedLogObjec
     ("error", "kind"),
     [(AwsError("500", status=500), "500"), (NEVER_ANSWERED, "ReadTimeoutError")],
 )
-def test_an_audit_names_a_head_that_cannot_be_read(
+def test_audited_object_with_a_server_error_or_timeout_is_unresolved(
     aws: StubbedAws, audited: AuditedLogObjects, error: Answer, kind: str
 ) -> None:
     aws.answer("HeadObject", error)
@@ -333,7 +327,7 @@ OLD, NEW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("since", "keys"), [(None, ["a/1", "a/2"]), (NEW, ["a/2"])])
-def test_objects_are_listed_page_by_page(
+def test_objects_are_listed_from_every_page_without_folder_markers(
     aws: StubbedAws, audited: AuditedLogObjects, since: datetime | None, keys: list[str]
 ) -> None:
     aws.answer(
@@ -353,7 +347,7 @@ def test_objects_are_listed_page_by_page(
     assert list(audited.below("b", "a/", since)) == [ObjectVersion("b", key) for key in keys]
 
 
-def test_objects_are_listed_in_a_bucket_of_their_expected_owner(
+def test_objects_are_listed_with_the_expected_bucket_owner(
     aws: StubbedAws, audited: AuditedLogObjects
 ) -> None:
     aws.answer("ListObjectsV2", {})
@@ -362,15 +356,13 @@ def test_objects_are_listed_in_a_bucket_of_their_expected_owner(
     assert aws.calls[0][1] == {"Bucket": "b", "Prefix": "a/", "ExpectedBucketOwner": ACCOUNT}
 
 
-def test_an_empty_prefix_has_no_objects(aws: StubbedAws, audited: AuditedLogObjects) -> None:
+def test_empty_prefix_has_no_objects(aws: StubbedAws, audited: AuditedLogObjects) -> None:
     aws.answer("ListObjectsV2", {})
 
     assert list(audited.below("b", "a/", None)) == []
 
 
-def test_a_list_of_objects_that_cannot_be_read_is_reported(
-    aws: StubbedAws, audited: AuditedLogObjects
-) -> None:
+def test_unlistable_objects_raise_not_readable(aws: StubbedAws, audited: AuditedLogObjects) -> None:
     aws.answer("ListObjectsV2", AwsError("NoSuchBucket", status=404))
 
     with pytest.raises(NotReadableError, match=r"^s3:ListBucket on s3://b/a/ answered NoSuch"):
@@ -397,7 +389,7 @@ def keys(folders: S3LogFolders, folder: Folder, *, versions: bool = False) -> li
     return [each.version.key for each in folders.within(folder, versions=versions)]
 
 
-def test_the_folders_right_below_a_prefix_are_named(s3: Any) -> None:  # noqa: ANN401
+def test_folders_directly_below_a_prefix_are_listed(s3: Any) -> None:  # noqa: ANN401
     folders = S3Folders(s3)
 
     assert folders.below("emr-logs", "emr/j-1/") == ("emr/j-1/node/", "emr/j-1/steps/")
@@ -415,7 +407,7 @@ def test_the_folders_right_below_a_prefix_are_named(s3: Any) -> None:  # noqa: A
         ("emr/j-1/a.gz", "emr/j-1/steps/", ["node/b.gz"]),
     ],
 )
-def test_a_range_is_listed_in_s3s_order_without_folder_markers(
+def test_range_of_a_folder_is_listed_in_order_without_folder_markers(
     s3: Any,  # noqa: ANN401
     versions: bool,  # noqa: FBT001
     after: str,
@@ -476,7 +468,7 @@ def test_every_page_of_versions_is_read(aws: StubbedAws) -> None:
 @pytest.mark.parametrize(
     ("versions", "call"), [(False, "s3:ListBucket"), (True, "s3:ListBucketVersions")]
 )
-def test_what_cannot_be_listed_is_said_with_the_call(
+def test_unlistable_folder_raises_with_the_call(
     aws: StubbedAws,
     versions: bool,  # noqa: FBT001
     call: str,
@@ -499,7 +491,7 @@ def test_what_cannot_be_listed_is_said_with_the_call(
         keys(folders, Folder("j-1"))
 
 
-def test_a_version_that_cannot_be_read_is_unresolved(aws: StubbedAws) -> None:
+def test_unreadable_version_is_unresolved(aws: StubbedAws) -> None:
     aws.answer("HeadObject", AwsError("500", status=500))
     folders = S3LogFolders(aws.attach(boto3.client("s3")))
 
@@ -514,7 +506,7 @@ def test_a_version_that_cannot_be_read_is_unresolved(aws: StubbedAws) -> None:
         (True, "ListObjectVersions", {"IsTruncated": False}),
     ],
 )
-def test_a_folder_is_listed_in_a_bucket_of_its_expected_owner(
+def test_folder_is_listed_with_the_expected_bucket_owner(
     aws: StubbedAws,
     call: str,
     page: dict[str, Any],

@@ -26,7 +26,7 @@ def schedules(aws: StubbedAws) -> EventBridgeSchedules:
     return EventBridgeSchedules(lambda: client, SETTINGS, lambda: NOW)
 
 
-def test_a_schedule_sends_the_request_once_through_its_role(
+def test_schedule_sends_the_request_once_with_its_role(
     aws: StubbedAws, schedules: EventBridgeSchedules
 ) -> None:
     aws.answer("CreateSchedule", {"ScheduleArn": "arn"})
@@ -43,7 +43,7 @@ def test_a_schedule_sends_the_request_once_through_its_role(
     assert parse_enforcement_request(target["Input"]) == REQUEST
 
 
-def test_a_schedule_that_stands_is_moved(aws: StubbedAws, schedules: EventBridgeSchedules) -> None:
+def test_existing_schedule_is_updated(aws: StubbedAws, schedules: EventBridgeSchedules) -> None:
     aws.answer("CreateSchedule", AwsError("ConflictException", status=409))
     aws.answer("UpdateSchedule", {"ScheduleArn": "arn"})
 
@@ -53,7 +53,7 @@ def test_a_schedule_that_stands_is_moved(aws: StubbedAws, schedules: EventBridge
     assert created == updated
 
 
-def test_a_time_that_is_all_but_over_is_put_off_a_little(
+def test_schedule_in_the_past_is_set_to_the_near_future(
     aws: StubbedAws, schedules: EventBridgeSchedules
 ) -> None:
     aws.answer("CreateSchedule", {"ScheduleArn": "arn"})
@@ -64,7 +64,7 @@ def test_a_time_that_is_all_but_over_is_put_off_a_little(
 
 
 @pytest.mark.parametrize("answer", [{}, AwsError("ResourceNotFoundException", status=404)])
-def test_a_schedule_is_gone_after_it_was_deleted(
+def test_deleting_an_existing_or_missing_schedule_succeeds(
     aws: StubbedAws, schedules: EventBridgeSchedules, answer: dict[str, object] | AwsError
 ) -> None:
     aws.answer("DeleteSchedule", answer)

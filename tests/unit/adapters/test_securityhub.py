@@ -46,7 +46,7 @@ def refusing(*ids: str) -> dict[str, Any]:
     return {"SuccessCount": 0, "FailedCount": len(ids), "FailedFindings": failed}
 
 
-def test_findings_are_imported_a_hundred_at_a_time(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_findings_are_imported_in_batches_of_a_hundred(hub: SecurityHub, aws: StubbedAws) -> None:
     aws.answer("BatchImportFindings", TAKEN)
 
     assert hub.import_findings(findings(250)) == {}
@@ -54,7 +54,7 @@ def test_findings_are_imported_a_hundred_at_a_time(hub: SecurityHub, aws: Stubbe
     assert [len(params["Findings"]) for _, params in aws.calls] == [100, 100, 50]
 
 
-def test_only_what_was_refused_is_tried_again(
+def test_only_rejected_findings_are_imported_again(
     hub: SecurityHub, aws: StubbedAws, waits: list[float]
 ) -> None:
     aws.answer("BatchImportFindings", refusing("f1", "f2"), refusing("f2"), TAKEN)
@@ -66,21 +66,23 @@ def test_only_what_was_refused_is_tried_again(
     assert waits == [1, 2]
 
 
-def test_what_stays_refused_is_named_with_the_reason(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_finding_rejected_at_every_attempt_is_returned_with_the_reason(
+    hub: SecurityHub, aws: StubbedAws
+) -> None:
     aws.answer("BatchImportFindings", refusing("f1"))
 
     assert hub.import_findings(findings(3)) == {"f1": "InvalidInput: no"}
     assert aws.counts == {"BatchImportFindings": 3}
 
 
-def test_an_error_flies(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_securityhub_error_is_raised(hub: SecurityHub, aws: StubbedAws) -> None:
     aws.answer("BatchImportFindings", AwsError("InvalidAccessException"))
 
     with pytest.raises(Exception, match="InvalidAccessException"):
         hub.import_findings(findings(1))
 
 
-def test_a_workflow_status_is_all_that_is_set(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_set_workflow_changes_only_the_workflow_status(hub: SecurityHub, aws: StubbedAws) -> None:
     aws.answer("BatchUpdateFindings", {"ProcessedFindings": [], "UnprocessedFindings": []})
 
     assert hub.set_workflow([f"f{n}" for n in range(101)], Workflow.SUPPRESSED) == {}
@@ -124,7 +126,7 @@ def test_statuses_are_read_twenty_at_a_time(hub: SecurityHub, aws: StubbedAws) -
     assert aws.counts == {"GetFindings": 3}
 
 
-def test_pages_are_read_to_the_end(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_active_findings_are_read_from_every_page(hub: SecurityHub, aws: StubbedAws) -> None:
     aws.answer("GetFindings", found(("a", "NEW")) | {"NextToken": "t"}, found(("b", "NEW")))
 
     assert list(hub.active()) == ["a", "b"]
@@ -133,7 +135,7 @@ def test_pages_are_read_to_the_end(hub: SecurityHub, aws: StubbedAws) -> None:
     ]
 
 
-def test_the_suppressed_are_distinguished_from_the_others(
+def test_suppressed_returns_only_requested_suppressed_findings(
     hub: SecurityHub, aws: StubbedAws
 ) -> None:
     aws.answer("GetFindings", found(("a", "SUPPRESSED"), ("b", "RESOLVED"), ("x", "SUPPRESSED")))
@@ -141,7 +143,7 @@ def test_the_suppressed_are_distinguished_from_the_others(
     assert hub.suppressed(["a", "b"]) == frozenset("a")  # whatever else is answered does not count
 
 
-def test_a_finding_without_a_status_is_new(hub: SecurityHub, aws: StubbedAws) -> None:
+def test_finding_without_a_workflow_status_is_new(hub: SecurityHub, aws: StubbedAws) -> None:
     base: Any = findings(1)[0]
     aws.answer("GetFindings", {"Findings": [{k: v for k, v in base.items() if k != "Workflow"}]})
 
@@ -152,7 +154,7 @@ def test_a_finding_without_a_status_is_new(hub: SecurityHub, aws: StubbedAws) ->
     "error",
     [AwsError("AccessDeniedException"), AwsError("InvalidAccessException"), TimeoutError],
 )
-def test_not_knowing_is_no_answer(hub: SecurityHub, aws: StubbedAws, error: Any) -> None:  # noqa: ANN401
+def test_unread_suppressions_are_unresolved(hub: SecurityHub, aws: StubbedAws, error: Any) -> None:  # noqa: ANN401
     if error is TimeoutError:
         from botocore.exceptions import ReadTimeoutError  # noqa: PLC0415
 

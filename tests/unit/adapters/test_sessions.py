@@ -12,7 +12,7 @@ def connections(client: Any) -> int:  # noqa: ANN401 - of any service
     return int(client.meta.config.max_pool_connections)
 
 
-def test_threads_share_a_client_that_keeps_a_connection_for_each() -> None:
+def test_threads_share_a_client_with_a_connection_for_each() -> None:
     session = AuditSession.of_caller(Watch(CallCount(), Event()))
 
     assert session.s3(REGION) is session.s3(REGION)

@@ -60,14 +60,14 @@ def post() -> None:
     SlackWebhooks().post(SECRET, NOTICE)
 
 
-def test_blocks_are_posted_with_a_text_for_notifications(keep: Keep, server: Slack) -> None:
+def test_message_is_posted_with_blocks_and_text(keep: Keep, server: Slack) -> None:
     keep(f"{server.url}\n")
     post()
 
     assert server.posts == [slack_message(NOTICE)]
 
 
-def test_blocks_that_slack_does_not_like_are_posted_as_text(keep: Keep, server: Slack) -> None:
+def test_message_with_rejected_blocks_is_posted_as_text(keep: Keep, server: Slack) -> None:
     keep(server.url)
     server.answers = [(400, b"invalid_blocks", {}), OK]
     post()
@@ -76,7 +76,7 @@ def test_blocks_that_slack_does_not_like_are_posted_as_text(keep: Keep, server: 
 
 
 @pytest.mark.parametrize("seconds", ["1", str(_MAX_WAIT)])
-def test_a_rate_limit_is_waited_for_within_the_functions_time(
+def test_short_rate_limit_is_waited_for(
     keep: Keep, server: Slack, slept: list[float], seconds: str
 ) -> None:
     keep(server.url)
@@ -97,7 +97,7 @@ def test_a_rate_limit_is_waited_for_within_the_functions_time(
         {},
     ],
 )
-def test_a_longer_rate_limit_is_left_to_lambdas_retry(
+def test_long_or_invalid_retry_after_raises_without_waiting(
     keep: Keep, server: Slack, slept: list[float], headers: dict[str, str]
 ) -> None:
     keep(server.url)
@@ -109,7 +109,7 @@ def test_a_longer_rate_limit_is_left_to_lambdas_retry(
     assert (len(server.posts), slept) == (1, [])
 
 
-def test_a_rate_limit_that_does_not_end_is_waited_for_once(
+def test_repeated_rate_limit_raises_after_one_wait(
     keep: Keep, server: Slack, slept: list[float]
 ) -> None:
     keep(server.url)
@@ -122,9 +122,7 @@ def test_a_rate_limit_that_does_not_end_is_waited_for_once(
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_an_error_of_slacks_own_is_tried_again_at_once(
-    keep: Keep, server: Slack, status: int
-) -> None:
+def test_server_error_of_slack_is_retried_once(keep: Keep, server: Slack, status: int) -> None:
     keep(server.url)
     server.answers = [(status, b"rollup_error", {}), OK]
     post()
@@ -143,7 +141,7 @@ def test_an_error_of_slacks_own_is_tried_again_at_once(
         ((500, b"\xff", {}), "500: \N{REPLACEMENT CHARACTER}", 2),
     ],
 )
-def test_anything_but_an_ok_is_not_delivered(
+def test_unexpected_answer_raises_alert_not_delivered(
     keep: Keep, server: Slack, answer: Answer, said: str, posts: int
 ) -> None:
     keep(server.url)
@@ -156,7 +154,7 @@ def test_anything_but_an_ok_is_not_delivered(
     assert len(server.posts) == posts
 
 
-def test_an_answer_in_no_known_encoding_is_read(keep: Keep, server: Slack) -> None:
+def test_answer_with_an_unknown_encoding_is_read(keep: Keep, server: Slack) -> None:
     keep(server.url)
     server.answers = [(200, b"ok", {"Content-Type": "text/plain; charset=nonsense"})]
     post()
@@ -174,7 +172,7 @@ def test_an_answer_in_no_known_encoding_is_read(keep: Keep, server: Slack) -> No
         (410, b"channel_is_archived"),
     ],
 )
-def test_what_slack_refuses_is_not_tried_again(
+def test_rejected_webhook_raises_invalid_webhook_without_a_retry(
     keep: Keep, server: Slack, slept: list[float], status: int, body: bytes
 ) -> None:
     force_refresh = keep(server.url)
@@ -188,7 +186,7 @@ def test_what_slack_refuses_is_not_tried_again(
     assert (len(server.posts), slept, force_refresh) == (1, [], [False, True])
 
 
-def test_what_is_refused_as_text_too_is_refused(keep: Keep, server: Slack) -> None:
+def test_message_rejected_as_text_raises_invalid_webhook(keep: Keep, server: Slack) -> None:
     keep(server.url)
     server.answers = [(400, b"user_not_found", {})]
 
@@ -198,7 +196,7 @@ def test_what_is_refused_as_text_too_is_refused(keep: Keep, server: Slack) -> No
     assert len(server.posts) == 2
 
 
-def test_a_webhook_that_was_replaced_is_read_without_the_cache(keep: Keep, server: Slack) -> None:
+def test_replaced_webhook_is_read_without_the_cache(keep: Keep, server: Slack) -> None:
     keep(server.url_of("OLD"), server.url_of("NEW"))
     server.answers = [(404, b"no_service", {}), OK]
     post()
@@ -206,7 +204,9 @@ def test_a_webhook_that_was_replaced_is_read_without_the_cache(keep: Keep, serve
     assert server.paths == ["/services/T0/OLD/x", "/services/T0/NEW/x"]
 
 
-def test_a_replacement_that_is_refused_too_is_reported(keep: Keep, server: Slack) -> None:
+def test_rejected_replacement_of_a_webhook_raises_invalid_webhook(
+    keep: Keep, server: Slack
+) -> None:
     keep(server.url_of("OLD"), server.url_of("NEW"))
     server.answers = [(404, b"no_service", {}), (410, b"channel_is_archived", {})]
 
@@ -214,7 +214,7 @@ def test_a_replacement_that_is_refused_too_is_reported(keep: Keep, server: Slack
         post()
 
 
-def test_a_slack_that_cannot_be_reached_is_reported_without_the_urls_secret(
+def test_connection_error_raises_without_logging_the_url(
     keep: Keep, slept: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as unused:
@@ -231,7 +231,7 @@ def test_a_slack_that_cannot_be_reached_is_reported_without_the_urls_secret(
     assert "hush" not in caplog.text
 
 
-def test_a_post_that_slack_does_not_answer_in_time_is_not_repeated(
+def test_unanswered_post_is_not_repeated(
     keep: Keep, slept: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slack may have posted it."""
@@ -245,7 +245,7 @@ def test_a_post_that_slack_does_not_answer_in_time_is_not_repeated(
 
 
 @pytest.mark.parametrize("path", ["", "services/hu sh"])
-def test_the_url_is_never_logged_whatever_the_level(
+def test_webhook_url_is_never_logged_at_any_level(
     keep: Keep, server: Slack, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -263,7 +263,9 @@ def test_the_url_is_never_logged_whatever_the_level(
     "secret",
     ["", "changeme", "http://hooks.slack.com/x", "ftp://x", '{"url": "https://x"}', b"https://x"],
 )
-def test_a_secret_that_is_no_url_is_of_no_use(keep: Keep, secret: str | bytes) -> None:
+def test_secret_that_is_not_an_https_url_raises_invalid_webhook(
+    keep: Keep, secret: str | bytes
+) -> None:
     keep(secret)
 
     with pytest.raises(InvalidWebhookError, match=f"the secret {SECRET} must be") as raised:
@@ -272,7 +274,7 @@ def test_a_secret_that_is_no_url_is_of_no_use(keep: Keep, secret: str | bytes) -
     assert "changeme" not in str(raised.value)
 
 
-def test_a_secret_that_cannot_be_read_is_reported_by_its_name(keep: Keep) -> None:
+def test_unreadable_secret_raises_invalid_webhook_with_its_name(keep: Keep) -> None:
     keep(GetParameterError("AccessDeniedException"))
 
     with pytest.raises(

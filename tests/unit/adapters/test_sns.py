@@ -27,7 +27,7 @@ def alerts(aws: StubbedAws) -> SnsAlerts:
     return SnsAlerts(lambda: client, TOPIC, "guard")
 
 
-def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
+def test_alert_is_published_as_text_json_and_attributes(aws: StubbedAws) -> None:
     aws.answer("Publish", {"MessageId": "m"})
 
     alerts(aws).publish(ALERT)
@@ -52,14 +52,14 @@ def test_an_alert_speaks_to_people_and_to_machines(aws: StubbedAws) -> None:
     }
 
 
-def test_an_alert_that_cannot_be_published_flies(aws: StubbedAws) -> None:
+def test_rejected_publish_raises_alert_not_accepted(aws: StubbedAws) -> None:
     aws.answer("Publish", AwsError("AuthorizationError", status=403))
 
     with pytest.raises(AlertNotAcceptedError, match="AuthorizationError"):
         alerts(aws).publish(ALERT)
 
 
-def test_what_sns_did_not_answer_may_have_been_accepted(aws: StubbedAws) -> None:
+def test_unanswered_publish_raises_read_timeout(aws: StubbedAws) -> None:
     aws.answer("Publish", ReadTimeoutError(endpoint_url="https://sns.invalid", error="late"))
 
     with pytest.raises(ReadTimeoutError):

@@ -22,7 +22,7 @@ def queue(aws: StubbedAws) -> SqsEnforcementQueue:
     return SqsEnforcementQueue(lambda: client, QUEUE)
 
 
-def test_a_request_is_sent_as_enforce_reads_it(aws: StubbedAws) -> None:
+def test_sent_request_can_be_parsed_by_enforce(aws: StubbedAws) -> None:
     aws.answer("SendMessage", {"MessageId": "m"})
 
     queue(aws).send(REQUEST)
@@ -33,7 +33,7 @@ def test_a_request_is_sent_as_enforce_reads_it(aws: StubbedAws) -> None:
     assert parse_enforcement_request(params["MessageBody"]) == REQUEST
 
 
-def test_a_request_that_cannot_be_sent_flies(aws: StubbedAws) -> None:
+def test_error_while_sending_a_request_is_raised(aws: StubbedAws) -> None:
     aws.answer("SendMessage", AwsError("AWS.SimpleQueueService.NonExistentQueue"))
 
     with pytest.raises(ClientError, match="NonExistentQueue"):
@@ -54,14 +54,14 @@ def test_each_message_is_postponed_by_its_own_delay(aws: StubbedAws) -> None:
     assert asked == [("r0", 5), ("r1", 60)]
 
 
-def test_a_message_that_cannot_be_postponed_is_an_error(aws: StubbedAws) -> None:
+def test_error_while_postponing_a_message_is_raised(aws: StubbedAws) -> None:
     aws.answer("ChangeMessageVisibility", AwsError("AccessDenied"))
 
     with pytest.raises(ClientError, match="AccessDenied"):
         redelivery(aws).postpone({"r0": 5})
 
 
-def test_a_finding_that_security_hub_refuses_is_kept_as_a_request_to_import_it(
+def test_rejected_finding_is_kept_as_an_import_request(
     aws: StubbedAws,
 ) -> None:
     aws.answer("SendMessage", {"MessageId": "m"})

@@ -22,7 +22,7 @@ def parameter(aws: StubbedAws) -> SsmPolicyParameter:
     return SsmPolicyParameter(aws.attach(clients.ssm()), NAME)
 
 
-def test_the_document_comes_with_its_version(
+def test_policy_is_read_with_its_version_and_time(
     aws: StubbedAws, parameter: SsmPolicyParameter
 ) -> None:
     stored = {"Value": "{}", "Version": 7, "LastModifiedDate": NOW}
@@ -41,7 +41,7 @@ def test_the_document_comes_with_its_version(
         (ConnectTimeoutError(endpoint_url="https://ssm"), "ConnectTimeoutError", True),
     ],
 )
-def test_what_cannot_be_read_says_why_and_whether_for_good(
+def test_unreadable_policy_has_a_reason_and_may_be_transient(
     aws: StubbedAws,
     parameter: SsmPolicyParameter,
     answer: AwsError | Exception,
@@ -55,7 +55,7 @@ def test_what_cannot_be_read_says_why_and_whether_for_good(
     assert parameter.read() == UnreadablePolicy(reason, transient=transient)
 
 
-def test_a_document_is_written_in_place_of_the_old_one_in_the_tier_that_fits(
+def test_policy_is_overwritten_with_intelligent_tiering(
     aws: StubbedAws, parameter: SsmPolicyParameter
 ) -> None:
     aws.answer("PutParameter", {"Version": 8})
@@ -71,7 +71,7 @@ def test_a_document_is_written_in_place_of_the_old_one_in_the_tier_that_fits(
 
 
 @pytest.mark.parametrize(("version", "words"), [(3, "is invalid"), (None, "cannot be read")])
-def test_an_alert_about_the_policy_reaches_people_and_machines(
+def test_policy_problem_is_published_as_text_json_and_attributes(
     aws: StubbedAws, version: int | None, words: str
 ) -> None:
     aws.answer("Publish", {"MessageId": "m"})

@@ -26,7 +26,7 @@ def executions(aws: StubbedAws) -> StepFunctionsExecutions:
         ("ABORTED", False),
     ],
 )
-def test_an_execution_runs_or_has_ended(
+def test_running_follows_from_the_status_of_the_execution(
     aws: StubbedAws,
     executions: StepFunctionsExecutions,
     status: str,
@@ -39,7 +39,7 @@ def test_an_execution_runs_or_has_ended(
     assert executions.running(EXECUTION) is running
 
 
-def test_one_that_emr_no_longer_knows_has_ended(
+def test_missing_execution_is_not_running(
     aws: StubbedAws, executions: StepFunctionsExecutions
 ) -> None:
     aws.answer("DescribeExecution", AwsError("ExecutionDoesNotExist"))
@@ -47,7 +47,7 @@ def test_one_that_emr_no_longer_knows_has_ended(
     assert executions.running(EXECUTION) is False
 
 
-def test_of_one_that_cannot_be_read_nothing_is_said(
+def test_unreadable_execution_raises_client_error(
     aws: StubbedAws, executions: StepFunctionsExecutions
 ) -> None:
     aws.answer("DescribeExecution", AwsError("AccessDeniedException"))

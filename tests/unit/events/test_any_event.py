@@ -130,11 +130,11 @@ def read[T](parse: Callable[[T], object], event: T) -> None:
 
 @pytest.mark.parametrize("name", PARSERS)
 @given(event=ANYTHING)
-def test_any_event_is_read_or_refused(name: str, event: object) -> None:
+def test_any_event_is_parsed_or_rejected(name: str, event: object) -> None:
     read(PARSERS[name], event)
 
 
 @pytest.mark.parametrize("name", TEXT_PARSERS)
 @given(body=st.text() | st.text(st.characters(categories=["Cs", "Ll"])) | ANYTHING.map(json.dumps))
-def test_any_message_is_read_or_refused(name: str, body: str) -> None:
+def test_any_message_is_parsed_or_rejected(name: str, body: str) -> None:
     read(TEXT_PARSERS[name], body)

@@ -29,13 +29,13 @@ def about(cluster_id: object) -> dict[str, Any]:
     return an_event(detail={"clusterId": cluster_id, "state": "STARTING"})
 
 
-def test_the_event_names_its_cluster() -> None:
+def test_state_change_event_yields_a_check_of_its_cluster() -> None:
     assert parse_cluster_event(EVENT) == ClusterCheckRequest(
         "j-2AXXXXXXGAPLF", by_event=True, state="STARTING"
     )
 
 
-def test_fields_that_aws_adds_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     event = an_event(trace="x", detail=about("j-1A")["detail"] | {"novelty": {"deep": [1]}})
 
     assert parse_cluster_event(event).cluster_id == "j-1A"
@@ -46,7 +46,7 @@ def test_fields_that_aws_adds_are_ignored() -> None:
     [None, [], "j-2AXXXXXXGAPLF", 7, {}, {"Records": []}],
     ids=["null", "list", "text", "number", "empty", "of another service"],
 )
-def test_what_is_no_event_is_refused(event: object) -> None:
+def test_value_that_is_not_an_event_is_rejected(event: object) -> None:
     with pytest.raises(InvalidEventError, match="not ClusterEvent"):
         parse_cluster_event(event)
 
@@ -67,7 +67,7 @@ def test_what_is_no_event_is_refused(event: object) -> None:
         ({name: value for name, value in EVENT.items() if name != "detail"}, "detail"),
     ],
 )
-def test_a_forged_or_malformed_event_is_refused_by_the_name_of_its_field(
+def test_forged_or_malformed_event_is_rejected_with_the_name_of_its_field(
     event: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidEventError, match=field):
@@ -92,7 +92,7 @@ def test_a_forged_or_malformed_event_is_refused_by_the_name_of_its_field(
         "arn:aws:elasticmapreduce:eu-west-1:111122223333:cluster/j-ABC",
     ],
 )
-def test_a_cluster_id_that_emr_would_not_give_is_refused(cluster_id: str) -> None:
+def test_invalid_cluster_id_is_rejected(cluster_id: str) -> None:
     with pytest.raises(InvalidEventError, match=r"\$\.detail\.clusterId"):
         parse_cluster_event(about(cluster_id))
 
@@ -120,7 +120,7 @@ def sent_with(name: str, **detail: object) -> dict[str, Any]:
         ("recheck-requested", {"force_refresh": True}),
     ],
 )
-def test_every_kind_of_event_names_its_cluster_and_says_what_it_knows(
+def test_each_kind_of_event_yields_a_check_with_what_it_contains(
     name: str, says: dict[str, Any]
 ) -> None:
     request = ClusterCheckRequest("j-2AXXXXXXGAPLF", at=HAPPENED, **says)
@@ -129,26 +129,26 @@ def test_every_kind_of_event_names_its_cluster_and_says_what_it_knows(
 
 
 @pytest.mark.parametrize("step_id", [None, "", "s-", "s-abc", "s-1\n", 7])
-def test_a_step_id_that_emr_would_not_give_is_refused(step_id: object) -> None:
+def test_invalid_step_id_is_rejected(step_id: object) -> None:
     with pytest.raises(InvalidEventError, match=r"\$\.detail\.stepId"):
         parse_cluster_event(sent_with("emr-step-status-change-pending", stepId=step_id))
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "2026-03-14T15:09:26", 1773500966])
-def test_a_time_that_is_none_is_refused(time: object) -> None:
+def test_invalid_time_is_rejected(time: object) -> None:
     with pytest.raises(InvalidEventError, match=r"\$\.time"):
         parse_cluster_event(sent("recheck-requested") | {"time": time})
 
 
 @pytest.mark.parametrize("source", ["aws.emr", "aws.elasticmapreduce"])
-def test_a_launch_is_reported_by_either_name_of_emr(source: str) -> None:
+def test_launch_event_is_accepted_from_either_source_of_emr(source: str) -> None:
     request = parse_cluster_event(sent("cloudtrail-run-job-flow") | {"source": source})
 
     assert request.launched_by == JANE
 
 
 @pytest.mark.parametrize("identity", [{}, {"invokedBy": "emr.amazonaws.com"}, {"arn": None}])
-def test_a_launcher_without_an_arn_is_not_reported(identity: dict[str, object]) -> None:
+def test_launcher_without_an_arn_is_ignored(identity: dict[str, object]) -> None:
     event = sent_with("cloudtrail-run-job-flow", userIdentity=identity)
 
     assert parse_cluster_event(event).launched_by is None
@@ -177,14 +177,14 @@ LAUNCH, RECHECK = "cloudtrail-run-job-flow", "recheck-requested"
         (sent_with(RECHECK, reason="curious"), "unknown field `reason`"),
     ],
 )
-def test_what_is_no_launch_and_no_request_is_refused_by_the_name_of_its_field(
+def test_invalid_launch_or_request_is_rejected_with_the_name_of_its_field(
     event: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidEventError, match=field):
         parse_cluster_event(event)
 
 
-def test_a_request_may_name_a_log_bucket_instead_of_a_cluster() -> None:
+def test_recheck_request_may_name_a_log_bucket() -> None:
     event = sent(RECHECK)
     event["detail"] = {"stack": "emr-log-guard", "bucket_arn": "arn:aws-cn:s3:::example-logs"}
 
@@ -203,7 +203,9 @@ def test_a_request_may_name_a_log_bucket_instead_of_a_cluster() -> None:
         {"bucket_arn": "example-logs"},
     ],
 )
-def test_a_request_names_either_a_cluster_or_a_log_bucket(named: dict[str, str]) -> None:
+def test_recheck_request_without_exactly_one_valid_subject_is_rejected(
+    named: dict[str, str],
+) -> None:
     event = sent(RECHECK)
     event["detail"] = {"stack": "emr-log-guard", **named}
 

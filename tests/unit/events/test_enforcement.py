@@ -23,20 +23,20 @@ def a_request(**changes: object) -> str:
 
 
 @given(st.builds(ObjectVersion, TEXT, TEXT, st.none() | TEXT))
-def test_a_request_survives_the_queue(version: ObjectVersion) -> None:
+def test_request_is_decoded_as_it_was_encoded(version: ObjectVersion) -> None:
     request = RequestEnforcement(ARN, (version,))
 
     assert parse_enforcement_request(encode_enforcement_request(request)) == request
 
 
-def test_a_request_may_rest_on_the_cluster_alone() -> None:
+def test_request_without_log_objects_is_accepted() -> None:
     assert parse_enforcement_request(a_request(log_objects=None)) == RequestEnforcement(ARN)
 
 
 @pytest.mark.parametrize(
     "partition_and_region", ["aws:eu-west-1", "aws-cn:cn-north-1", "aws-us-gov:us-gov-west-1"]
 )
-def test_every_partition_has_clusters(partition_and_region: str) -> None:
+def test_cluster_arn_of_every_partition_is_accepted(partition_and_region: str) -> None:
     partition, region = partition_and_region.split(":")
     arn = f"arn:{partition}:elasticmapreduce:{region}:111122223333:cluster/j-1A"
 
@@ -64,12 +64,12 @@ def test_every_partition_has_clusters(partition_and_region: str) -> None:
         (a_request(log_objects=[{"bucket": "b", "key": "k", "force": True}]), "force"),
     ],
 )
-def test_a_mistaken_request_is_refused_by_the_name_of_its_field(body: str, field: str) -> None:
+def test_invalid_request_is_rejected_with_the_name_of_its_field(body: str, field: str) -> None:
     with pytest.raises(InvalidEventError, match=f"not EnforcementRequest: .*{field}"):
         parse_enforcement_request(body)
 
 
 @pytest.mark.parametrize("body", ["", "null", "[]", "j-2AXXXXXXGAPLF", "{", "\ud800"])
-def test_what_is_no_request_is_refused(body: str) -> None:
+def test_body_that_is_not_a_request_is_rejected(body: str) -> None:
     with pytest.raises(InvalidEventError, match="not EnforcementRequest"):
         parse_enforcement_request(body)

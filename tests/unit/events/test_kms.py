@@ -55,7 +55,9 @@ def with_detail(name: str = "cloudtrail-disable-key", **changes: object) -> dict
         ),
     ],
 )
-def test_each_event_names_what_changed(name: str, expected: KeyEventCheckRequest) -> None:
+def test_each_event_yields_a_check_of_what_changed(
+    name: str, expected: KeyEventCheckRequest
+) -> None:
     assert parse_key_event(an_event(name)) == expected
 
 
@@ -69,7 +71,7 @@ def test_each_event_names_what_changed(name: str, expected: KeyEventCheckRequest
         ("alias/emr-logs", None, None, "alias/emr-logs"),
     ],
 )
-def test_a_key_is_named_by_its_arn_where_the_event_has_it(
+def test_key_arn_in_the_event_is_preferred_to_other_identifiers(
     request_key: str,
     answered: dict[str, str] | None,
     resources: list[dict[str, str]] | None,
@@ -92,13 +94,13 @@ def test_a_key_is_named_by_its_arn_where_the_event_has_it(
         ("us-gov-west-1", "arn:aws-us-gov:kms:us-gov-west-1:111122223333:alias/emr-logs"),
     ],
 )
-def test_an_alias_is_one_of_the_events_account_and_region(region: str, arn: str) -> None:
+def test_alias_arn_has_the_account_and_region_of_the_event(region: str, arn: str) -> None:
     event = with_detail("cloudtrail-update-alias", responseElements=None, resources=None)
 
     assert parse_key_event(event | {"region": region}) == AliasCheckRequest(arn, None, HAPPENED)
 
 
-def test_an_event_need_not_say_when() -> None:
+def test_event_without_a_time_is_accepted() -> None:
     event = an_event("kms-cmk-deletion")
     del event["time"]
 
@@ -113,7 +115,9 @@ def test_an_event_need_not_say_when() -> None:
         (KeyStoreCheckRequest("cks-1"), "cks-1"),
     ],
 )
-def test_a_request_has_its_subject(expected: KeyEventCheckRequest, subject: str) -> None:
+def test_subject_of_a_request_is_its_key_alias_or_key_store(
+    expected: KeyEventCheckRequest, subject: str
+) -> None:
     assert expected.subject == subject
 
 
@@ -135,7 +139,7 @@ def test_a_request_has_its_subject(expected: KeyEventCheckRequest, subject: str)
         {"detail": an_event()["detail"] | {"errorCode": "AccessDenied"}},
     ],
 )
-def test_what_changed_no_key_is_refused(changes: dict[str, object]) -> None:
+def test_event_that_changes_no_key_is_rejected(changes: dict[str, object]) -> None:
     with pytest.raises(InvalidEventError, match="not RecordedEvent"):
         parse_key_event(an_event() | changes)
 
@@ -144,12 +148,12 @@ def test_what_changed_no_key_is_refused(changes: dict[str, object]) -> None:
     "changes",
     [{"source": "aws.other"}, {"source": "mine"}, {"resources": []}, {"resources": [""]}],
 )
-def test_what_kms_did_not_send_is_refused(changes: dict[str, object]) -> None:
+def test_event_that_kms_did_not_send_is_rejected(changes: dict[str, object]) -> None:
     with pytest.raises(InvalidEventError, match="not KeyEvent"):
         parse_key_event(an_event("kms-cmk-deletion") | changes)
 
 
 @pytest.mark.parametrize("event", [None, [], "x", {}])
-def test_what_is_no_event_is_refused(event: object) -> None:
+def test_value_that_is_not_an_event_is_rejected(event: object) -> None:
     with pytest.raises(InvalidEventError):
         parse_key_event(event)

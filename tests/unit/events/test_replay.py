@@ -92,7 +92,7 @@ STREAM_BATCH = json.dumps(
 )
 
 
-def test_what_a_stream_gave_up_on_is_made_up_for_by_importing_everything() -> None:
+def test_dead_letter_of_a_stream_is_replayed_as_a_full_import() -> None:
     what = parse_dead_letter(STREAM_BATCH)
 
     assert isinstance(what, ForImportFindings)
@@ -104,7 +104,7 @@ def kind_of(name: str) -> type:
 
 
 @pytest.mark.parametrize("name", HANDLED)
-def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
+def test_each_example_event_is_replayed_to_its_function(name: str) -> None:
     assert type(parse_replayable(event(name))) is kind_of(name)
 
 
@@ -138,11 +138,11 @@ def test_every_event_of_the_project_goes_to_its_function(name: str) -> None:
         (import_request(), "import of all open findings into Security Hub"),
     ],
 )
-def test_it_is_called_by_what_it_is_about(what: object, title: str) -> None:
+def test_replay_title_describes_its_subject(what: object, title: str) -> None:
     assert parse_replayable(what).title == title
 
 
-def test_messages_travel_on_as_they_came() -> None:
+def test_queued_messages_keep_their_bodies() -> None:
     records = event("sqs-s3-object-created")["Records"]
 
     what = parse_replayable(event("sqs-s3-object-created"))
@@ -173,7 +173,7 @@ def test_messages_travel_on_as_they_came() -> None:
         ({"Records": [{"dynamodb": {"Keys": {"pk": {"N": "1"}}}}]}, "S"),
     ],
 )
-def test_what_is_not_handled_is_refused_by_its_field(what: object, problem: str) -> None:
+def test_unknown_event_is_rejected_with_the_name_of_its_field(what: object, problem: str) -> None:
     with pytest.raises(InvalidEventError, match=problem):
         parse_replayable(what)
 
@@ -189,7 +189,7 @@ def test_batch_of_cluster_events_names_each_cluster() -> None:
     )
 
 
-def test_a_batch_is_of_one_kind() -> None:
+def test_batch_of_different_kinds_is_rejected() -> None:
     mixed = {"Records": [{"body": REQUEST}, {"body": json.dumps(OBJECT_EVENT)}]}
 
     with pytest.raises(InvalidEventError, match="not EnforcementRequest"):
@@ -213,11 +213,11 @@ def test_a_batch_is_of_one_kind() -> None:
         (STREAM_BATCH, ForImportFindings),
     ],
 )
-def test_each_shape_of_a_dead_letter_is_recognised(body: str, kind: type) -> None:
+def test_each_kind_of_dead_letter_is_recognized(body: str, kind: type) -> None:
     assert type(parse_dead_letter(body)) is kind
 
 
-def test_a_queued_dead_letter_is_put_back_to_the_letter() -> None:
+def test_body_of_a_queued_dead_letter_is_kept_verbatim() -> None:
     spaced = REQUEST.replace(",", " ,  ")
 
     what = parse_dead_letter(spaced)
@@ -227,14 +227,14 @@ def test_a_queued_dead_letter_is_put_back_to_the_letter() -> None:
     assert what.requests[0].cluster_arn == CLUSTER_ARN
 
 
-def test_a_failed_invocations_payload_is_the_event() -> None:
+def test_payload_of_a_failed_invocation_is_the_event() -> None:
     what = parse_dead_letter(failed(CLUSTER_EVENT))
 
     assert isinstance(what, ForCheckCluster)
     assert what.events == (CLUSTER_EVENT,)
 
 
-def test_a_failed_alert_says_which_function_failed_on_it() -> None:
+def test_failed_alert_contains_the_function_that_failed() -> None:
     failure, undelivered = (failed(event("sns-alert")), json.dumps(NOTIFICATION))
     alerts = [parse_dead_letter(each) for each in (failure, undelivered)]
 
@@ -247,13 +247,13 @@ def test_a_failed_alert_says_which_function_failed_on_it() -> None:
 @pytest.mark.parametrize(
     "payload", [json.loads(REQUEST), event("sqs-enforcement-request"), OBJECT_EVENT]
 )
-def test_nothing_is_invoked_with_what_belongs_into_a_queue(payload: object) -> None:
+def test_failed_invocation_with_a_queue_message_is_rejected(payload: object) -> None:
     with pytest.raises(InvalidEventError, match="requestPayload"):
         parse_dead_letter(failed(payload))
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "{}", '"text"', failed([]), failed({})])
-def test_other_letters_are_not_recognised(body: str) -> None:
+def test_unknown_dead_letter_is_rejected(body: str) -> None:
     with pytest.raises(InvalidEventError):
         parse_dead_letter(body)
 
@@ -275,7 +275,7 @@ def test_other_letters_are_not_recognised(body: str) -> None:
         ("{", {}, None),
     ],
 )
-def test_a_dead_letter_says_why_if_it_can(
+def test_cause_of_a_dead_letter_is_extracted_if_present(
     body: str, attributes: dict[str, Any], cause: str | None
 ) -> None:
     assert cause_of(body, attributes) == cause

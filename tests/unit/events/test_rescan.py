@@ -32,9 +32,7 @@ RESCAN = Rescan(execution=EXECUTION, started=NOW, deep=True)
         ({"scope": "log_objects", "deep": True}, RescanRequest(EXECUTION, Scope.LOG_OBJECTS, True)),  # noqa: FBT003
     ],
 )
-def test_a_run_is_asked_for_with_little_or_nothing(
-    asked: dict[str, object], request_: RescanRequest
-) -> None:
+def test_rescan_request_has_defaults(asked: dict[str, object], request_: RescanRequest) -> None:
     assert parse_plan({"execution": EXECUTION, "input": asked}) == request_
 
 
@@ -47,12 +45,14 @@ def test_a_run_is_asked_for_with_little_or_nothing(
         ([], "input"),
     ],
 )
-def test_what_nobody_understands_is_refused_by_its_name(asked: object, field: str) -> None:
+def test_invalid_rescan_request_is_rejected_with_the_name_of_its_field(
+    asked: object, field: str
+) -> None:
     with pytest.raises(InvalidEventError, match=field):
         parse_plan({"execution": EXECUTION, "input": asked})
 
 
-def test_a_shard_is_read_with_what_is_left_of_it() -> None:
+def test_shard_task_is_parsed_with_its_position() -> None:
     task = parse_shard({"rescan": RUN, "shard": SHARD, "after": "emr/a", "rest": {"after": "x"}})
 
     assert task.rescan == RESCAN
@@ -73,13 +73,13 @@ def test_a_shard_is_read_with_what_is_left_of_it() -> None:
         ("", "NotReadableError"),
     ],
 )
-def test_a_failure_is_reported_in_a_line(cause: str, notified: str) -> None:
+def test_failure_of_a_shard_is_summarized_in_one_line(cause: str, notified: str) -> None:
     failure = {"Error": "NotReadableError", "Cause": cause}
 
     assert parse_shard({"rescan": RUN, "shard": SHARD, "failure": failure}).failed == notified
 
 
-def test_the_end_of_a_run_is_read() -> None:
+def test_finish_request_is_parsed_or_rejected() -> None:
     assert parse_finish({"rescan": RUN}) == RESCAN
     with pytest.raises(InvalidEventError):
         parse_finish({})

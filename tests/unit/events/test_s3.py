@@ -40,14 +40,14 @@ def an_event(**changes: object) -> str:
     return json.dumps(event)
 
 
-def test_the_event_names_the_object_and_its_version() -> None:
+def test_object_created_event_yields_the_object_version() -> None:
     event = parse_object_created(an_event())
 
     assert event.version == ObjectVersion("example-logs", "emr/j-2AXXXXXXGAPLF/stderr.gz", "v1")
     assert (event.account, event.region) == ("111122223333", "eu-west-1")
 
 
-def test_the_event_says_when_if_it_says_so() -> None:
+def test_time_of_the_event_is_parsed_if_present() -> None:
     said = parse_object_created(an_event(time="2026-03-14T15:09:26Z"))
 
     assert said.time == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -57,7 +57,7 @@ def test_the_event_says_when_if_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("version", [None, ""], ids=["absent", "empty"])
-def test_a_bucket_without_versions_names_none(version: str | None) -> None:
+def test_object_without_a_version_id_has_none(version: str | None) -> None:
     assert parse_object_created(an_event(detail__object__version_id=version)).version == (
         ObjectVersion("example-logs", "emr/j-2AXXXXXXGAPLF/stderr.gz")
     )
@@ -76,12 +76,12 @@ def test_a_bucket_without_versions_names_none(version: str | None) -> None:
         "/",
     ],
 )
-def test_a_key_is_taken_as_it_is(key: str) -> None:
+def test_object_key_is_not_url_decoded(key: str) -> None:
     """EventBridge does not URL-encode keys: decoding one would point to another object."""
     assert parse_object_created(an_event(detail__object__key=key)).version.key == key
 
 
-def test_fields_that_aws_adds_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     body = an_event(novelty=1, detail__novelty=2, detail__object__novelty=3)
 
     assert parse_object_created(body).version.bucket == "example-logs"
@@ -110,7 +110,7 @@ def test_fields_that_aws_adds_are_ignored() -> None:
         (an_event(detail__object__version_id=5), r"\$\.detail\.object\.version-id"),
     ],
 )
-def test_a_forged_or_malformed_event_is_refused_by_the_name_of_its_field(
+def test_forged_or_malformed_event_is_rejected_with_the_name_of_its_field(
     body: str, field: str
 ) -> None:
     with pytest.raises(InvalidEventError, match=f"not ObjectCreated: .*{field}"):
@@ -118,7 +118,7 @@ def test_a_forged_or_malformed_event_is_refused_by_the_name_of_its_field(
 
 
 @pytest.mark.parametrize("body", ["", "no json", "null", "[]", "{", '{"Event":"s3:TestEvent"}'])
-def test_what_is_no_event_is_refused(body: str) -> None:
+def test_body_that_is_not_an_event_is_rejected(body: str) -> None:
     with pytest.raises(InvalidEventError, match="not ObjectCreated"):
         parse_object_created(body)
 
@@ -139,7 +139,7 @@ def updated_key(key: str) -> str:
     return updated({"requestParameters": {"bucketName": "example-logs", "key": key}})
 
 
-def test_an_object_that_got_another_key_is_named_with_its_version() -> None:
+def test_re_encryption_event_yields_the_object_version() -> None:
     event = parse_encryption_updated(updated())
     request = parse_log_object_request(updated())
 
@@ -154,7 +154,7 @@ def test_an_object_that_got_another_key_is_named_with_its_version() -> None:
     assert request.at == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
-def test_the_current_version_is_meant_where_none_is_named() -> None:
+def test_re_encryption_event_without_a_version_means_the_current_version() -> None:
     event = parse_encryption_updated(updated_key(LOG))
 
     assert event.version == ObjectVersion("amzn-s3-demo-emr-logs", LOG)
@@ -170,13 +170,13 @@ def test_the_current_version_is_meant_where_none_is_named() -> None:
         [{"type": "AWS::S3::Bucket"}],
     ],
 )
-def test_the_bucket_is_the_one_of_the_request_where_no_resource_names_it(resources: object) -> None:
+def test_bucket_comes_from_the_request_when_no_resource_names_it(resources: object) -> None:
     event = parse_encryption_updated(updated({"resources": resources}))
 
     assert event.version.bucket == "amzn-s3-demo-emr-logs"
 
 
-def test_an_access_point_is_resolved_to_its_bucket() -> None:
+def test_access_point_alias_is_resolved_to_its_bucket() -> None:
     request = {"bucketName": "logs-a1b2c3-s3alias", "key": LOG}
 
     event = parse_encryption_updated(updated({"requestParameters": request}))
@@ -194,7 +194,7 @@ def test_an_access_point_is_resolved_to_its_bucket() -> None:
         ("a b/j-1A/x", None),
     ],
 )
-def test_a_key_may_be_url_encoded(written: str, decoded: str | None) -> None:
+def test_url_encoded_key_has_a_decoded_alternative(written: str, decoded: str | None) -> None:
     request = parse_log_object_request(updated_key(written))
 
     assert request.version.key == written
@@ -216,7 +216,7 @@ def test_a_key_may_be_url_encoded(written: str, decoded: str | None) -> None:
         (updated(time="2026-03-14T15:09:26"), r"\$\.time"),
     ],
 )
-def test_what_updated_no_encryption_is_refused_by_the_name_of_its_field(
+def test_event_without_a_re_encryption_is_rejected_with_the_name_of_its_field(
     body: str, field: str
 ) -> None:
     with pytest.raises(InvalidEventError, match=f"not EncryptionUpdated: .*{field}"):

@@ -26,7 +26,7 @@ def a_delivery(*messages: object) -> dict[str, object]:
     }
 
 
-def test_each_delivered_alert_is_read() -> None:
+def test_each_delivered_alert_is_parsed() -> None:
     notices = parse_alerts(a_delivery(ALERT, ALERT | {"subject": "another", "account": "1"}))
 
     assert [(notice.subject, notice.account) for notice in notices] == [
@@ -36,7 +36,7 @@ def test_each_delivered_alert_is_read() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(PUBLISHED) - {"endless"}))  # which SNS gets cut
-def test_what_is_published_is_read_as_it_was(name: str) -> None:
+def test_published_alert_is_parsed_as_it_was_sent(name: str) -> None:
     published = PUBLISHED[name]
     (notice,) = parse_alerts(a_delivery(json.loads(published.message)["lambda"]))
 
@@ -56,7 +56,7 @@ def test_what_is_published_is_read_as_it_was(name: str) -> None:
         {name: value for name, value in ALERT.items() if name != "kind"},
     ],
 )
-def test_an_alert_of_another_version_is_read_as_text(message: dict[str, object]) -> None:
+def test_alert_with_unknown_content_is_parsed_as_text(message: dict[str, object]) -> None:
     (notice,) = parse_alerts(a_delivery(message))
 
     assert (notice.about, notice.subject, notice.text) == (None, "s", "t")
@@ -77,6 +77,6 @@ def test_an_alert_of_another_version_is_read_as_text(message: dict[str, object])
         (a_delivery({n: v for n, v in ALERT.items() if n != "subject"}), "subject"),
     ],
 )
-def test_what_is_no_alert_of_the_guard_is_refused(event: object, field: str) -> None:
+def test_delivery_that_is_not_an_alert_is_rejected(event: object, field: str) -> None:
     with pytest.raises(InvalidEventError, match=field):
         parse_alerts(event)

@@ -31,19 +31,19 @@ def failed(*ids: str) -> dict[str, Sequence[dict[str, str]]]:
     ],
     ids=["all good", "one bad of three", "all bad", "none"],
 )
-def test_only_what_failed_is_delivered_again(
+def test_only_failed_messages_are_returned_to_the_queue(
     bodies: tuple[str, ...], results: list[str], answer: object
 ) -> None:
     assert each_body(a_batch(*bodies), shout) == (results, answer)
 
 
-def test_the_same_message_twice_is_handled_twice() -> None:
+def test_duplicate_message_is_handled_twice() -> None:
     results, _ = each_body(a_batch("a", "a"), shout)
 
     assert results == ["A", "A"]
 
 
-def test_a_failure_is_written_down_with_its_message(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_is_logged_with_its_message_id(caplog: pytest.LogCaptureFixture) -> None:
     each_body(a_batch("bad luck"), shout)
 
     (record,) = caplog.records
@@ -51,7 +51,7 @@ def test_a_failure_is_written_down_with_its_message(caplog: pytest.LogCaptureFix
     assert "ValueError: bad luck" in caplog.text
 
 
-def test_one_batch_does_not_keep_the_failures_of_another() -> None:
+def test_failures_of_one_batch_are_not_kept_for_the_next() -> None:
     each_body(a_batch("bad"), shout)
 
     assert each_body(a_batch("a"), shout) == (["A"], failed())
@@ -60,12 +60,12 @@ def test_one_batch_does_not_keep_the_failures_of_another() -> None:
 @pytest.mark.parametrize(
     "event", [None, {}, {"Records": None}, {"Records": ["text"]}, {"source": "aws.emr"}]
 )
-def test_what_is_no_batch_is_refused(event: object) -> None:
+def test_event_that_is_not_a_batch_is_rejected(event: object) -> None:
     with pytest.raises(InvalidEventError, match="not Batch"):
         each_body(event, shout)
 
 
-def test_what_came_of_the_messages_together_is_delivered_again_where_it_is_not_finished() -> None:
+def test_messages_left_unfinished_by_the_batch_function_are_returned_to_the_queue() -> None:
     finished: list[list[str]] = []
 
     def finish(results: list[str]) -> list[str]:
@@ -79,18 +79,18 @@ def test_what_came_of_the_messages_together_is_delivered_again_where_it_is_not_f
 
 
 @pytest.mark.parametrize("record", [{"body": "a"}, {"messageId": "m0"}, {"dynamodb": {}}, "a"])
-def test_what_is_no_message_of_sqs_is_refused_before_anything_is_handled(record: object) -> None:
+def test_batch_with_an_invalid_message_is_rejected_before_handling(record: object) -> None:
     batch = {"Records": [*a_batch("a")["Records"], record]}  # type: ignore[misc]
 
     with pytest.raises(InvalidEventError, match=r"not Batch: .*Records\[1\]"):
         each_body(batch, shout)
 
 
-def test_a_body_that_is_no_text_fails_alone() -> None:
+def test_undecodable_body_fails_alone() -> None:
     assert each_body(a_batch("a", "\ud800"), lambda body: body.encode()) == ([b"a"], failed("m1"))
 
 
-def test_failed_messages_are_postponed_by_how_often_they_were_received() -> None:
+def test_failed_messages_are_postponed_by_their_receive_count() -> None:
     batch = a_batch("a", "bad", "b")
     received = {1: "3", 2: "1"}
     for place, record in enumerate(batch["Records"]):  # type: ignore[arg-type,var-annotated]
@@ -119,7 +119,7 @@ def test_delay_doubles_up_to_a_minute() -> None:
     assert delays == [5, 10, 20, 40, 60, 60, 60]
 
 
-def test_message_that_aws_throttled_is_no_failure_to_be_alarmed_about(
+def test_throttled_message_fails_without_counting_as_a_failure(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def throttled(body: str) -> str:

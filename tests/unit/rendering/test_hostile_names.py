@@ -42,26 +42,26 @@ def an_alert(name: str) -> Alert:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_subject_is_one_short_line_of_ascii_that_says_what_is_wrong(name: str) -> None:
+def test_subject_is_one_short_line_of_ascii_for_any_name(name: str) -> None:
     subject = alert_subject(an_alert(name))
 
     assert re.fullmatch(r"[ -~]{1,99}", subject)
     assert subject.startswith("[HIGH] EMR cluster ")
 
 
-def test_a_long_name_leaves_room_for_the_rule() -> None:
+def test_long_name_is_cut_before_the_rule() -> None:
     assert "violates EMRLOG-001" in alert_subject(an_alert("x" * 256))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_text_has_only_the_lines_that_the_guard_wrote(name: str) -> None:
+def test_text_contains_no_control_characters_of_a_name(name: str) -> None:
     text = alert_text(an_alert(name)).replace("\n", "")
 
     assert not re.search("[\x00-\x1f\x7f\u200b\u202e\u2028\U000e0041]", text)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_message_is_never_more_than_sns_takes(name: str) -> None:
+def test_message_is_within_the_limit_of_sns_for_any_name(name: str) -> None:
     message = alert_messages(an_alert(name))
     machine = json.loads(json.loads(message)["sqs"])
 
@@ -71,7 +71,7 @@ def test_a_message_is_never_more_than_sns_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES[:7])
-def test_json_gives_names_as_they_are_when_they_fit(name: str) -> None:
+def test_json_contains_names_unchanged_if_they_fit(name: str) -> None:
     machine = json.loads(json.loads(alert_messages(an_alert(name)))["sqs"])
 
     assert machine["cluster_name"] == name
@@ -91,26 +91,28 @@ def test_numbers_and_short_evidence_are_never_cut() -> None:
     }
 
 
-def test_what_fits_by_no_means_is_left_to_sns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_that_cannot_be_shortened_enough_is_sent_nevertheless(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(alert_json, "_BYTES", 10)
 
     assert "more characters" in alert_messages(an_alert("x" * 100))
 
 
-def test_a_cluster_without_a_name_keeps_none() -> None:
+def test_cluster_without_a_name_has_none_in_json() -> None:
     alert = dataclasses.replace(an_alert("x" * 10_000), cluster_name=None)
     machine = json.loads(json.loads(alert_messages(alert))["sqs"])
 
     assert machine["cluster_name"] is None
 
 
-def test_a_command_is_never_cut_in_two() -> None:
+def test_command_that_is_too_long_is_replaced_by_a_hint() -> None:
     machine = json.loads(json.loads(alert_messages(an_alert("x" * 10_000)))["sqs"])
 
     assert machine["findings"][0]["remediation"] == "# Too long for an alert: see the runbook."
 
 
-def test_tags_are_left_out_whole_where_they_do_not_fit() -> None:
+def test_tags_that_do_not_fit_are_omitted_whole() -> None:
     tags = {"team": "data", "hostile": "\x01" * 20_000, "after": "x"}
     alert = dataclasses.replace(an_alert("x"), cluster_tags=tags)
     machine = json.loads(json.loads(alert_messages(alert))["sqs"])
@@ -120,7 +122,7 @@ def test_tags_are_left_out_whole_where_they_do_not_fit() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_message_attributes_hold_nothing_that_users_chose(name: str) -> None:
+def test_message_attributes_contain_no_user_controlled_text(name: str) -> None:
     assert all(
         value.isascii() and len(value) < 40 for value in alert_attributes(an_alert(name)).values()
     )

@@ -19,7 +19,7 @@ ALERT = Alert(
 BARE = Alert(AlertKind.ENFORCEMENT_DONE, ARN, None, (), NextStep.CLUSTER_TERMINATED, Mode.ENFORCE)
 
 
-def test_an_alert_has_every_field_of_its_schema() -> None:
+def test_alert_json_has_every_field_of_its_schema() -> None:
     alert = json.loads(json.dumps(alert_json(ALERT)))
     (finding,) = alert.pop("findings")
 
@@ -64,7 +64,7 @@ def test_an_alert_has_every_field_of_its_schema() -> None:
     }
 
 
-def test_people_get_text_and_machines_get_json() -> None:
+def test_email_gets_text_and_other_protocols_get_json() -> None:
     message = json.loads(alert_messages(ALERT))
 
     assert message["default"] == message["email"] == alert_json(ALERT)["text"]
@@ -72,7 +72,7 @@ def test_people_get_text_and_machines_get_json() -> None:
         assert json.loads(message[protocol])["kind"] == "finding.opened"
 
 
-def test_no_attribute_is_empty() -> None:
+def test_message_attributes_without_a_value_are_omitted() -> None:
     assert alert_attributes(BARE) == {
         "kind": "enforcement.done",
         "account": "111122223333",

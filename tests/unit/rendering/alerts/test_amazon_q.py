@@ -45,13 +45,13 @@ def outside_code(message: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
-def test_a_notification_is_as_reviewed(name: str) -> None:
+def test_notification_equals_its_golden_file(name: str) -> None:
     """When this fails and the change is meant: tests/unit/notices.py writes the files anew."""
     assert read(NOTICES[name]) == json.loads((GOLDEN / f"{name}.json").read_text())["amazon_q"]
 
 
 @given(ANY_NOTICE)
-def test_every_notification_is_of_awss_shape_and_inert(notice: PublishedAlert) -> None:
+def test_any_notification_has_the_custom_shape_and_no_active_markup(notice: PublishedAlert) -> None:
     message = read(notice)
 
     assert (message["version"], message["source"]) == ("1.0", "custom")
@@ -65,7 +65,7 @@ def test_every_notification_is_of_awss_shape_and_inert(notice: PublishedAlert) -
     assert not re.search(r"[<>]", json.dumps(message["metadata"]["additionalContext"]))
 
 
-def test_a_hostile_name_stays_in_its_code() -> None:
+def test_hostile_name_stays_within_code_formatting() -> None:
     message = read(NOTICES["hostile"])
     description = re.sub(r"`[^`\n]+`", "", message["content"]["description"])
 
@@ -73,14 +73,14 @@ def test_a_hostile_name_stays_in_its_code() -> None:
     assert "\u2039!channel\u203a *x* 'y'" in message["content"]["description"]
 
 
-def test_all_about_a_cluster_is_one_thread() -> None:
+def test_alerts_about_one_cluster_share_a_thread() -> None:
     """What opens as one alert may be resolved as two, in any order."""
     about = {thread_of(NOTICES[name]) for name in ALERTS if name != "bucket"}
 
     assert about == {ALERTS["opened"].cluster_arn}
 
 
-def test_threads_of_other_things_are_their_own() -> None:
+def test_alerts_about_other_subjects_have_their_own_threads() -> None:
     others = [NOTICES[name] for name in ("bucket", "policy-invalid", "rescan", "unknown")]
 
     assert [thread_of(each) for each in others] == [
@@ -91,13 +91,13 @@ def test_threads_of_other_things_are_their_own() -> None:
     ]
 
 
-def test_a_title_names_a_proven_violation_before_what_could_not_be_determined() -> None:
+def test_title_names_a_violation_before_undetermined_findings() -> None:
     assert read(NOTICES["opened"])["content"]["title"] == (
         "\N{LARGE ORANGE CIRCLE} EMR logs: HIGH EMRLOG-002 log-key-configured and 1 more"
     )
 
 
-def test_a_button_has_what_it_needs() -> None:
+def test_metadata_contains_what_a_custom_action_needs() -> None:
     assert read(NOTICES["opened"])["metadata"]["additionalContext"] == {
         "Account": "111122223333",
         "Region": "eu-west-1",
@@ -108,7 +108,7 @@ def test_a_button_has_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize("command", ["echo `id`", "a > b", "a & b", "aws " + "x" * 2_000])
-def test_a_command_that_a_chat_would_change_is_not_shown(command: str) -> None:
+def test_command_with_special_characters_is_replaced_by_a_hint(command: str) -> None:
     finding = replace(OLD, remediation=command)
     notice = replace(NOTICES["opened"], about=replace(ALERTS["opened"], findings=(finding,)))
     description = read(notice)["content"]["description"]
@@ -117,14 +117,14 @@ def test_a_command_that_a_chat_would_change_is_not_shown(command: str) -> None:
     assert "# To see the commands, run: emr-log-guard explain j-2AXXXXXXGAPLF" in description
 
 
-def test_what_does_not_fit_is_counted() -> None:
+def test_findings_that_do_not_fit_are_counted() -> None:
     description = read(NOTICES["endless"])["content"]["description"]
 
     assert "EMRLOG-001" in description
     assert re.search(r"Not shown: \d more \(EMRLOG-00\d, .*EMRLOG-008\)", description)
 
 
-def test_many_problems_of_a_policy_are_counted() -> None:
+def test_policy_problems_beyond_the_limit_are_counted() -> None:
     problem = PolicyProblem("p", 1, tuple(f"field{n}: wrong" for n in range(9)))
     content = read(replace(NOTICES["policy-invalid"], about=problem))["content"]
 

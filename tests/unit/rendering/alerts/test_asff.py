@@ -96,7 +96,7 @@ def problems(found: dict[str, Any]) -> list[str]:
     return notified
 
 
-def test_a_finding_in_asff() -> None:
+def test_finding_is_converted_to_asff() -> None:
     finding = replace(a_finding(deadline=LATER), launched_by="arn:aws:iam::111122223333:user/ana")
     arn = a_cluster().arn
 
@@ -201,7 +201,7 @@ def test_a_finding_in_asff() -> None:
         (Status.OPEN, Compliance.NON_COMPLIANT, True, ("FAILED", "NEW", "ACTIVE", "HIGH")),
     ],
 )
-def test_security_hub_sees_how_a_finding_stands(
+def test_status_and_compliance_are_mapped_to_security_hub(
     status: Status, compliance: Compliance, expected: tuple[str, ...], *, ended: bool
 ) -> None:
     found: dict[str, Any] = asff(
@@ -217,7 +217,7 @@ def test_security_hub_sees_how_a_finding_stands(
     assert found["Severity"]["Original"] == "HIGH"
 
 
-def test_an_exemption_is_a_reason() -> None:
+def test_exemption_is_a_status_reason() -> None:
     evidence = {
         "exempt_until": "2026-12-31",
         "exempt_reason": "moves in June",
@@ -238,7 +238,9 @@ def test_an_exemption_is_a_reason() -> None:
     ("region", "partition"),
     [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
-def test_a_product_is_of_the_findings_account_and_partition(region: str, partition: str) -> None:
+def test_product_arn_has_the_account_and_partition_of_the_finding(
+    region: str, partition: str
+) -> None:
     arn = f"arn:{partition}:elasticmapreduce:{region}:{ACCOUNT}:cluster/{CLUSTER_ID}"
 
     found: Any = asff(replace(a_finding(), region=region, cluster_arn=arn), NOW)
@@ -250,7 +252,7 @@ def test_a_product_is_of_the_findings_account_and_partition(region: str, partiti
     assert not problems(found)
 
 
-def test_a_fix_that_is_too_long_is_not_cut() -> None:
+def test_fix_that_is_too_long_is_replaced_by_the_runbook() -> None:
     fix = "aws emr create-cluster " + "x" * 600
 
     linked: Any = asff(a_finding(remediation=fix), NOW)
@@ -268,7 +270,7 @@ def test_a_fix_that_is_too_long_is_not_cut() -> None:
 
 
 @pytest.mark.parametrize("name", [*NAMES, "", " ", "\n", "😀" * 3000])
-def test_hostile_names_are_shown_plain_and_fit(name: str) -> None:
+def test_hostile_names_are_escaped_and_within_limits(name: str) -> None:
     found: Any = asff(
         replace(
             a_finding(),
@@ -312,11 +314,11 @@ FINDINGS = st.builds(
 
 
 @given(finding=FINDINGS, ended=st.booleans())
-def test_whatever_is_found_is_what_security_hub_takes(finding: Finding, *, ended: bool) -> None:
+def test_any_finding_is_valid_for_security_hub(finding: Finding, *, ended: bool) -> None:
     assert not problems(asff(finding, LATER, cluster_terminated=ended))
 
 
-def test_a_finding_about_a_log_bucket_has_the_bucket_as_its_resource() -> None:
+def test_finding_about_a_log_bucket_has_the_bucket_as_its_resource() -> None:
     found = asff(a_bucket_finding(), NOW)
 
     assert found["Title"] == "EMRLOG-009 log-bucket-sends-events: log bucket example-logs"

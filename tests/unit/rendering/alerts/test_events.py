@@ -51,14 +51,16 @@ def of_kind(kind: AlertKind, **changes: Any) -> Alert:  # noqa: ANN401 - any fie
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_schema_is_one_and_knows_every_step(schema: dict[str, Any]) -> None:
+def test_event_schemas_are_valid_and_contain_every_next_step_and_mode(
+    schema: dict[str, Any],
+) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["$defs"]["NextStep"]["enum"] == [str(step) for step in NextStep]
     assert schema["$defs"]["Mode"]["enum"] == [str(mode) for mode in Mode]
 
 
 @pytest.mark.parametrize("kind", [k for k in AlertKind if k in FINDING_EVENTS])
-def test_each_finding_is_an_event_of_its_own(kind: AlertKind) -> None:
+def test_each_finding_of_an_alert_is_a_separate_event(kind: AlertKind) -> None:
     first, second = emitted(of_kind(kind))
 
     finding = alert_json(of_kind(kind))["findings"][0]  # type: ignore[index]
@@ -76,7 +78,7 @@ def test_each_finding_is_an_event_of_its_own(kind: AlertKind) -> None:
 
 
 @pytest.mark.parametrize("kind", [k for k in AlertKind if k in ENFORCEMENT_EVENTS])
-def test_what_became_of_a_cluster_is_one_event(kind: AlertKind) -> None:
+def test_enforcement_alert_is_one_event(kind: AlertKind) -> None:
     for alert in (of_kind(kind), of_kind(kind, findings=(), cluster_name=None)):
         [event] = emitted(alert)
 
@@ -86,7 +88,7 @@ def test_what_became_of_a_cluster_is_one_event(kind: AlertKind) -> None:
         assert not list(problems(event))
 
 
-def test_reminders_and_what_is_about_no_cluster_are_no_events() -> None:
+def test_reminders_and_alerts_without_a_cluster_emit_no_events() -> None:
     others = {
         AlertKind.FINDING_REMINDER,
         AlertKind.POLICY_INVALID,
@@ -99,14 +101,14 @@ def test_reminders_and_what_is_about_no_cluster_are_no_events() -> None:
 
 
 @given(finding=FINDINGS, kind=st.sampled_from([k for k in AlertKind if k in EMITTED]))
-def test_whatever_is_found_keeps_to_the_schema(finding: Any, kind: AlertKind) -> None:  # noqa: ANN401
+def test_event_of_any_finding_is_valid(finding: Any, kind: AlertKind) -> None:  # noqa: ANN401
     for event in emitted(of_kind(kind, findings=(finding,))):
         assert not list(problems(event))
 
 
 @pytest.mark.parametrize("kind", [AlertKind.FINDING_OPENED, AlertKind.ENFORCEMENT_DONE])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_events_of_an_alert_fit_into_one_call(name: str, kind: AlertKind) -> None:
+def test_events_of_an_alert_fit_into_one_put_events_call(name: str, kind: AlertKind) -> None:
     events = emitted(replace(an_alert(name), kind=kind))
 
     details = [json.dumps(event.detail, ensure_ascii=False).encode() for event in events]

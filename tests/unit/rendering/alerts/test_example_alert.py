@@ -44,7 +44,7 @@ def alert() -> Alert:
     return replace(action, id="5f6c1b0e-8b1e-5d0a-9b3c-3d1f5f1f8a11", stack="emr-log-guard")
 
 
-def test_the_example_alert_is_what_the_guard_sends() -> None:
+def test_example_alert_equals_a_rendered_alert() -> None:
     sent = example()["Records"][0]["Sns"]
 
     assert json.loads(sent["Message"]) == json.loads(json.dumps(alert_json(alert())))
@@ -54,7 +54,7 @@ def test_the_example_alert_is_what_the_guard_sends() -> None:
     )
 
 
-def test_the_readme_shows_the_alert_that_is_sent_when_a_cluster_logs_without_a_key() -> None:
+def test_readme_shows_the_rendered_alert_of_a_cluster_without_a_key() -> None:
     """The default policy has EMRLOG-012, which the example also violates, disabled."""
     keyless = replace(alert(), findings=alert().findings[:1])
     _, _, shown = (ROOT / "README.md").read_text().partition("\n```text\n")
@@ -62,5 +62,5 @@ def test_the_readme_shows_the_alert_that_is_sent_when_a_cluster_logs_without_a_k
     assert shown.partition("```\n")[0] == alert_text(keyless)
 
 
-def test_the_readme_is_short() -> None:
+def test_readme_has_at_most_150_lines() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150

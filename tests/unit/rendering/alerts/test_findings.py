@@ -6,7 +6,7 @@ from tests.unit.builders import a_finding
 NON_COMPLIANT, UNKNOWN = Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA
 
 
-def test_the_worst_comes_first_and_what_does_not_apply_is_left_out() -> None:
+def test_findings_are_listed_most_severe_first_without_those_not_applicable() -> None:
     findings = [
         a_finding("EMRLOG-001", compliance=Compliance.COMPLIANT, summary="logs are archived"),
         a_finding("EMRLOG-007", compliance=UNKNOWN, severity=Severity.CRITICAL, remediation=""),
@@ -27,7 +27,7 @@ def test_the_worst_comes_first_and_what_does_not_apply_is_left_out() -> None:
     assert "EMRLOG-004" not in text
 
 
-def test_what_is_exempt_is_said_in_a_line() -> None:
+def test_exempt_finding_is_shown_in_one_line() -> None:
     exempt = a_finding("EMRLOG-002", status=Status.EXEMPT)
 
     text = findings_text([exempt], Compliance.NOT_APPLICABLE)
@@ -36,7 +36,7 @@ def test_what_is_exempt_is_said_in_a_line() -> None:
     assert "Fix" not in text
 
 
-def test_names_cannot_play_tricks_and_a_cluster_may_have_none() -> None:
+def test_hostile_or_missing_cluster_name_is_rendered_safely() -> None:
     hostile = a_finding("EMRLOG-002", cluster_name="a\x1b[2Jb")
 
     assert "\x1b" not in findings_text([hostile], NON_COMPLIANT)

@@ -75,7 +75,7 @@ def assert_within_limits(message: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
-def test_a_message_is_as_reviewed(name: str) -> None:
+def test_message_equals_its_golden_file(name: str) -> None:
     """When this fails and the change is meant: tests/unit/notices.py writes the files anew."""
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
 
@@ -83,13 +83,13 @@ def test_a_message_is_as_reviewed(name: str) -> None:
     assert_within_limits(golden["slack"])
 
 
-def test_there_is_a_golden_message_of_every_kind_and_no_other() -> None:
+def test_every_alert_kind_has_a_golden_file_and_no_other_exists() -> None:
     assert {path.stem for path in GOLDEN.iterdir()} == set(NOTICES)
     assert {notice.kind for notice in NOTICES.values()} == {*AlertKind, ""}
 
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
-def test_only_the_guards_own_words_are_marked_up(name: str) -> None:
+def test_only_fixed_text_uses_markup(name: str) -> None:
     """User-controlled text is in rich_text and plain_text alone, whose emoji are off."""
     message = slack_message(NOTICES[name])
     own = re.sub(r"<!date\^\d+\^\{date_short_pretty\} \{time\}\|[^<>|]+>", "", marked_up(message))
@@ -102,7 +102,7 @@ def test_only_the_guards_own_words_are_marked_up(name: str) -> None:
     assert not kinds & {"broadcast", "user", "usergroup", "channel", "emoji"}
 
 
-def test_a_hostile_name_is_shown_as_it_is_but_for_what_hides_or_breaks_lines() -> None:
+def test_hostile_name_is_shown_literally_without_control_characters() -> None:
     message = slack_message(NOTICES["hostile"])
 
     assert r"<!channel> *x* `y` ```z``` <https://evil.example|here> &amp; @here\n\u202e# a" in (
@@ -113,7 +113,7 @@ def test_a_hostile_name_is_shown_as_it_is_but_for_what_hides_or_breaks_lines() -
     assert all(url.startswith("https://eu-west-1.console.aws.amazon.com/") for url in urls)
 
 
-def test_an_alert_shows_all_that_somebody_needs() -> None:
+def test_alert_contains_everything_needed_to_act() -> None:
     shown = whole(slack_message(NOTICES["scheduled"]))
 
     for part in (
@@ -137,27 +137,27 @@ def test_an_alert_shows_all_that_somebody_needs() -> None:
     assert f'"timestamp": {int(DEADLINE.timestamp())}' in message
 
 
-def test_the_first_message_refers_to_none_before() -> None:
+def test_first_message_does_not_refer_to_an_earlier_one() -> None:
     assert "Follows up" not in whole(slack_message(NOTICES["opened"]))
 
 
 @pytest.mark.parametrize("name", ["reopened", "reminder", "resolved", "skipped", "done", "failed"])
-def test_a_later_message_refers_to_the_first(name: str) -> None:
+def test_later_message_refers_to_the_first(name: str) -> None:
     assert "Follows up on what was first seen" in whole(slack_message(NOTICES[name]))
 
 
-def test_a_resolution_within_a_minute_refers_to_the_first_too() -> None:
+def test_resolution_within_a_minute_refers_to_the_first_message() -> None:
     soon = replace(ALERTS["resolved"], findings=(a_finding(status=Status.RESOLVED),))
 
     assert "Follows up" in whole(slack_message(replace(NOTICES["resolved"], about=soon)))
 
 
 @pytest.mark.parametrize("name", ["resolved", "ended", "cancelled", "done", "without-findings"])
-def test_what_is_over_is_not_to_be_exempted(name: str) -> None:
+def test_finding_that_is_over_offers_no_exemption(name: str) -> None:
     assert "exempt --cluster" not in whole(slack_message(NOTICES[name]))
 
 
-def test_what_does_not_fit_is_counted_and_named() -> None:
+def test_findings_that_do_not_fit_are_counted_and_named() -> None:
     findings = tuple(
         replace(OLD, rule_id=f"EMRLOG-{n:03}", evidence={"n": n}, remediation=f"{n}" * 1_000)
         for n in range(100, 200)
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_counted_and_named() -> None:
     assert_within_limits(message)
 
 
-def test_many_small_findings_stay_within_the_number_of_blocks() -> None:
+def test_many_small_findings_stay_within_the_block_limit() -> None:
     findings = tuple(
         replace(OLD, rule_id=f"R{n}", summary="x", evidence={}, remediation="", runbook="r")
         for n in range(60)
@@ -188,7 +188,7 @@ def test_many_small_findings_stay_within_the_number_of_blocks() -> None:
     assert_within_limits(message)
 
 
-def test_a_command_is_shown_whole_or_not_at_all() -> None:
+def test_command_that_is_too_long_is_replaced_by_a_hint() -> None:
     long = a_finding(remediation="aws " + "x" * 3_000)
     notice = replace(NOTICES["opened"], about=replace(ALERTS["opened"], findings=(long,)))
     shown = whole(slack_message(notice))
@@ -197,7 +197,7 @@ def test_a_command_is_shown_whole_or_not_at_all() -> None:
     assert "# Too long for Slack. To see it, run: emr-log-guard explain j-2AXXXXXXGAPLF" in shown
 
 
-def test_many_problems_of_a_policy_are_counted() -> None:
+def test_policy_problems_beyond_the_limit_are_counted() -> None:
     problem = PolicyProblem("p", 1, tuple(f"field{n}: wrong" for n in range(14)))
     shown = whole(slack_message(replace(NOTICES["policy-invalid"], about=problem)))
 
@@ -215,7 +215,7 @@ def test_many_problems_of_a_policy_are_counted() -> None:
         (Compliance.COMPLIANT, RescanCounts(0, 0, 0, 1), "❔"),
     ],
 )
-def test_a_rescans_sign_is_never_better_than_its_result(
+def test_sign_of_a_rescan_is_the_worst_of_result_and_counts(
     compliance: Compliance, counts: RescanCounts, good: str
 ) -> None:
     done = RescanDone("arn:e", compliance, "s3://reports/1", counts)
@@ -223,7 +223,7 @@ def test_a_rescans_sign_is_never_better_than_its_result(
     assert sign(replace(NOTICES["rescan"], about=done)) == good
 
 
-def test_without_blocks_the_text_says_it_all_and_pings_nobody() -> None:
+def test_message_without_blocks_contains_the_whole_text_without_mentions() -> None:
     for notice in NOTICES.values():
         body = slack_text(notice)
         assert "blocks" not in body
@@ -290,7 +290,7 @@ ANY_NOTICE = st.builds(
 
 
 @given(ANY_NOTICE)
-def test_no_alert_is_beyond_slacks_limits_or_marks_anything_up(notice: PublishedAlert) -> None:
+def test_any_alert_is_within_the_limits_of_slack_and_without_markup(notice: PublishedAlert) -> None:
     message = slack_message(notice)
 
     assert_within_limits(message)

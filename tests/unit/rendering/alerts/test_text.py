@@ -54,11 +54,11 @@ def an_alert(
     return Alert(kind, arn, name, findings or (a_finding(),), step, Mode.ALERT, detail)
 
 
-def test_an_alert_says_what_where_why_what_next_and_the_fix() -> None:
+def test_alert_text_equals_the_golden_text() -> None:
     assert alert_text(an_alert()) == GOLDEN
 
 
-def test_an_undetermined_result_is_reported_as_undetermined_result_and_says_what_to_do() -> None:
+def test_undetermined_finding_is_reported_with_what_to_do() -> None:
     text = alert_text(an_alert(DOUBT))
 
     assert text.startswith(
@@ -68,24 +68,24 @@ def test_an_undetermined_result_is_reported_as_undetermined_result_and_says_what
     assert "  Fix      # Let the guard read the missing fact" in text
 
 
-def test_the_headline_calls_broken_only_what_is_broken() -> None:
+def test_headline_names_a_violation_instead_of_an_undetermined_finding() -> None:
     assert alert_subject(an_alert(DOUBT, MEDIUM)) == (
         "[MEDIUM] EMR cluster nightly-etl violates EMRLOG-007 roles-can-use-log-key"
     )
 
 
-def test_several_broken_rules_are_counted() -> None:
+def test_further_violations_are_counted_in_the_subject() -> None:
     assert alert_subject(an_alert(a_finding(), MEDIUM)).endswith("log-key-configured and 1 more")
 
 
-def test_evidence_that_was_reported_is_not_reported_again() -> None:
+def test_equal_evidence_is_shown_once() -> None:
     text = alert_text(an_alert(a_finding(), MEDIUM, DOUBT))
 
     assert text.count("log_uri: ") == 1
     assert text.count("  Evidence as for EMRLOG-002\n") == 2
 
 
-def test_samples_stand_below_one_another_and_empty_evidence_is_left_out() -> None:
+def test_samples_are_listed_vertically_and_empty_evidence_is_omitted() -> None:
     finding = a_finding(evidence={"samples": ("s3://a", "s3://b"), "key": None, "undetermined": 0})
 
     assert "  Evidence samples: s3://a\n                    s3://b\n  Fix" in alert_text(
@@ -93,20 +93,20 @@ def test_samples_stand_below_one_another_and_empty_evidence_is_left_out() -> Non
     )
 
 
-def test_every_line_of_the_fix_is_reported() -> None:
+def test_every_line_of_the_fix_is_shown() -> None:
     finding = dataclasses.replace(a_finding(), remediation="one\ntwo")
 
     assert "  Fix      one\n           two\n" in alert_text(an_alert(finding))
 
 
-def test_who_launched_the_cluster_is_reported_when_known() -> None:
+def test_launcher_of_the_cluster_is_shown_if_known() -> None:
     ours = "arn:aws:sts::111122223333:assumed-role/Data/ada"
     finding = dataclasses.replace(a_finding(), launched_by=ours)
 
     assert "Launched by  assumed-role/Data/ada\n" in alert_text(an_alert(finding))
 
 
-def test_the_earliest_deadline_is_reported() -> None:
+def test_earliest_deadline_is_shown() -> None:
     alert = an_alert(
         a_finding(deadline=NOW + timedelta(hours=4)),
         a_finding("EMRLOG-003", deadline=NOW),
@@ -154,7 +154,7 @@ def test_the_earliest_deadline_is_reported() -> None:
         ("failed", NextStep.TERMINATION_REFUSED, "could not be terminated", "still running"),
     ],
 )
-def test_each_outcome_of_enforcement_is_reported(
+def test_each_outcome_of_enforcement_has_its_headline_and_next_step(
     kind: str, step: NextStep, headline: str, next_step_text: str
 ) -> None:
     alert = an_alert(kind=AlertKind(f"enforcement.{kind}"), step=step, detail="EMR said so")
@@ -168,11 +168,11 @@ def test_each_outcome_of_enforcement_is_reported(
 @pytest.mark.parametrize(
     "step", [each for each in NextStep if each not in NEVER_TOLD], ids=lambda step: step
 )
-def test_every_next_step_has_words(step: NextStep) -> None:
+def test_every_next_step_has_a_text(step: NextStep) -> None:
     assert "{" not in alert_text(an_alert(step=step))
 
 
-def test_a_cluster_without_a_name_goes_by_its_id() -> None:
+def test_cluster_without_a_name_is_shown_by_its_id() -> None:
     text = alert_text(an_alert(name=None))
 
     assert "EMR cluster j-2AXXXXXXGAPLF violates" in text
@@ -187,11 +187,11 @@ def test_a_cluster_without_a_name_goes_by_its_id() -> None:
         ("j-1", "Account unknown, unknown. "),
     ],
 )
-def test_the_console_is_that_of_the_partition(arn: str, console: str) -> None:
+def test_console_link_belongs_to_the_partition(arn: str, console: str) -> None:
     assert console in alert_text(an_alert(arn=arn))
 
 
-def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
+def test_expired_exemption_is_in_text_and_json() -> None:
     alert = dataclasses.replace(an_alert(), expired_exemptions=(an_exemption(),))
 
     assert (
@@ -209,7 +209,7 @@ def test_an_expired_exemption_is_named_to_people_and_machines() -> None:
     ]
 
 
-def test_what_comes_back_stays_and_goes_is_distinguished() -> None:
+def test_subject_distinguishes_reopened_remaining_and_resolved_findings() -> None:
     finding = a_finding()
 
     assert "nightly-etl again violates" in alert_subject(an_alert(kind=AlertKind.FINDING_REOPENED))
@@ -238,7 +238,7 @@ KEY = "key/1234abcd-12ab-34cd-56ef-1234567890ab"
         ("arn:aws:s3:::example-logs/emr", "arn:aws:s3:::example-logs/emr"),
     ],
 )
-def test_long_arns_are_short_in_text_and_whole_in_json_and_commands(arn: str, shown: str) -> None:
+def test_arns_are_shortened_in_text_but_not_in_json_and_commands(arn: str, shown: str) -> None:
     finding = dataclasses.replace(
         a_finding(evidence={"log_key": arn, "samples": (f"a: {arn}, b", arn)}),
         summary=f"logs are encrypted with {arn}.",
@@ -266,7 +266,7 @@ def test_long_arns_are_short_in_text_and_whole_in_json_and_commands(arn: str, sh
         and kind.startswith("enforcement") == (step in _HEADLINES)
     ],
 )
-def test_the_first_two_lines_say_what_where_how_severe_since_when_and_what_next(
+def test_first_two_lines_contain_severity_cluster_place_rule_time_and_next_step(
     kind: AlertKind, step: NextStep
 ) -> None:
     alert = an_alert(a_finding(deadline=NOW), kind=kind, step=step)
@@ -284,7 +284,7 @@ def test_the_first_two_lines_say_what_where_how_severe_since_when_and_what_next(
     assert not blank
 
 
-def test_a_long_name_leaves_room_for_what_happens_to_the_cluster() -> None:
+def test_long_name_is_cut_before_the_announced_termination() -> None:
     alert = an_alert(
         a_finding(deadline=NOW),
         kind=AlertKind.ENFORCEMENT_SCHEDULED,
@@ -304,7 +304,7 @@ def test_a_long_name_leaves_room_for_what_happens_to_the_cluster() -> None:
         (a_finding(), "the policy no longer requires it"),
     ],
 )
-def test_a_cancelled_termination_names_its_reason(finding: Finding, why: str) -> None:
+def test_cancelled_termination_shows_its_reason(finding: Finding, why: str) -> None:
     alert = an_alert(
         finding, kind=AlertKind.ENFORCEMENT_SKIPPED, step=NextStep.TERMINATION_CANCELLED
     )
@@ -312,7 +312,7 @@ def test_a_cancelled_termination_names_its_reason(finding: Finding, why: str) ->
     assert alert_text(alert).splitlines()[1].endswith(f"The cluster will not be terminated: {why}.")
 
 
-def test_an_alert_about_a_log_bucket_names_the_bucket_and_says_that_nothing_is_terminated() -> None:
+def test_alert_about_a_log_bucket_names_it_and_says_that_nothing_is_terminated() -> None:
     alert = ALERTS["bucket"]
 
     assert alert_text(alert).startswith(
@@ -335,7 +335,7 @@ def test_an_alert_about_a_log_bucket_names_the_bucket_and_says_that_nothing_is_t
     assert "Note" not in alert_text(enforced)
 
 
-def test_machines_get_the_buckets_account_region_and_arn() -> None:
+def test_json_of_a_bucket_alert_contains_account_region_and_bucket_arn() -> None:
     alert = ALERTS["bucket"]
 
     shown = alert_json(alert)

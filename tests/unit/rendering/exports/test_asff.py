@@ -33,7 +33,7 @@ def elsewhere(finding: Finding) -> Finding:
     return replace(finding, account=OTHER_ACCOUNT, region="us-east-1")
 
 
-def test_a_request_has_a_hundred_findings_at_most_of_one_account_and_region() -> None:
+def test_batch_has_at_most_a_hundred_findings_of_one_account_and_region() -> None:
     report = a_report(*(audited(BAD, elsewhere(BAD), name=f"c{n}") for n in range(120)))
 
     found = batches(report)
@@ -46,7 +46,7 @@ def test_a_request_has_a_hundred_findings_at_most_of_one_account_and_region() ->
     ] * 2
 
 
-def test_what_needs_attention_is_written_as_of_the_audits_end() -> None:
+def test_findings_that_need_attention_are_written_with_the_end_of_the_audit() -> None:
     findings = [a_finding(f"EMRLOG-00{n}", compliance=each) for n, each in enumerate(Compliance)]
 
     [batch] = batches(a_report(audited(*findings)))
@@ -57,14 +57,14 @@ def test_what_needs_attention_is_written_as_of_the_audits_end() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_line_is_a_request_whatever_names_are_in_it(name: str) -> None:
+def test_hostile_name_does_not_break_a_line(name: str) -> None:
     lines = "".join(audit_asff(hostile(name))).splitlines()
 
     assert len(lines) == 1
     assert len(batches(hostile(name))) == 1
 
 
-def test_the_model_would_notice() -> None:
+def test_validator_rejects_a_finding_without_a_required_field() -> None:
     [[finding]] = batches(a_report(audited(BAD)))
     del finding["GeneratorId"]
 

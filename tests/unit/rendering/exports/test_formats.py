@@ -124,7 +124,7 @@ def run_of(report: AuditReport) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "report", [a_report(), a_report(audited(BAD)), REPORT, hostile('\n  "clusters": [\n')]
 )
-def test_json_is_laid_out_as_one_document(report: AuditReport) -> None:
+def test_json_is_one_indented_document(report: AuditReport) -> None:
     text = audit_json(report)
 
     assert text == json.dumps(json.loads(text), indent=2) + "\n"
@@ -190,13 +190,13 @@ def test_json_has_the_documented_shape() -> None:
     [REPORT, a_report(), a_report(audited(GOOD)), *map(hostile, HOSTILE)],
     ids=lambda report: f"{len(report.clusters)} clusters",
 )
-def test_json_keeps_to_its_schema(report: AuditReport) -> None:
+def test_json_is_valid_against_its_schema(report: AuditReport) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
     jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(audit_json(report)))
 
 
-def test_a_bucket_too_large_for_audits_comes_with_the_advice_of_a_rescan() -> None:
+def test_large_bucket_adds_advice_to_every_format() -> None:
     half = replace(audited(GOOD), listed={"example-logs": LARGE_BUCKET // 2})
     [advice] = large_bucket_advice({"example-logs": LARGE_BUCKET})
     report = a_report(half, half)
@@ -214,7 +214,7 @@ def test_a_bucket_too_large_for_audits_comes_with_the_advice_of_a_rescan() -> No
     assert "Advice" not in audit_table(a_report(half))
 
 
-def test_the_schema_refuses_what_the_report_never_says() -> None:
+def test_schema_rejects_unknown_and_missing_fields() -> None:
     document = json.loads(audit_json(REPORT))
     wrong = (
         document | {"verdict": "fine"},
@@ -226,7 +226,7 @@ def test_the_schema_refuses_what_the_report_never_says() -> None:
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(each)
 
 
-def test_json_names_no_single_account_or_region_where_there_are_several() -> None:
+def test_json_has_no_single_account_and_region_when_there_are_several() -> None:
     other = replace(PLACE, account=OTHER_ACCOUNT, region="us-east-1")
 
     document = json.loads(audit_json(a_report(places=(PLACE, other))))
@@ -234,7 +234,7 @@ def test_json_names_no_single_account_or_region_where_there_are_several() -> Non
     assert (document["account"], document["region"]) == (None, None)
 
 
-def test_a_partial_report_says_so_in_every_format() -> None:
+def test_partial_report_is_marked_in_every_format() -> None:
     assert json.loads(audit_json(REPORT))["partial"] is True
     assert "interrupted" in rows(REPORT)[2]["summary"]
     assert "This report is partial" in audit_html(REPORT)
@@ -242,7 +242,7 @@ def test_a_partial_report_says_so_in_every_format() -> None:
     assert "the audit was interrupted" in audit_table(REPORT)
 
 
-def test_csv_has_a_row_for_each_finding_and_for_what_could_not_be_read() -> None:
+def test_csv_has_a_row_for_each_finding_and_each_problem() -> None:
     found = rows(REPORT)
 
     assert tuple(found[0]) == COLUMNS
@@ -261,7 +261,7 @@ def test_csv_has_a_row_for_each_finding_and_for_what_could_not_be_read() -> None
 
 @pytest.mark.parametrize("name", [*HOSTILE, *FORMULAS])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_no_cell_is_a_formula_whatever_separates_cells(name: str, separator: str) -> None:
+def test_csv_cell_is_never_a_formula_with_any_separator(name: str, separator: str) -> None:
     """A spreadsheet takes the separator of its locale, and full-width signs for signs."""
     text = io.StringIO(audit_csv(hostile(name)), newline="")
     cells = [cell for row in csv.reader(text, delimiter=separator) for cell in row]
@@ -273,7 +273,7 @@ def test_no_cell_is_a_formula_whatever_separates_cells(name: str, separator: str
         assert separator != "," or not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", cell)
 
 
-def test_what_is_no_formula_is_left_as_it_is() -> None:
+def test_csv_text_that_is_not_a_formula_is_unchanged() -> None:
     fix = "aws emr create-cluster --name 'a'\naws emr terminate-clusters; # a=1"
     [row] = rows(a_report(audited(replace(BAD, remediation=fix, summary="1-2=-1"))))
 
@@ -292,7 +292,7 @@ class Tags(HTMLParser):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_name_is_markup(name: str) -> None:
+def test_hostile_name_adds_no_html_tags(name: str) -> None:
     usual, shown = Tags(), Tags()
     usual.feed(audit_html(hostile("nightly-etl")))
     shown.feed(audit_html(hostile(name)))
@@ -300,7 +300,7 @@ def test_no_name_is_markup(name: str) -> None:
     assert shown.found == usual.found
 
 
-def test_sarif_is_valid_and_has_what_needs_attention() -> None:
+def test_sarif_is_valid_and_contains_findings_that_need_attention() -> None:
     run = run_of(REPORT)
 
     assert [
@@ -320,7 +320,7 @@ def test_sarif_is_valid_and_has_what_needs_attention() -> None:
     assert any("AccessDeniedException" in text for text in notified)
 
 
-def test_sarif_links_rules_to_the_runbooks_that_have_a_url() -> None:
+def test_sarif_links_rules_to_runbooks_with_a_url() -> None:
     linked = replace(BAD, runbook=f"https://example.com/runbooks/{BAD.rule_id}.md")
     driver = run_of(a_report(audited(linked)))["tool"]["driver"]
 
@@ -329,7 +329,7 @@ def test_sarif_links_rules_to_the_runbooks_that_have_a_url() -> None:
     assert [rule["id"] for rule in driver["rules"] if "helpUri" in rule] == [BAD.rule_id]
 
 
-def test_sarif_links_to_no_path_of_this_repository() -> None:
+def test_sarif_does_not_link_to_relative_paths() -> None:
     unlinked = replace(BAD, runbook=f"docs/runbooks/{BAD.rule_id}.md")
     driver = run_of(a_report(audited(unlinked)))["tool"]["driver"]
 
@@ -337,7 +337,7 @@ def test_sarif_links_to_no_path_of_this_repository() -> None:
     assert not any("helpUri" in rule for rule in driver["rules"])
 
 
-def test_sarif_has_what_github_requires_of_a_rule_and_of_a_location() -> None:
+def test_sarif_rules_and_locations_have_the_fields_github_requires() -> None:
     run = run_of(a_report(audited(BAD)))
 
     for rule in run["tool"]["driver"]["rules"]:
@@ -357,14 +357,14 @@ def test_sarif_has_what_github_requires_of_a_rule_and_of_a_location() -> None:
     }
 
 
-def test_a_sound_audit_is_a_successful_invocation() -> None:
+def test_compliant_audit_is_a_successful_sarif_invocation() -> None:
     [invocation] = run_of(a_report(audited(GOOD)))["invocations"]
 
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (True, 0)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_leave_machines_formats_valid(name: str) -> None:
+def test_hostile_names_leave_json_and_sarif_valid(name: str) -> None:
     report = hostile(name)
     run_of(report)
     document = json.loads(audit_json(report))
@@ -373,7 +373,7 @@ def test_hostile_names_leave_machines_formats_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_the_table_shows_names_harmless(name: str) -> None:
+def test_table_escapes_hostile_names(name: str) -> None:
     usual = audit_table(hostile("nightly-etl"))
     shown = audit_table(hostile(name))
 
@@ -383,11 +383,11 @@ def test_the_table_shows_names_harmless(name: str) -> None:
 
 @pytest.mark.parametrize("render", RENDERERS, ids=lambda render: render.__name__)
 @pytest.mark.parametrize("name", HOSTILE)
-def test_every_format_can_be_written_as_utf_8(render: Any, name: str) -> None:  # noqa: ANN401
+def test_every_format_can_be_encoded_as_utf_8(render: Any, name: str) -> None:  # noqa: ANN401
     assert "".join(render(hostile(name))).encode()
 
 
-def test_the_table_shows_the_worst_first_and_what_it_adds_up_to() -> None:
+def test_table_lists_the_most_severe_first_and_a_summary() -> None:
     found = a_finding("EMRLOG-101", severity=Severity.LOW, rule_name="log-object-kms-encrypted")
     long = "x" * 100
     report = a_report(
@@ -416,7 +416,7 @@ def test_the_table_shows_the_worst_first_and_what_it_adds_up_to() -> None:
     assert "Could not be read: eu-south-1" in audit_table(REPORT)
 
 
-def test_the_table_names_a_cause_once_with_its_clusters_and_the_most_severe_first() -> None:
+def test_table_groups_clusters_by_cause_most_severe_first() -> None:
     low = a_finding("EMRLOG-011", severity=Severity.LOW)
     mild = replace(audited(low), cluster=replace(SUMMARY, id="j-MILD", name="a-mild-one"))
     many = [replace(audited(BAD), cluster=replace(SUMMARY, id=f"j-BAD{n:02}")) for n in range(12)]
@@ -443,21 +443,21 @@ def test_the_table_names_a_cause_once_with_its_clusters_and_the_most_severe_firs
         (a_report(audited(DOUBTFUL)), "Exit status 3: something could not be determined."),
     ],
 )
-def test_the_table_says_the_exit_status_in_words_and_the_next_command(
+def test_table_explains_the_exit_status_and_names_the_next_command(
     report: AuditReport, words: str
 ) -> None:
     assert audit_table(report).splitlines()[-2] == words
     assert "Next: `emr-log-guard audit " in audit_table(report).splitlines()[-1]
 
 
-def test_the_table_says_what_to_do_when_a_cluster_was_not_found() -> None:
+def test_table_names_the_next_command_when_a_cluster_was_not_found() -> None:
     lines = audit_table(a_report(missing=("j-MISSING",))).splitlines()
 
     assert lines[-2] == "Exit status 2: nothing could be read."
     assert lines[-1].startswith("Next: check the cluster id; `emr-log-guard audit --all-regions`")
 
 
-def test_the_csv_has_a_status_only_where_something_is_wrong() -> None:
+def test_csv_has_a_status_only_for_violations() -> None:
     found = rows(a_report(audited(GOOD, BAD)))
 
     assert [(row["compliance"], row["status"]) for row in found] == [
@@ -466,7 +466,7 @@ def test_the_csv_has_a_status_only_where_something_is_wrong() -> None:
     ]
 
 
-def test_the_table_shows_rules_that_are_not_evaluated_by_with_their_common_reason() -> None:
+def test_table_groups_rules_not_evaluated_by_their_reason() -> None:
     rules = (
         RuleNotEvaluated("EMRLOG-101", "a", "add --objects"),
         RuleNotEvaluated("EMRLOG-011", "b", "disabled by the policy"),
@@ -482,7 +482,7 @@ def test_the_table_shows_rules_that_are_not_evaluated_by_with_their_common_reaso
     assert "Not evaluated" not in audit_table(nothing_read)
 
 
-def test_the_table_of_nothing_says_so() -> None:
+def test_table_of_an_empty_audit_says_that_there_are_no_clusters() -> None:
     assert "No cluster in 1 account and Region" in audit_table(a_report())
     assert "No cluster" not in audit_table(a_report(places=(UNREADABLE_PLACE,)))
     assert "AWS calls: none" in audit_table(replace(a_report(), api_calls={}))

@@ -45,7 +45,7 @@ def without(event: dict[str, Any], path: Iterable[str]) -> dict[str, Any]:
     return copy
 
 
-def test_an_event_is_what_it_always_was() -> None:
+def test_finding_is_converted_to_an_ocsf_event() -> None:
     [event] = events(a_report(audited(BAD)))
 
     assert event["metadata"]["product"].pop("version")
@@ -111,7 +111,7 @@ def test_an_event_is_what_it_always_was() -> None:
     }
 
 
-def test_what_passed_failed_and_is_not_known_is_reported_and_what_did_not_apply_is_not() -> None:
+def test_each_compliance_but_not_applicable_becomes_an_event() -> None:
     notified = {
         Compliance.COMPLIANT: ("Pass", "Informational"),
         Compliance.NON_COMPLIANT: ("Fail", "Critical"),
@@ -128,7 +128,7 @@ def test_what_passed_failed_and_is_not_known_is_reported_and_what_did_not_apply_
     assert all(("remediation" in event) is (event["severity_id"] == 5) for event in found)
 
 
-def test_captions_are_the_schemas_own() -> None:
+def test_captions_equal_those_of_the_ocsf_schema() -> None:
     attributes = get_ocsf_schema(version=SCHEMA_VERSION)
     of_class = attributes["classes"]["compliance_finding"]["attributes"]
     of_result = attributes["objects"]["compliance"]["attributes"]
@@ -156,7 +156,7 @@ def test_an_exempt_finding_is_suppressed() -> None:
     assert (event["status"], event["compliance"]["status"]) == ("Suppressed", "Fail")
 
 
-def test_what_could_not_be_read_is_an_event_too() -> None:
+def test_each_problem_becomes_an_event() -> None:
     found = events(REPORT)
 
     unread = [event for event in found if event["finding_info"]["uid"].endswith("#unread")]
@@ -168,7 +168,7 @@ def test_what_could_not_be_read_is_an_event_too() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_line_is_an_event_whatever_names_are_in_it(name: str) -> None:
+def test_hostile_name_does_not_break_a_line(name: str) -> None:
     lines = list(audit_ocsf(hostile(name)))
 
     assert all(line.count("\n") == 1 and line.endswith("\n") for line in lines)
@@ -187,7 +187,7 @@ def test_a_line_is_an_event_whatever_names_are_in_it(name: str) -> None:
         ("cloud", "provider"),
     ],
 )
-def test_the_schema_would_notice(path: tuple[str, ...]) -> None:
+def test_schema_rejects_missing_unknown_and_invalid_fields(path: tuple[str, ...]) -> None:
     [event] = events(a_report(audited(BAD)))
 
     assert not SCHEMA.is_valid(without(event, path))

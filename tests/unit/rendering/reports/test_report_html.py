@@ -68,7 +68,7 @@ def sections(parts: Iterable[str]) -> dict[str, str]:
     return reader.found
 
 
-def test_an_audit_says_how_it_stands_by_rule_and_by_place() -> None:
+def test_audit_page_shows_compliance_by_rule_and_region() -> None:
     found = sections(
         audit_html(
             a_report(
@@ -100,7 +100,7 @@ def test_an_audit_says_how_it_stands_by_rule_and_by_place() -> None:
         ((DOUBT,), "Not determined. No violation was found, but"),
     ],
 )
-def test_the_verdict_is_what_the_command_ends_with(
+def test_statement_of_the_page_follows_from_the_overall_compliance(
     findings: tuple[Finding, ...], statement: str
 ) -> None:
     report = a_report(*(audited(each) for each in findings))
@@ -108,7 +108,7 @@ def test_the_verdict_is_what_the_command_ends_with(
     assert statement in sections(audit_html(report))["head"]
 
 
-def test_a_share_is_never_rounded_up_to_all() -> None:
+def test_compliant_share_is_never_rounded_up_to_100_percent() -> None:
     clusters = [replace(audited(GOOD), objects=10)] * 999
 
     head = sections(audit_html(a_report(audited(BAD), *clusters)))["head"]
@@ -117,7 +117,7 @@ def test_a_share_is_never_rounded_up_to_all() -> None:
     assert "9,990\nlog objects checked" in head
 
 
-def test_a_finding_has_its_evidence_fix_and_history() -> None:
+def test_finding_is_shown_with_evidence_fix_and_history() -> None:
     finding = replace(
         BAD,
         evidence={"log_uri": "s3://a/", "kms_key": None, "on": True, "samples": ("a", "b"), "n": 2},
@@ -140,13 +140,13 @@ def test_a_finding_has_its_evidence_fix_and_history() -> None:
     assert "an audit keeps no history" in sections(audit_html(a_report(audited(BAD))))["clusters"]
 
 
-def test_only_https_makes_a_runbook_a_link() -> None:
+def test_runbook_is_a_link_only_with_an_https_url() -> None:
     for runbook, link in (("https://a/b", True), ("javascript:x", False), ("docs/a.md", False)):
         page = "".join(audit_html(a_report(audited(replace(BAD, runbook=runbook)))))
         assert (f'<a href="{runbook}"' in page) is link
 
 
-def test_the_most_severe_finding_comes_first_and_exempt_ones_last() -> None:
+def test_findings_are_listed_most_severe_first_and_exempt_last() -> None:
     low = a_finding("EMRLOG-101", severity=Severity.LOW)
     clusters = sections(audit_html(a_report(audited(EXEMPT, low, DOUBT, BAD))))["clusters"]
 
@@ -154,7 +154,7 @@ def test_the_most_severe_finding_comes_first_and_exempt_ones_last() -> None:
     assert summaries == ["EMRLOG-002", "EMRLOG-005", "EMRLOG-101", "EMRLOG-004"]
 
 
-def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
+def test_undetermined_facts_are_listed_once_with_their_clusters() -> None:
     doubtful = [audited(replace(DOUBT), name=f"c{number}") for number in range(8)]
     found = sections(
         audit_html(
@@ -179,7 +179,7 @@ def test_what_could_not_be_determined_is_said_once_with_its_clusters() -> None:
     assert "Everything could be determined." in sections(audit_html(a_report()))["undetermined"]
 
 
-def test_exemptions_say_when_they_end_and_what_they_cover() -> None:
+def test_exemptions_are_shown_with_expiry_and_covered_findings() -> None:
     tagged = an_exemption(ClusterMatch(tag={"team": "research"}), until=date(2026, 3, 15))
     today = an_exemption(ClusterMatch(name="legacy-*"), until=date(2026, 3, 14))
     ended = an_exemption(until=date(2026, 3, 13), rules=["EMRLOG-006", "EMRLOG-001"])
@@ -204,7 +204,7 @@ def test_exemptions_say_when_they_end_and_what_they_cover() -> None:
     assert "The policy has no exemptions." in sections(audit_html(a_report()))["exemptions"]
 
 
-def test_a_rescan_says_what_is_new_what_is_resolved_and_how_it_went_on() -> None:
+def test_rescan_page_shows_new_and_resolved_findings_and_the_trend() -> None:
     past = (a_past_run(1, broken=4), a_past_run(8, broken=2))
     report = a_rescan_report(
         BAD, DOUBT, EXEMPT, known=[BAD.id, "arn:x/j-OLD#EMRLOG-002"], past=past
@@ -223,7 +223,7 @@ def test_a_rescan_says_what_is_new_what_is_resolved_and_how_it_went_on() -> None
     assert "trend starts with the next one" in sections(rescan_html(a_rescan_report()))["trend"]
 
 
-def test_a_first_rescan_calls_nothing_new() -> None:
+def test_first_rescan_marks_no_finding_as_new() -> None:
     report = a_rescan_report(BAD)
     first = replace(report, difference=replace(report.difference, last=None))
 
@@ -231,7 +231,7 @@ def test_a_first_rescan_calls_nothing_new() -> None:
     assert "nothing: it is the first re-scan" in "".join(rescan_html(first))
 
 
-def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
+def test_rescan_page_shows_coverage_failed_and_denied_shards() -> None:
     report = a_rescan_report(
         rescan=Rescan(execution=f"{EXECUTION}:run-9", started=NOW, scope=Scope.LOG_OBJECTS),
         failed=(ShardFailed("objects-000001", "log objects of j-1", "s3:ListBucket said no"),),
@@ -279,7 +279,7 @@ def test_a_rescan_says_what_it_covers_and_what_failed() -> None:
     assert "None: every rule was evaluated." in whole["coverage"]
 
 
-def test_the_page_allows_its_own_style_and_script_and_nothing_else() -> None:
+def test_content_security_policy_allows_only_the_own_style_and_script() -> None:
     page = "".join(audit_html(a_report(audited(BAD))))
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
 
@@ -293,7 +293,7 @@ def test_the_page_allows_its_own_style_and_script_and_nothing_else() -> None:
     )
 
 
-def test_the_page_is_never_held_whole() -> None:
+def test_page_is_rendered_in_parts_without_being_held_in_memory() -> None:
     """What is held grows with the findings, and by far less than the page does."""
 
     def written(count: int) -> tuple[int, int]:

@@ -48,7 +48,7 @@ EMPTY = replace(
 )
 
 
-def test_the_text_says_what_is_new_and_what_was_not_scanned() -> None:
+def test_rescan_text_equals_the_golden_text() -> None:
     assert rescan_text(REPORT) == (
         "EMR log re-scan: 3 open, 2 new, 1 resolved, 1 undetermined, 1 of 9 shards failed\n"
         "\n"
@@ -80,7 +80,7 @@ def test_the_text_says_what_is_new_and_what_was_not_scanned() -> None:
     )
 
 
-def test_a_finding_about_a_log_bucket_names_the_bucket() -> None:
+def test_finding_about_a_log_bucket_names_the_bucket() -> None:
     difference = Difference.between(RescanCheckpoint(), [a_bucket_finding()])
     report = replace(EMPTY, difference=difference)
 
@@ -88,7 +88,7 @@ def test_a_finding_about_a_log_bucket_names_the_bucket() -> None:
     assert ">example-logs<" in "".join(rescan_html(report))
 
 
-def test_text_json_and_page_have_the_same_counts_of_open_and_exempt_findings() -> None:
+def test_text_json_and_page_have_the_same_counts() -> None:
     exempt = a_finding("EMRLOG-006", status=Status.EXEMPT)
     known = RescanCheckpoint(execution="arn:last", open=(OLD.id, exempt.id))
     report = replace(EMPTY, difference=Difference.between(known, [OLD, exempt]))
@@ -106,7 +106,7 @@ def test_text_json_and_page_have_the_same_counts_of_open_and_exempt_findings() -
     assert "EMRLOG-006" in page
 
 
-def test_a_run_without_news_is_short() -> None:
+def test_text_of_a_run_without_findings_is_short() -> None:
     assert rescan_text(EMPTY) == (
         "EMR log re-scan: 0 open, 0 new, 0 resolved\n"
         "\n"
@@ -121,7 +121,7 @@ def test_a_run_without_news_is_short() -> None:
     assert "\nClusters " not in objects
 
 
-def test_the_report_has_every_finding_and_every_figure() -> None:
+def test_report_json_contains_every_finding_and_figure() -> None:
     report = json.loads(json.dumps(report_json(REPORT)))
 
     assert report.pop("findings") == [
@@ -178,7 +178,7 @@ def test_the_report_has_every_finding_and_every_figure() -> None:
     }
 
 
-def test_the_alert_is_text_for_people_and_json_for_machines() -> None:
+def test_rescan_alert_is_text_for_email_and_json_for_other_protocols() -> None:
     messages = json.loads(rescan_messages(REPORT))
 
     headline, _, below = rescan_text(REPORT).partition("\n")
@@ -199,7 +199,7 @@ def test_the_alert_is_text_for_people_and_json_for_machines() -> None:
     assert alert["findings"] == []
 
 
-def test_subscribers_can_filter_by_the_most_severe_news() -> None:
+def test_severity_attribute_is_that_of_the_most_severe_new_finding() -> None:
     assert rescan_attributes(REPORT) == {
         "kind": "rescan.done",
         "account": "111122223333",
@@ -209,7 +209,7 @@ def test_subscribers_can_filter_by_the_most_severe_news() -> None:
     assert "severity" not in rescan_attributes(EMPTY)
 
 
-def test_what_may_not_be_listed_is_named_everywhere() -> None:
+def test_denied_shard_is_named_in_alert_report_and_text() -> None:
     shard = ShardDenied("objects-000002", "log objects of j-2", "s3:ListBucket\nAccessDenied")
     report = replace(EMPTY, denied=(shard,))
     named = {"shard": shard.shard, "about": shard.title, "reason": shard.why}
@@ -224,7 +224,7 @@ def test_what_may_not_be_listed_is_named_everywhere() -> None:
     assert "log objects of j-2: s3:ListBucket\\nAccessDenied" in rescan_text(report)
 
 
-def test_however_much_there_is_an_alert_fits_into_sns() -> None:
+def test_alert_of_a_huge_rescan_fits_into_sns() -> None:
     many = [
         replace(
             NEW, id=f"{NEW.id}{'x' * 100}{n}", cluster_name="\U0001f4a5" * 256, summary="ö" * 500

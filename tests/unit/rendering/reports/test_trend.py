@@ -8,13 +8,13 @@ from tests.unit.rescan_reports import a_past_run
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_trend_takes_two_runs(count: int) -> None:
+def test_fewer_than_two_runs_have_no_trend(count: int) -> None:
     assert trend([a_past_run(number) for number in range(count)]) is None
 
 
 @pytest.mark.parametrize("count", [2, 7, 90])
 @pytest.mark.parametrize("most", [0, 1, 3, 9, 10, 11, 99, 100, 12_345])
-def test_bars_stay_within_the_plot_and_reach_as_high_as_their_numbers(
+def test_bars_stay_within_the_plot_and_their_heights_match_their_counts(
     count: int, most: int
 ) -> None:
     runs = [a_past_run(1, broken=most, undetermined=0, exempt=0)]
@@ -38,7 +38,7 @@ def test_bars_stay_within_the_plot_and_reach_as_high_as_their_numbers(
     assert all(left.x < right.x for left, right in zip(drawn.bars, drawn.bars[1:], strict=False))
 
 
-def test_parts_are_stacked_from_the_worst_up_and_empty_ones_left_out() -> None:
+def test_bar_parts_are_stacked_most_severe_first_without_empty_ones() -> None:
     drawn = trend([a_past_run(1), a_past_run(2, broken=2, undetermined=1, exempt=1)])
 
     assert drawn
@@ -54,7 +54,7 @@ def test_parts_are_stacked_from_the_worst_up_and_empty_ones_left_out() -> None:
     assert [part.result for part in drawn.bars[0].parts] == ["NON_COMPLIANT"]
 
 
-def test_a_few_bars_have_their_day_below_them_the_last_one_among_them() -> None:
+def test_a_few_bars_including_the_last_have_a_date_label() -> None:
     drawn = trend([a_past_run(number) for number in range(40)])
 
     assert drawn
@@ -63,7 +63,7 @@ def test_a_few_bars_have_their_day_below_them_the_last_one_among_them() -> None:
     assert 4 <= len([label for label in labels if label]) <= 6
 
 
-def test_what_the_chart_shows_is_said_in_words() -> None:
+def test_chart_has_a_text_description() -> None:
     drawn = trend([a_past_run(1, broken=5), a_past_run(2, broken=3, undetermined=1)])
 
     assert drawn

@@ -64,17 +64,17 @@ BY_TAG = an_exemption(ClusterMatch(tag={"team": "a"}))
         (a_policy(exemptions=(BY_TAG,)), "exempt until 2026-12-31: moves to emr-7 in June (app"),
     ],
 )
-def test_impact_of_a_policy_on_a_finding(policy: Policy, words: str) -> None:
+def test_policy_impact_describes_what_happens_to_a_finding(policy: Policy, words: str) -> None:
     assert policy_impact(ENTRY, KNOWN.cluster, policy, NOW).startswith(words)
 
 
-def test_what_is_resolved_has_no_impact() -> None:
+def test_policy_has_no_impact_on_a_resolved_finding() -> None:
     resolved = replace(ENTRY, finding=replace(FINDING, status=Status.RESOLVED))
 
     assert policy_impact(resolved, None, a_policy(), NOW) == "resolved"
 
 
-def test_only_what_a_new_policy_changes_is_reported() -> None:
+def test_only_changed_impacts_of_a_new_policy_are_listed() -> None:
     standing = [(ENTRY, KNOWN.cluster)]
 
     assert list(changed_impacts(standing, a_policy(), a_policy(), NOW)) == []
@@ -88,7 +88,7 @@ def test_only_what_a_new_policy_changes_is_reported() -> None:
     assert line.startswith(f"{CLUSTER_ID}, EMRLOG-002: ")
 
 
-def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decided() -> None:
+def test_explanation_contains_facts_findings_and_decisions() -> None:
     policy = replace(a_policy(), version=7)
     text = explanation(
         CLUSTER_ID, ClusterHistory({"EMRLOG-002": ENTRY}, KNOWN), [DECISION], policy, NOW
@@ -108,7 +108,7 @@ def test_a_cluster_is_explained_by_what_is_known_what_stands_and_what_was_decide
     assert "\x1b" not in text
 
 
-def test_nothing_known_is_said_in_so_many_words() -> None:
+def test_explanation_of_an_unknown_cluster_says_that_nothing_is_known() -> None:
     text = explanation(CLUSTER_ID, ClusterHistory({}), [], a_policy(), NOW)
 
     assert "Its settings are unknown" in text
@@ -118,7 +118,7 @@ def test_nothing_known_is_said_in_so_many_words() -> None:
     assert "Passed or" not in text
 
 
-def test_rules_are_named_by_what_became_of_them() -> None:
+def test_rules_are_grouped_as_passed_or_disabled_only_if_there_are_any() -> None:
     everything = {rule.id: ENTRY for rule in ALL_RULES}
     all_on = replace(a_policy(), rules={rule.id: RuleSettings(enabled=True) for rule in ALL_RULES})
 
@@ -130,7 +130,7 @@ def test_rules_are_named_by_what_became_of_them() -> None:
     )
 
 
-def test_a_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
+def test_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
     unknown = replace(DECISION, cluster_state=None, policy_version=None)
     bare = ClusterSnapshot(a_cluster(log_uri=None, log_key_identifier=None, release_label=None))
     untold = replace(ENTRY, last_notified=None)
@@ -142,7 +142,7 @@ def test_a_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
     assert "last alerted" not in text
 
 
-def test_the_rules_that_a_decision_rests_on_are_named_once_by_how_they_stood() -> None:
+def test_rules_of_a_decision_are_grouped_by_compliance_and_status() -> None:
     states = finding_states(
         [
             FINDING,
@@ -165,7 +165,7 @@ def test_the_rules_that_a_decision_rests_on_are_named_once_by_how_they_stood() -
     assert "cluster RUNNING\n    -> notify finding.opened" in bare
 
 
-def test_a_decision_that_invocations_made_beside_each_other_is_shown_once_and_in_order() -> None:
+def test_concurrent_equal_decisions_are_shown_once_in_order() -> None:
     schedule = "schedule re-evaluation and termination at 2026-03-14 19:09:26 UTC"
     first = replace(DECISION, decided=(*DECISION.decided, schedule))
     second = replace(DECISION, invocation="two", at=NOW + timedelta(seconds=1), decided=(schedule,))

@@ -75,20 +75,20 @@ def unquoted(text: str) -> str:
     [a_preparation(), a_preparation(location=None), hostile("${var.secret} %{if true}")],
     ids=["bucket and prefix", "own bucket", "hostile names"],
 )
-def test_cfn_lint_has_nothing_to_say_of_the_template(preparation: Preparation) -> None:
+def test_cloudformation_template_passes_cfn_lint(preparation: Preparation) -> None:
     found = lint(cloudformation(preparation), config=ManualArgs(regions=[REGION]))
 
     assert [str(each) for each in found] == []
 
 
-def test_cfn_lint_would_find_a_wrong_property() -> None:
+def test_cfn_lint_rejects_an_unknown_property() -> None:
     text = cloudformation(a_preparation()).replace("LogEncryptionKmsKeyId", "LogKey")
 
     assert lint(text, config=ManualArgs(regions=[REGION]))
 
 
 @pytest.mark.parametrize("text", ["nightly-etl", *HOSTILE])
-def test_the_template_says_what_was_meant(text: str) -> None:
+def test_cloudformation_template_contains_hostile_names_unchanged(text: str) -> None:
     wanted = hostile(text)
     made = template(wanted)
     cluster = made["Cluster"]["Properties"]
@@ -104,7 +104,7 @@ def test_the_template_says_what_was_meant(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["nightly-etl", *HOSTILE])
-def test_terraform_reads_what_was_meant(text: str) -> None:
+def test_terraform_reads_hostile_names_unchanged(text: str) -> None:
     wanted = hostile(text)
     cluster = resources(wanted)["this"]
 
@@ -114,7 +114,7 @@ def test_terraform_reads_what_was_meant(text: str) -> None:
     assert unquoted(cluster["ec2_attributes"][0]["instance_profile"]) == "a=b,c@d+e"
 
 
-def test_no_template_of_hcl_begins_in_a_name_or_a_policy() -> None:
+def test_terraform_template_sequences_are_escaped() -> None:
     text = terraform(a_preparation(cluster_name="${a}", location=LogLocation("logs", "x*%{b}/")))
 
     assert text.count("${") == text.count("$${") == 2
@@ -130,7 +130,7 @@ def after(found: list[str], option: str) -> str:
 
 
 @pytest.mark.parametrize("text", ["nightly-etl", *HOSTILE])
-def test_the_shell_reads_what_was_meant(text: str) -> None:
+def test_shell_reads_hostile_names_unchanged(text: str) -> None:
     wanted = hostile(text)
     found = words(shell(wanted))
 
@@ -145,9 +145,7 @@ def test_the_shell_reads_what_was_meant(text: str) -> None:
 
 
 @pytest.mark.parametrize("default_key", [True, False])
-def test_no_comment_would_do_anything_in_a_shell_that_knows_no_comments(
-    *, default_key: bool
-) -> None:
+def test_shell_comments_contain_no_metacharacters(*, default_key: bool) -> None:
     for wanted in (
         a_preparation(default_key=default_key),
         replace(a_preparation(), service_role_arn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/S"),
@@ -157,21 +155,21 @@ def test_no_comment_would_do_anything_in_a_shell_that_knows_no_comments(
         assert not set("".join(comments)) & set("'\"`$()[]{}<>|&;*?!\\~")
 
 
-def test_the_key_of_another_account_has_to_allow_it_too() -> None:
+def test_key_of_another_account_needs_its_key_policy_changed() -> None:
     wanted = replace(a_preparation(), service_role_arn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/S")
 
     assert "# 2. The key belongs to account 111122223333, so its key policy must" in shell(wanted)
     assert "# 2. Only if the key policy" in shell(a_preparation())
 
 
-def test_the_default_encryption_is_set_before_puts_rely_on_it() -> None:
+def test_default_encryption_is_set_before_the_bucket_policy() -> None:
     text = shell(a_preparation(default_key=True))
 
     assert text.index("put-bucket-encryption") < text.index("put-bucket-policy")
     assert "put-bucket-encryption" not in shell(a_preparation())
 
 
-def test_without_a_place_for_logs_there_is_no_bucket_to_protect() -> None:
+def test_preparation_without_a_log_location_sets_no_bucket_policy() -> None:
     text = shell(a_preparation(location=None))
 
     assert "put-bucket-policy" not in text
@@ -179,7 +177,7 @@ def test_without_a_place_for_logs_there_is_no_bucket_to_protect() -> None:
     assert "--log-uri s3://LOG_BUCKET/logs/" in text
 
 
-def test_the_guide_has_everything() -> None:
+def test_guide_contains_shell_cloudformation_and_terraform() -> None:
     wanted = a_preparation()
     text = guide(wanted)
 
@@ -188,7 +186,7 @@ def test_the_guide_has_everything() -> None:
     assert terraform(wanted) in text
 
 
-def test_json_has_everything_for_machines() -> None:
+def test_json_contains_every_field_of_its_schema() -> None:
     wanted = a_preparation()
 
     assert json.loads(machine(wanted, ["not checked"])) == {
