@@ -15,7 +15,7 @@ def words(page: str) -> str:
     return " ".join((DOCS / page).read_text().split())
 
 
-def test_a_trail_is_asked_for_whatever_it_may_leave_out() -> None:
+def test_install_page_queries_every_field_of_an_event_selector() -> None:
     """A trail that excludes KMS's events or writes looks right by its other fields.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
@@ -30,7 +30,7 @@ def test_a_trail_is_asked_for_whatever_it_may_leave_out() -> None:
     assert "AdvancedEventSelectors" in query
 
 
-def test_the_runbook_names_every_permission_that_re_encrypting_takes() -> None:
+def test_runbook_names_every_permission_needed_to_re_encrypt() -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-encryption.html"""
     page = words("runbooks/EMRLOG-101.md")
 
@@ -47,5 +47,5 @@ def test_the_runbook_names_every_permission_that_re_encrypting_takes() -> None:
 
 
 @pytest.mark.parametrize("rule", ["EMRLOG-102", "EMRLOG-103"])
-def test_the_other_runbooks_about_objects_refer_to_it(rule: str) -> None:
+def test_other_runbooks_about_objects_refer_to_emrlog_101(rule: str) -> None:
     assert "whose key it may be, are as in [EMRLOG-101]" in words(f"runbooks/{rule}.md")

@@ -24,7 +24,7 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relativ
 
 
 @pages
-def test_a_block_says_that_it_is_for_a_shell_and_a_shell_can_parse_it(page: Path) -> None:
+def test_shell_block_is_marked_as_such_and_can_be_parsed(page: Path) -> None:
     shell = [block for block in blocks(page) if block.looks_like_shell and not block.inline]
 
     assert [block.where for block in shell if not block.is_shell] == []
@@ -32,14 +32,14 @@ def test_a_block_says_that_it_is_for_a_shell_and_a_shell_can_parse_it(page: Path
 
 
 @pages
-def test_every_command_would_be_understood(page: Path) -> None:
+def test_every_command_in_the_docs_is_valid(page: Path) -> None:
     wrong = [f"{command}: {why}" for command in commands_of(page) for why in problems(command)]
 
     assert wrong == []
 
 
 @pages
-def test_every_file_is_in_the_repository_or_made_on_the_page(page: Path) -> None:
+def test_every_file_is_in_the_repository_or_created_on_the_page(page: Path) -> None:
     made = {file for block in blocks(page) if block.is_shell for file in block.files_written()}
     made |= {file for command in commands_of(page) for file in files_made_by(command)}
 
@@ -53,7 +53,7 @@ def test_every_file_is_in_the_repository_or_made_on_the_page(page: Path) -> None
 
 
 @pages
-def test_json_is_json_and_a_policy_is_one_that_the_guard_would_take(page: Path) -> None:
+def test_json_blocks_and_policies_are_valid(page: Path) -> None:
     for block in blocks(page):
         if block.language == "json":
             document = json.loads(block.text)
@@ -142,7 +142,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "why"), WRONG)
-def test_a_wrong_command_would_be_found(line: str, why: str) -> None:
+def test_wrong_command_is_found(line: str, why: str) -> None:
     (block,) = blocks_of(f"```console\n{line}\n```\n", "page.md")
 
     found = [problem for command in block.commands() for problem in problems(command)]
@@ -165,14 +165,14 @@ RIGHT = [
 
 
 @pytest.mark.parametrize("line", RIGHT)
-def test_a_right_command_is_understood(line: str) -> None:
+def test_right_command_is_accepted(line: str) -> None:
     (block,) = blocks_of(f"```console\n{line}\n```\n", "page.md")
 
     assert block.is_sound()
     assert [problem for command in block.commands() for problem in problems(command)] == []
 
 
-def test_what_is_only_spoken_of_may_leave_out_what_is_needed_and_nothing_else() -> None:
+def test_command_mentioned_inline_may_omit_required_options_only() -> None:
     spoken = (
         "Use `emr-log-guard exempt --reason`, `emr-log-guard audit --format FORMAT` or "
         "`aws kms describe-key`, not `make nothing`."
@@ -184,7 +184,7 @@ def test_what_is_only_spoken_of_may_leave_out_what_is_needed_and_nothing_else() 
     ]
 
 
-def test_a_block_that_hides_a_command_or_has_an_open_quote_would_be_found() -> None:
+def test_unmarked_shell_block_and_open_quote_are_found() -> None:
     hidden, open_quote = blocks_of("```\naws s3 ls\n```\n\n```sh\necho 'x\n```\n", "page.md")
 
     assert hidden.looks_like_shell

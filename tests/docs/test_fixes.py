@@ -145,7 +145,7 @@ def faults_for(rule: Rule[Any]) -> Sequence[ClusterFacts | LogBucket | LogObject
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
-def test_every_command_of_a_fix_would_be_understood(rule: Rule[Any]) -> None:
+def test_every_command_of_a_fix_is_valid(rule: Rule[Any]) -> None:
     broken = [
         facts
         for facts in faults_for(rule)

@@ -29,7 +29,7 @@ def parsed(text: str) -> ET.Element:
     return ET.fromstring(text)  # noqa: S314 - see above
 
 
-def test_the_demos_picture_is_of_this_demo_and_all_went_well() -> None:
+def test_picture_shows_the_present_demo_with_every_scene_successful() -> None:
     lines = shown((ROOT / "docs" / "demo.svg").read_text())
     rows = [re.split(r" {2,}", line.removeprefix("✓").strip()) for line in lines if line[:1] == "✓"]
     [good, total] = next(
@@ -45,7 +45,7 @@ def test_the_demos_picture_is_of_this_demo_and_all_went_well() -> None:
     assert len(lines) <= LONGEST
 
 
-def test_the_demos_picture_fetches_nothing() -> None:
+def test_picture_contains_no_active_or_external_content() -> None:
     text = (ROOT / "docs" / "demo.svg").read_text()
     tags = {node.tag.removeprefix(SVG) for node in parsed(text).iter()}
 
@@ -54,14 +54,14 @@ def test_the_demos_picture_fetches_nothing() -> None:
     assert set(re.findall(r"url\((.)", text)) <= {"#"}
 
 
-def test_the_readme_shows_it_and_says_what_is_on_it() -> None:
+def test_readme_shows_the_picture_with_an_alternative_text() -> None:
     [notified] = re.findall(r"!\[([^\]]+)\]\(docs/demo\.svg\)", (ROOT / "README.md").read_text())
 
     assert "alert" in notified
     assert "terminated" in notified
 
 
-def test_a_picture_shows_its_lines_whatever_is_in_them() -> None:
+def test_picture_shows_lines_with_special_characters_unchanged() -> None:
     text = picture([Text("<b>&amp; [red]x[/] 'q'", style="bold"), Text("x" * COLUMNS)])
 
     assert shown(text) == ["<b>&amp; [red]x[/] 'q'", "x" * COLUMNS]

@@ -65,7 +65,7 @@ def test_every_action_is_pinned_by_the_digest_of_a_named_version(file: Path) -> 
     assert unpinned(file.read_text()) == []
 
 
-def test_an_action_has_the_same_digest_and_version_everywhere() -> None:
+def test_action_has_the_same_digest_and_version_everywhere() -> None:
     text = "".join(workflow.read_text() for workflow in [*WORKFLOWS, *ACTIONS])
     pins = set(PINNED.findall(text))
 
@@ -74,11 +74,11 @@ def test_an_action_has_the_same_digest_and_version_everywhere() -> None:
 
 
 @workflows
-def test_every_target_and_program_that_a_workflow_runs_exists(workflow: Path) -> None:
+def test_every_target_and_program_of_a_workflow_exists(workflow: Path) -> None:
     assert unknown_commands(workflow.read_text()) == []
 
 
-def test_ci_runs_in_short_jobs_what_its_long_job_begins_with() -> None:
+def test_quick_ci_jobs_cover_the_prerequisites_of_make_check() -> None:
     prerequisites = re.search(r"^check: ([\w ]+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     quick = read(".github/workflows/ci.yml")["jobs"]["quick"]["strategy"]["matrix"]["target"]
 
@@ -86,7 +86,7 @@ def test_ci_runs_in_short_jobs_what_its_long_job_begins_with() -> None:
     assert quick == [*prerequisites[1].split(), "unit"]
 
 
-def test_the_long_job_runs_what_the_readme_says_tests_everything() -> None:
+def test_long_ci_job_runs_make_check_with_all_tests() -> None:
     makefile = (ROOT / "Makefile").read_text()
     check = makefile.partition("\ncheck:")[2].partition("\n.PHONY")[0]
 
@@ -104,7 +104,7 @@ def test_the_long_job_runs_what_the_readme_says_tests_everything() -> None:
         "uses: docker://alpine:3",
     ],
 )
-def test_an_action_that_is_not_pinned_would_be_found(line: str) -> None:
+def test_unpinned_action_is_found(line: str) -> None:
     assert unpinned(f"steps:\n  {line}\n") == [line.partition("uses: ")[2]]
 
 
@@ -118,13 +118,13 @@ def test_an_action_that_is_not_pinned_would_be_found(line: str) -> None:
         ("make 'test", "make 'test"),
     ],
 )
-def test_a_command_that_does_not_exist_would_be_found(script: str, why: str) -> None:
+def test_missing_command_is_found(script: str, why: str) -> None:
     job = {"strategy": {"matrix": {"target": ["nothing"]}}, "steps": [{"run": script}]}
 
     assert why in unknown_commands(yaml.safe_dump({"jobs": {"one": job}}))
 
 
-def test_every_path_that_has_an_owner_exists() -> None:
+def test_every_path_in_codeowners_exists() -> None:
     lines = (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
     owned = dict(line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
 
@@ -134,7 +134,7 @@ def test_every_path_that_has_an_owner_exists() -> None:
     assert all(re.fullmatch(r"(@[\w-]+/[\w-]+ ?)+", owners) for owners in owned.values())
 
 
-def test_every_hook_of_a_commit_runs_a_program_of_the_environment_or_pinned_code() -> None:
+def test_pre_commit_hooks_run_installed_programs_or_pinned_code() -> None:
     local, *others = read(".pre-commit-config.yaml")["repos"]
 
     assert local["repo"] == "local"
@@ -147,7 +147,7 @@ def test_every_hook_of_a_commit_runs_a_program_of_the_environment_or_pinned_code
     assert len(frozen) == len(others)
 
 
-def test_cfn_lint_runs_before_a_commit_on_the_templates_that_make_template_lints() -> None:
+def test_cfn_lint_hook_covers_the_templates_of_make_template() -> None:
     [local, *_] = read(".pre-commit-config.yaml")["repos"]
     [pattern] = [hook["files"] for hook in local["hooks"] if hook["id"] == "cfn-lint"]
     linted = re.search(r"bin/cfn-lint (.+)", (ROOT / "Makefile").read_text())
@@ -156,7 +156,7 @@ def test_cfn_lint_runs_before_a_commit_on_the_templates_that_make_template_lints
     assert [path for path in linted[1].split() if not re.search(pattern, path)] == []
 
 
-def test_dependabot_watches_folders_that_exist() -> None:
+def test_dependabot_watches_existing_folders() -> None:
     updates = read(".github/dependabot.yml")["updates"]
 
     assert {update["package-ecosystem"] for update in updates} == {
@@ -173,7 +173,7 @@ def test_dependabot_watches_folders_that_exist() -> None:
     assert {f"/{action.parent.relative_to(ROOT)}" for action in ACTIONS} <= {*watched}
 
 
-def test_the_site_is_built_strictly_wherever_everything_is_checked() -> None:
+def test_site_is_built_strictly_by_make_and_ci() -> None:
     """MkDocs then fails on a link, an anchor or an entry of the navigation that leads nowhere."""
     recipe = (ROOT / "Makefile").read_text().partition("\nsite:")[2].partition("\n.PHONY")[0]
 

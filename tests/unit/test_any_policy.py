@@ -34,7 +34,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 @given(mutated() | JSON.map(json.dumps) | st.text() | st.text(st.characters(categories=["Cs"])))
-def test_a_stored_document_is_a_policy_or_its_problems_are_named(text: str) -> None:
+def test_any_stored_document_is_a_policy_or_has_problems_with_positions(text: str) -> None:
     try:
         policy = parse_policy(text)
     except InvalidPolicyError as error:

@@ -50,25 +50,25 @@ def test_every_variable_is_read() -> None:
     )
 
 
-def test_a_runbook_is_below_the_base_url() -> None:
+def test_runbook_url_is_below_the_base_url() -> None:
     runbook = Settings.from_env(ENV).runbook("EMRLOG-002")
 
     assert runbook == "https://example.com/runbooks/EMRLOG-002.md"
 
 
 @pytest.mark.parametrize("env", [without("LOG_BUCKETS"), ENV | {"LOG_BUCKETS": ""}])
-def test_without_names_every_bucket_is_checked(env: dict[str, str]) -> None:
+def test_missing_log_buckets_mean_every_bucket(env: dict[str, str]) -> None:
     assert Settings.from_env(env).log_buckets == ()
 
 
 @pytest.mark.parametrize(
     "env", [without("ENFORCEMENT_QUEUE_URL"), ENV | {"ENFORCEMENT_QUEUE_URL": ""}]
 )
-def test_without_a_queue_there_is_nobody_to_ask_for_a_termination(env: dict[str, str]) -> None:
+def test_missing_queue_means_no_enforcement(env: dict[str, str]) -> None:
     assert Settings.from_env(env).enforcement is None
 
 
-def test_runbooks_have_a_default_place() -> None:
+def test_runbooks_have_a_default_path() -> None:
     settings = Settings.from_env(without("RUNBOOK_BASE_URL"))
 
     assert settings.runbook("EMRLOG-002") == "docs/runbooks/EMRLOG-002.md"
@@ -76,12 +76,12 @@ def test_runbooks_have_a_default_place() -> None:
 
 @pytest.mark.parametrize("name", [*REQUIRED, *[*ENFORCEMENT][1:]])
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["missing", "empty", "blank"])
-def test_a_variable_that_must_be_set_is_named(name: str, value: str | None) -> None:
+def test_missing_required_variable_is_named(name: str, value: str | None) -> None:
     env = without(name) if value is None else ENV | {name: value}
 
     with pytest.raises(InvalidConfigurationError, match=f"{name} is missing: deploy the stack"):
         Settings.from_env(env)
 
 
-def test_what_is_required_is_taken_without_its_blanks() -> None:
+def test_required_value_is_stripped() -> None:
     assert required({"X": " y "}, "X") == "y"

@@ -109,29 +109,29 @@ def parameters() -> set[str]:
 
 
 @pytest.mark.parametrize("path", GENERATED)
-def test_a_page_that_is_made_from_the_code_says_what_the_code_says(path: str) -> None:
+def test_generated_page_is_up_to_date(path: str) -> None:
     assert (ROOT / path).read_text() == GENERATED[path](), f"{path} is stale: run make docs"
 
 
 @pytest.mark.parametrize("path", [path for path in GENERATED if path.endswith(".md")])
-def test_the_readme_leads_to_each_page_that_is_made_from_the_code(path: str) -> None:
+def test_readme_links_to_each_generated_page(path: str) -> None:
     assert path in {link.partition("#")[0] for link in _LINK.findall(prose(ROOT / "README.md"))}
 
 
-def test_every_rule_every_parameter_and_every_field_has_a_meaning() -> None:
+def test_every_rule_parameter_and_field_has_a_description() -> None:
     tables = [GENERATED[f"docs/{name}.md"]() for name in ("rules", "configuration", "cli")]
 
     assert [line for text in tables for line in text.splitlines() if line.endswith("|  |")] == []
 
 
-def test_every_command_says_with_what_status_it_ends() -> None:
+def test_every_command_documents_its_exit_status() -> None:
     _, *commands = GENERATED["docs/cli.md"]().split("\n## ")
 
     assert commands
     assert [text.split()[0] for text in commands if "\nExit status: 0" not in text] == []
 
 
-def test_every_rule_and_alarm_has_a_runbook_and_there_are_no_others() -> None:
+def test_every_rule_and_alarm_has_a_runbook_and_no_other_exists() -> None:
     pages = {page.name for page in RUNBOOKS.iterdir()}
 
     of_rules = {f"{rule.id}.md" for rule in ALL_RULES}
@@ -139,7 +139,7 @@ def test_every_rule_and_alarm_has_a_runbook_and_there_are_no_others() -> None:
 
 
 @pytest.mark.parametrize("alarm", alarm_runbooks())
-def test_an_alarm_names_its_part_of_a_runbook_which_says_what_to_do(alarm: str) -> None:
+def test_runbook_section_of_an_alarm_exists_and_says_what_to_do(alarm: str) -> None:
     page, anchor = alarm_runbooks()[alarm]
     assert anchor in anchors(RUNBOOKS / page)
 
@@ -149,7 +149,7 @@ def test_an_alarm_names_its_part_of_a_runbook_which_says_what_to_do(alarm: str) 
         assert f"\n**{answer}.** " in part
 
 
-def test_a_part_of_a_page_ends_where_the_next_begins(tmp_path: Path) -> None:
+def test_section_of_a_page_ends_at_the_next_heading(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# A\none\n\n## B\ntwo\n```console\n# no heading\n```\n\n## C\nthree\n")
 
@@ -159,7 +159,7 @@ def test_a_part_of_a_page_ends_where_the_next_begins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
-def test_a_runbook_begins_with_its_rule_and_answers_the_same_questions(rule: Rule[Any]) -> None:
+def test_runbook_starts_with_its_rule_and_has_every_section(rule: Rule[Any]) -> None:
     page = (RUNBOOKS / f"{rule.id}.md").read_text()
 
     assert page.startswith(f"# {rule.id} {rule.name} ({rule.severity})\n")
@@ -171,20 +171,20 @@ def test_a_runbook_begins_with_its_rule_and_answers_the_same_questions(rule: Rul
     assert {"## Confirm", "## Fix", "## INSUFFICIENT_DATA"} <= set(page.splitlines())
 
 
-def test_what_an_installation_asks_for_are_parameters() -> None:
+def test_install_page_names_existing_parameters() -> None:
     asked = {cells[0].strip("`") for cells in table("install.md", "parameter | value")}
 
     assert asked
     assert asked <= parameters()
 
 
-def test_the_security_model_says_what_each_function_may() -> None:
+def test_security_model_covers_each_function() -> None:
     functions = {f"`{app.parent.name}`" for app in ROOT.glob("functions/*/app.py")}
 
     assert {cells[0] for cells in table("security-model.md", "function | may")} == functions
 
 
-def test_the_page_about_alerts_has_every_kind_every_step_and_every_field() -> None:
+def test_alerts_page_covers_every_kind_next_step_and_field() -> None:
     kinds = {cells[0] for cells in table("alerts.md", "kind | when")}
     steps = {cells[0] for cells in table("alerts.md", "next step | what happens to the cluster")}
     named = {name for cells in table("alerts.md", "field | value") for name in cells[0].split(", ")}
@@ -197,11 +197,11 @@ def test_the_page_about_alerts_has_every_kind_every_step_and_every_field() -> No
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     assert not broken_links(page)
 
 
-def test_a_link_to_nowhere_would_be_found(tmp_path: Path) -> None:
+def test_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# A page\n[a](page.md#a-page) [b](gone.md) [c](#gone) [d](https://x.example)\n"

@@ -50,7 +50,7 @@ def results(**settings: Any) -> dict[str, str]:  # noqa: ANN401 - as EMR answers
     return {rule.id: rule.check(facts).compliance.value for rule in rules}
 
 
-def test_a_log_uri_whose_log_types_are_all_disabled_is_no_archive() -> None:
+def test_log_uri_with_all_log_types_disabled_violates_emrlog_001() -> None:
     disabled = {"LogTypeUploadPolicy": dict.fromkeys(EACH_TYPE, "disabled")}
 
     found = results(MonitoringConfiguration={"S3LoggingConfiguration": disabled})
@@ -78,7 +78,9 @@ def test_a_log_uri_whose_log_types_are_all_disabled_is_no_archive() -> None:
         {"S3LoggingConfiguration": {"LogTypeUploadPolicy": dict.fromkeys(EACH_TYPE)}},
     ],
 )
-def test_monitoring_that_says_nothing_is_the_default(monitoring: dict[str, Any] | None) -> None:
+def test_empty_monitoring_configuration_means_the_default(
+    monitoring: dict[str, Any] | None,
+) -> None:
     found = results(LogEncryptionKmsKeyId=KEY.arn, MonitoringConfiguration=monitoring)
 
     assert found["EMRLOG-001"] == found["EMRLOG-002"] == "COMPLIANT"

@@ -63,11 +63,11 @@ def problems(document: object) -> tuple[str, ...]:
     return caught.value.problems
 
 
-def test_an_empty_document_is_the_defaults() -> None:
+def test_empty_document_means_the_defaults() -> None:
     assert parse_policy("{}") == Policy()
 
 
-def test_every_field_is_read() -> None:
+def test_every_field_is_parsed() -> None:
     policy = parse_policy(
         json.dumps(
             {
@@ -214,17 +214,17 @@ def test_every_field_is_read() -> None:
         ('{"mode": "alert", "mode": "enforce"}', "mode: is given twice in one object"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place_and_the_fix(document: object, start: str) -> None:
+def test_mistake_is_reported_with_its_position_and_fix(document: object, start: str) -> None:
     (problem,) = problems(document)
 
     assert problem.startswith(start)
 
 
-def test_several_unknown_rules_are_all_named() -> None:
+def test_every_unknown_rule_is_reported() -> None:
     assert len(problems({"rules": {"X": {}}, "enforcement": {"rules": ["Y"]}})) == 2
 
 
-def test_an_expired_exemption_is_no_mistake() -> None:
+def test_expired_exemption_is_valid() -> None:
     assert len(parse_policy(json.dumps(exemption(until="2001-01-01"))).exemptions) == 3
 
 
@@ -234,7 +234,7 @@ def many(count: int) -> dict[str, Any]:
     return {"exemptions": [{**short, "cluster": cluster} for cluster in clusters]}
 
 
-def test_a_document_that_ssm_cannot_hold_is_refused_with_the_limits() -> None:
+def test_document_too_large_for_ssm_is_rejected_with_the_limits() -> None:
     (problem,) = problems(many(100))
 
     assert str(LARGEST_BYTES) in problem
@@ -242,31 +242,31 @@ def test_a_document_that_ssm_cannot_hold_is_refused_with_the_limits() -> None:
     assert "by name pattern or tag" in problem
 
 
-def test_size_is_counted_in_bytes() -> None:
+def test_size_is_measured_in_bytes() -> None:
     assert "bytes" in problems({"exemptions": [{**EXEMPTION, "reason": "é" * 5000}]})[0]
 
 
-def test_a_document_is_stored_for_people_while_it_fits_the_standard_tier() -> None:
+def test_document_is_stored_indented_while_it_fits_the_standard_tier() -> None:
     assert stored_form({"mode": "alert"}) == pretty({"mode": "alert"})
     assert "\n" not in stored_form(many(60))
     assert len(parse_policy(stored_form(many(60))).exemptions) == 60
 
 
-def test_what_is_shown_for_people_can_be_set_again_however_wide_it_is_written() -> None:
+def test_indented_document_larger_than_the_limit_can_be_stored_again() -> None:
     shown = pretty(many(80))
 
     assert len(shown.encode()) > LARGEST_BYTES
     assert len(parse_policy(shown).exemptions) == 80
 
 
-def test_the_strict_defaults_have_everything_on_and_end_nothing() -> None:
+def test_strict_defaults_enable_every_rule_and_terminate_nothing() -> None:
     assert all(STRICT.enabled(rule) for rule in ALL_RULES)
     assert STRICT.mode is Mode.ALERT
     assert not STRICT.enforcement.allowed
     assert not STRICT.exemptions
 
 
-def test_the_schemas_patterns_end_as_schemas_do() -> None:
+def test_schema_patterns_contain_no_python_anchors() -> None:
     assert "\\Z" not in json.dumps(policy_schema())
 
 
@@ -323,7 +323,7 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from(
 
 
 @given(st.data())
-def test_an_editor_that_goes_by_the_schema_and_the_guard_agree(data: st.DataObject) -> None:
+def test_schema_and_parser_accept_the_same_documents(data: st.DataObject) -> None:
     document = json.loads(WHOLE)
     for _ in range(data.draw(st.integers(1, 2))):
         place = data.draw(st.sampled_from(list(places(document))))
@@ -358,7 +358,7 @@ JSON = st.recursive(
 
 
 @given(JSON | st.text())
-def test_whatever_is_stored_is_a_policy_or_a_list_of_problems(document: object) -> None:
+def test_any_document_is_a_policy_or_a_list_of_problems(document: object) -> None:
     text = document if isinstance(document, str) else json.dumps(document)
     try:
         allowed = parse_policy(text).enforcement.allowed
@@ -368,7 +368,7 @@ def test_whatever_is_stored_is_a_policy_or_a_list_of_problems(document: object) 
     assert not allowed
 
 
-def test_every_mistake_in_the_shape_of_a_document_is_named() -> None:
+def test_every_structural_mistake_is_reported() -> None:
     document = {
         "mode": "stop",
         "moed": "alert",
@@ -429,12 +429,12 @@ def test_every_mistake_in_the_shape_of_a_document_is_named() -> None:
         ("gone", (1, 1)),
     ],
 )
-def test_a_field_is_found_by_line_and_column(path: str, position: tuple[int, int]) -> None:
+def test_position_of_a_field_is_its_line_and_column(path: str, position: tuple[int, int]) -> None:
     text = '{\n  "mode": "x",\n  "exemptions": [{},\n  {"until": 1}\n  ]\n}'
 
     assert position_of(text, path) == position
 
 
-def test_what_is_not_json_is_placed_by_line_and_column() -> None:
+def test_invalid_json_is_reported_with_line_and_column() -> None:
     with pytest.raises(InvalidPolicyError, match="not JSON: line 2, column 3: Expecting"):
         parse_policy("{\n  x")

@@ -6,7 +6,7 @@ from sandbox import SandboxError
 from sandbox.quotas import ALL_ACTIONS, DEFAULT, DEFAULT_QUOTAS, Quota, parse_quotas, quotas_text
 
 
-def test_default_is_the_defaults_of_all_actions() -> None:
+def test_default_text_means_the_default_quotas() -> None:
     assert parse_quotas(DEFAULT) == DEFAULT_QUOTAS
 
 
@@ -45,6 +45,6 @@ def test_invalid_quotas_name_the_field_and_the_fix(text: str, message: str) -> N
     assert str(refused.value).startswith(f"--emr-quotas {text}: {message}")
 
 
-def test_the_quota_sets_a_minimum_time() -> None:
+def test_quota_gives_the_minimum_time_of_calls() -> None:
     assert Quota(10, 0.5).seconds(60) == 100
     assert Quota(10, 0.5).seconds(5) == 0

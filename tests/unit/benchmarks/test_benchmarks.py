@@ -42,7 +42,7 @@ def s3(tmp_path: Path) -> Iterator[Any]:
         yield make("s3", endpoint_url=url, config=config)
 
 
-def test_the_plain_server_lists_as_s3_does(s3: Any) -> None:  # noqa: ANN401
+def test_plain_server_lists_objects_like_s3(s3: Any) -> None:  # noqa: ANN401
     pages = s3.get_paginator("list_objects_v2")
 
     def keys(**asked: str) -> list[str]:
@@ -55,13 +55,13 @@ def test_the_plain_server_lists_as_s3_does(s3: Any) -> None:  # noqa: ANN401
     assert keys(Prefix="steps/") == []
 
 
-def test_the_plain_server_answers_heads(s3: Any) -> None:  # noqa: ANN401
+def test_plain_server_answers_head_object(s3: Any) -> None:  # noqa: ANN401
     assert s3.head_object(Bucket="logs", Key=KEYS[7])["ServerSideEncryption"] == "aws:kms"
     with pytest.raises(ClientError, match="404"):
         s3.head_object(Bucket="logs", Key="none")
 
 
-def test_a_run_is_measured_as_a_whole(tmp_path: Path) -> None:
+def test_run_is_measured_with_output_status_and_resources(tmp_path: Path) -> None:
     program = "import os, sys; print(os.getcwd(), os.environ['A']); sys.exit('no good')"
 
     run = measured([sys.executable, "-c", program], {"A": "b"}, tmp_path)
@@ -72,7 +72,7 @@ def test_a_run_is_measured_as_a_whole(tmp_path: Path) -> None:
     assert run.megabytes > 1
 
 
-def test_the_memory_of_a_run_is_its_own(tmp_path: Path) -> None:
+def test_memory_of_a_run_excludes_the_parent_process(tmp_path: Path) -> None:
     held = bytearray(b"x" * 300_000_000)
 
     run = measured([sys.executable, "-c", "pass"], {}, tmp_path)
@@ -80,7 +80,7 @@ def test_the_memory_of_a_run_is_its_own(tmp_path: Path) -> None:
     assert run.megabytes < 100 < len(held) / 1e6
 
 
-def test_contestants_run_in_turn_and_the_first_time_does_not_count() -> None:
+def test_contestants_run_in_turn_and_the_first_round_does_not_count() -> None:
     order: list[str] = []
 
     def contestant(name: str, seconds: Iterator[float]) -> Any:  # noqa: ANN401
@@ -100,14 +100,14 @@ def test_contestants_run_in_turn_and_the_first_time_does_not_count() -> None:
     assert Runs([found(seconds=2).run]).spread == "2.0 s"
 
 
-def test_a_run_that_found_something_else_or_not_all_is_worth_nothing() -> None:
+def test_run_with_a_wrong_or_incomplete_result_raises() -> None:
     demand(Side([found(), found()]), 3)
     for wrong in (found(bad=2), found(unread=1)):
         with pytest.raises(WrongResultError):
             demand(Side([found(), wrong]), 3)
 
 
-def test_the_page_names_the_machine_and_the_command() -> None:
+def test_page_contains_the_machine_and_the_command() -> None:
     text = page([SECTION])
 
     assert text.startswith("# Benchmarks\n\nMeasured with `make bench` on ")
@@ -117,7 +117,7 @@ def test_the_page_names_the_machine_and_the_command() -> None:
     )
 
 
-def test_what_is_asked_for_is_measured_and_only_all_of_it_is_written(
+def test_single_benchmark_is_printed_and_the_page_is_not_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "PAGE", tmp_path / "page.md")

@@ -116,7 +116,7 @@ def listed(emr: "EMRClient", *states: "ClusterStateType") -> list[str]:
     return [each["Id"] for page in pages for each in page["Clusters"]]
 
 
-def test_what_was_asked_once_is_answered_without_the_account(
+def test_recorded_answers_are_replayed_without_the_account(
     account: Account, emr: "EMRClient"
 ) -> None:
     def ask() -> list[str]:
@@ -131,14 +131,14 @@ def test_what_was_asked_once_is_answered_without_the_account(
     assert account.asked == {"ListClusters": 4, "DescribeCluster": len(CLUSTERS)}
 
 
-def test_an_error_about_what_was_asked_is_an_answer_too(account: Account, emr: "EMRClient") -> None:
+def test_client_error_is_recorded(account: Account, emr: "EMRClient") -> None:
     for _ in range(2):
         with pytest.raises(emr.exceptions.InvalidRequestException, match="no such cluster"):
             emr.describe_cluster(ClusterId="j-NONE")
         account.stop()
 
 
-def test_a_broken_account_has_given_no_answer(account: Account, emr: "EMRClient") -> None:
+def test_server_error_is_not_recorded(account: Account, emr: "EMRClient") -> None:
     account.broken = True
     with pytest.raises(ClientError, match="InternalFailure"):
         emr.describe_cluster(ClusterId=CLUSTERS[0])
@@ -148,7 +148,7 @@ def test_a_broken_account_has_given_no_answer(account: Account, emr: "EMRClient"
     assert emr.describe_cluster(ClusterId=CLUSTERS[0])["Cluster"]["Id"] == CLUSTERS[0]
 
 
-def test_what_was_never_asked_has_no_answer_once_the_account_is_gone(
+def test_unrecorded_call_fails_without_the_account(
     account: Account,
     emr: "EMRClient",
 ) -> None:
@@ -159,16 +159,14 @@ def test_what_was_never_asked_has_no_answer_once_the_account_is_gone(
         emr.describe_cluster(ClusterId=CLUSTERS[1])
 
 
-def test_the_same_words_to_another_region_are_another_question(
-    account: Account, server: str
-) -> None:
+def test_equal_calls_to_two_regions_are_recorded_separately(account: Account, server: str) -> None:
     for region in ("us-east-1", "eu-west-1"):
         a_client("emr", server, region).describe_cluster(ClusterId=CLUSTERS[0])
 
     assert account.asked["DescribeCluster"] == 2
 
 
-def test_a_head_shows_the_objects_length_and_has_no_body(account: Account, server: str) -> None:
+def test_recorded_head_object_has_a_length_and_no_body(account: Account, server: str) -> None:
     s3 = a_client("s3", server)
 
     for _ in range(2):
@@ -178,7 +176,7 @@ def test_a_head_shows_the_objects_length_and_has_no_body(account: Account, serve
     assert account.asked == {"HeadObject": 1}
 
 
-def test_requests_may_come_in_pieces_and_several_at_once(account: Account, server: str) -> None:
+def test_requests_may_arrive_in_parts_and_pipelined(account: Account, server: str) -> None:
     body = json.dumps({"ClusterId": CLUSTERS[0]}).encode()
     head = f"POST / HTTP/1.1\r\nX-Amz-Target: {DESCRIBE}\r\nContent-Length: {len(body)}\r\n\r\n"
     sent = (head.encode() + body) * 2

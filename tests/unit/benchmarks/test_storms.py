@@ -29,7 +29,7 @@ def cells(watch: Watch, calls: EmrCalls | None = None) -> dict[str, str]:
     return dict(zip(HEAD, watch.row("a storm", 50, calls), strict=True))
 
 
-def test_time_to_alert_is_that_of_the_first_alert_of_each_violation() -> None:
+def test_time_to_alert_is_measured_to_the_first_alert_of_each_violation() -> None:
     watch = a_watch()
     watch.see([an_alert("j-BAD1"), an_alert("j-BAD2")], 104)
     watch.see([an_alert("j-BAD1", kind="finding.reminder")], 120)
@@ -42,7 +42,7 @@ def test_time_to_alert_is_that_of_the_first_alert_of_each_violation() -> None:
     assert row["repeated alerts"] == "0"
 
 
-def test_a_violation_that_is_not_alerted_has_no_last_alert() -> None:
+def test_violation_without_an_alert_has_no_last_alert() -> None:
     watch = a_watch()
     watch.see([an_alert("j-BAD1"), an_alert("j-BAD2", "INSUFFICIENT_DATA")], 104)
 
@@ -50,7 +50,7 @@ def test_a_violation_that_is_not_alerted_has_no_last_alert() -> None:
     assert (row["violations alerted"], row["last"]) == ("1 of 2", "never")
 
 
-def test_the_same_alert_twice_is_repeated() -> None:
+def test_equal_alert_counts_as_repeated() -> None:
     watch = a_watch()
     for now in (104, 105):
         watch.see([an_alert("j-BAD1"), {"kind": "rescan.done"}], now)
@@ -66,12 +66,12 @@ def test_undetermined_facts_count_for_compliant_clusters_only() -> None:
     assert cells(watch)["INSUFFICIENT_DATA alerts"] == "1"
 
 
-def test_a_compliant_cluster_that_is_called_non_compliant_makes_the_result_wrong() -> None:
+def test_alert_about_a_compliant_cluster_raises() -> None:
     with pytest.raises(WrongResultError, match="j-GOOD"):
         a_watch().see([an_alert("j-GOOD")], 104)
 
 
-def test_calls_are_counted_per_cluster_and_refused_ones_apart(tmp_path: Path) -> None:
+def test_calls_are_counted_per_cluster_and_throttled_calls_separately(tmp_path: Path) -> None:
     described, listed = "ElasticMapReduce.DescribeCluster", "ElasticMapReduce.ListSteps"
     lines = [
         *[f"{described} 200"] * 6,

@@ -30,14 +30,14 @@ def counts(comparison: Comparison) -> tuple[int, int, int, int]:
     )
 
 
-def test_what_is_right_is_clean() -> None:
+def test_comparison_of_expected_alerts_is_clean() -> None:
     comparison = compared(OPENED, DONE)
 
     assert comparison == Comparison()
     assert comparison.clean
 
 
-def test_an_alert_that_never_came_is_lost() -> None:
+def test_missing_alert_is_lost() -> None:
     comparison = compared(DONE)
 
     assert counts(comparison) == (1, 0, 0, 0)
@@ -45,13 +45,13 @@ def test_an_alert_that_never_came_is_lost() -> None:
     assert not comparison.clean
 
 
-def test_an_alert_that_came_twice_is_double_whatever_its_next_step() -> None:
+def test_alert_sent_twice_is_double_with_any_next_step() -> None:
     again = replace(OPENED, next_step="nothing_enforced")
 
     assert counts(compared(OPENED, again, OPENED, DONE)) == (0, 2, 0, 0)
 
 
-def test_the_same_alert_delivered_again_is_repeated_and_another_is_double() -> None:
+def test_alert_with_the_same_id_is_repeated_and_with_another_id_double() -> None:
     first, other = replace(OPENED, id="a"), replace(OPENED, id="b")
 
     comparison = compared(first, first, DONE)
@@ -60,7 +60,7 @@ def test_the_same_alert_delivered_again_is_repeated_and_another_is_double() -> N
     assert counts(compared(first, other, DONE)) == (0, 1, 0, 0)
 
 
-def test_an_alert_with_something_new_is_not_double() -> None:
+def test_alert_with_a_further_rule_is_not_double() -> None:
     right = {
         "j-1": Expectation(
             frozenset({("finding.opened", "EMRLOG-002"), ("finding.opened", "EMRLOG-101")})
@@ -71,7 +71,7 @@ def test_an_alert_with_something_new_is_not_double() -> None:
     assert compare(right, Observed((OPENED, both))).clean
 
 
-def test_an_alert_about_a_good_cluster_or_of_a_wrong_kind_is_false() -> None:
+def test_alert_about_a_compliant_cluster_or_of_a_wrong_kind_is_false() -> None:
     about_good = replace(OPENED, cluster_id="j-2")
     skipped = replace(OPENED, kind="enforcement.skipped")
     about_nothing = replace(OPENED, rules=())
@@ -79,7 +79,7 @@ def test_an_alert_about_a_good_cluster_or_of_a_wrong_kind_is_false() -> None:
     assert counts(compared(OPENED, DONE, about_good, skipped, about_nothing)) == (0, 0, 3, 0)
 
 
-def test_what_the_grace_overtook_is_lost_only_where_people_knew_in_time() -> None:
+def test_scheduled_alert_overtaken_by_the_grace_is_lost_only_if_opened_in_time() -> None:
     scheduled = ("enforcement.scheduled", "EMRLOG-002")
     right = {"j-1": replace(RIGHT["j-1"], overtaken=frozenset({scheduled}))}
 
@@ -95,14 +95,14 @@ def test_what_the_grace_overtook_is_lost_only_where_people_knew_in_time() -> Non
     assert compare(right, Observed((OPENED, announced, DONE), over=("j-1",))).clean
 
 
-def test_an_allowed_alert_is_neither_lost_nor_false() -> None:
+def test_allowed_alert_is_neither_lost_nor_false() -> None:
     right = {"j-1": Expectation(allowed=frozenset({("finding.opened", "EMRLOG-002")}))}
 
     assert compare(right, Observed(())).clean
     assert compare(right, Observed((OPENED,))).clean
 
 
-def test_a_wrong_termination_is_false_and_one_that_is_missing_is_left_over() -> None:
+def test_wrong_termination_is_false_and_missing_termination_is_left_over() -> None:
     comparison = compare(RIGHT, Observed((OPENED, DONE), over=("j-2",)))
 
     assert counts(comparison) == (0, 0, 1, 1)
@@ -110,14 +110,14 @@ def test_a_wrong_termination_is_false_and_one_that_is_missing_is_left_over() -> 
     assert comparison.left_over[0].what == "still running: etl"
 
 
-def test_where_the_owner_terminates_neither_end_is_wrong() -> None:
+def test_undetermined_termination_is_never_wrong() -> None:
     right = {"j-1": Expectation(terminated=None)}
 
     assert compare(right, Observed(())).clean
     assert compare(right, Observed((), over=("j-1",))).clean
 
 
-def test_dead_letters_and_schedules_without_notification_are_left_over() -> None:
+def test_dead_letters_and_unannounced_schedules_are_left_over() -> None:
     comparison = compared(OPENED, DONE, scheduled=("j-1",), dead_letters=("{}",))
 
     assert [each.what for each in comparison.left_over] == [
@@ -128,7 +128,7 @@ def test_dead_letters_and_schedules_without_notification_are_left_over() -> None
     assert counts(compared(OPENED, DONE, announced, scheduled=("j-1",))) == (0, 0, 1, 0)
 
 
-def test_an_invalid_policy_is_alerted_once_where_there_was_one() -> None:
+def test_policy_alert_is_false_or_double_unless_expected_once() -> None:
     alert = Delivered("policy.invalid", "", (), "", text="version 2")
     other = replace(alert, text="version 3")
 
@@ -137,11 +137,11 @@ def test_an_invalid_policy_is_alerted_once_where_there_was_one() -> None:
     assert counts(compare({}, observed, policy_alerts=True)) == (0, 1, 0, 0)
 
 
-def test_alerts_about_clusters_of_other_trials_do_not_count() -> None:
+def test_alerts_about_clusters_of_other_trials_are_ignored() -> None:
     assert compared(OPENED, DONE, replace(OPENED, cluster_id="j-9")).clean
 
 
-def test_an_alert_reads_as_a_line() -> None:
+def test_alert_is_printed_as_a_line() -> None:
     alert = replace(OPENED, at=2.5, id="abc")
 
     assert str(alert) == "   2.5 s  finding.opened EMRLOG-002 termination_requested abc"

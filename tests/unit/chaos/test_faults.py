@@ -24,7 +24,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
         ("s3", {}, "HEAD /logs/a", b"", "HEAD /logs/a"),
     ],
 )
-def test_a_call_is_known_in_each_protocol(
+def test_call_is_recognized_in_each_protocol(
     service: str, headers: dict[str, str], request_line: str, body: bytes, operation: str
 ) -> None:
     method, path = request_line.split()
@@ -34,11 +34,11 @@ def test_a_call_is_known_in_each_protocol(
     assert access_key_of(headers) == "ASIAROLE"
 
 
-def test_what_nobody_signed_has_no_access_key() -> None:
+def test_unsigned_request_has_no_access_key() -> None:
     assert access_key_of({}) is None
 
 
-def test_the_first_fault_that_applies_to_enough_calls_is_met() -> None:
+def test_first_fault_with_a_sufficient_share_applies() -> None:
     rare = Fault("sns", "Pub*", share=0.2, status=500)
     usual = Fault("sns", delay=6)
     call = Call("ASIAROLE", "sns", "Publish")
@@ -50,7 +50,7 @@ def test_the_first_fault_that_applies_to_enough_calls_is_met() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault("sns"), Fault("sqs", "Send*", times=5, crash=Crash.AFTER)])
-def test_a_fault_is_read_as_it_was_written(fault: Fault) -> None:
+def test_fault_is_parsed_as_written(fault: Fault) -> None:
     assert Fault.parse(json.loads(json.dumps(fault.as_json()))) == fault
 
 
@@ -62,7 +62,7 @@ def test_a_fault_is_read_as_it_was_written(fault: Fault) -> None:
         ("dynamodb", {}, b'"__type": "SlowDown"'),
     ],
 )
-def test_errors_are_written_in_the_services_protocol(
+def test_error_is_written_in_the_protocol_of_the_service(
     service: str, headers: dict[str, str], part: bytes
 ) -> None:
     given, body = error(service, headers, "SlowDown")

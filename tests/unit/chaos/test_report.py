@@ -13,7 +13,7 @@ RESULT = Result(
 )
 
 
-def test_a_row_counts_by_stack_what_is_not_right() -> None:
+def test_row_counts_deviations_by_stack() -> None:
     assert RESULT.cells() == ["SNS down", "2 (grace 2)", "0", "0", "0", "1 (grace 1)", "61 s"]
     assert not RESULT.clean
     assert list(RESULT.traces()) == [(Plan.GRACE, "lost", LOST)] * 2
@@ -23,11 +23,11 @@ def test_repeated_deliveries_leave_a_row_clean() -> None:
     assert Result("none", 1, {Plan.ALERT: Comparison(repeated=(LOST,))}).clean
 
 
-def test_the_table_has_a_line_for_each_row() -> None:
+def test_table_has_a_line_for_each_row() -> None:
     assert table([RESULT, RESULT]).row_count == 2
 
 
-def test_each_row_has_a_name_of_its_own() -> None:
+def test_row_names_are_unique() -> None:
     names = [row.name for row in ROWS]
 
     assert len(names) == len(set(names))

@@ -37,7 +37,7 @@ DONE = ("enforcement.done", "EMRLOG-002")
         (replace(KEYLESS, name="exempt-0"), set()),
     ],
 )
-def test_broken_rules_follow_from_the_account_alone(cluster: SeenCluster, broken: set[str]) -> None:
+def test_violated_rules_follow_from_the_account(cluster: SeenCluster, broken: set[str]) -> None:
     assert cluster.broken(KEY) == broken
 
 
@@ -54,17 +54,17 @@ def test_broken_rules_follow_from_the_account_alone(cluster: SeenCluster, broken
         ),
     ],
 )
-def test_each_plan_has_its_alerts(plan: Plan, right: Expectation) -> None:
+def test_each_plan_expects_its_alerts(plan: Plan, right: Expectation) -> None:
     assert expected(KEYLESS, plan, KEY) == right
 
 
-def test_a_policy_that_comes_later_may_be_announced_without_grace() -> None:
+def test_later_policy_allows_a_schedule_alert() -> None:
     assert expected_later(KEYLESS, Plan.ENFORCE, KEY).allowed == {SCHEDULED}
     assert expected_later(KEYLESS, Plan.ALERT, KEY) == expected(KEYLESS, Plan.ALERT, KEY)
 
 
 @pytest.mark.parametrize("plan", Plan)
-def test_good_clusters_and_those_without_logs_are_never_terminated(plan: Plan) -> None:
+def test_compliant_clusters_and_those_without_logs_are_never_terminated(plan: Plan) -> None:
     without_logs = replace(GOOD, log_uri=None)
 
     assert expected(GOOD, plan, KEY).required == frozenset()
@@ -72,14 +72,14 @@ def test_good_clusters_and_those_without_logs_are_never_terminated(plan: Plan) -
     assert not expected(without_logs, plan, KEY).terminated
 
 
-def test_a_protected_cluster_is_skipped() -> None:
+def test_protected_cluster_is_expected_to_be_skipped() -> None:
     right = expected(replace(KEYLESS, protected=True), Plan.ENFORCE, KEY)
 
     assert right.required == {OPENED, SKIPPED}
     assert not right.terminated
 
 
-def test_refused_terminations_failed_and_the_owners_resolves() -> None:
+def test_refused_termination_expects_a_failure_and_a_later_resolution() -> None:
     cluster = replace(KEYLESS, object_encryption=("AES256",))
 
     right = expected_refused(cluster, Plan.ENFORCE, KEY)
@@ -105,7 +105,7 @@ def test_refused_terminations_failed_and_the_owners_resolves() -> None:
         (Plan.GRACE, LAUNCHED_LAST, {OPENED}, False),
     ],
 )
-def test_a_policy_that_was_switched_back_cancels_what_was_scheduled(
+def test_policy_switched_back_cancels_scheduled_terminations(
     plan: Plan, name: str, required: set[tuple[str, str]], *, terminated: bool
 ) -> None:
     right = expected_switched(replace(KEYLESS, name=name), plan, KEY)

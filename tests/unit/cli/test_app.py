@@ -44,7 +44,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         (["policy", "--help"], "Usage: emr-log-guard policy"),
     ],
 )
-def test_each_command_is_found(arguments: list[str], words: str, command: Run) -> None:
+def test_help_of_each_command_is_found(arguments: list[str], words: str, command: Run) -> None:
     status, printed, _ = command(*arguments)
 
     assert status == 0
@@ -56,7 +56,7 @@ def test_version_is_printed(command: Run) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("policy",)])
-def test_without_a_command_the_help_is_printed_as_wrong_usage(
+def test_missing_command_prints_the_help_and_exits_with_2(
     arguments: tuple[str, ...], command: Run
 ) -> None:
     status, printed, error = command(*arguments)
@@ -65,7 +65,7 @@ def test_without_a_command_the_help_is_printed_as_wrong_usage(
     assert error.startswith("Usage: emr-log-guard ")
 
 
-def test_an_unknown_command_is_one_line_that_suggests_the_right_one(command: Run) -> None:
+def test_unknown_command_prints_a_suggestion_in_one_line(command: Run) -> None:
     status, _, error = command("audti")
 
     assert status == 2
@@ -75,7 +75,7 @@ def test_an_unknown_command_is_one_line_that_suggests_the_right_one(command: Run
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_the_usual_shells(
+def test_completion_is_available_for_bash_zsh_and_fish(
     shell: str, command: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_EMR_LOG_GUARD_COMPLETE", f"source_{shell}")
@@ -106,7 +106,7 @@ def test_help_is_complete_and_fits_a_terminal(arguments: tuple[str, ...]) -> Non
     assert not re.search(r"<\w+", short.stdout)  # a value has a name, and not a type of Python
 
 
-def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+def test_closed_pipe_is_not_an_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
 
@@ -126,7 +126,7 @@ def test_a_reader_who_has_seen_enough_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("redirection", "reason"), [("> /dev/full", os.strerror(28)), (">&-", os.strerror(9))]
 )
-def test_what_cannot_be_written_is_no_verdict(redirection: str, reason: str) -> None:
+def test_unwritable_standard_output_exits_with_2(redirection: str, reason: str) -> None:
     command = f'exec "$0" -m emr_log_guard.cli audit --print-iam-policy {redirection}'
     ran = subprocess.run(
         ["/bin/sh", "-c", command, sys.executable],
@@ -140,7 +140,7 @@ def test_what_cannot_be_written_is_no_verdict(redirection: str, reason: str) -> 
     assert ran.stderr == f"Error: standard output cannot be written: {reason}\n"
 
 
-def test_ctrl_c_before_anything_was_read_is_quiet(
+def test_interrupt_before_the_first_read_exits_with_130_silently(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object) -> AuditSession:
@@ -156,7 +156,7 @@ def test_ctrl_c_before_anything_was_read_is_quiet(
     assert capsys.readouterr() == ("", "")
 
 
-def test_ctrl_c_is_not_held_up_by_a_call_that_nobody_answers() -> None:
+def test_interrupt_does_not_wait_for_an_unanswered_call() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with subprocess.Popen(

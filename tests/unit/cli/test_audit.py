@@ -42,7 +42,7 @@ def run(*arguments: str, answer: str | None = None) -> Result:
     return CliRunner().invoke(app, ["audit", *arguments], input=answer)
 
 
-def test_a_sound_account_ends_with_0(aws: StubbedAws) -> None:
+def test_compliant_account_exits_with_0(aws: StubbedAws) -> None:
     result = run(*FEW)
 
     assert result.exit_code == 0, result.output
@@ -51,7 +51,7 @@ def test_a_sound_account_ends_with_0(aws: StubbedAws) -> None:
     assert set(aws.regions) == {REGION}
 
 
-def test_a_bad_cluster_ends_with_1(aws: StubbedAws) -> None:
+def test_non_compliant_cluster_exits_with_1(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
 
     result = run(*FEW, "--format", "json")
@@ -69,7 +69,7 @@ def test_a_bad_cluster_ends_with_1(aws: StubbedAws) -> None:
         ("UnrecognizedClientException", "the Region may not be enabled for the account"),
     ],
 )
-def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str, advice: str) -> None:
+def test_missing_access_exits_with_2_and_a_hint(aws: StubbedAws, code: str, advice: str) -> None:
     aws.answer("ListClusters", AwsError(code))
 
     result = run(*FEW, "--format", "json")
@@ -82,7 +82,7 @@ def test_no_access_at_all_ends_with_2_and_says_why(aws: StubbedAws, code: str, a
     assert advice in advised
 
 
-def test_what_helps_is_reported_once(aws: StubbedAws) -> None:
+def test_same_hint_is_printed_once(aws: StubbedAws) -> None:
     aws.answer("ListClusters", AwsError("ExpiredTokenException"))
 
     result = run(*FEW, "--region", REGION, "--region", "us-west-2")
@@ -91,13 +91,13 @@ def test_what_helps_is_reported_once(aws: StubbedAws) -> None:
     assert result.stderr.count("sign in again") == 1
 
 
-def test_undetermined_ends_with_3(aws: StubbedAws) -> None:
+def test_undetermined_result_exits_with_3(aws: StubbedAws) -> None:
     aws.answer("DescribeKey", AwsError("AccessDeniedException"))
 
     assert run(*FEW).exit_code == 3
 
 
-def test_an_account_without_clusters_says_so_and_which_it_is(aws: StubbedAws) -> None:
+def test_account_without_clusters_is_reported_with_its_id(aws: StubbedAws) -> None:
     aws.answer("ListClusters", {"Clusters": []})
     aws.answer("GetCallerIdentity", {"Account": ACCOUNT})
 
@@ -108,7 +108,7 @@ def test_an_account_without_clusters_says_so_and_which_it_is(aws: StubbedAws) ->
     assert json.loads(run(*FEW, "--format", "json").stdout)["account"] is None
 
 
-def test_all_regions_are_asked_for(aws: StubbedAws) -> None:
+def test_all_regions_option_audits_every_enabled_region(aws: StubbedAws) -> None:
     aws.answer(
         "DescribeRegions", {"Regions": [{"RegionName": "us-west-2"}, {"RegionName": REGION}]}
     )
@@ -121,7 +121,7 @@ def test_all_regions_are_asked_for(aws: StubbedAws) -> None:
     ]
 
 
-def test_regions_that_cannot_be_named_end_with_2(aws: StubbedAws) -> None:
+def test_unlistable_regions_exit_with_2(aws: StubbedAws) -> None:
     aws.answer("DescribeRegions", AwsError("UnauthorizedOperation"))
 
     result = run("--all-regions")
@@ -130,7 +130,7 @@ def test_regions_that_cannot_be_named_end_with_2(aws: StubbedAws) -> None:
     assert "ec2:DescribeRegions on the account answered UnauthorizedOperation" in result.stdout
 
 
-def test_a_role_is_assumed_for_its_account(aws: StubbedAws) -> None:
+def test_assumed_role_is_reported_with_its_account(aws: StubbedAws) -> None:
     aws.answer(
         "AssumeRole",
         {
@@ -151,7 +151,7 @@ def test_a_role_is_assumed_for_its_account(aws: StubbedAws) -> None:
     assert (place["role_arn"], place["account"]) == (ROLE, OTHER_ACCOUNT)
 
 
-def test_a_role_that_cannot_be_assumed_ends_with_2(aws: StubbedAws) -> None:
+def test_role_that_cannot_be_assumed_exits_with_2(aws: StubbedAws) -> None:
     aws.answer("AssumeRole", AwsError("AccessDenied"))
 
     result = run("--assume-role", ROLE)
@@ -161,7 +161,9 @@ def test_a_role_that_cannot_be_assumed_ends_with_2(aws: StubbedAws) -> None:
 
 
 @pytest.mark.parametrize("output_format", list(Format))
-def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_format: str) -> None:
+def test_report_is_written_to_the_output_file(
+    aws: StubbedAws, tmp_path: Path, output_format: str
+) -> None:
     aws.answer("DescribeCluster", {"Cluster": DESCRIBED | {"LogEncryptionKmsKeyId": ""}})
     file = tmp_path / "report"
     file.write_text("an older report " * 10_000)
@@ -176,7 +178,7 @@ def test_a_report_is_written_to_a_file(aws: StubbedAws, tmp_path: Path, output_f
     assert CLUSTER_ID in file.read_text("utf-8")
 
 
-def test_a_file_that_cannot_be_written_is_reported_before_aws_is_asked(
+def test_unwritable_output_file_exits_with_2_before_any_call(
     aws: StubbedAws, tmp_path: Path
 ) -> None:
     result = run("--output", str(tmp_path / "no" / "folder"))
@@ -198,7 +200,7 @@ def test_findings_link_to_runbooks_below_the_given_url(aws: StubbedAws) -> None:
     ]
 
 
-def test_a_policy_says_what_counts(aws: StubbedAws, tmp_path: Path) -> None:
+def test_policy_option_decides_what_is_evaluated(aws: StubbedAws, tmp_path: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text('{"approved_keys": ["arn:aws:kms:eu-west-1:111122223333:key/other"]}')
     assert run("--rule", "EMRLOG-006", "--policy", str(policy)).exit_code == 1
@@ -229,7 +231,7 @@ def test_log_objects_are_checked(aws: StubbedAws) -> None:
 
 
 @pytest.mark.parametrize("where", ["table", "csv", "file"])
-def test_advice_on_large_buckets_reaches_whoever_reads(
+def test_advice_on_large_buckets_is_printed_once_with_every_output(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
 ) -> None:
     monkeypatch.setattr(log_objects, "LARGE_BUCKET", 1)
@@ -276,7 +278,7 @@ def test_advice_on_large_buckets_reaches_whoever_reads(
         ),
     ],
 )
-def test_wrong_usage_ends_with_2(aws: StubbedAws, arguments: list[str], words: str) -> None:
+def test_wrong_usage_exits_with_2(aws: StubbedAws, arguments: list[str], words: str) -> None:
     result = run(*arguments)
 
     assert result.exit_code == 2
@@ -287,7 +289,7 @@ def test_wrong_usage_ends_with_2(aws: StubbedAws, arguments: list[str], words: s
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_without_a_region_it_says_how_to_give_one(
+def test_missing_region_exits_with_2_and_a_hint(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, empty: bool
 ) -> None:
     if empty:
@@ -303,7 +305,7 @@ def test_without_a_region_it_says_how_to_give_one(
     assert aws.calls == []
 
 
-def test_a_profile_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_profile_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 
     result = run("--region", REGION)
@@ -314,7 +316,7 @@ def test_a_profile_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("region", ["eu west", "", "eu-west-1.example.com", "eu--west"])
-def test_a_region_that_cannot_be_one_is_reported(
+def test_invalid_region_exits_with_2(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
     notified = run("--region", region)
@@ -328,7 +330,7 @@ def test_a_region_that_cannot_be_one_is_reported(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--assume-role", ROLE), ("--all-regions",)])
-def test_an_endpoint_that_cannot_be_one_ends_with_2(
+def test_invalid_endpoint_exits_with_2(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
@@ -339,9 +341,7 @@ def test_an_endpoint_that_cannot_be_one_ends_with_2(
     assert "InvalidEndpoint" in result.stdout or "Invalid endpoint" in result.stdout
 
 
-def test_without_credentials_it_ends_with_2(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_missing_credentials_exit_with_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -355,7 +355,7 @@ def test_without_credentials_it_ends_with_2(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--assume-role", ROLE), ("--all-regions",)])
-def test_half_a_pair_of_credentials_ends_with_2(
+def test_partial_credentials_exit_with_2(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -366,9 +366,7 @@ def test_half_a_pair_of_credentials_ends_with_2(
     assert "PartialCredentials" in result.stdout or "Partial credentials" in result.stdout
 
 
-def test_certificates_that_cannot_be_read_end_with_2(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_unreadable_ca_bundle_exits_with_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "none.pem"))
 
     result = run("--objects")
@@ -377,9 +375,7 @@ def test_certificates_that_cannot_be_read_end_with_2(
     assert f"the certificates in {tmp_path}/none.pem cannot be read" in result.stderr
 
 
-def test_a_file_that_cannot_be_written_in_the_end_is_reported(
-    aws: StubbedAws, tmp_path: Path
-) -> None:
+def test_output_file_that_becomes_unwritable_exits_with_2(aws: StubbedAws, tmp_path: Path) -> None:
     file = tmp_path / "report"
 
     def replaced_by_a_folder(_: object) -> Answer:
@@ -395,7 +391,7 @@ def test_a_file_that_cannot_be_written_in_the_end_is_reported(
     assert result.stderr == f"Error: {file} cannot be written: {os.strerror(21)}\n"
 
 
-def test_active_clusters_are_asked_for(aws: StubbedAws) -> None:
+def test_only_active_clusters_are_listed_by_default(aws: StubbedAws) -> None:
     """However many others there are: ended ones are neither listed nor described."""
     run(*FEW)
 
@@ -405,13 +401,13 @@ def test_active_clusters_are_asked_for(aws: StubbedAws) -> None:
     )
 
 
-def test_states_are_read_in_any_case(aws: StubbedAws) -> None:
+def test_state_option_ignores_case(aws: StubbedAws) -> None:
     run(*FEW, "--state", "terminated", "--state", "RUNNING")
 
     assert aws.calls[0] == ("ListClusters", {"ClusterStates": ("TERMINATED", "RUNNING")})
 
 
-def test_the_iam_policy_is_printed_without_asking_aws(aws: StubbedAws) -> None:
+def test_iam_policy_is_printed_without_any_call(aws: StubbedAws) -> None:
     result = run(*FEW, "--print-iam-policy")
 
     assert result.exit_code == 0
@@ -423,14 +419,14 @@ def test_the_iam_policy_is_printed_without_asking_aws(aws: StubbedAws) -> None:
     assert aws.calls == []
 
 
-def test_json_is_short_for_its_format(aws: StubbedAws) -> None:
+def test_json_option_selects_the_json_format(aws: StubbedAws) -> None:
     result = run(*FEW, "--json")
 
     assert json.loads(result.stdout)["totals"]["COMPLIANT"] == 1
     assert aws.calls
 
 
-def test_quiet_leaves_out_hints_and_no_problem(aws: StubbedAws) -> None:
+def test_quiet_omits_hints_but_prints_problems(aws: StubbedAws) -> None:
     aws.answer("ListClusters", AwsError("ExpiredTokenException"))
 
     result = run(*FEW, "--json", "--quiet")

@@ -14,7 +14,7 @@ def aws(stored: StubbedAws) -> StubbedAws:
     return stored
 
 
-def test_exempt_adds_to_the_stored_policy(aws: StubbedAws) -> None:
+def test_exempt_adds_an_exemption_to_the_stored_policy(aws: StubbedAws) -> None:
     which = ["--name", "legacy-*", "--tag", "team=a", "--approved-by", "ada"]
 
     result = run(*EXEMPT, *which, "--yes")
@@ -46,9 +46,7 @@ def test_exempt_adds_to_the_stored_policy(aws: StubbedAws) -> None:
         ([*EXEMPT, "--name", "a", "--until", "soon"], "until: invalid"),
     ],
 )
-def test_exempt_refuses_what_it_cannot_mean(
-    aws: StubbedAws, arguments: list[str], words: str
-) -> None:
+def test_exempt_rejects_invalid_options(aws: StubbedAws, arguments: list[str], words: str) -> None:
     result = run(*arguments, "--yes")
 
     assert result.exit_code == 2
@@ -56,7 +54,7 @@ def test_exempt_refuses_what_it_cannot_mean(
     assert aws.calls == []
 
 
-def test_exempt_leaves_an_invalid_policy_alone(aws: StubbedAws) -> None:
+def test_exempt_does_not_change_an_invalid_policy(aws: StubbedAws) -> None:
     store(aws, '{"mood": 1}')
 
     result = run(*EXEMPT, "--name", "a", "--yes")
@@ -65,7 +63,7 @@ def test_exempt_leaves_an_invalid_policy_alone(aws: StubbedAws) -> None:
     assert "the stored policy is invalid: correct it first" in result.stderr
 
 
-def test_quiet_prints_the_result_alone(aws: StubbedAws) -> None:
+def test_quiet_prints_only_the_result(aws: StubbedAws) -> None:
     result = run(*EXEMPT, "--name", "a", "--yes", "--quiet")
 
     assert result.exit_code == 0
@@ -83,7 +81,7 @@ def exemption(until: str = "2999-12-31", **cluster: object) -> dict[str, object]
     }
 
 
-def test_the_same_exemption_again_changes_nothing(aws: StubbedAws) -> None:
+def test_equal_exemption_changes_nothing(aws: StubbedAws) -> None:
     store(aws, json.dumps({"exemptions": [exemption()]}))
 
     again = run(*EXEMPT, "--cluster", CLUSTER_ID, "--approved-by", "ada", "--yes")
@@ -92,7 +90,7 @@ def test_the_same_exemption_again_changes_nothing(aws: StubbedAws) -> None:
     assert "Nothing to change" in again.stdout
 
 
-def test_an_exemption_for_the_same_clusters_and_rules_is_renewed(aws: StubbedAws) -> None:
+def test_exemption_for_the_same_clusters_and_rules_is_replaced(aws: StubbedAws) -> None:
     other = exemption(name="legacy-*")
     store(aws, json.dumps({"exemptions": [other, exemption("2030-01-01")]}))
 
@@ -102,7 +100,7 @@ def test_an_exemption_for_the_same_clusters_and_rules_is_renewed(aws: StubbedAws
 
 
 @pytest.mark.parametrize(("cluster_id", "warned"), [("j-BAD", True), (CLUSTER_ID, False)])
-def test_an_exemption_of_an_unknown_cluster_is_stored_with_a_warning(
+def test_exemption_of_an_unknown_cluster_is_stored_with_a_warning(
     aws: StubbedAws,
     cluster_id: str,
     warned: bool,  # noqa: FBT001
@@ -134,7 +132,7 @@ def test_exemptions_are_listed_with_their_numbers(aws: StubbedAws) -> None:
     ]
 
 
-def test_no_exemptions_are_listed_as_none(aws: StubbedAws) -> None:
+def test_empty_list_of_exemptions_says_so(aws: StubbedAws) -> None:
     assert aws is not None
     assert run("exempt", "list").stdout == "No exemptions.\n"
 
@@ -149,14 +147,14 @@ def test_exemptions_are_removed_by_their_numbers(aws: StubbedAws) -> None:
     assert written(aws) == [{"exemptions": [stays]}]
 
 
-def test_an_exemption_that_does_not_exist_is_not_removed(aws: StubbedAws) -> None:
+def test_removing_a_missing_exemption_exits_with_2(aws: StubbedAws) -> None:
     result = run("exempt", "remove", "1", "--yes")
 
     assert (result.exit_code, written(aws)) == (2, [])
     assert "there is no exemption 1" in result.stderr
 
 
-def test_the_help_of_exempt_names_its_commands() -> None:
+def test_help_of_exempt_names_its_sub_commands() -> None:
     result = run("exempt", "--help")
 
     assert result.exit_code == 0

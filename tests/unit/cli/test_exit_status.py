@@ -67,7 +67,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         ),
     ],
 )
-def test_an_error_says_what_failed_what_aws_says_and_what_helps(
+def test_error_lines_contain_failure_message_of_aws_and_hint(
     error: Exception, lines: list[str]
 ) -> None:
     assert list(error_lines(error)) == lines
@@ -83,7 +83,7 @@ ACTING = [
 
 
 @pytest.mark.parametrize("arguments", [*ACTING, ["audit"]], ids=" ".join)
-def test_an_unknown_profile_is_one_error_in_every_command(arguments: list[str]) -> None:
+def test_unknown_profile_exits_with_2_in_every_command(arguments: list[str]) -> None:
     result = CliRunner().invoke(app, [*arguments, "--profile", "nobody"])
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -91,7 +91,7 @@ def test_an_unknown_profile_is_one_error_in_every_command(arguments: list[str]) 
 
 
 @pytest.mark.parametrize("arguments", ACTING, ids=" ".join)
-def test_without_credentials_every_command_says_how_to_give_some(
+def test_missing_credentials_exit_with_2_and_a_hint_in_every_command(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -107,7 +107,7 @@ def test_without_credentials_every_command_says_how_to_give_some(
 
 
 @pytest.mark.parametrize("arguments", [*ACTING, ["audit"]], ids=" ".join)
-def test_without_a_region_every_command_says_how_to_give_one(
+def test_missing_region_exits_with_2_and_a_hint_in_every_command(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")

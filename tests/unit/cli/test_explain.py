@@ -12,7 +12,7 @@ def aws(stored: StubbedAws) -> StubbedAws:
     return stored
 
 
-def test_explain_shows_what_is_known_and_what_was_decided(aws: StubbedAws) -> None:
+def test_explain_shows_findings_and_decisions(aws: StubbedAws) -> None:
     a_stack_with_a_finding(aws)
 
     result = run("explain", CLUSTER_ID, "--stack", "guard")
@@ -31,14 +31,16 @@ def test_explain_shows_what_is_known_and_what_was_decided(aws: StubbedAws) -> No
     ],
 )
 @pytest.mark.usefixtures("aws")
-def test_explain_says_what_is_wrong(cluster_id: str, problem: str) -> None:
+def test_explain_exits_with_2_for_an_invalid_id_or_a_missing_stack(
+    cluster_id: str, problem: str
+) -> None:
     result = run("explain", cluster_id)
 
     assert result.exit_code == 2
     assert problem in result.stderr
 
 
-def test_explain_goes_by_the_strict_defaults_when_the_policy_does_not_hold(
+def test_explain_uses_the_strict_defaults_when_the_policy_is_unusable(
     aws: StubbedAws,
 ) -> None:
     a_stack_with_a_finding(aws)
@@ -50,7 +52,7 @@ def test_explain_goes_by_the_strict_defaults_when_the_policy_does_not_hold(
         assert "Policy       strict defaults" in run("explain", CLUSTER_ID).stdout
 
 
-def test_explain_gives_programs_the_same(aws: StubbedAws) -> None:
+def test_explain_prints_findings_and_decisions_as_json(aws: StubbedAws) -> None:
     a_stack_with_a_finding(aws)
 
     result = run("explain", CLUSTER_ID, "--stack", "guard", "--json")
@@ -72,9 +74,7 @@ def test_explain_gives_programs_the_same(aws: StubbedAws) -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_an_unknown_cluster_is_an_error_and_not_a_cluster_without_findings(
-    aws: StubbedAws, form: list[str]
-) -> None:
+def test_unknown_cluster_exits_with_2(aws: StubbedAws, form: list[str]) -> None:
     a_stack_with_a_finding(aws)
     aws.answer("Query", {"Items": [], "Count": 0})
 

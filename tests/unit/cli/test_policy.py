@@ -20,14 +20,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_show_prints_what_set_takes(aws: StubbedAws) -> None:
+def test_show_prints_the_stored_policy(aws: StubbedAws) -> None:
     result = run("policy", "show", "--stack", "guard")
 
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"mode": "alert"})
     assert aws.calls == [("GetParameter", {"Name": "/emr-log-guard/guard/policy"})]
 
 
-def test_show_prints_an_invalid_policy_and_says_so(aws: StubbedAws) -> None:
+def test_show_prints_an_invalid_policy_and_exits_with_2(aws: StubbedAws) -> None:
     store(aws, '{"mood": 1}')
 
     result = run("policy", "show", "--parameter", "/mine")
@@ -37,7 +37,7 @@ def test_show_prints_an_invalid_policy_and_says_so(aws: StubbedAws) -> None:
     assert "Error: mood: no such field" in result.stderr
 
 
-def test_what_cannot_be_read_ends_with_2(aws: StubbedAws) -> None:
+def test_unreadable_policy_exits_with_2(aws: StubbedAws) -> None:
     aws.answer("GetParameter", AwsError("ParameterNotFound"))
 
     result = run("policy", "show")
@@ -54,7 +54,7 @@ def test_what_cannot_be_read_ends_with_2(aws: StubbedAws) -> None:
     ("text", "status", "words"),
     [("{}", 0, "is valid"), ('{"mode": 1}', 2, "mode: expected `str`"), ("{", 2, "not JSON")],
 )
-def test_validate_evaluates_without_aws(tmp_path: Path, text: str, status: int, words: str) -> None:
+def test_validate_needs_no_call(tmp_path: Path, text: str, status: int, words: str) -> None:
     file = tmp_path / "policy.json"
     file.write_text(text)
 
@@ -65,7 +65,7 @@ def test_validate_evaluates_without_aws(tmp_path: Path, text: str, status: int, 
     assert run("policy", "validate", "-", answer=text).exit_code == status
 
 
-def test_validate_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
+def test_validate_reports_every_mistake_with_line_and_column(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     text = '{"mode": 1,\n "exemptions": {}}'
     file.write_text(text)
@@ -80,11 +80,11 @@ def test_validate_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
     assert typed[0].startswith("Error: standard input, line 1, column 10: mode")
 
 
-def test_a_file_that_is_not_there_ends_with_2() -> None:
+def test_missing_file_exits_with_2() -> None:
     assert run("policy", "validate", "gone.json").exit_code == 2
 
 
-def test_set_shows_the_difference_asks_and_writes(aws: StubbedAws, file: Path) -> None:
+def test_set_shows_the_difference_asks_and_stores_the_policy(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), answer="y\n")
 
     assert result.exit_code == 0, result.output
@@ -93,26 +93,26 @@ def test_set_shows_the_difference_asks_and_writes(aws: StubbedAws, file: Path) -
     assert written(aws) == [{"mode": "observe"}]
 
 
-def test_set_writes_nothing_when_asked_not_to(aws: StubbedAws, file: Path) -> None:
+def test_set_stores_nothing_when_not_confirmed(aws: StubbedAws, file: Path) -> None:
     assert run("policy", "set", str(file), answer="n\n").exit_code == 1
     assert written(aws) == []
 
 
-def test_set_writes_nothing_that_is_there_already(aws: StubbedAws, file: Path) -> None:
+def test_set_stores_nothing_when_the_policy_is_unchanged(aws: StubbedAws, file: Path) -> None:
     file.write_text(STORED)
 
     assert "Nothing to change" in run("policy", "set", str(file)).stdout
     assert written(aws) == []
 
 
-def test_set_refuses_what_is_invalid(aws: StubbedAws, file: Path) -> None:
+def test_set_rejects_an_invalid_policy(aws: StubbedAws, file: Path) -> None:
     file.write_text('{"mode": "off"}')
 
     assert run("policy", "set", str(file), "--yes").exit_code == 2
     assert aws.calls == []
 
 
-def test_set_refuses_when_somebody_was_quicker(aws: StubbedAws, file: Path) -> None:
+def test_set_rejects_a_policy_that_was_changed_meanwhile(aws: StubbedAws, file: Path) -> None:
     store(aws, STORED, "{}")
 
     result = run("policy", "set", str(file), "--yes")
@@ -129,7 +129,7 @@ def test_set_refuses_when_somebody_was_quicker(aws: StubbedAws, file: Path) -> N
         (AwsError("AccessDeniedException"), "AccessDenied"),
     ],
 )
-def test_a_write_that_went_wrong_is_reported(
+def test_failed_or_overtaken_write_exits_with_2(
     aws: StubbedAws,
     file: Path,
     answer: Answer,
@@ -143,7 +143,7 @@ def test_a_write_that_went_wrong_is_reported(
     assert words in result.stderr
 
 
-def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, file: Path) -> None:
+def test_set_shows_the_impact_on_open_findings(aws: StubbedAws, file: Path) -> None:
     a_stack_with_a_finding(aws)
     exemption = {
         "cluster": {"id": CLUSTER_ID},
@@ -163,7 +163,7 @@ def test_set_says_what_would_change_for_todays_open_findings(aws: StubbedAws, fi
     assert written(aws) == []
 
 
-def test_set_says_when_the_stack_cannot_do_what_the_mode_says(aws: StubbedAws, file: Path) -> None:
+def test_set_warns_when_the_stack_does_not_allow_enforcement(aws: StubbedAws, file: Path) -> None:
     a_stack_with_a_finding(aws)
     file.write_text('{"mode": "enforce"}')
 
@@ -175,7 +175,7 @@ def test_set_says_when_the_stack_cannot_do_what_the_mode_says(aws: StubbedAws, f
     )
 
 
-def test_set_says_when_the_impact_is_unknown_and_goes_on(aws: StubbedAws, file: Path) -> None:
+def test_set_continues_when_the_impact_is_unknown(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), "--yes")
 
     assert (
@@ -192,7 +192,7 @@ def test_quiet_set_stores_without_showing_the_difference(aws: StubbedAws, file: 
     assert written(aws) == [{"mode": "observe"}]
 
 
-def test_quiet_set_asks_nothing_that_it_does_not_show(aws: StubbedAws, file: Path) -> None:
+def test_quiet_set_without_yes_exits_with_2(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), "--quiet")
 
     assert result.exit_code == 2
@@ -211,7 +211,7 @@ def test_quiet_set_asks_nothing_that_it_does_not_show(aws: StubbedAws, file: Pat
         ),
     ],
 )
-def test_validate_gives_programs_the_problems(text: str, status: int, problems: list[str]) -> None:
+def test_validate_prints_problems_as_json(text: str, status: int, problems: list[str]) -> None:
     result = run("policy", "validate", "-", "--json", answer=text)
 
     assert (result.exit_code, result.stderr) == (status, "")

@@ -66,7 +66,7 @@ def approving(folder: Path, *keys: str) -> str:
 
 @pytest.mark.parametrize("key", REFUSED)
 @pytest.mark.parametrize("command", [("validate", "--resolve"), ("set", "--yes")])
-def test_an_approved_key_that_is_of_no_use_is_refused_by_its_place(
+def test_unusable_approved_key_is_rejected_with_its_position(
     aws: StubbedAws, tmp_path: Path, command: tuple[str, str], key: str
 ) -> None:
     name, option = command
@@ -79,7 +79,7 @@ def test_an_approved_key_that_is_of_no_use_is_refused_by_its_place(
     assert "PutParameter" not in aws.counts
 
 
-def test_every_key_of_no_use_is_named_at_once(aws: StubbedAws, tmp_path: Path) -> None:
+def test_every_unusable_approved_key_is_reported_at_once(aws: StubbedAws, tmp_path: Path) -> None:
     result = run("validate", "--resolve", approving(tmp_path, *REFUSED))
 
     assert result.exit_code == 2
@@ -88,7 +88,7 @@ def test_every_key_of_no_use_is_named_at_once(aws: StubbedAws, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("command", [("validate", "--resolve"), ("set", "--yes")])
-def test_a_key_that_cannot_be_read_is_a_warning(
+def test_unreadable_approved_key_is_a_warning(
     aws: StubbedAws, tmp_path: Path, command: tuple[str, str]
 ) -> None:
     name, option = command
@@ -101,7 +101,9 @@ def test_a_key_that_cannot_be_read_is_a_warning(
     assert aws.counts["DescribeKey"] == 2
 
 
-def test_a_key_that_will_exist_later_can_be_stored(aws: StubbedAws, tmp_path: Path) -> None:
+def test_missing_approved_key_can_be_stored_with_allow_unusable_keys(
+    aws: StubbedAws, tmp_path: Path
+) -> None:
     result = run("set", approving(tmp_path, MISSING), "--yes", "--allow-unusable-keys")
 
     assert result.exit_code == 0, result.output
@@ -109,13 +111,13 @@ def test_a_key_that_will_exist_later_can_be_stored(aws: StubbedAws, tmp_path: Pa
     assert aws.counts["PutParameter"] == 1
 
 
-def test_validate_asks_nothing_of_aws_unless_asked_to(aws: StubbedAws, tmp_path: Path) -> None:
+def test_validate_calls_aws_only_with_resolve(aws: StubbedAws, tmp_path: Path) -> None:
     assert run("validate", approving(tmp_path, MISSING)).exit_code == 0
     assert run("validate", "--resolve", approving(tmp_path)).exit_code == 0
     assert aws.calls == []
 
 
-def test_without_a_region_nothing_can_be_looked_up(
+def test_resolve_without_a_region_exits_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -127,11 +129,11 @@ def test_without_a_region_nothing_can_be_looked_up(
 
 
 @pytest.mark.parametrize("key", [KEY.arn[-36:].upper(), "mrk-1234ABCD12AB34CD56EF1234567890AB"])
-def test_key_ids_are_taken_in_any_case(tmp_path: Path, key: str) -> None:
+def test_key_ids_are_accepted_ignoring_case(tmp_path: Path, key: str) -> None:
     assert run("validate", approving(tmp_path, key)).exit_code == 0
 
 
-def test_programs_get_unusable_keys_and_warnings(aws: StubbedAws, tmp_path: Path) -> None:
+def test_unusable_keys_and_warnings_are_printed_as_json(aws: StubbedAws, tmp_path: Path) -> None:
     result = run("validate", "--resolve", "--json", approving(tmp_path, MISSING, SHUT))
 
     assert result.exit_code == 2

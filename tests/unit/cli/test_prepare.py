@@ -55,7 +55,7 @@ def document(*arguments: str) -> dict[str, Any]:
     return printed
 
 
-def test_with_credentials_everything_is_looked_up_once(aws: StubbedAws) -> None:
+def test_key_and_roles_are_looked_up_once_with_credentials(aws: StubbedAws) -> None:
     aws.answer("DescribeKey", described())
     found = document("--key", "alias/emr-logs", *ROLES, *LOGS)
 
@@ -65,7 +65,7 @@ def test_with_credentials_everything_is_looked_up_once(aws: StubbedAws) -> None:
     assert set(aws.regions[:1]) == {REGION}
 
 
-def test_the_profiles_role_gets_the_policy_whatever_it_is_called(aws: StubbedAws) -> None:
+def test_role_of_the_instance_profile_gets_the_policy_under_any_name(aws: StubbedAws) -> None:
     nodes = f"arn:aws:iam::{ACCOUNT}:role/service-role/nodes"
     aws.answer("GetInstanceProfile", iam_profile(nodes))
 
@@ -78,7 +78,7 @@ def test_the_profiles_role_gets_the_policy_whatever_it_is_called(aws: StubbedAws
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_key_arn_is_all_that_it_takes_without_credentials() -> None:
+def test_key_arn_suffices_without_credentials() -> None:
     found = document("--key", KEY.arn, *ROLES, *LOGS)
 
     assert (found["region"], found["account"]) == (REGION, ACCOUNT)
@@ -89,7 +89,7 @@ def test_a_key_arn_is_all_that_it_takes_without_credentials() -> None:
     assert assumed.endswith(": the role in EMR_EC2_DefaultRole is taken to have the same name")
 
 
-def test_offline_asks_nobody_although_it_could(aws: StubbedAws) -> None:
+def test_offline_makes_no_call(aws: StubbedAws) -> None:
     result = run("--offline", "--key", KEY.arn, *ROLES)
 
     assert result.exit_code == 0
@@ -104,7 +104,7 @@ def test_offline_asks_nobody_although_it_could(aws: StubbedAws) -> None:
         ((), "kms:DescribeKey on alias/emr-logs answered AccessDeniedException"),
     ],
 )
-def test_a_key_whose_arn_cannot_be_known_is_an_error(
+def test_alias_that_cannot_be_looked_up_exits_with_2(
     aws: StubbedAws, options: tuple[str, ...], reason: str
 ) -> None:
     aws.answer("DescribeKey", AwsError("AccessDeniedException"))
@@ -119,7 +119,7 @@ def test_a_key_whose_arn_cannot_be_known_is_an_error(
 
 
 @pytest.mark.usefixtures("nobody")
-def test_without_a_region_an_alias_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alias_without_a_region_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
 
@@ -130,7 +130,7 @@ def test_without_a_region_an_alias_is_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_profile_that_is_not_there_is_a_reason_to_ask_nobody(
+def test_unknown_profile_is_a_warning_and_nothing_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "gone")
@@ -141,7 +141,7 @@ def test_a_profile_that_is_not_there_is_a_reason_to_ask_nobody(
     assert "Warning: The config profile (gone) could not be found: the key was" in result.stderr
 
 
-def test_what_may_not_be_read_is_a_warning(aws: StubbedAws) -> None:
+def test_denied_reads_are_warnings(aws: StubbedAws) -> None:
     for call in ("DescribeKey", "GetRole", "GetInstanceProfile"):
         aws.answer(call, AwsError("AccessDenied"))
 
@@ -155,7 +155,7 @@ def test_what_may_not_be_read_is_a_warning(aws: StubbedAws) -> None:
     assert found["service_role"]["arn"] == SERVICE_ROLE_ARN
 
 
-def test_a_profile_without_a_role_is_a_warning(aws: StubbedAws) -> None:
+def test_instance_profile_without_a_role_is_a_warning(aws: StubbedAws) -> None:
     aws.answer("GetInstanceProfile", iam_profile())
 
     [warning] = document("--key", KEY.arn, *ROLES)["warnings"]
@@ -177,9 +177,7 @@ def test_a_profile_without_a_role_is_a_warning(aws: StubbedAws) -> None:
         ),
     ],
 )
-def test_a_key_that_will_not_do_is_an_error(
-    aws: StubbedAws, changes: dict[str, str], problem: str
-) -> None:
+def test_unusable_key_exits_with_2(aws: StubbedAws, changes: dict[str, str], problem: str) -> None:
     aws.answer("DescribeKey", described(**changes))
 
     result = run("--key", KEY.arn, *ROLES)
@@ -189,7 +187,7 @@ def test_a_key_that_will_not_do_is_an_error(
     assert result.stderr.endswith(f"{problem}\n")
 
 
-def test_a_key_that_does_not_exist_is_an_error(aws: StubbedAws) -> None:
+def test_missing_key_exits_with_2(aws: StubbedAws) -> None:
     aws.answer("DescribeKey", AwsError("NotFoundException"))
 
     result = run("--key", KEY.arn, *ROLES)
@@ -198,7 +196,7 @@ def test_a_key_that_does_not_exist_is_an_error(aws: StubbedAws) -> None:
     assert "does not exist: kms:DescribeKey answered NotFoundException" in result.stderr
 
 
-def test_an_alias_of_another_region_is_found_out_there(aws: StubbedAws) -> None:
+def test_alias_is_looked_up_in_the_given_region(aws: StubbedAws) -> None:
     there = key_arn(region=OTHER_REGION)
     aws.answer("DescribeKey", described(Arn=there))
 
@@ -253,7 +251,7 @@ def test_an_alias_of_another_region_is_found_out_there(aws: StubbedAws) -> None:
         ),
     ],
 )
-def test_bad_input_is_one_clear_line(arguments: tuple[str, ...], problem: str) -> None:
+def test_invalid_option_prints_one_error_line(arguments: tuple[str, ...], problem: str) -> None:
     result = run(*ROLES, *arguments)
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -263,7 +261,7 @@ def test_bad_input_is_one_clear_line(arguments: tuple[str, ...], problem: str) -
 
 
 @pytest.mark.usefixtures("nobody")
-def test_the_roles_may_be_of_another_account_than_the_key() -> None:
+def test_roles_may_be_of_another_account_than_the_key() -> None:
     given = (
         ("--account", OTHER_ACCOUNT, *ROLES),
         (
@@ -279,7 +277,7 @@ def test_the_roles_may_be_of_another_account_than_the_key() -> None:
         assert "# 2. The key belongs to account 111122223333" in found["shell"]
 
 
-def test_roles_of_an_account_that_the_credentials_are_not_of_are_taken_at_their_word(
+def test_roles_of_an_account_other_than_the_callers_are_not_checked(
     aws: StubbedAws,
 ) -> None:
     found = document("--key", KEY.arn, "--account", OTHER_ACCOUNT, *ROLES)
@@ -293,7 +291,7 @@ def test_roles_of_an_account_that_the_credentials_are_not_of_are_taken_at_their_
 
 @pytest.mark.usefixtures("nobody")
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
-def test_other_partitions_are_kept_to(partition: str) -> None:
+def test_every_arn_is_in_the_partition_of_the_key(partition: str) -> None:
     region = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}[partition]
     key = f"arn:{partition}:kms:{region}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -325,14 +323,14 @@ def test_each_format_is_printed_or_written(name: str, beginning: str, tmp_path: 
 
 
 @pytest.mark.usefixtures("nobody")
-def test_the_default_encryption_is_for_who_wants_it() -> None:
+def test_default_encryption_option_adds_the_bucket_encryption() -> None:
     printed = run("--key", KEY.arn, *ROLES, *LOGS, "--default-encryption").stdout
 
     assert "put-bucket-encryption" in printed
     assert "EmrLogsRefuseUnnamedKeys" in printed
 
 
-def test_json_is_short_for_its_format(aws: StubbedAws) -> None:
+def test_json_option_selects_the_json_format(aws: StubbedAws) -> None:
     short, long = (
         run("--key", KEY.arn, *ROLES, *option) for option in (["--json"], ["--format", "json"])
     )

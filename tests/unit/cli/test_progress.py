@@ -5,7 +5,7 @@ from rich.console import Console
 from emr_log_guard.cli.progress import AuditProgress
 
 
-def test_the_bar_says_how_far_the_audit_is() -> None:
+def test_progress_bar_shows_evaluated_clusters_and_objects() -> None:
     shown = io.StringIO()
 
     with AuditProgress(Console(file=shown, force_terminal=True, width=120)) as bar:

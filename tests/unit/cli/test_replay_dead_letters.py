@@ -108,7 +108,7 @@ def done(aws: StubbedAws) -> list[str]:
     return said
 
 
-def test_each_goes_back_on_its_way_and_only_then_from_the_queue(stack: StubbedAws) -> None:
+def test_each_dead_letter_is_replayed_before_it_is_deleted(stack: StubbedAws) -> None:
     result = run("--yes")
 
     ways = [
@@ -127,7 +127,7 @@ def test_each_goes_back_on_its_way_and_only_then_from_the_queue(stack: StubbedAw
     assert result.stdout.endswith("5 messages replayed, 0 left in the queue.\n")
 
 
-def test_what_travels_on_is_what_came(stack: StubbedAws) -> None:
+def test_payloads_and_bodies_are_replayed_unchanged(stack: StubbedAws) -> None:
     run("--yes")
 
     payloads = [json.loads(c["Payload"]) for name, c in stack.calls if name == "Invoke"]
@@ -137,7 +137,7 @@ def test_what_travels_on_is_what_came(stack: StubbedAws) -> None:
     assert bodies == [json.dumps(CLUSTER_EVENT), json.dumps(OBJECT_EVENT), REQUEST]
 
 
-def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedAws) -> None:
+def test_dead_letters_are_listed_with_their_causes_before_confirmation(stack: StubbedAws) -> None:
     result = run(answer="n\n")
 
     assert result.exit_code == 1
@@ -151,7 +151,7 @@ def test_all_are_shown_with_their_causes_before_anything_is_done(stack: StubbedA
 
 
 @pytest.mark.parametrize(("function", "way"), [("slack", "slack"), ("emit", "emit")])
-def test_an_alert_goes_back_to_the_function_that_failed_on_it(
+def test_alert_is_replayed_to_the_function_that_failed(
     stack: StubbedAws, function: str, way: str
 ) -> None:
     letter = json.loads(failed(event("sns-alert")))
@@ -171,7 +171,7 @@ def test_an_alert_goes_back_to_the_function_that_failed_on_it(
         (event("import-findings-request"), event("import-findings-request")),
     ],
 )
-def test_what_security_hub_did_not_take_is_imported_anew(
+def test_failed_import_is_replayed_and_summarized(
     stack: StubbedAws, body: dict[str, Any], sent: object
 ) -> None:
     hold(stack, message(1, json.dumps(body)))
@@ -184,7 +184,7 @@ def test_what_security_hub_did_not_take_is_imported_anew(
     assert (call["FunctionName"], json.loads(call["Payload"])) == ("import", sent)
 
 
-def test_yes_said_by_hand_will_do(stack: StubbedAws) -> None:
+def test_confirmation_at_the_prompt_replays(stack: StubbedAws) -> None:
     hold(stack, ALL[2])
 
     result = run(answer="y\n")
@@ -197,7 +197,7 @@ def test_yes_said_by_hand_will_do(stack: StubbedAws) -> None:
     "body",
     ["{", json.dumps({"a": "\x1b[2J"}), failed(json.loads(REQUEST)), failed(OBJECT_EVENT)],
 )
-def test_what_is_not_recognised_stays_and_is_named(stack: StubbedAws, body: str) -> None:
+def test_unknown_dead_letter_stays_in_the_queue_and_is_named(stack: StubbedAws, body: str) -> None:
     hold(stack, message(1, body), ALL[3])
 
     result = run("--yes")
@@ -233,7 +233,7 @@ def test_what_is_not_recognised_stays_and_is_named(stack: StubbedAws, body: str)
         ),
     ],
 )
-def test_what_fails_again_stays_and_the_others_go_on(
+def test_dead_letter_that_fails_again_stays_and_the_others_are_replayed(
     stack: StubbedAws,
     operation: str,
     answer: Answer | Callable[[object], Answer],
@@ -251,7 +251,7 @@ def test_what_fails_again_stays_and_the_others_go_on(
     assert done(stack)[-1] == "release receipt-1"
 
 
-def test_what_the_stack_lacks_keeps_its_letters(stack: StubbedAws) -> None:
+def test_dead_letter_for_a_missing_resource_stays_in_the_queue(stack: StubbedAws) -> None:
     common = {"ResourceType": "t", "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
     queue = {"LogicalResourceId": "DeadLetterQueue", "PhysicalResourceId": f"{URL}/dead"} | common
     stack.answer("ListStackResources", {"StackResourceSummaries": [queue]})
@@ -264,7 +264,7 @@ def test_what_the_stack_lacks_keeps_its_letters(stack: StubbedAws) -> None:
     assert done(stack) == ["hold receipt-4", "release receipt-4"]
 
 
-def test_a_letter_that_cannot_be_deleted_is_said_to_be_there_still(stack: StubbedAws) -> None:
+def test_dead_letter_that_cannot_be_deleted_is_reported_as_still_queued(stack: StubbedAws) -> None:
     stack.answer("DeleteMessage", AwsError("AccessDenied"))
     hold(stack, ALL[3])
 
@@ -279,7 +279,7 @@ def test_a_letter_that_cannot_be_deleted_is_said_to_be_there_still(stack: Stubbe
 
 @pytest.mark.parametrize("operation", ["Invoke", "SendMessage", "DeleteMessage"])
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), RuntimeError("crash")])
-def test_nothing_is_lost_when_it_stops_midway(
+def test_interrupted_replay_deletes_or_releases_every_dead_letter(
     stack: StubbedAws, operation: str, stop: BaseException
 ) -> None:
     calls = {"Invoke": invoked({"clusters": []}), "SendMessage": SENT, "DeleteMessage": {}}
@@ -302,7 +302,9 @@ def test_nothing_is_lost_when_it_stops_midway(
     assert deleted & released == in_doubt
 
 
-def test_letters_are_taken_until_there_are_none_and_each_once(stack: StubbedAws) -> None:
+def test_dead_letters_are_received_until_none_is_left_and_each_is_replayed_once(
+    stack: StubbedAws,
+) -> None:
     many = [message(number, REQUEST) for number in range(1, 14)]
     stack.answer("ReceiveMessage", {"Messages": many[:10]}, {"Messages": [many[0], *many[10:]]}, {})
 
@@ -315,7 +317,7 @@ def test_letters_are_taken_until_there_are_none_and_each_once(stack: StubbedAws)
     assert taken[0]["QueueUrl"] == f"{URL}/dead"
 
 
-def test_no_more_are_taken_than_asked_for(stack: StubbedAws) -> None:
+def test_no_more_dead_letters_are_received_than_requested(stack: StubbedAws) -> None:
     first, second = ({"Messages": ALL[place : place + 1]} for place in range(2))
     stack.answer("ReceiveMessage", first, second)
 
@@ -326,7 +328,7 @@ def test_no_more_are_taken_than_asked_for(stack: StubbedAws) -> None:
     assert "There may be more" in result.stdout
 
 
-def test_an_empty_queue_is_said_to_be_empty(stack: StubbedAws) -> None:
+def test_empty_queue_is_reported(stack: StubbedAws) -> None:
     stack.answer("ReceiveMessage", {})
 
     result = run()
@@ -335,7 +337,7 @@ def test_an_empty_queue_is_said_to_be_empty(stack: StubbedAws) -> None:
     assert "is empty" in result.stdout
 
 
-def test_a_queue_that_cannot_be_read_ends_with_2(stack: StubbedAws) -> None:
+def test_unreadable_queue_exits_with_2(stack: StubbedAws) -> None:
     stack.answer("ReceiveMessage", AwsError("AccessDenied"))
 
     result = run()
@@ -344,7 +346,7 @@ def test_a_queue_that_cannot_be_read_ends_with_2(stack: StubbedAws) -> None:
     assert f"sqs:ReceiveMessage on {URL}/dead answered AccessDenied" in result.stderr
 
 
-def test_a_failure_to_release_hides_nothing_else(stack: StubbedAws) -> None:
+def test_failure_to_release_a_message_does_not_stop_the_others(stack: StubbedAws) -> None:
     stack.answer("ChangeMessageVisibility", AwsError("AccessDenied"))
 
     result = run(answer="n\n")
@@ -354,14 +356,14 @@ def test_a_failure_to_release_hides_nothing_else(stack: StubbedAws) -> None:
     assert len(done(stack)) == 5
 
 
-def test_attributes_that_are_no_text_are_left_out(stack: StubbedAws) -> None:
+def test_binary_message_attributes_are_ignored(stack: StubbedAws) -> None:
     strange = ALL[0] | {"MessageAttributes": {"ERROR_CODE": {"DataType": "Binary"}}}
     hold(stack, strange)
 
     assert "unknown: see" in run(answer="n\n").stdout
 
 
-def test_programs_get_each_letter_and_what_came_of_it(stack: StubbedAws) -> None:
+def test_results_are_printed_as_json(stack: StubbedAws) -> None:
     hold(stack, ALL[0], message(2, "no event"))
 
     result = run("--yes", "--json")

@@ -70,7 +70,7 @@ def path(name: str) -> str:
     return str(EVENTS / f"{name}.json")
 
 
-def test_a_cluster_event_goes_to_check_cluster(deployed: StubbedAws) -> None:
+def test_cluster_event_is_replayed_to_check_cluster(deployed: StubbedAws) -> None:
     deployed.answer("Invoke", answered(SUMMARY))
 
     result = run(path("emr-cluster-state-change-starting"), "--stack", "guard")
@@ -101,7 +101,7 @@ def test_batch_of_cluster_events_is_checked_one_by_one(deployed: StubbedAws) -> 
         ({"anything": "else"}, '{"anything": "else"}'),
     ],
 )
-def test_a_summary_is_said_in_words(
+def test_summary_of_the_function_is_printed_as_text(
     deployed: StubbedAws, summary: dict[str, Any], words: str
 ) -> None:
     deployed.answer("Invoke", answered(summary))
@@ -109,7 +109,7 @@ def test_a_summary_is_said_in_words(
     assert words in run(path("recheck-requested")).stdout
 
 
-def test_log_objects_are_checked_at_once(deployed: StubbedAws) -> None:
+def test_object_event_is_replayed_to_check_log_objects(deployed: StubbedAws) -> None:
     deployed.answer("Invoke", answered({"batchItemFailures": []}))
 
     result = run("-", answer=json.dumps(OBJECT_EVENT))
@@ -121,7 +121,7 @@ def test_log_objects_are_checked_at_once(deployed: StubbedAws) -> None:
     assert [json.loads(record["body"]) for record in batch["Records"]] == [OBJECT_EVENT]
 
 
-def test_log_objects_that_could_not_be_checked_are_named(deployed: StubbedAws) -> None:
+def test_failed_log_objects_are_named(deployed: StubbedAws) -> None:
     deployed.answer("Invoke", answered({"batchItemFailures": [{"itemIdentifier": "replay-1"}]}))
 
     result = run(path("sqs-s3-object-created"))
@@ -131,7 +131,7 @@ def test_log_objects_that_could_not_be_checked_are_named(deployed: StubbedAws) -
     assert "amzn-s3-demo-emr-logs/" not in result.stderr
 
 
-def test_an_alert_goes_to_slack_again(deployed: StubbedAws) -> None:
+def test_alert_is_replayed_to_slack(deployed: StubbedAws) -> None:
     deployed.answer("Invoke", answered({"posted": 1}))
 
     result = run(path("sns-alert"))
@@ -141,7 +141,7 @@ def test_an_alert_goes_to_slack_again(deployed: StubbedAws) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "answer"), [(["--yes"], None), ([], "y\n")])
-def test_a_request_goes_through_the_queue_of_enforce(
+def test_enforcement_request_is_sent_to_the_queue_of_enforce(
     deployed: StubbedAws, arguments: list[str], answer: str | None
 ) -> None:
     deployed.answer("SendMessage", {"MessageId": "1", "MD5OfMessageBody": "0"})
@@ -157,7 +157,7 @@ def test_a_request_goes_through_the_queue_of_enforce(
     assert not invoked(deployed)
 
 
-def test_a_request_is_asked_about_first(deployed: StubbedAws) -> None:
+def test_enforcement_request_needs_confirmation(deployed: StubbedAws) -> None:
     result = run(path("sqs-enforcement-request"), answer="n\n")
 
     assert result.exit_code == 1
@@ -165,7 +165,7 @@ def test_a_request_is_asked_about_first(deployed: StubbedAws) -> None:
     assert deployed.counts.keys() == {"ListStackResources"}
 
 
-def test_a_check_of_a_cluster_that_emr_does_not_know_says_so(deployed: StubbedAws) -> None:
+def test_failed_check_of_a_cluster_unknown_to_emr_says_so(deployed: StubbedAws) -> None:
     failure = {"errorType": "Runtime.HandlerError", "errorMessage": "see the log"}
     deployed.answer("Invoke", answered(failure, FunctionError="Unhandled"))
     deployed.answer(
@@ -192,7 +192,9 @@ def test_a_check_of_a_cluster_that_emr_does_not_know_says_so(deployed: StubbedAw
         ("cut off", 'check-1A2B failed: "cut off"'),
     ],
 )
-def test_a_function_that_fails_is_quoted(deployed: StubbedAws, error: object, words: str) -> None:
+def test_error_of_a_failed_function_is_printed(
+    deployed: StubbedAws, error: object, words: str
+) -> None:
     deployed.answer("Invoke", answered(error, FunctionError="Unhandled"))
     deployed.answer("DescribeCluster", AwsError("AccessDeniedException"))
 
@@ -222,7 +224,7 @@ def test_a_function_that_fails_is_quoted(deployed: StubbedAws, error: object, wo
         ),
     ],
 )
-def test_no_access_is_reported_by_its_call(
+def test_denied_call_exits_with_2_and_is_named(
     deployed: StubbedAws, operation: str, answer: Answer, words: str
 ) -> None:
     deployed.answer(operation, answer)
@@ -233,7 +235,7 @@ def test_no_access_is_reported_by_its_call(
     assert words in result.stderr
 
 
-def test_a_message_that_the_queue_does_not_take_is_reported(deployed: StubbedAws) -> None:
+def test_message_rejected_by_the_queue_exits_with_2(deployed: StubbedAws) -> None:
     deployed.answer("SendMessage", AwsError("AccessDenied"))
 
     result = run(path("sqs-enforcement-request"), "--yes")
@@ -253,7 +255,7 @@ def test_a_message_that_the_queue_does_not_take_is_reported(deployed: StubbedAws
         ("recheck-requested", "has no CheckClusterFunction: is it a stack of EMR Log Guard"),
     ],
 )
-def test_what_the_stack_lacks_is_named(aws: StubbedAws, name: str, words: str) -> None:
+def test_resource_missing_from_the_stack_is_named(aws: StubbedAws, name: str, words: str) -> None:
     deploy(aws, {})
 
     result = run(path(name), "--yes")
@@ -262,7 +264,7 @@ def test_what_the_stack_lacks_is_named(aws: StubbedAws, name: str, words: str) -
     assert words in result.stderr
 
 
-def test_without_a_region_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_region_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
     result = run(path("recheck-requested"))
@@ -282,7 +284,7 @@ def test_without_a_region_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
         ('{"detail-type": "Other"}', "$.detail-type"),
     ],
 )
-def test_a_file_that_is_no_event_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_file_without_a_valid_event_is_rejected(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "event.json"
     file.write_text(text)
 
@@ -292,7 +294,7 @@ def test_a_file_that_is_no_event_is_refused(tmp_path: Path, text: str, words: st
     assert words in result.stderr
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+def test_unreadable_file_is_rejected(tmp_path: Path) -> None:
     result = run(str(tmp_path / "none.json"))
 
     assert result.exit_code == 2
@@ -315,14 +317,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_wrong_usage_ends_with_2(arguments: list[str], words: str) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str], words: str) -> None:
     result = run(*arguments)
 
     assert result.exit_code == 2
     assert words in result.stderr
 
 
-def test_the_command_runs_without_the_functions_dependencies() -> None:
+def test_command_can_be_imported_without_powertools() -> None:
     """It is installed without Powertools."""
     missing = "sys.modules.update(aws_lambda_powertools=None)"
     program = f"import sys; {missing}; import emr_log_guard.cli.app"
@@ -354,7 +356,7 @@ def cluster(aws: StubbedAws, **changes: object) -> None:
     aws.answer("HeadBucket", {"BucketRegion": "eu-west-1"})
 
 
-def test_a_cluster_is_evaluated_here_and_nothing_is_done(aws: StubbedAws) -> None:
+def test_local_replay_evaluates_a_cluster_without_side_effects(aws: StubbedAws) -> None:
     cluster(aws)
 
     result = run(path("cloudtrail-run-job-flow"), "--local")
@@ -388,7 +390,7 @@ def test_a_cluster_is_evaluated_here_and_nothing_is_done(aws: StubbedAws) -> Non
         ({"rules": {"EMRLOG-002": {"severity": "LOW"}}}, 1),
     ],
 )
-def test_a_policy_is_gone_by(
+def test_local_replay_uses_the_given_policy(
     aws: StubbedAws, tmp_path: Path, document: dict[str, Any], status: int
 ) -> None:
     cluster(aws)
@@ -402,7 +404,7 @@ def test_a_policy_is_gone_by(
     assert {"ListSteps", "HeadBucket"} <= set(aws.counts)
 
 
-def test_an_invalid_policy_is_not_gone_by(aws: StubbedAws) -> None:
+def test_local_replay_rejects_an_invalid_policy(aws: StubbedAws) -> None:
     aws.answer(
         "GetParameter",
         {"Parameter": {"Value": '{"mood": 1}', "Version": 1, "LastModifiedDate": NOW}},
@@ -414,7 +416,7 @@ def test_an_invalid_policy_is_not_gone_by(aws: StubbedAws) -> None:
     assert "mood: no such field" in result.stderr
 
 
-def test_what_could_not_be_read_is_no_compliance(aws: StubbedAws) -> None:
+def test_local_replay_with_an_unreadable_key_exits_with_3(aws: StubbedAws) -> None:
     cluster(aws, LogEncryptionKmsKeyId="alias/emr-logs")
     aws.answer("DescribeKey", AwsError("AccessDeniedException"))
 
@@ -433,7 +435,7 @@ def test_what_could_not_be_read_is_no_compliance(aws: StubbedAws) -> None:
         (EndpointConnectionError(endpoint_url="https://emr.invalid"), "emr.invalid"),
     ],
 )
-def test_a_cluster_that_cannot_be_read_ends_with_2(
+def test_local_replay_of_an_unreadable_cluster_exits_with_2(
     aws: StubbedAws, answer: Answer, words: str
 ) -> None:
     aws.answer("DescribeCluster", answer)
@@ -444,7 +446,7 @@ def test_a_cluster_that_cannot_be_read_ends_with_2(
     assert words in result.stderr
 
 
-def test_a_log_object_is_evaluated_here(aws: StubbedAws) -> None:
+def test_local_replay_evaluates_a_log_object(aws: StubbedAws) -> None:
     cluster(aws, LogEncryptionKmsKeyId="arn:aws:kms:eu-west-1:111122223333:key/1")
     aws.answer("DescribeKey", AwsError("NotFoundException"))
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
@@ -456,7 +458,7 @@ def test_a_log_object_is_evaluated_here(aws: StubbedAws) -> None:
     assert "EMRLOG-101 log-object-kms-encrypted: HIGH" in result.stdout
 
 
-def test_a_log_object_that_is_gone_or_no_log_is_reported(aws: StubbedAws) -> None:
+def test_local_replay_reports_a_deleted_object_or_one_that_is_not_a_log(aws: StubbedAws) -> None:
     cluster(aws)
     aws.answer("HeadObject", AwsError("404", "Not Found", 404))
 
@@ -468,7 +470,7 @@ def test_a_log_object_that_is_gone_or_no_log_is_reported(aws: StubbedAws) -> Non
     assert "is not the log of a cluster." in other.stdout
 
 
-def test_programs_get_what_the_function_answered(deployed: StubbedAws) -> None:
+def test_result_is_printed_as_json(deployed: StubbedAws) -> None:
     deployed.answer("Invoke", answered(SUMMARY))
 
     result = run(path("emr-cluster-state-change-starting"), "--json")
@@ -479,7 +481,7 @@ def test_programs_get_what_the_function_answered(deployed: StubbedAws) -> None:
     }
 
 
-def test_programs_are_asked_nothing(deployed: StubbedAws) -> None:
+def test_json_without_yes_exits_with_2(deployed: StubbedAws) -> None:
     result = run(path("sqs-enforcement-request"), "--json")
 
     assert result.exit_code == 2
@@ -487,7 +489,7 @@ def test_programs_are_asked_nothing(deployed: StubbedAws) -> None:
     assert "SendMessage" not in deployed.counts
 
 
-def test_programs_get_the_findings_of_what_is_evaluated_here(aws: StubbedAws) -> None:
+def test_local_replay_prints_findings_as_json(aws: StubbedAws) -> None:
     cluster(aws)
 
     result = run(path("cloudtrail-run-job-flow"), "--local", "--json")

@@ -73,7 +73,7 @@ def asked(aws: StubbedAws) -> dict[str, Any]:
         (["--clusters", "--objects"], {"scope": "all", "deep": False}),
     ],
 )
-def test_a_rescan_is_started_as_it_was_asked_for(
+def test_rescan_is_started_with_the_requested_scope_and_depth(
     stack: StubbedAws, arguments: list[str], input_: dict[str, object]
 ) -> None:
     result = run(*arguments)
@@ -85,7 +85,9 @@ def test_a_rescan_is_started_as_it_was_asked_for(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--wait"]])
-def test_while_one_runs_no_other_is_started(stack: StubbedAws, arguments: list[str]) -> None:
+def test_rescan_is_not_started_while_one_is_running(
+    stack: StubbedAws, arguments: list[str]
+) -> None:
     one = DESCRIBED | {"name": "1", "status": "RUNNING"}
     stack.answer("ListExecutions", {"executions": [one]})
 
@@ -98,7 +100,7 @@ def test_while_one_runs_no_other_is_started(stack: StubbedAws, arguments: list[s
     assert "StartExecution" not in stack.counts
 
 
-def test_who_may_not_list_what_runs_may_start_one(stack: StubbedAws) -> None:
+def test_rescan_is_started_when_executions_may_not_be_listed(stack: StubbedAws) -> None:
     stack.answer("ListExecutions", AwsError("AccessDeniedException"))
 
     assert run().exit_code == 0
@@ -109,7 +111,7 @@ def test_who_may_not_list_what_runs_may_start_one(stack: StubbedAws) -> None:
     ("compliance", "status"),
     [("COMPLIANT", 0), ("NON_COMPLIANT", 1), ("INSUFFICIENT_DATA", 3)],
 )
-def test_with_wait_the_report_is_printed_and_the_status_says_what_it_comes_to(
+def test_wait_prints_the_report_and_exits_with_its_compliance(
     stack: StubbedAws, compliance: str, status: int
 ) -> None:
     stack.answer("DescribeExecution", execution("RUNNING"), succeeded(compliance))
@@ -124,7 +126,7 @@ def test_with_wait_the_report_is_printed_and_the_status_says_what_it_comes_to(
     assert "ListMapRuns" not in stack.counts  # nobody looks on
 
 
-def test_on_a_terminal_it_shows_how_far_it_is(
+def test_wait_shows_progress_on_a_terminal(
     stack: StubbedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = execution("RUNNING")
@@ -172,7 +174,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(
         ("ABORTED", {}, "ABORTED"),
     ],
 )
-def test_without_a_report_it_says_why(
+def test_wait_prints_why_there_is_no_report(
     stack: StubbedAws, status: str, more: dict[str, str], said: str
 ) -> None:
     stack.answer("DescribeExecution", execution(status, **more))
@@ -205,7 +207,7 @@ def test_without_a_report_it_says_why(
         ),
     ],
 )
-def test_whatever_is_not_allowed_is_one_clear_line(
+def test_failed_call_prints_one_error_line(
     stack: StubbedAws, operation: str, answer: Answer, said: str
 ) -> None:
     stack.answer(operation, answer)
@@ -217,7 +219,7 @@ def test_whatever_is_not_allowed_is_one_clear_line(
     assert said in line
 
 
-def test_who_waits_no_longer_is_reported_that_it_goes_on(stack: StubbedAws) -> None:
+def test_interrupted_wait_says_that_the_rescan_continues(stack: StubbedAws) -> None:
     def interrupted(_: dict[str, Any]) -> Answer:
         raise KeyboardInterrupt
 
@@ -229,7 +231,7 @@ def test_who_waits_no_longer_is_reported_that_it_goes_on(stack: StubbedAws) -> N
     assert f"the re-scan continues: {EXECUTION}" in result.stderr
 
 
-def test_programs_get_the_execution_or_the_report(stack: StubbedAws) -> None:
+def test_execution_or_report_is_printed_as_json(stack: StubbedAws) -> None:
     started = run("--json")
     stack.answer("DescribeExecution", succeeded("NON_COMPLIANT"))
     waited = run("--wait", "--json", "--quiet")
@@ -240,7 +242,7 @@ def test_programs_get_the_execution_or_the_report(stack: StubbedAws) -> None:
     assert stack.calls[-1] == ("GetObject", {"Bucket": "reports", "Key": "rescans/1/report.json"})
 
 
-def test_quiet_names_the_execution_alone(stack: StubbedAws) -> None:
+def test_quiet_prints_only_the_execution(stack: StubbedAws) -> None:
     result = run("--quiet")
 
     assert result.output == f"Started {EXECUTION}\n"

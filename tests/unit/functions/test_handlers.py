@@ -277,7 +277,7 @@ def an_estate_of_one(aws: StubbedAws) -> Reports:
     return reports
 
 
-def test_a_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
+def test_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
     reports = an_estate_of_one(aws)
     event = {"execution": f"{MACHINE}:1", "input": {}}
 
@@ -320,7 +320,7 @@ def test_check_cluster_reads_each_thing_once(aws: StubbedAws) -> None:
     assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
 
 
-def test_only_a_condition_that_is_not_known_has_a_roles_policies_read(aws: StubbedAws) -> None:
+def test_role_policies_are_read_only_for_an_unknown_condition(aws: StubbedAws) -> None:
     """Both roles have EMR's default policy, of which a condition is about another action."""
     policies = ROOT / "tests/unit/domain/aws_managed_policies"
     document = (policies / "AmazonElasticMapReduceRole.json").read_text()
@@ -363,7 +363,7 @@ def approve(aws: StubbedAws, *keys: str) -> None:
     )
 
 
-def test_a_cluster_with_a_listed_key_costs_no_question_about_the_list(aws: StubbedAws) -> None:
+def test_approved_keys_are_not_described_when_one_matches(aws: StubbedAws) -> None:
     approve(aws, ANOTHER_KEY.arn, KEY.arn, "alias/emr-logs")
 
     answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
@@ -372,7 +372,7 @@ def test_a_cluster_with_a_listed_key_costs_no_question_about_the_list(aws: Stubb
     assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
 
 
-def test_each_approved_key_is_asked_for_once_where_none_matches(aws: StubbedAws) -> None:
+def test_each_approved_key_is_described_once_when_none_matches(aws: StubbedAws) -> None:
     approve(aws, ANOTHER_KEY.arn, "alias/gone")
     gone = AwsError("NotFoundException")
     aws.answer(
@@ -409,7 +409,7 @@ def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: Stub
     assert aws.counts == {"Query": 1}
 
 
-def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> None:
+def test_check_cluster_alerts_and_requests_enforcement(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", without_a_key)
 
     answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-starting"))
@@ -430,7 +430,7 @@ def test_check_cluster_alerts_and_hands_a_bad_cluster_on(aws: StubbedAws) -> Non
     }
 
 
-def test_check_cluster_schedules_the_end_of_a_grace(aws: StubbedAws) -> None:
+def test_check_cluster_schedules_enforcement_at_the_end_of_the_grace(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", without_a_key)
     document = POLICY | {"enforcement": {"grace_running_minutes": 30}}
     stored = {
@@ -457,7 +457,7 @@ def test_check_cluster_schedules_the_end_of_a_grace(aws: StubbedAws) -> None:
         ("alias/emr-logs", {"DescribeKey": 1}),
     ],
 )
-def test_check_key_has_the_clusters_checked_that_log_with_the_key(
+def test_check_key_requests_rechecks_of_clusters_that_log_with_the_key(
     aws: StubbedAws, typed: str, asked: dict[str, int]
 ) -> None:
     invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
@@ -485,7 +485,7 @@ def test_check_key_has_the_clusters_checked_that_log_with_the_key(
         ),
     ],
 )
-def test_check_key_takes_each_kind_of_event_with_a_bounded_number_of_calls(
+def test_check_key_handles_each_kind_of_event_with_few_calls(
     aws: StubbedAws, name: str, changed: str, asked: dict[str, int]
 ) -> None:
     invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
@@ -508,7 +508,7 @@ def test_check_key_takes_each_kind_of_event_with_a_bounded_number_of_calls(
         "parameter-store-change",
     ],
 )
-def test_review_findings_has_checked_again_what_is_open(aws: StubbedAws, event: str) -> None:
+def test_review_findings_requests_rechecks_of_open_findings(aws: StubbedAws, event: str) -> None:
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
     invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
     aws.forget_calls()
@@ -519,7 +519,7 @@ def test_review_findings_has_checked_again_what_is_open(aws: StubbedAws, event: 
     assert aws.counts == {"Query": 1, "PutEvents": 1, "SendMessage": 1}
 
 
-def test_check_cluster_fails_for_a_cluster_that_vanished(aws: StubbedAws) -> None:
+def test_check_cluster_raises_for_an_unknown_cluster(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", AwsError("InvalidRequestException"))
 
     with pytest.raises(ClusterNotFoundError):
@@ -542,7 +542,7 @@ def a_batch_of(*events: object) -> dict[str, Any]:
     }
 
 
-def test_check_cluster_checks_a_cluster_once_for_all_messages_of_a_batch(aws: StubbedAws) -> None:
+def test_check_cluster_checks_a_cluster_once_per_batch(aws: StubbedAws) -> None:
     events = [
         an_event("emr-cluster-state-change-starting"),
         an_event("cloudtrail-run-job-flow"),
@@ -559,7 +559,7 @@ def test_check_cluster_checks_a_cluster_once_for_all_messages_of_a_batch(aws: St
     assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
 
 
-def test_check_cluster_postpones_what_emr_throttles_and_nothing_else(aws: StubbedAws) -> None:
+def test_check_cluster_postpones_only_throttled_messages(aws: StubbedAws) -> None:
     throttled = AwsError("ThrottlingException")
     aws.answer(
         "DescribeCluster",
@@ -576,14 +576,14 @@ def test_check_cluster_postpones_what_emr_throttles_and_nothing_else(aws: Stubbe
     assert "Publish" not in aws.counts
 
 
-def test_check_cluster_refuses_events_of_others(aws: StubbedAws) -> None:
+def test_check_cluster_rejects_events_of_other_functions(aws: StubbedAws) -> None:
     with pytest.raises(InvalidEventError):
         invoke(load("check_cluster"), an_event("s3-object-created-log"))
 
     assert aws.calls == []
 
 
-def test_check_log_objects_reads_one_head_an_object(aws: StubbedAws) -> None:
+def test_check_log_objects_reads_one_head_per_object(aws: StubbedAws) -> None:
     function, event = load("check_log_objects"), an_event("sqs-s3-object-created")
     aws.answer(
         "DescribeCluster",
@@ -612,7 +612,7 @@ def a_step_with_a_key(_: dict[str, Any]) -> dict[str, Any]:
     return {"Steps": [{"Id": "s-1", "Name": "load", "EncryptionKeyArn": ANOTHER_KEY.arn}]}
 
 
-def test_check_log_objects_lists_steps_once_in_a_while(aws: StubbedAws) -> None:
+def test_check_log_objects_caches_steps(aws: StubbedAws) -> None:
     function, event = load("check_log_objects"), an_event("sqs-s3-object-created")
     aws.answer("ListSteps", a_step_with_a_key)
     aws.answer("HeadObject", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": ANOTHER_KEY.arn})
@@ -626,7 +626,7 @@ def test_check_log_objects_lists_steps_once_in_a_while(aws: StubbedAws) -> None:
     assert "ListSteps" not in aws.counts
 
 
-def test_enforce_lists_steps_each_time(aws: StubbedAws) -> None:
+def test_enforce_does_not_cache_steps(aws: StubbedAws) -> None:
     function, event = load("enforce"), an_event("sqs-enforcement-request")
     body = json.loads(event["Records"][0]["body"])
     log = {"bucket": "amzn-s3-demo-emr-logs", "key": f"logs/{CLUSTER_ID}/node/a.gz"}
@@ -640,7 +640,7 @@ def test_enforce_lists_steps_each_time(aws: StubbedAws) -> None:
     assert aws.counts["ListSteps"] == 2 * first > 0
 
 
-def test_check_log_objects_alerts_on_a_badly_encrypted_object(aws: StubbedAws) -> None:
+def test_check_log_objects_alerts_about_a_violating_object(aws: StubbedAws) -> None:
     just_now = {"ServerSideEncryption": "AES256", "LastModified": datetime.now(UTC)}
     aws.answer("HeadObject", just_now)
 
@@ -653,7 +653,7 @@ def test_check_log_objects_alerts_on_a_badly_encrypted_object(aws: StubbedAws) -
     assert (aws.counts["Query"], aws.counts["PutItem"]) == (2, 7)
 
 
-def test_check_log_objects_has_only_the_bad_record_delivered_again(aws: StubbedAws) -> None:
+def test_check_log_objects_returns_only_the_failed_record(aws: StubbedAws) -> None:
     event = an_event("sqs-s3-object-created")
     good = event["Records"][0]
     event["Records"] = [good, good | {"messageId": "bad", "body": "no json"}, good]
@@ -664,7 +664,7 @@ def test_check_log_objects_has_only_the_bad_record_delivered_again(aws: StubbedA
     assert aws.counts["HeadObject"] == 2
 
 
-def test_enforce_terminates_what_is_still_bad(aws: StubbedAws) -> None:
+def test_enforce_terminates_a_cluster_that_still_violates(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", without_a_key)
     invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
     aws.forget_calls()
@@ -687,7 +687,7 @@ def test_enforce_terminates_what_is_still_bad(aws: StubbedAws) -> None:
     }
 
 
-def test_enforce_terminates_nothing_by_a_policy_that_was_just_changed(aws: StubbedAws) -> None:
+def test_enforce_reads_a_changed_policy_before_terminating(aws: StubbedAws) -> None:
     function, event = load("enforce"), an_event("sqs-enforcement-request")
     invoke(function, event)
     aws.answer("DescribeCluster", without_a_key)
@@ -707,7 +707,7 @@ def test_enforce_terminates_nothing_by_a_policy_that_was_just_changed(aws: Stubb
     assert "TerminateJobFlows" not in aws.counts
 
 
-def test_enforce_has_a_request_delivered_again_when_emr_is_busy(aws: StubbedAws) -> None:
+def test_enforce_returns_the_request_to_the_queue_when_emr_throttles(aws: StubbedAws) -> None:
     aws.answer("DescribeCluster", AwsError("ThrottlingException"))
     event = an_event("sqs-enforcement-request")
 
@@ -728,9 +728,7 @@ def test_notify_slack_posts_the_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "EMRLOG-002" in notice.subject
 
 
-def test_notify_slack_reads_the_policy_once_for_many_alerts(
-    aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_notify_slack_caches_the_policy(aws: StubbedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     named = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:emr-log-guard/slack/all-AbCdEf"
     stored = json.dumps({"alerts": {"slack": {"routes": [{"webhook_secret_arn": named}]}}})
     aws.answer(
@@ -772,7 +770,7 @@ def test_emit_events_puts_an_event_for_each_finding(aws: StubbedAws) -> None:
 PRODUCT = "arn:aws:securityhub:eu-west-1:111122223333:product/111122223333/default"
 
 
-def test_import_findings_imports_what_changed_once(
+def test_import_findings_imports_each_changed_finding_once(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
@@ -788,7 +786,7 @@ def test_import_findings_imports_what_changed_once(
     assert aws.counts == {"BatchGetItem": 3, "BatchImportFindings": 1}
 
 
-def test_import_findings_fails_while_security_hub_is_off(
+def test_import_findings_raises_while_security_hub_is_disabled(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
@@ -800,7 +798,7 @@ def test_import_findings_fails_while_security_hub_is_off(
         invoke(load("import_findings"), an_event("dynamodb-stream-findings"))
 
 
-def test_import_findings_refuses_events_of_others(
+def test_import_findings_rejects_events_of_other_functions(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)
@@ -813,7 +811,7 @@ def test_import_findings_refuses_events_of_others(
 
 
 @pytest.mark.parametrize(("status", "terminated"), [("SUPPRESSED", 0), ("NEW", 1), (None, 0)])
-def test_enforce_asks_security_hub_first(
+def test_enforce_reads_suppressions_before_terminating(
     aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, status: str | None, terminated: int
 ) -> None:
     monkeypatch.setenv("SECURITY_HUB_PRODUCT_ARN", PRODUCT)

@@ -267,7 +267,7 @@ SCENARIOS: dict[Scenario, Measured] = {
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_what_happens_is_measured(
+def test_each_scenario_emits_its_metrics(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str], scenario: Scenario
 ) -> None:
     scenario(aws)
@@ -275,11 +275,13 @@ def test_what_happens_is_measured(
     assert measured(capsys.readouterr().out) == SCENARIOS[scenario]
 
 
-def test_nothing_is_named_that_nobody_measures() -> None:
+def test_every_metric_is_emitted_by_a_scenario() -> None:
     assert {name for found in SCENARIOS.values() for name in found} == set(Metric)
 
 
-def test_a_metric_is_paid_once(aws: StubbedAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_have_one_namespace_and_dimension(
+    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
     a_review(aws)
 
     found = [d for r in records(capsys.readouterr().out) for d in r["_aws"]["CloudWatchMetrics"]]
@@ -288,7 +290,7 @@ def test_a_metric_is_paid_once(aws: StubbedAws, capsys: pytest.CaptureFixture[st
         assert (directive["Namespace"], directive["Dimensions"]) == ("EmrLogGuard", [["service"]])
 
 
-def test_every_metric_has_the_same_dimension(
+def test_service_dimension_is_the_same_for_every_function(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "check_cluster")
@@ -298,7 +300,7 @@ def test_every_metric_has_the_same_dimension(
     assert record["service"] == "emr-log-guard"
 
 
-def test_an_alert_about_many_objects_is_as_late_as_the_oldest(
+def test_latency_of_an_alert_about_many_objects_is_that_of_the_oldest(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
@@ -313,7 +315,7 @@ def test_an_alert_about_many_objects_is_as_late_as_the_oldest(
     assert measured(capsys.readouterr().out)["AlertLatency"] == LATE.total_seconds()
 
 
-def test_no_alert_is_early_though_clocks_differ(
+def test_alert_latency_is_never_negative(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.answer("DescribeCluster", without_a_key)
@@ -322,7 +324,7 @@ def test_no_alert_is_early_though_clocks_differ(
     assert measured(capsys.readouterr().out)["AlertLatency"] == 0
 
 
-def test_what_was_reported_is_not_late_when_it_is_seen_again(
+def test_alert_latency_is_not_measured_for_a_known_finding(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_bad_cluster(aws)
@@ -332,7 +334,7 @@ def test_what_was_reported_is_not_late_when_it_is_seen_again(
     assert measured(capsys.readouterr().out) == {"ClustersChecked": 1}
 
 
-def test_a_cluster_that_an_event_alerted_is_not_missed_by_events(
+def test_cluster_known_from_an_event_is_not_missed_by_events(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_rescan_that_finds_nothing(aws)
@@ -343,7 +345,7 @@ def test_a_cluster_that_an_event_alerted_is_not_missed_by_events(
     assert measured(capsys.readouterr().out) == {"ClustersMissedByEvents": 0}
 
 
-def test_part_of_a_rescan_is_no_measure_of_a_whole_one(
+def test_partial_rescan_measures_only_its_coverage(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reports = Reports(aws)
@@ -356,13 +358,13 @@ def test_part_of_a_rescan_is_no_measure_of_a_whole_one(
     assert measured(capsys.readouterr().out) == {"RescanCoverage": 100}
 
 
-def test_no_function_pays_for_a_metric_of_its_cold_starts() -> None:
+def test_no_function_emits_a_cold_start_metric() -> None:
     """Lambda reports them in its logs, and X-Ray shows them."""
     for app in (ROOT / "functions").glob("*/app.py"):
         assert "capture_cold_start_metric" not in app.read_text()
 
 
-def test_an_event_without_a_time_is_followed_and_not_measured(
+def test_event_without_a_time_is_handled_without_a_latency_metric(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.answer("DescribeCluster", without_a_key)
