@@ -119,7 +119,7 @@ def shown(page: Page) -> list[str]:
     return names
 
 
-def test_the_worst_comes_first_and_every_column_sorts_both_ways(opened: Open) -> None:
+def test_most_severe_comes_first_and_every_column_sorts_both_ways(opened: Open) -> None:
     page = opened(audit_html(some()))
 
     assert shown(page) == [f"cluster-{number}" for number in (1, 2, 3, 6, 4, 5)]
@@ -163,7 +163,7 @@ def test_the_worst_comes_first_and_every_column_sorts_both_ways(opened: Open) ->
         ("Account and Region", f"{OTHER_ACCOUNT} {REGION}", {1, 3, 5}),
     ],
 )
-def test_what_is_asked_for_is_shown_and_counted(
+def test_filter_shows_and_counts_matching_clusters(
     opened: Open, label: str, asked: str, numbers: set[int]
 ) -> None:
     page = opened(audit_html(some()))
@@ -180,7 +180,7 @@ def test_what_is_asked_for_is_shown_and_counted(
     expect(status).to_have_text(f"{len(numbers)} of 6 clusters match")
 
 
-def test_the_keyboard_is_enough(opened: Open) -> None:
+def test_page_can_be_used_with_the_keyboard_alone(opened: Open) -> None:
     page = opened(audit_html(some()))
 
     page.keyboard.press("Tab")
@@ -207,7 +207,7 @@ def test_the_keyboard_is_enough(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_text_wherever_it_is_shown(opened: Open, name: str) -> None:
+def test_hostile_name_is_shown_as_text_everywhere(opened: Open, name: str) -> None:
     def page_of(text: str) -> Page:
         bad = cluster(
             1,
@@ -243,7 +243,7 @@ def test_a_hostile_name_is_text_wherever_it_is_shown(opened: Open, name: str) ->
         assert name in page.locator("#clusters-table").inner_text()
 
 
-def test_the_page_forbids_what_is_not_its_own(browser: Browser, tmp_path: Path) -> None:
+def test_content_security_policy_blocks_injected_markup(browser: Browser, tmp_path: Path) -> None:
     """Should markup ever get in, it runs nothing, and nothing leaves."""
     intruder = (
         "<script>window.pwned = 1</script><img src='https://evil.example/a' onerror='pwned = 1'>"
@@ -280,7 +280,7 @@ def test_the_page_forbids_what_is_not_its_own(browser: Browser, tmp_path: Path) 
     )
 
 
-def test_ten_thousand_findings_are_sorted_filtered_and_shown_a_part_at_a_time(
+def test_ten_thousand_clusters_are_sorted_filtered_and_shown_in_parts(
     opened: Open,
 ) -> None:
     page = opened(audit_html(a_report(*many(10_000))))
@@ -312,7 +312,7 @@ def test_ten_thousand_findings_are_sorted_filtered_and_shown_a_part_at_a_time(
     assert len(shown(page)) == 2 * PAGE
 
 
-def test_without_scripts_it_is_a_plain_table_with_everything(opened: Open) -> None:
+def test_page_without_scripts_is_a_plain_table_of_all_clusters(opened: Open) -> None:
     page = opened(audit_html(a_report(*many(PAGE + 20))), scripts=False)
 
     assert len(shown(page)) == PAGE + 20
@@ -325,7 +325,7 @@ def test_without_scripts_it_is_a_plain_table_with_everything(opened: Open) -> No
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("media", ["screen", "print"])
-def test_all_text_can_be_read(opened: Open, scheme: str, media: str) -> None:
+def test_contrast_of_all_text_meets_wcag_aa(opened: Open, scheme: str, media: str) -> None:
     """WCAG AA: a contrast of 4.5 to 1."""
     for html in (audit_html(some()), rescan_html(a_run())):
         page = opened(html, scheme=scheme)
@@ -340,7 +340,7 @@ def test_all_text_can_be_read(opened: Open, scheme: str, media: str) -> None:
         assert (background == "rgb(255, 255, 255)") is (scheme == "light" or media == "print")
 
 
-def test_all_that_matches_is_printed_with_its_evidence(opened: Open) -> None:
+def test_every_matching_cluster_is_printed_with_its_evidence(opened: Open) -> None:
     page = opened(audit_html(a_report(*many(PAGE + 20))))
     page.get_by_label("Result").select_option("Non-compliant")
     assert len(shown(page)) == PAGE
@@ -356,7 +356,7 @@ def test_all_that_matches_is_printed_with_its_evidence(opened: Open) -> None:
     )
 
 
-def test_it_fits_a_narrow_screen(opened: Open) -> None:
+def test_page_fits_a_narrow_screen(opened: Open) -> None:
     for html in (audit_html(some()), rescan_html(a_run())):
         page = opened(html, width=360)
         page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true })")
@@ -374,7 +374,7 @@ def a_run() -> Any:  # noqa: ANN401
     return a_rescan_report(bad, exempt, doubt, known=[doubt.id, "gone#EMRLOG-001"], past=past)
 
 
-def test_the_trend_is_a_picture_with_words_and_a_table(opened: Open) -> None:
+def test_trend_is_a_chart_with_a_description_and_a_table(opened: Open) -> None:
     page = opened(rescan_html(a_run()))
 
     picture = page.get_by_role("img", name="Open findings after each re-scan")
@@ -395,7 +395,7 @@ def test_the_trend_is_a_picture_with_words_and_a_table(opened: Open) -> None:
     assert rows.first.locator("th").inner_text() == "2026-03-14 15:09:26 UTC"
 
 
-def test_a_screen_reader_finds_its_way(opened: Open) -> None:
+def test_page_structure_supports_screen_readers(opened: Open) -> None:
     page = opened(rescan_html(a_run()))
 
     assert page.evaluate("() => document.documentElement.lang") == "en"

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.template.stack import ROOT
 
 
-def test_what_is_skipped_without_a_browser_is_said_at_the_end_with_how_to_get_one(
+def test_tests_skipped_without_a_browser_are_counted_at_the_end_with_a_hint(
     tmp_path: Path,
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "CI"}

@@ -24,7 +24,7 @@ type Eventually = Callable[..., Any]
 
 
 @pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
-def test_each_way_to_get_it_wrong_is_reported_by_its_own_rule_alone(
+def test_each_scenario_violates_exactly_its_own_rule(
     alert_mode: Deployed, eventually: Eventually, scene: Scene
 ) -> None:
     cluster_id = scene.launch(alert_mode.fixtures, alert_mode.keys)
@@ -38,7 +38,7 @@ def test_each_way_to_get_it_wrong_is_reported_by_its_own_rule_alone(
     assert {alert["next_step"] for alert in alerts} == {"nothing_in_alert_mode"}
 
 
-def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
+def test_compliant_cluster_and_its_logs_cause_no_alert(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     fixtures, keys = alert_mode.fixtures, alert_mode.keys
@@ -52,7 +52,7 @@ def test_a_cluster_made_right_and_its_logs_are_compliant_and_nobody_is_bothered(
     assert not alert_mode.inbox.about(cluster_id)
 
 
-def test_a_log_bucket_of_another_account_is_compliant_where_the_policy_lists_its_owner(
+def test_log_bucket_of_another_account_complies_if_the_policy_lists_its_owner(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     ssm, name = alert_mode.account.client("ssm"), alert_mode.outputs["PolicyParameterName"]
@@ -69,7 +69,7 @@ def test_a_log_bucket_of_another_account_is_compliant_where_the_policy_lists_its
     alert_mode.forget("CheckLogObjectsFunction")
 
 
-def test_a_log_in_a_bucket_of_another_account_is_not_read_unless_the_policy_lists_its_owner(
+def test_log_in_a_bucket_of_an_unlisted_account_is_not_read(
     alert_mode: Deployed,
 ) -> None:
     cluster_id = launch_to_partner(alert_mode)
@@ -99,7 +99,7 @@ def check_partners_log(stack: Deployed, cluster_id: str) -> str:
 
 
 @pytest.mark.parametrize("policy", ["AmazonElasticMapReduceRole", "AmazonEMRServicePolicy_v2"])
-def test_a_service_role_with_emrs_default_policy_and_a_region_lock_is_compliant(
+def test_service_role_with_the_default_policy_and_a_region_lock_complies(
     alert_mode: Deployed, eventually: Eventually, policy: str
 ) -> None:
     fixtures = alert_mode.fixtures
@@ -130,7 +130,9 @@ def evaluated_logs(stack: Deployed, cluster_id: str, count: int) -> list[dict[st
     return records if sum(record["objects"] for record in records) >= count else []
 
 
-def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(alert_mode: Deployed) -> None:
+def test_many_violating_objects_in_a_batch_cause_one_finding_in_one_alert(
+    alert_mode: Deployed,
+) -> None:
     cluster_id = alert_mode.fixtures.launch("many", LogEncryptionKmsKeyId=alert_mode.keys.approved)
     alert_mode.account.client("s3").create_bucket(Bucket="quiet-logs")
     quiet = alert_mode.fixtures.launch(
@@ -156,7 +158,7 @@ def test_many_bad_objects_in_a_batch_are_one_finding_in_one_alert(alert_mode: De
     assert not alert_mode.inbox.about(cluster_id)
 
 
-def test_an_object_under_its_writers_own_key_is_found(
+def test_object_with_a_customer_provided_key_is_alerted(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = alert_mode.fixtures.launch("sse-c", LogEncryptionKmsKeyId=alert_mode.keys.approved)
@@ -168,7 +170,7 @@ def test_an_object_under_its_writers_own_key_is_found(
     assert "SSE-C" in alert["findings"][0]["summary"]
 
 
-def test_an_old_version_is_evaluated_by_its_own_encryption(alert_mode: Deployed) -> None:
+def test_old_version_is_evaluated_by_its_own_encryption(alert_mode: Deployed) -> None:
     s3 = alert_mode.account.client("s3")
     s3.create_bucket(Bucket="versioned-logs")
     s3.put_bucket_versioning(Bucket="versioned-logs", VersioningConfiguration={"Status": "Enabled"})
@@ -189,7 +191,7 @@ def test_an_old_version_is_evaluated_by_its_own_encryption(alert_mode: Deployed)
     assert alert["findings"][0]["evidence"]["samples"][0].endswith(bad)
 
 
-def test_the_same_event_many_times_is_one_alert_and_the_clusters_end_resolves_it(
+def test_repeated_event_causes_one_alert_and_termination_resolves_it(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = alert_mode.fixtures.launch("again-and-again")
@@ -205,7 +207,7 @@ def test_the_same_event_many_times_is_one_alert_and_the_clusters_end_resolves_it
     assert kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_the_settings_of_a_checked_cluster_are_stored(alert_mode: Deployed) -> None:
+def test_settings_of_a_checked_cluster_are_stored(alert_mode: Deployed) -> None:
     cluster_id = alert_mode.fixtures.launch("known", LogEncryptionKmsKeyId=alert_mode.keys.approved)
     alert_mode.deliver(cluster_event(cluster_id))
 
@@ -218,7 +220,7 @@ def test_the_settings_of_a_checked_cluster_are_stored(alert_mode: Deployed) -> N
     assert [item["sk"] for item in items] == [{"S": "cluster"}]
 
 
-def test_the_stack_has_nothing_that_could_end_a_cluster(alert_mode: Deployed) -> None:
+def test_stack_in_alert_mode_cannot_terminate_clusters(alert_mode: Deployed) -> None:
     assert not {name for name in alert_mode.resources() if name.startswith("Enforce")}
     iam = alert_mode.account.client("iam")
     policies = [
@@ -232,7 +234,7 @@ def test_the_stack_has_nothing_that_could_end_a_cluster(alert_mode: Deployed) ->
     assert "TerminateJobFlows" not in str(policies)
 
 
-def test_a_forged_event_about_a_good_cluster_does_no_harm(alert_mode: Deployed) -> None:
+def test_forged_event_about_a_compliant_cluster_has_no_effect(alert_mode: Deployed) -> None:
     cluster_id = alert_mode.fixtures.launch(
         "innocent", LogEncryptionKmsKeyId=alert_mode.keys.approved
     )
@@ -246,9 +248,7 @@ def test_a_forged_event_about_a_good_cluster_does_no_harm(alert_mode: Deployed) 
     assert not alert_mode.inbox.about(cluster_id)
 
 
-def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
-    alert_mode: Deployed, eventually: Eventually
-) -> None:
+def test_invalid_event_becomes_a_dead_letter(alert_mode: Deployed, eventually: Eventually) -> None:
     unreadable = '{"source": "aws.emr", "detail-type": "EMR Cluster State Change", "detail": {}}'
     with alert_mode.given_up_at_once("ClusterEventsQueue"):
         alert_mode.account.client("sqs").send_message(
@@ -258,7 +258,7 @@ def test_an_event_that_cannot_be_read_ends_in_the_dead_letter_queue(
         assert eventually(lambda: alert_mode.dead_letters(unreadable))
 
 
-def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
+def test_invalid_record_becomes_a_dead_letter_without_blocking_others(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     sqs, queue = alert_mode.account.client("sqs"), alert_mode.resource("LogObjectsQueue")
@@ -290,9 +290,7 @@ def test_one_bad_record_blocks_no_other_and_ends_in_the_dead_letter_queue(
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": usual})
 
 
-def test_a_launch_that_cloudtrail_names_names_its_launcher(
-    alert_mode: Deployed, eventually: Eventually
-) -> None:
+def test_launcher_from_cloudtrail_is_recorded(alert_mode: Deployed, eventually: Eventually) -> None:
     cluster_id = alert_mode.fixtures.launch("whose")
 
     def launcher() -> str | None:
@@ -305,7 +303,7 @@ def test_a_launch_that_cloudtrail_names_names_its_launcher(
     assert alert["kind"] == "finding.opened"
 
 
-def test_a_lost_key_is_reported_for_the_clusters_that_log_with_it_and_resolved_when_it_is_back(
+def test_disabled_key_alerts_for_its_clusters_and_is_resolved_when_enabled(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     kms = alert_mode.account.client("kms")
@@ -349,7 +347,7 @@ def test_a_lost_key_is_reported_for_the_clusters_that_log_with_it_and_resolved_w
     ]
 
 
-def test_an_alias_that_names_a_lost_key_is_reported_for_the_clusters_launched_with_it(
+def test_alias_moved_to_a_disabled_key_alerts_for_clusters_launched_with_it(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     kms = alert_mode.account.client("kms")
@@ -375,7 +373,7 @@ def test_an_alias_that_names_a_lost_key_is_reported_for_the_clusters_launched_wi
     assert lost in alert["findings"][0]["summary"]
 
 
-def test_a_log_that_gets_another_key_in_place_is_found(
+def test_log_re_encrypted_with_another_key_is_alerted(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     """Its bucket sends no events: only CloudTrail tells of the object."""
@@ -399,7 +397,7 @@ def test_a_log_that_gets_another_key_in_place_is_found(
     assert found["EMRLOG-103"]["evidence"]["samples"] == [f"s3://silent-logs/{log}"]
 
 
-def test_a_request_to_check_again_is_followed(alert_mode: Deployed, eventually: Eventually) -> None:
+def test_recheck_request_causes_a_check(alert_mode: Deployed, eventually: Eventually) -> None:
     cluster_id = alert_mode.fixtures.launch("again", LogEncryptionKmsKeyId=alert_mode.keys.approved)
     eventually(lambda: alert_mode.launch_checked(cluster_id))
     before = alert_mode.verdicts(cluster_id)
@@ -417,7 +415,7 @@ def test_a_request_to_check_again_is_followed(alert_mode: Deployed, eventually: 
     assert eventually(lambda: len(alert_mode.verdicts(cluster_id)) > len(before))
 
 
-def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
+def test_added_step_that_overrides_the_key_is_alerted(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = alert_mode.fixtures.launch(
@@ -441,7 +439,7 @@ def test_a_step_that_overrides_the_key_is_found_when_it_is_added(
     assert finding["evidence"]["steps"] == [f"{step_id}: s3://elsewhere/, {key}, PENDING"]
 
 
-def test_a_log_bucket_that_sends_no_events_is_reported(
+def test_log_bucket_without_events_causes_one_alert_about_the_bucket(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     alert_mode.account.client("s3").create_bucket(Bucket="silent-logs")
@@ -464,7 +462,7 @@ def test_a_log_bucket_that_sends_no_events_is_reported(
 
 
 @pytest.mark.parametrize(("own", "compliance"), [(True, "COMPLIANT"), (False, "NON_COMPLIANT")])
-def test_a_steps_log_is_evaluated_by_its_steps_key_wherever_the_step_logs(
+def test_log_of_a_step_is_evaluated_by_the_key_of_the_step(
     alert_mode: Deployed, eventually: Eventually, *, own: bool, compliance: str
 ) -> None:
     fixtures, keys = alert_mode.fixtures, alert_mode.keys

@@ -230,7 +230,7 @@ USUAL = {
 }
 
 
-def test_with_the_printed_permissions_everything_is_determined(auditor: AuditTarget) -> None:
+def test_audit_with_the_printed_permissions_determines_everything(auditor: AuditTarget) -> None:
     ran = auditor.json(*EVERYTHING)
 
     assert ran.compliance == USUAL
@@ -252,7 +252,7 @@ def test_with_the_printed_permissions_everything_is_determined(auditor: AuditTar
     }
 
 
-def test_each_printed_permission_is_used(place: AuditTarget, printed: dict[str, Any]) -> None:
+def test_each_printed_permission_is_needed(place: AuditTarget, printed: dict[str, Any]) -> None:
     [statement] = printed["Statement"]
     role = place.role("Hindered")
     unused = []
@@ -267,7 +267,7 @@ def test_each_printed_permission_is_used(place: AuditTarget, printed: dict[str, 
     assert not unused
 
 
-def test_what_one_missing_permission_hides_is_undetermined_and_the_rest_is_evaluated(
+def test_missing_permission_makes_only_dependent_results_undetermined(
     place: AuditTarget, printed: dict[str, Any]
 ) -> None:
     denied = {"Effect": "Deny", "Action": "kms:DescribeKey", "Resource": "*"}
@@ -281,7 +281,7 @@ def test_what_one_missing_permission_hides_is_undetermined_and_the_rest_is_evalu
     assert ran.status == 1
 
 
-def test_nobody_learns_nothing(place: AuditTarget) -> None:
+def test_audit_without_permissions_exits_with_2(place: AuditTarget) -> None:
     ran = place.json(**place.as_role(place.role("Nobody")))
 
     assert ran.status == 2
@@ -289,7 +289,7 @@ def test_nobody_learns_nothing(place: AuditTarget) -> None:
     assert "elasticmapreduce:ListClusters on us-east-1 answered AccessDenied" in ran.stderr
 
 
-def test_a_region_that_may_not_be_read_stops_no_other(
+def test_denied_region_does_not_stop_the_others(
     place: AuditTarget, printed: dict[str, Any]
 ) -> None:
     denied = {
@@ -307,7 +307,7 @@ def test_a_region_that_may_not_be_read_stops_no_other(
     assert ran.status == 3
 
 
-def test_a_role_is_assumed_to_read_its_account(place: AuditTarget, printed: dict[str, Any]) -> None:
+def test_role_is_assumed_to_audit_its_account(place: AuditTarget, printed: dict[str, Any]) -> None:
     reader = place.role("Reader", *printed["Statement"])
     [_, assuming] = json.loads(place.run("--assume-role", reader, "--print-iam-policy").stdout)[
         "Statement"
@@ -328,7 +328,7 @@ def test_a_role_is_assumed_to_read_its_account(place: AuditTarget, printed: dict
     assert ran.status == 3
 
 
-def test_keys_and_roles_are_asked_about_once(auditor: AuditTarget) -> None:
+def test_keys_and_roles_are_read_once(auditor: AuditTarget) -> None:
     calls = auditor.json("--region", DEFAULT_REGION).report["api_calls"]
 
     assert calls["elasticmapreduce:ListClusters"] == 1
@@ -338,7 +338,7 @@ def test_keys_and_roles_are_asked_about_once(auditor: AuditTarget) -> None:
     assert calls["iam:GetRole"] == calls["iam:GetInstanceProfile"] == 1
 
 
-def test_a_cluster_is_audited_by_its_id_even_when_it_is_gone(auditor: AuditTarget) -> None:
+def test_terminated_cluster_is_audited_by_its_id(auditor: AuditTarget) -> None:
     cluster_id = auditor.fixtures.launch("gone")
     auditor.account.client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
 
@@ -348,7 +348,7 @@ def test_a_cluster_is_audited_by_its_id_even_when_it_is_gone(auditor: AuditTarge
     assert ran.report["problems"] == ["cluster j-NOWHERE00000 was not found"]
 
 
-def test_hostile_names_are_harmless_in_every_format(auditor: AuditTarget) -> None:
+def test_hostile_names_are_escaped_in_every_format(auditor: AuditTarget) -> None:
     page = auditor.run(*FEW, "--format", "html").stdout
     assert page.count("<script") == 1  # the page's own
     assert "&lt;script&gt;" in page
@@ -364,7 +364,7 @@ def test_hostile_names_are_harmless_in_every_format(auditor: AuditTarget) -> Non
     assert len(log["runs"][0]["results"]) == 4
 
 
-def test_calls_are_shown_on_request_and_otherwise_it_is_quiet(auditor: AuditTarget) -> None:
+def test_calls_are_printed_only_with_verbose(auditor: AuditTarget) -> None:
     assert auditor.run(*FEW).stderr == ""
 
     lines = auditor.run(*FEW, "--verbose").stderr.splitlines()
@@ -413,7 +413,7 @@ def notified(running: subprocess.Popen[str], line: str, times: int = 1) -> str:
     return "\n".join(seen)
 
 
-def test_a_throttled_call_never_becomes_a_verdict(throttling: AuditTarget) -> None:
+def test_throttled_calls_are_retried_and_do_not_change_the_result(throttling: AuditTarget) -> None:
     throttled = "elasticmapreduce:DescribeCluster in us-east-1: ThrottlingException"
     emr, enough = throttling.account.client("emr"), Event()
 
@@ -439,7 +439,7 @@ def test_a_throttled_call_never_becomes_a_verdict(throttling: AuditTarget) -> No
     assert ran.report["api_calls"]["elasticmapreduce:DescribeCluster"] > 14
 
 
-def test_a_highest_rate_keeps_aws_from_throttling(throttling: AuditTarget) -> None:
+def test_max_rate_limits_the_calls(throttling: AuditTarget) -> None:
     begun = time.monotonic()
     ran = throttling.json(*FEW, "--max-rate", "2", "--region", OTHER_REGION)
 
@@ -447,7 +447,7 @@ def test_a_highest_rate_keeps_aws_from_throttling(throttling: AuditTarget) -> No
     assert ran.report["api_calls"]["elasticmapreduce:DescribeCluster"] == 14
 
 
-def test_ctrl_c_leaves_a_partial_report_at_once(throttling: AuditTarget) -> None:
+def test_interrupted_audit_prints_a_partial_report_at_once(throttling: AuditTarget) -> None:
     with started(throttling, "--max-rate", "0.2") as running:
         # The first cluster was evaluated in the five seconds before the second is described.
         notified(running, "elasticmapreduce:DescribeCluster in us-east-1: OK", times=2)

@@ -30,7 +30,7 @@ def done(stack: Deployed, cluster_id: str) -> list[dict[str, Any]]:
     return stack.inbox.about(cluster_id, "enforcement.done")
 
 
-def test_a_cluster_without_a_key_is_alerted_ended_and_reported(
+def test_cluster_without_a_key_is_alerted_terminated_and_reported(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch("no-key")
@@ -45,7 +45,7 @@ def test_a_cluster_without_a_key_is_alerted_ended_and_reported(
     assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-002"]
 
 
-def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
+def test_override_lifts_the_protection_of_the_violating_cluster_only(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     good = enforce_mode.fixtures.launch(
@@ -60,7 +60,7 @@ def test_with_override_the_protection_is_lifted_for_that_cluster_alone(
     assert cluster["TerminationProtected"] is True
 
 
-def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_its_rule(
+def test_violating_log_object_terminates_its_cluster_if_the_policy_lists_the_rule(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch(
@@ -74,7 +74,7 @@ def test_a_badly_encrypted_log_object_ends_its_cluster_where_the_policy_lists_it
     assert [finding["rule_id"] for finding in end["findings"]] == ["EMRLOG-101"]
 
 
-def test_what_the_policy_does_not_list_is_reported_and_left_running(
+def test_violation_of_an_unlisted_rule_is_alerted_and_not_enforced(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch("unlisted", LogUri=None)
@@ -86,7 +86,7 @@ def test_what_the_policy_does_not_list_is_reported_and_left_running(
     assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
-def test_a_request_for_a_good_cluster_terminates_nothing_and_has_it_checked(
+def test_request_for_a_compliant_cluster_causes_a_check_and_no_termination(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch(
@@ -103,7 +103,7 @@ def test_a_request_for_a_good_cluster_terminates_nothing_and_has_it_checked(
     assert not enforce_mode.inbox.about(cluster_id)
 
 
-def test_a_request_for_an_ended_cluster_is_a_success(
+def test_request_for_a_terminated_or_unknown_cluster_succeeds(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch(
@@ -124,7 +124,7 @@ def test_a_request_for_an_ended_cluster_is_a_success(
         assert not enforce_mode.inbox.about(cluster_arn.rpartition("/")[2])
 
 
-def test_a_log_that_nobody_can_read_is_reported_and_terminates_nothing(
+def test_unreadable_log_is_alerted_and_terminates_nothing(
     enforce_mode: Deployed,
 ) -> None:
     s3 = enforce_mode.account.client("s3")
@@ -154,7 +154,7 @@ def posts_about(slack: Slack, cluster_id: str) -> list[tuple[str, dict[str, Any]
     ]
 
 
-def test_alerts_reach_slack_and_ping_nobody(
+def test_alert_reaches_slack_without_active_mentions(
     enforce_mode: Deployed, slack: Slack, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch("<!channel> *now*", LogUri=None)
@@ -171,7 +171,7 @@ def test_alerts_reach_slack_and_ping_nobody(
     assert "<!channel> *now*" in text_of(about)
 
 
-def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
+def test_alert_is_routed_by_the_tags_of_its_cluster(
     enforce_mode: Deployed, slack: Slack, eventually: Eventually
 ) -> None:
     secret = enforce_mode.make_webhook("emr-log-guard/slack/of-data", slack.url_of("DATA"))
@@ -206,7 +206,7 @@ def test_an_alert_goes_where_the_policy_routes_its_clusters_tags(
     )
 
 
-def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_its_url(
+def test_post_rejected_by_slack_fails_the_function_without_exposing_the_url(
     enforce_mode: Deployed, slack: Slack
 ) -> None:
     alert = json.loads((ROOT / "events" / "sns-alert.json").read_text())
@@ -221,7 +221,9 @@ def test_what_slack_refuses_fails_the_function_by_the_secrets_name_and_not_by_it
     assert slack.url not in json.dumps(answer)
 
 
-def test_amazon_q_gets_its_own_format(enforce_mode: Deployed, eventually: Eventually) -> None:
+def test_alert_reaches_amazon_q_in_its_own_format(
+    enforce_mode: Deployed, eventually: Eventually
+) -> None:
     inbox = AlertInbox(
         enforce_mode.account, enforce_mode.outputs["AmazonQTopicArn"], name="amazon-q"
     )
@@ -257,7 +259,7 @@ def requested(stack: Deployed, cluster_id: str) -> tuple[Any, str | None]:
     return stack.invoke("EnforceFunction", batch(request))
 
 
-def test_the_policy_that_the_template_writes_has_the_stacks_parameters(
+def test_policy_written_by_the_template_contains_the_parameters(
     enforce_mode: Deployed,
 ) -> None:
     policy = stored_policy(enforce_mode)
@@ -268,7 +270,7 @@ def test_the_policy_that_the_template_writes_has_the_stacks_parameters(
     assert policy["enforcement"]["termination_protection"] == "override"
 
 
-def test_a_policy_that_only_observes_silences_and_stops(
+def test_observe_mode_sends_no_alert_and_terminates_nothing(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     with enforce_mode.policy(json.dumps(stored_policy(enforce_mode) | {"mode": "observe"})):
@@ -283,7 +285,7 @@ def test_a_policy_that_only_observes_silences_and_stops(
         assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
-def test_while_the_policy_is_invalid_the_last_valid_one_alerts_and_nothing_is_terminated(
+def test_invalid_policy_alerts_by_the_last_valid_one_and_terminates_nothing(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     good = enforce_mode.fixtures.launch("before", LogEncryptionKmsKeyId=enforce_mode.keys.approved)
@@ -300,7 +302,7 @@ def test_while_the_policy_is_invalid_the_last_valid_one_alerts_and_nothing_is_te
         assert invalid["problems"] == ["exemption: no such field; correct its name, or remove it"]
 
 
-def test_an_exemption_saves_a_cluster_and_keeps_everybody_quiet(
+def test_exempt_cluster_is_neither_alerted_nor_terminated(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     exemption = {
@@ -335,7 +337,7 @@ def write_policy(stack: Deployed, text: str) -> None:
     )
 
 
-def test_a_cluster_is_given_its_time_and_no_more(
+def test_cluster_is_terminated_at_the_end_of_its_grace(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     with enforce_mode.policy(graced(enforce_mode, 60)):
@@ -380,7 +382,7 @@ def test_a_cluster_is_given_its_time_and_no_more(
         assert datetime.fromisoformat(deadline) - datetime.fromisoformat(sooner) == less
 
 
-def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_off(
+def test_added_exemption_cancels_the_scheduled_termination(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     with enforce_mode.policy(graced(enforce_mode, 60)):
@@ -403,7 +405,7 @@ def test_a_changed_policy_reaches_what_is_open_and_an_exemption_calls_the_end_of
         assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
-def test_a_termination_that_comes_to_no_end_is_reported(
+def test_cluster_still_running_at_verification_is_alerted(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     with enforce_mode.policy(graced(enforce_mode, 60)):

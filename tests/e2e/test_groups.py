@@ -16,7 +16,7 @@ def test_one(number):
 """
 
 
-def test_a_group_of_tests_stays_together(tmp_path: Path) -> None:
+def test_grouped_tests_run_on_one_worker(tmp_path: Path) -> None:
     (tmp_path / "test_grouped.py").write_text(GROUPED)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
     ran = subprocess.run(

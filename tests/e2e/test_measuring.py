@@ -52,7 +52,7 @@ def values(
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STACKS]
 )
-def test_the_dashboard_shows_the_alarms_that_were_made(
+def test_dashboard_shows_every_alarm_of_the_stack(
     request: pytest.FixtureRequest, name: str
 ) -> None:
     stack: Deployed = request.getfixturevalue(name)
@@ -63,7 +63,7 @@ def test_the_dashboard_shows_the_alarms_that_were_made(
 
 
 @pytest.mark.xdist_group("alert_mode")
-def test_what_was_evaluated_reported_and_is_open_is_on_the_dashboard(
+def test_dashboard_metrics_are_emitted_by_the_functions(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = alert_mode.fixtures.launch("measured")  # without a key
@@ -84,7 +84,7 @@ def test_what_was_evaluated_reported_and_is_open_is_on_the_dashboard(
 
 
 @pytest.mark.xdist_group("alert_mode")
-def test_the_sign_of_life_is_what_its_alarm_waits_for(
+def test_review_emits_the_metric_of_the_silence_alarm(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     name = alert_mode.resource("GuardSilentAlarm")

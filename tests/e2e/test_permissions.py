@@ -563,7 +563,7 @@ def usual(quiet: Deployed) -> dict[str, Any]:
     return {function: use(quiet) for function, use in USE.items()}
 
 
-def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
+def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> None:
     rules, error, errors, alerts, ended, left = usual["CheckClusterFunction"]
     assert {rule for rule, compliance in rules.items() if compliance != "COMPLIANT"} == {
         "EMRLOG-006"  # a key made for the test is one that nobody approved
@@ -610,14 +610,14 @@ def test_with_all_permissions_everything_is_done(usual: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("function", USE)
-def test_what_is_seen_of_a_function_is_the_same_every_time(
+def test_repeated_use_of_a_function_gives_the_same_result(
     quiet: Deployed, usual: dict[str, Any], function: str
 ) -> None:
     assert USE[function](quiet) == usual[function]
 
 
 @pytest.mark.parametrize(("function", "sid", "action"), PERMISSIONS)
-def test_without_a_permission_a_function_does_something_else(
+def test_each_missing_permission_changes_what_the_function_does(
     quiet: Deployed, usual: dict[str, Any], function: str, sid: str, action: str
 ) -> None:
     with without(quiet, function, sid, action):
@@ -635,7 +635,7 @@ def test_without_a_permission_a_function_does_something_else(
         ("EnforceFunction", "EnforcementQueue"),
     ],
 )
-def test_without_a_permission_nothing_is_taken_from_a_queue(
+def test_messages_stay_in_the_queue_without_each_queue_permission(
     quiet: Deployed, eventually: Callable[..., Any], function: str, queue: str, action: str
 ) -> None:
     sqs, url = quiet.account.client("sqs"), quiet.resource(queue)
@@ -652,7 +652,7 @@ def test_without_a_permission_nothing_is_taken_from_a_queue(
     eventually(lambda: not waiting())
 
 
-def test_without_a_permission_a_failed_event_is_not_tried_again_soon(
+def test_failed_event_is_not_retried_soon_without_change_message_visibility(
     quiet: Deployed, eventually: Callable[..., Any]
 ) -> None:
     sqs, url = quiet.account.client("sqs"), quiet.resource("ClusterEventsQueue")

@@ -186,9 +186,7 @@ def prepared(place: AuditTarget) -> tuple[str, str]:
     return json.loads(answer)["JobFlowId"], nodes
 
 
-def test_the_cluster_that_was_prepared_complies(
-    place: AuditTarget, prepared: tuple[str, str]
-) -> None:
+def test_prepared_cluster_complies(place: AuditTarget, prepared: tuple[str, str]) -> None:
     cluster_id, nodes = prepared
     log = f"{FOLDER}{cluster_id}/node/i-1/daemons.log.gz"
     assert not refused(place.as_role(nodes), "prepared-logs", log, **ways(place)["the key"])
@@ -203,7 +201,7 @@ def test_the_cluster_that_was_prepared_complies(
     assert described["LogEncryptionKmsKeyId"] == place.key
 
 
-def test_a_cluster_whose_roles_were_not_prepared_does_not(place: AuditTarget) -> None:
+def test_cluster_with_unprepared_roles_does_not_comply(place: AuditTarget) -> None:
     place.make_roles("Unprepared")
 
     found = place.audit(place.launch("Unprepared"))
@@ -212,7 +210,9 @@ def test_a_cluster_whose_roles_were_not_prepared_does_not(place: AuditTarget) ->
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_a_policy_of_the_roles_is_enough_and_so_is_the_keys(place: AuditTarget, step: int) -> None:
+def test_role_policies_alone_suffice_and_so_does_the_key_policy_alone(
+    place: AuditTarget, step: int
+) -> None:
     roles = f"Half{step}"
     place.make_roles(roles)
     script = place.prepare("--key", place.key, "--format", "shell", roles=roles)
@@ -222,7 +222,9 @@ def test_a_policy_of_the_roles_is_enough_and_so_is_the_keys(place: AuditTarget, 
     assert place.audit(place.launch(roles))["EMRLOG-007"] == "COMPLIANT"
 
 
-def test_the_roles_may_do_no_more_than_that(place: AuditTarget, prepared: tuple[str, str]) -> None:
+def test_prepared_roles_have_no_other_permissions(
+    place: AuditTarget, prepared: tuple[str, str]
+) -> None:
     s3 = place.as_role(prepared[1])
 
     assert refused(s3, "prepared-logs", "elsewhere/x", **ways(place)["the key"])
@@ -245,7 +247,7 @@ def anybody(place: AuditTarget) -> Any:  # noqa: ANN401 - a client of S3
 
 
 @pytest.mark.usefixtures("prepared")
-def test_in_the_folder_nobody_writes_with_another_encryption(
+def test_bucket_policy_denies_other_encryption_in_the_log_folder(
     place: AuditTarget,
     anybody: Any,  # noqa: ANN401 - boto3's
 ) -> None:
@@ -258,7 +260,7 @@ def test_in_the_folder_nobody_writes_with_another_encryption(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_beside_the_folder_everybody_writes_as_before(place: AuditTarget, anybody: Any) -> None:  # noqa: ANN401
+def test_other_folders_accept_any_encryption_as_before(place: AuditTarget, anybody: Any) -> None:  # noqa: ANN401
     for name, encryption in ways(place).items():
         assert not refused(anybody, "prepared-logs", f"team a/other/{name}", **encryption)
     policy = place.account.client("s3").get_bucket_policy(Bucket="prepared-logs")["Policy"]
@@ -266,7 +268,7 @@ def test_beside_the_folder_everybody_writes_as_before(place: AuditTarget, anybod
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_log_that_is_written_in_parts_is_evaluated_by_its_beginning(
+def test_bucket_policy_applies_to_the_start_of_a_multipart_upload(
     place: AuditTarget,
     anybody: Any,  # noqa: ANN401
 ) -> None:
@@ -278,7 +280,7 @@ def test_a_log_that_is_written_in_parts_is_evaluated_by_its_beginning(
         anybody.create_multipart_upload(**where)
 
 
-def test_where_the_key_is_the_default_a_put_may_ask_for_nothing(
+def test_put_without_encryption_is_allowed_when_the_key_is_the_default(
     place: AuditTarget,
     anybody: Any,  # noqa: ANN401
 ) -> None:
@@ -300,7 +302,7 @@ def test_where_the_key_is_the_default_a_put_may_ask_for_nothing(
     assert not refused(anybody, "fresh-logs", "elsewhere", **ways(place)["SSE-S3"])
 
 
-def test_a_bucket_policy_that_cannot_be_read_is_not_replaced(place: AuditTarget) -> None:
+def test_unreadable_bucket_policy_is_not_replaced(place: AuditTarget) -> None:
     nodes = place.make_roles("Blind")
     may_write = {"Effect": "Allow", "Action": "s3:PutBucketPolicy", "Resource": "*"}
     place.account.client("iam").put_role_policy(

@@ -81,7 +81,7 @@ def purge(stack: Deployed) -> None:
 
 
 @pytest.mark.xdist_group("alert_mode")
-def test_what_failed_in_an_outage_is_reported_after_a_replay(
+def test_violation_missed_in_an_outage_is_alerted_after_a_replay(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     purge(alert_mode)
@@ -112,7 +112,7 @@ def test_what_failed_in_an_outage_is_reported_after_a_replay(
 
 
 @pytest.mark.xdist_group("alert_mode")
-def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
+def test_log_object_is_replayed_and_an_unknown_dead_letter_stays(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     purge(alert_mode)
@@ -138,7 +138,9 @@ def test_log_objects_go_back_through_their_queue_and_what_is_unknown_stays(
 
 
 @pytest.mark.xdist_group("alert_mode")
-def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(alert_mode: Deployed) -> None:
+def test_event_is_replayed_and_the_error_for_an_unknown_cluster_is_printed(
+    alert_mode: Deployed,
+) -> None:
     cluster_id = alert_mode.fixtures.launch(
         "replayed", LogEncryptionKmsKeyId=alert_mode.keys.approved
     )
@@ -158,7 +160,7 @@ def test_an_event_is_replayed_and_an_unknown_cluster_is_quoted(alert_mode: Deplo
 
 
 @pytest.mark.xdist_group("alert_mode")
-def test_a_cluster_is_evaluated_with_rights_to_read_alone(alert_mode: Deployed) -> None:
+def test_local_replay_needs_read_permissions_only(alert_mode: Deployed) -> None:
     good = alert_mode.fixtures.launch("read-good", LogEncryptionKmsKeyId=alert_mode.keys.approved)
     bad = alert_mode.fixtures.launch(
         "read-bad", ReleaseLabel="emr-5.29.0", LogEncryptionKmsKeyId="x"
@@ -180,7 +182,7 @@ def test_a_cluster_is_evaluated_with_rights_to_read_alone(alert_mode: Deployed) 
 
 
 @pytest.mark.xdist_group("enforce_mode")
-def test_a_request_goes_back_through_the_queue_and_ends_its_cluster(
+def test_replayed_enforcement_request_terminates_its_cluster(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     purge(enforce_mode)

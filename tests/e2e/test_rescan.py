@@ -106,7 +106,7 @@ def summaries(stack: Deployed, execution: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_what_events_missed_is_reported_once_and_compared_with_the_last_run(
+def test_violation_missed_by_events_is_alerted_once_and_compared_with_the_last_run(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     good = deaf.fixtures.launch("missed-good", LogEncryptionKmsKeyId=deaf.keys.approved)
@@ -144,7 +144,7 @@ def test_what_events_missed_is_reported_once_and_compared_with_the_last_run(
     assert notified(deaf, bad) == ["finding.opened", "finding.resolved"]
 
 
-def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
+def test_log_objects_are_checked_once_and_every_version_by_a_deep_run(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     s3, keys = deaf.account.client("s3"), deaf.keys
@@ -191,7 +191,7 @@ def test_log_objects_are_checked_once_and_all_versions_of_them_when_deep(
     assert notified(deaf, cluster_id) == ["finding.opened", "finding.resolved"]
 
 
-def test_a_shard_that_fails_or_may_not_be_listed_is_reported_and_the_others_are_done(
+def test_failed_and_denied_shards_are_reported_and_the_others_are_scanned(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     approved = deaf.keys.approved
@@ -219,7 +219,7 @@ def test_a_shard_that_fails_or_may_not_be_listed_is_reported_and_the_others_are_
     eventually(lambda: deaf.fixtures.state_of(lost) == "TERMINATED")
 
 
-def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
+def test_second_rescan_is_refused_until_the_first_is_stopped(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     states = deaf.account.client("stepfunctions")
@@ -249,9 +249,7 @@ def test_a_second_start_is_refused_while_one_runs_and_not_after_it_was_stopped(
     assert rescan(deaf, eventually, scope="clusters")["failed_shards"] == []
 
 
-def test_an_input_that_nobody_understands_is_refused(
-    deaf: Deployed, eventually: Eventually
-) -> None:
+def test_invalid_input_fails_the_execution(deaf: Deployed, eventually: Eventually) -> None:
     execution = start(deaf, scope="everything")
 
     end = eventually(lambda: ended(deaf, execution))
@@ -260,7 +258,7 @@ def test_an_input_that_nobody_understands_is_refused(
     assert "$.input.scope" in end["cause"]
 
 
-def test_what_is_kept_is_encrypted_with_the_stacks_key(
+def test_stored_results_are_encrypted_with_the_stack_key(
     deaf: Deployed, eventually: Eventually
 ) -> None:
     report = rescan(deaf, eventually, scope="clusters")
@@ -298,7 +296,7 @@ def operating(stack: Deployed) -> dict[str, Statement]:
     }
 
 
-def test_the_command_waits_prints_the_report_and_ends_with_its_status(deaf: Deployed) -> None:
+def test_command_waits_prints_the_report_and_exits_with_its_status(deaf: Deployed) -> None:
     bad = deaf.fixtures.launch("seen-by-the-command")
 
     result = command(deaf, [*operating(deaf).values()], "rescan", "--clusters", "--wait")
@@ -312,7 +310,7 @@ def test_the_command_waits_prints_the_report_and_ends_with_its_status(deaf: Depl
 @pytest.mark.parametrize(
     "action", ["cloudformation:ListStackResources", "states:StartExecution", "s3:GetObject"]
 )
-def test_without_a_permission_the_command_says_which_call_was_refused(
+def test_command_names_the_call_that_a_missing_permission_denies(
     deaf: Deployed, action: str
 ) -> None:
     allowed = [each for name, each in operating(deaf).items() if name != action]
@@ -324,9 +322,7 @@ def test_without_a_permission_the_command_says_which_call_was_refused(
     assert action in line
 
 
-def test_schedules_start_rescans_with_a_role_of_their_own(
-    deaf: Deployed, eventually: Eventually
-) -> None:
+def test_schedules_start_rescans(deaf: Deployed, eventually: Eventually) -> None:
     scheduler = deaf.account.client("scheduler")
     states = deaf.account.client("stepfunctions")
     machine = deaf.outputs["RescanStateMachineArn"]

@@ -91,7 +91,7 @@ def enforce_now(stack: Deployed, cluster_id: str) -> object:
     return stack.invoke("EnforceFunction", batch(request))
 
 
-def test_a_finding_is_shown_and_archived_with_its_cluster(
+def test_finding_is_imported_and_archived_when_its_cluster_terminates(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     cluster_id = stack.fixtures.launch("shown")
@@ -105,7 +105,7 @@ def test_a_finding_is_shown_and_archived_with_its_cluster(
     eventually(lambda: shown(hub, found) == ("NOT_AVAILABLE", "RESOLVED", "ARCHIVED"))
 
 
-def test_what_is_suppressed_in_security_hub_is_not_terminated_and_notified(
+def test_suppressed_or_unreadable_finding_skips_the_termination_and_is_alerted(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     skipped, doubted, ended = (stack.fixtures.launch(name) for name in ("s", "d", "e"))
@@ -130,7 +130,7 @@ def test_what_is_suppressed_in_security_hub_is_not_terminated_and_notified(
     assert stack.fixtures.state_of(skipped) == stack.fixtures.state_of(doubted) == "STARTING"
 
 
-def test_what_failed_while_security_hub_was_away_is_made_up_for(
+def test_finding_is_imported_after_an_outage_of_security_hub(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     hub.failure = 403
@@ -144,7 +144,7 @@ def test_what_failed_while_security_hub_was_away_is_made_up_for(
     eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
 
 
-def test_everything_can_be_imported_anew(
+def test_full_import_restores_every_finding(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     cluster_id = stack.fixtures.launch("anew")
@@ -198,7 +198,7 @@ def test_events_are_put_on_the_named_bus(stack: Deployed, eventually: Eventually
     assert seen["Enforcement Scheduled"]["detail"]["findings"][0]["deadline"]
 
 
-def test_an_exemption_suppresses_and_its_end_takes_that_back(
+def test_exemption_suppresses_the_finding_and_its_end_restores_it(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     cluster_id = stack.fixtures.launch("exempted")
@@ -218,7 +218,7 @@ def test_an_exemption_suppresses_and_its_end_takes_that_back(
     eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
 
 
-def test_what_is_resolved_passes_and_fails_when_it_opens_again(
+def test_resolved_finding_passes_and_reopened_finding_fails(
     stack: Deployed, hub: SecurityHub, eventually: Eventually
 ) -> None:
     cluster_id = stack.fixtures.launch("resolved")

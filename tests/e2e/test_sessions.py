@@ -21,7 +21,7 @@ def stack(built: Path) -> Iterator[Deployed]:
         yield stack
 
 
-def test_a_session_that_overrides_the_key_is_found_until_it_ends(
+def test_session_that_overrides_the_key_violates_the_rule_until_it_ends(
     stack: Deployed, eventually: Eventually
 ) -> None:
     emr, key = stack.account.client("emr"), stack.fixtures.make_key("session-key")
@@ -50,7 +50,7 @@ def test_a_session_that_overrides_the_key_is_found_until_it_ends(
     assert summary["compliance"] == "COMPLIANT"
 
 
-def test_a_session_that_logs_to_cloudwatch_without_a_key_is_found(
+def test_session_with_cloudwatch_logs_without_a_key_is_alerted(
     stack: Deployed, eventually: Eventually
 ) -> None:
     emr = stack.account.client("emr")

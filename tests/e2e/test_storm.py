@@ -92,6 +92,6 @@ def test_no_compliant_cluster_of_a_storm_is_alerted_although_calls_are_throttled
     assert not [alert for cluster_id in storm.good for alert in storm.alerts[cluster_id]]
 
 
-def test_what_cannot_change_is_read_once_in_a_storm(storm: Storm) -> None:
+def test_clusters_and_steps_of_a_storm_are_read_about_once(storm: Storm) -> None:
     assert storm.calls.answered["DescribeCluster"] <= CLUSTERS * 1.25
     assert storm.calls.answered["ListSteps"] <= CLUSTERS * 1.5

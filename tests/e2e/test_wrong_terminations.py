@@ -71,7 +71,7 @@ def kinds(stack: Deployed, cluster_id: str) -> list[str]:
     return [alert["kind"] for alert in stack.inbox.about(cluster_id)]
 
 
-def test_a_step_that_was_cancelled_before_it_ran_costs_no_cluster_its_life(
+def test_step_cancelled_before_its_start_does_not_terminate_its_cluster(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     with enforce_mode.policy(graced(enforce_mode, 60)):
@@ -100,7 +100,7 @@ def test_a_step_that_was_cancelled_before_it_ran_costs_no_cluster_its_life(
         ]
 
 
-def test_the_key_of_a_finished_step_may_be_retired(
+def test_disabled_key_of_a_finished_step_does_not_terminate_the_cluster(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     key = a_key(enforce_mode)
@@ -128,7 +128,7 @@ def test_the_key_of_a_finished_step_may_be_retired(
         assert not kinds(enforce_mode, cluster_id)
 
 
-def test_a_key_that_appears_seconds_after_its_cluster_is_no_violation(
+def test_key_that_appears_after_its_cluster_causes_no_alert_and_no_termination(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     key = a_key(enforce_mode)
@@ -150,7 +150,7 @@ def test_a_key_that_appears_seconds_after_its_cluster_is_no_violation(
 
 
 @pytest.mark.parametrize("state", ["Creating", "Unavailable"])
-def test_a_key_in_a_state_that_passes_is_no_violation_until_it_has_lasted(
+def test_transient_key_state_terminates_only_once_it_has_lasted(
     enforce_mode: Deployed, eventually: Eventually, state: str
 ) -> None:
     key = a_key(enforce_mode)
@@ -183,7 +183,7 @@ def test_a_key_in_a_state_that_passes_is_no_violation_until_it_has_lasted(
         ]
 
 
-def test_a_terminating_cluster_whose_earlier_events_arrive_is_reported_once(
+def test_late_events_of_a_terminating_cluster_cause_no_further_alert(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch("terminating")
@@ -196,7 +196,7 @@ def test_a_terminating_cluster_whose_earlier_events_arrive_is_reported_once(
     assert kinds(enforce_mode, cluster_id) == ["finding.opened", "enforcement.done"]
 
 
-def test_while_the_policy_is_missing_the_last_valid_one_holds_and_nothing_is_terminated(
+def test_missing_policy_alerts_by_the_last_valid_one_and_terminates_nothing(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     with enforce_mode.policy(json.dumps(stored_policy(enforce_mode))):
