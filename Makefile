@@ -28,7 +28,7 @@ UV := $(or $(shell command -v uv),.venv/uv/bin/uv)
 ENVIRONMENTS := .venv/dev/.synced .venv/sam/.synced .venv/sandbox/.synced
 SOURCES := layers/emr_log_guard/emr_log_guard sandbox benchmarks tools tests layers/*/*.py
 
-# The layers' build takes python3.13 and uv from PATH, and so does whatever calls `sam` in tests.
+# The layers' build takes python3.13 and uv from PATH, and so do the tests that call `sam`.
 export PATH := $(CURDIR)/.venv/dev/bin:$(PATH)
 # Nothing here talks to AWS by itself, and nothing phones home.
 export SAM_CLI_TELEMETRY := 0
@@ -153,7 +153,7 @@ clean: ## remove what was built, and the environments
 	@rm -rf .aws-sam .venv dist site .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .sandbox
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Byte-compiled at once: nothing starts slowly later, whatever PYTHONDONTWRITEBYTECODE says.
+# Byte-compiled at once: nothing starts slowly later, even with PYTHONDONTWRITEBYTECODE set.
 .venv/%/.synced: requirements/%.txt .python-version | $(UV)
 	@echo "making .venv/$*"
 	@$(UV) venv --quiet --allow-existing --python $(or $(PYTHON),3.13) .venv/$*

@@ -146,7 +146,7 @@ class Storm:
     lifetime: float
     """Seconds until a cluster terminates, because its steps are completed."""
     patience: float
-    """Seconds after which the storm is over, whatever is missing."""
+    """Seconds after which the storm is over, even if alerts are missing."""
 
     def __str__(self) -> str:
         """Describe the storm."""

@@ -139,7 +139,7 @@ def _up(
         sandbox = start(log=record.LOG, detach=detach)
     done = False
     try:
-        record.remember(sandbox)
+        record.save(sandbox)
         if build:
             with messages.status("building the template …"):
                 deployment.build()

@@ -11,7 +11,7 @@ LOG = FOLDER / "account.log"
 FILE = FOLDER / "account.json"
 
 
-def remember(sandbox: Sandbox) -> None:
+def save(sandbox: Sandbox) -> None:
     """Store the sandbox's process, port and log."""
     FOLDER.mkdir(exist_ok=True)
     known = {

@@ -22,7 +22,7 @@ PACE = EmrPace(launch=6, step=1, termination=2)
 MEET_SECONDS = 60
 """How long functions may take to make the first call that the fault affects."""
 SETTLE_SECONDS = 240
-"""How long a trial waits for the stacks to finish; whatever remains then counts as left over."""
+"""How long a trial waits for the stacks to finish; what remains then counts as left over."""
 QUIET_SECONDS = 4
 REPLAYS = 6
 POLL_SECONDS = 0.5

@@ -84,7 +84,7 @@ def notices(kind: str, rules: Iterable[str]) -> frozenset[PublishedAlert]:
 
 
 def expected(cluster: SeenCluster, plan: Plan, approved_key: str) -> Expectation:
-    """The expected outcome once every fault is over, whatever happened before."""
+    """The expected outcome once every fault is over."""
     due = cluster.due(approved_key) if plan is not Plan.ALERT else frozenset()
     ending = "enforcement.skipped" if cluster.protected else "enforcement.done"
     return Expectation(

@@ -1,6 +1,6 @@
 """Execution environments: how many there are, and when one ends. Upstream: in part.
 
-Running invocations end in the environment that they started in, whatever changes about the function
+Running invocations end in the environment that they started in, even if the function is changed
 meanwhile; and an exception that a handler raises leaves its environment as it is. MiniStack ends
 the environment in both cases: invocations were lost when a function's variables changed, and each
 error cost a cold start.
@@ -30,7 +30,7 @@ ENVIRONMENTS = max(2, os.cpu_count() or 1)
 """At least two, because the guard must be correct with two concurrent invocations."""
 
 RAISED = 'except Exception as e:\n            _real_stdout.write(json.dumps({"status": "error"'
-"""Where MiniStack's runtime for Python tells that a handler raised an exception."""
+"""Where MiniStack's runtime for Python reports that a handler raised an exception."""
 
 
 class Environment(Protocol):
@@ -64,7 +64,7 @@ def in_turn(execute: Execute) -> Execute:
     return execute_in_turn
 
 
-def spare_running(kill: Kill) -> Kill:
+def keep_running(kill: Kill) -> Kill:
     """Have environments that are in use end only after their invocation, or its timeout."""
 
     def end_later(environment: Environment) -> None:
@@ -83,19 +83,19 @@ def spare_running(kill: Kill) -> Kill:
 
 
 def survive_errors(script: str) -> str:
-    """Have MiniStack's runtime for Python tell an exception as a result that is an error.
+    """Have MiniStack's runtime for Python report an exception as a result that is an error.
 
     Raises:
-        HookMissingError: the runtime tells it in other words: it is another version of MiniStack.
+        HookMissingError: the runtime reports it differently: it is another version of MiniStack.
     """
     if RAISED not in script:
-        message = "ministack.core.lambda_runtime tells exceptions in another way"
+        message = "ministack.core.lambda_runtime reports exceptions differently"
         raise HookMissingError(message)
     return script.replace(RAISED, RAISED.replace('"error"', '"ok", "raised": True'))
 
 
 def as_error(invoke: Invoke) -> Invoke:
-    """Return as an error what the runtime told as a result that is one."""
+    """Return as an error what the runtime reported as a result that is one."""
 
     def invoke_and_read(*args: Any, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on
         response = invoke(*args, **more)
@@ -107,7 +107,7 @@ def as_error(invoke: Invoke) -> Invoke:
 def install() -> None:
     """Make invocations wait for an environment, and environments last."""
     wrap("services.lambda_svc", "_execute_function_warm", in_turn)
-    wrap("core.lambda_runtime", "kill_workers", spare_running)
+    wrap("core.lambda_runtime", "kill_workers", keep_running)
     replace("core.lambda_runtime", "_PYTHON_WORKER_SCRIPT", survive_errors)
     worker = part("core.lambda_runtime", "Worker")
     worker.invoke = as_error(worker.invoke)

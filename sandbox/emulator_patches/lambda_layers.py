@@ -1,6 +1,6 @@
 """The layers of all execution environments are unpacked once. Upstream: yes.
 
-MiniStack unpacks each layer anew whenever an environment starts, and Python then compiles what it
+MiniStack unpacks each layer again whenever an environment starts, and Python then compiles what it
 imports from it. The environments share one read-only copy of a layer here, as AWS Lambda mounts
 layers below `/opt`, so that a cold start in the account costs little more than its imports.
 

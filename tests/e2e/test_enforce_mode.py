@@ -396,7 +396,7 @@ def test_added_exemption_cancels_the_scheduled_termination(
             "approved_by": "security@example.com",
         }
         policy = json.loads(graced(enforce_mode, 60)) | {"exemptions": [exemption]}
-        # The functions remember the policy of a moment ago, and no event of EMR's comes.
+        # The functions have the policy of a moment ago cached, and no event of EMR's comes.
         write_policy(enforce_mode, json.dumps(policy))
         [alert] = eventually(lambda: enforce_mode.inbox.about(cluster_id, "enforcement.skipped"))
         assert alert["findings"][0]["status"] == "EXEMPT"

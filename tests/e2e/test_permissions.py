@@ -495,7 +495,7 @@ def an_alert(subject: str, **more: object) -> dict[str, object]:
 
 
 def notify_slack(stack: Deployed) -> object:
-    """Have alerts posted, routed and not, by a function that does not remember any webhook."""
+    """Have alerts posted, routed and not, by a function without a cached webhook."""
     stack.forget("NotifySlackFunction")
     subject = f"alert {next(fresh)}"
     seen = [

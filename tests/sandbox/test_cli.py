@@ -102,7 +102,7 @@ def test_status_and_down_report_that_no_sandbox_is_running() -> None:
 
 def test_record_of_an_account_that_has_exited_is_ignored(folder: Path) -> None:
     with Sandbox.start() as gone:
-        record.remember(gone)
+        record.save(gone)
 
     assert json.loads((folder / "account.json").read_text())["pid"] == gone.pid
     assert run.invoke(app, ["status"]).exit_code == 1

@@ -293,10 +293,10 @@ class FakeRescanResults:
     def report(self, report: RescanReport) -> None:
         self.reports.append(report)
 
-    def recall(self) -> RescanCheckpoint:
+    def checkpoint(self) -> RescanCheckpoint:
         return msgspec.json.decode(self.history, type=RescanCheckpoint)
 
-    def remember(self, history: RescanCheckpoint) -> None:
+    def write_checkpoint(self, history: RescanCheckpoint) -> None:
         self.history = msgspec.json.encode(history)
 
 

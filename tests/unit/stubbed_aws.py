@@ -42,13 +42,13 @@ class StubbedAws:
     def attach[Client: BaseClient](self, client: Client) -> Client:
         """Answer for this client from now on."""
 
-        def remember(params: dict[str, Any], model: OperationModel, **_: object) -> None:
+        def record_call(params: dict[str, Any], model: OperationModel, **_: object) -> None:
             self.calls.append((model.name, dict(params)))
             self.regions.append(client.meta.region_name)
 
         respond: Callable[..., Any] = self._respond  # what it returns is taken for AWS's answer
         events = client.meta.events
-        for event, handler in ("before-parameter-build", remember), ("before-call", respond):
+        for event, handler in ("before-parameter-build", record_call), ("before-call", respond):
             events.register_first(f"{event}.*.*", handler)
             self._attached.callback(events.unregister, f"{event}.*.*", handler)
         return client

@@ -8,13 +8,13 @@ ALIAS = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
 def test_alias_targets_are_stored_in_the_table() -> None:
     table = FakeTable()
     targets = DynamoApprovedTargets(table, "findings")
-    assert targets.recall() == {}
+    assert targets.read() == {}
 
-    targets.remember(ALIAS, KEY.arn)
-    targets.remember(ALIAS, ANOTHER_KEY.arn)
-    targets.remember(KEY.arn, KEY.arn)
+    targets.write(ALIAS, KEY.arn)
+    targets.write(ALIAS, ANOTHER_KEY.arn)
+    targets.write(KEY.arn, KEY.arn)
 
-    assert DynamoApprovedTargets(table, "findings").recall() == {
+    assert DynamoApprovedTargets(table, "findings").read() == {
         ALIAS: ANOTHER_KEY.arn,
         KEY.arn: KEY.arn,
     }
@@ -25,6 +25,6 @@ def test_unchanged_alias_target_is_written_once() -> None:
     targets = DynamoApprovedTargets(table, "findings")
 
     for _ in range(3):
-        targets.remember(ALIAS, KEY.arn)
+        targets.write(ALIAS, KEY.arn)
 
     assert table.counts == {"PutItem": 1}

@@ -56,41 +56,41 @@ def clock() -> Clock:
 
 def test_cluster_is_read_again_only_after_its_retention(clock: Clock) -> None:
     clusters = FakeClusters(a_cluster())
-    remembered = CachedClusters(clusters, clock)
+    cached = CachedClusters(clusters, clock)
 
     for clock.seconds in (0, CLUSTER_SECONDS - 1, CLUSTER_SECONDS + 1):
-        assert remembered.describe(CLUSTER_ID) == a_cluster()
+        assert cached.describe(CLUSTER_ID) == a_cluster()
     assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
 
 
 def test_unknown_cluster_is_read_again_only_after_its_retention(clock: Clock) -> None:
     clusters = FakeClusters()
-    remembered = CachedClusters(clusters, clock)
+    cached = CachedClusters(clusters, clock)
 
     for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
         with pytest.raises(ClusterNotFoundError, match="is not valid"):
-            remembered.describe(CLUSTER_ID)
+            cached.describe(CLUSTER_ID)
     assert clusters.asked == [CLUSTER_ID, CLUSTER_ID]
 
 
 @pytest.mark.parametrize("fact", [KEY, NO_SUCH_KEY])
 def test_key_is_read_again_only_after_its_retention(clock: Clock, fact: object) -> None:
     keys = FakeKeys({KEY.arn: KEY})
-    remembered = CachedKeys(keys, clock)
+    cached = CachedKeys(keys, clock)
     identifier = KEY.arn if fact is KEY else NO_SUCH_KEY.identifier
 
-    first = remembered.describe(identifier)
+    first = cached.describe(identifier)
     for clock.seconds in (KEY_SECONDS - 1, KEY_SECONDS + 1):
-        assert remembered.describe(identifier) == first
+        assert cached.describe(identifier) == first
     assert keys.asked == [identifier, identifier]
 
 
 def test_key_policy_is_read_again_only_after_its_retention(clock: Clock) -> None:
     keys = FakeKeys(policy={})
-    remembered = CachedKeys(keys, clock)
+    cached = CachedKeys(keys, clock)
 
     for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
-        assert remembered.policy(KEY) == {}
+        assert cached.policy(KEY) == {}
     assert keys.policies_asked == [KEY.arn, KEY.arn]
 
 
@@ -98,7 +98,7 @@ def test_roles_and_their_permissions_are_read_again_only_after_their_retention(
     clock: Clock,
 ) -> None:
     roles = FakeRoles()
-    remembered = CachedRoles(roles, clock)
+    cached = CachedRoles(roles, clock)
     calls = [
         "EMR_DefaultRole",
         "EMR_EC2_DefaultRole",
@@ -106,29 +106,29 @@ def test_roles_and_their_permissions_are_read_again_only_after_their_retention(
     ]
 
     for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
-        assert remembered.role_arn("EMR_DefaultRole") == SERVICE_ROLE_ARN
-        assert remembered.instance_profile_role_arn("EMR_EC2_DefaultRole") == NODE_ROLE_ARN
-        allowed = remembered.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
+        assert cached.role_arn("EMR_DefaultRole") == SERVICE_ROLE_ARN
+        assert cached.instance_profile_role_arn("EMR_EC2_DefaultRole") == NODE_ROLE_ARN
+        allowed = cached.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn)
         assert allowed is IdentityDecision.ALLOWED
     assert roles.asked == calls * 2
 
 
 def test_permissions_are_cached_by_role_action_and_key() -> None:
     roles = FakeRoles()
-    remembered = CachedRoles(roles)
+    cached = CachedRoles(roles)
 
     for role in (SERVICE_ROLE_ARN, NODE_ROLE_ARN):
         for action in ("kms:DescribeKey", "kms:GenerateDataKey"):
-            remembered.simulate(role, action, KEY.arn)
+            cached.simulate(role, action, KEY.arn)
     assert len(roles.asked) == 4
 
 
 def test_undetermined_decision_is_cached() -> None:
     roles = FakeRoles(UndeterminedDecision(frozenset(IdentityDecision), "its condition"))
-    remembered = CachedRoles(roles)
+    cached = CachedRoles(roles)
 
     for _ in range(2):
-        assert remembered.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == roles.decision
+        assert cached.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == roles.decision
     assert len(roles.asked) == 1
 
 
@@ -153,10 +153,10 @@ def test_key_rotation_is_read_again_only_after_its_retention(
 ) -> None:
     keys = FakeKeys()
     keys.rotated = rotated
-    remembered = CachedKeys(keys, clock)
+    cached = CachedKeys(keys, clock)
 
     for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
-        assert remembered.rotation(KEY) is rotated
+        assert cached.rotation(KEY) is rotated
     assert keys.rotations_asked == [KEY.arn, KEY.arn]
 
 
@@ -166,21 +166,21 @@ def test_steps_are_listed_again_only_after_their_retention_even_if_unresolved(
 ) -> None:
     clusters = FakeClusters(a_cluster())
     clusters.listed = listed
-    remembered = CachedSteps(clusters, clock)
+    cached = CachedSteps(clusters, clock)
 
     for clock.seconds in (0, STEPS_SECONDS - 1, STEPS_SECONDS + 1):
-        assert remembered.steps(CLUSTER_ID) == listed
+        assert cached.steps(CLUSTER_ID) == listed
     assert clusters.steps_asked == [CLUSTER_ID, CLUSTER_ID]
 
 
 def test_history_of_a_cluster_is_read_again_only_after_its_retention(clock: Clock) -> None:
     table = FakeTable()
     repository = DynamoFindingRepository(table, "findings")
-    repository.remember(ClusterSnapshot(a_cluster(), keys=(KEY.arn,)), None)
-    remembered = CachedHistories(repository, clock)
+    repository.write_snapshot(ClusterSnapshot(a_cluster(), keys=(KEY.arn,)), None)
+    cached = CachedHistories(repository, clock)
 
     for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
-        known = remembered.read(CLUSTER_ID).known
+        known = cached.read(CLUSTER_ID).known
         assert known is not None
         assert known.keys == (KEY.arn,)
     assert table.counts["Query"] == 2
@@ -191,37 +191,37 @@ def test_bucket_notifications_are_read_again_only_after_their_retention(
     clock: Clock, *, sending: bool
 ) -> None:
     buckets = FakeBuckets(sending)
-    remembered = CachedBuckets(buckets, clock)
+    cached = CachedBuckets(buckets, clock)
 
     for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
-        assert remembered.sends_events("b") is sending
+        assert cached.sends_events("b") is sending
     assert buckets.asked == ["b", "b"]
 
 
 def test_bucket_owner_is_read_again_after_its_retention_or_for_other_accounts(clock: Clock) -> None:
     buckets = FakeBuckets()
-    remembered = CachedBuckets(buckets, clock)
+    cached = CachedBuckets(buckets, clock)
 
     for clock.seconds in (0, BUCKET_SECONDS - 1, BUCKET_SECONDS + 1):
-        assert remembered.ownership("b", (ACCOUNT,)) == BucketOwnership(ACCOUNT, REGION)
-    assert remembered.ownership("b", (OTHER_ACCOUNT,)) == BucketOwnership(None, REGION)
+        assert cached.ownership("b", (ACCOUNT,)) == BucketOwnership(ACCOUNT, REGION)
+    assert cached.ownership("b", (OTHER_ACCOUNT,)) == BucketOwnership(None, REGION)
     assert buckets.owners_asked == [("b", (ACCOUNT,))] * 2 + [("b", (OTHER_ACCOUNT,))]
 
 
 def test_unreadable_bucket_owner_is_not_cached() -> None:
     buckets = FakeBuckets()
     buckets.owner = UNREADABLE
-    remembered = CachedBuckets(buckets)
+    cached = CachedBuckets(buckets)
 
-    assert [remembered.ownership("b", (ACCOUNT,)) for _ in "12"] == [UNREADABLE] * 2
+    assert [cached.ownership("b", (ACCOUNT,)) for _ in "12"] == [UNREADABLE] * 2
     assert len(buckets.owners_asked) == 2
 
 
 def test_unreadable_bucket_notifications_are_not_cached() -> None:
     buckets = FakeBuckets(UNREADABLE)
-    remembered = CachedBuckets(buckets)
+    cached = CachedBuckets(buckets)
 
-    assert remembered.sends_events("b") == remembered.sends_events("b") == UNREADABLE
+    assert cached.sends_events("b") == cached.sends_events("b") == UNREADABLE
     assert buckets.asked == ["b", "b"]
 
 
@@ -240,37 +240,37 @@ class SlowKeys(FakeKeys):
         return self.answer
 
 
-def ask_at_once(remembered: CachedKeys, identifiers: list[str]) -> list[KeyFact]:
+def ask_at_once(cached: CachedKeys, identifiers: list[str]) -> list[KeyFact]:
     with ThreadPoolExecutor(len(identifiers)) as pool:
-        return list(pool.map(remembered.describe, identifiers))
+        return list(pool.map(cached.describe, identifiers))
 
 
 @pytest.mark.parametrize("answer", [KEY, UNREADABLE])
 def test_concurrent_reads_share_one_answer(answer: KeyFact) -> None:
     keys = SlowKeys(answer)
-    remembered = CachedKeys(keys, retention=WHOLE_RUN)
+    cached = CachedKeys(keys, retention=WHOLE_RUN)
 
-    assert ask_at_once(remembered, ["a", "b"] * 8) == [answer] * 16
+    assert ask_at_once(cached, ["a", "b"] * 8) == [answer] * 16
     assert sorted(keys.asked) == ["a", "b"]
 
 
 def test_failed_read_is_not_cached() -> None:
     keys = SlowKeys(RuntimeError("no answer"))
-    remembered = CachedKeys(keys, retention=WHOLE_RUN)
+    cached = CachedKeys(keys, retention=WHOLE_RUN)
 
     for _ in range(2):
         with pytest.raises(RuntimeError):
-            remembered.describe("a")
+            cached.describe("a")
     keys.answer = KEY
-    assert remembered.describe("a") == KEY
+    assert cached.describe("a") == KEY
     assert keys.asked == ["a", "a", "a"]
 
 
 def test_cache_for_a_whole_run_has_no_limits(clock: Clock) -> None:
     keys = FakeKeys()
-    remembered = CachedKeys(keys, clock, WHOLE_RUN)
+    cached = CachedKeys(keys, clock, WHOLE_RUN)
 
     for clock.seconds in (0, 1_000_000):
         for number in range(3000):
-            remembered.describe(f"key-{number}")
+            cached.describe(f"key-{number}")
     assert len(keys.asked) == 3000

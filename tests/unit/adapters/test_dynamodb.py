@@ -68,18 +68,18 @@ def test_unwritten_cluster_has_no_records_and_no_snapshot(
     repository: DynamoFindingRepository,
 ) -> None:
     assert repository.read(CLUSTER_ID).records == {}
-    assert repository.read(CLUSTER_ID).known is repository.recall(CLUSTER_ID) is None
+    assert repository.read(CLUSTER_ID).known is repository.snapshot(CLUSTER_ID) is None
 
 
 def test_records_and_snapshot_are_read_as_written(repository: DynamoFindingRepository) -> None:
     written = repository.write(ENTRY)
     other = repository.write(replace(ENTRY, finding=a_finding("EMRLOG-001")))
-    repository.remember(ClusterSnapshot(a_cluster(tags={"team": "a"})), None)
+    repository.write_snapshot(ClusterSnapshot(a_cluster(tags={"team": "a"})), None)
 
     history = repository.read(CLUSTER_ID)
     assert history.records == {"EMRLOG-001": other, "EMRLOG-002": written}
     known = ClusterSnapshot(a_cluster(tags={"team": "a"}), version=1)
-    assert history.known == repository.recall(CLUSTER_ID) == known
+    assert history.known == repository.snapshot(CLUSTER_ID) == known
     assert written == replace(ENTRY, version=1)
 
 
@@ -139,18 +139,18 @@ def test_cluster_is_found_by_its_keys_until_it_expires(
     repository: DynamoFindingRepository,
 ) -> None:
     known = ClusterSnapshot(a_cluster(), keys=(KEY.arn,))
-    repository.remember(known, None)
-    first = repository.recall(CLUSTER_ID)
+    repository.write_snapshot(known, None)
+    first = repository.snapshot(CLUSTER_ID)
     assert first is not None
-    repository.remember(replace(first, keys=(KEY.arn, ANOTHER_KEY.arn)), first)
+    repository.write_snapshot(replace(first, keys=(KEY.arn, ANOTHER_KEY.arn)), first)
 
     assert repository.using_key(KEY.arn) == repository.using_key(ANOTHER_KEY.arn) == (CLUSTER_ID,)
     assert repository.using_key("arn:other") == repository.using_key(KEY.arn[:-1]) == ()
     assert repository.keys_in_use() == {KEY.arn: (CLUSTER_ID,), ANOTHER_KEY.arn: (CLUSTER_ID,)}
 
-    second = repository.recall(CLUSTER_ID)
+    second = repository.snapshot(CLUSTER_ID)
     assert second is not None
-    repository.remember(replace(second, expires=NOW), second)
+    repository.write_snapshot(replace(second, expires=NOW), second)
     assert repository.using_key(KEY.arn) == repository.using_key(ANOTHER_KEY.arn) == ()
     assert repository.keys_in_use() == {}
 
@@ -160,26 +160,26 @@ def test_cluster_is_found_by_its_launch_alias_until_it_expires(
 ) -> None:
     alias = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
     known = ClusterSnapshot(a_cluster(log_key_identifier="alias/emr-logs"), keys=(KEY.arn,))
-    repository.remember(known, None)
+    repository.write_snapshot(known, None)
 
     assert repository.keys_in_use() == {alias: (CLUSTER_ID,), KEY.arn: (CLUSTER_ID,)}
     assert repository.using_key(alias) == (CLUSTER_ID,)
 
-    first = repository.recall(CLUSTER_ID)
+    first = repository.snapshot(CLUSTER_ID)
     assert first is not None
-    repository.remember(replace(first, expires=NOW), first)
+    repository.write_snapshot(replace(first, expires=NOW), first)
     assert repository.keys_in_use() == {}
 
 
 def test_second_first_snapshot_of_a_cluster_raises_write_conflict(
     repository: DynamoFindingRepository,
 ) -> None:
-    repository.remember(ClusterSnapshot(a_cluster(), "ada"), None)
+    repository.write_snapshot(ClusterSnapshot(a_cluster(), "ada"), None)
 
     with pytest.raises(WriteConflictError):
-        repository.remember(ClusterSnapshot(a_cluster()), None)
+        repository.write_snapshot(ClusterSnapshot(a_cluster()), None)
 
-    known = repository.recall(CLUSTER_ID)
+    known = repository.snapshot(CLUSTER_ID)
     assert known is not None
     assert known.launched_by == "ada"
 
@@ -242,13 +242,13 @@ def test_snapshots_are_read_in_batches_of_a_hundred(
 ) -> None:
     names = [f"j-{number}" for number in range(102)]
     for name in names[:-1]:
-        repository.remember(ClusterSnapshot(a_cluster(id=name)), None)
+        repository.write_snapshot(ClusterSnapshot(a_cluster(id=name)), None)
 
-    found = repository.recall_all([*names, *names])
+    found = repository.snapshots([*names, *names])
 
     assert set(found) == set(names[:-1])
     assert all(known.cluster.id == name for name, known in found.items())
-    assert repository.recall_all([]) == {}
+    assert repository.snapshots([]) == {}
     if isinstance(client, FakeTable):
         assert client.counts["BatchGetItem"] >= 2
 

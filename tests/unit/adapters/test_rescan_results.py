@@ -130,7 +130,7 @@ def test_failures_are_read_as_written(results: S3RescanResults) -> None:
 
 
 def test_checkpoint_is_read_as_written(results: S3RescanResults) -> None:
-    assert results.recall() == RescanCheckpoint()
+    assert results.checkpoint() == RescanCheckpoint()
     history = RescanCheckpoint(
         execution="arn",
         started=NOW,
@@ -138,9 +138,9 @@ def test_checkpoint_is_read_as_written(results: S3RescanResults) -> None:
         folders={CLUSTER_ID: FolderCheckpoint("logs", "emr/", NOW, NOW)},
     )
 
-    results.remember(history)
+    results.write_checkpoint(history)
 
-    assert results.recall() == history
+    assert results.checkpoint() == history
 
 
 def test_report_and_page_are_stored_as_announced(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401

@@ -53,7 +53,7 @@ def a_stack_with_a_finding(aws: StubbedAws) -> None:
         repository.write(
             FindingRecord(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, evaluated_at=NOW)
         )
-    repository.remember(ClusterSnapshot(a_cluster()), None)
+    repository.write_snapshot(ClusterSnapshot(a_cluster()), None)
     repository.record(
         Decision(
             cluster_id=CLUSTER_ID,

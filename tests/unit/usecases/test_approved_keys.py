@@ -126,7 +126,7 @@ def test_stored_alias_target_follows_the_alias(world: World) -> None:
         world.check()
 
     alias = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/emr-logs"
-    assert world.targets.recall() == {alias: ANOTHER_KEY.arn}
+    assert world.targets.read() == {alias: ANOTHER_KEY.arn}
 
 
 def test_unreadable_unapproved_key_of_another_account_leads_to_termination(
@@ -203,7 +203,7 @@ def test_older_object_may_have_the_former_target_of_the_cluster_alias(
 def test_log_of_a_session_may_have_the_former_key(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: replace(ALIASED, sessions_enabled=True)}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
-    world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
+    world.repository.write_snapshot(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
 
     assert of_object(world, KEY.arn).compliance is Compliance.COMPLIANT
 
@@ -214,7 +214,7 @@ def test_key_that_the_cluster_never_used_is_not_a_former_key(world: World) -> No
     world.keys.facts = {third.arn: third, "alias/emr-logs": ANOTHER_KEY}
 
     assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
-    world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
+    world.repository.write_snapshot(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
     assert of_object(world, third.arn).compliance is Compliance.NON_COMPLIANT
 
 
@@ -222,7 +222,9 @@ def test_key_named_by_its_arn_has_no_former_key(world: World) -> None:
     step = Step("s-2", "load", None, ANOTHER_KEY.arn)
     world.clusters.listed = (step,)
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
-    world.repository.remember(ClusterSnapshot(a_cluster(), keys=(KEY.arn, ANOTHER_KEY.arn)), None)
+    world.repository.write_snapshot(
+        ClusterSnapshot(a_cluster(), keys=(KEY.arn, ANOTHER_KEY.arn)), None
+    )
 
     assert of_object(world, ANOTHER_KEY.arn).compliance is Compliance.NON_COMPLIANT
     assert "Query" not in world.table.calls
@@ -231,7 +233,7 @@ def test_key_named_by_its_arn_has_no_former_key(world: World) -> None:
 def test_older_object_with_the_former_key_does_not_comply_without_histories(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: ALIASED}
     world.keys.facts = {KEY.arn: KEY, "alias/emr-logs": ANOTHER_KEY}
-    world.repository.remember(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
+    world.repository.write_snapshot(ClusterSnapshot(ALIASED, keys=(KEY.arn,)), None)
     version = a_log_object()
 
     facts = replace(world.read_object, histories=None)(version)

@@ -115,7 +115,7 @@ class Unanswered(FakeAlerts):
 def test_terminated_cluster_known_only_from_a_log_object_is_evaluated_and_alerted(
     bad: World,
 ) -> None:
-    bad.repository.remember(ClusterSnapshot(NO_KEY), None)
+    bad.repository.write_snapshot(ClusterSnapshot(NO_KEY), None)
     seen(bad, NO_KEY, "TERMINATED")
 
     bad.check()
@@ -141,14 +141,14 @@ def test_older_cached_policy_is_read_again_and_causes_no_second_announcement(
     bad.check()
     changed = [*bad.kinds]
 
-    policies = {False: older, True: newer}  # what is remembered, and what is re-read
+    policies = {False: older, True: newer}  # the cached policy and the stored one
     asked: list[bool] = []
 
-    def remembered(*, force_refresh: bool = False) -> Policy:
+    def read(*, force_refresh: bool = False) -> Policy:
         asked.append(force_refresh)
         return policies[force_refresh]
 
-    replace(bad.check_cluster, policy=remembered)(ClusterCheckRequest(CLUSTER_ID))
+    replace(bad.check_cluster, policy=read)(ClusterCheckRequest(CLUSTER_ID))
 
     assert asked == [False, True]
     assert bad.kinds == changed == ["finding.opened", "enforcement.scheduled"]

@@ -64,7 +64,7 @@ class FindingRepository(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(policy=a_policy(Mode.ALERT))
-        self.world.repository.remember(ClusterSnapshot(a_cluster()), None)
+        self.world.repository.write_snapshot(ClusterSnapshot(a_cluster()), None)
         self.model = Model()
         self.last_notified: list[tuple[datetime, Alert]] = []
         self.crash = ""

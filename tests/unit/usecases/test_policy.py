@@ -60,7 +60,7 @@ def current(
     parameter: Parameter,
     notified: LastNotified | None = None,
     *,
-    remember: bool = True,
+    cached: bool = True,
     history: PolicyHistory | None = None,
 ) -> CurrentPolicy:
     return CurrentPolicy(
@@ -68,7 +68,7 @@ def current(
         history,
         notified or LastNotified(),
         allowed=True,
-        remember=remember,
+        cached=cached,
         timer=lambda: parameter.now,
     )
 
@@ -92,7 +92,7 @@ def test_changed_policy_is_read_after_thirty_seconds(seconds: float, mode: Mode)
 
 def test_policy_without_a_cache_is_read_at_each_call() -> None:
     parameter = Parameter(OBSERVE, ENFORCE)
-    policy = current(parameter, remember=False)
+    policy = current(parameter, cached=False)
 
     assert [policy().mode, policy().mode] == [Mode.OBSERVE, Mode.ENFORCE]
 
@@ -135,15 +135,15 @@ def test_unreadable_first_policy_leads_to_the_suspended_defaults(failure: Unread
     assert notified.problems == [PolicyProblem(Parameter.name, None, (failure.reason,))]
 
 
-@pytest.mark.parametrize("remember", [True, False])
+@pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("failure", [INVALID, AWAY, DENIED])
 def test_last_valid_policy_is_used_suspended_when_the_stored_one_is_unusable(
-    failure: StoredPolicy | UnreadablePolicy, *, remember: bool
+    failure: StoredPolicy | UnreadablePolicy, *, cached: bool
 ) -> None:
     parameter, history = Parameter(ENFORCE, failure), a_history()
     current(parameter, history=history)()
 
-    policy = current(parameter, remember=remember, history=history)()
+    policy = current(parameter, cached=cached, history=history)()
 
     assert (policy.mode, policy.version, policy.suspended) == (Mode.ENFORCE, 2, True)
 
@@ -166,7 +166,7 @@ def test_undecodable_last_valid_policy_leads_to_the_suspended_defaults() -> None
 
 def test_policy_without_a_cache_is_suspended_at_a_transient_failure() -> None:
     parameter = Parameter(ENFORCE, AWAY)
-    policy = current(parameter, remember=False)
+    policy = current(parameter, cached=False)
     policy()
 
     assert policy() == SUSPENDED

@@ -23,7 +23,7 @@ class DynamoApprovedTargets:
         self._table = table
         self._written: dict[str, str] = {}
 
-    def recall(self) -> Mapping[str, str]:
+    def read(self) -> Mapping[str, str]:
         """Read the keys' ARNs by the identifiers: one consistent Query.
 
         A policy's size bounds the list to far less than the megabyte that makes a second page.
@@ -36,7 +36,7 @@ class DynamoApprovedTargets:
         )
         return {item["sk"]["S"]: item["arn"]["S"] for item in answer["Items"]}
 
-    def remember(self, identifier: str, arn: str) -> None:
+    def write(self, identifier: str, arn: str) -> None:
         """Store the key of an identifier: one PutItem, unless this environment has."""
         if self._written.get(identifier) == arn:
             return

@@ -177,13 +177,13 @@ class DynamoFindingRepository:
         found = (_RECORD.decode(item["record"]["S"]) for item in items)
         return {FindingKey(e.finding.cluster_id, e.finding.rule_id): e for e in found}
 
-    def recall(self, cluster_id: str) -> ClusterSnapshot | None:
+    def snapshot(self, cluster_id: str) -> ClusterSnapshot | None:
         """Read a snapshot: one GetItem; None when there is none."""
         key = {"pk": {"S": cluster_id}, "sk": {"S": _CLUSTER}}
         item = self._client.get_item(TableName=self._table, Key=key).get("Item")
         return _SNAPSHOT.decode(item["snapshot"]["S"]) if item else None
 
-    def recall_all(self, cluster_ids: Iterable[str]) -> dict[str, ClusterSnapshot]:
+    def snapshots(self, cluster_ids: Iterable[str]) -> dict[str, ClusterSnapshot]:
         """Read snapshots; missing ones are left out: one BatchGetItem per 100.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
@@ -194,7 +194,7 @@ class DynamoFindingRepository:
         items = _read_all(self._client, self._table, places)
         return {item["pk"]["S"]: _SNAPSHOT.decode(item["snapshot"]["S"]) for item in items}
 
-    def remember(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
+    def write_snapshot(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
         """Store a snapshot: a conditional PutItem, and one for each new key.
 
         A terminated cluster no longer uses its keys: a DeleteItem each.
@@ -435,7 +435,7 @@ class DynamoWorkflowStates:
         self._client = client
         self._table = table
 
-    def recall(self, keys: Collection[FindingKey]) -> dict[FindingKey, WorkflowState]:
+    def read(self, keys: Collection[FindingKey]) -> dict[FindingKey, WorkflowState]:
         """Read them; missing ones are left out: one BatchGetItem per 100."""
         places = [_place(key, _WORKFLOW) for key in keys]
         items = _read_all(self._client, self._table, places, consistent=True)
@@ -446,7 +446,7 @@ class DynamoWorkflowStates:
             for item in items
         }
 
-    def remember(self, key: FindingKey, state: WorkflowState, expires: datetime | None) -> None:
+    def write(self, key: FindingKey, state: WorkflowState, expires: datetime | None) -> None:
         """Store one for as long as the finding is kept: one PutItem."""
         text = msgspec.json.encode(state).decode()
         item: Item = {**_place(key, _WORKFLOW), "state": {"S": text}, **_expiry(expires)}
@@ -468,12 +468,12 @@ class StoredClusters:
             ClusterNotFoundError: There is no snapshot, and EMR does not know it.
 
         """
-        known = self._repository.recall(cluster_id)
+        known = self._repository.snapshot(cluster_id)
         if known is not None:
             return known.cluster
         cluster = self._clusters.describe(cluster_id)
         with suppress(WriteConflictError):  # lost a write race: the other one has the same
-            self._repository.remember(ClusterSnapshot(cluster), None)
+            self._repository.write_snapshot(ClusterSnapshot(cluster), None)
         return cluster
 
 

@@ -109,14 +109,14 @@ class S3RescanResults:
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False)
         self._put(_report(run), text.encode())
 
-    def recall(self) -> RescanCheckpoint:
+    def checkpoint(self) -> RescanCheckpoint:
         """Read the checkpoint of the last run; empty before the first."""
         try:
             return msgspec.json.decode(self._get(_CHECKPOINT), type=RescanCheckpoint)
         except self._client.exceptions.NoSuchKey:
             return RescanCheckpoint()
 
-    def remember(self, history: RescanCheckpoint) -> None:
+    def write_checkpoint(self, history: RescanCheckpoint) -> None:
         """Store the checkpoint for the next run."""
         self._put(_CHECKPOINT, msgspec.json.encode(history))
 

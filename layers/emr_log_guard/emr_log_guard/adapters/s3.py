@@ -144,9 +144,9 @@ class S3Buckets:
     def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
         """Ask which of some accounts owns a bucket: one HeadBucket an account, until one does.
 
-        S3 answers 403 to an account that does not own the bucket, and 403 to whoever may not list
-        the bucket, alike and without a body. So where no account is confirmed, it is asked once
-        more without one: only where that is answered with 200 was it the account that was refused.
+        S3 answers 403 to an account that does not own the bucket, and 403 to a caller that may not
+        list the bucket, alike and without a body. So if no account is confirmed, it is asked once
+        more without one: only if that is answered with 200 was it the account that was refused.
         Then the accounts are asked again, for a permission that was granted meanwhile must not
         read as another owner.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html

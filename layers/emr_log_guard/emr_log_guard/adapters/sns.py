@@ -37,7 +37,7 @@ class SnsAlerts:
         self._stack = stack
 
     def publish(self, alert: Alert) -> None:
-        """Notify every subscriber: text for people, JSON for machines.
+        """Notify every subscriber: text for e-mail, JSON for other protocols.
 
         Raises:
             AlertNotAcceptedError: SNS rejected it, or was not reached: it was not sent.

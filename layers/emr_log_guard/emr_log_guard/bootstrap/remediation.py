@@ -47,7 +47,7 @@ def enforce(env: Mapping[str, str]) -> Enforce:
             shared.policy_history(settings),
             alerts,
             allowed=True,  # this function only exists in such stacks
-            remember=False,
+            cached=False,
         ),
         repository=repository,
         # It requests no enforcement: through the recorder it only notifies of terminated clusters.

@@ -1,1 +1,1 @@
-"""The `emr-log-guard` command, for people; no function imports it."""
+"""The `emr-log-guard` command; no function imports it."""

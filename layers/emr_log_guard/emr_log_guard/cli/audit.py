@@ -149,7 +149,7 @@ def audit(  # noqa: PLR0913 - each is an option
         list[str],
         typer.Option(
             metavar="ID",
-            help="Audit this cluster only, in whatever state it is. Can be repeated.",
+            help="Audit this cluster only, in any state. Can be repeated.",
             rich_help_panel=_SCOPE,
         ),
     ] = [],  # noqa: B006
@@ -385,7 +385,7 @@ def _check_writable(output: Path) -> None:
 
 
 def _write(parts: Iterable[str], output: Path | None) -> None:
-    """Write UTF-8, whatever the encoding of the terminal."""
+    """Write UTF-8, regardless of the terminal's encoding."""
     encoded = (part.encode() for part in parts)
     try:
         if output is None:

@@ -193,7 +193,7 @@ def _warn_if_unknown(clients: CommandClients, stack: str, cluster_id: str) -> No
     """Warn if the stack does not know the cluster, as far as that can be read."""
     with suppress(NotDeployedError, HandoffFailedError, *AWS_ERRORS):
         table = deployed_stack(clients.cloudformation(), stack)[FINDINGS_TABLE]
-        if DynamoFindingRepository(clients.dynamodb(), table).recall(cluster_id) is None:
+        if DynamoFindingRepository(clients.dynamodb(), table).snapshot(cluster_id) is None:
             typer.echo(
                 f"Warning: the stack {stack} in {clients.region} does not know the cluster "
                 f"{cluster_id}: check the id",

@@ -77,7 +77,7 @@ def _open_findings(repository: DynamoFindingRepository) -> Iterator[OpenFinding]
     for record in repository.open_records():
         cluster_id = record.finding.cluster_id
         if cluster_id not in clusters:
-            known = repository.recall(cluster_id)
+            known = repository.snapshot(cluster_id)
             clusters[cluster_id] = known.cluster if known else None
         yield record, clusters[cluster_id]
 

@@ -30,7 +30,7 @@ class AuditedCluster:
 
     cluster: ClusterSummary
     findings: tuple[Finding, ...] = ()
-    """One finding per rule, whatever its compliance; exempt ones have status EXEMPT."""
+    """One finding per rule, with any compliance; exempt ones have status EXEMPT."""
     unresolved: tuple[str, ...] = ()
     """What could not be read about the cluster or its objects: the call and its error."""
     objects: int = 0

@@ -47,7 +47,7 @@ _DEFAULTS = Enforcement()
 SAMPLES = 5
 """How many objects, or clusters, a finding's evidence names, over all checks."""
 STEPS = 500
-"""How many steps of a cluster are remembered: an item of the table has 400 KB at most."""
+"""How many steps of a cluster are stored: an item of the table has 400 KB at most."""
 OBJECTS = 10
 """How many bad log objects are recorded, to be re-checked one by one."""
 
@@ -60,7 +60,7 @@ class Kind(StrEnum):
     LOG_OBJECTS = "log_objects"
     """Resolved when each bad object is compliant or deleted, even after the cluster terminated."""
     LOG_BUCKET = "log_bucket"
-    """Resolved by a later result, whatever becomes of the clusters that log to the bucket."""
+    """Resolved by a later result, even after every cluster that logs there has terminated."""
 
 
 class Extent(StrEnum):
@@ -95,7 +95,7 @@ class LastNotified:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who is about to notify, and until when nobody else may."""
+    """The invocation that is about to notify, and until when no other may."""
 
     owner: str
     until: datetime
@@ -259,8 +259,8 @@ class ClusterSnapshot:
             dict.fromkeys((*self.keys, *(named_arn(each, here) for each in given if each)))
         )
 
-    def remembered_at(self, state: str | None) -> Cluster:
-        """Give the cluster as it is remembered, its state moved forward to an announced one."""
+    def cluster_at(self, state: str | None) -> Cluster:
+        """Return the stored cluster, its state moved forward to an announced one."""
         return replace(self.cluster, state=later_state(self.cluster.state, state))
 
     def says_more_than(self, known: "ClusterSnapshot | None") -> bool:
@@ -424,7 +424,7 @@ def transition(before: FindingRecord | None, after: FindingRecord | None) -> Tra
 
 
 def cluster_terminated(record: FindingRecord, now: datetime) -> FindingRecord:
-    """Record the cluster's termination, which is final in whatever order events arrive."""
+    """Record the cluster's termination, which is final in any order of events."""
     if record.final:
         return record
     final = replace(record, final=True, expires=now + RETENTION)

@@ -101,7 +101,7 @@ def statements(document: Mapping[str, object]) -> Iterator[Statement]:
 
 
 def applies(statement: Statement, use: KeyUse) -> Truth:
-    """Return whether a statement matches this use, whatever its principal."""
+    """Return whether a statement matches this use, regardless of its principal."""
     return min(_action(statement, use), _resource(statement, use), _conditions(statement, use))
 
 

@@ -77,7 +77,7 @@ def usable_customer_key(facts: ClusterFacts) -> KmsKey | Outcome:
 def could_ever_encrypt(facts: ClusterFacts) -> Outcome:
     """Check what never changes about a key: that it is symmetric, and in the cluster's Region.
 
-    That also holds for the time when the key was last used, whatever its state is now.
+    That also holds for the time when the key was last used, regardless of its present state.
     """
     match named_key(facts):
         case Unresolved() | KeyNotFound():

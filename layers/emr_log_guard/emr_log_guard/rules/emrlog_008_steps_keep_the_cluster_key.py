@@ -66,7 +66,7 @@ def _with_own_settings(facts: ClusterFacts) -> list[WorkloadFacts]:
 
 
 def _has_the_clusters_key(facts: ClusterFacts, each: WorkloadFacts) -> bool:
-    """Whether a workload logs with the cluster's key, in whatever form each names it."""
+    """Whether a workload logs with the cluster's key, under any identifier."""
     by_workload, by_cluster = each.workload.log_key_identifier, facts.cluster.log_key_identifier
     if by_workload is None or by_workload == by_cluster:
         return True

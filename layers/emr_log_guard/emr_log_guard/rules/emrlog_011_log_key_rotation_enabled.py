@@ -22,7 +22,7 @@ from emr_log_guard.rules.rule import Rule
 
 
 def check(facts: ClusterFacts) -> Outcome:
-    """Check for automatic rotation, whatever its period.
+    """Check for automatic rotation with any period.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html
     """

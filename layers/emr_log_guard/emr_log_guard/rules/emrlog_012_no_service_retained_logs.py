@@ -15,7 +15,7 @@ _DEFAULT = "emr-managed"
 def check(facts: ClusterFacts) -> Outcome:
     """Check that no log type has upload policy emr-managed, the default.
 
-    And that no session uses managed logging: whatever its key, the service stores the logs.
+    And that no session uses managed logging: with any key, the service stores the logs.
     https://docs.aws.amazon.com/emr/latest/APIReference/API_S3LoggingConfiguration.html
     https://docs.aws.amazon.com/emr/latest/APIReference/API_SessionManagedLoggingConfiguration.html
     """

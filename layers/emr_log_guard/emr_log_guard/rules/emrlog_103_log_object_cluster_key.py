@@ -21,7 +21,7 @@ from emr_log_guard.rules.rule import Rule
 def check(facts: LogObjectFacts) -> Outcome:
     """Compare the ARN of the object's key with the expected key, and with the approved ones.
 
-    If the policy lists approved keys, the object's key must be one, whatever its cluster names.
+    If the policy lists approved keys, the object's key must be one, regardless of the cluster's.
     """
     actual = carried_key(facts)
     if isinstance(actual, Outcome) and actual.compliance is Compliance.NOT_APPLICABLE:

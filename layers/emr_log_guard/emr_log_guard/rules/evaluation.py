@@ -113,7 +113,7 @@ def cluster_findings(
     """Evaluate a cluster against each rule.
 
     Returns:
-        One finding per rule, whatever its compliance, in the rules' order.
+        One finding per rule, with any compliance, in the rules' order.
 
     """
     evidence = _cluster_evidence(facts)

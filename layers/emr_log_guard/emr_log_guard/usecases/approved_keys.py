@@ -60,11 +60,11 @@ class ReadApprovedKeys:
             if isinstance(fact, KmsKey):
                 arn = name if is_key_arn(each.identifier) else fact.arn
                 if self.targets:
-                    self.targets.remember(name, arn)
+                    self.targets.write(name, arn)
                 yield replace(each, arn=arn)
             elif isinstance(fact, KeyNotFound):
                 if last is None:
-                    last = self.targets.recall() if self.targets else {}
+                    last = self.targets.read() if self.targets else {}
                 yield replace(each, arn=fact, last_target=last.get(name))
             else:
                 yield replace(each, arn=fact)

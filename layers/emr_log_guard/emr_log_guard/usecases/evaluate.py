@@ -32,7 +32,7 @@ class ClusterEvaluation:
 
     facts: ClusterFacts
     findings: tuple[Finding, ...]
-    """One per rule, whatever its compliance, in the rules' order; exemptions are not applied."""
+    """One per rule, with any compliance, in the rules' order; exemptions are not applied."""
 
 
 def evaluate_cluster(

@@ -89,7 +89,7 @@ class CheckResult:
     known: ClusterSnapshot | None = None
     """The snapshot to store; None when nothing new was read."""
     described: bool = True
-    """Whether the cluster was just read, and not taken from what is remembered."""
+    """Whether the cluster was just read and not taken from its snapshot."""
     over: bool = False
     """Whether the cluster has terminated, which resolves its findings."""
     since: datetime | None = None
@@ -177,12 +177,12 @@ class FindingRecorder:
             return
         known = result.known.merged_into(history.known)
         if not result.described and history.known is not None:
-            cluster = history.known.remembered_at(known.cluster.state)
+            cluster = history.known.cluster_at(known.cluster.state)
             known = replace(known, cluster=cluster)
         if known.cluster.terminated and known.expires is None:
             known = replace(known, expires=now + RETENTION)
         if known.says_more_than(history.known):
-            self.repository.remember(known, history.known)
+            self.repository.write_snapshot(known, history.known)
 
     def _check_policy_is_current(self, policy: Policy, plan: NotificationPlan) -> None:
         """Ensure that no outdated policy announces a termination."""
@@ -303,7 +303,7 @@ class ActionDispatcher:
     def _note_accepted(
         self, recorded: Recorded, record: FindingRecord, kinds: Sequence[AlertKind], now: datetime
     ) -> None:
-        """Record an accepted notification, whatever others have written since."""
+        """Record an accepted notification over what others have written since."""
         notified = with_notified(record, kinds, now)
 
         def updated(current: FindingRecord) -> FindingRecord:
@@ -424,7 +424,7 @@ def update_termination(
     cluster_id: str,
     change: Callable[[Termination | None], Termination],
 ) -> Termination:
-    """Update the record of a cluster's termination, whatever others have written since.
+    """Update the record of a cluster's termination; a lost write race is retried.
 
     Returns:
         The new record.
@@ -451,7 +451,7 @@ def update_record(
     record: FindingRecord,
     change: Callable[[FindingRecord], FindingRecord],
 ) -> None:
-    """Update a record, whatever others have written since it was read.
+    """Update a record; a lost write race is retried.
 
     Raises:
         WriteConflictError: Too many concurrent writes.

@@ -40,7 +40,7 @@ class CurrentPolicy:
         alerts: PolicyAlerts | None,
         *,
         allowed: bool,
-        remember: bool = True,
+        cached: bool = True,
         timer: Timer = monotonic,
     ) -> None:
         """Read from this parameter.
@@ -50,7 +50,7 @@ class CurrentPolicy:
             history: Where the last valid document is kept; None when only the stored one is used.
             alerts: Where problems are notified; None when other functions do that.
             allowed: Whether the stack may terminate clusters.
-            remember: Whether the policy is cached; `enforce` always reads it.
+            cached: Whether the policy is cached; `enforce` always reads it.
             timer: A monotonic clock, in seconds.
 
         """
@@ -58,7 +58,7 @@ class CurrentPolicy:
         self._history = history
         self._alerts = alerts
         self._allowed = allowed
-        self._remember = remember
+        self._cached = cached
         self._timer = timer
         self._last: tuple[float, Policy] | None = None
         self._kept: StoredPolicy | None = None
@@ -79,7 +79,7 @@ class CurrentPolicy:
         match stored:
             case StoredPolicy():
                 policy = self._parse(stored)
-                if self._remember and not policy.suspended:
+                if self._cached and not policy.suspended:
                     self._last = (now, policy)
                 return policy
             case UnreadablePolicy(transient=True) if (

@@ -283,7 +283,7 @@ class FindingRepository(Protocol):
         """Write the state of a termination, or raise WriteConflictError."""
         ...
 
-    def remember(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
+    def write_snapshot(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
         """Write the snapshot of a cluster, or raise WriteConflictError."""
         ...
 
@@ -303,11 +303,11 @@ class ClusterHistories(Protocol):
 class ApprovedTargets(Protocol):
     """Stores the last resolved key of each approved identifier."""
 
-    def recall(self) -> Mapping[str, str]:
+    def read(self) -> Mapping[str, str]:
         """Read the keys' ARNs by the identifiers."""
         ...
 
-    def remember(self, identifier: str, arn: str) -> None:
+    def write(self, identifier: str, arn: str) -> None:
         """Store the key of an identifier."""
         ...
 

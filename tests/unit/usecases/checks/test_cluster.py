@@ -894,7 +894,7 @@ def test_continual_concurrent_writes_raise_write_conflict(world: World) -> None:
             or FindingRecord(finding=finding, kind=Kind.CLUSTER, opened_at=NOW, evaluated_at=NOW)
         )
 
-    world.repository.remember(ClusterSnapshot(NO_KEY), None)
+    world.repository.write_snapshot(ClusterSnapshot(NO_KEY), None)
     world.table.before_put = EveryOther(rival)
 
     with pytest.raises(WriteConflictError):
@@ -967,10 +967,10 @@ def test_cached_enforce_policy_announces_no_termination_after_a_change_to_alert(
     world.clusters.known = {CLUSTER_ID: NO_KEY}
     enforce = world.policy
     world.policy = replace(enforce, mode=Mode.ALERT, version=2)
-    remembered = [enforce]
+    cached = [enforce]
     check = replace(
         world.check_cluster,
-        policy=lambda *, force_refresh=False: world.policy if force_refresh else remembered[0],
+        policy=lambda *, force_refresh=False: world.policy if force_refresh else cached[0],
     )
 
     check(ClusterCheckRequest(CLUSTER_ID))

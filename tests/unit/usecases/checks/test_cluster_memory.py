@@ -1,4 +1,4 @@
-"""What cannot change of a cluster is read once; nothing is done by what is remembered."""
+"""What cannot change of a cluster is read once; no action is based on stored facts."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -258,7 +258,7 @@ def test_newer_tags_written_concurrently_are_kept(world: World) -> None:
     def rival() -> None:
         known = world.repository.read(CLUSTER_ID).known
         assert known is not None
-        world.repository.remember(replace(known, cluster=tagged), known)
+        world.repository.write_snapshot(replace(known, cluster=tagged), known)
 
     world.table.before_put = [rival]
     event(world, launched_by=ADA)

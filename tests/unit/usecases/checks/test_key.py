@@ -34,11 +34,11 @@ def check_key(
     return CheckKey(FakeKeys(facts), world.repository, rechecks, lambda: policy), rechecks
 
 
-def remember(world: World, cluster_id: str, *keys: str, launched_with: str | None = None) -> None:
+def store(world: World, cluster_id: str, *keys: str, launched_with: str | None = None) -> None:
     """Have a cluster that logs with these keys, and was launched with an identifier of one."""
     arn = a_cluster().arn.replace(CLUSTER_ID, cluster_id)
     cluster = a_cluster(id=cluster_id, arn=arn, log_key_identifier=launched_with)
-    world.repository.remember(ClusterSnapshot(cluster, keys=keys), None)
+    world.repository.write_snapshot(ClusterSnapshot(cluster, keys=keys), None)
 
 
 @pytest.mark.parametrize("identifier", ["alias/emr-logs", "1234abcd", KEY.arn])
@@ -76,7 +76,7 @@ def test_missing_or_unreadable_key_is_identified_by_its_arn(world: World, fact: 
 
 def test_key_created_after_the_check_of_its_cluster_causes_a_recheck(world: World) -> None:
     """It was in no key's metadata then: the cluster is known by what it was launched with."""
-    remember(world, CLUSTER_ID, launched_with=KEY.arn.rpartition("/")[2])
+    store(world, CLUSTER_ID, launched_with=KEY.arn.rpartition("/")[2])
     check, rechecks = check_key(world, {})
 
     check(KeyCheckRequest(KEY.arn))
@@ -113,8 +113,8 @@ def test_alias_change_rechecks_clusters_launched_with_the_alias(
     world: World, identifier: str, target: str | None
 ) -> None:
     """They may log with the key that it named before, which no event says."""
-    remember(world, CLUSTER_ID, KEY.arn, launched_with=identifier)
-    remember(world, OTHER_ID, KEY.arn, launched_with=KEY.arn)
+    store(world, CLUSTER_ID, KEY.arn, launched_with=identifier)
+    store(world, OTHER_ID, KEY.arn, launched_with=KEY.arn)
     check, rechecks = check_key(world, {})
 
     checked = check(AliasCheckRequest(ALIAS, target, NOW))
@@ -125,8 +125,8 @@ def test_alias_change_rechecks_clusters_launched_with_the_alias(
 
 def test_alias_change_rechecks_clusters_that_log_with_its_target(world: World) -> None:
     """A step may name the key by the alias."""
-    remember(world, CLUSTER_ID, KEY.arn, launched_with="alias/emr-logs")
-    remember(world, OTHER_ID, ANOTHER_KEY.arn, KEY.arn)
+    store(world, CLUSTER_ID, KEY.arn, launched_with="alias/emr-logs")
+    store(world, OTHER_ID, ANOTHER_KEY.arn, KEY.arn)
     check, rechecks = check_key(world, {})
 
     check(AliasCheckRequest(ALIAS, KEY.arn))
@@ -147,9 +147,9 @@ def test_change_of_an_approved_alias_rechecks_every_cluster_with_a_key(
     world: World, policy: Policy
 ) -> None:
     """One may log with the key that was approved until now."""
-    remember(world, CLUSTER_ID, KEY.arn, launched_with=KEY.arn)
-    remember(world, OTHER_ID, KEY.arn, ANOTHER_KEY.arn)
-    remember(world, "j-WITHOUTAKEY1")
+    store(world, CLUSTER_ID, KEY.arn, launched_with=KEY.arn)
+    store(world, OTHER_ID, KEY.arn, ANOTHER_KEY.arn)
+    store(world, "j-WITHOUTAKEY1")
     check, rechecks = check_key(world, {}, policy)
 
     check(AliasCheckRequest(ALIAS, a_key().arn.replace("1234", "9999")))
@@ -167,8 +167,8 @@ def test_key_store_change_rechecks_clusters_whose_keys_are_or_may_be_in_it(world
         unreadable: UNREADABLE,
     }
     for number, key in enumerate(keys):
-        remember(world, f"j-1AXXXXXXXXXX{number}", key)
-    remember(world, OTHER_ID, inside, of_kms)
+        store(world, f"j-1AXXXXXXXXXX{number}", key)
+    store(world, OTHER_ID, inside, of_kms)
     check, rechecks = check_key(world, facts)
 
     checked = check(KeyStoreCheckRequest(STORE, NOW))

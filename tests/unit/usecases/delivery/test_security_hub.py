@@ -209,7 +209,7 @@ def test_failed_call_is_repaired_by_the_next_attempt(world: World, failing: str)
     world.hub.failing = None
     world.sync()
     assert world.hub.status() == ("FAILED", "SUPPRESSED", "ACTIVE")
-    assert world.words.recall([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED)}
+    assert world.words.read([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED)}
 
     world.stands(Status.OPEN)
     world.sync()
@@ -226,7 +226,7 @@ def test_rejected_finding_becomes_a_dead_letter_and_does_not_block_others(world:
 
     assert world.letters.kept == [(KEY, "InvalidInput: no")]
     assert world.hub.status(ID.replace("002", "004")) == ("FAILED", "NEW", "ACTIVE")
-    assert not world.words.recall([KEY])
+    assert not world.words.read([KEY])
 
 
 def test_rejected_workflow_status_becomes_a_dead_letter_and_stays_unsent(world: World) -> None:
@@ -239,7 +239,7 @@ def test_rejected_workflow_status_becomes_a_dead_letter_and_stays_unsent(world: 
     assert world.sync() == {"imported": 0, "refused": 1, "unknown": 0}
 
     assert world.letters.kept == [(KEY, "InternalFailure: later")]
-    assert world.words.recall([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED, sent=False)}
+    assert world.words.read([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED, sent=False)}
 
 
 def test_missing_record_is_counted_as_unknown(world: World) -> None:

@@ -63,7 +63,7 @@ def an_entry(rule_id: str = "EMRLOG-002", **changes: Any) -> FindingRecord:  # n
 @pytest.fixture(autouse=True)
 def bad_cluster(world: World) -> None:
     world.clusters.known = {CLUSTER_ID: BAD}
-    world.repository.remember(ClusterSnapshot(BAD, evaluated=True), None)
+    world.repository.write_snapshot(ClusterSnapshot(BAD, evaluated=True), None)
     for rule_id in ("EMRLOG-002", "EMRLOG-101"):
         world.repository.write(an_entry(rule_id))
 

@@ -423,7 +423,7 @@ class Guarding(RuleBasedStateMachine):
         self.check()
 
     def check(self, *, warm: bool = False, by_event: bool = False) -> None:
-        """Check the cluster; for an event, which its settings may be remembered for."""
+        """Check the cluster; for an event, which its stored settings may suffice for."""
         request = ClusterCheckRequest(
             CLUSTER_ID,
             by_event=by_event,

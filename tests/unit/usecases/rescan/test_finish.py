@@ -34,7 +34,7 @@ def rescans() -> Rescans:
     return Rescans()
 
 
-def remembered(rescans: Rescans) -> RescanCheckpoint:
+def checkpoint_of(rescans: Rescans) -> RescanCheckpoint:
     return msgspec.json.decode(rescans.results.history, type=RescanCheckpoint)
 
 
@@ -50,8 +50,8 @@ def test_figures_of_each_run_are_stored(rescans: Rescans) -> None:
     second = rescans.run(Scope.CLUSTERS, deep=True)
 
     assert [run.name for run in second.runs] == ["run-1", "run-2"]
-    assert second.past == first.runs == remembered(rescans).runs[:1]
-    before, after = remembered(rescans).runs
+    assert second.past == first.runs == checkpoint_of(rescans).runs[:1]
+    before, after = checkpoint_of(rescans).runs
     assert (before.broken, before.new, before.resolved, before.deep) == ({"HIGH": 1}, 1, 0, False)
     assert (after.broken, after.new, after.resolved, after.deep) == ({}, 0, 1, True)
     assert after.started - before.started == timedelta(hours=24)
@@ -73,7 +73,7 @@ def test_run_finished_twice_is_reported_and_stored_once(rescans: Rescans) -> Non
     assert again == first
     assert first["new"] == 1
     assert len(rescans.results.reports) == len(rescans.world.alerts.rescans) == 1
-    assert [run.name for run in remembered(rescans).runs] == ["run-1"]
+    assert [run.name for run in checkpoint_of(rescans).runs] == ["run-1"]
 
 
 def test_oldest_runs_are_dropped_and_the_stored_runs_stay_small() -> None:

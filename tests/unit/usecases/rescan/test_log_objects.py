@@ -267,7 +267,7 @@ def test_new_cluster_is_described_by_its_shard(rescans: Rescans) -> None:
     report = rescans.run(LOGS)
 
     assert report.log_objects == {"COMPLIANT": 4}
-    assert new.id in rescans.results.recall().folders
+    assert new.id in rescans.results.checkpoint().folders
 
 
 def test_a_cluster_that_archives_no_logs_has_no_shard(rescans: Rescans) -> None:
@@ -360,7 +360,7 @@ def test_denied_listing_is_undetermined_until_access_is_granted(
     rescans.launch(closed)
     rescans.check(closed.id)
     rescans.run(LOGS)
-    before = rescans.results.recall().folders[closed.id]
+    before = rescans.results.checkpoint().folders[closed.id]
     rescans.world.passes(hours=1)
     denied = "s3:ListBucket on s3://closed/ answered AccessDenied"
     rescans.folders.unlistable = {"closed": AccessDeniedError(denied)}
@@ -372,13 +372,13 @@ def test_denied_listing_is_undetermined_until_access_is_granted(
     assert shard.why == denied
     assert (report.failed, report.compliance) == ((), Compliance.INSUFFICIENT_DATA)
     assert report.coverage < 100
-    assert rescans.results.recall().folders[closed.id] == before
+    assert rescans.results.checkpoint().folders[closed.id] == before
 
     rescans.folders.unlistable = {}
     report = rescans.run(LOGS)
 
     assert (report.denied, report.compliance) == ((), Compliance.COMPLIANT)
-    assert rescans.results.recall().folders[closed.id].since == rescans.world.now
+    assert rescans.results.checkpoint().folders[closed.id].since == rescans.world.now
 
 
 def test_last_logs_of_a_terminated_cluster_are_checked_until_none_can_arrive(
@@ -398,7 +398,7 @@ def test_last_logs_of_a_terminated_cluster_are_checked_until_none_can_arrive(
     assert first.listed == second.listed == 4
     assert third.listed == 0
     assert "node/last.gz" in read(rescans)
-    assert rescans.results.recall().folders == {}
+    assert rescans.results.checkpoint().folders == {}
 
 
 def test_cluster_launched_and_terminated_between_two_runs_is_found(rescans: Rescans) -> None:
@@ -426,7 +426,7 @@ def test_deep_run_finds_folders_of_unknown_clusters(rescans: Rescans) -> None:
     report = rescans.run(LOGS, deep=True)
 
     assert {each.cluster_id for each in report.difference.new} == {gone}
-    assert gone not in rescans.results.recall().folders
+    assert gone not in rescans.results.checkpoint().folders
 
 
 def test_deep_run_lists_the_folder_of_a_new_cluster_once(rescans: Rescans) -> None:
@@ -452,7 +452,7 @@ def test_deep_run_lists_folders_of_steps_and_follows_only_cluster_folders(
     report = rescans.run(LOGS, deep=True)
 
     assert report.listed == 5
-    followed = rescans.results.recall().folders
+    followed = rescans.results.checkpoint().folders
     assert {each.prefix for each in followed.values()} == {HOME, f"steps/{other.id}/"}
 
 
@@ -529,12 +529,12 @@ def test_only_named_buckets_are_checked(rescans: Rescans) -> None:
 
 def test_run_without_log_objects_keeps_their_checkpoint(rescans: Rescans) -> None:
     rescans.run(LOGS)
-    before = rescans.results.recall()
+    before = rescans.results.checkpoint()
     rescans.world.passes(hours=1)
 
     rescans.run(Scope.CLUSTERS)
 
-    after = rescans.results.recall()
+    after = rescans.results.checkpoint()
     assert (after.folders, after.started) == (before.folders, before.started)
 
 

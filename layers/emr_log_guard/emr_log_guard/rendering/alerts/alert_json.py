@@ -28,7 +28,7 @@ _FINDING = tuple(field.name for field in fields(Finding) if field.name not in _I
 
 
 def alert_messages(alert: Alert) -> str:
-    """Write the message of `MessageStructure=json`: text for people, JSON for machines.
+    """Write the message of `MessageStructure=json`: text for e-mail, JSON for other protocols.
 
     User-controlled texts are truncated where the message would exceed the limit of SNS: a shortened
     alert is better than none.

@@ -222,7 +222,7 @@ def _context(published: PublishedAlert) -> dict[str, str]:
 
 
 def _inert(text: str) -> str:
-    """Remove whatever a chat may interpret as markup."""
+    """Remove characters that a chat may interpret as markup."""
     return _MARKUP.sub("", text)[:_TEXT]
 
 

@@ -1,4 +1,4 @@
-"""What every chat shows of an alert, whatever its format."""
+"""What every chat shows of an alert, in any format."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ def sign(published: PublishedAlert) -> str:
 
 
 def _sign_of(findings: Sequence[Finding]) -> str:
-    """A confirmed violation outweighs whatever could not be determined."""
+    """A confirmed violation outweighs undetermined findings."""
     order = {finding.severity.rank: finding.severity for finding in findings}
     confirmed = [f.severity.rank for f in findings if f.compliance is Compliance.NON_COMPLIANT]
     most_severe = max(confirmed or order, default=None)

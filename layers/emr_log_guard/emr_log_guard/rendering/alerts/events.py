@@ -45,7 +45,7 @@ class BusEvent:
 
 
 def bus_events(alert: Mapping[str, Any], alert_id: str) -> Iterator[BusEvent]:
-    """Make events of an alert's JSON, without the texts for people.
+    """Make events of an alert's JSON, without the rendered texts.
 
     Args:
         alert: An alert in the schema `emr-log-guard/alert/1`.

@@ -1,4 +1,4 @@
-"""The alert `policy.invalid`, for people and for machines."""
+"""The alert `policy.invalid`, as text and JSON."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The alert `rescan.done`, for people and for machines."""
+"""The alert `rescan.done`, as text and JSON."""
 
 import json
 from collections.abc import Mapping

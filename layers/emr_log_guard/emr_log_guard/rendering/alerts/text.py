@@ -229,7 +229,7 @@ def _why_cancelled(alert: Alert) -> str:
 
 
 def exempt_command(alert: Alert, findings: Iterable[Finding]) -> str:
-    """Write the command that exempts the cluster from these findings, in whatever shell it runs."""
+    """Write the command that exempts the cluster from these findings; it works in any shell."""
     arn = Arn.parse(alert.cluster_arn)
     parts = (
         f"emr-log-guard exempt --cluster {cluster_id(alert)}",

@@ -229,7 +229,7 @@ def by_rule(findings: Iterable[Finding], columns: tuple[str, ...]) -> CountTable
 
 
 def undetermined(clusters: Iterable[ShownCluster]) -> Iterator[Undetermined]:
-    """List what could not be determined; one entry per reason, whatever the number of clusters."""
+    """List what could not be determined; one entry per reason, for any number of clusters."""
     about: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for cluster in clusters:
         for why in cluster.unresolved:

@@ -33,7 +33,7 @@ class AuditScope:
     """Roles to assume, one per account; None: the caller."""
     states: tuple[str, ...] = ACTIVE
     cluster_ids: tuple[str, ...] = ()
-    """Only these, whatever their state; empty: all."""
+    """Only these, in any state; empty: all."""
     only: frozenset[str] = frozenset()
     """Only these rules; empty: all that the policy enables."""
     skipped: frozenset[str] = frozenset()

@@ -143,7 +143,7 @@ class CheckCluster:
         context = EvaluationContext(policy, self.clock(), self.runbook)
         steps = ClusterSteps(self.workloads, history.known, request)
         if request.by_event and history.known is not None and history.known.evaluated:
-            cluster = history.known.remembered_at(request.state)
+            cluster = history.known.cluster_at(request.state)
             evaluated = self._evaluate(request, cluster, history, steps, context, described=False)
             with suppress(OutdatedSnapshotError):
                 return self._conclude(request, evaluated, history, context)
@@ -248,7 +248,7 @@ class CheckClusters:
         return parse_cluster_message(body)
 
     def check(self, requests: Sequence[ClusterCheckRequest]) -> list[ClusterCheckRequest]:
-        """Check each cluster once, whatever the number of its requests.
+        """Check each cluster once, for any number of requests.
 
         Events of EMR come before re-checks, and the oldest first.
 

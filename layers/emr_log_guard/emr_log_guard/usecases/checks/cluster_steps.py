@@ -42,7 +42,7 @@ class ClusterSteps:
         return self._sessions
 
     def added_to(self, snapshot: ClusterSnapshot) -> ClusterSnapshot:
-        """Add the steps that were read to what there is to remember of the cluster."""
+        """Add the steps that were read to the snapshot to store."""
         if self._read is None or isinstance(self._read, Unresolved):
             return snapshot
         return replace(
@@ -54,7 +54,7 @@ class ClusterSteps:
 
     @property
     def _listed(self) -> ClusterSnapshot | None:
-        """What is remembered of the steps; None when all have to be listed."""
+        """Return the stored steps; None when all have to be listed."""
         known = self.known
         return known if self.request.by_event and known and known.steps_listed else None
 

@@ -1,4 +1,4 @@
-"""Check log buckets: a finding about a bucket is one, whatever number of clusters log there."""
+"""Check log buckets: one finding per bucket and rule, for any number of clusters."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

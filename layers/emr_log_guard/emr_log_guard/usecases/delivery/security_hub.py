@@ -36,11 +36,11 @@ class StoredFindings(OpenFindings, Protocol):
 class WorkflowStateStore(Protocol):
     """Stores the workflow statuses that the guard last set."""
 
-    def recall(self, keys: Collection[FindingKey]) -> Mapping[FindingKey, WorkflowState]:
+    def read(self, keys: Collection[FindingKey]) -> Mapping[FindingKey, WorkflowState]:
         """Read them; those that were never set are left out."""
         ...
 
-    def remember(self, key: FindingKey, state: WorkflowState, expires: datetime | None) -> None:
+    def write(self, key: FindingKey, state: WorkflowState, expires: datetime | None) -> None:
         """Store one."""
         ...
 
@@ -115,7 +115,7 @@ class ImportFindings:
     def _import(self, records: Mapping[FindingKey, FindingRecord]) -> dict[FindingKey, str]:
         """Import at most 100 findings; return those refused."""
         ids = {record.finding.id: key for key, record in records.items()}
-        states = {key: WorkflowState() for key in records} | dict(self.states.recall(records))
+        states = {key: WorkflowState() for key in records} | dict(self.states.read(records))
         changed = [
             key for key, record in records.items() if needs_update(states[key], _wanted(record))
         ]
@@ -147,13 +147,13 @@ class ImportFindings:
             if state is None:
                 logger.info("suppressed by a user", finding_id=record.finding.id)
                 continue
-            self.states.remember(key, state, record.expires)
+            self.states.write(key, state, record.expires)
             if not state.sent:
                 due[record.finding.id] = key
         refused = self.hub.set_workflow(due, status) if due else {}
         for finding_id, key in due.items():
             if finding_id not in refused:
-                self.states.remember(key, WorkflowState(status), records[key].expires)
+                self.states.write(key, WorkflowState(status), records[key].expires)
         return {due[finding_id]: reason for finding_id, reason in refused.items()}
 
 

@@ -329,7 +329,7 @@ class Enforce:
         self._notify(policy, cluster, findings, failed, step, detail)
 
     def _update(self, known: Termination, **changes: Any) -> Termination:  # noqa: ANN401
-        """Update the termination, whatever others have written; DONE is final."""
+        """Update the termination over what others have written; DONE is final."""
         now = self.clock()
 
         def changed(current: Termination | None) -> Termination:

@@ -80,7 +80,7 @@ class ScanClusters:
         )
 
     def _results(self, shard: Shard) -> Iterator[_Result]:
-        snapshots = self.known.recall_all(shard.known)
+        snapshots = self.known.snapshots(shard.known)
         for cluster_id in shard.known:
             known = snapshots.get(cluster_id)
             findings = self._from_snapshot(known) if known else ()

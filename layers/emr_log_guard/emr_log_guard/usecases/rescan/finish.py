@@ -118,7 +118,7 @@ class FinishRescan:
             The figures of the run, and where its report is.
 
         """
-        policy, history = self.policy(), self.results.recall()
+        policy, history = self.policy(), self.results.checkpoint()
         if history.execution == rescan.execution:  # a retry after everything was done
             return history.answer
         total, failed, denied = self._total(rescan)
@@ -160,7 +160,7 @@ class FinishRescan:
             "denied_shards": len(denied),
         }
         record_rescan(report)
-        self.results.remember(replace(checkpoint, runs=report.runs, answer=answer))
+        self.results.write_checkpoint(replace(checkpoint, runs=report.runs, answer=answer))
         return answer
 
     def _total(

@@ -110,9 +110,9 @@ class PlanRescan:
 
     def _shards(self, rescan: Rescan) -> Iterator[Shard]:
         active = [summary.id for summary in self.clusters.summaries(LOGGING)]
-        history = self.results.recall() if rescan.scope.log_objects else RescanCheckpoint()
+        history = self.results.checkpoint() if rescan.scope.log_objects else RescanCheckpoint()
         ended = [*self._ended_since(history)]
-        known = self.repository.recall_all([*active, *ended])
+        known = self.repository.snapshots([*active, *ended])
         if history.started is not None:  # the guard may not have run before the first one
             record_missed_by_events(len({*active, *ended} - known.keys()))
         if rescan.scope.clusters:

@@ -62,7 +62,7 @@ class LogFolders(LogObjects, Protocol):
 class ClusterSnapshots(Protocol):
     """Reads the snapshots of many clusters."""
 
-    def recall_all(self, cluster_ids: Iterable[str]) -> Mapping[str, ClusterSnapshot]:
+    def snapshots(self, cluster_ids: Iterable[str]) -> Mapping[str, ClusterSnapshot]:
         """Read the stored ones, by id."""
         ...
 
@@ -125,11 +125,11 @@ class RescanResults(Protocol):
         """Write the report."""
         ...
 
-    def recall(self) -> RescanCheckpoint:
+    def checkpoint(self) -> RescanCheckpoint:
         """Read the checkpoint of the last run."""
         ...
 
-    def remember(self, history: RescanCheckpoint) -> None:
+    def write_checkpoint(self, history: RescanCheckpoint) -> None:
         """Store the checkpoint for the next."""
         ...
 
