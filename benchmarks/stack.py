@@ -123,6 +123,7 @@ def deployed() -> Iterator[Stack]:
             "SlackWebhookSecretArn": secret["ARN"],
             "AmazonQNotifications": "true",
             "SecurityHub": "true",
+            "EmrApiShare": "100",  # this account has no quotas
         }
         account.deploy(everything)
         yield Stack(account, Path(name))

@@ -65,6 +65,7 @@ class ChaosStack:
                 "EnforcementAllowed": "true" if enforces else "false",
                 "RescanSchedule": "",
                 "DeepRescanSchedule": "",
+                "EmrApiShare": "100",  # this account has no quotas
             },
             stack=name,
         )

@@ -71,7 +71,9 @@ class Demo:
     def deploy(self, description: str, **parameters: str) -> dict[str, str]:
         """Deploy the stack with the approved keys and these parameters; return its outputs."""
         with working(self.console, description):
-            return self.account.deploy({"ApprovedKeys": self.keys.approved_list, **parameters})
+            return self.account.deploy(
+                {"ApprovedKeys": self.keys.approved_list, "EmrApiShare": "100", **parameters}
+            )
 
     def policy(self) -> dict[str, Any]:
         """Read the policy document."""

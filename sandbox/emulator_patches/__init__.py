@@ -41,6 +41,7 @@ from sandbox.emulator_patches import (
     scheduler_schedules,
     sns_encryption,
     ssm_parameter_events,
+    stepfunctions_map_concurrency,
 )
 
 CORRECTIONS = (
@@ -72,6 +73,7 @@ CORRECTIONS = (
     scheduler_schedules,
     sns_encryption,
     ssm_parameter_events,
+    stepfunctions_map_concurrency,
     cloudformation_tables,
     cloudformation_bucket_encryption,
     cloudformation_state_machines,

@@ -324,7 +324,9 @@ def deployed(
         fixtures.make_role_without_key()
         fixtures.make_log_bucket()
         fixtures.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
-        outputs = account.deploy({"ApprovedKeys": keys.approved_list, **parameters}, built=built)
+        # The account has no quotas, unless a test says otherwise.
+        given = {"ApprovedKeys": keys.approved_list, "EmrApiShare": "100", **parameters}
+        outputs = account.deploy(given, built=built)
         inbox = AlertInbox(account, outputs["AlertsTopicArn"])
         yield Deployed(account, fixtures, keys, inbox, FunctionLogs(account), outputs)
 

@@ -397,9 +397,9 @@ def plan_rescan(stack: Deployed) -> object:
         answer, error = stack.invoke("PlanRescanFunction", event)
         seen += [error, answer.get("refused")]
         if not error:
-            body = s3.get_object(Bucket=bucket, Key=answer["shards_key"])["Body"].read()
-            shards = [json.loads(line) for line in body.splitlines()]
-            folders = [each["folder"] for each in shards if each["folder"]]
+            key = answer["scan"]["then"]["shards_key"]
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            folders = [json.loads(line)["folder"] for line in body.splitlines()]
             seen.append(sum(each["cluster_id"] == cluster_id for each in folders))
         s3.put_object(Bucket=bucket, Key="memory/rescan.json", Body=b"{}")
     return seen

@@ -45,7 +45,7 @@ def storm(
     """Clusters launched at once, every second one without a log key, until all is checked."""
     calls = tmp_path_factory.mktemp("storm") / "calls"
     settings = {"emr_quotas": QUOTAS, "batching_windows": True, "calls": calls}
-    with deployed(built, pace=PACE, settings=settings) as stack:
+    with deployed(built, pace=PACE, settings=settings, EmrApiShare="0.5") as stack:
         with ThreadPoolExecutor(CLUSTERS) as pool:
             ids = list(pool.map(lambda place: launch(stack, place), range(CLUSTERS)))
         time.sleep(LIFETIME + QUIET)

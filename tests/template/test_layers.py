@@ -19,6 +19,7 @@ PACKAGE = ROOT / "layers" / "emr_log_guard" / "emr_log_guard"
 ENVIRONMENT = {
     "AMAZON_Q_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:amazon-q",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+    "EMR_API_SHARE": "0.5",
     "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead-letters",
     "FINDINGS_TABLE_NAME": "findings",
     "CLUSTER_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/cluster-events",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from emr_log_guard.domain.emr_rates import CHECK_ENVIRONMENTS
+from emr_log_guard.usecases.rescan.plan import LOG_SHARDS_AT_ONCE
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
 STACK_NAME = "s" * 128
@@ -186,7 +188,14 @@ def test_documented_concurrency_matches_the_stack() -> None:
 
     assert "five invocations at once for log objects, twenty for a re-scan" in page
     assert mapping["ScalingConfig"]["MaximumConcurrency"] == 5
-    assert machine["States"]["Scan"]["MaxConcurrency"] == 20
+    assert machine["States"]["Scan"]["MaxConcurrencyPath"] == "$.scan.shards_at_once"
+    assert LOG_SHARDS_AT_ONCE == 20
+
+
+def test_the_limits_of_emr_calls_are_sized_by_what_runs_at_once() -> None:
+    mapping = MOST_BUCKETS.of_type("AWS::Lambda::EventSourceMapping")["ClusterEventsMapping"]
+
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] == CHECK_ENVIRONMENTS
 
 
 def named() -> dict[str, tuple[str, int]]:

@@ -70,7 +70,9 @@ def test_shards_are_read_from_the_bucket_and_run_as_a_distributed_map() -> None:
     assert SCAN["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert SCAN["ItemReader"]["Parameters"]["Bucket"] == "${ReportsBucketName}"
     assert "ItemBatcher" not in SCAN
-    assert SCAN["MaxConcurrency"] > 0
+    assert SCAN["ItemReader"]["Parameters"]["Key.$"] == "$.scan.shards_key"
+    assert SCAN["MaxConcurrencyPath"] == "$.scan.shards_at_once"
+    assert STATES["ScanMore"]["Parameters"] == {"rescan.$": "$.rescan", "scan.$": "$.scan.then"}
 
 
 def test_failed_shard_stops_no_other_and_is_recorded() -> None:

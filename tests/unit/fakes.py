@@ -14,7 +14,14 @@ from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
-from emr_log_guard.domain.rescan import Folder, RescanCheckpoint, Shard, ShardDone, ShardFailed
+from emr_log_guard.domain.rescan import (
+    Folder,
+    RescanCheckpoint,
+    Shard,
+    ShardDone,
+    ShardFailed,
+    ShardKind,
+)
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
@@ -249,17 +256,22 @@ class FakeRescanResults:
     """The reports bucket. What is kept was JSON, as it is there."""
 
     def __init__(self) -> None:
-        self.shards: tuple[Shard, ...] = ()
+        self.planned_by_kind: dict[ShardKind, tuple[Shard, ...]] = {}
         self.parts: dict[str, bytes] = {}
         self.last_notified: dict[str, list[Any]] = {}
         self.failures: list[ShardFailed] = []
         self.reports: list[RescanReport] = []
         self.history = b"{}"
 
-    def plan(self, run: str, shards: Iterable[Shard]) -> str:
+    def plan(self, run: str, kind: ShardKind, shards: Iterable[Shard]) -> str:
         self.parts, self.last_notified, self.failures = {}, {}, []
-        self.shards = msgspec.json.decode(msgspec.json.encode([*shards]), type=tuple[Shard, ...])
-        return f"{run}/shards"
+        stored = msgspec.json.encode([*shards])
+        self.planned_by_kind[kind] = msgspec.json.decode(stored, type=tuple[Shard, ...])
+        return f"{run}/shards/{kind}"
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        return tuple(each for kind in ShardKind for each in self.planned_by_kind.get(kind, ()))
 
     def planned(self, run: str) -> tuple[Shard, ...]:
         assert run

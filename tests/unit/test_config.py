@@ -17,6 +17,7 @@ REQUIRED = {
     "FINDINGS_TABLE_NAME": "findings",
     "REPORTS_BUCKET_NAME": "reports",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+    "EMR_API_SHARE": "0.5",
 }
 ENV = {
     **REQUIRED,
@@ -47,7 +48,14 @@ def test_every_variable_is_read() -> None:
             dead_letters_arn="arn:dead",
         ),
         log_buckets=("one-logs", "two-logs"),
+        emr_api_share=0.5,
     )
+
+
+@pytest.mark.parametrize("share", ["half", "0", "-1", "inf", "nan"])
+def test_a_share_that_is_no_number_above_zero_stops_the_start(share: str) -> None:
+    with pytest.raises(InvalidConfigurationError, match=f"EMR_API_SHARE is {share}"):
+        Settings.from_env(ENV | {"EMR_API_SHARE": share})
 
 
 def test_runbook_url_is_below_the_base_url() -> None:

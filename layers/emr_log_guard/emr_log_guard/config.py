@@ -1,5 +1,6 @@
 """The functions' environment, read once into a typed value."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -52,6 +53,8 @@ class Settings:
     """None in a stack that may not terminate clusters."""
     log_buckets: tuple[str, ...]
     """The buckets whose objects are checked; empty when it is every bucket that sends events."""
+    emr_api_share: float
+    """How much of EMR's default quotas is for all but first reads: `domain.emr_rates`."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -73,6 +76,7 @@ class Settings:
                 EnforcementSettings.from_env(env) if env.get("ENFORCEMENT_QUEUE_URL") else None
             ),
             log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
+            emr_api_share=_share(env),
         )
 
     def runbook(self, rule_id: str) -> str:
@@ -83,6 +87,18 @@ class Settings:
 def runbook(rule_id: str, base_url: str = RUNBOOKS) -> str:
     """Return the path of a rule's runbook in this repository, or its URL below another base."""
     return f"{base_url.rstrip('/')}/{rule_id}.md"
+
+
+def _share(env: Mapping[str, str]) -> float:
+    text = required(env, "EMR_API_SHARE")
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < math.inf:
+        message = f"environment variable EMR_API_SHARE is {text}, but must be a number above 0"
+        raise InvalidConfigurationError(message)
+    return share
 
 
 def required(env: Mapping[str, str], name: str) -> str:

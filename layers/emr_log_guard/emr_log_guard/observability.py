@@ -68,10 +68,9 @@ class Metric(StrEnum):
     """Findings whose notification has been pending for more than five minutes, counted every
     five minutes."""
     EMR_API_CALLS = "EmrApiCalls"
-    """Requests that check_cluster, check_log_objects and enforce sent to EMR's API, retries among
-    them."""
+    """Requests that the guard's functions sent to EMR's API, retries among them."""
     EMR_API_THROTTLED = "EmrApiThrottled"
-    """Calls of these functions that EMR still throttled after the retries of the SDK."""
+    """Calls that EMR throttled, and that were not retried or not successfully."""
     MESSAGES_FAILED = "MessagesFailed"
     """Messages of a queue that could not be handled, except because AWS throttled or timed out.
     They are delivered again, and become dead letters in the end."""

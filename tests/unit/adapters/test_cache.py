@@ -15,12 +15,13 @@ from emr_log_guard.adapters.cache import (
     CachedKeys,
     CachedRoles,
     CachedSteps,
+    CachePolicy,
 )
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.domain.clusters import BucketOwnership, Step
 from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
-from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.keys import KeyFact, KeyNotFound
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from tests.unit.builders import (
@@ -76,13 +77,23 @@ def test_unknown_cluster_is_read_again_only_after_its_retention(clock: Clock) ->
 @pytest.mark.parametrize("fact", [KEY, NO_SUCH_KEY])
 def test_key_is_read_again_only_after_its_retention(clock: Clock, fact: object) -> None:
     keys = FakeKeys({KEY.arn: KEY})
-    cached = CachedKeys(keys, clock)
+    cached = CachedKeys(keys, clock, CachePolicy(missing_keys=True))
     identifier = KEY.arn if fact is KEY else NO_SUCH_KEY.identifier
 
     first = cached.describe(identifier)
     for clock.seconds in (KEY_SECONDS - 1, KEY_SECONDS + 1):
         assert cached.describe(identifier) == first
     assert keys.asked == [identifier, identifier]
+
+
+def test_key_created_just_now_is_found_by_the_next_read(clock: Clock) -> None:
+    keys = FakeKeys({})
+    cached = CachedKeys(keys, clock)
+    assert isinstance(cached.describe(KEY.arn), KeyNotFound)
+
+    keys.facts = {KEY.arn: KEY}
+
+    assert cached.describe(KEY.arn) == KEY
 
 
 def test_key_policy_is_read_again_only_after_its_retention(clock: Clock) -> None:

@@ -15,7 +15,6 @@ from emr_log_guard.adapters import clients
 from tests.unit.builders import OTHER_REGION, REGION
 
 MAKERS: tuple[Callable[[], BaseClient], ...] = (
-    clients.emr,
     clients.iam,
     clients.kms,
     clients.s3,

@@ -9,7 +9,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.rate_limiter import GIVE_UP_AFTER_SECONDS, RateLimiter, RateLimiters
+from emr_log_guard.adapters.errors import RateLimitedError, unresolved
+from emr_log_guard.adapters.rate_limiter import (
+    GIVE_UP_AFTER_SECONDS,
+    Limit,
+    RateLimiter,
+    RateLimiters,
+)
+from emr_log_guard.domain.emr_rates import Rate
 from emr_log_guard.errors import AuditStoppedError
 
 if TYPE_CHECKING:
@@ -95,11 +102,83 @@ def test_after_a_throttle_the_rate_follows_the_unknown_quota(
 
 
 def test_calls_never_exceed_the_highest_rate(clock: Clock) -> None:
-    limiter = RateLimiter(Event(), 5.0, clock, Napping(clock))
+    limiter = RateLimiter(Event(), Limit(Rate(5)), clock, Napping(clock))
     for _ in range(11):
         limiter.wait()
         limiter.accepted()
     assert clock.seconds == pytest.approx(102.0)
+
+
+def test_a_burst_is_sent_at_once_and_is_there_again_after_a_pause(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), Limit(Rate(0.5, 5)), clock, Napping(clock))
+
+    for _ in range(2):
+        before = clock.seconds
+        for _ in range(5):
+            limiter.wait()
+        assert clock.seconds == before
+
+        limiter.wait()
+        assert clock.seconds - before == pytest.approx(2, abs=0.1)
+        clock.seconds += 60
+
+
+def test_two_environments_that_share_a_quota_use_it_up_and_are_never_throttled(
+    clock: Clock,
+) -> None:
+    api = Api(clock, burst=10, refill=1)
+    limit = Limit(Rate(0.5, 5))
+    environments = [RateLimiter(Event(), limit, clock, Napping(clock)) for _ in range(2)]
+
+    for call in range(60):
+        environments[call % 2].wait()
+        assert api.takes()
+
+    assert clock.seconds - 100 == pytest.approx(50, rel=0.05)
+
+
+def test_a_call_that_may_not_wait_fails_without_being_sent(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), Limit(Rate(0.25, 2), patience=0), clock, Napping(clock))
+    limiter.wait()
+    limiter.wait()
+
+    with pytest.raises(RateLimitedError):
+        limiter.wait("ListSteps")
+    assert clock.seconds == 100
+
+    clock.seconds += 4
+    limiter.wait()
+
+
+def test_a_call_waits_only_where_its_turn_comes_in_time(clock: Clock) -> None:
+    quick = RateLimiter(Event(), Limit(Rate(0.1), patience=15), clock, Napping(clock))
+    slow = RateLimiter(Event(), Limit(Rate(0.05), patience=15), clock, Napping(clock))
+
+    for limiter in (quick, slow):
+        limiter.wait()
+    quick.wait()
+    assert clock.seconds == pytest.approx(110, abs=0.1)
+
+    clock.seconds = 100
+    with pytest.raises(RateLimitedError):
+        slow.wait()
+    assert clock.seconds == 100
+
+
+def test_a_throttled_call_that_may_not_wait_is_not_retried(clock: Clock) -> None:
+    limit = Limit(Rate(0.25, 5), patience=0, give_up_after=0)
+    limiter = RateLimiter(Event(), limit, clock, Napping(clock))
+
+    assert not limiter.throttled(limiter.wait())
+
+
+def test_the_first_throttle_after_a_quiet_hour_is_retried(clock: Clock) -> None:
+    limiter = RateLimiter(Event(), Limit(give_up_after=10), clock, Napping(clock))
+    limiter.wait()
+    limiter.accepted()
+    clock.seconds += 3600
+
+    assert limiter.throttled(limiter.wait())
 
 
 def test_throttled_calls_that_were_in_flight_lower_the_rate_once(clock: Clock) -> None:
@@ -133,7 +212,7 @@ def test_a_waiting_call_ends_when_the_audit_is_stopped(clock: Clock) -> None:
             stopped.set()
             return super().wait(timeout)
 
-    limiter = RateLimiter(stopped, 0.01, clock, Stopping(clock))
+    limiter = RateLimiter(stopped, Limit(Rate(0.01)), clock, Stopping(clock))
     limiter.wait()
 
     with pytest.raises(AuditStoppedError):
@@ -176,6 +255,34 @@ def test_a_throttled_call_is_retried_until_it_is_accepted(client: "EMRClient") -
 
     assert client.list_clusters()["Clusters"] == []
     assert codes == []
+
+
+def test_a_throttled_call_fails_at_once_where_that_is_wanted(client: "EMRClient") -> None:
+    RateLimiters(Event(), Limit(give_up_after=0)).attach(client)
+    codes = ["ThrottlingException"] * 2
+    refusing(client, codes)
+
+    with pytest.raises(ClientError, match="Throttling"):
+        client.list_clusters()
+    assert len(codes) == 1
+
+
+def test_an_action_that_waits_delays_no_other(client: "EMRClient") -> None:
+    limits = {"ListSteps": Limit(Rate(0.001), patience=0)}
+    RateLimiters(Event(), limits=limits).attach(client)
+    refusing(client, [])
+    client.list_steps(ClusterId="j-1")
+
+    with pytest.raises(RateLimitedError) as refused:
+        client.list_steps(ClusterId="j-1")
+    assert client.list_clusters()["Clusters"] == []
+
+    problem = unresolved("elasticmapreduce:ListSteps", "j-1", refused.value)
+    assert problem.transient
+    assert problem.reason == (
+        "elasticmapreduce:ListSteps on j-1 was not called: the guard keeps to its share of EMR's "
+        "quota"
+    )
 
 
 def test_any_other_error_is_raised_without_a_retry(client: "EMRClient") -> None:

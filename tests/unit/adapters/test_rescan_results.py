@@ -18,6 +18,7 @@ from emr_log_guard.domain.rescan import (
     Shard,
     ShardDone,
     ShardFailed,
+    ShardKind,
 )
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_finding
@@ -51,11 +52,12 @@ def body(s3: Any, key: str) -> str:  # noqa: ANN401
 def test_plan_is_read_as_written(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401
     shards = (Shard(id="1", known=("a",), clusters=("b",)), Shard(id="2", folder=FOLDER))
 
-    assert results.plan("run", iter(shards)) == "rescans/run/shards.jsonl"
+    for kind, shard in zip(ShardKind, shards, strict=True):
+        assert results.plan("run", kind, iter([shard])) == f"rescans/run/shards/{kind}.jsonl"
+        results.plan("empty", kind, ())
 
     assert results.planned("run") == shards
-    assert len(body(s3, "rescans/run/shards.jsonl").splitlines()) == 2
-    results.plan("empty", ())
+    assert len(body(s3, "rescans/run/shards/clusters.jsonl").splitlines()) == 1
     assert results.planned("empty") == ()
 
 

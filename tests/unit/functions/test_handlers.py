@@ -152,6 +152,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     for name, value in {
         "POLICY_PARAMETER_NAME": "/emr-log-guard/policy",
         "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:alerts",
+        "EMR_API_SHARE": "0.5",
         "ENFORCEMENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/enforce",
         "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforce",
         "CLUSTER_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/clusters",
@@ -170,9 +171,9 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         monkeypatch.setenv(name, value)
     for make_client in CLIENTS:
         aws.attach(make_client())
-    patient = AuditSession.emr, AuditSession.s3
-    for make in patient:  # made anew by each cold start
-        monkeypatch.setattr(AuditSession, make.__name__, attached(aws, make))
+    # These are made anew by each cold start.
+    monkeypatch.setattr(AuditSession, "s3", attached(aws, AuditSession.s3))
+    monkeypatch.setattr(clients, "limited_emr", attached(aws, clients.limited_emr))
     for region in (None, "eu-west-1"):
         aws.attach(clients.kms(region))
     policy = {
@@ -219,14 +220,12 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.detach()
 
 
-def attached(
-    aws: StubbedAws, make: Callable[[AuditSession, str], Any]
-) -> Callable[[AuditSession, str], Any]:
-    """Have AWS's stub answer for a client that a session makes."""
+def attached(aws: StubbedAws, make: Callable[..., Any]) -> Callable[..., Any]:
+    """Have AWS's stub answer for the clients that are made."""
     answered: dict[int, Any] = {}
 
-    def made(session: AuditSession, region: str) -> Any:  # noqa: ANN401 - of any service
-        client = make(session, region)
+    def made(*given: object) -> Any:  # noqa: ANN401 - of any service
+        client = make(*given)
         if id(client) not in answered:
             answered[id(client)] = aws.attach(client)
         return client
@@ -282,8 +281,11 @@ def test_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
     event = {"execution": f"{MACHINE}:1", "input": {}}
 
     planned = json.loads(json.dumps(invoke(load("plan_rescan"), event)))
-    assert (planned["shards"], planned["shards_key"]) == (2, "rescans/1/shards.jsonl")
-    for line in reports.objects[planned["shards_key"]].splitlines():
+    clusters = planned["scan"]
+    keys = [f"rescans/1/shards/{kind}.jsonl" for kind in ("clusters", "log-objects")]
+    assert planned["shards"] == 2
+    assert [each["shards_key"] for each in (clusters, clusters["then"])] == keys
+    for line in (line for key in keys for line in reports.objects[key].splitlines()):
         task = {"rescan": planned["rescan"], "shard": json.loads(line)}
         assert invoke(load("scan_shard"), task) == {}
     answer = invoke(load("finish_rescan"), {"rescan": planned["rescan"]})
@@ -390,7 +392,8 @@ def test_each_approved_key_is_described_once_when_none_matches(aws: StubbedAws) 
 
     invoke(function, event)
 
-    assert "DescribeKey" not in aws.counts
+    again = [params["KeyId"] for name, params in aws.calls if name == "DescribeKey"]
+    assert again == ["alias/gone"]  # it may have been created just now
 
 
 def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: StubbedAws) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.bootstrap import shared
+from emr_log_guard.domain.rescan import ShardKind
 from emr_log_guard.errors import InvalidWebhookError
 from emr_log_guard.observability import Metric
 from tests.unit.builders import NOW
@@ -177,10 +178,10 @@ def a_rescan(aws: StubbedAws) -> None:
         "deep": False,
     }
     reports = an_estate_of_one(aws)
-    planned = invoke(load("plan_rescan"), {"execution": run["execution"], "input": {}})
-    clusters, objects = reports.objects[planned["shards_key"]].splitlines()
-    invoke(load("scan_shard"), {"rescan": run, "shard": json.loads(clusters)})
-    invoke(load("scan_shard"), {"rescan": run, "shard": json.loads(objects)})
+    invoke(load("plan_rescan"), {"execution": run["execution"], "input": {}})
+    for kind in ShardKind:
+        [shard] = reports.objects[f"rescans/1/shards/{kind}.jsonl"].splitlines()
+        invoke(load("scan_shard"), {"rescan": run, "shard": json.loads(shard)})
     del reports.objects[next(key for key in reports.objects if key.startswith(LOST))]
     invoke(load("finish_rescan"), {"rescan": run})
 
@@ -252,6 +253,7 @@ SCENARIOS: dict[Scenario, Measured] = {
     },
     a_webhook_of_no_use: {"WebhooksUnusable": 1},
     a_rescan: {
+        "EmrApiCalls": 3,
         "ClustersChecked": 1,
         "ClustersRescanned": 1,
         "LogObjectsRescanned": 1,
@@ -259,6 +261,7 @@ SCENARIOS: dict[Scenario, Measured] = {
         "RescanCoverage": 50,
     },
     a_rescan_after_an_event_was_missed: {
+        "EmrApiCalls": 3,
         "RescanDuration": 0,
         "RescanCoverage": 100,
         "ClustersMissedByEvents": 1,
@@ -342,7 +345,7 @@ def test_cluster_known_from_an_event_is_not_missed_by_events(
     capsys.readouterr()
     invoke(load("plan_rescan"), {"execution": f"{MACHINE}:2", "input": {}})
 
-    assert measured(capsys.readouterr().out) == {"ClustersMissedByEvents": 0}
+    assert measured(capsys.readouterr().out) == {"EmrApiCalls": 2, "ClustersMissedByEvents": 0}
 
 
 def test_partial_rescan_measures_only_its_coverage(
@@ -355,7 +358,7 @@ def test_partial_rescan_measures_only_its_coverage(
     planned = invoke(load("plan_rescan"), event)
     invoke(load("finish_rescan"), {"rescan": planned["rescan"]})
 
-    assert measured(capsys.readouterr().out) == {"RescanCoverage": 100}
+    assert measured(capsys.readouterr().out) == {"EmrApiCalls": 1, "RescanCoverage": 100}
 
 
 def test_no_function_emits_a_cold_start_metric() -> None:

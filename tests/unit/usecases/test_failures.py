@@ -551,12 +551,34 @@ def test_check_continues_once_the_alert_of_another_invocation_was_accepted(bad: 
 
     def accepted(seconds: float) -> None:
         waited.append(seconds)
-        bad.repository.write(replace(bad.records["EMRLOG-002"], lease=None))
+        record = bad.records["EMRLOG-002"]
+        bad.repository.write(replace(record, lease=None, pending_since=None))
 
     dispatcher = replace(bad.dispatcher, wait=accepted)
     replace(bad.check_cluster, dispatcher=dispatcher)(ClusterCheckRequest(CLUSTER_ID))
 
     assert waited == [1]
+
+
+def test_whoever_waits_for_anothers_notification_is_retried_once_sns_refused_that_one(
+    bad: World,
+) -> None:
+    bad.alerts.failure = TIMED_OUT
+    with pytest.raises(TimeoutError):
+        bad.check()
+    bad.alerts.failure = None
+
+    def refused(_: float) -> None:
+        record = bad.records["EMRLOG-002"]
+        if record.lease is not None:
+            bad.repository.write(record.released(record.lease.owner))
+
+    dispatcher = replace(bad.dispatcher, wait=refused)
+    with pytest.raises(AlertInProgressError):
+        replace(bad.check_cluster, dispatcher=dispatcher)(ClusterCheckRequest(CLUSTER_ID))
+    bad.check()
+
+    assert bad.kinds == ["finding.opened"]
 
 
 def test_skipped_request_does_not_block_a_request_under_the_next_policy(

@@ -143,6 +143,7 @@ class World:
         )
         read_facts = replace(read_facts, bucket_owners=self.buckets)
         return CheckCluster(
+            first_reads=self.clusters,
             clusters=self.clusters,
             workloads=self.clusters,
             read_facts=read_facts,

@@ -14,7 +14,7 @@ from cachetools import TTLCache
 
 from emr_log_guard.domain.clusters import BucketOwnership, Step
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
-from emr_log_guard.domain.keys import KeyFact
+from emr_log_guard.domain.keys import KeyFact, KeyNotFound
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 
@@ -50,9 +50,12 @@ class CachePolicy:
     records: float = _SIZE
     unresolved: bool = False
     """Whether facts that could not be read are cached; otherwise they are read again."""
+    missing_keys: bool = False
+    """Whether it is cached that a key does not exist; otherwise one that has just been created is
+    seen at the next read."""
 
 
-WHOLE_RUN = CachePolicy(seconds=math.inf, records=math.inf, unresolved=True)
+WHOLE_RUN = CachePolicy(seconds=math.inf, records=math.inf, unresolved=True, missing_keys=True)
 """For a command that reads everything once and ends."""
 
 type Timer = Callable[[], float]
@@ -216,7 +219,7 @@ class _Cache[K, V]:
 
     def __init__(self, timer: Timer, retention: CachePolicy) -> None:
         self._known: TTLCache[K, V] = TTLCache(retention.records, retention.seconds, timer)
-        self._keeps_unresolved = retention.unresolved
+        self._retention = retention
         self._lock = Lock()
         self._reading: dict[K, Lock] = {}
 
@@ -235,9 +238,18 @@ class _Cache[K, V]:
             try:
                 fact = read()
                 with self._lock:
-                    if self._keeps_unresolved or not isinstance(fact, Unresolved):
+                    if self._keeps(fact):
                         self._known[key] = fact
             finally:
                 with self._lock:
                     self._reading.pop(key, None)
         return fact
+
+    def _keeps(self, fact: V) -> bool:
+        match fact:
+            case Unresolved():
+                return self._retention.unresolved
+            case KeyNotFound():
+                return self._retention.missing_keys
+            case _:
+                return True

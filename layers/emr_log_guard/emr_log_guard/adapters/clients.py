@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +16,7 @@ from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import get_session
 
 from emr_log_guard.adapters.errors import THROTTLING_CODES
+from emr_log_guard.adapters.rate_limiter import Limit, RateLimiters
 from emr_log_guard.observability import record_emr_call
 
 if TYPE_CHECKING:
@@ -38,12 +39,16 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 5},
     user_agent_extra="emr-log-guard",
 )
+_EMR = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3}))
+"""Throttled calls are the limiter's affair: adaptive mode has one rate for all actions together."""
+_EMR_GIVE_UP = 15
+"""Seconds for which EMR may throttle everything before a call without a limit of its own fails."""
 _PUBLISH = _CONFIG.merge(
     Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1})
 )
 """SNS may have accepted an unanswered call: the record decides whether to repeat it."""
 _ONE_AT_A_TIME = Lock()
-"""Making a client is not thread-safe; using one is."""
+"""Making a client is not thread-safe, and neither are metrics; using a client is."""
 
 
 class _Models(JSONFileLoader):
@@ -83,8 +88,17 @@ def dynamodb() -> "DynamoClient":
 
 @cache
 def emr() -> "EMRClient":
-    """Return the client for Amazon EMR. What it calls is measured: others need the quota, too."""
-    client: EMRClient = _client("emr")
+    """Return the client for Amazon EMR, which slows down once EMR throttles."""
+    return limited_emr({})
+
+
+def limited_emr(limits: Mapping[str, Limit]) -> "EMRClient":
+    """Make a client for Amazon EMR that keeps to limits, by action; others are as with `emr`.
+
+    What it calls is measured: others need the quota, too.
+    """
+    client: EMRClient = _client("emr", _EMR)
+    RateLimiters(Event(), Limit(give_up_after=_EMR_GIVE_UP), limits).attach(client)
     client.meta.events.register("after-call.emr.*", _measure)
     return client
 
@@ -92,7 +106,8 @@ def emr() -> "EMRClient":
 def _measure(parsed: Mapping[str, Any], **_: object) -> None:
     retries = parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     throttled = parsed.get("Error", {}).get("Code") in THROTTLING_CODES
-    record_emr_call(1 + retries, throttled=throttled)
+    with _ONE_AT_A_TIME:
+        record_emr_call(1 + retries, throttled=throttled)
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import batched, chain
+from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -22,7 +22,11 @@ from emr_log_guard.errors import (
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
     from types_boto3_emr.literals import ClusterStateType, SessionStateType
-    from types_boto3_emr.type_defs import ListClustersInputPaginateTypeDef
+    from types_boto3_emr.type_defs import (
+        ListClustersInputPaginateTypeDef,
+        ListStepsInputTypeDef,
+        ListStepsOutputTypeDef,
+    )
 
 _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
     "SUBMITTED",
@@ -42,9 +46,17 @@ class EmrClusters:
     Other errors propagate: what asked for the read is retried, then dead-lettered.
     """
 
-    def __init__(self, client: "EMRClient") -> None:
-        """Read and act through this client."""
+    def __init__(self, client: "EMRClient", further_pages: "EMRClient | None" = None) -> None:
+        """Read and act through this client.
+
+        Args:
+            client: The client.
+            further_pages: Reads the pages of steps after the first one; None: the same client. A
+                list that has begun is worth waiting for.
+
+        """
         self._client = client
+        self._further_pages = further_pages or client
 
     def describe(self, cluster_id: str) -> Cluster:
         """Read a cluster: one DescribeCluster.
@@ -128,17 +140,27 @@ class EmrClusters:
 
         https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
         """
-        listing = self._client.get_paginator("list_steps").paginate
-        named = [
-            listing(ClusterId=cluster_id, StepIds=ids) for ids in batched(step_ids, _STEPS_BY_ID)
-        ]
-        pages = chain.from_iterable(named or [listing(ClusterId=cluster_id)])
+        named = batched(step_ids, _STEPS_BY_ID) if step_ids else [()]
+        pages = (page for ids in named for page in self._pages(cluster_id, ids))
         try:
             return tuple(_step(step) for page in pages for step in _listed(page, "Steps"))
         except NotReadableError as error:
             return Unresolved(str(error))
         except AWS_ERRORS as error:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
+
+    def _pages(
+        self, cluster_id: str, step_ids: Sequence[str]
+    ) -> "Iterator[ListStepsOutputTypeDef]":
+        request: ListStepsInputTypeDef = {"ClusterId": cluster_id}
+        if step_ids:
+            request["StepIds"] = step_ids
+        page = self._client.list_steps(**request)
+        yield page
+        while marker := page.get("Marker"):
+            request["Marker"] = marker
+            page = self._further_pages.list_steps(**request)
+            yield page
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         """Read the active sessions with their own log settings, wherever they log to.

@@ -18,6 +18,13 @@ from emr_log_guard.errors import HandoffFailedError
 AWS_ERRORS = (BotoCoreError, ClientError)
 """Every way in which a call can fail: AWS answered with an error, or never answered."""
 
+
+class RateLimitedError(BotoCoreError):
+    """The guard's own limit does not allow a call now: it was not sent."""
+
+    fmt = "{operation} was not called: the guard keeps to its share of EMR's quota"
+
+
 THROTTLING_CODES = frozenset(
     {
         "RequestLimitExceeded",
@@ -109,7 +116,9 @@ def is_transient(error: BotoCoreError | ClientError) -> bool:
             or status == _TOO_MANY_REQUESTS
             or status >= _SERVER_ERROR
         )
-    return isinstance(error, HTTPClientError | NoConnectionError | IncompleteReadError)
+    return isinstance(
+        error, HTTPClientError | NoConnectionError | IncompleteReadError | RateLimitedError
+    )
 
 
 def unresolved(call: str, subject: str, error: BotoCoreError | ClientError) -> Unresolved:
@@ -119,6 +128,8 @@ def unresolved(call: str, subject: str, error: BotoCoreError | ClientError) -> U
 
 def failure_of(call: str, subject: str, error: BotoCoreError | ClientError) -> str:
     """Return the call, its subject and its error."""
+    if isinstance(error, RateLimitedError):
+        return f"{call} on {subject} was not called: the guard keeps to its share of EMR's quota"
     return f"{call} on {subject} answered {code_of(error)}"
 
 

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from emr_log_guard.domain.rescan import RescanCheckpoint, Shard, ShardDone, ShardFailed
+from emr_log_guard.domain.rescan import RescanCheckpoint, Shard, ShardDone, ShardFailed, ShardKind
 from emr_log_guard.rendering.reports.rescan import rescan_html
 from emr_log_guard.rendering.reports.rescan_json import report_json
 from emr_log_guard.rendering.reports.rescan_text import rescan_text
@@ -48,15 +48,15 @@ class S3RescanResults:
         self._client = client
         self._bucket = bucket
 
-    def plan(self, run: str, shards: Iterable[Shard]) -> str:
-        """Write the planned shards; return the key for the state machine."""
-        key = _shards(run)
+    def plan(self, run: str, kind: ShardKind, shards: Iterable[Shard]) -> str:
+        """Write the planned shards of one kind; return the key for the state machine."""
+        key = _shards(run, kind)
         self._put(key, b"".join(msgspec.json.encode(shard) + b"\n" for shard in shards))
         return key
 
     def planned(self, run: str) -> tuple[Shard, ...]:
         """Read the planned shards."""
-        lines = self._get(_shards(run)).splitlines()
+        lines = (line for kind in ShardKind for line in self._get(_shards(run, kind)).splitlines())
         return tuple(msgspec.json.decode(line, type=Shard) for line in lines)
 
     @contextmanager
@@ -137,8 +137,8 @@ class S3RescanResults:
         )
 
 
-def _shards(run: str) -> str:
-    return f"{_RESCANS}/{run}/shards.jsonl"
+def _shards(run: str, kind: ShardKind) -> str:
+    return f"{_RESCANS}/{run}/shards/{kind}.jsonl"
 
 
 def _report(run: str) -> str:

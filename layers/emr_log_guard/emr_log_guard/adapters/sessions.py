@@ -15,7 +15,8 @@ from botocore.exceptions import InvalidConfigError, InvalidEndpointConfiguration
 
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.errors import AWS_ERRORS, unresolved
-from emr_log_guard.adapters.rate_limiter import RateLimiters
+from emr_log_guard.adapters.rate_limiter import Limit, RateLimiters
+from emr_log_guard.domain.emr_rates import Rate
 from emr_log_guard.errors import NotReadableError
 from emr_log_guard.usecases.audit.scope import OBJECT_THREADS
 
@@ -178,6 +179,7 @@ class AuditSession:
                 except ValueError as error:
                     raise InvalidEndpointConfigurationError(msg=str(error)) from error
                 self.watch.calls.attach(client)
-                RateLimiters(self.watch.stopped, self.watch.max_rate).attach(client)
+                limit = Limit(Rate(self.watch.max_rate))
+                RateLimiters(self.watch.stopped, limit).attach(client)
                 self._clients[service, region] = client
             return client

@@ -84,19 +84,22 @@ class RescanRuns:
                 return RescanOutcome(succeeded=False, why=f"{status} {cause}".rstrip())
 
     def progress(self, execution: str) -> tuple[int, int]:
-        """Return how many shards are scanned, and their total: a ListMapRuns and a DescribeMapRun.
+        """Return how many shards are scanned, and their total.
 
-        0 of 0 while it is planned, and without the permission.
+        0 of 0 while it is planned, and without the permission. One ListMapRuns, and a
+        DescribeMapRun each for clusters and log objects; those of log objects count once they are
+        being scanned.
         """
         try:
             runs = self._states.list_map_runs(executionArn=execution)["mapRuns"]
-            if not runs:
-                return 0, 0
-            run = self._states.describe_map_run(mapRunArn=runs[0]["mapRunArn"])
+            counts = [
+                self._states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+                for run in runs
+            ]
         except AWS_ERRORS:
             return 0, 0
-        counts = run["itemCounts"]
-        return sum(counts[each] for each in _SCANNED), counts["total"]
+        scanned = sum(count[each] for count in counts for each in _SCANNED)
+        return scanned, sum(count["total"] for count in counts)
 
     def read(self, report: str, kind: str) -> str:
         """Read a report as `txt` or `json`: one GetObject."""

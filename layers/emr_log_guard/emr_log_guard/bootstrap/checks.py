@@ -17,10 +17,12 @@ from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.events import EventBridgeRechecks
 from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.rate_limiter import Limit
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
+from emr_log_guard.domain.emr_rates import Rate, check_rates, first_read_rates
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, CheckClusters
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
@@ -30,13 +32,33 @@ from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.checks.review import ReviewFindings
 
+FIRST_READ_SECONDS = 10
+"""How long a launch may wait until it is described; until its steps are listed it waits in the
+queue, as anything else does that the guard's share of the quotas does not allow yet."""
+
 
 def check_clusters(env: Mapping[str, str]) -> CheckClusters:
-    """Wire the check of clusters."""
+    """Wire the check of clusters: no read waits for one that is less urgent."""
     settings = Settings.from_env(env)
-    clusters, buckets = EmrClusters(clients.emr()), S3Buckets(clients.s3())
-    check = cluster_check(settings, "check_cluster", clusters, buckets)
+    share = settings.emr_api_share
+    first = _at_once(first_read_rates(share))
+    first["DescribeCluster"] = Limit(
+        first["DescribeCluster"].rate, FIRST_READ_SECONDS, FIRST_READ_SECONDS
+    )
+    pages = clients.emr()
+    check = cluster_check(
+        settings,
+        "check_cluster",
+        EmrClusters(clients.limited_emr(_at_once(check_rates(share))), pages),
+        S3Buckets(clients.s3()),
+        EmrClusters(clients.limited_emr(first), pages),
+    )
     return CheckClusters(check, shared.utc_now)
+
+
+def _at_once(rates: Mapping[str, Rate]) -> dict[str, Limit]:
+    """Limit calls to these rates; what may not be called at once fails."""
+    return {action: Limit(rate, patience=0, give_up_after=0) for action, rate in rates.items()}
 
 
 def cluster_events(env: Mapping[str, str]) -> SqsRedelivery:
@@ -45,7 +67,11 @@ def cluster_events(env: Mapping[str, str]) -> SqsRedelivery:
 
 
 def cluster_check(
-    settings: Settings, by: str, clusters: EmrClusters, buckets: S3Buckets
+    settings: Settings,
+    by: str,
+    clusters: EmrClusters,
+    buckets: S3Buckets,
+    first_reads: EmrClusters | None = None,
 ) -> CheckCluster:
     """Wire the check with readers of clusters and buckets; keys and roles are cached."""
     uncached = ReadClusterFacts(
@@ -62,6 +88,7 @@ def cluster_check(
     repository, dispatcher = shared.repository(settings), shared.action_dispatcher(settings)
     recorder = shared.finding_recorder(settings, by, policy)
     return CheckCluster(
+        first_reads=first_reads or clusters,
         clusters=clusters,
         workloads=clusters,
         read_facts=replace(

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from threading import Event
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.cache import CachedHistories, CachedKeys, CachedSteps
+from emr_log_guard.adapters.cache import CachedHistories, CachedKeys, CachedSteps, CachePolicy
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.dynamodb import DynamoRescanLease, StoredClusters
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.adapters.kms import KmsKeys
+from emr_log_guard.adapters.rate_limiter import Limit
 from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.s3 import S3Buckets, S3Folders, S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession, Watch
@@ -17,6 +18,7 @@ from emr_log_guard.adapters.stepfunctions import StepFunctionsExecutions
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.bootstrap.checks import cluster_check
 from emr_log_guard.config import Settings
+from emr_log_guard.domain.emr_rates import rescan_rates
 from emr_log_guard.usecases.rescan.clusters import ScanClusters
 from emr_log_guard.usecases.rescan.finish import FinishRescan
 from emr_log_guard.usecases.rescan.log_objects import ScanLogObjects
@@ -31,7 +33,7 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
     return PlanRescan(
         lease=DynamoRescanLease(clients.dynamodb(), settings.findings_table_name),
         executions=StepFunctionsExecutions(clients.states()),
-        clusters=EmrClusters(session.emr(settings.region)),
+        clusters=EmrClusters(clients.emr()),
         folders=S3Folders(s3),
         repository=shared.repository(settings),
         results=S3RescanResults(s3, settings.reports_bucket_name),
@@ -41,10 +43,17 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
 
 
 def scan_shard(env: Mapping[str, str]) -> ScanShard:
-    """Wire a re-scan's shard: all threads call EMR and S3 at the allowed rate."""
+    """Wire a re-scan's shard: clusters are read at the rate of the share, S3 as fast as it allows.
+
+    The authors of log objects are rarely read from EMR: an unknown cluster, or the steps of one
+    whose own settings do not explain an object.
+    """
     settings, session = Settings.from_env(env), _throttled_session()
-    clusters, s3 = EmrClusters(session.emr(settings.region)), session.s3(settings.region)
-    check = cluster_check(settings, "scan_shard", clusters, S3Buckets(s3))
+    s3, clusters = session.s3(settings.region), EmrClusters(clients.emr())
+    rates = rescan_rates(settings.emr_api_share)
+    limits = {action: Limit(rate) for action, rate in rates.items()}
+    at_the_share = EmrClusters(clients.limited_emr(limits))
+    check = cluster_check(settings, "scan_shard", at_the_share, S3Buckets(s3))
     repository = shared.repository(settings)
     return ScanShard(
         clusters=ScanClusters(
@@ -57,7 +66,8 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
         log_objects=ScanLogObjects(
             folders=S3LogFolders(s3),
             clusters=StoredClusters(clusters, repository),
-            keys=CachedKeys(KmsKeys(clients.kms)),
+            # Millions of log objects may name a key that was deleted.
+            keys=CachedKeys(KmsKeys(clients.kms), retention=CachePolicy(missing_keys=True)),
             steps=CachedSteps(clusters),
             histories=CachedHistories(repository),
             approved_targets=shared.approved_targets(settings),

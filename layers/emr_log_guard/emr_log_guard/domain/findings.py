@@ -126,6 +126,11 @@ class Finding:
         return arn.bucket if arn else None
 
     @property
+    def unread_for_now(self) -> bool:
+        """Whether it could not be determined only because AWS cannot give a fact for now."""
+        return self.once_lasting is Compliance.INSUFFICIENT_DATA
+
+    @property
     def needs_attention(self) -> bool:
         """Whether it is a violation, or could not be determined."""
         return self.compliance in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA)

@@ -80,6 +80,13 @@ class Folder:
     """Whether the cluster itself logs there, as far as is known."""
 
 
+class ShardKind(StrEnum):
+    """What shards are about, in the order in which they are scanned."""
+
+    CLUSTERS = "clusters"
+    LOG_OBJECTS = "log-objects"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
     """A part of a re-scan for one invocation."""

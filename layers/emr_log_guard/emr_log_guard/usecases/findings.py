@@ -265,7 +265,7 @@ class ActionDispatcher:
             if not isinstance(action, Alert):
                 self._act(recorded, action, announced=not alerted.isdisjoint(plan.enforced_rules))
         record_actions(plan.actions, self.clock() - result.since if result.since else None)
-        if plan.leased_by_others and self._lease_still_held(recorded):
+        if plan.leased_by_others and self._still_pending(recorded):
             rules = ", ".join(sorted(plan.leased_by_others))
             message = f"another invocation is about to notify of {rules}"
             raise AlertInProgressError(message)
@@ -408,13 +408,16 @@ class ActionDispatcher:
     ) -> Termination:
         return update_termination(self.repository, recorded.result.cluster_id, change)
 
-    def _lease_still_held(self, recorded: Recorded) -> bool:
-        """Wait a few seconds for the holder of the lease, which is enough unless it died."""
+    def _still_pending(self, recorded: Recorded) -> bool:
+        """Wait a few seconds for the holder of the lease, which is enough unless it died.
+
+        A lease that is released says nothing: SNS may have refused the notification.
+        """
         for _ in range(WAITS):
             self.wait(1)
             records = self.repository.read(recorded.result.cluster_id).records
-            leases = [records[rule_id].lease for rule_id in recorded.plan.leased_by_others]
-            if not any(lease and lease.owner != recorded.invocation for lease in leases):
+            waiting = [records[rule_id] for rule_id in recorded.plan.leased_by_others]
+            if not any(record.pending_since for record in waiting):
                 return False
         return True
 

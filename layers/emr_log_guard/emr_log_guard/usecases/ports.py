@@ -85,6 +85,10 @@ class AllWorkloads(Sessions, Protocol):
         ...
 
 
+class FirstReads(Clusters, AllWorkloads, Protocol):
+    """Reads of a cluster that happen once in its life."""
+
+
 class TerminableClusters(Clusters, Protocol):
     """Reads and terminates clusters."""
 

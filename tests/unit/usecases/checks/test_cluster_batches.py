@@ -1,29 +1,37 @@
 """Batches of queued events: one check a cluster, and what fails fails alone."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.clusters import Cluster, Step, StepState
+from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.finding_record import UNREAD_QUIET
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import TemporarilyUnavailableError
 from emr_log_guard.events.emr import ClusterCheckRequest
 from emr_log_guard.events.sqs import each_body_then
 from emr_log_guard.observability import metrics
-from emr_log_guard.usecases.checks.cluster import BATCH_SECONDS, CheckClusters
+from emr_log_guard.usecases.checks.cluster import (
+    BATCH_SECONDS,
+    STEPS_SECONDS,
+    CheckCluster,
+    CheckClusters,
+)
 from tests.template.stack import Stack
-from tests.unit.builders import CLUSTER_ID, KEY, NOW, a_cluster
+from tests.unit.builders import AWS_MANAGED, CLUSTER_ID, KEY, NOW, a_cluster, a_policy
+from tests.unit.fakes import FakeClusters
 from tests.unit.usecases.world import World
 
 ADA = "arn:aws:iam::111122223333:user/ada"
 ATTEMPTS = Stack().of_type("AWS::SQS::Queue")["ClusterEventsQueue"]["RedrivePolicy"][
     "maxReceiveCount"
 ]
+STEP = Step("s-OWN", "own", None, AWS_MANAGED.arn, StepState.RUNNING)
 THROTTLED = Unresolved("elasticmapreduce:ListSteps answered ThrottlingException", transient=True)
 
 
@@ -40,6 +48,14 @@ def clusters(world: World, *ids: str) -> None:
 
 def batch(world: World) -> CheckClusters:
     return CheckClusters(world.check_cluster, world.clock, timer=lambda: 0)
+
+
+def with_clusters(world: World, clusters: "Failing | Outage") -> CheckCluster:
+    """Wire a check whose descriptions may fail."""
+    first_reads = FakeClusters()
+    first_reads.describe = clusters.describe  # type: ignore[method-assign]
+    first_reads.all_steps = world.clusters.all_steps  # type: ignore[method-assign]
+    return replace(world.check_cluster, clusters=clusters, first_reads=first_reads)
 
 
 def test_fifty_events_of_one_cluster_cause_one_check(world: World) -> None:
@@ -80,6 +96,111 @@ def test_clusters_announced_by_events_are_checked_before_rechecks_and_oldest_fir
     assert world.clusters.asked == ["j-4", "j-3", "j-2", "j-1"]
 
 
+class Journaled(FakeClusters):
+    """Clusters that are read in an order that matters."""
+
+    def describe(self, cluster_id: str) -> Cluster:
+        self.journal.append(f"describe {cluster_id}")
+        return super().describe(cluster_id)
+
+    def all_steps(
+        self, cluster_id: str, step_ids: Sequence[str] = ()
+    ) -> tuple[Step, ...] | Unresolved:
+        self.journal.append(f"list steps of {cluster_id}")
+        return super().all_steps(cluster_id, step_ids)
+
+
+@pytest.fixture
+def journaled(world: World) -> World:
+    """Three clusters that were just launched without a log key."""
+    world.clusters = Journaled(journal=world.journal)
+    clusters(world, "j-1", "j-2", "j-3")
+    world.policy = a_policy(Mode.ALERT)
+    return world
+
+
+def launches(*ids: str) -> list[ClusterCheckRequest]:
+    return [about(each, by_event=True, at=NOW + timedelta(seconds=n)) for n, each in enumerate(ids)]
+
+
+def test_every_cluster_of_a_batch_is_alerted_before_the_steps_of_any_are_listed(
+    journaled: World,
+) -> None:
+    assert batch(journaled).check(launches("j-1", "j-2", "j-3")) == []
+
+    alerted = "publish finding.opened"
+    assert journaled.journal == [
+        *("describe j-1", alerted, "describe j-2", alerted, "describe j-3", alerted),
+        *(f"list steps of {each}" for each in ("j-1", "j-2", "j-3")),
+    ]
+
+
+def test_the_steps_of_a_single_cluster_are_part_of_its_first_alert(journaled: World) -> None:
+    journaled.keys.facts = {AWS_MANAGED.arn: AWS_MANAGED}
+    journaled.clusters.listed = (STEP,)
+
+    assert batch(journaled).check(launches("j-1")) == []
+
+    [alert] = journaled.alerts.published
+    assert [each.rule_id for each in alert.findings] == ["EMRLOG-002", "EMRLOG-008"]
+
+
+def test_a_step_that_is_listed_afterwards_alerts_without_a_second_description(
+    journaled: World,
+) -> None:
+    journaled.keys.facts = {AWS_MANAGED.arn: AWS_MANAGED}
+    journaled.clusters.listed = (STEP,)
+
+    assert batch(journaled).check(launches("j-1", "j-2")) == []
+
+    assert journaled.clusters.asked == ["j-1", "j-2"]
+    assert [[f.rule_id for f in alert.findings] for alert in journaled.alerts.published] == [
+        *(["EMRLOG-002"], ["EMRLOG-002"], ["EMRLOG-008"], ["EMRLOG-008"])
+    ]
+
+
+def test_what_depends_on_unread_steps_is_not_recorded_before_they_are_listed(
+    journaled: World,
+) -> None:
+    journaled.clusters.listed = THROTTLED
+    requests = launches("j-1", "j-2")
+    times = iter([0, 0, 0, 0, STEPS_SECONDS])
+
+    again = replace(batch(journaled), timer=lambda: next(times)).check(requests)
+
+    assert again == requests
+    assert journaled.clusters.steps_asked == ["j-1"]
+    assert {*journaled.repository.read("j-2").records} == {"EMRLOG-002"}
+    assert "EMRLOG-008" in journaled.repository.read("j-1").records
+
+
+def test_steps_that_events_name_wait_until_launches_are_described(journaled: World) -> None:
+    batch(journaled).check(launches("j-1"))
+    journaled.journal.clear()
+    step = about("j-1", by_event=True, at=NOW - timedelta(hours=1), step_ids=("s-1",))
+
+    batch(journaled).check([step, *launches("j-2")])
+
+    assert journaled.journal == [
+        *("describe j-2", "publish finding.opened"),
+        *("list steps of j-1", "list steps of j-2"),
+    ]
+
+
+def test_only_what_is_read_once_in_a_clusters_life_uses_the_first_reads(world: World) -> None:
+    clusters(world, "j-1", "j-2")
+    first = FakeClusters(*world.clusters.known.values())
+    check = replace(batch(world), check_cluster=replace(world.check_cluster, first_reads=first))
+
+    check.check(launches("j-1", "j-2"))
+    check.check([about("j-1", by_event=True, step_ids=("s-1",))])
+    check.check([about("j-2", force_refresh=True)])
+
+    assert first.asked == first.steps_asked == ["j-1", "j-2"]
+    assert world.clusters.asked == ["j-2"]
+    assert world.clusters.steps_asked == ["j-1 s-1", "j-2"]
+
+
 class Failing:
     """Describes clusters, except some that fail."""
 
@@ -102,7 +223,7 @@ def test_failed_cluster_fails_only_its_own_messages(
 ) -> None:
     clusters(world, "j-GOOD", "j-BAD")
     bad = Failing(world, BAD=error)
-    check = replace(batch(world), check_cluster=replace(world.check_cluster, clusters=bad))
+    check = replace(batch(world), check_cluster=with_clusters(world, bad))
     messages = [about("j-BAD"), about("j-GOOD"), about("j-BAD", launched_by=ADA)]
 
     assert check.check(messages) == [messages[0], messages[2]]
@@ -115,7 +236,7 @@ def test_failed_cluster_fails_only_its_own_messages(
 def test_age_of_the_oldest_unchecked_event_is_measured(world: World) -> None:
     clusters(world, "j-1")
     busy = Failing(world, **{"1": TemporarilyUnavailableError("EMR throttles")})
-    check = replace(batch(world), check_cluster=replace(world.check_cluster, clusters=busy))
+    check = replace(batch(world), check_cluster=with_clusters(world, busy))
 
     check.check(
         [
@@ -255,9 +376,7 @@ def test_emr_outage_of_ten_minutes_loses_no_alert_and_causes_no_false_one(
     outage = Outage(world, timedelta(minutes=10))
     queue = Queue(world, *map(launched, IDS))
 
-    queue.deliver(
-        replace(batch(world), check_cluster=replace(world.check_cluster, clusters=outage))
-    )
+    queue.deliver(replace(batch(world), check_cluster=with_clusters(world, outage)))
 
     assert queue.dead == []
     told = [(f.cluster_id, f.compliance) for a in world.alerts.published for f in a.findings]
@@ -269,9 +388,7 @@ def test_emr_outage_of_more_than_half_an_hour_leads_to_a_dead_letter(world: Worl
     outage = Outage(world, timedelta(days=1))
     queue = Queue(world, launched("j-1"))
 
-    queue.deliver(
-        replace(batch(world), check_cluster=replace(world.check_cluster, clusters=outage))
-    )
+    queue.deliver(replace(batch(world), check_cluster=with_clusters(world, outage)))
 
     assert len(queue.dead) == 1
     assert world.now >= NOW + UNREAD_QUIET

@@ -8,6 +8,7 @@ from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyState
 from emr_log_guard.domain.rescan import Scope
 from emr_log_guard.events.rescan import RescanRequest
+from emr_log_guard.usecases.rescan.plan import KNOWN_CLUSTERS
 from tests.unit.builders import (
     ANOTHER_KEY,
     CLUSTER_ID,
@@ -56,7 +57,7 @@ def test_known_clusters_need_one_listing_and_one_read_of_each_key_per_shard(
     assert world.clusters.asked == world.clusters.steps_asked == []
     assert world.roles.asked == world.buckets.asked == []
     assert len(rescans.listing.asked) == 1
-    shards = ceil(N / 500)
+    shards = ceil(N / KNOWN_CLUSTERS)
     assert sorted(world.keys.asked) == sorted([KEY.arn, ANOTHER_KEY.arn] * shards)
 
 

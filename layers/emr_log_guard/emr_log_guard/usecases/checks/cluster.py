@@ -44,11 +44,14 @@ from emr_log_guard.usecases.ports import (
     AllWorkloads,
     Clusters,
     FindingRepository,
+    FirstReads,
     PolicyProvider,
 )
 
 BATCH_SECONDS = 20.0
 """How long a batch may start new checks; the function's timeout leaves time to finish one."""
+STEPS_SECONDS = 30.0
+"""How long after its begin a batch may start to list the steps of one more cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class ClusterChecked:
     actions: tuple[str, ...]
     incomplete: bool = False
     """Whether a fact was temporarily unavailable: the check is to be repeated soon."""
+    postponed: "Described | None" = None
+    """What to go on from, where the steps are still to be read; None when they are."""
 
     def summary(self) -> dict[str, object]:
         """Return the invocation's result, also for `sam local invoke`."""
@@ -79,9 +84,18 @@ class ClusterChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """A cluster as it was just described, or None where it did not have to be."""
+
+    cluster: Cluster | None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckCluster:
     """Evaluates a cluster: what cannot change is read once, and re-read before any action."""
 
+    first_reads: FirstReads
+    """Describes a cluster that events announce, and lists its steps, for the first time."""
     clusters: Clusters
     workloads: AllWorkloads
     read_facts: ReadClusterFacts
@@ -97,21 +111,36 @@ class CheckCluster:
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
-    def __call__(self, request: ClusterCheckRequest) -> ClusterChecked:
+    def __call__(
+        self,
+        request: ClusterCheckRequest,
+        described: Described | None = None,
+        *,
+        postpone_steps: bool = False,
+    ) -> ClusterChecked:
         """Check a cluster, or a log bucket that a finding is about.
 
         A terminated cluster that was evaluated before is not evaluated again: its termination
         resolves its findings. One that is only known from a log object is evaluated.
+
+        Args:
+            request: What to check, and why.
+            described: What an earlier check, which postponed the steps, has just read.
+            postpone_steps: Whether the steps of a cluster that an event announced are left to a
+                further check. Only what does not depend on them is then recorded, and alerts.
 
         Raises:
             ClusterNotFoundError: EMR does not know the cluster of an event; to be retried.
             TemporarilyUnavailableError: EMR is temporarily unavailable; to be retried.
 
         """
+        postponing = postpone_steps and request.by_event
         try:
-            return self._check(request, self.policy(force_refresh=request.force_refresh))
+            policy = self.policy(force_refresh=request.force_refresh)
+            return self._check(request, policy, described, postponing=postponing)
         except StalePolicyError:
-            return self._check(request, self.policy(force_refresh=True))
+            policy = self.policy(force_refresh=True)
+            return self._check(request, policy, described, postponing=postponing)
 
     def record_termination(self, cluster_id: str) -> str | None:
         """Record the termination of a cluster that EMR no longer knows.
@@ -131,7 +160,14 @@ class CheckCluster:
         self.dispatcher.dispatch(recorded)
         return known.cluster.state
 
-    def _check(self, request: ClusterCheckRequest, policy: Policy) -> ClusterChecked:
+    def _check(
+        self,
+        request: ClusterCheckRequest,
+        policy: Policy,
+        described: Described | None,
+        *,
+        postponing: bool,
+    ) -> ClusterChecked:
         """Gather, evaluate, record, decide, act."""
         if request.about_bucket:
             context = EvaluationContext(policy, self.clock(), self.runbook)
@@ -141,13 +177,22 @@ class CheckCluster:
         if history.decided_under_newer(policy):
             policy = self.policy(force_refresh=True)
         context = EvaluationContext(policy, self.clock(), self.runbook)
-        steps = ClusterSteps(self.workloads, history.known, request)
-        if request.by_event and history.known is not None and history.known.evaluated:
-            cluster = history.known.cluster_at(request.state)
+        known, cluster = history.known, described.cluster if described else None
+        listed = known is not None and known.steps_listed
+        workloads = self.first_reads if request.by_event and not listed else self.workloads
+        steps = ClusterSteps(workloads, known, request, postponed=postponing)
+        evaluated_before = known is not None and known.evaluated
+        if cluster is None and request.by_event and known and evaluated_before:
+            cluster = known.cluster_at(request.state)
+            if steps.left and not cluster.terminated:
+                return ClusterChecked(cluster.id, cluster.state, (), (), postponed=Described(None))
             evaluated = self._evaluate(request, cluster, history, steps, context, described=False)
             with suppress(OutdatedSnapshotError):
                 return self._conclude(request, evaluated, history, context)
-        cluster = self.clusters.describe(request.cluster_id)
+            cluster = None
+        if cluster is None:
+            first = request.by_event and not evaluated_before
+            cluster = (self.first_reads if first else self.clusters).describe(request.cluster_id)
         evaluated = self._evaluate(request, cluster, history, steps, context, described=True)
         return self._conclude(request, evaluated, history, context)
 
@@ -162,10 +207,11 @@ class CheckCluster:
         cluster, result, policy = evaluated.cluster, evaluated.result, context.policy
         recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
         findings = exempted((each.finding for each in result.results), cluster, policy, context.now)
-        record_findings("cluster checked", cluster.id, findings)
+        if not evaluated.postponed:
+            record_findings("cluster checked", cluster.id, findings)
         actions = self.dispatcher.dispatch(recorded)
         records = recorded.plan.records.values()
-        if evaluated.facts is not None:
+        if evaluated.facts is not None and not evaluated.postponed:
             self.check_buckets.of_cluster(
                 evaluated.facts, context, force_refresh=request.force_refresh
             )
@@ -176,6 +222,7 @@ class CheckCluster:
             findings,
             tuple(type(action).__name__ for action in actions),
             evaluated.incomplete or any(each.to_be_read_again(context.now) for each in records),
+            Described(cluster) if evaluated.postponed else None,
         )
 
     def _evaluate(  # noqa: PLR0913 - the inputs of an evaluation
@@ -209,9 +256,10 @@ class CheckCluster:
         results = tuple(
             RuleResult(finding, Kind.CLUSTER, context.now, at_launch=at_launch)
             for finding in evaluation.findings
+            if not steps.left or not finding.unread_for_now
         )
         result = replace(result, results=results, known=steps.added_to(updated))
-        return _Evaluated(cluster, result, facts)
+        return _Evaluated(cluster, result, facts, postponed=steps.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +270,8 @@ class _Evaluated:
     result: CheckResult
     facts: ClusterFacts | None
     """None when the cluster has terminated."""
+    postponed: bool = False
+    """Whether its steps are still to be read."""
 
     @property
     def incomplete(self) -> bool:
@@ -250,7 +300,8 @@ class CheckClusters:
     def check(self, requests: Sequence[ClusterCheckRequest]) -> list[ClusterCheckRequest]:
         """Check each cluster once, for any number of requests.
 
-        Events of EMR come before re-checks, and the oldest first.
+        Events of EMR come before re-checks, and the oldest first. All clusters are described and
+        alerted before the steps of any of them are listed: EMR has half the quota for that.
 
         Returns:
             The requests of the clusters that could not be checked, or not completely, to be
@@ -263,25 +314,43 @@ class CheckClusters:
         started = self.timer()
         unchecked: list[ClusterCheckRequest] = []
         incomplete: list[ClusterCheckRequest] = []
+        postponed: list[tuple[list[ClusterCheckRequest], Described]] = []
         for group in sorted(by_cluster.values(), key=_urgency):
-            if self.timer() - started >= BATCH_SECONDS:
+            in_time = self.timer() - started < BATCH_SECONDS
+            checked = self._check(group, postpone_steps=len(by_cluster) > 1) if in_time else None
+            if checked is None:
                 unchecked += group
-                continue
-            try:
-                checked = self.check_cluster(ClusterCheckRequest.merged(group))
-            except TemporarilyUnavailableError as error:
-                logger.warning("check postponed", cluster_id=group[0].cluster_id, reason=str(error))
-                unchecked += group
-            except Exception:  # any error: the messages are redelivered, then dead-lettered
-                logger.exception("cluster not checked", cluster_id=group[0].cluster_id)
-                record_failed_messages(len(group))
-                unchecked += group
-            else:
-                incomplete += group if checked.incomplete else ()
+            elif checked.postponed is not None:
+                postponed.append((group, checked.postponed))
+            elif checked.incomplete:
+                incomplete += group
+        for group, described in postponed:
+            in_time = self.timer() - started < STEPS_SECONDS
+            checked = self._check(group, described) if in_time else None
+            if checked is None or checked.incomplete:
+                incomplete += group
         waiting = [each.at for each in unchecked if each.at and not each.force_refresh]
         if waiting:
             record_oldest_unchecked(self.clock() - min(waiting))
         return [*unchecked, *incomplete]
+
+    def _check(
+        self,
+        group: Sequence[ClusterCheckRequest],
+        described: Described | None = None,
+        *,
+        postpone_steps: bool = False,
+    ) -> ClusterChecked | None:
+        """Check a cluster; None when that failed."""
+        request = ClusterCheckRequest.merged(group)
+        try:
+            return self.check_cluster(request, described, postpone_steps=postpone_steps)
+        except TemporarilyUnavailableError as error:
+            logger.warning("check postponed", cluster_id=request.cluster_id, reason=str(error))
+        except Exception:  # any error: the messages are redelivered, then dead-lettered
+            logger.exception("cluster not checked", cluster_id=request.cluster_id)
+            record_failed_messages(len(group))
+        return None
 
 
 def _urgency(group: Sequence[ClusterCheckRequest]) -> tuple[bool, datetime]:

@@ -8,6 +8,8 @@ from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.events.emr import ClusterCheckRequest
 from emr_log_guard.usecases.ports import AllWorkloads
 
+_NOT_YET = Unresolved("the steps are listed after the other clusters are described", transient=True)
+
 
 @dataclass(slots=True)
 class ClusterSteps:
@@ -22,6 +24,8 @@ class ClusterSteps:
     workloads: AllWorkloads
     known: ClusterSnapshot | None
     request: ClusterCheckRequest
+    postponed: bool = False
+    """Whether nothing is read for now, because other clusters of the batch come first."""
     _read: tuple[Step, ...] | Unresolved | None = field(default=None, init=False)
     _sessions: tuple[Session, ...] | Unresolved | None = field(default=None, init=False)
 
@@ -34,6 +38,11 @@ class ClusterSteps:
         steps = {each.id: each for each in self._listed.steps} if self._listed else {}
         steps |= {each.id: each for each in self._read if each.has_log_settings}
         return tuple(steps.values())
+
+    @property
+    def left(self) -> bool:
+        """Whether there is something to read that was postponed."""
+        return self.postponed and (self._listed is None or bool(self._wanted(self._listed)))
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         """Give the sessions, which are read once."""
@@ -59,7 +68,13 @@ class ClusterSteps:
         return known if self.request.by_event and known and known.steps_listed else None
 
     def _unknown(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        if self.left:
+            return _NOT_YET
         if self._listed is None:
             return self.workloads.all_steps(cluster_id)
-        wanted = [each for each in self.request.step_ids if each not in self._listed.other_steps]
+        wanted = self._wanted(self._listed)
         return self.workloads.all_steps(cluster_id, wanted) if wanted else ()
+
+    def _wanted(self, listed: ClusterSnapshot) -> tuple[str, ...]:
+        """Give the steps that events name, unless they are known to have no log settings."""
+        return tuple(each for each in self.request.step_ids if each not in listed.other_steps)

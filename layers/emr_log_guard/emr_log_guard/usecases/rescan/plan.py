@@ -8,6 +8,7 @@ from itertools import batched, count
 from typing import Protocol
 
 from emr_log_guard.domain.clusters import Cluster
+from emr_log_guard.domain.emr_rates import SCAN_ENVIRONMENTS
 from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.log_uri import LogLocation, cluster_ids_in, is_checked
 from emr_log_guard.domain.rescan import (
@@ -16,6 +17,7 @@ from emr_log_guard.domain.rescan import (
     Rescan,
     RescanCheckpoint,
     Shard,
+    ShardKind,
     cut,
 )
 from emr_log_guard.errors import NotReadableError
@@ -36,11 +38,13 @@ from emr_log_guard.usecases.rescan.ports import (
 LOGGING = (*ACTIVE, "TERMINATING")
 """The states of clusters that may write logs."""
 ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
-KNOWN_CLUSTERS = 500
+KNOWN_CLUSTERS = 40
 """How many known clusters are in a shard. If all become non-compliant at once, as with a disabled
-key, EMR's quota allows to describe them within a function's 15 minutes."""
+key, the default share of EMR's quotas allows to read them within a function's 15 minutes."""
 CLUSTERS = 10
-"""How many clusters to describe are in a shard: EMR's burst of DescribeCluster."""
+"""How many clusters to describe are in a shard: a fifth of the default share is enough for them."""
+LOG_SHARDS_AT_ONCE = 20
+"""How many shards of log objects are scanned at once: Lambda's quota is for others, too."""
 
 
 THREADS = 32
@@ -69,8 +73,9 @@ class PlanRescan:
         """Plan a run.
 
         Returns:
-            The run, how many shards it has, and the key of the file that they are in: what the
-            state machine goes on with. Or, when another one runs, that it is refused.
+            The run, how many shards it has, and for clusters and then log objects the key of the
+            file that their shards are in and how many of them to scan at once: what the state
+            machine goes on with. Or, when another one runs, that it is refused.
 
         Raises:
             NotReadableError: The clusters cannot be listed.
@@ -85,7 +90,6 @@ class PlanRescan:
             execution=asked.execution, started=self.clock(), scope=asked.scope, deep=asked.deep
         )
         shards = tuple(self._shards(rescan))
-        key = self.results.plan(rescan.name, shards)
         logger.info("re-scan planned", execution=asked.execution, shards=len(shards))
         return {
             "rescan": {
@@ -95,8 +99,23 @@ class PlanRescan:
                 "deep": rescan.deep,
             },
             "shards": len(shards),
-            "shards_key": key,
+            **self._scans(rescan, shards),
         }
+
+    def _scans(self, rescan: Rescan, shards: Sequence[Shard]) -> dict[str, object]:
+        """Store the shards: clusters come first, because log objects are compared with them."""
+        clusters = [shard for shard in shards if shard.folder is None]
+        log_objects = [shard for shard in shards if shard.folder is not None]
+        scan: dict[str, object] = {}
+        for kind, of_kind, at_once in (
+            (ShardKind.LOG_OBJECTS, log_objects, LOG_SHARDS_AT_ONCE),
+            (ShardKind.CLUSTERS, clusters, SCAN_ENVIRONMENTS),
+        ):
+            key = self.results.plan(rescan.name, kind, of_kind)
+            if of_kind:
+                then = {"then": scan["scan"]} if scan else {}
+                scan = {"scan": {"shards_key": key, "shards_at_once": at_once, **then}}
+        return scan
 
     def _holder(self, execution: str) -> str | None:
         """Take the lease; return the execution that holds it, if another one does.

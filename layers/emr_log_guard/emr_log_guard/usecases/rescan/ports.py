@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import ClusterSummary
     from emr_log_guard.domain.finding_record import ClusterSnapshot
     from emr_log_guard.domain.log_objects import ObjectVersion
-    from emr_log_guard.domain.rescan import Folder, RescanCheckpoint, Shard, ShardDone, ShardFailed
+    from emr_log_guard.domain.rescan import (
+        Folder,
+        RescanCheckpoint,
+        Shard,
+        ShardDone,
+        ShardFailed,
+        ShardKind,
+    )
     from emr_log_guard.domain.rescan_report import RescanReport
 
 
@@ -89,8 +96,8 @@ class Executions(Protocol):
 class RescanResults(Protocol):
     """Stores the plan and the results of a re-scan."""
 
-    def plan(self, run: str, shards: Iterable[Shard]) -> str:
-        """Write the shards; return the key for the state machine."""
+    def plan(self, run: str, kind: ShardKind, shards: Iterable[Shard]) -> str:
+        """Write the shards of one kind; return the key for the state machine."""
         ...
 
     def planned(self, run: str) -> tuple[Shard, ...]:
