@@ -99,6 +99,9 @@ class FakeTable:
                     or there["problem"] != wanted[":problem"]
                     or there["until"]["S"] <= wanted[":now"]["S"]
                 )
+            case "attribute_not_exists(pk) OR #until <= :now":
+                now = request["ExpressionAttributeValues"][":now"]["S"]
+                held = there is None or there["until"]["S"] <= now
             case unknown:
                 message = f"a condition that this does not know: {unknown}"
                 raise AssertionError(message)

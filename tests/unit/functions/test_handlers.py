@@ -54,7 +54,8 @@ READS_OF_A_COMPLIANT_CLUSTER = {
     "GetKeyPolicy": 1,
     "SimulatePrincipalPolicy": 2,
     "Query": 2,  # of the cluster, and of its log bucket
-    "PutItem": 3,  # the policy as the last valid one, the cluster, and that it uses its key
+    # The policy as the last valid one, that the cluster is read, it, and that it uses its key.
+    "PutItem": 4,
 }
 CLIENTS: tuple[Callable[[], Any], ...] = (
     clients.dynamodb,
@@ -404,7 +405,7 @@ def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: Stub
     event["detail"]["clusterId"] = "j-ANOTHERCLUSTER"
     invoke(function, event)
 
-    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1, "Query": 1, "PutItem": 2}
+    assert aws.counts == {"DescribeCluster": 1, "ListSteps": 1, "Query": 1, "PutItem": 3}
     aws.forget_calls()
 
     invoke(function, event)
@@ -427,9 +428,9 @@ def test_check_cluster_alerts_and_requests_enforcement(aws: StubbedAws) -> None:
         "Publish": 1,
         "SendMessage": 1,
         "Query": 3,
-        # The policy as the last valid one, the cluster, its finding, the decision, that people were
-        # notified, and the request.
-        "PutItem": 6,
+        # The policy as the last valid one, that the cluster is read, it, its finding, the decision,
+        # that the alert was accepted, and the request.
+        "PutItem": 7,
     }
 
 

@@ -7,6 +7,7 @@
 | a cluster's id | `finding#<rule id>` | a finding record |
 | a cluster's id | `workflow#<rule id>` | its workflow status in Security Hub, as last set |
 | a cluster's id | `history#<time>#<invocation>` | a decision |
+| a cluster's id | `reading` | an invocation reads the cluster for the first time |
 | `keys` | `<ARN>#<cluster id>` | its logs use the key, or the alias |
 | `policy` | `last_valid` | the last valid policy document |
 | `policy` | `problem#policy` | the last notified problem of the policy |
@@ -60,6 +61,7 @@ _ENFORCEMENT = "enforcement"
 _FINDING = "finding#"
 _HISTORY = "history#"
 _KEYS = "keys"
+_READING = "reading"  # behind the history, so that the Query of a cluster leaves it out
 _WORKFLOW = "workflow#"
 _RECORD = msgspec.json.Decoder(FindingRecord)
 _SNAPSHOT = msgspec.json.Decoder(ClusterSnapshot)
@@ -168,6 +170,28 @@ class DynamoFindingRepository:
         conflict = f"the termination of {termination.cluster_id} was written by another invocation"
         self._put(item, termination.version, conflict)
         return written
+
+    def begin_first_read(self, cluster_id: str, now: datetime, until: datetime) -> bool:
+        """Lease the first read of a cluster: one conditional PutItem.
+
+        Returns:
+            Whether no other invocation has the lease. It ends by itself.
+
+        """
+        with _lost_race() as lost:
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": {"S": cluster_id},
+                    "sk": {"S": _READING},
+                    "until": {"S": _moment(until)},
+                    **_expiry(until),
+                },
+                ConditionExpression="attribute_not_exists(pk) OR #until <= :now",
+                ExpressionAttributeNames={"#until": "until"},
+                ExpressionAttributeValues={":now": {"S": _moment(now)}},
+            )
+        return not lost
 
     def records(self, keys: Collection[FindingKey]) -> dict[FindingKey, FindingRecord]:
         """Read findings; missing ones are left out: one BatchGetItem per 100."""

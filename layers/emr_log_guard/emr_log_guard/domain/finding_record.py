@@ -27,6 +27,9 @@ LEASE = timedelta(seconds=150)
 Longer than the timeout of any function that events invoke, and shorter than messages are retried
 (half an hour). A re-scan may run longer; it alerts for each cluster right after taking the lease.
 """
+FIRST_READ = timedelta(seconds=15)
+"""How long an invocation may take for the first read of a cluster before another one reads it,
+too."""
 RETENTION = timedelta(days=90)
 """How long resolved findings, and the records of terminated clusters, are kept."""
 STILL_WRITTEN = timedelta(hours=1)

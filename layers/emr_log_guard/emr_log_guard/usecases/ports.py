@@ -287,6 +287,10 @@ class FindingRepository(Protocol):
         """Write the state of a termination, or raise WriteConflictError."""
         ...
 
+    def begin_first_read(self, cluster_id: str, now: datetime, until: datetime) -> bool:
+        """Lease the first read of a cluster; return whether no other invocation has the lease."""
+        ...
+
     def write_snapshot(self, known: ClusterSnapshot, before: ClusterSnapshot | None) -> None:
         """Write the snapshot of a cluster, or raise WriteConflictError."""
         ...

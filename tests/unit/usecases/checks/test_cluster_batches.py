@@ -10,7 +10,7 @@ import pytest
 
 from emr_log_guard.domain.clusters import Cluster, Step, StepState
 from emr_log_guard.domain.compliance import Mode
-from emr_log_guard.domain.finding_record import UNREAD_QUIET
+from emr_log_guard.domain.finding_record import FIRST_READ, UNREAD_QUIET
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import TemporarilyUnavailableError
 from emr_log_guard.events.emr import ClusterCheckRequest
@@ -199,6 +199,50 @@ def test_only_what_is_read_once_in_a_clusters_life_uses_the_first_reads(world: W
     assert first.asked == first.steps_asked == ["j-1", "j-2"]
     assert world.clusters.asked == ["j-2"]
     assert world.clusters.steps_asked == ["j-1 s-1", "j-2"]
+
+
+def test_cluster_is_described_once_although_two_invocations_check_it_at_once(
+    world: World,
+) -> None:
+    clusters(world, "j-1")
+    [launch] = launches("j-1")
+    others: list[list[ClusterCheckRequest]] = []
+
+    def check_too() -> None:
+        others.append(batch(world).check([launch]))
+
+    describe = world.clusters.describe
+
+    def described(cluster_id: str) -> Cluster:
+        check_too()
+        return describe(cluster_id)
+
+    first = FakeClusters(*world.clusters.known.values())
+    first.describe = described  # type: ignore[method-assign]
+    check = replace(batch(world), check_cluster=replace(world.check_cluster, first_reads=first))
+
+    assert check.check([launch]) == []
+    assert others == [[launch]]
+    assert world.clusters.asked == ["j-1"]
+
+    assert batch(world).check([launch]) == []
+    assert world.clusters.asked == ["j-1"]
+
+
+def test_first_read_that_died_is_repeated_by_the_next_invocation_after_its_lease(
+    world: World,
+) -> None:
+    clusters(world, "j-1")
+    [launch] = launches("j-1")
+    dying = Failing(world, **{"1": TemporarilyUnavailableError("EMR throttles")})
+    check = replace(batch(world), check_cluster=with_clusters(world, dying))
+    assert check.check([launch]) == [launch]
+
+    assert batch(world).check([launch]) == [launch]
+    world.now += FIRST_READ
+    assert batch(world).check([launch]) == []
+
+    assert world.clusters.asked == ["j-1"]
 
 
 class Failing:

@@ -12,6 +12,7 @@ from emr_log_guard.domain.clusters import Cluster, ClusterFacts
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import exempted
 from emr_log_guard.domain.finding_record import (
+    FIRST_READ,
     ClusterHistory,
     ClusterSnapshot,
     Kind,
@@ -190,11 +191,18 @@ class CheckCluster:
             with suppress(OutdatedSnapshotError):
                 return self._conclude(request, evaluated, history, context)
             cluster = None
-        if cluster is None:
-            first = request.by_event and not evaluated_before
-            cluster = (self.first_reads if first else self.clusters).describe(request.cluster_id)
+        if cluster is None and request.by_event and not evaluated_before:
+            cluster = self._read_first(request.cluster_id, context.now)
+        cluster = cluster or self.clusters.describe(request.cluster_id)
         evaluated = self._evaluate(request, cluster, history, steps, context, described=True)
         return self._conclude(request, evaluated, history, context)
+
+    def _read_first(self, cluster_id: str, now: datetime) -> Cluster:
+        """Describe a cluster for the first time, unless another invocation is about to."""
+        if not self.repository.begin_first_read(cluster_id, now, now + FIRST_READ):
+            message = f"another invocation reads {cluster_id} for the first time"
+            raise TemporarilyUnavailableError(message)
+        return self.first_reads.describe(cluster_id)
 
     def _conclude(
         self,
