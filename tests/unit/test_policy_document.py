@@ -357,17 +357,6 @@ JSON = st.recursive(
 )
 
 
-@given(JSON | st.text())
-def test_any_document_is_a_policy_or_a_list_of_problems(document: object) -> None:
-    text = document if isinstance(document, str) else json.dumps(document)
-    try:
-        allowed = parse_policy(text).enforcement.allowed
-    except InvalidPolicyError as error:
-        allowed = not all(error.problems)
-
-    assert not allowed
-
-
 def test_every_structural_mistake_is_reported() -> None:
     document = {
         "mode": "stop",

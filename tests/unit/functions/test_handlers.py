@@ -5,11 +5,9 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import pytest
 from botocore.response import StreamingBody
@@ -323,80 +321,6 @@ def test_check_cluster_reads_each_thing_once(aws: StubbedAws) -> None:
     assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
 
 
-def test_role_policies_are_read_only_for_an_unknown_condition(aws: StubbedAws) -> None:
-    """Both roles have EMR's default policy, of which a condition is about another action."""
-    policies = ROOT / "tests/unit/domain/aws_managed_policies"
-    document = (policies / "AmazonElasticMapReduceRole.json").read_text()
-    attached = {"PolicyName": "emr", "PolicyArn": "arn:aws:iam::aws:policy/service-role/emr"}
-    own = {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": KEY.arn}}
-    simulated = {
-        "EvalActionName": "kms:DescribeKey",
-        "EvalDecision": "allowed",
-        "MissingContextValues": ["iam:AWSServiceName"],
-    }
-    aws.answer("SimulatePrincipalPolicy", {"EvaluationResults": [simulated]})
-    aws.answer("ListAttachedRolePolicies", {"AttachedPolicies": [attached], "IsTruncated": False})
-    aws.answer("ListRolePolicies", {"PolicyNames": ["own"], "IsTruncated": False})
-    aws.answer(
-        "GetRolePolicy",
-        {"RoleName": "r", "PolicyName": "own", "PolicyDocument": quote(json.dumps(own))},
-    )
-    aws.answer("GetPolicy", {"Policy": {"DefaultVersionId": "v10"}})
-    # A fresh answer each time, for botocore decodes the document in place.
-    aws.answer("GetPolicyVersion", lambda _: {"PolicyVersion": {"Document": quote(document)}})
-
-    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
-
-    assert answer["compliance"] == "COMPLIANT"
-    assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER | {
-        "ListAttachedRolePolicies": 2,
-        "ListRolePolicies": 2,
-        "GetRolePolicy": 2,
-        "GetPolicy": 2,
-        "GetPolicyVersion": 2,
-    }
-
-
-def approve(aws: StubbedAws, *keys: str) -> None:
-    """Store a policy that approves these keys."""
-    text = json.dumps(POLICY | {"approved_keys": keys})
-    aws.answer(
-        "GetParameter",
-        {"Parameter": {"Name": "policy", "Value": text, "Version": 2, "LastModifiedDate": NOW}},
-    )
-
-
-def test_approved_keys_are_not_described_when_one_matches(aws: StubbedAws) -> None:
-    approve(aws, ANOTHER_KEY.arn, KEY.arn, "alias/emr-logs")
-
-    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
-
-    assert answer["rules"]["EMRLOG-006"] == "COMPLIANT"
-    assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
-
-
-def test_each_approved_key_is_described_once_when_none_matches(aws: StubbedAws) -> None:
-    approve(aws, ANOTHER_KEY.arn, "alias/gone")
-    gone = AwsError("NotFoundException")
-    aws.answer(
-        "DescribeKey",
-        lambda params: gone if params["KeyId"] == "alias/gone" else describe_key(params),
-    )
-    function, event = load("check_cluster"), an_event("emr-cluster-state-change-running")
-
-    answer = invoke(function, event)
-
-    assert answer["rules"]["EMRLOG-006"] == "INSUFFICIENT_DATA"
-    asked = [params["KeyId"] for name, params in aws.calls if name == "DescribeKey"]
-    assert asked == [KEY.arn, ANOTHER_KEY.arn, "alias/gone"]
-    aws.forget_calls()
-
-    invoke(function, event)
-
-    again = [params["KeyId"] for name, params in aws.calls if name == "DescribeKey"]
-    assert again == ["alias/gone"]  # it may have been created just now
-
-
 def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: StubbedAws) -> None:
     function, event = load("check_cluster"), an_event("emr-cluster-state-change-running")
     invoke(function, event)
@@ -411,70 +335,6 @@ def test_check_cluster_while_warm_reads_only_the_cluster_and_its_steps(aws: Stub
     invoke(function, event)
 
     assert aws.counts == {"Query": 1}
-
-
-def test_check_cluster_alerts_and_requests_enforcement(aws: StubbedAws) -> None:
-    aws.answer("DescribeCluster", without_a_key)
-
-    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-starting"))
-
-    assert answer["actions"] == ["Alert", "RequestEnforcement"]
-    assert aws.counts == {
-        "GetParameter": 2,  # again before the termination is announced
-        "DescribeCluster": 1,
-        "ListSteps": 1,
-        "GetBucketNotificationConfiguration": 1,
-        "HeadBucket": 1,
-        "Publish": 1,
-        "SendMessage": 1,
-        "Query": 3,
-        # The policy as the last valid one, that the cluster is read, it, its finding, the decision,
-        # that the alert was accepted, and the request.
-        "PutItem": 7,
-    }
-
-
-def test_check_cluster_schedules_enforcement_at_the_end_of_the_grace(aws: StubbedAws) -> None:
-    aws.answer("DescribeCluster", without_a_key)
-    document = POLICY | {"enforcement": {"grace_running_minutes": 30}}
-    stored = {
-        "Name": "policy",
-        "Value": json.dumps(document),
-        "Version": 1,
-        "LastModifiedDate": NOW,
-    }
-    aws.answer("GetParameter", {"Parameter": stored})
-
-    answer = invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
-
-    assert answer["actions"] == ["Alert", "Alert", "ScheduleEnforcement"]
-    (made,) = [request for call, request in aws.calls if call == "CreateSchedule"]
-    assert (made["Name"], made["GroupName"]) == (CLUSTER_ID, "schedules")
-    assert made["ActionAfterCompletion"] == "DELETE"
-    assert json.loads(made["Target"]["Input"])["cluster_arn"].endswith(CLUSTER_ID)
-
-
-@pytest.mark.parametrize(
-    ("typed", "asked"),
-    [
-        (KEY.arn, {}),  # which key is meant needs no asking
-        ("alias/emr-logs", {"DescribeKey": 1}),
-    ],
-)
-def test_check_key_requests_rechecks_of_clusters_that_log_with_the_key(
-    aws: StubbedAws, typed: str, asked: dict[str, int]
-) -> None:
-    invoke(load("check_cluster"), an_event("emr-cluster-state-change-running"))
-    aws.forget_calls()
-    event = an_event("cloudtrail-disable-key")
-    # As CloudTrail wrote it before December 2022.
-    event["detail"] |= {"requestParameters": {"keyId": typed}, "responseElements": None}
-    event["detail"].pop("resources")
-
-    answer = invoke(load("check_key"), event)
-
-    assert answer == {"key": KEY.arn, "clusters": [CLUSTER_ID]}
-    assert aws.counts == asked | {"Query": 1, "PutEvents": 1}
 
 
 @pytest.mark.parametrize(
@@ -546,23 +406,6 @@ def a_batch_of(*events: object) -> dict[str, Any]:
     }
 
 
-def test_check_cluster_checks_a_cluster_once_per_batch(aws: StubbedAws) -> None:
-    events = [
-        an_event("emr-cluster-state-change-starting"),
-        an_event("cloudtrail-run-job-flow"),
-        *[an_event("emr-step-status-change-pending")] * 8,
-    ]
-    for event in events:
-        for place in (event["detail"], event["detail"].get("responseElements") or {}):
-            for name in place.keys() & {"clusterId", "jobFlowId"}:
-                place[name] = CLUSTER_ID
-
-    answer = invoke(load("check_cluster"), a_batch_of(*events))
-
-    assert answer == {"batchItemFailures": []}
-    assert aws.counts == READS_OF_A_COMPLIANT_CLUSTER
-
-
 def test_check_cluster_postpones_only_throttled_messages(aws: StubbedAws) -> None:
     throttled = AwsError("ThrottlingException")
     aws.answer(
@@ -578,13 +421,6 @@ def test_check_cluster_postpones_only_throttled_messages(aws: StubbedAws) -> Non
     [postponed] = [call for name, call in aws.calls if name == "ChangeMessageVisibility"]
     assert (postponed["ReceiptHandle"], postponed["VisibilityTimeout"]) == ("r0", 5)
     assert "Publish" not in aws.counts
-
-
-def test_check_cluster_rejects_events_of_other_functions(aws: StubbedAws) -> None:
-    with pytest.raises(InvalidEventError):
-        invoke(load("check_cluster"), an_event("s3-object-created-log"))
-
-    assert aws.calls == []
 
 
 def test_check_log_objects_reads_one_head_per_object(aws: StubbedAws) -> None:
@@ -642,19 +478,6 @@ def test_enforce_does_not_cache_steps(aws: StubbedAws) -> None:
     invoke(function, event)
 
     assert aws.counts["ListSteps"] == 2 * first > 0
-
-
-def test_check_log_objects_alerts_about_a_violating_object(aws: StubbedAws) -> None:
-    just_now = {"ServerSideEncryption": "AES256", "LastModified": datetime.now(UTC)}
-    aws.answer("HeadObject", just_now)
-
-    answer = invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
-
-    assert answer == {"batchItemFailures": []}
-    assert aws.counts["Publish"] == aws.counts["SendMessage"] == 1
-    # The last valid policy, the cluster and its key, its finding, the decision, that people were
-    # notified, and the request.
-    assert (aws.counts["Query"], aws.counts["PutItem"]) == (2, 7)
 
 
 def test_check_log_objects_returns_only_the_failed_record(aws: StubbedAws) -> None:
@@ -730,24 +553,6 @@ def test_notify_slack_posts_the_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     [(webhook, notice)] = posts
     assert webhook == "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s"
     assert "EMRLOG-002" in notice.subject
-
-
-def test_notify_slack_caches_the_policy(aws: StubbedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    named = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:emr-log-guard/slack/all-AbCdEf"
-    stored = json.dumps({"alerts": {"slack": {"routes": [{"webhook_secret_arn": named}]}}})
-    aws.answer(
-        "GetParameter",
-        {"Parameter": {"Name": "p", "Value": stored, "Version": 1, "LastModifiedDate": NOW}},
-    )
-    posts: list[tuple[str, PublishedAlert]] = []
-    monkeypatch.setattr(slack.SlackWebhooks, "post", lambda _, *post: posts.append(post))
-
-    app = load("notify_slack")
-    for _ in range(3):
-        invoke(app, an_event("sns-alert"))
-
-    assert [webhook for webhook, _ in posts] == [named] * 3
-    assert aws.counts == {"GetParameter": 1}
 
 
 def test_notify_amazon_q_publishes_the_alert(aws: StubbedAws) -> None:
