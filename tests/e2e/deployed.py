@@ -381,7 +381,6 @@ def batch(*bodies: object) -> dict[str, Any]:
         "Records": [
             {
                 "messageId": f"m{place}",
-                "receiptHandle": "handle",
                 "body": body if isinstance(body, str) else json.dumps(body),
                 "attributes": {},
                 "messageAttributes": {},

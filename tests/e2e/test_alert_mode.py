@@ -262,9 +262,6 @@ def test_invalid_record_becomes_a_dead_letter_without_blocking_others(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
     sqs, queue = alert_mode.account.client("sqs"), alert_mode.resource("LogObjectsQueue")
-    [usual] = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])[
-        "Attributes"
-    ].values()
     alert_mode.account.client("s3").create_bucket(Bucket="batched-logs")  # it sends no events
     cluster_id = alert_mode.fixtures.launch(
         "batched",
@@ -281,13 +278,9 @@ def test_invalid_record_becomes_a_dead_letter_without_blocking_others(
     assert error is None
     assert failures["batchItemFailures"] == [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]
     assert alert_mode.about_logs(cluster_id)
-    # Five deliveries of twelve minutes each are too long for a test.
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
-    try:
+    with alert_mode.given_up_at_once("LogObjectsQueue"):
         sqs.send_message(QueueUrl=queue, MessageBody="{not JSON, number 2")
         assert eventually(lambda: alert_mode.dead_letters("{not JSON, number 2"))
-    finally:  # a slow function would have what it still reads delivered to another
-        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": usual})
 
 
 def test_launcher_from_cloudtrail_is_recorded(alert_mode: Deployed, eventually: Eventually) -> None:

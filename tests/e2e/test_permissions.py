@@ -652,16 +652,23 @@ def test_messages_stay_in_the_queue_without_each_queue_permission(
     eventually(lambda: not waiting())
 
 
+@pytest.mark.parametrize(
+    ("service", "function", "queue"),
+    [
+        ("check_cluster", "CheckClusterFunction", "ClusterEventsQueue"),
+        ("check_log_objects", "CheckLogObjectsFunction", "LogObjectsQueue"),
+    ],
+)
 def test_failed_event_is_not_retried_soon_without_change_message_visibility(
-    quiet: Deployed, eventually: Callable[..., Any]
+    quiet: Deployed, eventually: Callable[..., Any], service: str, function: str, queue: str
 ) -> None:
-    sqs, url = quiet.account.client("sqs"), quiet.resource("ClusterEventsQueue")
+    sqs, url = quiet.account.client("sqs"), quiet.resource(queue)
 
     def attempts(message_id: str) -> int:
         failed = {"message": "message failed", "message_id": message_id}
-        return len(quiet.function_logs.records("check_cluster", **failed))
+        return len(quiet.function_logs.records(service, **failed))
 
-    with without(quiet, "CheckClusterFunction", TAKING, "sqs:ChangeMessageVisibility"):
+    with without(quiet, function, TAKING, "sqs:ChangeMessageVisibility"):
         once = sqs.send_message(QueueUrl=url, MessageBody="{not JSON")["MessageId"]
         eventually(lambda: attempts(once))
     soon = sqs.send_message(QueueUrl=url, MessageBody="{not JSON")["MessageId"]

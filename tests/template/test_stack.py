@@ -259,9 +259,10 @@ def test_visibility_timeout_is_six_times_the_function_timeout() -> None:
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_cluster_events_are_tried_for_half_an_hour_before_they_are_dead_letters() -> None:
+@pytest.mark.parametrize("name", ["ClusterEventsQueue", "LogObjectsQueue"])
+def test_queued_events_are_tried_for_half_an_hour_before_they_are_dead_letters(name: str) -> None:
     """What AWS cannot answer for that long is alerted as INSUFFICIENT_DATA."""
-    queue = WHOLE.of_type("AWS::SQS::Queue")["ClusterEventsQueue"]
+    queue = WHOLE.of_type("AWS::SQS::Queue")[name]
     attempts = queue["RedrivePolicy"]["maxReceiveCount"]
     delays = [retry_delay(receives) for receives in range(1, attempts)]
 
@@ -288,7 +289,7 @@ def test_lease_on_an_alert_is_longer_than_the_function_timeout_and_shorter_than_
     ]
     attempts = queue["RedrivePolicy"]["maxReceiveCount"]
     delays = [retry_delay(receives) for receives in range(1, attempts)]
-    retried = sum(delays) if name == "CheckCluster" else queue["VisibilityTimeout"] * len(delays)
+    retried = queue["VisibilityTimeout"] * len(delays) if name == "Enforce" else sum(delays)
 
     assert timedelta(seconds=function["Timeout"]) < LEASE < timedelta(seconds=retried)
 

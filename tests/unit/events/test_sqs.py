@@ -72,8 +72,11 @@ def test_messages_left_unfinished_by_the_batch_function_are_returned_to_the_queu
         finished.append(results)
         return [result for result in results if result == "B"]
 
-    answer = each_body_then(a_batch("a", "bad", "b"), shout, finish)
+    postponed: list[object] = []
 
+    answer = each_body_then(a_batch("a", "bad", "b"), shout, finish, postponed.append)
+
+    assert postponed == []  # without receipt handles they were replayed
     assert finished == [["A", "B"]]
     assert answer == failed("m1", "m2")
 

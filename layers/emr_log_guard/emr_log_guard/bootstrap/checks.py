@@ -140,6 +140,11 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
     )
 
 
+def log_objects_queue(env: Mapping[str, str]) -> SqsRedelivery:
+    """Wire the queue of log objects."""
+    return SqsRedelivery(clients.sqs, required(env, "LOG_OBJECTS_QUEUE_URL"))
+
+
 def check_key(env: Mapping[str, str]) -> CheckKey:
     """Wire the check of a key."""
     settings = Settings.from_env(env)

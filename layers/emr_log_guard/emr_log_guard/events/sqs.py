@@ -74,7 +74,7 @@ def each_body_then[T](
     event: Any,  # noqa: ANN401 - Lambda passes any JSON
     handle: Callable[[str], T],
     finish: Callable[[list[T]], Collection[T]],
-    postpone: Postpone | None = None,
+    postpone: Postpone,
 ) -> PartialItemFailureResponse:
     """Handle each message's body on its own, then all results together.
 
@@ -82,8 +82,8 @@ def each_body_then[T](
         event: What SQS invokes a function with.
         handle: Handles one message's body.
         finish: Takes the results of all messages, and returns those to be redelivered.
-        postpone: Delays the next delivery of what failed; None leaves it to the queue's visibility
-            timeout.
+        postpone: Delays the next delivery of what failed. A replayed message has no receipt handle,
+            and is not delivered again.
 
     Returns:
         The response that makes SQS redeliver what could not be handled or finished.
@@ -96,15 +96,14 @@ def each_body_then[T](
     unfinished = {id(result) for result in finish([result for _, result in handled])}
     again = [message_id for message_id, result in handled if id(result) in unfinished]
     failures["batchItemFailures"] += [{"itemIdentifier": message_id} for message_id in again]
-    if postpone is not None and failures["batchItemFailures"]:
-        failed = {each["itemIdentifier"] for each in failures["batchItemFailures"]}
-        postpone(
-            {
-                each.receipt_handle: retry_delay(int(each.attributes.approximate_receive_count))
-                for each in convert(event, Batch).records
-                if each.message_id in failed
-            }
-        )
+    failed = {each["itemIdentifier"] for each in failures["batchItemFailures"]}
+    delays = {
+        each.receipt_handle: retry_delay(int(each.attributes.approximate_receive_count))
+        for each in convert(event, Batch).records
+        if each.message_id in failed and each.receipt_handle
+    }
+    if delays:
+        postpone(delays)
     return failures
 
 
