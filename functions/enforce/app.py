@@ -17,6 +17,6 @@ ENFORCE = enforce(os.environ)
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
-    """Look at each requested cluster again; name the messages to deliver again."""
+    """Re-evaluate each requested cluster; name the messages to deliver again."""
     _, failures = each_body(event, lambda body: ENFORCE(parse_enforcement_request(body)))
     return failures

@@ -19,7 +19,7 @@ from rich.text import Text
 from sandbox import EmrPace, Sandbox, SandboxError, deployment
 from sandbox.alert_inbox import AlertInbox, AlertMessage
 from sandbox.demo.board import Row, board
-from sandbox.demo.scenarios import GONE_WRONG, Keys
+from sandbox.demo.scenarios import VIOLATIONS, Keys
 from sandbox.fixtures import LOG_BUCKET, OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET, Fixtures
 from sandbox.function_logs import FunctionLogs
 from sandbox.polling import wait_for
@@ -261,8 +261,8 @@ def _get_it_wrong(demo: Demo) -> None:
     )
     demo.fixtures.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
     clusters = {
-        scene.launch(demo.fixtures, demo.keys): Row(scene.title, scene.name, scene.rule or "")
-        for scene in GONE_WRONG
+        each.launch(demo.fixtures, demo.keys): Row(each.title, each.name, each.rule or "")
+        for each in VIOLATIONS
     }
     demo.watch(clusters, lambda _, alerts: ", ".join(_rules(alerts)))
     emr = demo.account.client("emr")

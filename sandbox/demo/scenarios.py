@@ -44,7 +44,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scenario:
     """A cluster, and the rule that it violates."""
 
     title: str
@@ -65,71 +65,75 @@ class Scene:
         return cluster_id
 
 
-GONE_WRONG = (
-    Scene(
+VIOLATIONS = (
+    Scenario(
         "no logging at all",
         "adhoc-notebook",
         "EMRLOG-001",
         lambda _: {"LogUri": None, "LogEncryptionKmsKeyId": None},
     ),
-    Scene(
+    Scenario(
         "logging without a key",
         "nightly-etl",
         "EMRLOG-002",
         lambda _: {"LogEncryptionKmsKeyId": None},
     ),
-    Scene(
+    Scenario(
         "a release before 5.30.0",
         "legacy-hive",
         "EMRLOG-003",
         lambda _: {"ReleaseLabel": "emr-5.29.0"},
     ),
-    Scene("release 6.0.0", "early-spark3", "EMRLOG-003", lambda _: {"ReleaseLabel": "emr-6.0.0"}),
-    Scene(
+    Scenario(
+        "release 6.0.0", "early-spark3", "EMRLOG-003", lambda _: {"ReleaseLabel": "emr-6.0.0"}
+    ),
+    Scenario(
         "an AWS-managed key",
         "quick-start",
         "EMRLOG-004",
         lambda keys: {"LogEncryptionKmsKeyId": keys.aws_managed},
     ),
-    Scene(
+    Scenario(
         "a disabled key",
         "billing-2024",
         "EMRLOG-005",
         lambda keys: {"LogEncryptionKmsKeyId": keys.disabled},
     ),
-    Scene(
+    Scenario(
         "a key pending deletion",
         "billing-2023",
         "EMRLOG-005",
         lambda _: {"LogEncryptionKmsKeyId": "alias/emr-logs-2023"},
     ),
-    Scene(
+    Scenario(
         "a key in another Region",
         "copied-from-west",
         "EMRLOG-005",
         lambda keys: {"LogEncryptionKmsKeyId": keys.elsewhere},
     ),
-    Scene(
+    Scenario(
         "a key that is not approved",
         "team-sandbox",
         "EMRLOG-006",
         lambda keys: {"LogEncryptionKmsKeyId": keys.unapproved},
     ),
-    Scene(
+    Scenario(
         "a role that may not use the key",
         "new-profile",
         "EMRLOG-007",
         lambda _: {"JobFlowRole": NODES_ROLE_WITHOUT_KEY},
     ),
-    Scene(
+    Scenario(
         "a log bucket of another account",
         "copied-from-partner",
         "EMRLOG-013",
         lambda _: {"LogUri": f"s3://{OTHER_ACCOUNTS_BUCKET}/clusters/"},
     ),
-    Scene("a log object in SSE-S3", "log-sse-s3", "EMRLOG-101", log=lambda _: {}),
-    Scene("a log object with aws/s3", "log-aws-key", "EMRLOG-102", log=lambda keys: keys.encrypt()),
-    Scene(
+    Scenario("a log object in SSE-S3", "log-sse-s3", "EMRLOG-101", log=lambda _: {}),
+    Scenario(
+        "a log object with aws/s3", "log-aws-key", "EMRLOG-102", log=lambda keys: keys.encrypt()
+    ),
+    Scenario(
         "a log object with another key",
         "log-other-key",
         "EMRLOG-103",

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from sandbox.demo.picture import picture
 from sandbox.demo.play import COLUMNS
-from sandbox.demo.scenarios import GONE_WRONG
+from sandbox.demo.scenarios import VIOLATIONS
 from tests.docs.pages import ROOT
 
 LONGEST = 200
@@ -37,9 +37,9 @@ def test_picture_shows_the_present_demo_with_every_scene_successful() -> None:
     )
 
     assert good == total
-    # Run `make picture` when the scenes of the demo have changed.
-    assert [tuple(row[:4]) for row in rows[1 : len(GONE_WRONG) + 1]] == [
-        (scene.title, scene.name, scene.rule, scene.rule) for scene in GONE_WRONG
+    # Run `make picture` when the scenarios of the demo have changed.
+    assert [tuple(row[:4]) for row in rows[1 : len(VIOLATIONS) + 1]] == [
+        (scenario.title, scenario.name, scenario.rule, scenario.rule) for scenario in VIOLATIONS
     ]
     assert len(rows) == int(total)
     assert len(lines) <= LONGEST

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.finding_record import SKEW
-from sandbox.demo.scenarios import GONE_WRONG, Scene
+from sandbox.demo.scenarios import VIOLATIONS, Scenario
 from sandbox.fixtures import OTHER_ACCOUNT, OTHER_ACCOUNTS_BUCKET
 from sandbox.polling import wait_for
 from sandbox.running import DEFAULT_STACK
@@ -23,17 +23,17 @@ DEFAULT_POLICIES = ROOT / "tests/unit/domain/aws_managed_policies"
 type Eventually = Callable[..., Any]
 
 
-@pytest.mark.parametrize("scene", GONE_WRONG, ids=lambda scene: scene.title)
+@pytest.mark.parametrize("scenario", VIOLATIONS, ids=lambda scenario: scenario.title)
 def test_each_scenario_violates_exactly_its_own_rule(
-    alert_mode: Deployed, eventually: Eventually, scene: Scene
+    alert_mode: Deployed, eventually: Eventually, scenario: Scenario
 ) -> None:
-    cluster_id = scene.launch(alert_mode.fixtures, alert_mode.keys)
+    cluster_id = scenario.launch(alert_mode.fixtures, alert_mode.keys)
 
     alerts = eventually(lambda: alert_mode.inbox.about(cluster_id))
 
     # Once for EMR's event, and once for CloudTrail's.
     assert {(f["rule_id"], f["compliance"]) for a in alerts for f in a["findings"]} == {
-        (scene.rule, "NON_COMPLIANT")
+        (scenario.rule, "NON_COMPLIANT")
     }
     assert {alert["next_step"] for alert in alerts} == {"nothing_in_alert_mode"}
 

@@ -33,7 +33,7 @@ TRUST = {
 }
 
 
-def test_a_distributed_map_takes_its_concurrency_from_its_input(
+def test_distributed_map_takes_its_concurrency_from_the_input(
     sandbox: Sandbox, eventually: Callable[..., Any]
 ) -> None:
     states = sandbox.client("stepfunctions")

@@ -192,7 +192,7 @@ def test_documented_concurrency_matches_the_stack() -> None:
     assert LOG_SHARDS_AT_ONCE == 20
 
 
-def test_the_limits_of_emr_calls_are_sized_by_what_runs_at_once() -> None:
+def test_emr_rates_assume_the_concurrency_of_the_template() -> None:
     mapping = MOST_BUCKETS.of_type("AWS::Lambda::EventSourceMapping")["ClusterEventsMapping"]
 
     assert mapping["ScalingConfig"]["MaximumConcurrency"] == CHECK_ENVIRONMENTS

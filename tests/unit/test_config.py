@@ -53,7 +53,7 @@ def test_every_variable_is_read() -> None:
 
 
 @pytest.mark.parametrize("share", ["half", "0", "-1", "inf", "nan"])
-def test_a_share_that_is_no_number_above_zero_stops_the_start(share: str) -> None:
+def test_invalid_emr_api_share_raises(share: str) -> None:
     with pytest.raises(InvalidConfigurationError, match=f"EMR_API_SHARE is {share}"):
         Settings.from_env(ENV | {"EMR_API_SHARE": share})
 

@@ -86,7 +86,7 @@ def test_key_is_read_again_only_after_its_retention(clock: Clock, fact: object) 
     assert keys.asked == [identifier, identifier]
 
 
-def test_key_created_just_now_is_found_by_the_next_read(clock: Clock) -> None:
+def test_missing_key_is_not_cached(clock: Clock) -> None:
     keys = FakeKeys({})
     cached = CachedKeys(keys, clock)
     assert isinstance(cached.describe(KEY.arn), KeyNotFound)

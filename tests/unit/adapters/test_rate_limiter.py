@@ -80,7 +80,7 @@ def spend(clock: Clock, limiter: RateLimiter, api: Api, calls: int) -> tuple[flo
     return clock.seconds - begun, refused
 
 
-def test_no_call_waits_before_the_first_throttle(clock: Clock) -> None:
+def test_call_does_not_wait_before_the_first_throttle(clock: Clock) -> None:
     limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
     for _ in range(1000):
         limiter.wait()
@@ -91,7 +91,7 @@ def test_no_call_waits_before_the_first_throttle(clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("burst", "refill", "calls"), [(10, 1, 200), (10, 0.5, 100), (20, 10, 1000), (100, 50, 5000)]
 )
-def test_after_a_throttle_the_rate_follows_the_unknown_quota(
+def test_rate_follows_the_unknown_quota_after_a_throttle(
     clock: Clock, burst: float, refill: float, calls: int
 ) -> None:
     limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
@@ -109,7 +109,7 @@ def test_calls_never_exceed_the_highest_rate(clock: Clock) -> None:
     assert clock.seconds == pytest.approx(102.0)
 
 
-def test_a_burst_is_sent_at_once_and_is_there_again_after_a_pause(clock: Clock) -> None:
+def test_burst_is_sent_at_once_and_refills_during_a_pause(clock: Clock) -> None:
     limiter = RateLimiter(Event(), Limit(Rate(0.5, 5)), clock, Napping(clock))
 
     for _ in range(2):
@@ -123,7 +123,7 @@ def test_a_burst_is_sent_at_once_and_is_there_again_after_a_pause(clock: Clock) 
         clock.seconds += 60
 
 
-def test_two_environments_that_share_a_quota_use_it_up_and_are_never_throttled(
+def test_environments_that_share_a_quota_use_it_fully_without_throttles(
     clock: Clock,
 ) -> None:
     api = Api(clock, burst=10, refill=1)
@@ -137,7 +137,7 @@ def test_two_environments_that_share_a_quota_use_it_up_and_are_never_throttled(
     assert clock.seconds - 100 == pytest.approx(50, rel=0.05)
 
 
-def test_a_call_that_may_not_wait_fails_without_being_sent(clock: Clock) -> None:
+def test_call_without_patience_raises_without_being_sent(clock: Clock) -> None:
     limiter = RateLimiter(Event(), Limit(Rate(0.25, 2), patience=0), clock, Napping(clock))
     limiter.wait()
     limiter.wait()
@@ -150,7 +150,7 @@ def test_a_call_that_may_not_wait_fails_without_being_sent(clock: Clock) -> None
     limiter.wait()
 
 
-def test_a_call_waits_only_where_its_turn_comes_in_time(clock: Clock) -> None:
+def test_call_waits_only_if_its_turn_comes_within_its_patience(clock: Clock) -> None:
     quick = RateLimiter(Event(), Limit(Rate(0.1), patience=15), clock, Napping(clock))
     slow = RateLimiter(Event(), Limit(Rate(0.05), patience=15), clock, Napping(clock))
 
@@ -165,14 +165,14 @@ def test_a_call_waits_only_where_its_turn_comes_in_time(clock: Clock) -> None:
     assert clock.seconds == 100
 
 
-def test_a_throttled_call_that_may_not_wait_is_not_retried(clock: Clock) -> None:
+def test_throttled_call_without_patience_is_not_retried(clock: Clock) -> None:
     limit = Limit(Rate(0.25, 5), patience=0, give_up_after=0)
     limiter = RateLimiter(Event(), limit, clock, Napping(clock))
 
     assert not limiter.throttled(limiter.wait())
 
 
-def test_the_first_throttle_after_a_quiet_hour_is_retried(clock: Clock) -> None:
+def test_first_throttle_after_an_idle_hour_is_retried(clock: Clock) -> None:
     limiter = RateLimiter(Event(), Limit(give_up_after=10), clock, Napping(clock))
     limiter.wait()
     limiter.accepted()
@@ -181,7 +181,7 @@ def test_the_first_throttle_after_a_quiet_hour_is_retried(clock: Clock) -> None:
     assert limiter.throttled(limiter.wait())
 
 
-def test_throttled_calls_that_were_in_flight_lower_the_rate_once(clock: Clock) -> None:
+def test_throttled_calls_in_flight_lower_the_rate_once(clock: Clock) -> None:
     limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
     sent_at = [limiter.wait() for _ in range(32)]
     clock.seconds += 0.05
@@ -194,7 +194,7 @@ def test_throttled_calls_that_were_in_flight_lower_the_rate_once(clock: Clock) -
     assert clock.seconds - before == pytest.approx(2 / 16)
 
 
-def test_calls_to_an_api_that_throttles_everything_are_given_up(clock: Clock) -> None:
+def test_calls_that_are_always_throttled_are_given_up(clock: Clock) -> None:
     limiter = RateLimiter(Event(), timer=clock, condition=Napping(clock))
     sent = limiter.wait()
     tries = 0
@@ -204,7 +204,7 @@ def test_calls_to_an_api_that_throttles_everything_are_given_up(clock: Clock) ->
     assert clock.seconds - 100 == pytest.approx(GIVE_UP_AFTER_SECONDS, rel=0.25)
 
 
-def test_a_waiting_call_ends_when_the_audit_is_stopped(clock: Clock) -> None:
+def test_waiting_call_raises_when_the_audit_is_stopped(clock: Clock) -> None:
     stopped = Event()
 
     class Stopping(Napping):
@@ -248,7 +248,7 @@ def client() -> "EMRClient":
     return made
 
 
-def test_a_throttled_call_is_retried_until_it_is_accepted(client: "EMRClient") -> None:
+def test_throttled_call_is_retried_until_it_is_accepted(client: "EMRClient") -> None:
     RateLimiters(Event()).attach(client)
     codes = ["ThrottlingException"] * 2
     refusing(client, codes)
@@ -257,7 +257,7 @@ def test_a_throttled_call_is_retried_until_it_is_accepted(client: "EMRClient") -
     assert codes == []
 
 
-def test_a_throttled_call_fails_at_once_where_that_is_wanted(client: "EMRClient") -> None:
+def test_throttled_call_raises_at_once_when_it_is_given_up_immediately(client: "EMRClient") -> None:
     RateLimiters(Event(), Limit(give_up_after=0)).attach(client)
     codes = ["ThrottlingException"] * 2
     refusing(client, codes)
@@ -267,7 +267,7 @@ def test_a_throttled_call_fails_at_once_where_that_is_wanted(client: "EMRClient"
     assert len(codes) == 1
 
 
-def test_an_action_that_waits_delays_no_other(client: "EMRClient") -> None:
+def test_limit_of_one_action_does_not_delay_another(client: "EMRClient") -> None:
     limits = {"ListSteps": Limit(Rate(0.001), patience=0)}
     RateLimiters(Event(), limits=limits).attach(client)
     refusing(client, [])
@@ -285,7 +285,7 @@ def test_an_action_that_waits_delays_no_other(client: "EMRClient") -> None:
     )
 
 
-def test_any_other_error_is_raised_without_a_retry(client: "EMRClient") -> None:
+def test_other_error_is_raised_without_a_retry(client: "EMRClient") -> None:
     RateLimiters(Event()).attach(client)
     refusing(client, ["AccessDeniedException"])
 
@@ -293,7 +293,7 @@ def test_any_other_error_is_raised_without_a_retry(client: "EMRClient") -> None:
         client.list_clusters()
 
 
-def test_a_call_is_not_sent_once_the_audit_is_stopped(client: "EMRClient") -> None:
+def test_call_is_not_sent_after_the_audit_is_stopped(client: "EMRClient") -> None:
     stopped = Event()
     RateLimiters(stopped).attach(client)
     refusing(client, [])

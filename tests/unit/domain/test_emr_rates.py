@@ -17,7 +17,7 @@ ACTIONS = sorted(DEFAULT_QUOTAS)
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(("share", "quotas"), [(0.1, 1), (0.5, 1), (1, 1), (4, 4)])
-def test_first_reads_of_all_environments_together_use_the_whole_quota(
+def test_first_reads_of_all_environments_use_the_whole_quota(
     action: str, share: float, quotas: float
 ) -> None:
     each, quota = first_read_rates(share)[action], DEFAULT_QUOTAS[action]
@@ -28,22 +28,20 @@ def test_first_reads_of_all_environments_together_use_the_whole_quota(
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("share", [0.1, 0.5, 1, 4])
-def test_everything_else_together_keeps_to_the_share(action: str, share: float) -> None:
+def test_checks_and_rescans_together_use_the_share(action: str, share: float) -> None:
     checks = check_rates(share)[action].per_second * CHECK_ENVIRONMENTS
     rescans = rescan_rates(share)[action].per_second * SCAN_ENVIRONMENTS
 
     assert checks + rescans == pytest.approx(share * DEFAULT_QUOTAS[action].per_second)
 
 
-def test_the_share_is_divided_completely() -> None:
+def test_checks_and_rescans_divide_the_whole_share() -> None:
     assert CHECKS + RESCANS == 1
 
 
-def test_the_default_share_lets_an_environment_list_the_steps_of_a_cluster_in_sixteen_seconds() -> (
-    None
-):
+def test_default_share_allows_one_list_steps_per_environment_in_sixteen_seconds() -> None:
     assert rescan_rates(0.5)["ListSteps"] == Rate(0.0625, 1.25)
 
 
-def test_however_small_the_share_is_one_call_is_possible_after_a_pause() -> None:
+def test_small_share_has_a_burst_of_one_call() -> None:
     assert check_rates(0.1)["DescribeCluster"] == Rate(0.025, 1)

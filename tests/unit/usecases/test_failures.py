@@ -560,7 +560,7 @@ def test_check_continues_once_the_alert_of_another_invocation_was_accepted(bad: 
     assert waited == [1]
 
 
-def test_whoever_waits_for_anothers_notification_is_retried_once_sns_refused_that_one(
+def test_check_is_retried_when_the_awaited_alert_was_rejected(
     bad: World,
 ) -> None:
     bad.alerts.failure = TIMED_OUT

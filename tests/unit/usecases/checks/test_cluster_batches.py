@@ -123,7 +123,7 @@ def launches(*ids: str) -> list[ClusterCheckRequest]:
     return [about(each, by_event=True, at=NOW + timedelta(seconds=n)) for n, each in enumerate(ids)]
 
 
-def test_every_cluster_of_a_batch_is_alerted_before_the_steps_of_any_are_listed(
+def test_every_cluster_of_a_batch_is_alerted_before_steps_are_listed(
     journaled: World,
 ) -> None:
     assert batch(journaled).check(launches("j-1", "j-2", "j-3")) == []
@@ -135,7 +135,7 @@ def test_every_cluster_of_a_batch_is_alerted_before_the_steps_of_any_are_listed(
     ]
 
 
-def test_the_steps_of_a_single_cluster_are_part_of_its_first_alert(journaled: World) -> None:
+def test_steps_of_a_single_cluster_are_in_its_first_alert(journaled: World) -> None:
     journaled.keys.facts = {AWS_MANAGED.arn: AWS_MANAGED}
     journaled.clusters.listed = (STEP,)
 
@@ -145,7 +145,7 @@ def test_the_steps_of_a_single_cluster_are_part_of_its_first_alert(journaled: Wo
     assert [each.rule_id for each in alert.findings] == ["EMRLOG-002", "EMRLOG-008"]
 
 
-def test_a_step_that_is_listed_afterwards_alerts_without_a_second_description(
+def test_step_listed_afterwards_is_alerted_without_describing_the_cluster_again(
     journaled: World,
 ) -> None:
     journaled.keys.facts = {AWS_MANAGED.arn: AWS_MANAGED}
@@ -159,7 +159,7 @@ def test_a_step_that_is_listed_afterwards_alerts_without_a_second_description(
     ]
 
 
-def test_what_depends_on_unread_steps_is_not_recorded_before_they_are_listed(
+def test_finding_about_steps_is_not_recorded_before_they_are_listed(
     journaled: World,
 ) -> None:
     journaled.clusters.listed = THROTTLED
@@ -174,7 +174,7 @@ def test_what_depends_on_unread_steps_is_not_recorded_before_they_are_listed(
     assert "EMRLOG-008" in journaled.repository.read("j-1").records
 
 
-def test_steps_that_events_name_wait_until_launches_are_described(journaled: World) -> None:
+def test_launches_are_described_before_steps_of_events_are_listed(journaled: World) -> None:
     batch(journaled).check(launches("j-1"))
     journaled.journal.clear()
     step = about("j-1", by_event=True, at=NOW - timedelta(hours=1), step_ids=("s-1",))
@@ -187,7 +187,7 @@ def test_steps_that_events_name_wait_until_launches_are_described(journaled: Wor
     ]
 
 
-def test_only_what_is_read_once_in_a_clusters_life_uses_the_first_reads(world: World) -> None:
+def test_only_the_first_description_and_list_of_a_cluster_use_the_first_reads(world: World) -> None:
     clusters(world, "j-1", "j-2")
     first = FakeClusters(*world.clusters.known.values())
     check = replace(batch(world), check_cluster=replace(world.check_cluster, first_reads=first))
@@ -201,7 +201,7 @@ def test_only_what_is_read_once_in_a_clusters_life_uses_the_first_reads(world: W
     assert world.clusters.steps_asked == ["j-1 s-1", "j-2"]
 
 
-def test_cluster_is_described_once_although_two_invocations_check_it_at_once(
+def test_concurrent_invocations_describe_a_cluster_once(
     world: World,
 ) -> None:
     clusters(world, "j-1")
@@ -229,7 +229,7 @@ def test_cluster_is_described_once_although_two_invocations_check_it_at_once(
     assert world.clusters.asked == ["j-1"]
 
 
-def test_first_read_that_died_is_repeated_by_the_next_invocation_after_its_lease(
+def test_failed_first_read_is_repeated_after_its_lease(
     world: World,
 ) -> None:
     clusters(world, "j-1")
