@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from sandbox import deployment, record
 from sandbox.errors import SandboxError
+from sandbox.fixtures import Fixtures
 from sandbox.quotas import DEFAULT, parse_quotas
 from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, EmrPace, Sandbox
 
@@ -31,6 +32,13 @@ messages = Console(stderr=True, highlight=False)
 
 
 EMR_QUOTAS = "--emr-quotas"
+MISLEADING = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+"""Variables of the reader's shell that would point AWS tools elsewhere."""
+AWS_CLI_1 = (
+    'case "$(aws --version 2>&1)" in aws-cli/1.*) '
+    'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; };; esac'
+)
+"""Version 1 of the AWS CLI sends calls of SQS and EMR to AWS, whatever AWS_ENDPOINT_URL says."""
 
 
 class QuotasMayBeAlone(typer.core.TyperCommand):
@@ -81,6 +89,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     """Start the account, deploy the stack, and print the environment variables to use it."""
     try:
         parameters = dict(_pair(given) for given in parameter or [])
+        _check_known(parameters)
         pace = EmrPace(launch_seconds, step_seconds, end_seconds)
         start = partial(
             Sandbox.start,
@@ -124,7 +133,11 @@ def exports(sandbox: Sandbox, outputs: dict[str, str]) -> list[str]:
     variables = sandbox.environment | {
         f"EMR_LOG_GUARD_{_upper(name)}": value for name, value in sorted(outputs.items())
     }
-    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return [
+        f"unset {' '.join(MISLEADING)}",
+        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+        AWS_CLI_1,
+    ]
 
 
 def _up(
@@ -145,6 +158,7 @@ def _up(
                 deployment.build()
         with messages.status("deploying the stack …"):
             outputs = sandbox.deploy(parameters)
+            Fixtures(sandbox).make_roles()
         sys.stdout.write("\n".join(exports(sandbox, outputs)) + "\n")
         sys.stdout.flush()
         messages.print(f"The account is running at {sandbox.endpoint}; its log is {sandbox.log}")
@@ -173,6 +187,13 @@ def _pair(given: str) -> tuple[str, str]:
         message = f"--parameter {given}: expected NAME=VALUE"
         raise SandboxError(message)
     return name, value
+
+
+def _check_known(parameters: Iterable[str]) -> None:
+    unknown = sorted({*parameters} - deployment.parameter_names())
+    if unknown:
+        message = f"the template has no parameter {', '.join(unknown)}"
+        raise SandboxError(message)
 
 
 def _upper(name: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,12 @@ REACHES_NO_AWS = {
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+
+
+def parameter_names() -> frozenset[str]:
+    """The names of the template's parameters: `sam deploy` ignores others."""
+    section = re.search(r"^Parameters:\n(.*?)^\S", TEMPLATE.read_text(), re.DOTALL | re.MULTILINE)
+    return frozenset(re.findall(r"^  (\w+):$", section[1], re.MULTILINE) if section else ())
 
 
 def build(template: Path = TEMPLATE, into: Path = BUILT.parent) -> Path:

@@ -161,6 +161,7 @@ class Sandbox:
             "AWS_ACCESS_KEY_ID": ADMIN,
             "AWS_SECRET_ACCESS_KEY": ADMIN,
             "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,  # precedes it where both are set
         }
 
     def client(self, service: str, *, region_name: str | None = None, **credentials: str) -> Any:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sandbox import Sandbox, SandboxError, deployment, record
-from sandbox.cli import app, exports
+from sandbox.cli import AWS_CLI_1, app, exports
 from sandbox.polling import wait_for
 from sandbox.quotas import DEFAULT_QUOTAS, Quota
 
@@ -77,11 +78,14 @@ def test_up_starts_status_shows_and_down_stops_an_account(monkeypatch: pytest.Mo
 
     assert up.exit_code == 0, up.stderr
     assert up.stdout.splitlines() == [
+        "unset AWS_PROFILE AWS_SESSION_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
         f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}",
         "export AWS_ACCESS_KEY_ID=test",
         "export AWS_SECRET_ACCESS_KEY=test",
         "export AWS_DEFAULT_REGION=us-east-1",
+        "export AWS_REGION=us-east-1",
         "export EMR_LOG_GUARD_ALERTS_TOPIC_ARN=arn:topic",
+        AWS_CLI_1,
     ]
     assert given == {"Mode": "enforce=now"}
     assert status.exit_code == 0
@@ -91,6 +95,33 @@ def test_up_starts_status_shows_and_down_stops_an_account(monkeypatch: pytest.Mo
     assert "a sandbox runs at" in again.stderr
     assert down.exit_code == 0
     assert "stopped" in down.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "called"),
+    [
+        ("aws-cli/1.45.11 Python/3.11.7", "--endpoint-url http://127.0.0.1:1 emr list-clusters"),
+        ("aws-cli/2.27.0 Python/3.13.3", "emr list-clusters"),
+    ],
+)
+def test_version_1_of_the_aws_cli_is_told_the_endpoint_with_each_call(
+    tmp_path: Path, version: str, called: str
+) -> None:
+    aws = tmp_path / "aws"
+    aws.write_text(f'#!/bin/sh\ncase "$1" in --version) echo "{version}";; *) echo "$@";; esac\n')
+    aws.chmod(0o755)
+    account = Sandbox(port=1, region="us-east-1", pid=1, log=tmp_path / "log")
+    lines = shlex.quote("\n".join(exports(account, {})))
+
+    answer = subprocess.run(
+        ["/bin/sh", "-c", f"eval {lines}; aws emr list-clusters"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answer.stdout.strip() == called
 
 
 def test_status_and_down_report_that_no_sandbox_is_running() -> None:
@@ -106,6 +137,32 @@ def test_record_of_an_account_that_has_exited_is_ignored(folder: Path) -> None:
 
     assert json.loads((folder / "account.json").read_text())["pid"] == gone.pid
     assert run.invoke(app, ["status"]).exit_code == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_account_has_the_default_roles_of_emr(monkeypatch: pytest.MonkeyPatch) -> None:
+    deploys(monkeypatch, lambda _sandbox, _parameters: {})
+    run.invoke(app, ["up", "--detach", "--port", free_port()])
+    running = record.running()
+    assert running is not None
+
+    iam = running.client("iam")
+    profile = iam.get_instance_profile(InstanceProfileName="EMR_EC2_DefaultRole")
+    role = iam.get_role(RoleName="EMR_DefaultRole")["Role"]
+    run.invoke(app, ["down"])
+
+    assert [each["RoleName"] for each in profile["InstanceProfile"]["Roles"]] == [
+        "EMR_EC2_DefaultRole"
+    ]
+    assert role["RoleName"] == "EMR_DefaultRole"
+
+
+def test_parameter_that_the_template_does_not_have_is_refused() -> None:
+    up = run.invoke(app, ["up", "--parameter", "mode=enforce", "--parameter", "Mode=alert"])
+
+    assert up.exit_code == 1
+    assert "the template has no parameter mode" in up.stderr
+    assert record.running() is None
 
 
 def test_parameter_without_a_value_is_refused() -> None:
@@ -195,5 +252,6 @@ def test_port_in_use_is_reported(sandbox: Sandbox) -> None:
 def test_exports_are_quoted_for_the_shell(sandbox: Sandbox) -> None:
     lines = exports(sandbox, {"SlackURL": "https://x/?a=b c", "ReportsBucketName": "b"})
 
-    assert shlex.split(lines[-1])[1:] == ["EMR_LOG_GUARD_SLACK_URL=https://x/?a=b c"]
+    [line] = [each for each in lines if "SLACK_URL" in each]
+    assert shlex.split(line)[1:] == ["EMR_LOG_GUARD_SLACK_URL=https://x/?a=b c"]
     assert "export EMR_LOG_GUARD_REPORTS_BUCKET_NAME=b" in lines
