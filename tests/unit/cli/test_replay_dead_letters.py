@@ -203,7 +203,10 @@ def test_unknown_dead_letter_stays_in_the_queue_and_is_named(stack: StubbedAws, 
     result = run("--yes")
 
     assert result.exit_code == 1
-    assert "not recognised (" in result.stdout
+    assert result.stdout.count("not recognised (") == 1
+    assert result.stdout.endswith(
+        "To delete messages that are not recognised, add --discard: it asks for each.\n"
+    )
     assert "\x1b" not in result.stdout
     assert "1 message replayed, 1 left in the queue." in result.stdout
     assert done(stack) == [
@@ -376,6 +379,71 @@ def test_results_are_printed_as_json(stack: StubbedAws) -> None:
         "event": "EMR Cluster State Change of j-2AXXXXXXGAPLF",
         "cause": "NO_PERMISSIONS: may not",
         "replayed": True,
+        "discarded": False,
         "result": "sent to the queue of check_cluster",
     }
-    assert (second["id"], second["replayed"]) == ("m2", False)
+    assert (second["id"], second["replayed"], second["cause"]) == ("m2", False, None)
+    assert second["result"] == "stays in the queue"
+    assert second["event"].startswith("not recognised (")
+
+
+def test_unrecognised_messages_alone_are_not_offered_for_replay(stack: StubbedAws) -> None:
+    hold(stack, message(1, "no event"), message(2, "nor this"))
+
+    result = run()
+
+    assert result.exit_code == 1
+    assert "Replay" not in result.stdout
+    assert "failed with" not in result.stdout
+    assert "0 messages replayed, 2 left in the queue." in result.stdout
+    assert sorted(done(stack)) == ["release receipt-1", "release receipt-2"]
+
+
+def test_only_recognised_messages_are_offered_for_replay(stack: StubbedAws) -> None:
+    hold(stack, message(1, "no event"), ALL[2])
+
+    assert "Replay 1 message?" in run(answer="n\n").stdout
+
+
+def test_discard_deletes_each_message_that_is_confirmed(stack: StubbedAws) -> None:
+    hold(stack, message(1, "no event"), ALL[2])
+
+    result = run("--discard", answer="y\nn\n")
+
+    assert result.exit_code == 1
+    assert "Delete message 1 for good?" in result.stdout
+    assert "1 message deleted, 1 left in the queue." in result.stdout
+    assert done(stack) == ["delete receipt-1", "release receipt-3"]
+
+
+def test_discard_with_yes_deletes_all_and_json_says_so(stack: StubbedAws) -> None:
+    hold(stack, message(1, "no event"), ALL[2])
+
+    result = run("--discard", "--yes", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert [
+        (m["replayed"], m["discarded"], m["result"]) for m in json.loads(result.stdout)["messages"]
+    ] == [(False, True, "deleted")] * 2
+    assert done(stack) == ["delete receipt-1", "delete receipt-3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--json"], "--json asks no questions: add --yes"), ([], "Aborted")],
+)
+def test_discard_deletes_nothing_without_an_answer(
+    stack: StubbedAws, arguments: list[str], words: str
+) -> None:
+    hold(stack, ALL[2])
+
+    result = run("--discard", *arguments)
+
+    assert words in result.stderr
+    assert done(stack) == ["release receipt-3"]
+
+
+def test_discard_is_for_dead_letters_only() -> None:
+    result = CliRunner().invoke(app, ["replay", "-", "--discard"])
+
+    assert (result.exit_code, "--discard needs --dead-letters" in result.stderr) == (2, True)

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,6 +102,14 @@ def replay(  # noqa: PLR0913 - each is an option
         int,
         typer.Option("--max", min=1, metavar="N", help="With --dead-letters: at most N messages."),
     ] = _MANY,
+    discard: Annotated[
+        bool,
+        typer.Option(
+            "--discard",
+            help="With --dead-letters: delete the messages for good, instead of replaying them. "
+            "Asks for each.",
+        ),
+    ] = False,
     yes: Yes = False,
     stack: Stack = DEFAULT_STACK,
     region: Region = None,
@@ -119,6 +127,8 @@ def replay(  # noqa: PLR0913 - each is an option
     """
     if dead_letters == (file is not None):
         fail("give EVENT.json or --dead-letters")
+    if discard and not dead_letters:
+        fail("--discard needs --dead-letters")
     if (policy or parameter) and not local:
         fail("--policy and --parameter need --local: the deployed stack has its own policy")
     if file is None:
@@ -126,7 +136,12 @@ def replay(  # noqa: PLR0913 - each is an option
             fail("--local evaluates one event: give EVENT.json")
         raise typer.Exit(
             _replay_dead_letters(
-                clients_for(profile, region), stack, maximum, yes=yes, as_json=as_json
+                clients_for(profile, region),
+                stack,
+                maximum,
+                discard=discard,
+                yes=yes,
+                as_json=as_json,
             )
         )
     event = _read(file)
@@ -218,6 +233,7 @@ class _Handled:
 
     letter: DeadLetter
     outcome: Replayed
+    discarded: bool = False
 
     def document(self) -> dict[str, object]:
         """Return it for JSON output."""
@@ -226,18 +242,23 @@ class _Handled:
             "id": letter.id,
             "sent": letter.sent.isoformat(),
             "event": letter.title,
-            "cause": letter.cause,
-            "replayed": self.outcome.done,
+            "cause": letter.cause or None,
+            "replayed": self.outcome.done and not self.discarded,
+            "discarded": self.discarded,
             "result": self.outcome.message,
         }
 
 
-def _replay_dead_letters(
-    clients: CommandClients, stack: str, maximum: int, *, yes: bool, as_json: bool
+def _replay_dead_letters(  # noqa: PLR0913 - each is an option
+    clients: CommandClients, stack: str, maximum: int, *, discard: bool, yes: bool, as_json: bool
 ) -> int:
-    """Replay up to so many dead letters; return the exit status: 1 if any stays in the queue.
+    """Replay or discard up to so many dead letters.
 
-    However this ends, also by Ctrl-C, messages that were not replayed stay in the queue.
+    However this ends, also by Ctrl-C, all other messages stay in the queue.
+
+    Returns:
+        The exit status: 1 if any stays in the queue.
+
     """
     replay = _deployed(clients, stack)
     queue = SqsDeadLetters(clients.sqs(), replay.stack[DEAD_LETTER_QUEUE])
@@ -248,16 +269,19 @@ def _replay_dead_letters(
         for letter in queue.take(maximum):
             held[letter.id] = letter
         letters = sorted(held.values(), key=lambda each: (each.sent, each.id))
-        for number, letter in enumerate(letters, 1):
-            echo(f"{number:>3}  {letter.sent:%Y-%m-%d %H:%M:%S} UTC  {plain(letter.title)}")
-            echo(f"     failed with: {plain(letter.cause)}")
-        if letters and not yes:
-            _confirm(f"Replay {_messages(len(letters))}?", as_json=as_json)
+        for line in _listed(letters):
+            echo(line)
+        replayable = 0 if discard or yes else sum(letter.recognised for letter in letters)
+        if replayable:
+            _confirm(f"Replay {_messages(replayable)}?", as_json=as_json)
         replay_letter = ReplayDeadLetters(queue, replay)
         for number, letter in enumerate(letters, 1):
-            outcome = replay_letter(letter)
-            echo(f"{number:>3}  {plain(letter.title)}: {plain(outcome.message)}")
-            handled.append(_Handled(letter, outcome))
+            if discard:
+                outcome = _discarded(queue, letter, number, yes=yes, as_json=as_json)
+            else:
+                outcome = replay_letter(letter)
+                echo(f"{number:>3}  {plain(letter.name)}: {plain(outcome.message)}")
+            handled.append(_Handled(letter, outcome, discarded=discard and outcome.done))
             if outcome.done:
                 del held[letter.id]
     finally:
@@ -265,13 +289,41 @@ def _replay_dead_letters(
         _release(queue, held)
     if as_json:
         echo_json({"messages": [each.document() for each in handled]})
-    elif not letters:
-        echo("The dead-letter queue is empty, or another consumer is reading its messages.")
-    else:
-        echo(f"{_messages(len(letters) - left)} replayed, {left} left in the queue.")
+    for line in _summary(letters, left, discard=discard):
+        echo(line)
     if len(letters) == maximum:
         echo("There may be more: run the command again, or with a larger --max.")
     return 1 if left else 0
+
+
+def _listed(letters: Sequence[DeadLetter]) -> Iterator[str]:
+    for number, letter in enumerate(letters, 1):
+        yield f"{number:>3}  {letter.sent:%Y-%m-%d %H:%M:%S} UTC  {plain(letter.title)}"
+        if letter.cause or letter.recognised:
+            cause = letter.cause or "unknown: see the function's log"
+            yield f"     failed with: {plain(cause)}"
+
+
+def _summary(letters: Sequence[DeadLetter], left: int, *, discard: bool) -> Iterator[str]:
+    if not letters:
+        yield "The dead-letter queue is empty, or another consumer is reading its messages."
+        return
+    done = "deleted" if discard else "replayed"
+    yield f"{_messages(len(letters) - left)} {done}, {left} left in the queue."
+    if not discard and not all(letter.recognised for letter in letters):
+        yield "To delete messages that are not recognised, add --discard: it asks for each."
+
+
+def _discarded(
+    queue: SqsDeadLetters, letter: DeadLetter, number: int, *, yes: bool, as_json: bool
+) -> Replayed:
+    """Delete a message for good, if that is confirmed."""
+    if as_json and not yes:
+        fail("--json asks no questions: add --yes")
+    if not yes and not typer.confirm(f"Delete message {number} for good?"):
+        return Replayed(done=False, message="stays in the queue")
+    queue.delete(letter)
+    return Replayed(done=True, message="deleted")
 
 
 def _silent(_: str) -> None:

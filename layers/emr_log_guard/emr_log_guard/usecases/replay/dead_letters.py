@@ -35,15 +35,26 @@ class DeadLetter:
             return str(error)
 
     @property
+    def recognised(self) -> bool:
+        """Whether it can be replayed."""
+        return not isinstance(self.what, str)
+
+    @property
     def title(self) -> str:
         """A short description."""
         what = self.what
-        return f"not recognised ({what})" if isinstance(what, str) else what.title
+        return f"{self.name} ({what})" if isinstance(what, str) else self.name
+
+    @property
+    def name(self) -> str:
+        """The same without the reason why it is not recognised."""
+        what = self.what
+        return "not recognised" if isinstance(what, str) else what.title
 
     @property
     def cause(self) -> str:
-        """Why it is here."""
-        return cause_of(self.body, self.attributes) or "unknown: see the function's log"
+        """Why it is here; empty when that is unknown."""
+        return cause_of(self.body, self.attributes) or ""
 
 
 class DeadLetters(Protocol):
@@ -78,7 +89,7 @@ class ReplayDeadLetters:
         """Send a message to its original target, then delete it."""
         what = letter.what
         if isinstance(what, str):
-            return Replayed(done=False, message=f"stays in the queue: {what}")
+            return Replayed(done=False, message="stays in the queue")
         try:
             self.letters.hold(letter)
             message = self.replay.resend(what)
