@@ -76,10 +76,11 @@ def test_missing_queue_means_no_enforcement(env: dict[str, str]) -> None:
     assert Settings.from_env(env).enforcement is None
 
 
-def test_runbooks_have_a_default_path() -> None:
+def test_runbooks_without_a_base_url_are_named_for_a_search() -> None:
     settings = Settings.from_env(without("RUNBOOK_BASE_URL"))
 
-    assert settings.runbook("EMRLOG-002") == "docs/runbooks/EMRLOG-002.md"
+    named = "EMRLOG-002 in the documentation of EMR Log Guard"
+    assert settings.runbook("EMRLOG-002") == named
 
 
 @pytest.mark.parametrize("name", [*REQUIRED, *[*ENFORCEMENT][1:]])

@@ -7,9 +7,6 @@ from typing import Self
 
 from emr_log_guard.errors import InvalidConfigurationError
 
-RUNBOOKS = "docs/runbooks"
-"""Where the runbooks are in this repository."""
-
 
 @dataclass(frozen=True, slots=True)
 class EnforcementSettings:
@@ -71,7 +68,7 @@ class Settings:
             findings_table_name=required(env, "FINDINGS_TABLE_NAME"),
             reports_bucket_name=required(env, "REPORTS_BUCKET_NAME"),
             alerts_topic_arn=required(env, "ALERTS_TOPIC_ARN"),
-            runbook_base_url=env.get("RUNBOOK_BASE_URL") or RUNBOOKS,
+            runbook_base_url=env.get("RUNBOOK_BASE_URL", ""),
             enforcement=(
                 EnforcementSettings.from_env(env) if env.get("ENFORCEMENT_QUEUE_URL") else None
             ),
@@ -80,12 +77,14 @@ class Settings:
         )
 
     def runbook(self, rule_id: str) -> str:
-        """Return the path or URL of a rule's runbook."""
+        """Return the URL of a rule's runbook, or what to search for in the documentation."""
         return runbook(rule_id, self.runbook_base_url)
 
 
-def runbook(rule_id: str, base_url: str = RUNBOOKS) -> str:
-    """Return the path of a rule's runbook in this repository, or its URL below another base."""
+def runbook(rule_id: str, base_url: str = "") -> str:
+    """Return the URL of a rule's runbook below a base, or what to search for in the docs."""
+    if not base_url:
+        return f"{rule_id} in the documentation of EMR Log Guard"
     return f"{base_url.rstrip('/')}/{rule_id}.md"
 
 

@@ -365,7 +365,7 @@ def test_local_replay_evaluates_a_cluster_without_side_effects(aws: StubbedAws) 
     assert "EMR cluster nightly-etl (j-2AXXXXXXGAPLF) is NON_COMPLIANT" in result.stdout
     assert "EMRLOG-002 log-key-configured: HIGH" in result.stdout
     assert "aws emr create-cluster" in result.stdout
-    assert "docs/runbooks/EMRLOG-002.md" in result.stdout
+    assert "Runbook  EMRLOG-002 in the documentation of EMR Log Guard" in result.stdout
     assert set(aws.counts) == {"DescribeCluster", "ListSteps", "HeadBucket"}
 
 

@@ -93,9 +93,10 @@ def _event(finding: Finding, audited: AuditedCluster, now: datetime) -> dict[str
         },
     }
     if not passed and finding.remediation:
+        linked = finding.runbook.startswith("https://")
         event["remediation"] = {
             "desc": plain(finding.remediation, keep="\n"),
-            "references": [finding.runbook],
+            **({"references": [finding.runbook]} if linked else {}),
         }
     return event
 
