@@ -1,6 +1,7 @@
 """SSM sends `Parameter Store Change` events, also for stacks' parameters. Upstream: yes.
 
-MiniStack sends none. The events contain the operation, never the value.
+MiniStack sends none. The events contain the operation, never the value. And the history of a
+parameter names who stored each version, where MiniStack names the account's root user.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html#SSM-Parameter-Store-event-types
 """
@@ -47,6 +48,8 @@ def with_put_events(put: Handler) -> Handler:
         response = put(request)
         parameter = found(request.get("Name", ""))
         if response[0] == HTTPStatus.OK and parameter is not None:
+            stored = part("services.ssm", "_parameter_history")[parameter["Name"]][-1]
+            stored["LastModifiedUser"] = part("core.iam_evaluator", "caller_arn")()
             send("Update" if known else "Create", parameter)
         return response
 

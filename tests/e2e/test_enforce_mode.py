@@ -285,6 +285,16 @@ def test_observe_mode_sends_no_alert_and_terminates_nothing(
         assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
 
 
+def changes_with(stack: Deployed, line: str) -> list[dict[str, Any]]:
+    """Receive new alerts, and return those about a change of the policy with this line."""
+    stack.inbox.receive()
+    return [
+        alert
+        for alert in stack.inbox.alerts
+        if alert["kind"] == "policy.changed" and line in alert["changes"]
+    ]
+
+
 def test_invalid_policy_alerts_by_the_last_valid_one_and_terminates_nothing(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
@@ -300,6 +310,9 @@ def test_invalid_policy_alerts_by_the_last_valid_one_and_terminates_nothing(
         assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
         [invalid] = [a for a in enforce_mode.inbox.alerts if a["kind"] == "policy.invalid"]
         assert invalid["problems"] == ["exemption: no such field; correct its name, or remove it"]
+        [changed] = eventually(lambda: changes_with(enforce_mode, '+  "exemption": []'))
+        me = enforce_mode.account.client("sts").get_caller_identity()["Arn"]
+        assert changed["changed_by"] == me
 
 
 def test_exempt_cluster_is_neither_alerted_nor_terminated(

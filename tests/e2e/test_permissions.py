@@ -280,8 +280,14 @@ def review_findings(stack: Deployed) -> object:
     stack.forget_findings()
     cluster_id = stack.fixtures.launch("logs", LogEncryptionKmsKeyId=stack.keys.approved)
     stack.opened_long_ago(cluster_id, "EMRLOG-101", objects=(ObjectVersion("plain-logs", "x"),))
-    event = json.loads((EVENTS / "scheduled-review.json").read_text())
-    return stack.invoke("ReviewFindingsFunction", event)
+    reviewed = stack.invoke(
+        "ReviewFindingsFunction", json.loads((EVENTS / "scheduled-review.json").read_text())
+    )
+    stack.inbox.receive()
+    event = json.loads((EVENTS / "parameter-store-change.json").read_text())
+    changed = stack.invoke("ReviewFindingsFunction", event | {"time": None})
+    kinds = [alert["kind"] for alert in stack.inbox.receive()]
+    return reviewed, changed, kinds
 
 
 def check_log_of_step(stack: Deployed) -> Iterator[object]:
@@ -571,7 +577,8 @@ def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> Non
     assert {error, *errors, *ended} == {None}
     assert left is False
     assert usual["CheckKeyFunction"] == [(1, None), (1, None), (0, None)]
-    assert usual["ReviewFindingsFunction"] == ({"clusters": 1, "log_objects": 1}, None)
+    reviewed = ({"clusters": 1, "log_objects": 1}, None)
+    assert usual["ReviewFindingsFunction"] == (reviewed, reviewed, ["policy.changed"])
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert usual["NotifySlackFunction"] == (
         [({"posted": 1}, None)] * 2,

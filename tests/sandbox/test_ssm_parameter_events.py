@@ -94,3 +94,30 @@ def test_parameter_of_a_stack_sends_events(
     cloudformation.delete_stack(StackName="parameter")
 
     assert operations(arrived("Delete")) == ["Create", "Delete"]
+
+
+def test_history_of_a_parameter_names_who_stored_each_version(sandbox: Sandbox) -> None:
+    name, iam = "/emr-log-guard/history", sandbox.client("iam")
+    iam.create_user(UserName="ada")
+    iam.put_user_policy(
+        UserName="ada",
+        PolicyName="all",
+        PolicyDocument=json.dumps(
+            {"Statement": [{"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}]}
+        ),
+    )
+    key = iam.create_access_key(UserName="ada")["AccessKey"]
+    sandbox.client("ssm").put_parameter(Name=name, Value="1", Type="String")
+    theirs = sandbox.client(
+        "ssm",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    theirs.put_parameter(Name=name, Value="2", Overwrite=True)
+
+    history = sandbox.client("ssm").get_parameter_history(Name=name)["Parameters"]
+
+    assert [version["LastModifiedUser"] for version in history] == [
+        sandbox.client("sts").get_caller_identity()["Arn"],
+        "arn:aws:iam::111122223333:user/ada",
+    ]

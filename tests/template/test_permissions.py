@@ -44,6 +44,7 @@ READS = {
     "securityhub:GetFindings",
     "sqs:GetQueueAttributes",
     "ssm:GetParameter",
+    "ssm:GetParameterHistory",
     "states:DescribeExecution",
 }
 # What a function may do beyond reading; each statement is limited to its resources.

@@ -12,7 +12,7 @@ from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnfor
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-from emr_log_guard.domain.policy import PolicyProblem
+from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.domain.rescan import (
     Folder,
@@ -30,6 +30,7 @@ from emr_log_guard.errors import (
     NotReadableError,
     ObjectNotFoundError,
 )
+from emr_log_guard.usecases.ports import StoredPolicy
 from emr_log_guard.usecases.rescan.ports import ListedObject
 from tests.unit.builders import (
     ACCOUNT,
@@ -320,11 +321,24 @@ class FakeExecutions:
         return execution in self.going
 
 
+class FakePolicyVersions:
+    """A policy's parameter, with its versions."""
+
+    name = "/emr-log-guard/test/policy"
+
+    def __init__(self, *versions: StoredPolicy) -> None:
+        self.kept = versions
+
+    def versions(self) -> tuple[StoredPolicy, ...]:
+        return self.kept
+
+
 class FakeAlerts:
     def __init__(self, journal: Journal | None = None) -> None:
         self.published: list[Alert] = []
         self.rescans: list[RescanReport] = []
         self.policy_problems: list[PolicyProblem] = []
+        self.policy_changes: list[PolicyChange] = []
         self.journal: Journal = [] if journal is None else journal
         self.failure: Exception | None = None
 
@@ -333,6 +347,9 @@ class FakeAlerts:
         if self.failure:
             raise self.failure
         self.policy_problems.append(problem)
+
+    def policy_changed(self, change: PolicyChange) -> None:
+        self.policy_changes.append(change)
 
     def rescan_done(self, report: RescanReport) -> None:
         self.journal.append("rescan done")

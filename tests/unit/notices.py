@@ -14,12 +14,12 @@ from typing import Any
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.policy import PolicyProblem
+from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert, RescanCounts, RescanDone
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.rendering.alerts.alert_json import alert_messages
 from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message
-from emr_log_guard.rendering.alerts.policy import policy_messages
+from emr_log_guard.rendering.alerts.policy import change_messages, policy_messages
 from emr_log_guard.rendering.alerts.rescan import rescan_messages
 from emr_log_guard.rendering.alerts.slack import slack_message
 from tests.unit.builders import (
@@ -41,7 +41,8 @@ HOSTILE = "<!channel> *x* `y` ```z``` <https://evil.example|here> &amp; @here\n\
 class Published:
     """An alert, and its message of `MessageStructure=json`."""
 
-    about: Alert | PolicyProblem | RescanDone
+    about: Alert | PolicyProblem | RescanDone | None
+    """As it is read again; None where only its text is."""
     message: str
 
     @property
@@ -181,6 +182,14 @@ MISSING_KEY = PolicyProblem(
     ("approved_keys[1]: alias/logs does not exist (KMS answered NotFoundException); correct it",),
     in_force=True,
 )
+CHANGED = PolicyChange(
+    id="6a1f6a52",
+    parameter="/emr-log-guard/prod/policy",
+    version=8,
+    changed_at=NOW,
+    changed_by=f"arn:aws:sts::{ACCOUNT}:assumed-role/security/{HOSTILE}",
+    changes=('-  "mode": "alert"', f'+  "mode": "{HOSTILE}"'),
+)
 PLACE = {"account": ACCOUNT, "region": REGION}
 _DIFFERENCE = REPORT.difference
 RESCAN = RescanDone(
@@ -199,6 +208,7 @@ PUBLISHED: Mapping[str, Published] = {
     "policy-invalid": Published(INVALID, policy_messages(INVALID, PLACE)),
     "policy-unreadable": Published(UNREADABLE, policy_messages(UNREADABLE, PLACE)),
     "policy-missing-key": Published(MISSING_KEY, policy_messages(MISSING_KEY, PLACE)),
+    "policy-changed": Published(None, change_messages(CHANGED, "emr-log-guard", PLACE)),
     "rescan": Published(RESCAN, rescan_messages(REPORT)),
 }
 PLAIN = PublishedAlert(subject="[HIGH] something new", text="[HIGH] something new\n\nmore of it\n")

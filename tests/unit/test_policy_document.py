@@ -1,7 +1,7 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -427,3 +427,37 @@ def test_position_of_a_field_is_its_line_and_column(path: str, position: tuple[i
 def test_invalid_json_is_reported_with_line_and_column() -> None:
     with pytest.raises(InvalidPolicyError, match="not JSON: line 2, column 3: Expecting"):
         parse_policy("{\n  x")
+
+
+def test_exemptions_may_be_limited_in_length_and_time_only_shortens_them() -> None:
+    today = datetime.now(UTC).date()
+    days = [str(today + timedelta(days=days)) for days in (-400, 29, 32)]
+    document = {
+        "exemptions": [{**EXEMPTION, "until": until} for until in days],
+        "exemptions_max_days": 30,
+    }
+
+    with pytest.raises(InvalidPolicyError) as refused:
+        parse_policy(json.dumps(document))
+
+    [problem] = refused.value.problems
+    assert problem.startswith(
+        f"exemptions[2].until: {days[2]} is more than 30 days away, the longest that "
+        "exemptions_max_days allows; write "
+    )
+    assert len(parse_policy(json.dumps(document | {"exemptions_max_days": 33})).exemptions) == 3
+
+
+@pytest.mark.parametrize("days", [0, 3651, "30", 1.5])
+def test_the_longest_exemption_is_a_number_of_days(days: object) -> None:
+    with pytest.raises(InvalidPolicyError, match="write days, a whole number from 1 to 3650"):
+        parse_policy(json.dumps({"exemptions_max_days": days}))
+
+
+def test_an_exemption_from_a_rule_about_log_buckets_is_refused() -> None:
+    document = exemption(rules=["EMRLOG-002", "EMRLOG-009"])
+
+    with pytest.raises(
+        InvalidPolicyError, match=r"exemptions\[2\].rules: EMRLOG-009 is about log b"
+    ):
+        parse_policy(json.dumps(document))

@@ -4,10 +4,12 @@ Unknown fields are rejected: in a policy, a field without effect is a mistake. T
 docs/policy.schema.json is generated from these types; what it cannot express is checked below.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -26,7 +28,7 @@ from emr_log_guard.domain.policy import (
     TerminationProtection,
 )
 from emr_log_guard.errors import InvalidPolicyError
-from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules import ALL_RULES, BUCKET_RULES
 
 RULE_IDS = tuple(rule.id for rule in ALL_RULES)
 STANDARD_BYTES = 4096
@@ -234,6 +236,18 @@ class PolicyDocument(_Strict, frozen=True):
         tuple[ExemptionDocument, ...],
         Meta(description="Clusters and rules without alerts and termination, each until a date."),
     ] = ()
+    exemptions_max_days: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=3650,
+                description="The longest exemption: days from today until its last day, checked "
+                "whenever the policy is read; without it, any.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     alerts: AlertsDocument = AlertsDocument()
 
 
@@ -284,6 +298,28 @@ def policy_schema() -> dict[str, Any]:
 def pretty(plain: object) -> str:
     """Format a document, indented."""
     return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def difference(old: str, new: str) -> tuple[str, ...]:
+    """Return the lines of a unified diff of two documents, however these are indented.
+
+    Args:
+        old: The old document; what is not JSON is compared as it is.
+        new: The new one.
+
+    Returns:
+        The lines without the names of files; empty when nothing has changed.
+
+    """
+    lines = difflib.unified_diff(_indented(old), _indented(new), lineterm="")
+    return tuple(islice(lines, 2, None))
+
+
+def _indented(text: str) -> list[str]:
+    try:
+        return pretty(json.loads(text)).splitlines()
+    except (ValueError, RecursionError):
+        return text.splitlines()
 
 
 def stored_form(plain: object) -> str:
@@ -396,6 +432,7 @@ _FIXES: Mapping[str, str] = {
     "tag": 'write tags and their values, such as {"team": "research"}',
     "rules": 'write rule ids, such as ["EMRLOG-002"]; an exemption may use ["*"]',
     "exemptions": "write a list of exemptions",
+    "exemptions_max_days": "write days, a whole number from 1 to 3650",
     "enforcement": "write an object",
     "alerts": "write an object",
     "slack": 'write an object, such as {"routes": [...]}',
@@ -542,7 +579,27 @@ def _problems(document: PolicyDocument) -> Iterator[str]:
             yield f"{path}.cluster: names no cluster; {_FIXES['cluster']}"
         if isinstance(cluster.tag, dict) and not all(cluster.tag):
             yield f"{path}.cluster.tag: a tag has no name; {_FIXES['tag']}"
+        if about_buckets := sorted({rule.id for rule in BUCKET_RULES} & set(exemption.rules)):
+            yield (
+                f"{path}.rules: {', '.join(about_buckets)} is about log buckets, and exemptions "
+                "are for clusters; to turn it off, set its `enabled` to false in `rules`"
+            )
+    yield from _too_long(document)
     yield from _route_problems(document.alerts.slack.routes)
+
+
+def _too_long(document: PolicyDocument) -> Iterator[str]:
+    """Find the exemptions that end later than the policy allows; time only shortens them."""
+    if document.exemptions_max_days is UNSET:
+        return
+    days = document.exemptions_max_days
+    last = datetime.now(UTC).date() + timedelta(days=days)
+    for place, exemption in enumerate(document.exemptions):
+        if exemption.until > last:
+            yield (
+                f"exemptions[{place}].until: {exemption.until} is more than {days} days away, the "
+                f"longest that exemptions_max_days allows; write {last} or earlier"
+            )
 
 
 def _route_problems(routes: Sequence[SlackRouteDocument]) -> Iterator[str]:

@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.sns import SnsAlerts
+from emr_log_guard.adapters.sns import SnsAlerts, SnsPolicyChangeAlerts
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.domain.policy import PolicyProblem
+from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
+from emr_log_guard.errors import HandoffFailedError
 from emr_log_guard.events.sns import parse_alerts
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 from tests.unit.builders import NOW
@@ -98,3 +101,118 @@ def test_policy_problem_is_published_as_text_json_and_attributes(
         {"Records": [{"Sns": {"MessageId": "m", "Message": messages["lambda"]}}]}
     )
     assert alert.subject == call["Subject"]
+
+
+def test_the_versions_of_a_policy_name_who_stored_them(
+    aws: StubbedAws, parameter: SsmPolicyParameter
+) -> None:
+    first = {"Value": "{}", "Version": 1, "LastModifiedDate": NOW}
+    second = {"Value": "[]", "Version": 2, "LastModifiedDate": NOW, "LastModifiedUser": "arn:x"}
+    pages: list[dict[str, Any]] = [
+        {"Parameters": [first], "NextToken": "n"},
+        {"Parameters": [second]},
+    ]
+    aws.answer("GetParameterHistory", lambda _: pages.pop(0))
+
+    assert parameter.versions() == (
+        StoredPolicy("{}", 1, NOW),
+        StoredPolicy("[]", 2, NOW, "arn:x"),
+    )
+    assert [call["Name"] for _, call in aws.calls] == [NAME, NAME]
+
+
+def test_a_deleted_parameter_has_no_versions(
+    aws: StubbedAws, parameter: SsmPolicyParameter
+) -> None:
+    aws.answer("GetParameterHistory", AwsError("ParameterNotFound"))
+
+    assert parameter.versions() == ()
+
+
+def test_versions_that_may_not_be_read_are_an_error(
+    aws: StubbedAws, parameter: SsmPolicyParameter
+) -> None:
+    aws.answer("GetParameterHistory", AwsError("AccessDeniedException"))
+
+    with pytest.raises(HandoffFailedError, match=r"ssm:GetParameterHistory on .* AccessDenied"):
+        parameter.versions()
+
+
+CHANGE = PolicyChange(
+    id="c-1",
+    parameter=NAME,
+    version=7,
+    changed_at=NOW,
+    changed_by="arn:aws:sts::111122223333:assumed-role/security/ada",
+    changes=('-  "mode": "alert"', '+  "mode": "enforce\x1b"'),
+)
+
+
+def sent_about(aws: StubbedAws, change: PolicyChange) -> dict[str, Any]:
+    """Publish an alert about a change, and return the call."""
+    aws.answer("Publish", {"MessageId": "m"})
+    clients.sns.cache_clear()
+    SnsPolicyChangeAlerts(aws.attach(clients.sns()), TOPIC, "guard").policy_changed(change)
+    [(_, call)] = aws.calls
+    return call
+
+
+def test_an_alert_about_a_changed_policy_says_who_what_and_how_to_undo_it(aws: StubbedAws) -> None:
+    call = sent_about(aws, CHANGE)
+
+    messages = json.loads(call["Message"])
+    assert messages["email"] == (
+        "EMR Log Guard: policy version 7 was stored by assumed-role/security/ada\n"
+        "Account 111122223333, eu-west-1. Stored 2026-03-14 15:09 UTC. "
+        "It takes effect within 60 seconds, if it is valid.\n\n"
+        "Parameter    /emr-log-guard/test/policy\n"
+        "Changed by   arn:aws:sts::111122223333:assumed-role/security/ada\n"
+        "To undo      aws ssm get-parameter --region eu-west-1 "
+        "--name /emr-log-guard/test/policy:6 --query Parameter.Value --output text > policy.json\n"
+        "             emr-log-guard policy set policy.json\n\n"
+        "Changes\n"
+        '  -  "mode": "alert"\n'
+        '  +  "mode": "enforce\\x1b"\n'
+    )
+    machine = json.loads(messages["sqs"])
+    assert {name: machine[name] for name in ("id", "kind", "stack", "version", "changed_by")} == {
+        "id": "c-1",
+        "kind": "policy.changed",
+        "stack": "guard",
+        "version": 7,
+        "changed_by": CHANGE.changed_by,
+    }
+    assert machine["changes"] == list(CHANGE.changes)
+    assert machine["changed_at"] == NOW.isoformat()
+    assert {name: value["StringValue"] for name, value in call["MessageAttributes"].items()} == {
+        "kind": "policy.changed",
+        "id": "c-1",
+        "account": "111122223333",
+        "region": "eu-west-1",
+    }
+    [alert] = parse_alerts(
+        {"Records": [{"Sns": {"MessageId": "m", "Message": messages["lambda"]}}]}
+    )
+    assert (alert.subject, alert.about) == (call["Subject"], None)
+
+
+def test_the_first_version_of_a_policy_has_nothing_to_undo(aws: StubbedAws) -> None:
+    call = sent_about(aws, replace(CHANGE, version=1, changed_by=None))
+
+    text = json.loads(call["Message"])["email"]
+    assert call["Subject"] == "EMR Log Guard: policy version 1 was stored"
+    assert "undo" not in text
+    assert "Changed by   unknown: AWS CloudTrail names the caller\n" in text
+
+
+def test_a_deleted_policy_says_what_applies_now(aws: StubbedAws) -> None:
+    deleted = replace(CHANGE, version=None, changed_by=None, changed_at=None, changes=())
+
+    call = sent_about(aws, deleted)
+
+    assert call["Subject"] == "EMR Log Guard: the policy was deleted"
+    assert json.loads(call["Message"])["email"].splitlines()[1] == (
+        "Account 111122223333, eu-west-1. Deleted. The last valid policy is used to evaluate and "
+        "to alert, and nothing is terminated. Without one, every rule is enabled, and exemptions "
+        "and approved keys are unknown."
+    )

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -44,6 +45,7 @@ def test_exempt_adds_an_exemption_to_the_stored_policy(aws: StubbedAws) -> None:
         ([*EXEMPT, "--name", "a", "--rule", "EMRLOG-999"], "no rule 'EMRLOG-999'"),
         ([*EXEMPT, "--name", "a", "--until", "2001-01-01"], "2001-01-01 is in the past"),
         ([*EXEMPT, "--name", "a", "--until", "soon"], "until: invalid"),
+        (["exempt", "--rule", "EMRLOG-009", *EXEMPT[3:], "--name", "a"], "is about log buckets"),
     ],
 )
 def test_exempt_rejects_invalid_options(aws: StubbedAws, arguments: list[str], words: str) -> None:
@@ -51,6 +53,31 @@ def test_exempt_rejects_invalid_options(aws: StubbedAws, arguments: list[str], w
 
     assert result.exit_code == 2
     assert words in result.stderr
+    assert aws.calls == []
+
+
+def test_exempt_refuses_a_longer_exemption_than_the_policy_allows(aws: StubbedAws) -> None:
+    store(aws, '{"exemptions_max_days": 30}')
+    today = datetime.now(UTC).date()
+    longest, longer = (str(today + timedelta(days=days)) for days in (30, 32))
+
+    refused = run(*EXEMPT, "--name", "a", "--until", longer, "--yes")
+    accepted = run(*EXEMPT, "--name", "a", "--until", longest, "--yes")
+
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(
+        f"Error: until: {longer} is more than 30 days away, the longest that "
+        "exemptions_max_days allows; write "
+    )
+    assert accepted.exit_code == 0, accepted.output
+    assert [policy["exemptions"][0]["until"] for policy in written(aws)] == [longest]
+
+
+def test_exempt_requires_a_last_day(aws: StubbedAws) -> None:
+    result = run("exempt", "--rule", "EMRLOG-002", "--reason", "moves", "--name", "a", "--yes")
+
+    assert result.exit_code == 2
+    assert "Missing option '--until'" in result.stderr
     assert aws.calls == []
 
 

@@ -78,6 +78,7 @@ def test_values_of_public_enumerations_are_fixed() -> None:
         "enforcement.skipped",
         "enforcement.failed",
         "policy.invalid",
+        "policy.changed",
         "rescan.done",
     }
     assert all(step == step.name.lower() for step in NextStep)

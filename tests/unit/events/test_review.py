@@ -1,7 +1,13 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from emr_log_guard.errors import InvalidEventError
-from emr_log_guard.events.review import ReviewRequest, parse_review
+from emr_log_guard.events.review import parse_review
+
+EVENTS = Path(__file__).parents[3] / "events"
 
 
 @pytest.mark.parametrize(
@@ -9,13 +15,22 @@ from emr_log_guard.events.review import ReviewRequest, parse_review
     [
         ({"review": "late"}, "late"),
         ({"review": "all"}, "all"),
-        ({"source": "aws.ssm", "detail-type": "Parameter Store Change"}, "all"),
+        ({"source": "aws.events", "detail-type": "Scheduled Event"}, "all"),
     ],
 )
 def test_review_covers_everything_unless_only_late_findings_are_requested(
     event: object, review: str
 ) -> None:
-    assert parse_review(event) == ReviewRequest(review)  # type: ignore[arg-type]
+    request = parse_review(event)
+
+    assert (request.review, request.policy_changed) == (review, False)
+
+
+def test_a_change_of_the_policy_is_recognised_with_its_time() -> None:
+    request = parse_review(json.loads((EVENTS / "parameter-store-change.json").read_text()))
+
+    assert (request.review, request.policy_changed) == ("all", True)
+    assert request.time == datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("event", [None, [], {"review": "some"}])

@@ -15,7 +15,7 @@ from botocore.response import StreamingBody
 from emr_log_guard import observability
 from emr_log_guard.adapters import clients, slack
 from emr_log_guard.adapters.sessions import AuditSession
-from emr_log_guard.errors import ClusterNotFoundError, InvalidEventError
+from emr_log_guard.errors import ClusterNotFoundError, HandoffFailedError, InvalidEventError
 from emr_log_guard.rendering.alerts.asff import asff
 from tests.unit.builders import (
     ANOTHER_KEY,
@@ -365,14 +365,17 @@ def test_check_key_handles_each_kind_of_event_with_few_calls(
     assert aws.counts == asked | {"PutEvents": 1}
 
 
+NOTIFIED = {"GetParameterHistory": 1, "Publish": 1}
+
+
 @pytest.mark.parametrize(
-    "event",
-    [
-        "scheduled-review",
-        "parameter-store-change",
-    ],
+    ("event", "also"), [("scheduled-review", {}), ("parameter-store-change", NOTIFIED)]
 )
-def test_review_findings_requests_rechecks_of_open_findings(aws: StubbedAws, event: str) -> None:
+def test_open_findings_are_re_checked_every_hour_and_when_the_policy_was_changed(
+    aws: StubbedAws, event: str, also: dict[str, int]
+) -> None:
+    version = {"Value": "{}", "Version": 1, "LastModifiedDate": NOW}
+    aws.answer("GetParameterHistory", {"Parameters": [version]})
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
     invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
     aws.forget_calls()
@@ -380,7 +383,21 @@ def test_review_findings_requests_rechecks_of_open_findings(aws: StubbedAws, eve
     answer = invoke(load("review_findings"), an_event(event))
 
     assert answer == {"clusters": 1, "log_objects": 1}
-    assert aws.counts == {"Query": 1, "PutEvents": 1, "SendMessage": 1}
+    assert aws.counts == {"Query": 1, "PutEvents": 1, "SendMessage": 1} | also
+
+
+def test_open_findings_are_re_checked_even_if_the_change_of_the_policy_cannot_be_notified(
+    aws: StubbedAws,
+) -> None:
+    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
+    invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
+    aws.answer("GetParameterHistory", AwsError("AccessDeniedException"))
+    aws.forget_calls()
+
+    with pytest.raises(HandoffFailedError):
+        invoke(load("review_findings"), an_event("parameter-store-change"))
+
+    assert aws.counts["PutEvents"] == 1
 
 
 def test_check_cluster_raises_for_an_unknown_cluster(aws: StubbedAws) -> None:

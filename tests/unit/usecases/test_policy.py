@@ -1,19 +1,20 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from emr_log_guard.adapters.dynamodb import DynamoPolicyHistory
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import RequestEnforcement
-from emr_log_guard.domain.policy import PolicyProblem
+from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
 from emr_log_guard.domain.termination import Stage
 from emr_log_guard.errors import PolicyUnavailableError
 from emr_log_guard.policy_document import STRICT
-from emr_log_guard.usecases.policy import CurrentPolicy
+from emr_log_guard.usecases.policy import CurrentPolicy, NotifyPolicyChange
 from emr_log_guard.usecases.ports import PolicyHistory, StoredPolicy, UnreadablePolicy
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
 from tests.unit.fake_table import FakeTable
+from tests.unit.fakes import FakeAlerts, FakePolicyVersions
 from tests.unit.usecases.world import World
 
 AWAY = UnreadablePolicy("ssm:GetParameter answered ThrottlingException", transient=True)
@@ -266,3 +267,65 @@ def test_forced_refresh_replaces_the_cached_policy() -> None:
     assert [policy().mode for _ in range(2)] == [Mode.OBSERVE] * 2
     assert policy(force_refresh=True).mode is Mode.ENFORCE
     assert (policy().mode, policy().version) == (Mode.ENFORCE, 2)
+
+
+ADA = "arn:aws:sts::111122223333:assumed-role/security/ada"
+VERSIONS = (
+    StoredPolicy(
+        '{"mode": "observe"}', 1, NOW - timedelta(days=1), "arn:aws:iam::111122223333:root"
+    ),
+    StoredPolicy('{ "mode": "enforce" }', 2, NOW, ADA),
+)
+
+
+def changed_policy(*versions: StoredPolicy, at: datetime | None) -> list[PolicyChange]:
+    alerts = FakeAlerts()
+    NotifyPolicyChange(FakePolicyVersions(*versions), alerts)(at)
+    return alerts.policy_changes
+
+
+def test_a_changed_policy_is_notified_with_who_when_and_the_difference() -> None:
+    [change] = changed_policy(*VERSIONS, at=NOW)
+
+    assert (change.parameter, change.version) == ("/emr-log-guard/test/policy", 2)
+    assert (change.changed_by, change.changed_at) == (ADA, NOW)
+    assert change.changes == (
+        "@@ -1,3 +1,3 @@",
+        " {",
+        '-  "mode": "observe"',
+        '+  "mode": "enforce"',
+        " }",
+    )
+
+
+def test_the_first_version_of_a_policy_is_notified_as_added() -> None:
+    [change] = changed_policy(VERSIONS[0], at=None)
+
+    assert (change.version, change.changes) == (
+        1,
+        ("@@ -0,0 +1,3 @@", "+{", '+  "mode": "observe"', "+}"),
+    )
+
+
+def test_a_late_event_is_about_the_version_that_was_stored_then_and_has_the_same_id() -> None:
+    third = StoredPolicy('{"mode": "alert"}', 3, NOW + timedelta(minutes=1), ADA)
+
+    [late] = changed_policy(*VERSIONS, third, at=NOW.replace(microsecond=0))
+
+    assert late.version == 2
+    assert [late] == changed_policy(*VERSIONS, at=NOW)
+    [newest] = changed_policy(*VERSIONS, third, at=None)
+    assert (newest.version, newest.id == late.id) == (3, False)
+
+
+def test_a_version_with_the_same_document_is_not_notified() -> None:
+    same = StoredPolicy('{"mode":"enforce"}', 3, NOW + timedelta(minutes=1), ADA)
+
+    assert changed_policy(*VERSIONS, same, at=None) == []
+
+
+def test_a_deleted_policy_is_notified_without_its_author() -> None:
+    [change] = changed_policy(at=NOW)
+
+    assert (change.version, change.changed_by, change.changed_at) == (None, None, NOW)
+    assert changed_policy(at=None)[0].id != change.id

@@ -24,6 +24,7 @@ from emr_log_guard.usecases.findings import (
     Enforcers,
     FindingRecorder,
 )
+from emr_log_guard.usecases.policy import NotifyPolicyChange
 from emr_log_guard.usecases.remediation.enforce import Enforce
 from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
 from tests.unit.fake_table import FakeTable
@@ -33,6 +34,7 @@ from tests.unit.fakes import (
     FakeClusters,
     FakeKeys,
     FakeLogObjects,
+    FakePolicyVersions,
     FakeQueue,
     FakeRechecks,
     FakeRoles,
@@ -157,6 +159,10 @@ class World:
             clock=self.clock,
             runbook=runbook,
         )
+
+    @property
+    def notify_change(self) -> NotifyPolicyChange:
+        return NotifyPolicyChange(FakePolicyVersions(), self.alerts)
 
     @property
     def check_buckets(self) -> CheckLogBuckets:

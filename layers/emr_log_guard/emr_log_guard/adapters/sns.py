@@ -9,13 +9,18 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from emr_log_guard.adapters.errors import failure_of
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import Alert, AlertKind
-from emr_log_guard.domain.policy import PolicyProblem
+from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.domain.rescan_report import RescanReport
 from emr_log_guard.errors import AlertNotAcceptedError
 from emr_log_guard.rendering.alerts.alert_json import alert_attributes, alert_messages
 from emr_log_guard.rendering.alerts.amazon_q import amazon_q_message
-from emr_log_guard.rendering.alerts.policy import policy_messages, policy_subject
+from emr_log_guard.rendering.alerts.policy import (
+    change_messages,
+    change_subject,
+    policy_messages,
+    policy_subject,
+)
 from emr_log_guard.rendering.alerts.rescan import (
     rescan_attributes,
     rescan_messages,
@@ -72,6 +77,32 @@ class SnsAlerts:
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value}
                 for name, value in {"kind": str(AlertKind.POLICY_INVALID), **place}.items()
+            },
+        )
+
+
+class SnsPolicyChangeAlerts:
+    """The alerts topic, for changes of the policy."""
+
+    def __init__(self, client: "SNSClient", topic_arn: str, stack: str) -> None:
+        """Publish to this topic for a stack."""
+        self._client = client
+        self._topic_arn = topic_arn
+        self._stack = stack
+
+    def policy_changed(self, change: PolicyChange) -> None:
+        """Notify every subscriber that the policy was changed. Errors propagate."""
+        arn = Arn.of(self._topic_arn)
+        place = {"account": arn.account, "region": arn.region}
+        attributes = {"kind": str(AlertKind.POLICY_CHANGED), "id": change.id, **place}
+        self._client.publish(
+            TopicArn=self._topic_arn,
+            Subject=change_subject(change),
+            MessageStructure="json",
+            Message=change_messages(change, self._stack, place),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
             },
         )
 

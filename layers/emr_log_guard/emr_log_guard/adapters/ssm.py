@@ -40,6 +40,34 @@ class SsmPolicyParameter:
         with handoff("ssm:GetParameter", self.name):
             return self._get()
 
+    def versions(self) -> tuple[StoredPolicy, ...]:
+        """Read the versions that Parameter Store keeps, at most 100: a GetParameterHistory per 50.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterHistory.html
+
+        Returns:
+            The versions, the oldest first; empty when there is no such parameter.
+
+        Raises:
+            HandoffFailedError: They cannot be read.
+
+        """
+        pages = self._client.get_paginator("get_parameter_history").paginate(Name=self.name)
+        with handoff("ssm:GetParameterHistory", self.name):
+            try:
+                return tuple(
+                    StoredPolicy(
+                        each["Value"],
+                        each["Version"],
+                        each["LastModifiedDate"],
+                        each.get("LastModifiedUser"),
+                    )
+                    for page in pages
+                    for each in page["Parameters"]
+                )
+            except self._client.exceptions.ParameterNotFound:
+                return ()
+
     def write(self, text: str) -> int:
         """Replace the stored document: one PutParameter.
 

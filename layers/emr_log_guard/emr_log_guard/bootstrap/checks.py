@@ -19,6 +19,7 @@ from emr_log_guard.adapters.iam import IamRoles
 from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.rate_limiter import Limit
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
+from emr_log_guard.adapters.sns import SnsPolicyChangeAlerts
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
@@ -31,6 +32,7 @@ from emr_log_guard.usecases.checks.log_buckets import CheckLogBuckets
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.checks.log_objects import CheckLogObjects
 from emr_log_guard.usecases.checks.review import ReviewFindings
+from emr_log_guard.usecases.policy import NotifyPolicyChange
 
 FIRST_READ_SECONDS = 10
 """How long a launch may wait until it is described; until its steps are listed it waits in the
@@ -163,5 +165,9 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
         findings=shared.repository(settings),
         rechecks=EventBridgeRechecks(clients.events(), settings.stack_name),
         objects=SqsLogObjectQueue(clients.sqs(), required(env, "LOG_OBJECTS_QUEUE_URL")),
+        notify_change=NotifyPolicyChange(
+            shared.policy_parameter(settings),
+            SnsPolicyChangeAlerts(clients.sns(), settings.alerts_topic_arn, settings.stack_name),
+        ),
         clock=shared.utc_now,
     )

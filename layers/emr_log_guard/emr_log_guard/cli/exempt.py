@@ -101,6 +101,9 @@ def add(  # noqa: PLR0913 - each is an option
         exemptions[same[0]] = exemption
     else:
         exemptions.append(exemption)
+    place = exemptions.index(exemption)
+    if problems := problems_of(json.dumps(document)):
+        fail(*(problem.removeprefix(f"exemptions[{place}].") for problem in problems))
     if cluster and store.stack:
         _warn_if_unknown(clients, store.stack, cluster)
     store.replace(stored, json.dumps(document), yes=yes, quiet=quiet)

@@ -1,7 +1,5 @@
 """The effect of a new policy, shown before it is stored: a diff, and changed findings."""
 
-import difflib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +16,7 @@ from emr_log_guard.adapters.errors import AWS_ERRORS
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import HandoffFailedError, InvalidPolicyError, NotDeployedError
-from emr_log_guard.policy_document import STRICT, parse_policy, pretty
+from emr_log_guard.policy_document import STRICT, difference, parse_policy
 from emr_log_guard.rendering.terminal.policy_impact import OpenFinding, changed_impacts
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE
@@ -32,19 +30,11 @@ _COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 def show_difference(old: str, new: str, *, quiet: bool) -> bool:
     """Print a unified diff of two policy documents, unless quiet; return whether they differ."""
-    try:
-        shown = pretty(json.loads(old))
-    except ValueError:
-        shown = old
-    lines = difflib.unified_diff(
-        shown.splitlines(), pretty(json.loads(new)).splitlines(), "stored", "new", lineterm=""
-    )
     console = Console(highlight=False, soft_wrap=True, quiet=quiet)
-    changed = False
+    lines = difference(old, new)
     for line in lines:
-        changed = True
         console.print(Text(line, style=_COLORS.get(line[0], "")))
-    return changed
+    return bool(lines)
 
 
 def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str) -> None:

@@ -26,6 +26,7 @@ class AlertKind(StrEnum):
     ENFORCEMENT_SKIPPED = "enforcement.skipped"
     ENFORCEMENT_FAILED = "enforcement.failed"
     POLICY_INVALID = "policy.invalid"
+    POLICY_CHANGED = "policy.changed"
     RESCAN_DONE = "rescan.done"
 
 

@@ -196,6 +196,23 @@ class Policy:
         return max(modes, key=list(Mode).index, default=self.mode)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """A change of the stored policy."""
+
+    id: str
+    """The same for each alert about this change."""
+    parameter: str
+    version: int | None
+    """The parameter's new version; None when it was deleted."""
+    changed_at: datetime | None
+    """UTC; None when unknown."""
+    changed_by: str | None
+    """The ARN of who changed it; None when Parameter Store does not say."""
+    changes: tuple[str, ...]
+    """The lines of a unified diff."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:
     """A problem of the stored policy.

@@ -79,6 +79,8 @@ def _about(text: str, kind: str) -> Alert | PolicyProblem | RescanDone | None:
                 return decode(text, PolicyProblem)
             case AlertKind.RESCAN_DONE:
                 return decode(text, RescanDone)
+            case AlertKind.POLICY_CHANGED:
+                return None  # its text says it all
             case _:
                 return decode(text, Alert)
     except InvalidEventError:

@@ -1,17 +1,21 @@
-"""The policy in effect: the stored one, or the last valid one while that is invalid."""
+"""The policy in effect, and its changes."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from time import monotonic
 
-from emr_log_guard.domain.policy import Policy, PolicyProblem
+from emr_log_guard.domain.notification_plan import alert_id
+from emr_log_guard.domain.policy import Policy, PolicyChange, PolicyProblem
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.observability import record_policy_problem
-from emr_log_guard.policy_document import STRICT, parse_policy
+from emr_log_guard.policy_document import STRICT, difference, parse_policy
 from emr_log_guard.usecases.ports import (
     PolicyAlerts,
+    PolicyChangeAlerts,
     PolicyHistory,
     PolicyParameter,
+    PolicyVersions,
     StoredPolicy,
     UnreadablePolicy,
 )
@@ -20,9 +24,61 @@ STALE_SECONDS = 60
 """The maximum age of a policy that is acted on."""
 REFRESH_SECONDS = 30
 """The age at which it is re-read: errors of SSM are tolerated until STALE_SECONDS."""
-
+_REPORTED = timedelta(seconds=1)
+"""Events have whole seconds."""
 
 type Timer = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyPolicyChange:
+    """Notifies who changed the stored policy, and what."""
+
+    parameter: PolicyVersions
+    alerts: PolicyChangeAlerts
+
+    def __call__(self, at: datetime | None) -> None:
+        """Notify of the version that was stored last at a moment.
+
+        Nothing is sent where its document is the same as the former one's. The same change always
+        has the same id: an event may come twice.
+
+        Args:
+            at: When Parameter Store reported the change, UTC, to the second; None: now.
+
+        """
+        name = self.parameter.name
+        kept = [
+            each
+            for each in self.parameter.versions()
+            if at is None or each.stored_at is None or each.stored_at < at + _REPORTED
+        ]
+        if not kept:
+            moment = at.isoformat() if at else ""
+            self.alerts.policy_changed(
+                PolicyChange(
+                    id=alert_id(name, "deleted", moment),
+                    parameter=name,
+                    version=None,
+                    changed_at=at,
+                    changed_by=None,
+                    changes=(),
+                )
+            )
+            return
+        new, old = kept[-1], kept[-2].text if len(kept) > 1 else ""
+        changes = difference(old, new.text)
+        if changes:
+            self.alerts.policy_changed(
+                PolicyChange(
+                    id=alert_id(name, str(new.version), str(new.stored_at)),
+                    parameter=name,
+                    version=new.version,
+                    changed_at=new.stored_at,
+                    changed_by=new.stored_by,
+                    changes=changes,
+                )
+            )
 
 
 class CurrentPolicy:

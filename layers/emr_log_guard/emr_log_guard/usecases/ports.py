@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
     from emr_log_guard.domain.keys import KeyFact, KmsKey
     from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
-    from emr_log_guard.domain.policy import Policy, PolicyProblem
+    from emr_log_guard.domain.policy import Policy, PolicyChange, PolicyProblem
     from emr_log_guard.domain.published_alert import PublishedAlert
     from emr_log_guard.domain.termination import Termination
     from emr_log_guard.domain.unresolved import Unresolved
@@ -187,6 +187,14 @@ class PolicyAlerts(Protocol):
         ...
 
 
+class PolicyChangeAlerts(Protocol):
+    """Sends alerts about changes of the policy."""
+
+    def policy_changed(self, change: PolicyChange) -> None:
+        """Alert on a change of the stored policy."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
     """The policy document as it is stored."""
@@ -195,6 +203,8 @@ class StoredPolicy:
     version: int
     stored_at: datetime | None = None
     """When that version was stored, UTC: versions restart at 1 when a parameter is deleted."""
+    stored_by: str | None = None
+    """The ARN of who stored it; None where only the document was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +223,16 @@ class PolicyParameter(Protocol):
 
     def read(self) -> StoredPolicy | UnreadablePolicy:
         """Read the document."""
+        ...
+
+
+class PolicyVersions(Protocol):
+    """The versions of the stored policy."""
+
+    name: str
+
+    def versions(self) -> tuple[StoredPolicy, ...]:
+        """Read all versions that are kept, the oldest first; empty when there is none."""
         ...
 
 

@@ -92,6 +92,7 @@ def test_reminders_and_alerts_without_a_cluster_emit_no_events() -> None:
     others = {
         AlertKind.FINDING_REMINDER,
         AlertKind.POLICY_INVALID,
+        AlertKind.POLICY_CHANGED,
         AlertKind.RESCAN_DONE,
     }
 

@@ -12,7 +12,7 @@ from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import Alert, AlertKind
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import PolicyProblem
-from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.domain.published_alert import PublishedAlert, RescanDone
 from emr_log_guard.rendering.alerts.chat import (
     below_headline,
     evidence_of,
@@ -193,8 +193,10 @@ def _next_steps(published: PublishedAlert) -> Iterator[str]:
                 yield f"Runbook of {finding.rule_id}: {where}"
         case PolicyProblem() as problem:
             yield from (code_span(each) for each in policy_fix(problem) if each[0] != "#")
-        case _:
+        case RescanDone():
             yield "See the report."
+        case None:
+            pass
 
 
 def _keywords(published: PublishedAlert) -> list[str]:

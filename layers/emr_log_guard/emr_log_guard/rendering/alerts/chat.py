@@ -26,6 +26,7 @@ _KINDS = {
     AlertKind.ENFORCEMENT_SKIPPED: "\N{MEDIUM WHITE CIRCLE}",
     AlertKind.ENFORCEMENT_FAILED: _ALARM,
     AlertKind.POLICY_INVALID: _ALARM,
+    AlertKind.POLICY_CHANGED: "\N{MEMO}",
 }
 _NO_LONGER_EXEMPTIBLE = frozenset(
     {

@@ -1,10 +1,11 @@
-"""The alert `policy.invalid`, as text and JSON."""
+"""The alerts `policy.invalid` and `policy.changed`, as text and JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import AlertKind
-from emr_log_guard.domain.policy import PolicyProblem
+from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
 from emr_log_guard.rendering.alerts.alert_json import MACHINES, SCHEMA
 from emr_log_guard.rendering.escape import ascii_line, plain
 
@@ -93,6 +94,76 @@ def policy_messages(problem: PolicyProblem, place: Mapping[str, str]) -> str:
             "version": problem.version,
             "problems": list(problem.problems),
             "in_force": problem.in_force,
+            "findings": [],
+        },
+        ensure_ascii=False,
+    )
+    return json.dumps(
+        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
+    )
+
+
+def change_subject(change: PolicyChange) -> str:
+    """Write the headline: one line of printable ASCII."""
+    if change.version is None:
+        return ascii_line("EMR Log Guard: the policy was deleted", _LIMIT)
+    arn = Arn.parse(change.changed_by or "")
+    who = f" by {arn.resource}" if arn else ""
+    return ascii_line(f"EMR Log Guard: policy version {change.version} was stored{who}", _LIMIT)
+
+
+def change_text(change: PolicyChange, place: Mapping[str, str]) -> str:
+    """Write the whole alert as plain text."""
+    return "\n".join(_change_lines(change, place)) + "\n"
+
+
+def _change_lines(change: PolicyChange, place: Mapping[str, str]) -> Iterator[str]:
+    deleted = change.version is None
+    at = f" {change.changed_at:%Y-%m-%d %H:%M} UTC" if change.changed_at else ""
+    what = "Deleted" if deleted else "Stored"
+    now = _NEXT if deleted else "It takes effect within 60 seconds, if it is valid."
+    yield change_subject(change)
+    yield f"Account {place['account']}, {place['region']}. {what}{at}. {now}"
+    yield ""
+    yield f"Parameter    {plain(change.parameter)}"
+    yield f"Changed by   {plain(change.changed_by or 'unknown: AWS CloudTrail names the caller')}"
+    if deleted:
+        return
+    if change.version != 1:
+        name = plain(f"{change.parameter}:{(change.version or 0) - 1}")
+        yield (
+            f"To undo      aws ssm get-parameter --region {place['region']} --name {name} "
+            "--query Parameter.Value --output text > policy.json"
+        )
+        yield "             emr-log-guard policy set policy.json"
+    yield ""
+    yield "Changes"
+    yield from (f"  {plain(line)}" for line in change.changes)
+
+
+def change_messages(change: PolicyChange, stack: str, place: Mapping[str, str]) -> str:
+    """Write the message of `MessageStructure=json`, of an account and Region.
+
+    A stored policy has at most 8 KB: its changes are never too long for SNS.
+    """
+    text = change_text(change, place)
+    machine = json.dumps(
+        {
+            "schema": SCHEMA,
+            "id": change.id,
+            "kind": AlertKind.POLICY_CHANGED,
+            "subject": change_subject(change),
+            "text": text,
+            "stack": stack,
+            **place,
+            "cluster_id": None,
+            "cluster_name": None,
+            "cluster_arn": None,
+            "parameter": change.parameter,
+            "version": change.version,
+            "changed_at": change.changed_at.isoformat() if change.changed_at else None,
+            "changed_by": change.changed_by,
+            "changes": list(change.changes),
             "findings": [],
         },
         ensure_ascii=False,

@@ -12,6 +12,7 @@ from emr_log_guard.domain.finding_record import PENDING_LATE, FindingRecord
 from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import logger, record_open, record_pending
+from emr_log_guard.usecases.policy import NotifyPolicyChange
 from emr_log_guard.usecases.ports import LogObjectQueue, OpenFindings, Rechecks
 
 _LATE_REQUESTS = timedelta(hours=1)
@@ -25,16 +26,26 @@ class ReviewFindings:
     findings: OpenFindings
     rechecks: Rechecks
     objects: LogObjectQueue
+    notify_change: NotifyPolicyChange
     clock: Callable[[], datetime]
 
     def __call__(self, request: ReviewRequest = ReviewRequest()) -> dict[str, int]:  # noqa: B008
         """Request checks of all clusters and bad log objects with open findings, or of late ones.
 
+        A change of the policy is notified as well.
+
         Returns:
             The number of each.
 
         """
-        return self._late() if request.review == "late" else self._all()
+        if request.review == "late":
+            return self._late()
+        try:
+            if request.policy_changed:  # before the checks are requested, which may take long
+                self.notify_change(request.time)
+        finally:
+            reviewed = self._all()
+        return reviewed
 
     def _all(self) -> dict[str, int]:
         clusters: dict[str, None] = {}
