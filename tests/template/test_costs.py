@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from emr_log_guard.domain.reencryption_cost import reencryption_cost
 from emr_log_guard.observability import Metric
 from tests.template.stack import EVERYTHING, ROOT, Stack
 from tests.unit.functions.test_handlers import READS_OF_A_COMPLIANT_CLUSTER
@@ -109,6 +110,25 @@ def test_documented_calls_match_those_of_the_functions() -> None:
     )
     assert sum(count for call, count in reads.items() if call in kms) == 2
     assert reads["PutItem"] == 4
+
+
+@pytest.mark.parametrize(
+    ("charge", "documented"),
+    [
+        ("list requests", "list requests, 1,000 objects each"),
+        ("HeadObject", "HeadObject"),
+        ("KMS requests, at most", "KMS requests"),
+    ],
+)
+def test_re_encryption_is_estimated_with_the_documented_prices(
+    charge: str, documented: str
+) -> None:
+    [usd_each] = [
+        each.usd_each for each in reencryption_cost(1, listed=1).charges if each.what == charge
+    ]
+
+    found = {price(row[2]) for rows in tables().values() for row in rows if row[0] == documented}
+    assert found == {usd_each}
 
 
 def test_tables_are_in_the_order_of_the_page() -> None:

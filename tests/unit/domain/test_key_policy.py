@@ -344,7 +344,7 @@ def test_kms_via_service_of_an_undocumented_partition_is_undetermined() -> None:
     assert found == (UNKNOWN, NO, NO)
 
 
-def test_role_or_key_without_an_arn_adds_nothing_to_the_context() -> None:
+def test_principal_or_key_without_an_arn_adds_nothing_to_the_context() -> None:
     use = KeyUse("role", "kms:DescribeKey", "key")
 
     assert not {"kms:CallerAccount", "aws:RequestedRegion"} & set(use.context)
@@ -440,7 +440,7 @@ def test_single_statement_does_not_need_a_list() -> None:
 
 
 @pytest.mark.parametrize("role_arn", ["", "EMR_DefaultRole"])
-def test_role_without_an_arn_gets_no_delegation_from_an_account(role_arn: str) -> None:
+def test_principal_without_an_arn_gets_no_delegation_from_an_account(role_arn: str) -> None:
     use = KeyUse(role_arn, "kms:DescribeKey", KEY.arn)
 
     assert verdict(allow(Principal={"AWS": [ROOT, ACCOUNT]}), use=use) == (NO, NO, NO)

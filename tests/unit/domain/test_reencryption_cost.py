@@ -1,0 +1,41 @@
+import pytest
+
+from emr_log_guard.domain.reencryption_cost import Estimate, batch_job_cost, reencryption_cost
+
+
+def counts(estimate: Estimate) -> dict[str, int]:
+    return {charge.what: charge.count for charge in estimate.charges}
+
+
+def test_object_takes_two_head_requests_and_one_update() -> None:
+    assert counts(reencryption_cost(1, listed=1)) == {
+        "list requests": 1,
+        "HeadObject": 2,
+        "UpdateObjectEncryption": 1,
+        "KMS requests, at most": 2,
+    }
+
+
+def test_compliant_object_takes_one_head_request() -> None:
+    found = counts(reencryption_cost(0, listed=1_001))
+
+    assert found["list requests"] == 2
+    assert found["HeadObject"] == 1_001
+    assert found["UpdateObjectEncryption"] == 0
+
+
+def test_million_objects_cost_about_twelve_dollars() -> None:
+    # 0.005 for lists, 2 x 0.40 for HeadObject, 5.00 for the updates, 6.00 for KMS.
+    assert reencryption_cost(1_000_000, listed=1_000_000).usd == pytest.approx(11.805)
+
+
+def test_batch_job_costs_its_jobs_its_manifests_and_each_object() -> None:
+    # 2 x 0.25 for jobs, 2 x 0.15 for manifests, 10 for objects, 50 for the updates, 60 for KMS.
+    found = batch_job_cost(10_000_000, 2, in_buckets=20_000_000)
+
+    assert found.usd == pytest.approx(0.50 + 0.30 + 10 + 50 + 60)
+
+
+def test_nothing_costs_nothing() -> None:
+    assert reencryption_cost(0, listed=0).usd == 0
+    assert batch_job_cost(0, 0, in_buckets=0).usd == 0
