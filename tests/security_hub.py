@@ -42,7 +42,7 @@ class SecurityHub(ThreadingHTTPServer):
         return {each.id: each.data for each in self.backend.findings}
 
     def suppress(self, finding_id: str) -> None:
-        """Do what people do in the console."""
+        """Do what a user does in the console."""
         self.findings[finding_id]["Workflow"] = {"Status": "SUPPRESSED"}
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A real browser, in which reports are opened as people open them."""
+"""A real browser in which reports are opened as by a user."""
 
 import os
 import shutil

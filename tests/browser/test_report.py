@@ -72,7 +72,7 @@ def cluster(
     number: int,
     *,
     compliance: Compliance = Compliance.NON_COMPLIANT,
-    **changes: Any,  # noqa: ANN401 - whatever fields a finding has
+    **changes: Any,  # noqa: ANN401 - any fields of a finding
 ) -> AuditedCluster:
     """Make an audited cluster with a finding."""
     account = OTHER_ACCOUNT if number % 2 else ACCOUNT
@@ -262,7 +262,7 @@ def test_content_security_policy_blocks_injected_markup(browser: Browser, tmp_pa
 
         def leaving(route: Route) -> None:
             left.add(route.request.url)
-            route.fulfill(status=204)  # whoever is answered so stays on the page
+            route.fulfill(status=204)  # this answer keeps the browser on the page
 
         page.route(re.compile("^https:"), leaving)
         page.goto(file.as_uri())

@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the command lines that they tell people to run."""
+"""The pages of the documentation, and the command lines in them."""
 
 import re
 import shlex
@@ -51,7 +51,7 @@ class Block:
 
     @property
     def where(self) -> str:
-        """Name the place for people."""
+        """Name the place for a reader."""
         return f"{self.page}:{self.line}"
 
     @property
@@ -61,7 +61,7 @@ class Block:
 
     @property
     def looks_like_shell(self) -> bool:
-        """Whether one of its lines is a command, whatever its language says."""
+        """Whether one of its lines is a command, even if its language is not a shell."""
         return any(map(_COMMAND_LIKE.match, self.text.splitlines()))
 
     def is_sound(self) -> bool:

@@ -23,7 +23,7 @@ ORDINARY = {
     *("cat", "cd", "curl", "date", "echo", "eval", "export", "git", "grep", "head", "jq", "mkdir"),
     *("gh", "pipx", "read", "sha256sum", "sleep", "sort", "tail", "tar", "uv", "wc"),
 }
-"""Programs that people have, and whose options are not ours to check."""
+"""Programs that a user has, and whose options are not checked."""
 
 _SYNOPSIS = re.compile(r'\[[^"{]+\]|\{\w+\}|<.+>|…|\.\.\.')
 _WRONG_USAGE = cast(

@@ -1,4 +1,4 @@
-"""Whatever the documentation tells people to run exists: programs, commands, options and files.
+"""Programs, commands, options and files that the documentation names exist.
 
 Nothing is run. `aws` is asked through botocore's models, the others through their own definitions.
 """

@@ -64,7 +64,7 @@ ROLES = (
 
 
 def cluster_faults() -> list[ClusterFacts]:
-    """Give clusters with whatever can be wrong with one."""
+    """Return clusters with every possible fault."""
     hostile = a_cluster(name='it\'s "$(x)"; `y` <!channel>\n', log_key_identifier=None)
     return [
         cluster_facts(a_cluster(log_uri=None, log_key_identifier=None), log_key=None),
@@ -118,7 +118,7 @@ def _in_the_buckets_of_a_stranger() -> list[ClusterFacts]:
 
 
 def object_faults() -> list[LogObjectFacts]:
-    """Give log objects with whatever can be wrong with one."""
+    """Return log objects with every possible fault."""
     versioned = replace(a_log_object(), version_id="3sL4kqtJlcpXroDTDmJ")
     return [
         log_object_facts(version=version, encryption=encryption, object_key=key)

@@ -96,7 +96,7 @@ class Deployed:
 
     @property
     def repository(self) -> DynamoFindingRepository:
-        """What the guard remembers."""
+        """The records of the guard."""
         return DynamoFindingRepository(
             self.account.client("dynamodb"), self.outputs["FindingsTableName"]
         )
@@ -108,7 +108,7 @@ class Deployed:
         objects: tuple[ObjectVersion, ...] = (),
         notified: bool = False,
     ) -> None:
-        """Have findings of a cluster whose grace is over, of which people were notified or not."""
+        """Have findings of a cluster whose grace is over, alerted or not."""
         arn = self.cluster_arn(cluster_id)
         before = datetime.now(UTC) - timedelta(hours=2)
         last_notified = LastNotified(before, Compliance.NON_COMPLIANT, before) if notified else None
@@ -163,7 +163,7 @@ class Deployed:
         )
 
     def forget(self, function: str) -> None:
-        """Have the next invocation start cold: a new environment remembers nothing."""
+        """Have the next invocation start cold: a new environment has nothing cached."""
         number = int(self._variables(function).get("FORGOTTEN", 0)) + 1
         self._set(function, "FORGOTTEN", str(number))
 
@@ -206,7 +206,7 @@ class Deployed:
         return make_webhook(self.account, name, url)
 
     def close_bucket(self, bucket: str) -> None:
-        """Let nobody read a bucket's objects."""
+        """Deny every principal reading a bucket's objects."""
         deny = {
             "Effect": "Deny",
             "Principal": "*",

@@ -41,7 +41,7 @@ def document(*statements: Statement) -> str:
 def command(
     stack: Deployed, statements: list[Statement], *arguments: str, said: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command as somebody with these permissions, with something on standard input."""
+    """Run the command with these permissions and this standard input."""
     environment = stack.account.environment | credentials(stack, statements)
     return subprocess.run(
         [sys.executable, "-m", "emr_log_guard.cli", *arguments],

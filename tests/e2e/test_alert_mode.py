@@ -334,7 +334,7 @@ def test_disabled_key_alerts_for_its_clusters_and_is_resolved_when_enabled(
         (alert["kind"], [finding["rule_id"] for finding in alert["findings"]])
         for alert in alert_mode.inbox.about(cluster_id)
     ] == [
-        ("finding.opened", ["EMRLOG-006"]),  # nobody approved the key
+        ("finding.opened", ["EMRLOG-006"]),  # the key is not approved
         ("finding.opened", ["EMRLOG-201"]),
         ("finding.resolved", ["EMRLOG-201"]),
     ]
@@ -369,7 +369,7 @@ def test_alias_moved_to_a_disabled_key_alerts_for_clusters_launched_with_it(
 def test_log_re_encrypted_with_another_key_is_alerted(
     alert_mode: Deployed, eventually: Eventually
 ) -> None:
-    """Its bucket sends no events: only CloudTrail tells of the object."""
+    """Its bucket sends no events: only CloudTrail reports the object."""
     s3, approved = alert_mode.account.client("s3"), alert_mode.keys.approved
     s3.create_bucket(Bucket="silent-logs")
     cluster_id = alert_mode.fixtures.launch(

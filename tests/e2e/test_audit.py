@@ -87,7 +87,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(account: Sandbox, credentials: Mapping[str, str]) -> dict[str, str]:
-    """The environment of somebody who runs the command: the machine's own settings left out."""
+    """The environment of a user of the command, without the machine's own settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
     return (
         kept
@@ -99,7 +99,7 @@ def environment(account: Sandbox, credentials: Mapping[str, str]) -> dict[str, s
 
 @dataclass(frozen=True)
 class AuditTarget:
-    """An account to audit, and somebody who may do some things in it."""
+    """An account to audit, and roles with some permissions in it."""
 
     account: Sandbox
     fixtures: Fixtures
@@ -404,7 +404,7 @@ def started(place: AuditTarget, *arguments: str) -> Iterator[subprocess.Popen[st
 
 
 def notified(running: subprocess.Popen[str], line: str, times: int = 1) -> str:
-    """Read what a running command tells until this line has come so often."""
+    """Read the output of a running command until this line has come so often."""
     assert running.stderr is not None
     seen: list[str] = []
     while seen.count(line) < times:

@@ -337,7 +337,7 @@ def test_exempt_cluster_is_neither_alerted_nor_terminated(
 
 
 def graced(stack: Deployed, minutes: int) -> str:
-    """The stack's policy with time for people to put things right."""
+    """The stack's policy with a grace period."""
     policy = stored_policy(stack)
     grace = {"grace_at_launch_minutes": minutes, "grace_running_minutes": minutes}
     return json.dumps(policy | {"enforcement": policy["enforcement"] | grace})

@@ -92,7 +92,7 @@ def silence(stack: Deployed) -> None:
 
 
 def policy_with_routes(stack: Deployed, slack: Slack) -> str:
-    """Write the stack's policy with time for people, and a route to a chat of their own."""
+    """Write the stack's policy with a grace period and a Slack route."""
     stored = stack.account.client("ssm").get_parameter(Name=stack.outputs["PolicyParameterName"])
     policy = json.loads(stored["Parameter"]["Value"])
     graced = {"grace_at_launch_minutes": 60, "grace_running_minutes": 60}
@@ -318,7 +318,7 @@ def launch_with_step(stack: Deployed, key: str, **settings: Any) -> str:  # noqa
 
 def enforce(stack: Deployed) -> object:
     """Ask for the end of a protected cluster, of clusters with bad and missing logs, and of one
-    that nobody found wrong yet."""
+    without a finding yet."""
     s3 = stack.account.client("s3")
     protected = {"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
     clusters = {stack.fixtures.launch("bad", Instances=protected): list[dict[str, str]]()}
@@ -572,7 +572,7 @@ def usual(quiet: Deployed) -> dict[str, Any]:
 def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> None:
     rules, error, errors, alerts, ended, left = usual["CheckClusterFunction"]
     assert {rule for rule, compliance in rules.items() if compliance != "COMPLIANT"} == {
-        "EMRLOG-006"  # a key made for the test is one that nobody approved
+        "EMRLOG-006"  # a key made for the test is not approved
     }
     assert {error, *errors, *ended} == {None}
     assert left is False
@@ -597,7 +597,7 @@ def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> Non
         "ScanShardFunction"
     ][:4]
     assert (answer, scheduled) == ({}, True)
-    assert [each["EMRLOG-103"] for each in objects] == ["NON_COMPLIANT"]  # nobody approved its key
+    assert [each["EMRLOG-103"] for each in objects] == ["NON_COMPLIANT"]  # its key is not approved
     assert set(found) == {("EMRLOG-006", "NON_COMPLIANT"), ("EMRLOG-002", "NON_COMPLIANT")}
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
     assert sorted(each["EMRLOG-101"] for each in versions) == ["COMPLIANT", "NON_COMPLIANT"]
@@ -628,7 +628,7 @@ def test_each_missing_permission_changes_what_the_function_does(
     quiet: Deployed, usual: dict[str, Any], function: str, sid: str, action: str
 ) -> None:
     with without(quiet, function, sid, action):
-        if action == "ssm:GetParameter":  # what it remembers may be older than the permission
+        if action == "ssm:GetParameter":  # what it has cached may be older than the permission
             quiet.forget(function)
         assert USE[function](quiet) != usual[function]
 

@@ -30,7 +30,7 @@ EXISTING = {
 
 @dataclass(frozen=True)
 class AuditTarget:
-    """An account, and a folder in which people run the printed commands."""
+    """An account, and a folder in which the printed commands are run."""
 
     account: Sandbox
     folder: Path

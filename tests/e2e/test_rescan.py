@@ -22,7 +22,7 @@ BUCKET = "missed-logs"
 
 @pytest.fixture(scope="module")
 def deaf(alert_mode: Deployed) -> Iterator[Deployed]:
-    """The stack that tells, while no event reaches it."""
+    """The stack in alert mode, while no event reaches it."""
     events = alert_mode.account.client("events")
     rules = [alert_mode.resource(name) for name in RULES]
     for rule in rules:

@@ -188,7 +188,7 @@ def test_late_events_of_a_terminating_cluster_cause_no_further_alert(
 ) -> None:
     cluster_id = enforce_mode.fixtures.launch("terminating")
     while enforce_mode.fixtures.state_of(cluster_id) != "TERMINATED":
-        enforce_mode.deliver(cluster_event(cluster_id))  # as of STARTING, whatever state it is in
+        enforce_mode.deliver(cluster_event(cluster_id))  # as of STARTING, in any state
 
     eventually(lambda: "enforcement.done" in kinds(enforce_mode, cluster_id))
     for _ in range(3):
@@ -209,7 +209,7 @@ def test_missing_policy_alerts_by_the_last_valid_one_and_terminates_nothing(
         assert enforce_mode.recheck(good)["compliance"] == "COMPLIANT"
         enforce_mode.inbox.receive()
         before = len(enforce_mode.inbox.alerts)
-        # It ends the environments at once, and with them whoever is about to notify.
+        # It ends the environments at once, and with them an invocation that is about to notify.
         enforce_mode.forget("CheckClusterFunction")
         ssm.delete_parameter(Name=name)
         try:

@@ -46,12 +46,12 @@ class Shard:
 
     @property
     def to_run_again(self) -> str:
-        """What somebody types to run it again."""
+        """The command that runs it again."""
         return f"HISTORIES={self.histories} {' '.join(map(quote, self.command))}"
 
 
 def say(*lines: str) -> None:
-    """Write lines, and at once: whoever waits for hours wants to see how far it is."""
+    """Write lines at once, because a run takes hours."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 

@@ -118,7 +118,7 @@ def test_throttled_calls_are_counted_apart_from_other_errors(tmp_path: Path) -> 
 
 
 def throttled(ask: Callable[[], object]) -> bool:
-    """Whether a call was refused for EMR's quota, whatever else is wrong with it."""
+    """Whether a call was refused for EMR's quota, even if it has other errors."""
     try:
         ask()
     except ClientError as error:

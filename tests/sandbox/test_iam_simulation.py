@@ -129,7 +129,7 @@ def test_action_has_one_result_with_one_for_each_resource_in_it(iam: IAMClient) 
 
 
 def test_missing_keys_include_those_of_statements_about_other_actions(iam: IAMClient) -> None:
-    """AWS lists every key that the identity policies refer to, whatever action is simulated.
+    """AWS lists every key that the identity policies refer to, for any simulated action.
 
     https://github.com/boto/boto3/issues/3111
     """

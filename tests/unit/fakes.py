@@ -98,10 +98,10 @@ class FakeClusters:
     def terminate(self, cluster_id: str) -> None:
         self._do("terminate", cluster_id)
 
-    def _do(self, deed: str, cluster_id: str) -> None:
-        self.journal.append(f"{deed} {cluster_id}")
-        if deed in self.failures:
-            raise self.failures[deed]
+    def _do(self, action: str, cluster_id: str) -> None:
+        self.journal.append(f"{action} {cluster_id}")
+        if action in self.failures:
+            raise self.failures[action]
 
 
 class FakeKeys:
@@ -169,7 +169,7 @@ class FakeBuckets:
         return self.sending
 
     def ownership(self, bucket: str, accounts: tuple[str, ...]) -> BucketOwnership | Unresolved:
-        """Answer as S3 does: an owner that was not asked about is nobody's business."""
+        """Answer as S3 does: an owner that was not asked about is not disclosed."""
         self.owners_asked.append((bucket, accounts))
         if isinstance(self.owner, Unresolved):
             return self.owner
@@ -196,7 +196,7 @@ class FakeLogObjects:
 
 
 class FakeListing:
-    """The clusters as a list tells of them, and the folders of their logs."""
+    """The clusters as they are listed, and the folders of their logs."""
 
     def __init__(self) -> None:
         self.active: list[str] = []
@@ -397,7 +397,7 @@ class FakeSchedules:
 
 
 class FakeSuppressions:
-    """Security Hub, in which people suppressed some findings."""
+    """Security Hub with some suppressed findings."""
 
     def __init__(self, answer: frozenset[str] | Unresolved) -> None:
         self.answer = answer

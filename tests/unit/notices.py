@@ -1,6 +1,6 @@
 """Alerts of every kind, as they are published and as they are read again.
 
-`PYTHONPATH=layers/emr_log_guard python -m tests.unit.notices` writes anew what chat shows of them:
+`PYTHONPATH=layers/emr_log_guard python -m tests.unit.notices` regenerates what chat shows of them:
 look at the difference.
 """
 

@@ -27,7 +27,7 @@ type Answers = Callable[[dict[str, Any]], Answer]
 
 
 class StubbedAws:
-    """Answers the calls of every client that it is attached to, and remembers them."""
+    """Answers the calls of every client that it is attached to, and records them."""
 
     def __init__(self) -> None:
         self._answers: dict[str, list[Answer | Answers]] = {}

@@ -140,7 +140,7 @@ def test_suppressed_returns_only_requested_suppressed_findings(
 ) -> None:
     aws.answer("GetFindings", found(("a", "SUPPRESSED"), ("b", "RESOLVED"), ("x", "SUPPRESSED")))
 
-    assert hub.suppressed(["a", "b"]) == frozenset("a")  # whatever else is answered does not count
+    assert hub.suppressed(["a", "b"]) == frozenset("a")  # other findings in the answer do not count
 
 
 def test_finding_without_a_workflow_status_is_new(hub: SecurityHub, aws: StubbedAws) -> None:

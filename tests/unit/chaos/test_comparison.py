@@ -88,7 +88,7 @@ def test_scheduled_alert_overtaken_by_the_grace_is_lost_only_if_opened_in_time()
         return len(compare(right, Observed(delivered, over=("j-1",))).lost)
 
     assert (lost(59), lost(61)) == (1, 0)
-    # Delivered again with the same id: whoever delivered it first died before it was on record.
+    # Delivered again with the same id: the first invocation died before it was recorded.
     first, again = (replace(OPENED, at=at, id="same") for at in (59, 200))
     assert not compare(right, Observed((first, again, DONE), over=("j-1",))).lost
     announced = replace(OPENED, kind="enforcement.scheduled")

@@ -36,8 +36,8 @@ def aws(aws: StubbedAws) -> StubbedAws:
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nobody's machine: no credentials, no Region."""
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without credentials and a Region."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -77,7 +77,7 @@ def test_role_of_the_instance_profile_gets_the_policy_under_any_name(aws: Stubbe
     assert "InstanceProfile=EMR_EC2_DefaultRole" in found["create_cluster"]
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 def test_key_arn_suffices_without_credentials() -> None:
     found = document("--key", KEY.arn, *ROLES, *LOGS)
 
@@ -118,7 +118,7 @@ def test_alias_that_cannot_be_looked_up_exits_with_2(
     )
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 def test_alias_without_a_region_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -129,7 +129,7 @@ def test_alias_without_a_region_exits_with_2(monkeypatch: pytest.MonkeyPatch) ->
     assert result.stderr.startswith("Error: no Region: give --region")
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 def test_unknown_profile_is_a_warning_and_nothing_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -206,7 +206,7 @@ def test_alias_is_looked_up_in_the_given_region(aws: StubbedAws) -> None:
     assert set(aws.regions) == {OTHER_REGION, "aws-global"}
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -260,7 +260,7 @@ def test_invalid_option_prints_one_error_line(arguments: tuple[str, ...], proble
     assert problem in line
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 def test_roles_may_be_of_another_account_than_the_key() -> None:
     given = (
         ("--account", OTHER_ACCOUNT, *ROLES),
@@ -289,7 +289,7 @@ def test_roles_of_an_account_other_than_the_callers_are_not_checked(
     assert aws.counts["GetInstanceProfile"] == 1
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
 def test_every_arn_is_in_the_partition_of_the_key(partition: str) -> None:
     region = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}[partition]
@@ -301,7 +301,7 @@ def test_every_arn_is_in_the_partition_of_the_key(partition: str) -> None:
     assert f"arn:{partition}:s3:::example-logs/emr/*" in printed
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 @pytest.mark.parametrize(
     ("name", "beginning"),
     [
@@ -322,7 +322,7 @@ def test_each_format_is_printed_or_written(name: str, beginning: str, tmp_path: 
     assert file.read_text("utf-8") == printed.stdout
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_credentials")
 def test_default_encryption_option_adds_the_bucket_encryption() -> None:
     printed = run("--key", KEY.arn, *ROLES, *LOGS, "--default-encryption").stdout
 

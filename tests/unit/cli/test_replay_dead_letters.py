@@ -116,7 +116,7 @@ def test_each_dead_letter_is_replayed_before_it_is_deleted(stack: StubbedAws) ->
         ["invoke key"],
         ["send objects"],
         ["send enforcement"],
-        ["invoke slack", "invoke emit"],  # nobody knows which of them SNS could not invoke
+        ["invoke slack", "invoke emit"],  # which of them SNS could not invoke is unknown
     ]
     assert done(stack) == [
         step

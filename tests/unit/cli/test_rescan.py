@@ -123,7 +123,7 @@ def test_wait_prints_the_report_and_exits_with_its_compliance(
     assert [request for call, request in stack.calls if call == "GetObject"] == [
         {"Bucket": "reports", "Key": "rescans/1/report.txt"}
     ]
-    assert "ListMapRuns" not in stack.counts  # nobody looks on
+    assert "ListMapRuns" not in stack.counts  # the output is not a terminal
 
 
 def test_wait_shows_progress_on_a_terminal(

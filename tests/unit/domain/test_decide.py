@@ -42,7 +42,7 @@ from tests.unit.deciding import decide_now, enforcement_now
 ENFORCE = a_policy()
 ALERT = a_policy(Mode.ALERT)
 ENDED = ["TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"]
-# Findings that cost no cluster its life, whatever the policy.
+# Findings that terminate no cluster under any policy.
 HARMLESS = [
     pytest.param(a_finding(compliance=Compliance.INSUFFICIENT_DATA), id="doubt"),
     pytest.param(a_finding(severity=Severity.MEDIUM), id="less than HIGH"),

@@ -554,7 +554,7 @@ def test_time_unread_does_not_count_towards_the_proof_of_a_transient_fact() -> N
     assert violated.finding.compliance is DOUBT
     assert violated.transient_since == NOW + LASTED
 
-    # An unread fact in between does not start it anew.
+    # An unread fact in between does not restart the time.
     again = evaluated(violated, LASTED + timedelta(minutes=10), DOUBT, once_lasting=DOUBT)
     assert transient(again, 2 * LASTED).finding.compliance is BAD
 

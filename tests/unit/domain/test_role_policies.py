@@ -91,7 +91,7 @@ def test_default_policies_of_emr_yield_a_determined_decision(name: str, use: Key
         ([allow(), deny(Action="kms:Decrypt", Condition=UNKNOWN)], ALLOWED),
         ([allow(), deny(Resource=KEY.arn + "0", Condition=UNKNOWN)], ALLOWED),
         ([allow(), deny(NotAction="kms:*", Condition=UNKNOWN)], ALLOWED),
-        # Another statement decides, whatever the condition comes to.
+        # Another statement decides, regardless of the condition.
         ([allow(), allow(Condition=UNKNOWN)], ALLOWED),
         ([deny(), allow(Condition=UNKNOWN)], EXPLICIT),
         ([deny(), deny(Condition=UNKNOWN)], EXPLICIT),

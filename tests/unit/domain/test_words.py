@@ -1,4 +1,4 @@
-"""The words that we share with AWS and with other people's tools."""
+"""The enumerations shared with AWS and with other tools."""
 
 from enum import StrEnum
 

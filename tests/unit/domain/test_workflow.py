@@ -53,13 +53,13 @@ def test_finding_unknown_to_security_hub_starts_with_its_own_status() -> None:
     assert next_state(WorkflowState(), SUPPRESSED, None) == WorkflowState(SUPPRESSED, sent=True)
 
 
-@given(st.lists(st.sampled_from([*Status, *(f"people:{w}" for w in Workflow), "crash"])))
+@given(st.lists(st.sampled_from([*Status, *(f"user:{w}" for w in Workflow), "crash"])))
 def test_suppression_made_in_security_hub_is_never_lifted_by_any_sequence(steps: list[str]) -> None:
-    there, word, by_people = NEW, WorkflowState(), False
+    there, word, by_user = NEW, WorkflowState(), False
     for step in steps:
-        if step.startswith("people:"):
-            there = Workflow(step.removeprefix("people:"))
-            by_people = there is SUPPRESSED and word.status is not SUPPRESSED
+        if step.startswith("user:"):
+            there = Workflow(step.removeprefix("user:"))
+            by_user = there is SUPPRESSED and word.status is not SUPPRESSED
             continue
         if step == "crash":  # it died between notifying and recording that
             word = WorkflowState(word.status, sent=False)
@@ -67,7 +67,7 @@ def test_suppression_made_in_security_hub_is_never_lifted_by_any_sequence(steps:
         wanted = WANTED[Status(step)]
         if needs_update(word, wanted) and (said := next_state(word, wanted, there)):
             there, word = wanted, WorkflowState(said.status)
-        assert not by_people or there is SUPPRESSED
+        assert not by_user or there is SUPPRESSED
 
 
 def test_next_state_is_the_wanted_status_or_none() -> None:

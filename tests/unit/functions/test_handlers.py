@@ -170,7 +170,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         monkeypatch.setenv(name, value)
     for make_client in CLIENTS:
         aws.attach(make_client())
-    # These are made anew by each cold start.
+    # These are created by each cold start.
     monkeypatch.setattr(AuditSession, "s3", attached(aws, AuditSession.s3))
     monkeypatch.setattr(clients, "limited_emr", attached(aws, clients.limited_emr))
     for region in (None, "eu-west-1"):
@@ -607,7 +607,7 @@ def test_import_findings_imports_each_changed_finding_once(
 
     answer = invoke(load("import_findings"), an_event("dynamodb-stream-findings"))
 
-    # The stream tells of a second one, too, which has no record.
+    # The stream also contains a second one, which has no record.
     assert answer == {"imported": 1, "refused": 0, "unknown": 1}
     assert aws.counts == {"BatchGetItem": 3, "BatchImportFindings": 1}
 

@@ -136,7 +136,13 @@ def test_step_whose_key_may_differ_from_the_cluster_key_is_evaluated(
         (KEYLESS, (WorkloadFacts(Step("s-1", "load", "s3://elsewhere/"), None),)),
         (NOWHERE, (a_step(AWS_MANAGED),)),
     ],
-    ids=["no step", "elsewhere", "the same key", "no key at all: 002 tells", "archives nothing"],
+    ids=[
+        "no step",
+        "elsewhere",
+        "the same key",
+        "no key: reported by 002",
+        "archives nothing",
+    ],
 )
 def test_step_that_cluster_rules_cover_is_not_evaluated(
     cluster: Cluster, steps: tuple[WorkloadFacts, ...]

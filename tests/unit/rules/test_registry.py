@@ -42,7 +42,7 @@ from tests.unit.builders import (
     service_role_access,
 )
 
-# id, name, severity: a contract, other people's tools rely on them.
+# id, name, severity: a contract, other tools rely on them.
 RULES = [
     ("EMRLOG-001", "log-archive-enabled", Severity.MEDIUM),
     ("EMRLOG-002", "log-key-configured", Severity.HIGH),
@@ -174,7 +174,7 @@ def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> l
         pytest.param(
             cluster_facts(approved_keys=approved(ANOTHER_KEY)),
             "EMRLOG-006",
-            id="a key that nobody approved",
+            id="an unapproved key",
         ),
         pytest.param(
             cluster_facts(
@@ -211,7 +211,7 @@ def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> l
                 log_buckets=(replace(LOG_BUCKET, ownership=BucketOwnership(None, REGION)),),
             ),
             "EMRLOG-013",
-            id="a log bucket of somebody else",
+            id="a log bucket of an unknown account",
         ),
         pytest.param(
             cluster_facts(a_cluster(cloudwatch_logs=True), approved_keys=approved(KEY)),
@@ -238,7 +238,7 @@ def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> l
                 approved_keys=approved(KEY),
             ),
             "EMRLOG-010",
-            id="CloudWatch logs under a key that nobody approved",
+            id="CloudWatch logs under an unapproved key",
         ),
         pytest.param(
             log_object_facts(encryption=encrypted("AES256"), object_key=None),
@@ -257,7 +257,7 @@ def evaluated(facts: ClusterFacts | LogObjectFacts, compliance: Compliance) -> l
                 encryption=encrypted("aws:kms", ANOTHER_KEY.arn), object_key=ANOTHER_KEY
             ),
             "EMRLOG-103",
-            id="an object with somebody else's key",
+            id="an object with another key",
         ),
     ],
 )

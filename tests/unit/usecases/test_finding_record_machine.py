@@ -158,7 +158,7 @@ class FindingRepository(RuleBasedStateMachine):
             assert not same or after - before >= LEASE
 
     def teardown(self) -> None:
-        """No alert is lost: once the window is over, one more check of any kind tells."""
+        """No alert is lost: once the lease is over, one more check of any kind alerts."""
         self.world.now += LEASE
         self.event(Compliance.NON_COMPLIANT, 0, 1)
         record = self.world.records["EMRLOG-002"]

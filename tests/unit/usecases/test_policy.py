@@ -208,7 +208,7 @@ def test_policy_problem_whose_alert_failed_is_alerted_after_a_minute() -> None:
         policy()
     notified.failure = None
     policy()
-    assert notified.problems == []  # for a minute it is left to whoever began
+    assert notified.problems == []  # for a minute it is left to the first invocation
 
     world.passes(minutes=1)
     policy()
@@ -241,7 +241,7 @@ def test_termination_waits_while_the_policy_is_unusable(
     world.check()
 
     assert world.kinds == ["finding.opened"]
-    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+    assert not [action for action in world.journal if action.startswith("terminate")]
     assert world.termination is not None
     assert world.termination.stage is Stage.REQUESTED
 

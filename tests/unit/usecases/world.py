@@ -76,7 +76,7 @@ class World:
         self.targets = DynamoApprovedTargets(self.table, "findings")
 
     def wait(self, seconds: float) -> None:
-        """Let no time pass: nobody who was about to tell comes back."""
+        """Let no time pass: an invocation that was about to alert does not come back."""
 
     def passes(self, **time: float) -> None:
         self.now += timedelta(**time)

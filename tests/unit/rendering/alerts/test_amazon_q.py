@@ -46,7 +46,7 @@ def outside_code(message: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
 def test_notification_equals_its_golden_file(name: str) -> None:
-    """When this fails and the change is meant: tests/unit/notices.py writes the files anew."""
+    """When this fails and the change is meant: tests/unit/notices.py regenerates the files."""
     assert read(NOTICES[name]) == json.loads((GOLDEN / f"{name}.json").read_text())["amazon_q"]
 
 

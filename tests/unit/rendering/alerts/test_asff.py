@@ -225,13 +225,13 @@ def test_exemption_is_a_status_reason() -> None:
     }
 
     notified: Any = asff(a_finding(status=Status.EXEMPT, evidence=evidence), NOW)["Compliance"]
-    untold: Any = asff(a_finding(status=Status.EXEMPT), NOW)["Compliance"]
+    unexplained: Any = asff(a_finding(status=Status.EXEMPT), NOW)["Compliance"]
 
     assert notified["StatusReasons"][1]["Description"] == (
         "The policy exempts the cluster from this rule until 2026-12-31: moves in June "
         "(approved by ana)"
     )
-    assert untold["StatusReasons"][1]["ReasonCode"] == "EXEMPT"
+    assert unexplained["StatusReasons"][1]["ReasonCode"] == "EXEMPT"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What Slack shows: as it was looked at, within its limits, and inert whatever users name."""
+"""What Slack shows: as reviewed, within its limits, and without markup of users."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def assert_within_limits(message: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", sorted(NOTICES))
 def test_message_equals_its_golden_file(name: str) -> None:
-    """When this fails and the change is meant: tests/unit/notices.py writes the files anew."""
+    """When this fails and the change is meant: tests/unit/notices.py regenerates the files."""
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
 
     assert slack_message(NOTICES[name]) == golden["slack"]

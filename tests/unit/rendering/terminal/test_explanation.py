@@ -133,8 +133,8 @@ def test_rules_are_grouped_as_passed_or_disabled_only_if_there_are_any() -> None
 def test_decision_about_a_cluster_unknown_to_emr_says_so() -> None:
     unknown = replace(DECISION, cluster_state=None, policy_version=None)
     bare = ClusterSnapshot(a_cluster(log_uri=None, log_key_identifier=None, release_label=None))
-    untold = replace(ENTRY, last_notified=None)
-    history = ClusterHistory({"EMRLOG-002": untold}, bare)
+    unalerted = replace(ENTRY, last_notified=None)
+    history = ClusterHistory({"EMRLOG-002": unalerted}, bare)
     text = explanation(CLUSTER_ID, history, [unknown], a_policy(), NOW)
 
     assert "strict defaults, mode enforce, cluster unknown to EMR" in text

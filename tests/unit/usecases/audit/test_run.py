@@ -113,7 +113,7 @@ class FakeObjects(FakeLogObjects):
 
 
 class Seen:
-    """Counts what an audit tells of its progress."""
+    """Counts what an audit reports of its progress."""
 
     def __init__(self) -> None:
         self.clusters = self.judgements = self.objects = 0
@@ -435,7 +435,7 @@ def test_log_objects_in_the_folder_of_the_cluster_are_listed_and_evaluated() -> 
 
 
 class Endless(FakeObjects):
-    """A prefix with so many objects that nobody should hold them all."""
+    """A prefix with too many objects to hold in memory."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -423,8 +423,8 @@ def test_emr_outage_of_ten_minutes_loses_no_alert_and_causes_no_false_one(
     queue.deliver(replace(batch(world), check_cluster=with_clusters(world, outage)))
 
     assert queue.dead == []
-    told = [(f.cluster_id, f.compliance) for a in world.alerts.published for f in a.findings]
-    assert sorted(told) == sorted((each, "NON_COMPLIANT") for each in IDS if each not in good)
+    alerted = [(f.cluster_id, f.compliance) for a in world.alerts.published for f in a.findings]
+    assert sorted(alerted) == sorted((each, "NON_COMPLIANT") for each in IDS if each not in good)
     assert world.now < NOW + timedelta(minutes=12)
 
 

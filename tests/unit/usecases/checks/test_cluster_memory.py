@@ -203,7 +203,7 @@ def test_latest_steps_without_settings_are_stored_up_to_the_limit(world: World) 
 
 
 def test_disabled_key_is_decided_with_the_current_tags_of_the_cluster(world: World) -> None:
-    """An exemption by tag was added with the tag, of which no event tells."""
+    """An exemption by tag was added with the tag, which no event reports."""
     seen(world, tags={})
     exempt = an_exemption(ClusterMatch(tag={"exempt": "yes"}))
     world.policy = a_policy(Mode.ALERT, exemptions=(exempt,))

@@ -426,7 +426,7 @@ def test_log_with_the_key_of_its_step_complies(world: World, key: str) -> None:
         (NODE_LOG, ANOTHER_KEY, f"its cluster names {KEY.arn}"),
         (CONTAINER_LOG, THIRD_KEY, f"its cluster names {KEY.arn}"),
     ],
-    ids=["nobody's key", "another step's", "a step's, on a node's log", "on a container's"],
+    ids=["an unknown key", "another step's", "a step's, on a node's log", "on a container's"],
 )
 def test_log_with_a_key_other_than_that_of_its_cluster_or_step_does_not_comply(
     world: World, key: str, carried: KmsKey, expected: str
@@ -780,7 +780,7 @@ def test_cluster_cached_as_running_and_recorded_as_terminated_is_not_alerted_aga
     world.alerts.published.clear()
     world.queue.sent.clear()
 
-    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment remembers it
+    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment has it cached
     check(world, *again(key), created(f"emr/{CLUSTER_ID}/b"))
 
     assert world.kinds == []
@@ -799,7 +799,7 @@ def test_log_objects_of_a_cluster_first_evaluated_when_terminated_announce_no_te
     world.check()
     world.alerts.published.clear()
 
-    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment remembers it
+    world.clusters.known = {CLUSTER_ID: running}  # as a warm environment has it cached
     other = f"emr/{CLUSTER_ID}/b"
     world.objects.heads = {key: SSE_S3, other: encrypted("aws:kms", ANOTHER_KEY.arn)}
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}

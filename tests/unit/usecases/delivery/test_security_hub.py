@@ -33,7 +33,7 @@ class FakeHub:
         workflow: str = found["Workflow"]["Status"]
         return found["Compliance"]["Status"], workflow, found["RecordState"]
 
-    def people(self, status: str, finding_id: str = ID) -> None:
+    def user_sets(self, status: str, finding_id: str = ID) -> None:
         self.findings[finding_id]["Workflow"] = {"Status": status}
 
     def _called(self, operation: str) -> None:
@@ -65,7 +65,7 @@ class FakeHub:
         self._called("set")
         for finding_id in finding_ids:
             if finding_id not in self.refusing:
-                self.people(status.value, finding_id)
+                self.user_sets(status.value, finding_id)
         return {each: self.refusing[each] for each in finding_ids if each in self.refusing}
 
 
@@ -161,7 +161,7 @@ def test_exemption_suppresses_the_finding_and_its_end_restores_it(world: World) 
 def test_finding_suppressed_in_security_hub_stays_suppressed(world: World, status: Status) -> None:
     world.stands(Status.OPEN)
     world.sync()
-    world.hub.people("SUPPRESSED")
+    world.hub.user_sets("SUPPRESSED")
 
     world.stands(status)
     world.sync()
@@ -174,7 +174,7 @@ def test_finding_suppressed_in_security_hub_stays_suppressed(world: World, statu
 def test_workflow_status_set_in_security_hub_is_kept(world: World) -> None:
     world.stands(Status.OPEN)
     world.sync()
-    world.hub.people("NOTIFIED")
+    world.hub.user_sets("NOTIFIED")
 
     world.sync()
 
@@ -204,7 +204,7 @@ def test_failed_call_is_repaired_by_the_next_attempt(world: World, failing: str)
     with pytest.raises(ConnectionError):
         world.sync()
     if failing == "set":  # it may have been taken all the same
-        world.hub.people("SUPPRESSED")
+        world.hub.user_sets("SUPPRESSED")
 
     world.hub.failing = None
     world.sync()
@@ -251,7 +251,7 @@ def test_full_import_covers_open_records_and_findings_active_in_security_hub(wor
     world.stands(Status.OPEN, "EMRLOG-004")
     world.stands(Status.OPEN)
     world.sync()
-    world.stands(Status.RESOLVED)  # and nobody heard of it
+    world.stands(Status.RESOLVED)  # and its event was lost
     gone = a_finding("EMRLOG-010", id=ID.replace("002", "010"))
     world.hub.findings[gone.id] = world.hub.findings[ID]
 

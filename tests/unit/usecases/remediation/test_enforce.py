@@ -48,7 +48,7 @@ TRANSIENT = TerminationNotAcceptedError("EMR is away")
 
 
 def an_entry(rule_id: str = "EMRLOG-002", **changes: Any) -> FindingRecord:  # noqa: ANN401 - any field
-    """Make an entry of a finding that opened just now, and of which people were notified."""
+    """Make an entry of a finding that opened just now, and was alerted."""
     record = FindingRecord(
         finding=a_finding(rule_id),
         kind=Kind.LOG_OBJECTS if rule_id == "EMRLOG-101" else Kind.CLUSTER,
@@ -534,7 +534,7 @@ def test_cluster_with_only_suppressed_findings_is_skipped_and_alerted_once(
         "The cluster is RUNNING.",
         ["EMRLOG-002"],
     )
-    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+    assert not [action for action in world.journal if action.startswith("terminate")]
     assert stage(world) is Stage.SKIPPED
     decided = [decision.decided for decision in world.repository.decisions(CLUSTER_ID)]
     assert decided[0] == ("do not terminate: skipped_suppressed",)
@@ -558,7 +558,7 @@ def test_unreadable_suppressions_skip_the_termination(world: World) -> None:
         UNREADABLE.reason,
         ["EMRLOG-002"],
     )
-    assert not [deed for deed in world.journal if deed.startswith("terminate")]
+    assert not [action for action in world.journal if action.startswith("terminate")]
 
 
 def test_suppressions_are_not_read_for_a_cluster_that_is_skipped_anyway(world: World) -> None:

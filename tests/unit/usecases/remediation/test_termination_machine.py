@@ -1,6 +1,6 @@
 """Random facts, events, policy edits, exemptions, faults of AWS, deaths of functions and time
 against the promises that matter most: no cluster is terminated that the policy of that moment would
-not terminate, nor before its time, nor before people were notified; whose end is alerted as the
+not terminate, nor before its time, nor before an alert was sent; whose end is alerted as the
 guard's doing that is; and in the end nothing is pending."""
 
 from collections.abc import Callable
@@ -210,7 +210,7 @@ WISHES = st.builds(
     st.booleans(),
 )
 FACTS = st.sampled_from([*Fact, *[Fact.NO_KEY] * 4])
-DEEDS = ["write", "publish", "send", "schedule", "unschedule", "recheck", "terminate"]
+ACTIONS = ["write", "publish", "send", "schedule", "unschedule", "recheck", "terminate"]
 ANSWERS = ["accepts", "refuses", "fails", "fails, but accepted"]
 
 
@@ -276,21 +276,21 @@ class Guarding(RuleBasedStateMachine):
 
     # What AWS does, and how functions die.
 
-    def dies(self, deed: str, *, after: bool) -> None:
-        if self.crash is None or self.crash[:2] != (deed, after):
+    def dies(self, action: str, *, after: bool) -> None:
+        if self.crash is None or self.crash[:2] != (action, after):
             return
         left = self.crash[2] - 1
-        self.crash = (deed, after, left) if left else None
+        self.crash = (action, after, left) if left else None
         if not left:
             raise CrashError
 
-    def dying(self, of: object, name: str, deed: str) -> None:
+    def dying(self, of: object, name: str, action: str) -> None:
         do = getattr(of, name)
 
-        def deadly(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever it wraps
-            self.dies(deed, after=False)
+        def deadly(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - of any function
+            self.dies(action, after=False)
             answer = do(*args, **named)
-            self.dies(deed, after=True)
+            self.dies(action, after=True)
             return answer
 
         setattr(of, name, deadly)
@@ -325,7 +325,7 @@ class Guarding(RuleBasedStateMachine):
             for record in self.world.records.values()
             if record.last_notified
         ]
-        assert schedule.at in known, "a schedule of which nobody was notified"
+        assert schedule.at in known, "a schedule that was not alerted"
         self.dies("schedule", after=False)
         put(schedule)
         self.dies("schedule", after=True)
@@ -445,7 +445,7 @@ class Guarding(RuleBasedStateMachine):
         self.warm = False
 
     def what_is_over(self) -> None:
-        """Forget what a check found to be no violation any more, or that nobody looks at."""
+        """Forget what a check found to be no violation any more, or that is not checked."""
         for rule_id, seen in [*self.seen.items()]:
             record = self.world.records.get(rule_id)
             last = max(each.at for each in seen)
@@ -503,9 +503,9 @@ class Guarding(RuleBasedStateMachine):
             self.what_was_asked_for_arrives()
         self.check()
 
-    @rule(deed=st.sampled_from(DEEDS), after=st.booleans(), nth=st.integers(1, 4))
-    def a_function_will_die(self, deed: str, nth: int, *, after: bool) -> None:
-        self.crash = deed, after, nth
+    @rule(action=st.sampled_from(ACTIONS), after=st.booleans(), nth=st.integers(1, 4))
+    def a_function_will_die(self, action: str, nth: int, *, after: bool) -> None:
+        self.crash = action, after, nth
 
     @rule(sns=st.sampled_from(["accepts", "refuses"]))
     def sns_changes(self, sns: str) -> None:

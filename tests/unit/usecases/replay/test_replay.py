@@ -1,4 +1,4 @@
-"""Alerts go again to whoever did not get them, and to no other where that is known."""
+"""Alerts are replayed to the subscriber that failed, if it is known."""
 
 from collections.abc import Mapping
 from typing import Any

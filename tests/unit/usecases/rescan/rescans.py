@@ -50,7 +50,7 @@ class Rescans:
     checked_buckets: tuple[str, ...] = ()
     seconds: float = 600
     ticks: float = 0
-    """How many seconds go by whenever somebody asks for the time."""
+    """How many seconds pass at each reading of the clock."""
 
     def __post_init__(self) -> None:
         self.numbers = count(1)
