@@ -81,9 +81,14 @@ def key_arn(reference: str) -> str:
 
 
 def may_use(headers: dict[str, str], action: str, arn: str) -> bool:
-    """Whether S3 may use a key for a caller; it may use an AWS-managed key for every caller."""
+    """Whether S3 may use a key for a caller; it may use an AWS-managed key for every caller.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    """
     key = part("services.kms", "_resolve_key")(arn)
-    return (key is not None and aws_managed(key)) or allowed(headers, action, arn)
+    through = {"kms:viaservice": f"s3.{account_and_region()[1]}.amazonaws.com"}
+    managed = key is not None and aws_managed(key)
+    return managed or allowed(headers, action, arn, context=through)
 
 
 def settled(asked: Encryption, headers: dict[str, str]) -> Encryption:

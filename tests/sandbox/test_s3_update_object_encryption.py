@@ -328,6 +328,25 @@ def test_update_requires_permissions_on_the_former_key(
     rekey(sandbox.client("s3", **credentials(*ON_FORMER_KEY)), bucket, key)
 
 
+def test_permissions_on_keys_may_be_limited_to_requests_through_s3(
+    sandbox: Sandbox, bucket: str, key: str, role: Role
+) -> None:
+    former = sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
+    s3 = sandbox.client("s3")
+    s3.put_object(Bucket=bucket, Key="log", ServerSideEncryption="aws:kms", SSEKMSKeyId=former)
+    on_object = allow((*ON_OBJECT, "s3:GetObject"), f"arn:aws:s3:::{bucket}/*")
+
+    def credentials(service: str) -> dict[str, str]:
+        through = {"kms:ViaService": f"{service}.{s3.meta.region_name}.amazonaws.com"}
+        condition = {"Condition": {"StringEquals": through}}
+        return role(on_object, allow(ON_KEY, "arn:aws:kms:*:*:key/*") | condition)
+
+    denied = sandbox.client("s3", **credentials("ec2"))
+    assert refusal(denied, bucket, key) == (403, "AccessDenied")
+
+    rekey(sandbox.client("s3", **credentials("s3")), bucket, key)
+
+
 def test_object_with_the_aws_managed_key_needs_no_permission_on_it(
     sandbox: Sandbox, s3: S3Client, bucket: str, key: str, role: Role
 ) -> None:
