@@ -104,7 +104,7 @@ def test_up_starts_status_shows_and_down_stops_an_account(monkeypatch: pytest.Mo
         ("aws-cli/2.27.0 Python/3.13.3", "emr list-clusters"),
     ],
 )
-def test_version_1_of_the_aws_cli_is_told_the_endpoint_with_each_call(
+def test_version_1_of_the_aws_cli_gets_the_endpoint_with_each_call(
     tmp_path: Path, version: str, called: str
 ) -> None:
     aws = tmp_path / "aws"
@@ -157,7 +157,7 @@ def test_account_has_the_default_roles_of_emr(monkeypatch: pytest.MonkeyPatch) -
     assert role["RoleName"] == "EMR_DefaultRole"
 
 
-def test_parameter_that_the_template_does_not_have_is_refused() -> None:
+def test_unknown_parameter_is_refused() -> None:
     up = run.invoke(app, ["up", "--parameter", "mode=enforce", "--parameter", "Mode=alert"])
 
     assert up.exit_code == 1

@@ -165,7 +165,7 @@ def test_update_requires_a_full_key_arn(s3: S3Client, bucket: str, name: str) ->
     assert refusal(s3, bucket, name) == (400, "InvalidRequest")
 
 
-def test_alias_arn_is_no_key_arn(s3: S3Client, bucket: str, key: str) -> None:
+def test_alias_arn_is_refused(s3: S3Client, bucket: str, key: str) -> None:
     s3.put_object(Bucket=bucket, Key="log", Body=b"x")
     alias = f"{key.partition(':key/')[0]}:alias/logs"
 
@@ -186,7 +186,7 @@ def test_key_of_another_account_is_refused(s3: S3Client, bucket: str, key: str) 
         ("schedule_key_deletion", "KMS.KMSInvalidStateException"),
     ],
 )
-def test_key_that_is_not_enabled_is_refused_as_the_new_and_as_the_former_one(
+def test_disabled_key_is_refused_as_new_or_former_key(
     sandbox: Sandbox, bucket: str, key: str, change: str, code: str
 ) -> None:
     kms, s3 = sandbox.client("kms"), sandbox.client("s3")

@@ -96,7 +96,7 @@ def test_parameter_of_a_stack_sends_events(
     assert operations(arrived("Delete")) == ["Create", "Delete"]
 
 
-def test_history_of_a_parameter_names_who_stored_each_version(sandbox: Sandbox) -> None:
+def test_parameter_history_names_the_author_of_each_version(sandbox: Sandbox) -> None:
     name, iam = "/emr-log-guard/history", sandbox.client("iam")
     iam.create_user(UserName="ada")
     iam.put_user_policy(

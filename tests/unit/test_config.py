@@ -76,7 +76,7 @@ def test_missing_queue_means_no_enforcement(env: dict[str, str]) -> None:
     assert Settings.from_env(env).enforcement is None
 
 
-def test_runbooks_without_a_base_url_are_named_for_a_search() -> None:
+def test_runbooks_without_a_base_url_are_named_by_title() -> None:
     settings = Settings.from_env(without("RUNBOOK_BASE_URL"))
 
     named = "EMRLOG-002 in the documentation of EMR Log Guard"

@@ -429,7 +429,7 @@ def test_invalid_json_is_reported_with_line_and_column() -> None:
         parse_policy("{\n  x")
 
 
-def test_exemptions_may_be_limited_in_length_and_time_only_shortens_them() -> None:
+def test_exemption_longer_than_the_limit_is_rejected() -> None:
     today = datetime.now(UTC).date()
     days = [str(today + timedelta(days=days)) for days in (-400, 29, 32)]
     document = {
@@ -449,12 +449,12 @@ def test_exemptions_may_be_limited_in_length_and_time_only_shortens_them() -> No
 
 
 @pytest.mark.parametrize("days", [0, 3651, "30", 1.5])
-def test_the_longest_exemption_is_a_number_of_days(days: object) -> None:
+def test_invalid_exemptions_max_days_is_rejected(days: object) -> None:
     with pytest.raises(InvalidPolicyError, match="write days, a whole number from 1 to 3650"):
         parse_policy(json.dumps({"exemptions_max_days": days}))
 
 
-def test_an_exemption_from_a_rule_about_log_buckets_is_refused() -> None:
+def test_exemption_from_a_rule_about_log_buckets_is_rejected() -> None:
     document = exemption(rules=["EMRLOG-002", "EMRLOG-009"])
 
     with pytest.raises(

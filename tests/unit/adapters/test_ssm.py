@@ -103,7 +103,7 @@ def test_policy_problem_is_published_as_text_json_and_attributes(
     assert alert.subject == call["Subject"]
 
 
-def test_the_versions_of_a_policy_name_who_stored_them(
+def test_policy_versions_contain_their_author(
     aws: StubbedAws, parameter: SsmPolicyParameter
 ) -> None:
     first = {"Value": "{}", "Version": 1, "LastModifiedDate": NOW}
@@ -121,15 +121,13 @@ def test_the_versions_of_a_policy_name_who_stored_them(
     assert [call["Name"] for _, call in aws.calls] == [NAME, NAME]
 
 
-def test_a_deleted_parameter_has_no_versions(
-    aws: StubbedAws, parameter: SsmPolicyParameter
-) -> None:
+def test_deleted_parameter_has_no_versions(aws: StubbedAws, parameter: SsmPolicyParameter) -> None:
     aws.answer("GetParameterHistory", AwsError("ParameterNotFound"))
 
     assert parameter.versions() == ()
 
 
-def test_versions_that_may_not_be_read_are_an_error(
+def test_denied_versions_raise_handoff_failed(
     aws: StubbedAws, parameter: SsmPolicyParameter
 ) -> None:
     aws.answer("GetParameterHistory", AwsError("AccessDeniedException"))
@@ -157,7 +155,7 @@ def sent_about(aws: StubbedAws, change: PolicyChange) -> dict[str, Any]:
     return call
 
 
-def test_an_alert_about_a_changed_policy_says_who_what_and_how_to_undo_it(aws: StubbedAws) -> None:
+def test_policy_change_alert_contains_author_difference_and_how_to_undo_it(aws: StubbedAws) -> None:
     call = sent_about(aws, CHANGE)
 
     messages = json.loads(call["Message"])
@@ -196,7 +194,7 @@ def test_an_alert_about_a_changed_policy_says_who_what_and_how_to_undo_it(aws: S
     assert (alert.subject, alert.about) == (call["Subject"], None)
 
 
-def test_the_first_version_of_a_policy_has_nothing_to_undo(aws: StubbedAws) -> None:
+def test_alert_about_the_first_policy_version_offers_no_undo(aws: StubbedAws) -> None:
     call = sent_about(aws, replace(CHANGE, version=1, changed_by=None))
 
     text = json.loads(call["Message"])["email"]
@@ -205,7 +203,7 @@ def test_the_first_version_of_a_policy_has_nothing_to_undo(aws: StubbedAws) -> N
     assert "Changed by   unknown: AWS CloudTrail names the caller\n" in text
 
 
-def test_a_deleted_policy_says_what_applies_now(aws: StubbedAws) -> None:
+def test_alert_about_a_deleted_policy_explains_what_applies_now(aws: StubbedAws) -> None:
     deleted = replace(CHANGE, version=None, changed_by=None, changed_at=None, changes=())
 
     call = sent_about(aws, deleted)

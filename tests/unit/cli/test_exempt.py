@@ -56,7 +56,7 @@ def test_exempt_rejects_invalid_options(aws: StubbedAws, arguments: list[str], w
     assert aws.calls == []
 
 
-def test_exempt_refuses_a_longer_exemption_than_the_policy_allows(aws: StubbedAws) -> None:
+def test_exempt_rejects_an_exemption_longer_than_the_policy_allows(aws: StubbedAws) -> None:
     store(aws, '{"exemptions_max_days": 30}')
     today = datetime.now(UTC).date()
     longest, longer = (str(today + timedelta(days=days)) for days in (30, 32))

@@ -387,7 +387,7 @@ def test_results_are_printed_as_json(stack: StubbedAws) -> None:
     assert second["event"].startswith("not recognised (")
 
 
-def test_unrecognised_messages_alone_are_not_offered_for_replay(stack: StubbedAws) -> None:
+def test_unknown_dead_letters_alone_are_not_offered_for_replay(stack: StubbedAws) -> None:
     hold(stack, message(1, "no event"), message(2, "nor this"))
 
     result = run()
@@ -399,7 +399,7 @@ def test_unrecognised_messages_alone_are_not_offered_for_replay(stack: StubbedAw
     assert sorted(done(stack)) == ["release receipt-1", "release receipt-2"]
 
 
-def test_only_recognised_messages_are_offered_for_replay(stack: StubbedAws) -> None:
+def test_only_known_dead_letters_are_offered_for_replay(stack: StubbedAws) -> None:
     hold(stack, message(1, "no event"), ALL[2])
 
     assert "Replay 1 message?" in run(answer="n\n").stdout
@@ -416,7 +416,7 @@ def test_discard_deletes_each_message_that_is_confirmed(stack: StubbedAws) -> No
     assert done(stack) == ["delete receipt-1", "release receipt-3"]
 
 
-def test_discard_with_yes_deletes_all_and_json_says_so(stack: StubbedAws) -> None:
+def test_discard_with_yes_deletes_every_dead_letter(stack: StubbedAws) -> None:
     hold(stack, message(1, "no event"), ALL[2])
 
     result = run("--discard", "--yes", "--json")
@@ -443,7 +443,7 @@ def test_discard_deletes_nothing_without_an_answer(
     assert done(stack) == ["release receipt-3"]
 
 
-def test_discard_is_for_dead_letters_only() -> None:
+def test_discard_without_dead_letters_exits_with_2() -> None:
     result = CliRunner().invoke(app, ["replay", "-", "--discard"])
 
     assert (result.exit_code, "--discard needs --dead-letters" in result.stderr) == (2, True)

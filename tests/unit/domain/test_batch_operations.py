@@ -140,7 +140,7 @@ def test_repeated_request_has_the_same_token_and_any_other_job_its_own() -> None
     assert len(tokens) == 5
 
 
-def test_role_may_re_encrypt_the_folder_and_write_the_report_and_nothing_else() -> None:
+def test_role_may_only_re_encrypt_the_folder_and_write_the_report() -> None:
     logs = "arn:aws:s3:::example-logs/logs/j-2AXXXXXXGAPLF/*"
 
     assert allowed(JOB) == {
@@ -163,7 +163,7 @@ def test_role_may_use_the_former_key_and_the_key_of_the_reports() -> None:
     assert keys["kms:GenerateDataKey"] == [[FORMER, KEY.arn], FROM_KMS.report_key]
 
 
-def test_wildcard_in_a_prefix_stands_for_itself() -> None:
+def test_wildcard_in_a_prefix_is_literal() -> None:
     [logs] = allowed(replace(JOB, prefix="*/$?/"))["s3:UpdateObjectEncryption"]
 
     assert logs == "arn:aws:s3:::example-logs/${*}/${$}${?}/*"
@@ -181,7 +181,7 @@ def test_only_s3_batch_operations_assumes_the_role_that_the_job_names() -> None:
     assert JOB.role_name != FROM_KMS.role_name
 
 
-def test_arns_are_of_the_partition_of_the_key() -> None:
+def test_arns_are_in_the_partition_of_the_key() -> None:
     job = replace(JOB, key_arn=f"arn:aws-cn:kms:cn-north-1:{ACCOUNT}:key/1")
 
     assert generator(job)["SourceBucket"] == "arn:aws-cn:s3:::example-logs"

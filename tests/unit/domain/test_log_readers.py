@@ -54,7 +54,7 @@ def test_principal_that_only_the_former_policy_allows_loses_access(principal: st
     assert change([allow(principal)], [allow("arn:aws:iam::1:role/x")]) == ([principal], [], [])
 
 
-def test_principal_may_be_a_string_of_its_own() -> None:
+def test_principal_may_be_a_single_string() -> None:
     anybody = allow() | {"Principal": "*"}
 
     assert change([anybody], []) == (["*"], [], [])
@@ -96,7 +96,7 @@ def test_statement_about_something_else_gives_no_access(new: Mapping[str, object
 
 
 @pytest.mark.parametrize("former", [allow(READER, action="kms:Encrypt"), deny(READER)])
-def test_principal_that_cannot_read_now_loses_nothing(former: Mapping[str, object]) -> None:
+def test_principal_without_access_loses_nothing(former: Mapping[str, object]) -> None:
     assert change([former], []) == ([], [], [])
 
 
@@ -217,7 +217,7 @@ def test_readers_of_a_key_are_those_that_its_policy_allows() -> None:
     assert "aws:SourceVpc" in found.undetermined[0].reason
 
 
-def test_policy_that_names_nobody_has_no_readers() -> None:
+def test_policy_without_principals_has_no_readers() -> None:
     assert readers_of(key()) == Readers()
     assert compare_readers(key(), key()) == ReaderChange()
 
@@ -235,7 +235,7 @@ STATEMENTS = st.builds(
 
 
 @given(st.lists(STATEMENTS, max_size=4), st.lists(STATEMENTS, max_size=4))
-def test_nobody_who_can_read_now_is_missing(
+def test_every_current_reader_is_reported(
     former: list[dict[str, object]], new: list[dict[str, object]]
 ) -> None:
     """Whoever can certainly read now is lost or undetermined, or can certainly read then."""

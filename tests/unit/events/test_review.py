@@ -26,7 +26,7 @@ def test_review_covers_everything_unless_only_late_findings_are_requested(
     assert (request.review, request.policy_changed) == (review, False)
 
 
-def test_a_change_of_the_policy_is_recognised_with_its_time() -> None:
+def test_policy_change_event_yields_a_full_review_with_its_time() -> None:
     request = parse_review(json.loads((EVENTS / "parameter-store-change.json").read_text()))
 
     assert (request.review, request.policy_changed) == ("all", True)

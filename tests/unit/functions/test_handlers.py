@@ -371,7 +371,7 @@ NOTIFIED = {"GetParameterHistory": 1, "Publish": 1}
 @pytest.mark.parametrize(
     ("event", "also"), [("scheduled-review", {}), ("parameter-store-change", NOTIFIED)]
 )
-def test_open_findings_are_re_checked_every_hour_and_when_the_policy_was_changed(
+def test_review_findings_requests_rechecks_hourly_and_after_a_policy_change(
     aws: StubbedAws, event: str, also: dict[str, int]
 ) -> None:
     version = {"Value": "{}", "Version": 1, "LastModifiedDate": NOW}
@@ -386,7 +386,7 @@ def test_open_findings_are_re_checked_every_hour_and_when_the_policy_was_changed
     assert aws.counts == {"Query": 1, "PutEvents": 1, "SendMessage": 1} | also
 
 
-def test_open_findings_are_re_checked_even_if_the_change_of_the_policy_cannot_be_notified(
+def test_review_findings_requests_rechecks_although_the_policy_change_cannot_be_alerted(
     aws: StubbedAws,
 ) -> None:
     aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})

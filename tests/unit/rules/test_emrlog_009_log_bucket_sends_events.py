@@ -45,7 +45,7 @@ UNLISTED = LogBucket("example-logs", sends_events=True, checked=False)
         ),
     ],
 )
-def test_a_bucket_complies_if_it_sends_events_that_the_stack_checks(
+def test_bucket_complies_if_it_sends_events_that_the_stack_checks(
     bucket: LogBucket, compliance: Compliance, summary: str
 ) -> None:
     outcome = RULE.check(bucket)
@@ -61,7 +61,7 @@ def test_the_fix_adds_to_the_configuration_and_replaces_nothing() -> None:
     assert put.endswith("--notification-configuration file://notifications.json")
 
 
-def test_the_fix_of_a_bucket_that_the_stack_does_not_check_is_its_parameter() -> None:
+def test_fix_for_an_unlisted_bucket_is_the_parameter_of_the_stack() -> None:
     assert RULE.remediation(UNLISTED) == (
         "# Add to the parameter LogBuckets of the stack and deploy it: example-logs"
     )

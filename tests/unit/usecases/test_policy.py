@@ -284,7 +284,7 @@ def changed_policy(*versions: StoredPolicy, at: datetime | None) -> list[PolicyC
     return alerts.policy_changes
 
 
-def test_a_changed_policy_is_notified_with_who_when_and_the_difference() -> None:
+def test_policy_change_contains_author_time_and_difference() -> None:
     [change] = changed_policy(*VERSIONS, at=NOW)
 
     assert (change.parameter, change.version) == ("/emr-log-guard/test/policy", 2)
@@ -298,7 +298,7 @@ def test_a_changed_policy_is_notified_with_who_when_and_the_difference() -> None
     )
 
 
-def test_the_first_version_of_a_policy_is_notified_as_added() -> None:
+def test_first_policy_version_is_reported_as_added() -> None:
     [change] = changed_policy(VERSIONS[0], at=None)
 
     assert (change.version, change.changes) == (
@@ -307,7 +307,7 @@ def test_the_first_version_of_a_policy_is_notified_as_added() -> None:
     )
 
 
-def test_a_late_event_is_about_the_version_that_was_stored_then_and_has_the_same_id() -> None:
+def test_late_event_reports_the_version_stored_at_its_time_with_the_same_id() -> None:
     third = StoredPolicy('{"mode": "alert"}', 3, NOW + timedelta(minutes=1), ADA)
 
     [late] = changed_policy(*VERSIONS, third, at=NOW.replace(microsecond=0))
@@ -318,13 +318,13 @@ def test_a_late_event_is_about_the_version_that_was_stored_then_and_has_the_same
     assert (newest.version, newest.id == late.id) == (3, False)
 
 
-def test_a_version_with_the_same_document_is_not_notified() -> None:
+def test_version_with_the_same_document_is_not_reported() -> None:
     same = StoredPolicy('{"mode":"enforce"}', 3, NOW + timedelta(minutes=1), ADA)
 
     assert changed_policy(*VERSIONS, same, at=None) == []
 
 
-def test_a_deleted_policy_is_notified_without_its_author() -> None:
+def test_deleted_policy_is_reported_without_an_author() -> None:
     [change] = changed_policy(at=NOW)
 
     assert (change.version, change.changed_by, change.changed_at) == (None, None, NOW)

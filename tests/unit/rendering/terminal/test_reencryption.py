@@ -68,13 +68,13 @@ def test_readers_who_lose_access_come_first() -> None:
     assert text.endswith(f"  {GUEST.principal}: its condition on aws:SourceVpc\n")
 
 
-def test_nobody_who_loses_access_is_said_without_a_promise() -> None:
+def test_text_without_lost_access_mentions_unread_grants() -> None:
     text = reader_change(ReaderChange())
 
     assert text == "By the key policies, nobody loses access. Grants were not read.\n"
 
 
-def test_readers_of_the_new_key_are_named_where_everybody_can_read_now() -> None:
+def test_new_readers_are_listed_when_everybody_can_read_now() -> None:
     text = new_readers(Readers((ROLE,), (ROOT,), (GUEST,)))
 
     assert text.startswith("Everybody can read now")
@@ -83,7 +83,7 @@ def test_readers_of_the_new_key_are_named_where_everybody_can_read_now() -> None
     assert GUEST.principal in text
 
 
-def test_key_policy_without_readers_is_said() -> None:
+def test_key_policy_without_readers_says_so() -> None:
     assert new_readers(Readers()).endswith("lets nobody read.\n")
 
 
@@ -109,7 +109,7 @@ def test_commands_match_the_models_of_the_aws_cli() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_commands_say_what_the_job_is_whatever_its_prefix_is(text: str) -> None:
+def test_commands_contain_the_job_unchanged_with_hostile_prefixes(text: str) -> None:
     job = replace(JOB, prefix=f"{text}/")
     create_role, put_policy, create_job, *_ = commands(job)
 

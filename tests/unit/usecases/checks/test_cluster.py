@@ -164,7 +164,7 @@ def test_hundred_equal_events_cause_one_alert_one_request_and_five_writes(
     assert world.table.counts == {"Query": 102, "PutItem": 5}
 
 
-def test_a_compliant_cluster_costs_a_query_and_its_bucket_another_and_it_is_written_once(
+def test_compliant_cluster_is_written_once_and_queried_at_each_check(
     world: World,
 ) -> None:
     for _ in range(3):

@@ -37,7 +37,7 @@ def the_record(world: World) -> FindingRecord:
     return record
 
 
-def test_clusters_that_share_a_bucket_are_compliant_and_the_bucket_is_one_finding_and_one_alert(
+def test_bucket_shared_by_clusters_is_one_finding_and_one_alert(
     silent: World,
 ) -> None:
     checked = [silent.check_cluster(ClusterCheckRequest(each)) for each in (CLUSTER_ID, ANOTHER)]
@@ -55,7 +55,7 @@ def test_clusters_that_share_a_bucket_are_compliant_and_the_bucket_is_one_findin
     assert the_record(silent).kind is Kind.LOG_BUCKET
 
 
-def test_the_evidence_samples_the_clusters_that_log_there(silent: World) -> None:
+def test_evidence_names_clusters_that_log_to_the_bucket(silent: World) -> None:
     silent.check()
     silent.passes(seconds=QUIET.total_seconds())
     silent.check_cluster(ClusterCheckRequest(ANOTHER))
@@ -67,7 +67,7 @@ def test_the_evidence_samples_the_clusters_that_log_there(silent: World) -> None
     assert len(silent.alerts.published) == 1
 
 
-def test_each_bucket_of_a_cluster_and_its_steps_is_a_finding_of_its_own(silent: World) -> None:
+def test_each_bucket_of_a_cluster_and_its_steps_has_its_own_finding(silent: World) -> None:
     silent.clusters.listed = (Step("s-1", "a", "s3://elsewhere/a/"),)
 
     silent.check()
@@ -75,7 +75,7 @@ def test_each_bucket_of_a_cluster_and_its_steps_is_a_finding_of_its_own(silent: 
     assert [alert.bucket for alert in silent.alerts.published] == ["example-logs", "elsewhere"]
 
 
-def test_the_termination_of_its_clusters_does_not_resolve_it(silent: World) -> None:
+def test_termination_of_a_cluster_does_not_resolve_the_bucket_finding(silent: World) -> None:
     silent.check()
     silent.clusters.known = {CLUSTER_ID: a_cluster(state="TERMINATED")}
     silent.passes(minutes=10)
@@ -88,7 +88,7 @@ def test_the_termination_of_its_clusters_does_not_resolve_it(silent: World) -> N
 
 
 @pytest.mark.parametrize("sending", [True, None])
-def test_a_re_check_resolves_it_once_the_bucket_sends_events_or_is_deleted(
+def test_recheck_resolves_the_finding_once_the_bucket_sends_events_or_is_deleted(
     silent: World, *, sending: bool | None
 ) -> None:
     silent.check()
@@ -104,12 +104,12 @@ def test_a_re_check_resolves_it_once_the_bucket_sends_events_or_is_deleted(
     assert silent.kinds == ["finding.opened", "finding.resolved"]
 
 
-def test_a_re_check_of_a_bucket_without_a_finding_reads_nothing(world: World) -> None:
+def test_recheck_of_a_bucket_without_a_finding_reads_nothing(world: World) -> None:
     assert world.check_cluster(AGAIN).findings == ()
     assert world.buckets.asked == []
 
 
-def test_a_denied_bucket_is_one_undetermined_finding(silent: World) -> None:
+def test_denied_bucket_is_one_undetermined_finding(silent: World) -> None:
     silent.buckets.sending = Unresolved("denied")
 
     silent.check()
@@ -121,7 +121,7 @@ def test_a_denied_bucket_is_one_undetermined_finding(silent: World) -> None:
     )
 
 
-def test_a_bucket_is_recorded_again_after_a_while_a_change_or_on_request(silent: World) -> None:
+def test_bucket_is_queried_again_after_a_change_or_a_forced_refresh(silent: World) -> None:
     silent.check()
     reads = silent.table.counts["Query"]
 
@@ -137,7 +137,7 @@ def test_a_bucket_is_recorded_again_after_a_while_a_change_or_on_request(silent:
     assert silent.table.counts["Query"] == reads + 7
 
 
-def test_no_cluster_is_terminated_for_a_bucket_whatever_the_policy_says(silent: World) -> None:
+def test_bucket_finding_never_terminates_a_cluster(silent: World) -> None:
     silent.policy = Policy(
         Mode.ENFORCE,
         enforcement=Enforcement(
@@ -152,7 +152,7 @@ def test_no_cluster_is_terminated_for_a_bucket_whatever_the_policy_says(silent: 
     assert silent.alerts.published[0].next_step is NextStep.NOTHING_ENFORCED
 
 
-def test_an_exemption_of_clusters_does_not_cover_a_bucket(silent: World) -> None:
+def test_exemption_of_clusters_does_not_cover_a_bucket(silent: World) -> None:
     every = an_exemption(cluster=ClusterMatch(name="*"), until=date(2999, 1, 1))
     silent.policy = Policy(exemptions=(replace(every, rules=frozenset({"*"})),))
 
@@ -161,7 +161,7 @@ def test_an_exemption_of_clusters_does_not_cover_a_bucket(silent: World) -> None
     assert silent.kinds == ["finding.opened"]
 
 
-def test_disabling_the_rule_resolves_it(silent: World) -> None:
+def test_disabled_rule_resolves_the_bucket_finding(silent: World) -> None:
     silent.check()
     silent.policy = Policy(rules={"EMRLOG-009": RuleSettings(enabled=False)})
 
