@@ -13,6 +13,7 @@ import pytest
 
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.rescan import ShardKind
 from emr_log_guard.domain.termination import Stage, Termination
 from sandbox.polling import wait_for
 from sandbox.running import ACCOUNT_ID
@@ -484,8 +485,9 @@ def finish_rescan(stack: Deployed) -> Iterator[object]:
             shards.append(json.dumps(shard))
             _, error = stack.invoke("ScanShardFunction", {"rescan": run, "shard": shard})
             assert error is None
-        plan = f"rescans/{name_of(run)}/shards.jsonl"
-        s3.put_object(Bucket=bucket, Key=plan, Body="\n".join(shards).encode())
+        for kind, planned in ((ShardKind.CLUSTERS, ()), (ShardKind.LOG_OBJECTS, shards)):
+            plan = f"rescans/{name_of(run)}/shards/{kind}.jsonl"
+            s3.put_object(Bucket=bucket, Key=plan, Body="\n".join(planned).encode())
         answer, error = stack.invoke("FinishRescanFunction", {"rescan": run})
         yield error, answer.get("new"), answer.get("resolved"), answer.get("failed_shards")
         yield [

@@ -268,7 +268,7 @@ def test_stored_results_are_encrypted_with_the_stack_key(
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"rescans/{run}/")["Contents"]
     names = {each["Key"].split("/")[2] for each in listed}
     reports = {f"report.{form}" for form in ("html", "json", "txt")}
-    assert names == {"shards.jsonl", "results", "done", *reports}
+    assert names == {"shards", "results", "done", *reports}
     for each in listed:
         head = s3.head_object(Bucket=bucket, Key=each["Key"])
         assert head["ServerSideEncryption"] == "aws:kms"

@@ -38,6 +38,15 @@ def test_clients_are_created_once(make: Callable[[], BaseClient]) -> None:
     assert make() is make()
 
 
+def test_emr_client_leaves_throttled_calls_to_its_limiter() -> None:
+    """Adaptive mode would have one rate for all actions together."""
+    assert clients.emr() is clients.emr()
+    assert clients.limited_emr({}) is not clients.emr()
+    for client in (clients.emr(), clients.limited_emr({})):
+        retries = client.meta.config.retries  # type: ignore[attr-defined]
+        assert retries == {"mode": "standard", "total_max_attempts": 3}
+
+
 def test_kms_has_one_client_per_region() -> None:
     assert clients.kms().meta.region_name == REGION
     assert clients.kms(OTHER_REGION).meta.region_name == OTHER_REGION

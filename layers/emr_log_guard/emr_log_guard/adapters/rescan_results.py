@@ -2,7 +2,7 @@
 
 | key | |
 |---|---|
-| `rescans/<run>/shards.jsonl` | the planned shards, for the Distributed Map |
+| `rescans/<run>/shards/<kind>.jsonl` | the planned shards, for the Distributed Map |
 | `rescans/<run>/results/<part>.ndjson` | each cluster, and each log object that is not compliant |
 | `rescans/<run>/done/<part>.json` | the result of a part of a shard |
 | `rescans/<run>/failed/<shard>.json` | the error of a shard |
