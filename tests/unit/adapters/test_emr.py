@@ -7,7 +7,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step, StepState
-from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     NotReadableError,
@@ -289,18 +288,6 @@ def test_unknown_step_state_is_none(
     assert clusters.steps(CLUSTER_ID) == (Step("s-1", "etl", "s3://b/", None, None),)
 
 
-@pytest.mark.parametrize("failure", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
-def test_steps_that_cannot_be_listed_are_unresolved(
-    aws: StubbedAws, clusters: EmrClusters, failure: Answer
-) -> None:
-    aws.answer("ListSteps", failure)
-
-    steps = clusters.steps(CLUSTER_ID)
-
-    assert isinstance(steps, Unresolved)
-    assert f"elasticmapreduce:ListSteps on {CLUSTER_ID} answered " in steps.reason
-
-
 def test_log_upload_policies_are_read(aws: StubbedAws, clusters: EmrClusters) -> None:
     policies = {"system-logs": "disabled"}
     logs = {"S3LoggingConfiguration": {"LogTypeUploadPolicy": policies}}
@@ -407,16 +394,14 @@ def test_session_without_log_settings_is_left_out(
     assert clusters.sessions(CLUSTER_ID) == ()
 
 
-@pytest.mark.parametrize("answer", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
-def test_sessions_that_cannot_be_listed_are_unresolved(
-    aws: StubbedAws, clusters: EmrClusters, answer: Answer
+@pytest.mark.parametrize("failure", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
+def test_steps_and_sessions_that_cannot_be_listed_are_unresolved(
+    aws: StubbedAws, clusters: EmrClusters, failure: Answer
 ) -> None:
-    aws.answer("ListSessions", answer)
-
-    found = clusters.sessions(CLUSTER_ID)
-
-    assert isinstance(found, Unresolved)
-    assert found.reason.startswith(f"elasticmapreduce:ListSessions on {CLUSTER_ID} answered ")
+    for call, listed in (("ListSteps", clusters.steps), ("ListSessions", clusters.sessions)):
+        aws.answer(call, failure)
+        reason = reason_of(listed(CLUSTER_ID))
+        assert reason.startswith(f"elasticmapreduce:{call} on {CLUSTER_ID} answered ")
 
 
 @pytest.mark.parametrize(("said", "enabled"), [({}, False), ({"SessionEnabled": True}, True)])

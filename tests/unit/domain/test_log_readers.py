@@ -235,7 +235,7 @@ STATEMENTS = st.builds(
 
 
 @given(st.lists(STATEMENTS, max_size=4), st.lists(STATEMENTS, max_size=4))
-def test_every_current_reader_is_reported(
+def test_every_current_reader_is_lost_kept_or_undetermined(
     former: list[dict[str, object]], new: list[dict[str, object]]
 ) -> None:
     """Whoever can certainly read now is lost or undetermined, or can certainly read then."""

@@ -218,11 +218,16 @@ def test_termination_is_alerted_as_done_although_an_old_record_is_written_after_
     assert bad.kinds == ["finding.opened", "enforcement.done"]
 
 
-def test_termination_interrupted_after_the_call_is_alerted_as_done(bad: World) -> None:
-    bad.check()
+def die_at_the_call(bad: World) -> None:
+    """Have the function die after it called EMR, which may have accepted."""
     bad.clusters.failures["terminate"] = ConnectionError("died")
     with pytest.raises(ConnectionError, match="died"):
         bad.enforce(REQUEST)
+
+
+def test_termination_interrupted_after_the_call_is_alerted_as_done(bad: World) -> None:
+    bad.check()
+    die_at_the_call(bad)
     assert stage(bad) is Stage.CALLING
     seen(bad, NO_KEY, "TERMINATED")
 
@@ -282,9 +287,7 @@ def test_termination_is_verified_once_and_alerted_once_as_still_running(
 ) -> None:
     bad.check()
     if died:
-        bad.clusters.failures["terminate"] = ConnectionError("died")
-        with pytest.raises(ConnectionError, match="died"):
-            bad.enforce(REQUEST)
+        die_at_the_call(bad)
     else:
         bad.enforce(REQUEST)
     bad.queue.sent = [sent for sent in bad.queue.sent if sent.verify]
@@ -303,9 +306,7 @@ def test_termination_is_verified_once_and_alerted_once_as_still_running(
 
 def test_termination_being_called_raises_in_progress_until_the_call_expires(bad: World) -> None:
     bad.check()
-    bad.clusters.failures["terminate"] = ConnectionError("died")
-    with pytest.raises(ConnectionError, match="died"):
-        bad.enforce(REQUEST)
+    die_at_the_call(bad)
     del bad.clusters.failures["terminate"]
 
     with pytest.raises(TerminationInProgressError):

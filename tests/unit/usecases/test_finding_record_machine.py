@@ -172,4 +172,4 @@ class FindingRepository(RuleBasedStateMachine):
 
 
 FindingRepository.TestCase.settings = histories(75, 25)
-TestLedger = FindingRepository.TestCase
+TestFindingRepository = FindingRepository.TestCase

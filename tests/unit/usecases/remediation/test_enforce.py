@@ -73,6 +73,13 @@ def stage(world: World) -> Stage:
     return world.termination.stage
 
 
+def enforce_while_emr_is_away(world: World) -> None:
+    """Have EMR neither accept nor refuse the termination."""
+    world.clusters.failures["terminate"] = TRANSIENT
+    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
+        world.enforce(REQUEST)
+
+
 def notified(world: World) -> tuple[AlertKind, NextStep, str, list[str]]:
     (alert,) = world.alerts.published
     rules = [finding.rule_id for finding in alert.findings]
@@ -111,10 +118,7 @@ def test_termination_is_not_alerted_as_done_before_the_cluster_has_terminated(
 
 
 def test_decision_to_terminate_is_recorded_before_the_call(world: World) -> None:
-    world.clusters.failures["terminate"] = TRANSIENT
-
-    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
-        world.enforce(REQUEST)
+    enforce_while_emr_is_away(world)
 
     assert stage(world) is Stage.REQUESTED
     assert world.termination is not None
@@ -226,9 +230,7 @@ def test_resolved_finding_counts_as_in_grace_and_causes_a_recheck(world: World) 
 def test_failed_termination_is_not_alerted_as_done_when_the_cluster_terminates(
     world: World,
 ) -> None:
-    world.clusters.failures["terminate"] = TRANSIENT
-    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
-        world.enforce(REQUEST)
+    enforce_while_emr_is_away(world)
     world.policy = a_policy(exemptions=(an_exemption(),))
     world.enforce(REQUEST)
     world.alerts.published.clear()
@@ -243,9 +245,7 @@ def test_failed_termination_is_not_alerted_as_done_when_the_cluster_terminates(
 def test_skip_is_not_alerted_while_emr_may_have_accepted_the_termination(
     world: World, change: Policy | Cluster
 ) -> None:
-    world.clusters.failures["terminate"] = TRANSIENT
-    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
-        world.enforce(REQUEST)
+    enforce_while_emr_is_away(world)
     if isinstance(change, Policy):
         world.policy = change
     else:
@@ -265,9 +265,7 @@ def test_skip_is_not_alerted_while_emr_may_have_accepted_the_termination(
 
 def test_resolved_finding_is_not_alerted_as_a_completed_termination(world: World) -> None:
     world.check()
-    world.clusters.failures["terminate"] = TRANSIENT
-    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
-        world.enforce(REQUEST)
+    enforce_while_emr_is_away(world)
     world.alerts.published.clear()
 
     world.clusters.known = {CLUSTER_ID: a_cluster()}
@@ -459,10 +457,7 @@ def test_transient_error_is_raised_when_the_protection_cannot_be_restored(world:
 
 
 def test_transient_error_is_raised(world: World) -> None:
-    world.clusters.failures["terminate"] = TRANSIENT
-
-    with pytest.raises(TerminationNotAcceptedError, match="EMR is away"):
-        world.enforce(REQUEST)
+    enforce_while_emr_is_away(world)
 
     assert world.journal == [f"terminate {CLUSTER_ID}"]
 

@@ -23,7 +23,7 @@ from tests.unit.usecases.rescan.rescans import MACHINE, Rescans, a_name, another
 
 GOOD = a_cluster()
 BAD = a_cluster(log_key_identifier=None)
-N = 1_120
+N = 120
 
 
 @pytest.fixture
