@@ -303,40 +303,6 @@ def test_service_dimension_is_the_same_for_every_function(
     assert record["service"] == "emr-log-guard"
 
 
-def test_latency_of_an_alert_about_many_objects_is_that_of_the_oldest(
-    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    aws.answer("HeadObject", {"ServerSideEncryption": "AES256"})
-    event = objects_created()
-    [record] = event["Records"]
-    body = json.loads(record["body"])
-    body["detail"]["object"]["key"] += ".again"
-    later = json.dumps(body | {"time": NOW.isoformat()})
-    event["Records"] = [record | {"messageId": "later", "body": later}, record]
-    invoke(load("check_log_objects"), event)
-
-    assert measured(capsys.readouterr().out)["AlertLatency"] == LATE.total_seconds()
-
-
-def test_alert_latency_is_never_negative(
-    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    aws.answer("DescribeCluster", without_a_key)
-    invoke(load("check_cluster"), happened("emr-cluster-state-change-running", ago=-LATE))
-
-    assert measured(capsys.readouterr().out)["AlertLatency"] == 0
-
-
-def test_alert_latency_is_not_measured_for_a_known_finding(
-    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    a_bad_cluster(aws)
-    capsys.readouterr()
-    a_bad_cluster(aws)
-
-    assert measured(capsys.readouterr().out) == {"ClustersChecked": 1}
-
-
 def test_cluster_known_from_an_event_is_not_missed_by_events(
     aws: StubbedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,15 +331,3 @@ def test_no_function_emits_a_cold_start_metric() -> None:
     """Lambda reports them in its logs, and X-Ray shows them."""
     for app in (ROOT / "functions").glob("*/app.py"):
         assert "capture_cold_start_metric" not in app.read_text()
-
-
-def test_event_without_a_time_is_handled_without_a_latency_metric(
-    aws: StubbedAws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    aws.answer("DescribeCluster", without_a_key)
-    event = happened("emr-cluster-state-change-running")
-    del event["time"]
-    answer = invoke(load("check_cluster"), event)
-
-    assert answer["actions"] == ["Alert", "RequestEnforcement"]
-    assert "AlertLatency" not in measured(capsys.readouterr().out)

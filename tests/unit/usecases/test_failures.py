@@ -1,6 +1,5 @@
 """What AWS's failures, races and repeated deliveries must not do: the smallest case of each."""
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,11 +38,9 @@ from emr_log_guard.observability import metrics
 from emr_log_guard.usecases.checks.review import ReviewFindings
 from emr_log_guard.usecases.findings import ATTEMPTS, CheckResult
 from tests.unit.builders import (
-    ACCOUNT,
     CLUSTER_ID,
     KEY,
     NOW,
-    REGION,
     a_cluster,
     a_key,
     a_log_object,
@@ -52,7 +49,7 @@ from tests.unit.builders import (
     encrypted,
 )
 from tests.unit.fakes import FakeAlerts, FakeRechecks, FakeSchedules
-from tests.unit.usecases.world import World
+from tests.unit.usecases.world import World, created
 
 NO_KEY = a_cluster(log_key_identifier=None)
 REQUEST = RequestEnforcement(NO_KEY.arn)
@@ -86,19 +83,6 @@ def stage(world: World) -> Stage:
 
 def rules_of(alert: Alert) -> list[str]:
     return [finding.rule_id for finding in alert.findings]
-
-
-def created(key: str) -> str:
-    """Write the event that S3 sends when an object was created."""
-    return json.dumps(
-        {
-            "source": "aws.s3",
-            "detail-type": "Object Created",
-            "account": ACCOUNT,
-            "region": REGION,
-            "detail": {"bucket": {"name": "example-logs"}, "object": {"key": key}},
-        }
-    )
 
 
 class Unanswered(FakeAlerts):

@@ -1,5 +1,6 @@
 """Use cases wired to fakes, all of which write into one journal."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from emr_log_guard.usecases.findings import (
 )
 from emr_log_guard.usecases.policy import NotifyPolicyChange
 from emr_log_guard.usecases.remediation.enforce import Enforce
-from tests.unit.builders import CLUSTER_ID, NOW, a_cluster, a_policy
+from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_cluster, a_policy
 from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import (
     FakeAlerts,
@@ -42,6 +43,20 @@ from tests.unit.fakes import (
     FakeSuppressions,
     Journal,
 )
+
+
+def created(
+    key: str, *, bucket: str = "example-logs", region: str = REGION, at: datetime | None = None
+) -> str:
+    """Write the event that S3 sends when an object was created."""
+    event = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "account": ACCOUNT,
+        "region": region,
+        "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
+    }
+    return json.dumps(event | ({"time": at.isoformat()} if at else {}))
 
 
 def runbook(rule_id: str) -> str:

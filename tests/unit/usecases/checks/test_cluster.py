@@ -977,3 +977,20 @@ def test_cached_enforce_policy_announces_no_termination_after_a_change_to_alert(
 
     assert [alert.next_step for alert in world.alerts.published] == [NextStep.NOTHING_IN_ALERT_MODE]
     assert world.queue.sent == []
+
+
+@pytest.mark.parametrize(
+    ("ago", "latency"),
+    [(timedelta(seconds=42), [42]), (-timedelta(seconds=42), [0]), (None, None)],
+    ids=["late", "clocks differ", "no time"],
+)
+def test_alert_latency_is_counted_from_the_time_of_the_event(
+    world: World, ago: timedelta | None, latency: list[float] | None
+) -> None:
+    world.clusters.known = {CLUSTER_ID: NO_KEY}
+    at = None if ago is None else NOW - ago
+
+    for _ in range(2):  # the second check alerts no more
+        world.check_cluster(ClusterCheckRequest(CLUSTER_ID, at=at))
+
+    assert metrics.metric_set.get("AlertLatency", {}).get("Value") == latency

@@ -37,7 +37,7 @@ from tests.unit.builders import (
     key_arn,
 )
 from tests.unit.fakes import NOT_FOUND, FakeRechecks
-from tests.unit.usecases.world import World
+from tests.unit.usecases.world import World, created
 
 SSE_S3 = encrypted("AES256")
 OTHER_ID = "j-3BYYYYYYHBQMG"
@@ -45,18 +45,6 @@ OTHER = a_cluster(id=OTHER_ID, arn=a_cluster().arn.replace(CLUSTER_ID, OTHER_ID)
 OBJECTS_ENFORCED = Policy(
     Mode.ENFORCE, enforcement=Enforcement(frozenset({"EMRLOG-101", "EMRLOG-103"}), allowed=True)
 )
-
-
-def created(key: str, *, bucket: str = "example-logs", region: str = REGION) -> str:
-    return json.dumps(
-        {
-            "source": "aws.s3",
-            "detail-type": "Object Created",
-            "account": ACCOUNT,
-            "region": region,
-            "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
-        }
-    )
 
 
 def check(world: World, *bodies: str) -> list[Alert]:
@@ -806,3 +794,12 @@ def test_log_objects_of_a_cluster_first_evaluated_when_terminated_announce_no_te
     check(world, *again(key), created(other))
 
     assert [alert.next_step for alert in world.alerts.published] == [NextStep.CLUSTER_TERMINATED]
+
+
+def test_latency_of_an_alert_about_several_objects_is_that_of_the_oldest(world: World) -> None:
+    ages = {f"emr/{CLUSTER_ID}/{age}": NOW - timedelta(seconds=age) for age in (0, 42, 7)}
+    world.objects.heads = dict.fromkeys(ages, SSE_S3)
+
+    check(world, *(created(key, at=at) for key, at in ages.items()))
+
+    assert metrics.metric_set["AlertLatency"]["Value"] == [42]
