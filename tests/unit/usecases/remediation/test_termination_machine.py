@@ -225,6 +225,7 @@ class Guarding(RuleBasedStateMachine):
         self.warm = False
         self.world = World(policy=self.wish.policy(self.edited_at))
         self.fact = Fact.GOOD
+        self.steps: tuple[Step, ...] = ()
         self.seen: dict[str, list[Seen]] = {}
         self.notified: dict[str, datetime] = {}
         self.requests: list[tuple[datetime, RequestEnforcement]] = []
@@ -272,7 +273,15 @@ class Guarding(RuleBasedStateMachine):
         key = None if fact is Fact.NO_KEY else KEY.arn
         self.change(log_key_identifier=key)
         self.world.keys.facts = {KEY.arn: KEYS.get(fact, KEY), OWN_KEY.arn: OWN_KEY}
-        self.world.clusters.listed = (STEPS[fact],) if fact in STEPS else ()
+        self.steps = self.steps_with(fact)
+        self.world.clusters.listed = self.steps
+
+    def steps_with(self, fact: Fact) -> tuple[Step, ...]:
+        """Give the steps that EMR lists: it goes on to list one that is over."""
+        if fact in STEPS:
+            return (STEPS[fact],)
+        ran = self.steps == (STEPS[Fact.RUNNING_STEP],)
+        return (STEPS[Fact.FINISHED_STEP],) if ran else self.steps
 
     # What AWS does, and how functions die.
 
@@ -449,7 +458,8 @@ class Guarding(RuleBasedStateMachine):
         for rule_id, seen in [*self.seen.items()]:
             record = self.world.records.get(rule_id)
             last = max(each.at for each in seen)
-            past = self.fact is Fact.FINISHED_STEP and rule_id == "EMRLOG-008"
+            finished = self.steps == (STEPS[Fact.FINISHED_STEP],)
+            past = finished and rule_id == "EMRLOG-008"
             if record is None or not record.open or (past and self.world.now > last + SKEW):
                 del self.seen[rule_id]
 
