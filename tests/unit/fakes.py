@@ -384,16 +384,16 @@ class FakeRechecks:
 
 class FakeSchedules:
     def __init__(self, journal: Journal | None = None) -> None:
-        self.standing: dict[str, ScheduleEnforcement] = {}
+        self.existing: dict[str, ScheduleEnforcement] = {}
         self.journal: Journal = [] if journal is None else journal
 
     def put(self, schedule: ScheduleEnforcement) -> None:
         self.journal.append("schedule")
-        self.standing[schedule.request.cluster_arn] = schedule
+        self.existing[schedule.request.cluster_arn] = schedule
 
     def delete(self, cluster_arn: str) -> None:
-        self.journal.append("call off")
-        self.standing.pop(cluster_arn, None)
+        self.journal.append("cancel")
+        self.existing.pop(cluster_arn, None)
 
 
 class FakeSuppressions:

@@ -257,7 +257,7 @@ class Reports:
         }
 
 
-def an_estate_of_one(aws: StubbedAws) -> Reports:
+def an_account_with_one_cluster(aws: StubbedAws) -> Reports:
     """One cluster, with one log object, and a bucket of reports."""
     reports = Reports(aws)
     listed = {
@@ -276,7 +276,7 @@ def an_estate_of_one(aws: StubbedAws) -> Reports:
 
 
 def test_rescan_is_planned_scanned_and_finished(aws: StubbedAws) -> None:
-    reports = an_estate_of_one(aws)
+    reports = an_account_with_one_cluster(aws)
     event = {"execution": f"{MACHINE}:1", "input": {}}
 
     planned = json.loads(json.dumps(invoke(load("plan_rescan"), event)))

@@ -22,7 +22,7 @@ from tests.unit.functions.test_handlers import (
     Reports,
     a_batch_of,
     an_account,
-    an_estate_of_one,
+    an_account_with_one_cluster,
     an_event,
     describe_cluster,
     invoke,
@@ -177,7 +177,7 @@ def a_rescan(aws: StubbedAws) -> None:
         "scope": "all",
         "deep": False,
     }
-    reports = an_estate_of_one(aws)
+    reports = an_account_with_one_cluster(aws)
     invoke(load("plan_rescan"), {"execution": run["execution"], "input": {}})
     for kind in ShardKind:
         [shard] = reports.objects[f"rescans/1/shards/{kind}.jsonl"].splitlines()
@@ -198,7 +198,7 @@ def a_rescan_that_finds_nothing(aws: StubbedAws) -> None:
     aws.answer("ListObjectsV2", first.list)
     planned = invoke(load("plan_rescan"), {"execution": f"{MACHINE}:1", "input": {}})
     invoke(load("finish_rescan"), {"rescan": planned["rescan"]})
-    an_estate_of_one(aws).objects.update(first.objects)
+    an_account_with_one_cluster(aws).objects.update(first.objects)
     over = {"executionArn": f"{MACHINE}:1", "stateMachineArn": "arn", "startDate": NOW}
     aws.answer("DescribeExecution", over | {"status": "SUCCEEDED"})
 

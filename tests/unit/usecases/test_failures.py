@@ -136,7 +136,7 @@ def test_older_cached_policy_is_read_again_and_causes_no_second_announcement(
 
     assert asked == [False, True]
     assert bad.kinds == changed == ["finding.opened", "enforcement.scheduled"]
-    assert bad.schedules.standing
+    assert bad.schedules.existing
 
 
 def test_policy_overtaken_during_the_check_is_read_again(bad: World) -> None:
@@ -494,8 +494,8 @@ def test_schedule_cancelled_during_its_creation_is_deleted(bad: World) -> None:
 
     bad.check()
 
-    assert bad.schedules.standing == {}
-    assert bad.journal[-2:] == ["schedule", "call off"]
+    assert bad.schedules.existing == {}
+    assert bad.journal[-2:] == ["schedule", "cancel"]
 
 
 def test_cluster_is_not_terminated_before_its_alert_was_accepted(bad: World) -> None:
@@ -705,7 +705,7 @@ def test_missing_key_is_undetermined_first_and_a_violation_after_it_has_lasted(
     world.check()
     assert world.kinds == ["finding.opened", "finding.opened", "enforcement.scheduled"]
     assert compliances(world)[1:] == ["NON_COMPLIANT"] * 2
-    assert world.schedules.standing[NO_KEY.arn].at == proven + GRACE
+    assert world.schedules.existing[NO_KEY.arn].at == proven + GRACE
 
     world.now = proven + GRACE - timedelta(seconds=1)
     assert world.enforce(REQUEST) is NextStep.SKIPPED_IN_GRACE
@@ -856,7 +856,7 @@ def test_cancellation_does_not_overwrite_a_termination_in_progress(bad: World) -
 
     bad.check()
 
-    assert bad.journal[-1] == "call off"
+    assert bad.journal[-1] == "cancel"
     assert stage(bad) is Stage.CALLING
 
 

@@ -257,7 +257,7 @@ def test_suspended_policy_cancels_no_schedule_and_changes_no_deadline(world: Wor
     world.check()
 
     assert world.kinds == ["finding.opened", "enforcement.scheduled"]
-    assert BAD.arn in world.schedules.standing
+    assert BAD.arn in world.schedules.existing
     assert world.records["EMRLOG-002"].finding.deadline == before.finding.deadline is not None
 
 

@@ -703,7 +703,7 @@ def test_grace_starts_when_a_violation_is_first_seen_and_is_not_reset_by_repeats
         graced.passes(minutes=4)
 
     assert graced.journal == ["publish finding.opened", "publish enforcement.scheduled", "schedule"]
-    (schedule,) = graced.schedules.standing.values()
+    (schedule,) = graced.schedules.existing.values()
     assert schedule.at == NOW + GRACE
     opened, scheduled = graced.alerts.published
     assert opened.next_step is scheduled.next_step is NextStep.TERMINATION_SCHEDULED
@@ -721,7 +721,7 @@ def test_check_after_the_grace_requests_enforcement_if_the_schedule_did_not_fire
     graced.passes(minutes=2)
     graced.check()
 
-    assert graced.journal[-2:] == ["call off", "send"]
+    assert graced.journal[-2:] == ["cancel", "send"]
 
 
 def test_violation_at_launch_has_its_own_grace(graced: World) -> None:
@@ -768,8 +768,8 @@ def test_changed_policy_cancels_the_scheduled_termination(
         graced.check()
 
     assert graced.kinds[2:] == notified
-    assert graced.journal.count("call off") == 1
-    assert graced.schedules.standing == {}
+    assert graced.journal.count("cancel") == 1
+    assert graced.schedules.existing == {}
 
 
 def test_resolved_finding_cancels_the_scheduled_termination(graced: World) -> None:
@@ -779,7 +779,7 @@ def test_resolved_finding_cancels_the_scheduled_termination(graced: World) -> No
     graced.check()
 
     assert graced.kinds[2:] == ["finding.resolved"]
-    assert graced.schedules.standing == {}
+    assert graced.schedules.existing == {}
 
 
 @pytest.mark.parametrize("late", [0, 1, 59], ids="{} s late".format)
@@ -790,7 +790,7 @@ def test_due_schedule_that_has_not_fired_is_cancelled(graced: World, late: int) 
     graced.check()
 
     assert graced.kinds[2:] == ["finding.resolved"]
-    assert graced.schedules.standing == {}
+    assert graced.schedules.existing == {}
 
 
 def test_changed_grace_moves_the_termination_and_is_alerted(graced: World) -> None:
@@ -800,7 +800,7 @@ def test_changed_grace_moves_the_termination_and_is_alerted(graced: World) -> No
     graced.check()
 
     assert graced.kinds[2:] == ["enforcement.scheduled"]
-    (schedule,) = graced.schedules.standing.values()
+    (schedule,) = graced.schedules.existing.values()
     assert schedule.at == NOW + timedelta(hours=1)
 
     graced.policy = a_policy()

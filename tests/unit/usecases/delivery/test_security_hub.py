@@ -81,12 +81,12 @@ class World:
     def __init__(self) -> None:
         self.table, self.hub, self.letters = FakeTable(), FakeHub(), Letters()
         self.repository = DynamoFindingRepository(self.table, "findings")
-        self.words = DynamoWorkflowStates(self.table, "findings")
+        self.states = DynamoWorkflowStates(self.table, "findings")
         self.imports = ImportFindings(
-            self.repository, self.words, self.hub, self.letters, lambda: NOW + timedelta(minutes=1)
+            self.repository, self.states, self.hub, self.letters, lambda: NOW + timedelta(minutes=1)
         )
 
-    def stands(self, status: Status, rule_id: str = "EMRLOG-002", **changes: Any) -> None:  # noqa: ANN401
+    def store(self, status: Status, rule_id: str = "EMRLOG-002", **changes: Any) -> None:  # noqa: ANN401
         """Have a finding recorded so."""
         held = self.repository.read(CLUSTER_ID).records.get(rule_id)
         finding = a_finding(rule_id, status=status)
@@ -106,7 +106,7 @@ def world() -> World:
 
 
 def test_open_finding_needs_one_import_and_two_reads(world: World) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.table.calls.clear()
 
     assert world.sync() == {"imported": 1, "refused": 0, "unknown": 0}
@@ -118,8 +118,8 @@ def test_open_finding_needs_one_import_and_two_reads(world: World) -> None:
 
 
 def test_finding_is_imported_in_its_current_state_after_several_changes(world: World) -> None:
-    world.stands(Status.OPEN)
-    world.stands(Status.RESOLVED)
+    world.store(Status.OPEN)
+    world.store(Status.RESOLVED)
 
     world.imports([KEY, KEY])
 
@@ -128,10 +128,10 @@ def test_finding_is_imported_in_its_current_state_after_several_changes(world: W
 
 
 def test_resolved_finding_passes_and_reopened_finding_fails(world: World) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
 
-    world.stands(Status.RESOLVED)
+    world.store(Status.RESOLVED)
     world.sync()
     assert world.hub.status() == ("PASSED", "RESOLVED", "ACTIVE")
     assert world.hub.calls == ["workflows", "import", "set"]
@@ -139,40 +139,40 @@ def test_resolved_finding_passes_and_reopened_finding_fails(world: World) -> Non
     world.sync()
     assert world.hub.calls == ["import"]
 
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
     assert world.hub.status() == ("FAILED", "NEW", "ACTIVE")
 
 
 def test_exemption_suppresses_the_finding_and_its_end_restores_it(world: World) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
 
-    world.stands(Status.EXEMPT)
+    world.store(Status.EXEMPT)
     world.sync()
     assert world.hub.status() == ("FAILED", "SUPPRESSED", "ACTIVE")
 
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
     assert world.hub.status() == ("FAILED", "NEW", "ACTIVE")
 
 
 @pytest.mark.parametrize("status", [Status.RESOLVED, Status.EXEMPT, Status.OPEN])
 def test_finding_suppressed_in_security_hub_stays_suppressed(world: World, status: Status) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
     world.hub.user_sets("SUPPRESSED")
 
-    world.stands(status)
+    world.store(status)
     world.sync()
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
 
     assert world.hub.status() == ("FAILED", "SUPPRESSED", "ACTIVE")
 
 
 def test_workflow_status_set_in_security_hub_is_kept(world: World) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
     world.hub.user_sets("NOTIFIED")
 
@@ -185,7 +185,7 @@ def test_termination_archives_findings_of_the_cluster_but_not_of_its_log_objects
     world: World,
 ) -> None:
     for rule_id, kind in (("EMRLOG-002", Kind.CLUSTER), ("EMRLOG-101", Kind.LOG_OBJECTS)):
-        world.stands(Status.RESOLVED, rule_id, kind=kind, final=True, expires=NOW)
+        world.store(Status.RESOLVED, rule_id, kind=kind, final=True, expires=NOW)
 
     world.imports([KEY, FindingKey(CLUSTER_ID, "EMRLOG-101")])
 
@@ -197,9 +197,9 @@ def test_termination_archives_findings_of_the_cluster_but_not_of_its_log_objects
 
 @pytest.mark.parametrize("failing", ["workflows", "import", "set"])
 def test_failed_call_is_repaired_by_the_next_attempt(world: World, failing: str) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
-    world.stands(Status.EXEMPT)
+    world.store(Status.EXEMPT)
     world.hub.failing = failing
     with pytest.raises(ConnectionError):
         world.sync()
@@ -209,37 +209,37 @@ def test_failed_call_is_repaired_by_the_next_attempt(world: World, failing: str)
     world.hub.failing = None
     world.sync()
     assert world.hub.status() == ("FAILED", "SUPPRESSED", "ACTIVE")
-    assert world.words.read([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED)}
+    assert world.states.read([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED)}
 
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
     assert world.hub.status() == ("FAILED", "NEW", "ACTIVE")
 
 
 def test_rejected_finding_becomes_a_dead_letter_and_does_not_block_others(world: World) -> None:
     other = FindingKey(CLUSTER_ID, "EMRLOG-004")
-    world.stands(Status.EXEMPT)
-    world.stands(Status.OPEN, "EMRLOG-004")
+    world.store(Status.EXEMPT)
+    world.store(Status.OPEN, "EMRLOG-004")
     world.hub.refusing = {ID: "InvalidInput: no"}
 
     assert world.imports([KEY, other]) == {"imported": 1, "refused": 1, "unknown": 0}
 
     assert world.letters.kept == [(KEY, "InvalidInput: no")]
     assert world.hub.status(ID.replace("002", "004")) == ("FAILED", "NEW", "ACTIVE")
-    assert not world.words.read([KEY])
+    assert not world.states.read([KEY])
 
 
 def test_rejected_workflow_status_becomes_a_dead_letter_and_stays_unsent(world: World) -> None:
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN)
     world.sync()
-    world.stands(Status.EXEMPT)
+    world.store(Status.EXEMPT)
     world.hub.refusing = {ID: "InternalFailure: later"}
     world.hub.importing = False
 
     assert world.sync() == {"imported": 0, "refused": 1, "unknown": 0}
 
     assert world.letters.kept == [(KEY, "InternalFailure: later")]
-    assert world.words.read([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED, sent=False)}
+    assert world.states.read([KEY]) == {KEY: WorkflowState(Workflow.SUPPRESSED, sent=False)}
 
 
 def test_missing_record_is_counted_as_unknown(world: World) -> None:
@@ -248,10 +248,10 @@ def test_missing_record_is_counted_as_unknown(world: World) -> None:
 
 
 def test_full_import_covers_open_records_and_findings_active_in_security_hub(world: World) -> None:
-    world.stands(Status.OPEN, "EMRLOG-004")
-    world.stands(Status.OPEN)
+    world.store(Status.OPEN, "EMRLOG-004")
+    world.store(Status.OPEN)
     world.sync()
-    world.stands(Status.RESOLVED)  # and its event was lost
+    world.store(Status.RESOLVED)  # and its event was lost
     gone = a_finding("EMRLOG-010", id=ID.replace("002", "010"))
     world.hub.findings[gone.id] = world.hub.findings[ID]
 
@@ -264,7 +264,7 @@ def test_full_import_covers_open_records_and_findings_active_in_security_hub(wor
 def test_findings_are_imported_in_batches_of_a_hundred(world: World) -> None:
     keys = [FindingKey(CLUSTER_ID, f"EMRLOG-{n}") for n in range(100, 350)]
     for key in keys:
-        world.stands(Status.OPEN, key.rule_id)
+        world.store(Status.OPEN, key.rule_id)
 
     assert world.imports(keys)["imported"] == 250
 

@@ -559,9 +559,9 @@ class Guarding(RuleBasedStateMachine):
         now = self.world.now
         due = [request for at, request in self.requests if at <= now]
         self.requests = [(at, request) for at, request in self.requests if at > now]
-        for arn, schedule in [*self.world.schedules.standing.items()]:
+        for arn, schedule in [*self.world.schedules.existing.items()]:
             if schedule.at <= now:
-                del self.world.schedules.standing[arn]
+                del self.world.schedules.existing[arn]
                 due.append(schedule.request)
         for request in due:
             self.deliver(request)
@@ -594,7 +594,7 @@ class Guarding(RuleBasedStateMachine):
             if e.last_notified and e.last_notified.deadline
         ]
         if self.checked and not self.cluster.terminating:
-            for schedule in self.world.schedules.standing.values():
+            for schedule in self.world.schedules.existing.values():
                 assert any(schedule.at >= at or at <= self.world.now for at in known)
 
     def teardown(self) -> None:
@@ -623,7 +623,7 @@ class Guarding(RuleBasedStateMachine):
             self.what_was_asked_for_arrives()
             self.check()  # every hour, of what is open
         assert len(self.done) == 1 or owner_ended or self.unsure
-        assert not self.world.schedules.standing
+        assert not self.world.schedules.existing
         for record in self.world.records.values():
             assert not record.open
             assert record.last_notified is None

@@ -124,7 +124,7 @@ def test_finding_of_a_rescan_gets_grace_and_a_schedule(rescans: Rescans) -> None
     rescans.run(Scope.CLUSTERS)
 
     assert rescans.world.kinds == ["finding.opened", "enforcement.scheduled"]
-    assert list(rescans.world.schedules.standing) == [BAD.arn]
+    assert list(rescans.world.schedules.existing) == [BAD.arn]
 
 
 def test_disabled_key_is_found_without_describing_unaffected_clusters(
