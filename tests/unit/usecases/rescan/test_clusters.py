@@ -306,3 +306,21 @@ def test_shard_result_has_a_line_for_each_cluster(rescans: Rescans) -> None:
         (a_name(1), "RUNNING", "COMPLIANT"),
     ]
     assert [finding["rule_id"] for finding in lines[0]["findings"]] == ["EMRLOG-002"]
+
+
+def test_log_bucket_with_an_open_finding_is_re_checked_and_not_counted_as_a_cluster(
+    rescans: Rescans,
+) -> None:
+    rescans.launch(GOOD)
+    rescans.world.buckets.sending = False
+    first = rescans.run(Scope.CLUSTERS)
+    rescans.world.passes(minutes=10)
+    second = rescans.run(Scope.CLUSTERS)
+    rescans.world.passes(minutes=10)
+    rescans.world.buckets.sending = True
+    third = rescans.run(Scope.CLUSTERS)
+
+    assert first.clusters == second.clusters == third.clusters == {"COMPLIANT": 1}
+    assert [finding.rule_id for finding in second.difference.open] == ["EMRLOG-009"]
+    assert (second.compliance, third.compliance) == ("NON_COMPLIANT", "COMPLIANT")
+    assert third.difference.resolved == ("arn:aws:s3:::example-logs#EMRLOG-009",)

@@ -36,9 +36,14 @@ type WriteLine = Callable[[object], None]
 @dataclass(frozen=True, slots=True)
 class _Result:
     cluster_id: str
+    """Of a log bucket with an open finding, its ARN."""
     state: str | None
     findings: tuple[Finding, ...]
     described: bool
+
+    @property
+    def about_bucket(self) -> bool:
+        return ClusterCheckRequest(self.cluster_id).about_bucket
 
     @property
     def compliance(self) -> Compliance:
@@ -62,8 +67,9 @@ class ScanClusters:
         attention: list[str] = []
         described = 0
         for result in self._results(shard):
-            counts[result.compliance] += 1
-            described += result.described
+            if not result.about_bucket:
+                counts[result.compliance] += 1
+                described += result.described
             wrong = [finding for finding in result.findings if finding.needs_attention]
             if wrong:
                 attention.append(result.cluster_id)
