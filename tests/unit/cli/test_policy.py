@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.builders import CLUSTER_ID
+from tests.unit.builders import CLUSTER_ID, NOW
 from tests.unit.cli.policies import STORED, a_stack_with_a_finding, run, store, written
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -196,7 +196,7 @@ def test_quiet_set_without_yes_exits_with_2(aws: StubbedAws, file: Path) -> None
     result = run("policy", "set", str(file), "--quiet")
 
     assert result.exit_code == 2
-    assert result.stderr == "Error: --quiet cannot ask for confirmation: add --yes\n"
+    assert result.stderr == "Error: --quiet asks no questions: add --yes\n"
     assert written(aws) == []
 
 
@@ -220,3 +220,56 @@ def test_validate_prints_problems_as_json(text: str, status: int, problems: list
         "problems": problems,
         "warnings": [],
     }
+
+
+def test_show_as_json_has_the_version_and_the_problems(aws: StubbedAws) -> None:
+    valid = run("policy", "show", "--json")
+    store(aws, '{"mood": 1}')
+    invalid = run("policy", "show", "--json")
+
+    assert (valid.exit_code, invalid.exit_code) == (0, 2)
+    assert json.loads(valid.stdout) == {
+        "parameter": "/emr-log-guard/emr-log-guard/policy",
+        "version": 7,
+        "stored_at": NOW.isoformat(),
+        "valid": True,
+        "problems": [],
+        "policy": {"mode": "alert"},
+    }
+    shown = json.loads(invalid.stdout)
+    assert (shown["valid"], shown["policy"]) == (False, '{"mood": 1}')
+    assert shown["problems"][0].startswith("mood: no such field")
+
+
+def test_set_as_json_has_the_version_the_difference_and_the_impact(
+    aws: StubbedAws, file: Path
+) -> None:
+    a_stack_with_a_finding(aws)
+
+    result = run("policy", "set", str(file), "--yes", "--json")
+
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    assert (shown["changed"], shown["version"]) == (True, 8)
+    assert '+  "mode": "observe"' in shown["difference"]
+    assert shown["impact"][0] == "Of 2 open findings it would change 2."
+
+
+@pytest.mark.usefixtures("aws")
+def test_set_as_json_reports_an_unchanged_policy(file: Path) -> None:
+    file.write_text(STORED)
+
+    assert json.loads(run("policy", "set", str(file), "--yes", "--json").stdout) == {
+        "parameter": "/emr-log-guard/emr-log-guard/policy",
+        "changed": False,
+        "version": 7,
+        "difference": [],
+        "impact": [],
+    }
+
+
+def test_set_as_json_without_yes_is_refused(aws: StubbedAws, file: Path) -> None:
+    result = run("policy", "set", str(file), "--json")
+
+    assert (result.exit_code, written(aws)) == (2, [])
+    assert "--json asks no questions: add --yes" in result.stderr

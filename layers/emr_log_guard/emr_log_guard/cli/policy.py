@@ -40,6 +40,13 @@ def show(
     parameter: Parameter = None,
     region: Region = None,
     profile: Profile = None,
+    *,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print the policy with its parameter, version, time and problems."
+        ),
+    ] = False,
 ) -> None:
     """Print the stored policy.
 
@@ -48,8 +55,21 @@ def show(
     Exit status: 0; or 2 without access, and when the stored policy is invalid: standard error lists
     the problems.
     """
-    stored = PolicyStore.of(clients_for(profile, region), stack, parameter).read()
+    store = PolicyStore.of(clients_for(profile, region), stack, parameter)
+    stored = store.read()
     problems = problems_of(stored.text)
+    if as_json:
+        echo_json(
+            {
+                "parameter": store.parameter.name,
+                "version": stored.version,
+                "stored_at": stored.stored_at.isoformat() if stored.stored_at else None,
+                "valid": not problems,
+                "problems": problems,
+                "policy": stored.text if problems else json.loads(stored.text),
+            }
+        )
+        raise typer.Exit(FAILED if problems else 0)
     typer.echo(stored.text if problems else pretty(json.loads(stored.text)), nl=False)
     if problems:
         fail(*problems)
@@ -104,6 +124,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
             help="Accept approved keys that do not exist yet, or that no cluster can use.",
         ),
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Store a policy.
 
@@ -123,7 +144,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
     if resolved.problems and not allow_unusable_keys:
         fail(*map(plain, resolved.problems))
     store = PolicyStore.of(clients, stack, parameter)
-    store.replace(store.read(), new, yes=yes, quiet=quiet)
+    store.replace(store.read(), new, yes=yes, quiet=quiet, as_json=as_json)
 
 
 def _approved_keys(text: str, clients: CommandClients) -> ApprovedKeysResolved:

@@ -1,6 +1,6 @@
 """The effect of a new policy, shown before it is stored: a diff, and changed findings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from emr_log_guard.adapters.errors import AWS_ERRORS
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import HandoffFailedError, InvalidPolicyError, NotDeployedError
-from emr_log_guard.policy_document import STRICT, difference, parse_policy
+from emr_log_guard.policy_document import STRICT, parse_policy
 from emr_log_guard.rendering.terminal.policy_impact import OpenFinding, changed_impacts
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
 from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 _COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show_difference(old: str, new: str, *, quiet: bool) -> bool:
-    """Print a unified diff of two policy documents, unless quiet; return whether they differ."""
-    console = Console(highlight=False, soft_wrap=True, quiet=quiet)
-    lines = difference(old, new)
-    for line in lines:
+def show(changes: Iterable[str], impact: Iterable[str]) -> None:
+    """Print the lines of a unified diff, and what they would change for open findings."""
+    console = Console(highlight=False, soft_wrap=True)
+    for line in changes:
         console.print(Text(line, style=_COLORS.get(line[0], "")))
-    return bool(lines)
+    for line in impact:
+        typer.echo(line)
 
 
-def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str) -> None:
-    """Print what would change for each open finding, or why that cannot be determined."""
+def impact_of(clients: CommandClients, stack: str, old: StoredPolicy, new: str) -> tuple[str, ...]:
+    """Return what would change for each open finding; print why, if that is undetermined."""
     try:
         deployed = deployed_stack(clients.cloudformation(), stack)
         repository = DynamoFindingRepository(clients.dynamodb(), deployed[FINDINGS_TABLE])
@@ -47,19 +47,19 @@ def show_impact(clients: CommandClients, stack: str, old: StoredPolicy, new: str
         typer.echo(
             f"What it would change for open findings could not be determined: {error}", err=True
         )
-        return
+        return ()
     allowed = ENFORCE in deployed.resources
     before = policy_of(old, allowed=allowed)
     after = policy_of(StoredPolicy(new, old.version + 1), allowed=allowed)
     changes = list(changed_impacts(findings, before, after, datetime.now(UTC)))
-    typer.echo(f"Of {len(findings)} open findings it would change {len(changes) or 'none'}.")
-    for change in changes:
-        typer.echo(f"  {change}")
+    lines = [f"Of {len(findings)} open findings it would change {len(changes) or 'none'}."]
+    lines += [f"  {change}" for change in changes]
     if after.mode is Mode.ENFORCE and not allowed:
-        typer.echo(
+        lines.append(
             f"In mode enforce, stack {stack} terminates nothing: it was deployed without "
             "EnforcementAllowed=true."
         )
+    return tuple(lines)
 
 
 def _open_findings(repository: DynamoFindingRepository) -> Iterator[OpenFinding]:

@@ -10,11 +10,11 @@ import typer
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import file_name, read_file
-from emr_log_guard.cli.policy_diff import show_difference, show_impact
+from emr_log_guard.cli.options import echo_json, file_name, read_file
+from emr_log_guard.cli.policy_diff import impact_of, show
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
-from emr_log_guard.policy_document import parse_policy, position_of, stored_form
+from emr_log_guard.policy_document import difference, parse_policy, position_of, stored_form
 from emr_log_guard.usecases.ports import StoredPolicy
 
 
@@ -42,21 +42,21 @@ class PolicyStore:
         """
         return self.parameter.fetch()
 
-    def replace(self, old: StoredPolicy, new: str, *, yes: bool, quiet: bool) -> None:
+    def replace(
+        self, old: StoredPolicy, new: str, *, yes: bool, quiet: bool, as_json: bool = False
+    ) -> None:
         """Show the changes, ask, and write the policy, unless it changed meanwhile."""
-        if quiet and not yes:
-            fail("--quiet cannot ask for confirmation: add --yes")
-        problems = problems_of(new)
-        if problems:
-            fail(*problems)
-        text = stored_form(json.loads(new))
-        if problems := problems_of(text):
-            fail(*problems)
-        if not show_difference(old.text, text, quiet=quiet):
-            typer.echo("Nothing to change: the stored policy is the same.")
+        if (quiet or as_json) and not yes:
+            fail(f"{'--json' if as_json else '--quiet'} asks no questions: add --yes")
+        text = self._valid(new)
+        changes = difference(old.text, text)
+        if not changes:
+            self._report(old.version, (), (), as_json=as_json)
             return
-        if self.stack and not quiet:
-            show_impact(self.clients, self.stack, old, text)
+        shown = self.stack if not quiet else None
+        impact = impact_of(self.clients, shown, old, text) if shown else ()
+        if not quiet and not as_json:
+            show(changes, impact)
         if not yes:
             typer.confirm(f"Write this to {self.parameter.name}?", abort=True)
         if self.read() != old:
@@ -67,7 +67,36 @@ class PolicyStore:
                 f"version {version} was written, but another version was written in between: see "
                 f"`aws ssm get-parameter-history --name {self.parameter.name}`"
             )
-        typer.echo(f"Version {version} is stored. It takes effect within 60 seconds.")
+        self._report(version, changes, impact, as_json=as_json)
+
+    @staticmethod
+    def _valid(new: str) -> str:
+        """Return a document as it is stored; fail if it is invalid, or too long then."""
+        if problems := problems_of(new):
+            fail(*problems)
+        text = stored_form(json.loads(new))
+        if problems := problems_of(text):
+            fail(*problems)
+        return text
+
+    def _report(
+        self, version: int, changes: Sequence[str], impact: Sequence[str], *, as_json: bool
+    ) -> None:
+        """Print the result."""
+        if as_json:
+            echo_json(
+                {
+                    "parameter": self.parameter.name,
+                    "changed": bool(changes),
+                    "version": version,
+                    "difference": changes,
+                    "impact": impact,
+                }
+            )
+        elif changes:
+            typer.echo(f"Version {version} is stored. It takes effect within 60 seconds.")
+        else:
+            typer.echo("Nothing to change: the stored policy is the same.")
 
 
 def read_policy(file: Path) -> Policy:
