@@ -70,7 +70,7 @@ def test_unknown_command_prints_a_suggestion_in_one_line(command: Run) -> None:
 
     assert status == 2
     assert error == (
-        "Error: No such command 'audti'. Did you mean 'audit'?; see `emr-log-guard --help`\n"
+        "Error: no such command 'audti'; did you mean 'audit'?; see `emr-log-guard --help`\n"
     )
 
 

@@ -77,7 +77,7 @@ def test_exempt_requires_a_last_day(aws: StubbedAws) -> None:
     result = run("exempt", "--rule", "EMRLOG-002", "--reason", "moves", "--name", "a", "--yes")
 
     assert result.exit_code == 2
-    assert "Missing option '--until'" in result.stderr
+    assert "missing option '--until'" in result.stderr
     assert aws.calls == []
 
 

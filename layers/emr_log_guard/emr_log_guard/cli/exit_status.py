@@ -79,6 +79,7 @@ def _usage_problem(error: typer.TyperException) -> str:
     context: typer.Context | None = getattr(error, "ctx", None)
     message = _line(error.format_message()).removesuffix(".")
     message = message.replace("Value error, ", "")  # Typer repeats the name of the error
+    message = f"{message[:1].lower()}{message[1:]}".replace(". Did you mean", "; did you mean")
     return f"{message}; see `{context.command_path} --help`" if context else message
 
 

@@ -98,8 +98,8 @@ def prepare(  # noqa: PLR0913 - each is an option
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="text (a guide), json, or one part of it: shell, cloudformation or terraform.",
-            show_default=Format.TEXT,
+            help="text (a guide, the default), json, or one part of it: shell, cloudformation or "
+            "terraform.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
