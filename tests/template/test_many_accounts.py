@@ -37,7 +37,10 @@ def packaged(into: Path, bucket: str = f"{PREFIX}-eu-west-1", **more: Any) -> Pa
     document = json.loads(json.dumps({**template(), **more}))
     for name, resource in document["Resources"].items():
         for field in set(ARTIFACTS) & set(resource.get("Properties", {})):
-            resource["Properties"][field] = f"s3://{bucket}/emr-log-guard/{name}"
+            key = f"emr-log-guard/{name}"
+            machine = resource["Type"] == "AWS::Serverless::StateMachine"
+            place = {"Bucket": bucket, "Key": key} if machine else f"s3://{bucket}/{key}"
+            resource["Properties"][field] = place
     path = into / "packaged.yaml"
     path.write_text(json.dumps(document))
     return path

@@ -75,12 +75,12 @@ def artifacts(template: dict[str, Any], prefix: str) -> set[str]:
         for field in ARTIFACTS:
             place = resource.get("Properties", {}).get(field)
             if place is not None:
-                uri = re.fullmatch(rf"s3://({re.escape(prefix)}-{REGION})/.+", str(place))
-                if uri is None:
-                    stop(
-                        f"{name}.{field} is {place}, not s3://{prefix}-REGION/...: `sam package` it"
-                    )
-                buckets.add(uri[1])
+                # `sam package` writes where a state machine's definition is as an object.
+                uri = f"s3://{place['Bucket']}/{place['Key']}" if "Bucket" in place else str(place)
+                found = re.fullmatch(rf"s3://({re.escape(prefix)}-{REGION})/.+", uri)
+                if found is None:
+                    stop(f"{name}.{field} is {uri}, not s3://{prefix}-REGION/...: `sam package` it")
+                buckets.add(found[1])
     if len(buckets) != 1:
         stop(f"the code is in {len(buckets)} buckets, not in one: `sam package` it")
     return buckets
