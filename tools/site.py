@@ -29,6 +29,8 @@ PAGES = {
 FOLDERS = {"docs/adr": "Decision records", "docs/runbooks": "Runbooks"}
 """Folders that pages link to, and the titles of their lists."""
 
+_BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)
+"""A line of README that GitHub shows as an image of the repository's state."""
 _LINK = re.compile(r"(\]\()([^)\s#]+)")
 
 
@@ -44,7 +46,7 @@ def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
 def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     """Add the files outside docs/, and a list of the pages of each folder."""
     for source, target in PAGES.items():
-        text = (ROOT / source).read_text()
+        text = _BADGE.sub("", (ROOT / source).read_text())
         files.append(File.generated(config, target, content=_moved(text, source, target)))
     for folder, title in FOLDERS.items():
         names = sorted(page.name for page in (ROOT / folder).glob("*.md"))

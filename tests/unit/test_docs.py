@@ -70,6 +70,8 @@ def broken_links(page: Path) -> list[str]:
             continue
         path, _, anchor = unquote(link).partition("#")
         target = (page.parent / path).resolve() if path else page
+        if workflow := re.match(r"\.\./\.\./actions/(workflows/\w+\.yml)", path):  # on GitHub
+            target = ROOT / ".github" / workflow[1]
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     return broken
@@ -205,9 +207,10 @@ def test_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# A page\n[a](page.md#a-page) [b](gone.md) [c](#gone) [d](https://x.example)\n"
+        "[e](../../actions/workflows/ci.yml) [f](../../actions/workflows/gone.yml)\n"
     )
 
-    assert broken_links(page) == ["gone.md", "#gone"]
+    assert broken_links(page) == ["gone.md", "#gone", "../../actions/workflows/gone.yml"]
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
