@@ -222,7 +222,7 @@ def test_validate_prints_problems_as_json(text: str, status: int, problems: list
     }
 
 
-def test_show_as_json_has_the_version_and_the_problems(aws: StubbedAws) -> None:
+def test_show_prints_version_and_problems_as_json(aws: StubbedAws) -> None:
     valid = run("policy", "show", "--json")
     store(aws, '{"mood": 1}')
     invalid = run("policy", "show", "--json")
@@ -241,9 +241,7 @@ def test_show_as_json_has_the_version_and_the_problems(aws: StubbedAws) -> None:
     assert shown["problems"][0].startswith("mood: no such field")
 
 
-def test_set_as_json_has_the_version_the_difference_and_the_impact(
-    aws: StubbedAws, file: Path
-) -> None:
+def test_set_prints_version_difference_and_impact_as_json(aws: StubbedAws, file: Path) -> None:
     a_stack_with_a_finding(aws)
 
     result = run("policy", "set", str(file), "--yes", "--json")
@@ -256,7 +254,7 @@ def test_set_as_json_has_the_version_the_difference_and_the_impact(
 
 
 @pytest.mark.usefixtures("aws")
-def test_set_as_json_reports_an_unchanged_policy(file: Path) -> None:
+def test_set_reports_an_unchanged_policy_as_json(file: Path) -> None:
     file.write_text(STORED)
 
     assert json.loads(run("policy", "set", str(file), "--yes", "--json").stdout) == {
@@ -268,7 +266,7 @@ def test_set_as_json_reports_an_unchanged_policy(file: Path) -> None:
     }
 
 
-def test_set_as_json_without_yes_is_refused(aws: StubbedAws, file: Path) -> None:
+def test_set_as_json_without_yes_exits_with_2(aws: StubbedAws, file: Path) -> None:
     result = run("policy", "set", str(file), "--json")
 
     assert (result.exit_code, written(aws)) == (2, [])

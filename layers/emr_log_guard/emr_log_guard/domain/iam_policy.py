@@ -20,7 +20,7 @@ _OPERATOR = re.compile(
 )
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _FROM_S3 = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
-"""What S3 requests for whoever reads or writes a log object."""
+"""What S3 requests for a principal that reads or writes a log object."""
 _PRINCIPAL_TYPES: Mapping[str, str] = {"role": "AssumedRole", "user": "User"}
 _S3_ENDPOINTS: Mapping[str, str] = {
     "aws": "s3.{}.amazonaws.com",

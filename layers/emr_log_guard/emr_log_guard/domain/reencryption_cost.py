@@ -17,7 +17,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-encryption.html
 """
 _HEAD = 0.0004 / 1_000
 _UPDATE = 0.005 / 1_000
-"""Priced as PUT, in S3 Standard whatever the object's storage class.
+"""Priced as PUT in S3 Standard, for any storage class of the object.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-encryption.html
 """
@@ -85,7 +85,7 @@ def batch_job_cost(objects: int, jobs: int, *, in_buckets: int) -> Estimate:
         objects: How many objects are to be re-encrypted.
         jobs: How many jobs that takes.
         in_buckets: How many objects the jobs' source buckets have in all: a bucket counts once for
-            each job, whatever the job's prefix.
+            each job, regardless of the job's prefix.
 
     """
     return Estimate(

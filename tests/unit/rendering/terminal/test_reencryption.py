@@ -71,7 +71,7 @@ def test_readers_who_lose_access_come_first() -> None:
 def test_text_without_lost_access_mentions_unread_grants() -> None:
     text = reader_change(ReaderChange())
 
-    assert text == "By the key policies, nobody loses access. Grants were not read.\n"
+    assert text == "By the key policies, no principal loses access. Grants were not read.\n"
 
 
 def test_new_readers_are_listed_when_everybody_can_read_now() -> None:
@@ -84,7 +84,7 @@ def test_new_readers_are_listed_when_everybody_can_read_now() -> None:
 
 
 def test_key_policy_without_readers_says_so() -> None:
-    assert new_readers(Readers()).endswith("lets nobody read.\n")
+    assert new_readers(Readers()).endswith("lets no principal read.\n")
 
 
 def test_control_characters_of_a_principal_are_escaped() -> None:

@@ -308,7 +308,7 @@ def test_shard_result_has_a_line_for_each_cluster(rescans: Rescans) -> None:
     assert [finding["rule_id"] for finding in lines[0]["findings"]] == ["EMRLOG-002"]
 
 
-def test_log_bucket_with_an_open_finding_is_re_checked_and_not_counted_as_a_cluster(
+def test_log_bucket_with_an_open_finding_is_rechecked_and_not_counted_as_a_cluster(
     rescans: Rescans,
 ) -> None:
     rescans.launch(GOOD)

@@ -41,7 +41,7 @@ def reader_change(change: ReaderChange) -> str:
                 _undetermined(change.undetermined),
             )
         )
-        or "By the key policies, nobody loses access. Grants were not read.\n"
+        or "By the key policies, no principal loses access. Grants were not read.\n"
     )
 
 
@@ -60,7 +60,7 @@ def new_readers(readers: Readers) -> str:
         _listed(delegated, readers.by_identity_policies),
         _undetermined(readers.undetermined),
     )
-    return now + ("".join(then) or "Then, its key policy lets nobody read.\n")
+    return now + ("".join(then) or "Then, its key policy lets no principal read.\n")
 
 
 def batch_job_guide(job: ReencryptionJob) -> str:
