@@ -1,8 +1,10 @@
-"""IAM authorizes SimulatePrincipalPolicy and GetInstanceProfile on ARNs. Upstream: yes.
+"""IAM authorizes two reads on ARNs, and batches of messages as messages. Upstream: yes.
 
-MiniStack authorizes them on no resource, so a policy for role or instance-profile ARNs does not
-allow them.
+MiniStack authorizes SimulatePrincipalPolicy and GetInstanceProfile on no resource, so a policy for
+role or instance-profile ARNs does not allow them. It authorizes a batch of messages by an action of
+its own, where IAM has that of one message.
 
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 """
 
@@ -32,3 +34,13 @@ def install() -> None:
         return extract_resource_arn
 
     wrap("core.iam_actions", "extract_resource_arn", naming)
+    wrap("core.iam_actions", "extract_iam_action", _of_one_message)
+
+
+def _of_one_message(extract: Callable[..., str | None]) -> Callable[..., str | None]:
+    def extract_iam_action(*request: Any, **more: Any) -> str | None:  # noqa: ANN401 - passed on
+        action = extract(*request, **more)
+        is_batch = action is not None and action.startswith("sqs:") and action.endswith("Batch")
+        return action.removesuffix("Batch") if action and is_batch else action
+
+    return extract_iam_action

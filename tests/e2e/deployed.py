@@ -343,6 +343,7 @@ def enforcing(built: Path, slack: Slack, hub: SecurityHub) -> Iterator[Deployed]
         EnforcementRules=rules,
         GraceRunningMinutes="0",
         TerminationProtection="override",
+        ReencryptionAllowed="true",
         AmazonQNotifications="true",
         SecurityHub="true",
     ) as stack:

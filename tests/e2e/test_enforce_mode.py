@@ -12,6 +12,7 @@ import pytest
 from emr_log_guard.domain.termination import Stage, Termination
 from emr_log_guard.usecases.findings import update_record, update_termination
 from sandbox.alert_inbox import AlertInbox
+from sandbox.fixtures import LOG_BUCKET
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
 from tests.slack import OK, Slack, text_of
 from tests.template.stack import ROOT
@@ -449,3 +450,37 @@ def test_cluster_still_running_at_verification_is_alerted(
 
         [alert] = enforce_mode.inbox.about(cluster_id, "enforcement.failed")
         assert alert["next_step"] == "still_running"
+
+
+def test_bad_log_objects_are_reencrypted_while_their_cluster_runs_on(
+    enforce_mode: Deployed, eventually: Eventually
+) -> None:
+    key = enforce_mode.keys.approved
+    policy = {"mode": "alert", "reencryption": {"enabled": True, "default_key": key}}
+    with enforce_mode.policy(json.dumps(policy)):
+        enforce_mode.forget("CheckLogObjectsFunction")
+        cluster_id = enforce_mode.fixtures.launch("no-key")
+        eventually(lambda: enforce_mode.launch_checked(cluster_id))
+        logs = [
+            enforce_mode.fixtures.write_log(cluster_id, f"node/i-1/log-{n}.gz", {})
+            for n in range(20)
+        ]
+
+        def reencrypted() -> bool:
+            records = enforce_mode.repository.read(cluster_id).records
+            record = records.get("EMRLOG-101")
+            return record is not None and record.reencryption.count == 20 and not record.open
+
+        eventually(reencrypted)
+
+        [done] = enforce_mode.inbox.about(cluster_id, "remediation.done")
+        assert done["next_step"] == "logs_reencrypted"
+        opened = enforce_mode.inbox.about(cluster_id, "finding.opened")
+        rules = {finding["rule_id"] for alert in opened for finding in alert["findings"]}
+        assert rules == {"EMRLOG-002"}
+        assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
+    enforce_mode.forget("CheckLogObjectsFunction")
+    s3 = enforce_mode.account.client("s3")
+    for log in logs:
+        head = s3.head_object(Bucket=LOG_BUCKET, Key=log)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)

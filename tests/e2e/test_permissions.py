@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def policy_with_routes(stack: Deployed, slack: Slack) -> str:
     changes = {
         "alerts": {"slack": {"routes": [route]}},
         "rules": {"EMRLOG-011": {"enabled": True}},
+        "reencryption": {"enabled": True, "rules": ["EMRLOG-102"]},
         "enforcement": policy["enforcement"] | graced,
     }
     return json.dumps(policy | changes)
@@ -226,7 +228,22 @@ def check_log_objects(stack: Deployed) -> object:
         bad = object_event(bucket, f"{cluster_id}/node/bad.gz")
         _, error = stack.invoke("CheckLogObjectsFunction", batch(bad))
         seen += [error, notified(stack, cluster_id, "finding.opened")]
-    return [*seen, *check_log_of_step(stack), *check_logs_in_grace(stack)]
+    return [
+        *seen,
+        *check_log_of_step(stack),
+        *check_logs_in_grace(stack),
+        check_log_to_reencrypt(stack),
+    ]
+
+
+def check_log_to_reencrypt(stack: Deployed) -> object:
+    """Have a log checked whose key is AWS-managed, which is then to be re-encrypted."""
+    good = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
+    log = f"{stack.fixtures.launch('logs', **good)}/node/log.gz"
+    stack.account.client("s3").put_object(
+        Bucket="plain-logs", Key=log, Body=b"x", ServerSideEncryption="aws:kms"
+    )
+    return stack.invoke("CheckLogObjectsFunction", batch(object_event("plain-logs", log)))
 
 
 def check_logs_in_grace(stack: Deployed) -> Iterator[object]:
@@ -374,6 +391,60 @@ def verify(stack: Deployed) -> object:
     }
     result = stack.invoke("EnforceFunction", batch(request))
     return result, False, notified(stack, cluster_id, *OUTCOMES)
+
+
+def reencrypt(stack: Deployed) -> object:
+    """Have logs re-encrypted: with an AWS-managed and with an unapproved key, with versions and
+    without, missing ones, and one that exceeds the budget of the hour."""
+    stored = stack.account.client("ssm").get_parameter(Name=stack.outputs["PolicyParameterName"])
+    policy = json.loads(stored["Parameter"]["Value"])
+    rules = ["EMRLOG-102", "EMRLOG-103"]
+    with stack.policy(json.dumps(policy | {"reencryption": {"enabled": True, "rules": rules}})):
+        return [*map(partial(reencrypt_in, stack), BUCKETS), beyond_the_budget(stack)]
+
+
+def log_to_reencrypt(stack: Deployed, bucket: str, key: str | None) -> tuple[str, dict[str, str]]:
+    """Have a cluster write a log with that key, None for the AWS-managed one."""
+    cluster_id = stack.fixtures.launch(
+        "logs", LogUri=f"s3://{bucket}/", LogEncryptionKmsKeyId=stack.keys.approved
+    )
+    put = stack.account.client("s3").put_object(
+        Bucket=bucket,
+        Key=f"{cluster_id}/node/log.gz",
+        Body=b"x",
+        ServerSideEncryption="aws:kms",
+        **({"SSEKMSKeyId": key} if key else {}),
+    )
+    log = {"bucket": bucket, "key": f"{cluster_id}/node/log.gz"}
+    return cluster_id, log | ({"version_id": put["VersionId"]} if "VersionId" in put else {})
+
+
+def reencrypt_in(stack: Deployed, bucket: str) -> object:
+    schema = {"schema": "emr-log-guard/reencryption/1"}
+    seen = []
+    for key in (None, stack.fixtures.make_key(f"key-{next(fresh)}")):
+        cluster_id, log = log_to_reencrypt(stack, bucket, key)
+        gone = {"bucket": bucket, "key": f"{cluster_id}/node/gone.gz"}
+        result = stack.invoke("ReencryptFunction", batch(schema | log, schema | gone))
+        head = stack.account.client("s3").head_object(Bucket=bucket, Key=log["key"])
+        kinds = ("remediation.done", "remediation.failed")
+        done = head["SSEKMSKeyId"] == stack.keys.approved
+        seen.append((result, done, notified(stack, cluster_id, *kinds)))
+    return seen
+
+
+def beyond_the_budget(stack: Deployed) -> object:
+    """Have a log wait for the next hour."""
+    client, table = stack.account.client("dynamodb"), stack.outputs["FindingsTableName"]
+    place = {"pk": {"S": "reencryption"}, "sk": {"S": "hour"}}
+    spent = {"hour": {"S": f"{datetime.now(UTC):%Y-%m-%dT%H}"}, "taken": {"N": "100000"}}
+    client.put_item(TableName=table, Item=place | spent | {"version": {"N": "1"}})
+    _, log = log_to_reencrypt(stack, "plain-logs", None)
+    request = log | {"schema": "emr-log-guard/reencryption/1"}
+    result = stack.invoke("ReencryptFunction", batch(request))
+    client.delete_item(TableName=table, Key=place)
+    stack.account.client("sqs").purge_queue(QueueUrl=stack.resource("ReencryptionQueue"))
+    return result
 
 
 def a_run(stack: Deployed, **more: object) -> dict[str, object]:
@@ -560,6 +631,7 @@ USE: dict[str, Callable[[Deployed], object]] = {
     "NotifyAmazonQFunction": notify_amazon_q,
     "NotifySlackFunction": notify_slack,
     "PlanRescanFunction": plan_rescan,
+    "ReencryptFunction": reencrypt,
     "ReviewFindingsFunction": review_findings,
     "ScanShardFunction": scan_shard,
 }
@@ -595,6 +667,14 @@ def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> Non
         True,
     ]
     assert usual["PlanRescanFunction"] == [None, None, 2] * 2
+    plain, versioned, postponed = usual["ReencryptFunction"]
+    taken: tuple[object, object] = ({"batchItemFailures": []}, None)
+    for (result, done, alerts), rule_id in zip(
+        (*plain, *versioned), ("EMRLOG-102", "EMRLOG-103") * 2, strict=True
+    ):
+        assert (result, done) == (taken, True)
+        assert alerts == [("remediation.done", "logs_reencrypted", [(rule_id, "NON_COMPLIANT")])]
+    assert postponed == taken
     (answer, found, *_), (alerts, scheduled), (_, _, objects, *_), (_, _, versions, *_) = usual[
         "ScanShardFunction"
     ][:4]
@@ -642,6 +722,7 @@ def test_each_missing_permission_changes_what_the_function_does(
         ("CheckClusterFunction", "ClusterEventsQueue"),
         ("CheckLogObjectsFunction", "LogObjectsQueue"),
         ("EnforceFunction", "EnforcementQueue"),
+        ("ReencryptFunction", "ReencryptionQueue"),
     ],
 )
 def test_messages_stay_in_the_queue_without_each_queue_permission(

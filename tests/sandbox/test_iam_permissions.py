@@ -42,3 +42,18 @@ def test_policy_for_an_instance_profile_allows_reading_only_that_one(
     assert reader.get_instance_profile(InstanceProfileName="mine")["InstanceProfile"]
     with pytest.raises(ClientError, match="AccessDenied"):
         reader.get_instance_profile(InstanceProfileName="theirs")
+
+
+def test_policy_for_sending_a_message_allows_sending_a_batch(
+    sandbox: Sandbox, role: Callable[..., dict[str, str]]
+) -> None:
+    sqs = sandbox.client("sqs")
+    urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("ours", "others")]
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:ours"
+    sending = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}
+    sender = sandbox.client("sqs", **role(sending))
+    entries = [{"Id": "0", "MessageBody": "a"}]
+
+    assert sender.send_message_batch(QueueUrl=urls[0], Entries=entries)["Successful"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sender.send_message_batch(QueueUrl=urls[1], Entries=entries)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EVERYTHING = {
     "EnforcementAllowed": "true",
     "TerminationProtection": "override",
+    "ReencryptionAllowed": "true",
     "AlertEmail": "security@example.com",
     "OperationsEmail": "operations@example.com",
     "LogBuckets": "amzn-s3-demo-emr-logs,amzn-s3-demo-more-logs",

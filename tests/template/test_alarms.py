@@ -72,8 +72,9 @@ def test_metrics_sent_only_on_errors_are_summed_and_may_arrive_late() -> None:
     assert "FindingsTableAlarm" in on_many
     for name, alarm in on_many.items():
         [expression] = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
-        ages = name == "ClusterChecksLateAlarm"
-        assert expression == f"{'MAX' if ages else 'SUM'}(FILL(METRICS(), 0))"
+        usual = f"{'MAX' if name == 'ClusterChecksLateAlarm' else 'SUM'}(FILL(METRICS(), 0))"
+        counts_and_an_age = "FILL(failed, 0) + FILL(errors, 0) + (FILL(oldest, 0) > 900)"
+        assert expression == (counts_and_an_age if name == "ReencryptionAlarm" else usual)
         assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (2, 1)
     assert not [
         name
@@ -134,6 +135,7 @@ def test_failing_function_raises_the_alarm_of_its_purpose(function: str) -> None
         "ImportFindingsFunction": "SecurityHubLateAlarm",
         "NotifyAmazonQFunction": "DeliveryFailedAlarm",
         "NotifySlackFunction": "DeliveryFailedAlarm",
+        "ReencryptFunction": "ReencryptionAlarm",
     }
     assert found == [by_meaning.get(function, "ChecksFailedAlarm")]
     name = WHOLE.variables(function)["POWERTOOLS_SERVICE_NAME"]

@@ -88,6 +88,7 @@ def test_documented_quantities_of_an_idle_stack_match_the_template() -> None:
         ("EnforcementAllowed", "A stack that can terminate has {} more alarm metrics"),
         ("SlackWebhookSecretArn", "One that posts to Slack has {} more"),
         ("AmazonQNotifications", "One that sends alerts to Amazon Q has {} more"),
+        ("ReencryptionAllowed", "One that may re-encrypt has {} more"),
         ("SecurityHub", "One that imports into Security Hub has {} more"),
     ],
 )
@@ -134,5 +135,5 @@ def test_re_encryption_is_estimated_with_the_documented_prices(
 def test_tables_are_in_the_order_of_the_page() -> None:
     places = [PAGE.index(f"| {first} |") for first in tables()]
 
-    assert len(places) == 6
+    assert len(places) == 7
     assert all(a < b for a, b in pairwise(places))

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "FINDINGS_TABLE_NAME": "findings",
     "CLUSTER_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/cluster-events",
     "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/log-objects",
+    "REENCRYPTION_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/reencryption",
     "SCHEDULE_GROUP_NAME": "schedules",
     "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
     "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforcement",

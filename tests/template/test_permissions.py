@@ -56,8 +56,12 @@ CHANGES = {
     "kms:Decrypt",
     "events:PutEvents",
     "iam:PassRole",
+    "kms:Encrypt",
     "kms:GenerateDataKey",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "s3:PutObject",
+    "s3:UpdateObjectEncryption",
     "scheduler:CreateSchedule",
     "scheduler:DeleteSchedule",
     "scheduler:UpdateSchedule",
@@ -78,6 +82,14 @@ ANYWHERE = {
     "s3:GetObjectVersion",
     "s3:ListBucket",
     "s3:ListBucketVersions",
+}
+# What `reencrypt` alone may do, to the objects of any bucket if none are listed.
+REENCRYPTING = {
+    "kms:Encrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "s3:PutObject",
+    "s3:UpdateObjectEncryption",
 }
 # Actions that EMR does not support limiting to clusters, or DynamoDB to streams.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticmapreduce.html
@@ -108,6 +120,40 @@ def test_stack_may_terminate_clusters_only_as_its_parameters_allow(
 @pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - {"EnforceFunction"}))
 def test_only_enforce_may_terminate_clusters(function: str) -> None:
     assert not WHOLE.actions(function) & TERMINATING
+
+
+@pytest.mark.parametrize("function", sorted(set(WHOLE.functions) - {"ReencryptFunction"}))
+def test_only_reencrypt_may_reencrypt(function: str) -> None:
+    assert "s3:UpdateObjectEncryption" not in WHOLE.actions(function)
+
+
+def test_nothing_may_reencrypt_unless_the_stack_allows_it() -> None:
+    stack = Stack(EVERYTHING | {"ReencryptionAllowed": "false"})
+
+    assert set(WHOLE.resources) - set(stack.resources) == {
+        "ReencryptFunction",
+        "ReencryptionAlarm",
+        "ReencryptionMapping",
+        "ReencryptionQueue",
+    }
+    assert "s3:UpdateObjectEncryption" not in {
+        action for function in stack.functions for action in stack.actions(function)
+    }
+    assert not stack.variables("CheckLogObjectsFunction")["REENCRYPTION_QUEUE_URL"]
+    sends = {
+        str(statement["Resource"])
+        for statement in stack.statements("CheckLogObjectsFunction")
+        if "sqs:SendMessage" in statement["Action"]
+    }
+    assert not any("Reencryption" in resource for resource in sends)
+
+
+def test_reencrypt_uses_keys_only_through_s3() -> None:
+    [statement] = [
+        each for each in WHOLE.statements("ReencryptFunction") if each["Sid"] == "UseLogKeys"
+    ]
+
+    assert set(statement["Condition"]["StringLike"]) == {"kms:ViaService"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +187,8 @@ def test_only_read_actions_apply_beyond_this_account(stack: Stack) -> None:
             for resource in statement["Resource"]:
                 assert resource != "*" or set(statement["Action"]) <= UNLIMITED
                 if "*:*" in str(resource) or ":::*" in str(resource):
-                    assert set(statement["Action"]) <= ANYWHERE
+                    of_logs = REENCRYPTING if function == "ReencryptFunction" else set()
+                    assert set(statement["Action"]) <= ANYWHERE | of_logs
 
 
 @pytest.mark.parametrize("function", WHOLE.functions)
@@ -173,6 +220,7 @@ def test_managed_policy_is_shared_by_several_functions() -> None:
     ("function", "statements"),
     [
         ("CheckLogObjectsFunction", {"HeadLogObjects", "DistinguishMissingObjects"}),
+        ("ReencryptFunction", {"ReencryptLogObjects"}),
         ("PlanRescanFunction", {"ListLogFolders"}),
         ("ScanShardFunction", {"HeadLogObjects", "ListLogObjectVersions"}),
     ],
@@ -298,6 +346,7 @@ ACTIONS = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
 }
 # Required of a function's role, although no adapter calls them.
 BY_AWS = {
@@ -310,6 +359,9 @@ BY_AWS = {
     "sqs:ReceiveMessage",
     "iam:PassRole",  # for the schedule's role
     "kms:Decrypt",  # for queues, topics, the table and buckets
+    "kms:Encrypt",  # for UpdateObjectEncryption, as the two below, and s3:PutObject
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "kms:GenerateDataKey",
     "s3:GetObjectVersion",  # HeadObject and GetObject with a version
     "secretsmanager:GetSecretValue",  # by Powertools' get_secret

@@ -68,9 +68,10 @@ def test_command_knows_the_logical_ids_of_functions_and_queues() -> None:
         replay.DEAD_LETTER_QUEUE,
         replay.ENFORCEMENT_QUEUE,
         replay.LOG_OBJECTS_QUEUE,
+        replay.REENCRYPTION_QUEUE,
     }
 
-    assert functions == set(WHOLE.functions) - {"EnforceFunction"} - TASKS
+    assert functions == set(WHOLE.functions) - {replay.ENFORCE, replay.REENCRYPT} - TASKS
     assert queues == set(WHOLE.of_type("AWS::SQS::Queue"))
     assert replay.RESCAN_STATE_MACHINE in WHOLE.resources
     assert template()["Outputs"]["DeadLetterQueueUrl"]["Value"] == {"Ref": replay.DEAD_LETTER_QUEUE}

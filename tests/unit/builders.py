@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from emr_log_guard.domain.clusters import (
     BucketOwnership,
@@ -32,6 +32,7 @@ from emr_log_guard.domain.policy import (
     Enforcement,
     Exemption,
     Policy,
+    Reencryption,
     TerminationProtection,
 )
 from emr_log_guard.domain.preparation import Preparation
@@ -332,6 +333,12 @@ def a_policy(
         ),
         exemptions=exemptions,
     )
+
+
+def reencrypting(**changes: Any) -> Policy:  # noqa: ANN401 - any setting
+    """Make a policy under which log objects are re-encrypted, without a key of its own."""
+    settings = replace(Reencryption(enabled=True, allowed=True), **changes)
+    return replace(a_policy(Mode.ALERT), reencryption=settings)
 
 
 class _Preparing(TypedDict, total=False):

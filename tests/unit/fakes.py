@@ -195,6 +195,41 @@ class FakeLogObjects:
         return head
 
 
+class FakeReencryptable(FakeLogObjects):
+    """Log objects whose key can be changed."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.updates: list[tuple[ObjectVersion, str, str, bool]] = []
+        """Each object, its new key, the expected owner, and whether a bucket key is used."""
+        self.refusals: dict[str, BaseException] = {}
+        """What is raised instead, by the key of the object."""
+        self.after: dict[str, BaseException] = {}
+        """What is raised once an object was updated, by the key of the object: the answer is
+        lost."""
+        self.unchanged: set[str] = set()
+        """Objects that an update leaves as they are."""
+
+    def reencrypt(
+        self, version: ObjectVersion, key_arn: str, owner: str, *, bucket_key: bool
+    ) -> None:
+        if version.key in self.refusals:
+            raise self.refusals[version.key]
+        self.updates.append((version, key_arn, owner, bucket_key))
+        if version.key not in self.unchanged:
+            self.heads = {**self.heads, version.key: encrypted("aws:kms", key_arn)}
+        if version.key in self.after:
+            raise self.after[version.key]
+
+
+class FakeReencryptionQueue:
+    def __init__(self) -> None:
+        self.sent: list[tuple[ObjectVersion, int]] = []
+
+    def send(self, versions: Iterable[ObjectVersion], delay_seconds: int = 0) -> None:
+        self.sent += ((version, delay_seconds) for version in versions)
+
+
 class FakeListing:
     """The clusters as they are listed, and the folders of their logs."""
 

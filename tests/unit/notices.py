@@ -24,6 +24,7 @@ from emr_log_guard.rendering.alerts.rescan import rescan_messages
 from emr_log_guard.rendering.alerts.slack import slack_message
 from tests.unit.builders import (
     ACCOUNT,
+    KEY,
     NOW,
     REGION,
     a_bucket_finding,
@@ -122,6 +123,18 @@ ALERTS: Mapping[str, Alert] = {
         NextStep.TERMINATION_REFUSED,
         OLD,
         detail="ValidationException: it is protected",
+    ),
+    "reencrypted": an_alert(
+        AlertKind.REMEDIATION_DONE,
+        NextStep.LOGS_REENCRYPTED,
+        replace(OLD, status=Status.RESOLVED),
+        detail=f"7 log objects were re-encrypted with {KEY.arn} (7 from SSE-S3).",
+    ),
+    "not-reencrypted": an_alert(
+        AlertKind.REMEDIATION_FAILED,
+        NextStep.LOGS_NOT_REENCRYPTED,
+        OLD,
+        detail="Log objects that could not be re-encrypted: it is encrypted with SSE-C",
     ),
     "without-findings": an_alert(AlertKind.ENFORCEMENT_DONE, NextStep.TERMINATED),
     "nameless": replace(

@@ -23,6 +23,7 @@ ENV = {
     **REQUIRED,
     **ENFORCEMENT,
     "RUNBOOK_BASE_URL": "https://example.com/runbooks/",
+    "REENCRYPTION_QUEUE_URL": "https://sqs.invalid/reencryption",
     "LOG_BUCKETS": "one-logs,two-logs",
 }
 
@@ -47,6 +48,7 @@ def test_every_variable_is_read() -> None:
             schedule_role_arn="arn:role",
             dead_letters_arn="arn:dead",
         ),
+        reencryption_queue_url="https://sqs.invalid/reencryption",
         log_buckets=("one-logs", "two-logs"),
         emr_api_share=0.5,
     )
@@ -74,6 +76,13 @@ def test_missing_log_buckets_mean_every_bucket(env: dict[str, str]) -> None:
 )
 def test_missing_queue_means_no_enforcement(env: dict[str, str]) -> None:
     assert Settings.from_env(env).enforcement is None
+
+
+@pytest.mark.parametrize(
+    "env", [without("REENCRYPTION_QUEUE_URL"), ENV | {"REENCRYPTION_QUEUE_URL": ""}]
+)
+def test_without_its_queue_nothing_is_reencrypted(env: dict[str, str]) -> None:
+    assert Settings.from_env(env).reencryption_queue_url is None
 
 
 def test_runbooks_without_a_base_url_are_named_by_title() -> None:

@@ -13,6 +13,7 @@ from emr_log_guard.domain.compliance import Mode, Severity
 from emr_log_guard.domain.policy import (
     ClusterMatch,
     Policy,
+    Reencryption,
     RuleSettings,
     SlackRoute,
     TerminationProtection,
@@ -29,6 +30,7 @@ from emr_log_guard.policy_document import (
     stored_form,
 )
 from emr_log_guard.rules import ALL_RULES
+from tests.unit.builders import KEY
 
 EXEMPTION = {
     "cluster": {"id": "j-2AXXXXXXGAPLF"},
@@ -80,6 +82,12 @@ def test_every_field_is_parsed() -> None:
                     "rules": ["EMRLOG-101"],
                     "termination_protection": "override",
                 },
+                "reencryption": {
+                    "enabled": True,
+                    "rules": ["EMRLOG-103"],
+                    "default_key": KEY.arn,
+                    "max_objects_per_hour": 7,
+                },
                 "exemptions": [
                     EXEMPTION,
                     {**EXEMPTION, "cluster": {"name": "legacy-*", "tag": {"team": "a"}}},
@@ -101,9 +109,17 @@ def test_every_field_is_parsed() -> None:
             }
         ),
         allowed=True,
+        reencryption_allowed=True,
     )
 
     assert policy.mode is Mode.ENFORCE
+    assert policy.reencryption == Reencryption(
+        enabled=True,
+        rules=frozenset({"EMRLOG-103"}),
+        default_key=KEY.arn,
+        max_objects_per_hour=7,
+        allowed=True,
+    )
     assert policy.approved_keys == ("alias/emr-logs", "1234abcd-12ab-34cd-56ef-1234567890ab")
     assert policy.log_bucket_owners == ("444455556666", "000000000001")
     assert policy.rules == {
@@ -156,6 +172,28 @@ def test_every_field_is_parsed() -> None:
         ),
         ({"enforcement": {"rules": ["*"]}}, "enforcement.rules: this version has no rule '*'"),
         ({"enforcement": {"grace_running_minutes": -1}}, "enforcement.grace_running_minutes: "),
+        (
+            {"enforcement": {"unless_reencrypted": "yes"}},
+            "enforcement.unless_reencrypted: expected `bool`, got `str`; write true or false",
+        ),
+        ({"reencryption": True}, "reencryption: expected `object`, got `bool`; write an object"),
+        ({"reencryption": {"on": True}}, "reencryption.on: no such field"),
+        ({"reencryption": {"enabled": 1}}, "reencryption.enabled: expected `bool`"),
+        (
+            {"reencryption": {"default_key": "alias/emr-logs"}},
+            "reencryption.default_key: has an invalid format; write the ARN of a key",
+        ),
+        (
+            {"reencryption": {"max_objects_per_hour": 0}},
+            "reencryption.max_objects_per_hour: expected `int` >= 1; write a whole number",
+        ),
+        (
+            {"reencryption": {"rules": ["EMRLOG-101", "EMRLOG-002"]}},
+            (
+                "reencryption.rules: 'EMRLOG-002' is no rule about the encryption of a log object; "
+                "possible are EMRLOG-101, EMRLOG-102, EMRLOG-103"
+            ),
+        ),
         ({"alerts": {"remind_every_hours": 0}}, "alerts.remind_every_hours: "),
         ({"alerts": {"minimum_severity": "low"}}, "alerts.minimum_severity: invalid enum value"),
         (exemption(until=None), "exemptions[2].until: is missing; write the last day"),

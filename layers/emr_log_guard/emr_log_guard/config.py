@@ -48,6 +48,8 @@ class Settings:
     runbook_base_url: str
     enforcement: EnforcementSettings | None
     """None in a stack that may not terminate clusters."""
+    reencryption_queue_url: str | None
+    """None in a stack that may not re-encrypt log objects."""
     log_buckets: tuple[str, ...]
     """The buckets whose objects are checked; empty when it is every bucket that sends events."""
     emr_api_share: float
@@ -72,6 +74,7 @@ class Settings:
             enforcement=(
                 EnforcementSettings.from_env(env) if env.get("ENFORCEMENT_QUEUE_URL") else None
             ),
+            reencryption_queue_url=env.get("REENCRYPTION_QUEUE_URL") or None,
             log_buckets=tuple(filter(None, env.get("LOG_BUCKETS", "").split(","))),
             emr_api_share=_share(env),
         )

@@ -9,6 +9,7 @@ GuardError
 ├── NotReadableError             a list of clusters or objects cannot be read completely
 │   └── AccessDeniedError        AWS denies the call: not retried
 ├── AuditStoppedError            the audit was interrupted: pending calls are given up
+├── ReencryptionRefusedError     S3 refuses to re-encrypt an object: not retried
 ├── TerminationNotAcceptedError  EMR answered with a temporary error: retried
 ├── TerminationRefusedError      EMR refuses to terminate the cluster: not retried
 ├── WriteConflictError           another invocation wrote the record first: re-read it
@@ -17,6 +18,7 @@ GuardError
 ├── TerminationInProgressError   another invocation is calling EMR: retried, as it may have died
 ├── AlertInProgressError         another invocation is sending it: retried, as it may have died
 ├── KeyUnreadableError           KMS did not resolve the key: retried
+├── ReencryptionNotRequestedError  SQS did not accept a request to re-encrypt: retried
 ├── RecheckNotRequestedError     EventBridge did not accept a check request: retried
 ├── AlertNotAcceptedError        SNS rejected an alert, or was not reached: retried at once
 ├── AlertNotDeliveredError       an alert could not be delivered: retried
@@ -69,6 +71,10 @@ class AuditStoppedError(GuardError):
     """The audit was interrupted: pending calls are given up."""
 
 
+class ReencryptionRefusedError(GuardError):
+    """S3 will not re-encrypt an object, and a retry will not help. The message says what to do."""
+
+
 class TerminationRefusedError(GuardError):
     """EMR will not terminate the cluster, and a retry will not help. The message is EMR's."""
 
@@ -110,6 +116,10 @@ class TerminationInProgressError(GuardError):
 
 class KeyUnreadableError(GuardError):
     """KMS did not resolve the key. The message names the call and its error."""
+
+
+class ReencryptionNotRequestedError(GuardError):
+    """SQS did not accept a request to re-encrypt a log object."""
 
 
 class RecheckNotRequestedError(GuardError):

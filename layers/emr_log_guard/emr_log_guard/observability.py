@@ -58,6 +58,10 @@ class Metric(StrEnum):
     """Terminations that were cancelled or skipped."""
     ENFORCEMENT_FAILED = "EnforcementFailed"
     """Terminations that EMR refused, and clusters still running after one."""
+    LOG_OBJECTS_REENCRYPTED = "LogObjectsReencrypted"
+    """Log objects that were re-encrypted in place, and read with their new key."""
+    REMEDIATION_FAILED = "RemediationFailed"
+    """Causes for which log objects could not be re-encrypted, counted when they are notified."""
     RESCAN_DURATION = "RescanDuration"
     """Seconds that a re-scan of clusters and log objects took."""
     RESCAN_COVERAGE = "RescanCoverage"
@@ -87,6 +91,7 @@ _OF_ALERTS = {
     AlertKind.ENFORCEMENT_DONE: Metric.ENFORCEMENT_DONE,
     AlertKind.ENFORCEMENT_SKIPPED: Metric.ENFORCEMENT_SKIPPED,
     AlertKind.ENFORCEMENT_FAILED: Metric.ENFORCEMENT_FAILED,
+    AlertKind.REMEDIATION_FAILED: Metric.REMEDIATION_FAILED,
 }
 _OPENED = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED)
 
@@ -225,6 +230,28 @@ def record_unusable_webhook(secret_arn: str, reason: str) -> None:
     """Log and measure that a webhook or its secret is invalid."""
     logger.error("webhook is unusable", secret=secret_arn, reason=reason)
     _count(Metric.WEBHOOKS_UNUSABLE)
+
+
+def record_reencrypted(
+    cluster_id: str, reencrypted: int, refused: Mapping[str, int], *, temporary: int
+) -> None:
+    """Log and measure the re-encryption of log objects.
+
+    Args:
+        cluster_id: The cluster.
+        reencrypted: How many objects were re-encrypted.
+        refused: How many could not be, by cause.
+        temporary: How many are tried again soon, because AWS throttled or failed.
+
+    """
+    logger.info(
+        "log objects re-encrypted",
+        cluster_id=cluster_id,
+        objects=reencrypted,
+        refused=refused,
+        temporary=temporary,
+    )
+    _count(Metric.LOG_OBJECTS_REENCRYPTED, reencrypted)
 
 
 def record_enforcement(cluster_arn: str, step: NextStep, detail: str) -> None:

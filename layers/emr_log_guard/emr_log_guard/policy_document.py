@@ -8,6 +8,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, NoReturn
@@ -18,11 +19,13 @@ from msgspec import UNSET, Meta, UnsetType
 from emr_log_guard.domain.compliance import Mode, Severity
 from emr_log_guard.domain.policy import (
     DEFAULT_ENFORCED_RULES,
+    DEFAULT_REENCRYPTED_RULES,
     AlertSettings,
     ClusterMatch,
     Enforcement,
     Exemption,
     Policy,
+    Reencryption,
     RuleSettings,
     SlackRoute,
     TerminationProtection,
@@ -61,6 +64,16 @@ type Key = Annotated[
     Meta(
         pattern=rf"^({_ARN}(key|alias)/\S+|alias/\S+|mrk-[0-9a-fA-F]{{32}}|[0-9a-fA-F-]{{36}})\Z",
         description="A key id, key ARN, alias name (alias/…) or alias ARN.",
+    ),
+]
+type KeyArn = Annotated[
+    str, Meta(pattern=rf"^{_ARN}key/\S+\Z", description="The ARN of a key; an alias can be moved.")
+]
+type ReencryptedRuleId = Annotated[
+    str,
+    Meta(
+        extra_json_schema={"enum": sorted(DEFAULT_REENCRYPTED_RULES)},
+        description="A rule about the encryption of a log object.",
     ),
 ]
 type AccountId = Annotated[
@@ -115,6 +128,40 @@ class EnforcementDocument(_Strict, frozen=True):
             "TerminationProtection=override."
         ),
     ] = TerminationProtection.RESPECT
+    unless_reencrypted: Annotated[
+        bool,
+        Meta(
+            description="Whether a cluster is not terminated for EMRLOG-002 or EMRLOG-004 while "
+            "all of its logs are re-encrypted."
+        ),
+    ] = True
+
+
+class ReencryptionDocument(_Strict, frozen=True):
+    """Which log objects are re-encrypted in place, in a stack with ReencryptionAllowed=true."""
+
+    enabled: Annotated[bool, Meta(description="Whether log objects are re-encrypted.")] = False
+    rules: Annotated[
+        tuple[ReencryptedRuleId, ...],
+        Meta(description="The rules whose violations are remediated."),
+    ] = tuple(sorted(DEFAULT_REENCRYPTED_RULES))
+    default_key: Annotated[
+        KeyArn | None,
+        Meta(
+            description="The key for logs of clusters that name none, or none that is usable: "
+            "customer-managed, approved, enabled, of the bucket's account and Region. null: such "
+            "logs are not re-encrypted, which raises an alert."
+        ),
+    ] = None
+    max_objects_per_hour: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="How many log objects are re-encrypted in an hour of the clock, at most. "
+            "The rest follows in the next hour, which raises an alert.",
+        ),
+    ] = 100_000
 
 
 class ClusterDocument(_Strict, frozen=True):
@@ -232,6 +279,7 @@ class PolicyDocument(_Strict, frozen=True):
         Meta(description="Settings of individual rules, by rule id."),
     ] = {}
     enforcement: EnforcementDocument = EnforcementDocument()
+    reencryption: ReencryptionDocument = ReencryptionDocument()
     exemptions: Annotated[
         tuple[ExemptionDocument, ...],
         Meta(description="Clusters and rules without alerts and termination, each until a date."),
@@ -251,12 +299,13 @@ class PolicyDocument(_Strict, frozen=True):
     alerts: AlertsDocument = AlertsDocument()
 
 
-def parse_policy(text: str, *, allowed: bool = False) -> Policy:
+def parse_policy(text: str, *, allowed: bool = False, reencryption_allowed: bool = False) -> Policy:
     """Read a policy.
 
     Args:
         text: The document, JSON.
         allowed: Whether the stack may terminate clusters.
+        reencryption_allowed: Whether the stack may re-encrypt log objects.
 
     Raises:
         InvalidPolicyError: Something is wrong with it; each problem names the field and the fix.
@@ -278,7 +327,9 @@ def parse_policy(text: str, *, allowed: bool = False) -> Policy:
     problems = tuple(_problems(document))
     if problems:
         raise InvalidPolicyError(problems)
-    return _policy(document, allowed=allowed)
+    policy = _policy(document, allowed=allowed)
+    reencryption = replace(policy.reencryption, allowed=reencryption_allowed)
+    return replace(policy, reencryption=reencryption)
 
 
 def policy_schema() -> dict[str, Any]:
@@ -419,6 +470,10 @@ _FIXES: Mapping[str, str] = {
     "transient_minutes": "write minutes, a whole number from 0 to 43200 (30 days)",
     "remind_every_hours": "write hours, a whole number from 1 to 720 (30 days)",
     "termination_protection": f"write one of {', '.join(TerminationProtection)}",
+    "unless_reencrypted": "write true or false, without quotes",
+    "default_key": "write the ARN of a key (arn:aws:kms:…:key/…), or null",
+    "max_objects_per_hour": "write a whole number from 1 to 10000000",
+    "reencryption": "write an object",
     "approved_keys": "write a list of key ids, key ARNs, alias names (alias/…) or alias ARNs",
     "log_bucket_owners": (
         'write a list of account ids, twelve digits in quotes each, such as ["111122223333"]'
@@ -501,7 +556,7 @@ def _pieces(plain: object) -> Iterator[_Piece]:
                 yield from _below(name, _fields({**rest, "slack": slack}))
                 found = _elements("alerts.slack.routes", routes, _A_ROUTE)
                 yield from _below(name, _below("slack", _below("routes", found)))
-            case (("enforcement" | "alerts"), dict()):
+            case (("enforcement" | "alerts" | "reencryption"), dict()):
                 yield from _below(name, _fields(value))
             case "rules", dict():
                 yield from _below(name, _rules(value))
@@ -571,6 +626,8 @@ def _problems(document: PolicyDocument) -> Iterator[str]:
     """Find problems that the types cannot express."""
     yield from _unknown("rules", tuple(document.rules), RULE_IDS)
     yield from _unknown("enforcement.rules", document.enforcement.rules, RULE_IDS)
+    reencrypted = tuple(sorted(DEFAULT_REENCRYPTED_RULES))
+    yield from _unsuitable("reencryption.rules", document.reencryption.rules, reencrypted)
     for place, exemption in enumerate(document.exemptions):
         path = f"exemptions[{place}]"
         yield from _unknown(f"{path}.rules", exemption.rules, ("*", *RULE_IDS))
@@ -614,6 +671,15 @@ def _route_problems(routes: Sequence[SlackRouteDocument]) -> Iterator[str]:
             )
 
 
+def _unsuitable(path: str, named: Sequence[str], possible: Sequence[str]) -> Iterator[str]:
+    others = sorted(set(named) - set(possible))
+    if others:
+        yield (
+            f"{path}: {', '.join(map(repr, others))} is no rule about the encryption of a log "
+            f"object; possible are {', '.join(possible)}"
+        )
+
+
 def _unknown(path: str, named: Sequence[str], known: Sequence[str]) -> Iterator[str]:
     unknown = sorted(set(named) - set(known))
     if unknown:
@@ -639,7 +705,14 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             grace_running=timedelta(minutes=enforcement.grace_running_minutes),
             transient=timedelta(minutes=enforcement.transient_minutes),
             termination_protection=enforcement.termination_protection,
+            unless_reencrypted=enforcement.unless_reencrypted,
             allowed=allowed,
+        ),
+        reencryption=Reencryption(
+            enabled=document.reencryption.enabled,
+            rules=frozenset(document.reencryption.rules),
+            default_key=document.reencryption.default_key,
+            max_objects_per_hour=document.reencryption.max_objects_per_hour,
         ),
         exemptions=tuple(
             Exemption(

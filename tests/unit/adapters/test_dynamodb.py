@@ -13,6 +13,7 @@ from moto import mock_aws
 from emr_log_guard.adapters.dynamodb import (
     DynamoFindingRepository,
     DynamoPolicyHistory,
+    DynamoReencryptionBudget,
     DynamoRescanLease,
     StoredClusters,
 )
@@ -293,3 +294,33 @@ def test_each_policy_problem_is_first_only_once(client: Any) -> None:  # noqa: A
             seen.append(first)
 
     assert seen == [True, False, True]
+
+
+def test_budget_of_an_hour_is_shared_and_begins_anew_with_the_next(client: Any) -> None:  # noqa: ANN401
+    budget = DynamoReencryptionBudget(client, "findings")
+
+    assert [budget.take(3, 5, NOW) for _ in range(3)] == [3, 2, 0]
+    assert budget.take(3, 5, NOW + timedelta(hours=1)) == 3
+    assert budget.take(3, 2, NOW + timedelta(hours=1)) == 0
+
+
+def test_budget_that_another_invocation_takes_at_the_same_time_is_taken_once() -> None:
+    table = FakeTable()
+    budget = DynamoReencryptionBudget(table, "findings")
+    table.before_put.append(lambda: budget.take(4, 5, NOW))
+
+    assert budget.take(3, 5, NOW) == 1
+
+
+def test_budget_that_is_never_won_is_an_error() -> None:
+    table = FakeTable()
+    budget = DynamoReencryptionBudget(table, "findings")
+
+    def lost(**_: object) -> dict[str, Any]:
+        code = "ConditionalCheckFailedException"
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "PutItem")
+
+    table.put_item = lost  # type: ignore[method-assign]
+
+    with pytest.raises(WriteConflictError):
+        budget.take(1, 999, NOW)

@@ -20,7 +20,13 @@ from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import AccessDeniedError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import (
+    AccessDeniedError,
+    NotReadableError,
+    ObjectNotFoundError,
+    ReencryptionRefusedError,
+    TemporarilyUnavailableError,
+)
 from tests.unit.builders import ACCOUNT, KEY, OTHER_REGION, REGION, reason_of
 from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
@@ -518,3 +524,60 @@ def test_folder_is_listed_with_the_expected_bucket_owner(
 
     assert list(folders.within(HOME, versions=versions, owner=ACCOUNT)) == []
     assert [asked["ExpectedBucketOwner"] for _, asked in aws.calls] == [ACCOUNT]
+
+
+def test_object_is_reencrypted_by_its_version_and_expected_owner(
+    aws: StubbedAws, objects: S3LogObjects
+) -> None:
+    aws.answer("UpdateObjectEncryption", {})
+
+    objects.reencrypt(VERSIONED, KEY.arn, ACCOUNT, bucket_key=True)
+
+    assert aws.calls == [
+        (
+            "UpdateObjectEncryption",
+            {
+                "Bucket": "example-logs",
+                "Key": "emr/j-1A/stderr.gz",
+                "VersionId": "v1",
+                "ExpectedBucketOwner": ACCOUNT,
+                "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": KEY.arn, "BucketKeyEnabled": True}},
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (AwsError("NoSuchKey", status=404), ObjectNotFoundError, "stderr.gz"),
+        (AwsError("NoSuchVersion", status=404), ObjectNotFoundError, "versionId=v1"),
+        (AwsError("SlowDown", status=503), TemporarilyUnavailableError, "answered SlowDown"),
+        (NEVER_ANSWERED, TemporarilyUnavailableError, "answered ReadTimeoutError"),
+        (AwsError("AccessDenied", status=403), ReencryptionRefusedError, "Object Lock"),
+        (AwsError("KMS.DisabledException", status=400), ReencryptionRefusedError, "enable it"),
+        (AwsError("InvalidRequest", status=400), ReencryptionRefusedError, "InvalidRequest"),
+    ],
+)
+def test_refusal_to_reencrypt_is_told_from_what_is_temporary(
+    aws: StubbedAws,
+    objects: S3LogObjects,
+    answer: Answer,
+    error: type[Exception],
+    says: str,
+) -> None:
+    aws.answer("UpdateObjectEncryption", answer)
+
+    with pytest.raises(error, match=says):
+        objects.reencrypt(VERSIONED, KEY.arn, ACCOUNT, bucket_key=False)
+
+
+def test_head_says_which_version_was_read_and_whether_it_has_a_bucket_key(
+    aws: StubbedAws, objects: S3LogObjects
+) -> None:
+    aws.answer("HeadObject", {"VersionId": "v2", "BucketKeyEnabled": True})
+
+    read = objects.encryption(PLAIN)
+
+    assert isinstance(read, Encryption)
+    assert (read.version_id, read.bucket_key) == ("v2", True)

@@ -5,10 +5,17 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsRedelivery, SqsUnimported
+from emr_log_guard.adapters.sqs import (
+    SqsEnforcementQueue,
+    SqsRedelivery,
+    SqsReencryptionQueue,
+    SqsUnimported,
+)
 from emr_log_guard.domain.decide import RequestEnforcement
 from emr_log_guard.domain.workflow_state import FindingKey
+from emr_log_guard.errors import ReencryptionNotRequestedError
 from emr_log_guard.events.enforcement import parse_enforcement_request
+from emr_log_guard.events.reencryption import parse_reencryption_request
 from tests.unit.builders import CLUSTER_ID, a_cluster, a_log_object
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
@@ -73,3 +80,34 @@ def test_rejected_finding_is_kept_as_an_import_request(
     request = json.loads((EVENTS / "import-findings-request.json").read_text())
     assert params["QueueUrl"] == QUEUE
     assert json.loads(params["MessageBody"]) == request | {"reason": "InvalidInput: no"}
+
+
+def reencryptions(aws: StubbedAws) -> SqsReencryptionQueue:
+    client = aws.attach(boto3.client("sqs"))
+    return SqsReencryptionQueue(lambda: client, QUEUE)
+
+
+def test_ten_requests_to_reencrypt_are_one_call(aws: StubbedAws) -> None:
+    aws.answer("SendMessageBatch", {"Successful": [], "Failed": []})
+    versions = [a_log_object(f"{n}") for n in range(11)]
+
+    reencryptions(aws).send(versions, 900)
+
+    entries = [entry for _, call in aws.calls for entry in call["Entries"]]
+    assert [len(call["Entries"]) for _, call in aws.calls] == [10, 1]
+    assert [parse_reencryption_request(each["MessageBody"]) for each in entries] == versions
+    assert {each["DelaySeconds"] for each in entries} == {900}
+
+
+def test_nothing_to_reencrypt_is_no_call(aws: StubbedAws) -> None:
+    reencryptions(aws).send([])
+
+    assert aws.calls == []
+
+
+def test_request_to_reencrypt_that_sqs_did_not_take_is_an_error(aws: StubbedAws) -> None:
+    failed = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
+    aws.answer("SendMessageBatch", {"Successful": [], "Failed": [failed]})
+
+    with pytest.raises(ReencryptionNotRequestedError, match="InternalError for 1 objects"):
+        reencryptions(aws).send([a_log_object()])

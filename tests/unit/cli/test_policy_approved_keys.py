@@ -13,6 +13,7 @@ from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 MISSING = key_arn("00000000-12ab-34cd-56ef-1234567890ab")
 SHUT = key_arn(account="444455556666")
+OTHER = key_arn("0987dcba-09fe-87dc-65ba-ab0987654321")
 ELSEWHERE = key_arn("mrk-1234abcd12ab34cd56ef1234567890ab", region=OTHER_REGION)
 CHANGES: dict[str, dict[str, str]] = {
     "alias/aws/s3": {"KeyManager": "AWS"},
@@ -142,3 +143,54 @@ def test_unusable_keys_and_warnings_are_printed_as_json(aws: StubbedAws, tmp_pat
     [warning] = document["warnings"]
     assert warning.startswith(f"approved_keys[1]: {SHUT} was not checked")
     assert aws.counts == {"DescribeKey": 2}
+
+
+def reencrypting(folder: Path, default_key: str, *approved: str) -> str:
+    file = folder / "policy.json"
+    policy = {"approved_keys": approved, "reencryption": {"default_key": default_key}}
+    file.write_text(json.dumps(policy))
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("default_key", "approved", "says"),
+    [
+        (MISSING, (), f"{MISSING} does not exist"),
+        (ELSEWHERE, (), f"{ELSEWHERE} is not of Region {REGION}; name a key of that Region"),
+        (OTHER, (KEY.arn,), f"{OTHER} is not one of approved_keys; add it there"),
+    ],
+)
+@pytest.mark.parametrize("command", [("validate", "--resolve"), ("set", "--yes")])
+def test_default_key_that_no_log_can_be_reencrypted_with_is_refused(  # noqa: PLR0913, PLR0917
+    aws: StubbedAws,
+    tmp_path: Path,
+    command: tuple[str, str],
+    default_key: str,
+    approved: tuple[str, ...],
+    says: str,
+) -> None:
+    name, option = command
+
+    result = run(name, reencrypting(tmp_path, default_key, *approved), option)
+
+    assert result.exit_code == 2
+    assert f"Error: reencryption.default_key: {says}" in result.stderr
+    assert "PutParameter" not in aws.counts
+
+
+@pytest.mark.parametrize("approved", [(), (KEY.arn,), ("alias/emr-logs",)])
+def test_default_key_that_is_approved_by_any_name_is_accepted(
+    aws: StubbedAws, tmp_path: Path, approved: tuple[str, ...]
+) -> None:
+    result = run("set", "--yes", reencrypting(tmp_path, KEY.arn, *approved))
+
+    assert result.exit_code == 0, result.output
+    assert aws.counts["PutParameter"] == 1
+
+
+def test_default_key_that_cannot_be_read_is_a_warning(aws: StubbedAws, tmp_path: Path) -> None:
+    result = run("validate", "--resolve", reencrypting(tmp_path, SHUT))
+
+    assert result.exit_code == 0, result.output
+    assert f"Warning: reencryption.default_key: {SHUT} was not checked" in result.stderr
+    assert aws.counts == {"DescribeKey": 1}

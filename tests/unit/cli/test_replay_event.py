@@ -252,6 +252,7 @@ def test_message_rejected_by_the_queue_exits_with_2(deployed: StubbedAws) -> Non
             "stack emr-log-guard has no EmitEventsFunction: is it a stack of EMR Log Guard",
         ),
         ("sqs-enforcement-request", "it was deployed without EnforcementAllowed"),
+        ("sqs-reencryption-request", "it was deployed without ReencryptionAllowed"),
         ("recheck-requested", "has no CheckClusterFunction: is it a stack of EMR Log Guard"),
     ],
 )

@@ -77,6 +77,8 @@ def test_values_of_public_enumerations_are_fixed() -> None:
         "enforcement.done",
         "enforcement.skipped",
         "enforcement.failed",
+        "remediation.done",
+        "remediation.failed",
         "policy.invalid",
         "policy.changed",
         "rescan.done",

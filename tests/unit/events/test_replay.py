@@ -7,12 +7,14 @@ from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.errors import InvalidEventError
 from emr_log_guard.events.import_findings import import_request
 from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
+from emr_log_guard.events.reencryption import encode_reencryption_request
 from emr_log_guard.events.replay import (
     ForCheckCluster,
     ForCheckKey,
     ForCheckLogObjects,
     ForEnforce,
     ForImportFindings,
+    ForReencrypt,
     ForReviewFindings,
     ForSubscribers,
     cause_of,
@@ -36,6 +38,7 @@ RECHECK = encode_recheck(
         ObjectVersion("example-logs", "emr/a.gz", "1"), "111122223333", "eu-west-1", "j-1"
     )
 )
+TO_REENCRYPT = encode_reencryption_request(ObjectVersion("example-logs", "emr/a.gz", "1"))
 ALIAS = f"{KEY.arn.rpartition(':')[0]}:alias/emr-logs"
 LOG = (
     "amzn-s3-demo-emr-logs/logs/j-2AXXXXXXGAPLF/node/i-0123456789abcdef0/daemons/"
@@ -59,6 +62,7 @@ KINDS = {
     "s3": ForCheckLogObjects,
     "sqs-s3": ForCheckLogObjects,
     "sqs-enforcement": ForEnforce,
+    "sqs-reencryption": ForReencrypt,
     "dynamodb-stream": ForImportFindings,
     "import-findings": ForImportFindings,
     "sns": ForSubscribers,
@@ -113,6 +117,7 @@ def test_each_example_event_is_replayed_to_its_function(name: str) -> None:
     [
         (CLUSTER_EVENT, "EMR Cluster State Change of j-2AXXXXXXGAPLF"),
         (json.loads(REQUEST), "request to terminate j-2AXXXXXXGAPLF"),
+        (json.loads(TO_REENCRYPT), "request to re-encrypt s3://example-logs/emr/a.gz?versionId=1"),
         (event("cloudtrail-disable-key"), f"DisableKey of {KEY.arn}"),
         (event("cloudtrail-update-alias"), f"UpdateAlias of {ALIAS}"),
         (
@@ -207,6 +212,7 @@ def test_batch_of_different_kinds_is_rejected() -> None:
         (json.dumps(event("cloudtrail-delete-alias")), ForCheckKey),
         (failed(event("kms-imported-key-material-expiration")), ForCheckKey),
         (REQUEST, ForEnforce),
+        (TO_REENCRYPT, ForReencrypt),
         (json.dumps(NOTIFICATION), ForSubscribers),
         (failed(event("sns-alert")), ForSubscribers),
         (json.dumps(event("import-findings-request")), ForImportFindings),
@@ -245,7 +251,8 @@ def test_failed_alert_contains_the_function_that_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [json.loads(REQUEST), event("sqs-enforcement-request"), OBJECT_EVENT]
+    "payload",
+    [json.loads(REQUEST), json.loads(TO_REENCRYPT), event("sqs-enforcement-request"), OBJECT_EVENT],
 )
 def test_failed_invocation_with_a_queue_message_is_rejected(payload: object) -> None:
     with pytest.raises(InvalidEventError, match="requestPayload"):

@@ -156,6 +156,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
         "ENFORCEMENT_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:enforce",
         "CLUSTER_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/clusters",
         "LOG_OBJECTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/objects",
+        "REENCRYPTION_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/reencryption",
         "DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:dead",
         "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/dead",
         "EVENT_BUS_ARN": "arn:aws:events:eu-west-1:111122223333:event-bus/default",
@@ -204,6 +205,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("HeadObject", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KEY.arn})
     aws.answer("Publish", {"MessageId": "m"})
     aws.answer("SendMessage", {"MessageId": "m"})
+    aws.answer("SendMessageBatch", {"Successful": [], "Failed": []})
     aws.answer("ChangeMessageVisibility", {})
     aws.answer("TerminateJobFlows", {})
     aws.answer("CreateSchedule", {"ScheduleArn": "arn"})
@@ -506,6 +508,91 @@ def test_check_log_objects_returns_only_the_failed_record(aws: StubbedAws) -> No
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
     assert aws.counts["HeadObject"] == 2
+
+
+class Log:
+    """A log object with SSE-S3, until it is re-encrypted."""
+
+    def __init__(self, aws: StubbedAws) -> None:
+        self.head: dict[str, Any] = {"ServerSideEncryption": "AES256"}
+        aws.answer("HeadObject", lambda _: self.head)
+        aws.answer("UpdateObjectEncryption", self.update)
+
+    def update(self, request: dict[str, Any]) -> dict[str, Any]:
+        key = request["ObjectEncryption"]["SSEKMS"]["KMSKeyArn"]
+        self.head = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+        return {}
+
+
+def reencrypting(aws: StubbedAws) -> None:
+    """Store a policy that re-encrypts log objects, and terminates nothing."""
+    policy = {"mode": "alert", "reencryption": {"enabled": True}}
+    stored = {"Name": "policy", "Value": json.dumps(policy), "Version": 1, "LastModifiedDate": NOW}
+    aws.answer("GetParameter", {"Parameter": stored})
+
+
+def test_bad_log_object_is_requested_to_be_reencrypted_where_the_policy_says_so(
+    aws: StubbedAws,
+) -> None:
+    Log(aws)
+    reencrypting(aws)
+
+    invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
+
+    [sent] = [request for call, request in aws.calls if call == "SendMessageBatch"]
+    [entry] = sent["Entries"]
+    assert json.loads(entry["MessageBody"])["schema"] == "emr-log-guard/reencryption/1"
+    assert "Publish" not in aws.counts
+
+
+def test_reencrypt_reads_an_object_twice_and_updates_it_once(aws: StubbedAws) -> None:
+    Log(aws)
+    reencrypting(aws)
+    invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
+    function, event = load("reencrypt"), an_event("sqs-reencryption-request")
+    aws.forget_calls()
+
+    assert invoke(function, event) == {"batchItemFailures": []}
+
+    [update] = [request for call, request in aws.calls if call == "UpdateObjectEncryption"]
+    assert update == {
+        "Bucket": "amzn-s3-demo-emr-logs",
+        "Key": json.loads(event["Records"][0]["body"])["key"],
+        "ExpectedBucketOwner": "111122223333",
+        "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": KEY.arn, "BucketKeyEnabled": False}},
+    }
+    assert aws.counts == {
+        "GetParameter": 1,
+        "GetItem": 1,
+        "ListSteps": 1,
+        "DescribeKey": 1,
+        "HeadBucket": 1,
+        "HeadObject": 2,
+        "UpdateObjectEncryption": 1,
+        "Query": 5,
+        # The policy as the last valid one, the attempt, the hour's budget, the result, the
+        # decision, and that it was notified.
+        "PutItem": 6,
+        "Publish": 1,
+    }
+    aws.forget_calls()
+
+    assert invoke(function, event) == {"batchItemFailures": []}
+    assert "UpdateObjectEncryption" not in aws.counts
+    assert aws.counts["HeadObject"] == 1
+
+
+def test_what_could_not_be_reencrypted_for_now_is_delivered_again_soon(aws: StubbedAws) -> None:
+    Log(aws)
+    reencrypting(aws)
+    aws.answer("UpdateObjectEncryption", AwsError("SlowDown", status=503))
+
+    answer = invoke(load("reencrypt"), an_event("sqs-reencryption-request"))
+
+    [record] = an_event("sqs-reencryption-request")["Records"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+    [postponed] = [r for call, r in aws.calls if call == "ChangeMessageVisibility"]
+    assert postponed["VisibilityTimeout"] == 5
 
 
 def test_enforce_terminates_a_cluster_that_still_violates(aws: StubbedAws) -> None:

@@ -19,6 +19,7 @@ from tests.unit.functions.test_handlers import (
     MACHINE,
     POLICY,
     ROOT,
+    Log,
     Reports,
     a_batch_of,
     an_account,
@@ -27,6 +28,7 @@ from tests.unit.functions.test_handlers import (
     describe_cluster,
     invoke,
     load,
+    reencrypting,
     without_a_key,
 )
 from tests.unit.stubbed_aws import AwsError, StubbedAws
@@ -214,7 +216,26 @@ def a_webhook_of_no_use(aws: StubbedAws) -> None:
         invoke(load("notify_slack"), an_event("sns-alert"))
 
 
+def a_log_that_is_reencrypted(aws: StubbedAws) -> None:
+    Log(aws)
+    reencrypting(aws)
+    invoke(load("reencrypt"), an_event("sqs-reencryption-request"))
+
+
+def a_log_that_cannot_be_reencrypted(aws: StubbedAws) -> None:
+    a_log = Log(aws)
+    a_log.head = {}
+    reencrypting(aws)
+    invoke(load("reencrypt"), an_event("sqs-reencryption-request"))
+
+
 SCENARIOS: dict[Scenario, Measured] = {
+    a_log_that_is_reencrypted: {"LogObjectsReencrypted": 1, "EmrApiCalls": 2},
+    a_log_that_cannot_be_reencrypted: {
+        "LogObjectsReencrypted": 0,
+        "RemediationFailed": 1,
+        "EmrApiCalls": 1,
+    },
     a_good_cluster: {"ClustersChecked": 1, "EmrApiCalls": 2},
     a_bad_cluster: OPENED | {"EmrApiCalls": 2},
     a_launch_that_emr_throttles: {

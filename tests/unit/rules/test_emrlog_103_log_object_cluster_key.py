@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from emr_log_guard.domain.compliance import Compliance
@@ -276,3 +278,20 @@ def test_fix_names_an_approved_key_of_the_region_of_the_cluster() -> None:
     assert "ARN_OF_THE_LOG_KEY" in RULE.remediation(none)
     unknown = log_object_facts(expected_key=None, cluster=UNKNOWN_CLUSTER)
     assert "ARN_OF_THE_LOG_KEY" in RULE.remediation(unknown)
+
+
+@pytest.mark.parametrize("expected", [KEY, AWS_MANAGED, a_key(arn=key_arn(region=OTHER_REGION))])
+def test_default_key_of_the_policy_complies_whatever_the_cluster_names(expected: KmsKey) -> None:
+    facts = replace(
+        log_object_facts(
+            encryption=encrypted("aws:kms", ANOTHER_KEY.arn),
+            object_key=ANOTHER_KEY,
+            expected_key=expected,
+        ),
+        default_key=ANOTHER_KEY.arn,
+    )
+
+    assert RULE.check(facts).compliance is Compliance.COMPLIANT
+    assert RULE.check(replace(facts, default_key=None)).compliance is Compliance.NON_COMPLIANT
+    unapproved = replace(facts, approved_keys=approved(KEY))
+    assert RULE.check(unapproved).compliance is Compliance.NON_COMPLIANT

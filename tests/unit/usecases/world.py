@@ -6,7 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
-from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoPolicyHistory
+from emr_log_guard.adapters.dynamodb import (
+    DynamoFindingRepository,
+    DynamoPolicyHistory,
+    DynamoReencryptionBudget,
+)
 from emr_log_guard.domain.clusters import LogBucket
 from emr_log_guard.domain.finding_record import FindingRecord
 from emr_log_guard.domain.notification_plan import plan_notifications
@@ -27,6 +31,7 @@ from emr_log_guard.usecases.findings import (
 )
 from emr_log_guard.usecases.policy import NotifyPolicyChange
 from emr_log_guard.usecases.remediation.enforce import Enforce
+from emr_log_guard.usecases.remediation.reencrypt import ReencryptLogObjects
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_cluster, a_policy
 from tests.unit.fake_table import FakeTable
 from tests.unit.fakes import (
@@ -34,10 +39,11 @@ from tests.unit.fakes import (
     FakeBuckets,
     FakeClusters,
     FakeKeys,
-    FakeLogObjects,
     FakePolicyVersions,
     FakeQueue,
     FakeRechecks,
+    FakeReencryptable,
+    FakeReencryptionQueue,
     FakeRoles,
     FakeSchedules,
     FakeSuppressions,
@@ -71,7 +77,7 @@ class World:
     policy: Policy = field(default_factory=a_policy)
     keys: FakeKeys = field(default_factory=FakeKeys)
     roles: FakeRoles = field(default_factory=FakeRoles)
-    objects: FakeLogObjects = field(default_factory=FakeLogObjects)
+    objects: FakeReencryptable = field(default_factory=FakeReencryptable)
     buckets: FakeBuckets = field(default_factory=FakeBuckets)
     checked_buckets: tuple[str, ...] = ()
 
@@ -87,6 +93,7 @@ class World:
         self.queue = FakeQueue(self.journal)
         self.schedules = FakeSchedules(self.journal)
         self.rechecks = FakeRechecks()
+        self.reencryptions = FakeReencryptionQueue()
         self.repository = DynamoFindingRepository(self.table, "findings")
         self.targets = DynamoApprovedTargets(self.table, "findings")
 
@@ -202,6 +209,24 @@ class World:
             repository=self.repository,
             recorder=self.recorder,
             dispatcher=self.dispatcher,
+            clock=self.clock,
+            runbook=runbook,
+            reencryption=self.reencryptions if self.policy.reencryption.allowed else None,
+        )
+
+    @property
+    def reencrypt(self) -> ReencryptLogObjects:
+        return ReencryptLogObjects(
+            read_object=self.read_object,
+            objects=self.objects,
+            fresh_keys=lambda: self.keys,
+            fresh_buckets=lambda: self.buckets,
+            policy=self.current_policy,
+            repository=self.repository,
+            recorder=FindingRecorder(self.repository, self.clock, "reencrypt"),
+            dispatcher=ActionDispatcher(self.repository, self.alerts, self.clock, wait=self.wait),
+            budget=DynamoReencryptionBudget(self.table, "findings"),
+            queue=self.reencryptions,
             clock=self.clock,
             runbook=runbook,
         )

@@ -12,6 +12,7 @@
 | `policy` | `last_valid` | the last valid policy document |
 | `policy` | `problem#policy` | the last notified problem of the policy |
 | `policy` | `problem#key#<identifier>` | a missing key was notified |
+| `reencryption` | `hour` | how many log objects were re-encrypted in this hour |
 | `rescan` | `lease` | the execution of the running re-scan |
 
 One Query reads all records of a cluster. Every write of a record or a snapshot is conditional on
@@ -52,6 +53,7 @@ OPEN_INDEX = "OpenFindings"
 """The sparse index of open findings."""
 
 _BATCH = 100
+_BUDGET_ATTEMPTS = 12
 _NOTIFYING = timedelta(minutes=1)
 _NOTIFY_AGAIN = timedelta(days=1)
 _POLICY: "Item" = {"pk": {"S": "policy"}, "sk": {"S": "last_valid"}}
@@ -321,20 +323,24 @@ class DynamoFindingRepository:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _put(self, item: Item, version: int, conflict: str) -> None:
-        """Write an item that was read at a version; 0: there was none."""
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if version:
-            condition = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": {"N": str(version)}},
-            }
-        try:
-            self._client.put_item(TableName=self._table, Item=item, **condition)
-        except ClientError as error:
-            if code_of(error) == "ConditionalCheckFailedException":
-                raise WriteConflictError(conflict) from error
-            raise
+        _put(self._client, self._table, item, version, conflict)
+
+
+def _put(client: DynamoClient, table: str, item: Item, version: int, conflict: str) -> None:
+    """Write an item that was read at a version; 0: there was none."""
+    condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+    if version:
+        condition = {
+            "ConditionExpression": "#version = :version",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":version": {"N": str(version)}},
+        }
+    try:
+        client.put_item(TableName=table, Item=item, **condition)
+    except ClientError as error:
+        if code_of(error) == "ConditionalCheckFailedException":
+            raise WriteConflictError(conflict) from error
+        raise
 
 
 class DynamoPolicyHistory:
@@ -418,6 +424,57 @@ class DynamoPolicyHistory:
         with _lost_race() as race:
             self._client.put_item(TableName=self._table, Item=item, **request)
         return not race
+
+
+class DynamoReencryptionBudget:
+    """How many log objects were re-encrypted in this hour: an item of the findings table."""
+
+    def __init__(self, client: DynamoClient, table: str) -> None:
+        """Use this table."""
+        self._client = client
+        self._table = table
+
+    def take(self, wanted: int, most: int, now: datetime) -> int:
+        """Take a part of this hour's budget: one Query and one conditional PutItem.
+
+        Args:
+            wanted: How many objects are to be re-encrypted.
+            most: How many may be in an hour of the clock.
+            now: UTC.
+
+        Returns:
+            How many of them may be.
+
+        Raises:
+            WriteConflictError: Too many concurrent writes; to be retried.
+
+        """
+        place: Item = {"pk": {"S": "reencryption"}, "sk": {"S": "hour"}}
+        hour = f"{now:%Y-%m-%dT%H}"
+        for _ in range(_BUDGET_ATTEMPTS):
+            answer = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND sk = :sk",
+                ExpressionAttributeValues={":pk": place["pk"], ":sk": place["sk"]},
+                ConsistentRead=True,
+            )
+            item = next(iter(answer["Items"]), None)
+            version = int(item["version"]["N"]) if item else 0
+            taken = int(item["taken"]["N"]) if item and item["hour"]["S"] == hour else 0
+            granted = max(min(wanted, most - taken), 0)
+            if not granted:
+                return 0
+            written = {
+                **place,
+                "hour": {"S": hour},
+                "taken": {"N": str(taken + granted)},
+                "version": {"N": str(version + 1)},
+            }
+            with suppress(WriteConflictError):
+                _put(self._client, self._table, written, version, "the budget was taken")
+                return granted
+        message = "too many concurrent writes to the budget of re-encryptions"
+        raise WriteConflictError(message)
 
 
 class DynamoRescanLease:

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, is_transient, unresolved
 from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
 from emr_log_guard.domain.rescan import Folder
 from emr_log_guard.domain.unresolved import Unresolved
-from emr_log_guard.errors import AccessDeniedError, NotReadableError, ObjectNotFoundError
+from emr_log_guard.errors import (
+    AccessDeniedError,
+    NotReadableError,
+    ObjectNotFoundError,
+    ReencryptionRefusedError,
+    TemporarilyUnavailableError,
+)
 from emr_log_guard.usecases.rescan.ports import ListedObject
 
 if TYPE_CHECKING:
@@ -31,6 +37,15 @@ _DENIED = "AccessDenied"
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
+_UPDATE = "s3:UpdateObjectEncryption"
+_REFUSALS = {
+    _DENIED: ": S3 Object Lock protects it, or a policy of the bucket, of the key or of the "
+    "organization denies it to the function reencrypt, which needs s3:UpdateObjectEncryption and "
+    "s3:PutObject, and kms:Encrypt, Decrypt, GenerateDataKey and ReEncrypt* on both keys",
+    "KMS.DisabledException": ": the new or the current key is disabled: enable it",
+    "KMS.KMSInvalidStateException": ": the new or the current key is not enabled: see its state",
+}
+"""What to do, by S3's error code: its message names the object, and so differs for each."""
 _LIST = "s3:ListBucket"
 _LIST_VERSIONS = "s3:ListBucketVersions"
 
@@ -92,8 +107,46 @@ class S3LogObjects:
         except ClientError as error:
             return self._without_a_head(version, owner, error)
         return Encryption(
-            head.get("ServerSideEncryption"), head.get("SSEKMSKeyId"), head.get("LastModified")
+            head.get("ServerSideEncryption"),
+            head.get("SSEKMSKeyId"),
+            head.get("LastModified"),
+            head.get("VersionId"),
+            head.get("BucketKeyEnabled", False),
         )
+
+    def reencrypt(
+        self, version: ObjectVersion, key_arn: str, owner: str, *, bucket_key: bool
+    ) -> None:
+        """Re-encrypt one version of an object in place: one UpdateObjectEncryption.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
+
+        Args:
+            version: The object.
+            key_arn: The ARN of the new key.
+            owner: The account that must own its bucket.
+            bucket_key: Whether it uses an S3 Bucket Key.
+
+        Raises:
+            ObjectNotFoundError: The object, or this version of it, does not exist.
+            ReencryptionRefusedError: S3 refuses it, and a retry will not help.
+            TemporarilyUnavailableError: AWS throttled or failed; to be retried.
+
+        """
+        try:
+            self._client.update_object_encryption(
+                ObjectEncryption={"SSEKMS": {"KMSKeyArn": key_arn, "BucketKeyEnabled": bucket_key}},
+                **_object_request(version, owner),
+            )
+        except AWS_ERRORS as error:
+            code = code_of(error)
+            if code in ("NoSuchKey", "NoSuchVersion"):
+                raise ObjectNotFoundError(str(version)) from error
+            message = f"{_UPDATE} answered {code}{_REFUSALS.get(code, '')}"
+            refused = (
+                TemporarilyUnavailableError if is_transient(error) else ReencryptionRefusedError
+            )
+            raise refused(message) from error
 
     def _without_a_head(
         self, version: ObjectVersion, owner: str | None, error: ClientError

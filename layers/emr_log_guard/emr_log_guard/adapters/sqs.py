@@ -4,16 +4,20 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from emr_log_guard.adapters.errors import handoff
 from emr_log_guard.domain.decide import RequestEnforcement
+from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.workflow_state import FindingKey
+from emr_log_guard.errors import ReencryptionNotRequestedError
 from emr_log_guard.events.enforcement import encode_enforcement_request
 from emr_log_guard.events.import_findings import import_request
 from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
+from emr_log_guard.events.reencryption import encode_reencryption_request
 from emr_log_guard.usecases.replay.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
@@ -66,6 +70,38 @@ class SqsEnforcementQueue:
             MessageBody=encode_enforcement_request(request),
             DelaySeconds=delay_seconds,
         )
+
+
+class SqsReencryptionQueue:
+    """The queue in front of `reencrypt`."""
+
+    def __init__(self, client: "Callable[[], SQSClient]", queue_url: str) -> None:
+        """Send to this queue; the client is made lazily."""
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, versions: Iterable[ObjectVersion], delay_seconds: int = 0) -> None:
+        """Send a request for each object: one SendMessageBatch per 10. Errors propagate.
+
+        Raises:
+            ReencryptionNotRequestedError: SQS did not accept some of them.
+
+        """
+        for batch in batched(versions, _BATCH):
+            answer = self._client().send_message_batch(
+                QueueUrl=self._queue_url,
+                Entries=[
+                    {
+                        "Id": str(place),
+                        "MessageBody": encode_reencryption_request(version),
+                        "DelaySeconds": delay_seconds,
+                    }
+                    for place, version in enumerate(batch)
+                ],
+            )
+            if failed := answer.get("Failed"):
+                message = f"sqs:SendMessage answered {failed[0]['Code']} for {len(failed)} objects"
+                raise ReencryptionNotRequestedError(message)
 
 
 class SqsLogObjectQueue:

@@ -51,6 +51,7 @@ def current_policy(settings: Settings) -> CurrentPolicy:
         policy_history(settings),
         alerts(settings),
         allowed=settings.enforcement is not None,
+        reencryption_allowed=settings.reencryption_queue_url is not None,
     )
 
 

@@ -21,7 +21,7 @@ from emr_log_guard.cli.options import (
 )
 from emr_log_guard.cli.policy_diff import policy_of
 from emr_log_guard.rendering.terminal.explanation import explanation, explanation_json
-from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE, POLICY_PARAMETER
+from emr_log_guard.usecases.replay.replay import FINDINGS_TABLE, POLICY_PARAMETER
 
 
 def explain(
@@ -47,7 +47,7 @@ def explain(
     deployed = deployed_stack(clients.cloudformation(), stack)
     repository = DynamoFindingRepository(clients.dynamodb(), deployed[FINDINGS_TABLE])
     stored = SsmPolicyParameter(clients.ssm(), deployed[POLICY_PARAMETER]).read()
-    policy = policy_of(stored, allowed=ENFORCE in deployed.resources)
+    policy = policy_of(stored, deployed)
     history, decisions = repository.read(cluster_id), tuple(repository.decisions(cluster_id))
     if not (history.known or history.records or decisions):
         fail(

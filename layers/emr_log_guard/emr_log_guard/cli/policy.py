@@ -27,7 +27,11 @@ from emr_log_guard.cli.options import (
 from emr_log_guard.cli.policy_store import PolicyStore, located, problems_of
 from emr_log_guard.policy_document import parse_policy, pretty
 from emr_log_guard.rendering.escape import plain
-from emr_log_guard.usecases.approved_keys import ApprovedKeysResolved, resolve_approved_keys
+from emr_log_guard.usecases.approved_keys import (
+    ApprovedKeysResolved,
+    resolve_approved_keys,
+    resolve_default_key,
+)
 
 File = Annotated[
     Path,
@@ -79,7 +83,7 @@ def validate(
     file: File,
     *,
     resolve: Annotated[
-        bool, typer.Option("--resolve", help="Also look up each approved key in AWS KMS.")
+        bool, typer.Option("--resolve", help="Also look up each key that it names in AWS KMS.")
     ] = False,
     region: Region = None,
     profile: Profile = None,
@@ -88,7 +92,8 @@ def validate(
     """Check a policy document. AWS is called only with --resolve.
 
     With --resolve each approved key is looked up, too (kms:DescribeKey): it must exist in this
-    Region, and be customer-managed, symmetric and enabled. A key that cannot be read is a warning.
+    Region, and be customer-managed, symmetric and enabled. So is reencryption.default_key, which
+    must be approved, too. A key that cannot be read is a warning.
 
     Exit status: 0 when the policy is valid, 2 when it is not.
     """
@@ -148,10 +153,13 @@ def set_policy(  # noqa: PLR0913 - each is an option
 
 
 def _approved_keys(text: str, clients: CommandClients) -> ApprovedKeysResolved:
-    """Look up the approved keys of a valid policy."""
-    region = clients.kms().meta.region_name
-    identifiers = parse_policy(text).approved_keys
-    return resolve_approved_keys(identifiers, KmsKeys(clients.kms), region)
+    """Look up the approved keys of a valid policy, and its default key."""
+    region, keys, policy = clients.kms().meta.region_name, KmsKeys(clients.kms), parse_policy(text)
+    approved = resolve_approved_keys(policy.approved_keys, keys, region)
+    default = resolve_default_key(policy, keys, region)
+    return ApprovedKeysResolved(
+        (*approved.problems, *default.problems), (*approved.unread, *default.unread)
+    )
 
 
 def _warn(warnings: Iterable[str]) -> None:

@@ -19,7 +19,12 @@ from emr_log_guard.errors import HandoffFailedError, InvalidPolicyError, NotDepl
 from emr_log_guard.policy_document import STRICT, parse_policy
 from emr_log_guard.rendering.terminal.policy_impact import OpenFinding, changed_impacts
 from emr_log_guard.usecases.ports import StoredPolicy, UnreadablePolicy
-from emr_log_guard.usecases.replay.replay import ENFORCE, FINDINGS_TABLE
+from emr_log_guard.usecases.replay.replay import (
+    ENFORCE,
+    FINDINGS_TABLE,
+    REENCRYPT,
+    DeployedStack,
+)
 
 if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import Cluster
@@ -49,8 +54,8 @@ def impact_of(clients: CommandClients, stack: str, old: StoredPolicy, new: str) 
         )
         return ()
     allowed = ENFORCE in deployed.resources
-    before = policy_of(old, allowed=allowed)
-    after = policy_of(StoredPolicy(new, old.version + 1), allowed=allowed)
+    before = policy_of(old, deployed)
+    after = policy_of(StoredPolicy(new, old.version + 1), deployed)
     changes = list(changed_impacts(findings, before, after, datetime.now(UTC)))
     lines = [f"Of {len(findings)} open findings it would change {len(changes) or 'none'}."]
     lines += [f"  {change}" for change in changes]
@@ -58,6 +63,10 @@ def impact_of(clients: CommandClients, stack: str, old: StoredPolicy, new: str) 
         lines.append(
             f"In mode enforce, stack {stack} terminates nothing: it was deployed without "
             "EnforcementAllowed=true."
+        )
+    if after.reencryption.enabled and not after.reencryption.allowed:
+        lines.append(
+            f"Stack {stack} re-encrypts nothing: it was deployed without ReencryptionAllowed=true."
         )
     return tuple(lines)
 
@@ -72,12 +81,16 @@ def _open_findings(repository: DynamoFindingRepository) -> Iterator[OpenFinding]
         yield record, clusters[cluster_id]
 
 
-def policy_of(stored: StoredPolicy | UnreadablePolicy, *, allowed: bool) -> Policy:
-    """Give the policy that a stored document makes hold: its own, or the strict defaults."""
+def policy_of(stored: StoredPolicy | UnreadablePolicy, deployed: DeployedStack) -> Policy:
+    """Return the policy in effect in a stack: the stored one, or the strict defaults."""
     if isinstance(stored, UnreadablePolicy):
         return STRICT
     try:
-        policy = parse_policy(stored.text, allowed=allowed)
+        policy = parse_policy(
+            stored.text,
+            allowed=ENFORCE in deployed.resources,
+            reencryption_allowed=REENCRYPT in deployed.resources,
+        )
         return replace(policy, version=stored.version, stored_at=stored.stored_at)
     except InvalidPolicyError:
         return STRICT

@@ -25,6 +25,8 @@ class AlertKind(StrEnum):
     ENFORCEMENT_DONE = "enforcement.done"
     ENFORCEMENT_SKIPPED = "enforcement.skipped"
     ENFORCEMENT_FAILED = "enforcement.failed"
+    REMEDIATION_DONE = "remediation.done"
+    REMEDIATION_FAILED = "remediation.failed"
     POLICY_INVALID = "policy.invalid"
     POLICY_CHANGED = "policy.changed"
     RESCAN_DONE = "rescan.done"
@@ -59,6 +61,19 @@ class NextStep(StrEnum):
     SKIPPED_NOT_NOTIFIED = "skipped_not_notified"
     """No notification of the findings was accepted yet."""
     TERMINATION_REFUSED = "termination_refused"
+    NOTHING_WHILE_REENCRYPTED = "nothing_while_reencrypted"
+    """Enforce mode, but all logs of the cluster are re-encrypted as they are written."""
+    LOGS_REENCRYPTED = "logs_reencrypted"
+    LOGS_NOT_REENCRYPTED = "logs_not_reencrypted"
+
+
+REENCRYPTED_INSTEAD = frozenset({"EMRLOG-002", "EMRLOG-004"})
+"""The rules about the cluster that re-encryption of its logs makes up for."""
+
+REENCRYPTED = (
+    "Its logs are re-encrypted within a minute of being written; relaunch it with a log key, so "
+    "that they need not be."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +162,20 @@ def exempted(
     )
 
 
+def exempt_rules(
+    rule_ids: Iterable[str], cluster: Cluster, policy: Policy, now: datetime
+) -> frozenset[str]:
+    """Return those of the rules that a cluster is exempt from."""
+    return frozenset(
+        rule_id
+        for rule_id in rule_ids
+        for exemption in policy.exemptions
+        if exemption.in_force(now)
+        and exemption.covers(rule_id)
+        and exemption.cluster.matches(cluster.id, cluster.name, cluster.tags)
+    )
+
+
 def exemption_text(finding: Finding) -> str:
     """Say until when an exempt finding is exempt, why, and who approved it."""
     evidence = finding.evidence
@@ -163,6 +192,8 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
     now: datetime,
     grace_ends: Mapping[str, datetime],
     log_objects: tuple[ObjectVersion, ...] = (),
+    *,
+    reencrypted: bool = False,
 ) -> tuple[Action, ...]:
     """Decide what follows from all open findings of one cluster, alerted or not.
 
@@ -173,6 +204,7 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
         now: The present moment, UTC.
         grace_ends: When a cluster may be terminated for a finding, by the finding's id.
         log_objects: The bad log objects behind the findings.
+        reencrypted: Whether all logs of the cluster are re-encrypted as they are written.
 
     Returns:
         At most one alert, with every finding that needs attention, is not exempt, and is alerted
@@ -193,8 +225,9 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
             key=lambda finding: (-finding.severity.rank, finding.rule_id),
         )
     )
-    next_step = _next_step(found, cluster, policy)
-    due = enforceable_findings(found, policy) if next_step is NextStep.TERMINATION_REQUESTED else ()
+    next_step = _next_step(found, cluster, policy, reencrypted=reencrypted)
+    requested = next_step is NextStep.TERMINATION_REQUESTED
+    due = enforceable_findings(found if requested else (), policy, reencrypted=reencrypted)
     deadline = min((grace_ends[finding.id] for finding in due), default=now)
     if deadline > now:
         next_step = NextStep.TERMINATION_SCHEDULED
@@ -212,6 +245,7 @@ def decide(  # noqa: PLR0913, PLR0917 - all that a decision may rest on
         alerted,
         next_step,
         policy.strongest_mode(finding.rule_id for finding in alerted),
+        REENCRYPTED if reencrypted else "",
         expired_exemptions=expired_exemptions(alerted, cluster, policy, now),
         cluster_tags=cluster.tags if cluster else {},
     )
@@ -232,6 +266,8 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
     now: datetime,
     grace_ends: Mapping[str, datetime],
     notified: Collection[str],
+    *,
+    reencrypted: bool = False,
 ) -> Terminate | Skip:
     """Decide whether to terminate a cluster, from facts that were just read.
 
@@ -247,10 +283,11 @@ def decide_enforcement(  # noqa: PLR0913, PLR0917 - all that a decision may rest
         now: The present moment, UTC.
         grace_ends: When a cluster may be terminated for a finding, by the finding's id.
         notified: The ids of the findings of which a notification was accepted.
+        reencrypted: Whether all logs of the cluster are re-encrypted as they are written.
 
     """
     marked = exempted(findings, cluster, policy, now)
-    reasons = enforceable_findings(marked, policy)
+    reasons = enforceable_findings(marked, policy, reencrypted=reencrypted)
     alerted = tuple(
         finding
         for finding in marked
@@ -291,12 +328,15 @@ def unless_suppressed(
     return replace(decision, findings=left)
 
 
-def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
+def enforceable_findings(
+    findings: Iterable[Finding], policy: Policy, *, reencrypted: bool = False
+) -> tuple[Finding, ...]:
     """Return the findings for which the policy has a cluster terminated.
 
     Past violations are only evidence, and a log bucket is no cluster's mistake: termination would
-    prevent nothing.
+    prevent nothing. Nor would it where all logs of the cluster are re-encrypted.
     """
+    instead = reencrypted and policy.enforcement.unless_reencrypted
     return tuple(
         finding
         for finding in findings
@@ -306,6 +346,7 @@ def enforceable_findings(findings: Iterable[Finding], policy: Policy) -> tuple[F
         and finding.bucket is None
         and finding.severity.rank >= Severity.HIGH.rank
         and finding.rule_id in policy.enforcement.rules
+        and not (instead and finding.rule_id in REENCRYPTED_INSTEAD)
         and policy.mode_of(finding.rule_id) is Mode.ENFORCE
     )
 
@@ -323,13 +364,16 @@ def expired_exemptions(
     )
 
 
-def _next_step(found: tuple[Finding, ...], cluster: Cluster | None, policy: Policy) -> NextStep:
+def _next_step(
+    found: tuple[Finding, ...], cluster: Cluster | None, policy: Policy, *, reencrypted: bool
+) -> NextStep:
     if cluster is not None and cluster.terminating:
         return NextStep.CLUSTER_TERMINATED
     if policy.strongest_mode(finding.rule_id for finding in found) is not Mode.ENFORCE:
         return NextStep.NOTHING_IN_ALERT_MODE
-    if cluster is None or not enforceable_findings(found, policy):
-        return NextStep.NOTHING_ENFORCED
+    if cluster is None or not enforceable_findings(found, policy, reencrypted=reencrypted):
+        kept = cluster is not None and enforceable_findings(found, policy)
+        return NextStep.NOTHING_WHILE_REENCRYPTED if kept else NextStep.NOTHING_ENFORCED
     if policy.suspended:
         return NextStep.NOTHING_WITHOUT_POLICY
     if not policy.enforcement.allowed:

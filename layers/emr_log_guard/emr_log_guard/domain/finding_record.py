@@ -3,8 +3,8 @@
 The reasons: docs/adr/0010-findings-table.md
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.keys import named_arn
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
+from emr_log_guard.domain.reencrypted import Reencrypted, evidence, finish, with_failures
 from emr_log_guard.domain.termination import Termination
 
 SKEW = timedelta(seconds=3)
@@ -44,6 +45,10 @@ cluster."""
 UNREAD_QUIET = timedelta(minutes=30)
 """How long a fact that AWS cannot give for now, such as one that it throttles, is read again before
 it alerts as INSUFFICIENT_DATA."""
+REMEDIED = timedelta(minutes=10)
+"""How long bad log objects may be open before they alert where they are re-encrypted."""
+PROVEN = timedelta(hours=24)
+"""How long a re-encrypted log shows that others are, too: re-scans find what events missed."""
 PENDING_LATE = timedelta(minutes=5)
 """How long a notification may be pending before it counts as late."""
 _DEFAULTS = Enforcement()
@@ -139,6 +144,8 @@ class FindingRecord:
     """Whether the termination of the cluster because of it was notified."""
     final: bool = False
     """Whether the cluster terminated: its cluster findings never open again."""
+    reencryption: Reencrypted = field(default_factory=Reencrypted)
+    """What was re-encrypted of its log objects."""
     expires: datetime | None = None
     """When it expires, UTC."""
     version: int = 0
@@ -180,6 +187,16 @@ class FindingRecord:
         """Whether it is based on a transient fact that has not lasted long enough to alert."""
         quiet = TRANSIENT_QUIET if self.transient_violation else UNREAD_QUIET
         return self.transient_since is not None and now - self.transient_since < quiet
+
+    def being_reencrypted(self, policy: Policy, now: datetime) -> bool:
+        """Whether its log objects are about to be re-encrypted, as far as is known."""
+        return (
+            self.kind is Kind.LOG_OBJECTS
+            and self.finding.compliance is Compliance.NON_COMPLIANT
+            and policy.reencrypts(self.finding.rule_id)
+            and now - self.opened_at < REMEDIED
+            and not any(each.at >= self.opened_at for each in self.reencryption.failures.values())
+        )
 
     def to_be_read_again(self, now: datetime) -> bool:
         """Whether AWS could not give the fact for now, and it may soon."""
@@ -313,6 +330,36 @@ class RuleResult:
     cleared: frozenset[ObjectVersion] = frozenset()
     """Log objects that were re-checked, and are compliant or deleted."""
     extent: Extent = Extent.MORE
+    reencryption: "ReencryptionResult | None" = None
+    """The results of attempts to re-encrypt; None for a result of the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReencryptionResult:
+    """The results of attempts to re-encrypt log objects that violate one rule."""
+
+    done: Mapping[ObjectVersion, str]
+    """The key of each object that was read with its new key, by object."""
+    failed: Mapping[ObjectVersion, str | None]
+    """Why others could not be re-encrypted, or None when that is temporary."""
+    postponed: str | None = None
+    """Why some of these have to wait; None when none has to."""
+
+
+def logs_reencrypted(records: Iterable[FindingRecord], policy: Policy, now: datetime) -> bool:
+    """Whether all logs of a cluster are re-encrypted as they are written, by all that is recorded.
+
+    Silence is no proof: an object was re-encrypted within a day, and no other is left for long.
+    """
+    about_objects = [each for each in records if each.kind is Kind.LOG_OBJECTS]
+    proven = any(
+        each.open or now - each.reencryption.last < PROVEN
+        for each in about_objects
+        if each.reencryption.last is not None
+    )
+    left = [each for each in about_objects if each.open]
+    in_progress = all(each.being_reencrypted(policy, now) for each in left)
+    return policy.reencryption.active and proven and in_progress
 
 
 def settled(
@@ -347,7 +394,9 @@ def enter(
         it is written.
 
     """
-    entered = _entered(record, result, enforcement)
+    if result.reencryption is not None:
+        return record and _after_reencryption(record, result.reencryption, result.at)
+    entered = _with_evidence(_entered(record, result, enforcement))
     if entered is None or result.newest is None or not entered.open or not result.bad:
         return entered
     newest = max(result.newest, entered.newest or result.newest)
@@ -486,6 +535,34 @@ def _without(record: FindingRecord, result: RuleResult) -> FindingRecord:
     return replace(record, objects=left, finding=replace(record.finding, occurrences=fewer))
 
 
+def _after_reencryption(
+    record: FindingRecord, result: ReencryptionResult, at: datetime
+) -> FindingRecord:
+    """Record what was re-encrypted; without any object left, the finding is resolved."""
+    state, counted = finish(record.reencryption, result.done, result.failed, at)
+    if result.postponed:
+        state = with_failures(state, (result.postponed,), at)
+    found = record.finding
+    left = tuple(each for each in record.objects if each not in result.done)
+    fewer = max(found.occurrences - len(counted), len(left))
+    record = replace(record, reencryption=state)
+    if record.open and fewer == 0:
+        record = _resolved(replace(record, objects=(), expires=at + RETENTION), at)
+    elif record.open:
+        record = replace(record, objects=left, finding=replace(found, occurrences=fewer))
+    return _with_evidence(record)
+
+
+def _with_evidence[R: FindingRecord | None](record: R) -> R:
+    """Say in the finding what was re-encrypted."""
+    if record is None or not record.reencryption.count:
+        return record
+    said = {**record.finding.evidence, **evidence(record.reencryption)}
+    if said == record.finding.evidence:
+        return record
+    return replace(record, finding=replace(record.finding, evidence=said))
+
+
 def _resolved(record: FindingRecord, at: datetime) -> FindingRecord:
     return replace(
         record,
@@ -497,9 +574,12 @@ def _resolved(record: FindingRecord, at: datetime) -> FindingRecord:
 def _reopened(record: FindingRecord, result: RuleResult) -> FindingRecord:
     if (record.final and record.kind is Kind.CLUSTER) or result.at < record.evaluated_at - SKEW:
         return record
+    # The log objects of before are all remediated: only those of this result are counted.
+    of_logs = record.kind is Kind.LOG_OBJECTS
+    count = result.finding.occurrences if of_logs else record.finding.occurrences + 1
     return replace(
         record,
-        finding=_merged(record.finding, result.finding, record.finding.occurrences + 1),
+        finding=_merged(record.finding, result.finding, count),
         opened_at=result.at,
         at_launch=result.at_launch,
         evaluated_at=max(record.evaluated_at, result.at),

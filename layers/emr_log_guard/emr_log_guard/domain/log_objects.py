@@ -41,6 +41,10 @@ class Encryption:
     """The key's ARN or id, for the aws:kms algorithms."""
     written_at: datetime | None = field(default=None, compare=False)
     """When the object was written, UTC; None when it was not read."""
+    version_id: str | None = field(default=None, compare=False)
+    """Which version was read, where the bucket keeps versions."""
+    bucket_key: bool = field(default=False, compare=False)
+    """Whether it uses an S3 Bucket Key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class LogObjectFacts:
     former_keys: tuple[str, ...] = ()
     """The ARNs of the keys that the cluster was seen with, where an alias that names one of them
     may have been moved since; empty where nothing depends on it."""
+    default_key: str | None = None
+    """The ARN of the key that the policy has logs re-encrypted with; None when it names none."""
 
 
 def large_bucket_advice(listed: Mapping[str, int]) -> tuple[str, ...]:

@@ -25,16 +25,33 @@ from emr_log_guard.domain.decide import (
     enforceable_findings,
     exempted,
 )
-from emr_log_guard.domain.finding_record import LEASE, FindingRecord, LastNotified, Lease
+from emr_log_guard.domain.finding_record import (
+    LEASE,
+    FindingRecord,
+    LastNotified,
+    Lease,
+    logs_reencrypted,
+)
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.reencrypted import (
+    done_pending,
+    pending_failures,
+    with_done_notified,
+    with_failures_notified,
+)
 from emr_log_guard.domain.termination import Stage, Termination
 
+_REMEDIATION_KINDS = frozenset({AlertKind.REMEDIATION_DONE, AlertKind.REMEDIATION_FAILED})
 _OPEN_KINDS = (AlertKind.FINDING_OPENED, AlertKind.FINDING_REOPENED, AlertKind.FINDING_REMINDER)
 _CLOSING_STEPS = {
     AlertKind.ENFORCEMENT_SKIPPED: NextStep.TERMINATION_CANCELLED,
     AlertKind.FINDING_RESOLVED: NextStep.RESOLVED,
     AlertKind.ENFORCEMENT_DONE: NextStep.TERMINATED,
+}
+_REMEDIATION_STEPS = {
+    AlertKind.REMEDIATION_DONE: NextStep.LOGS_REENCRYPTED,
+    AlertKind.REMEDIATION_FAILED: NextStep.LOGS_NOT_REENCRYPTED,
 }
 _NAMESPACE = UUID("6a1f6a52-5e0c-5a57-9d3a-2f3b0c8f1f0e")
 """The namespace of alert ids."""
@@ -123,7 +140,11 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
     )
     mine = {rule_id: kinds for rule_id, kinds in due.items() if rule_id not in leased_by_others}
     lease = Lease(owner, now + LEASE)
-    alerts = [*_open_alerts(decided, mine), *_closing_alerts(mine, situation)]
+    alerts = [
+        *_open_alerts(decided, mine),
+        *_closing_alerts(mine, situation),
+        *_alerts_about_remediation(mine, situation),
+    ]
     return NotificationPlan(
         records={
             rule_id: replace(
@@ -155,6 +176,26 @@ def pending_alerts(
         situation: The policy, the time, and the cluster.
 
     """
+    remediation = _remediation_alerts(record, situation)
+    return (*_finding_alerts(record, shown, situation), *remediation)
+
+
+def _remediation_alerts(record: FindingRecord, situation: Situation) -> tuple[AlertKind, ...]:
+    """Return the pending alerts about the re-encryption of a finding's log objects."""
+    policy, now, state = situation.policy, situation.now, record.reencryption
+    if policy.mode_of(record.finding.rule_id) is Mode.OBSERVE:
+        return ()
+    done = done_pending(state, now, policy.alerts.remind_every)
+    return (
+        *((AlertKind.REMEDIATION_DONE,) if done else ()),
+        *((AlertKind.REMEDIATION_FAILED,) if pending_failures(state, now) else ()),
+    )
+
+
+def _finding_alerts(
+    record: FindingRecord, shown: Finding | None, situation: Situation
+) -> tuple[AlertKind, ...]:
+    """Return the pending alerts about a finding and about the cluster's termination."""
     policy, now = situation.policy, situation.now
     notified = record.last_notified
     if (
@@ -201,6 +242,16 @@ def with_notified(
 
     """
     kinds = frozenset(kinds)
+    state = record.reencryption
+    if AlertKind.REMEDIATION_DONE in kinds:
+        state = with_done_notified(state, now)
+    if AlertKind.REMEDIATION_FAILED in kinds:
+        state = with_failures_notified(state, pending_failures(state, now), now)
+    record = replace(record, reencryption=state)
+    if kinds <= _REMEDIATION_KINDS:
+        return replace(
+            record, notifications=record.notifications + 1, lease=None, pending_since=None
+        )
     notified = None
     if record.open:
         deadline, known = record.finding.deadline, record.last_notified
@@ -241,14 +292,20 @@ def _decide(situation: Situation) -> tuple[Action, ...]:
     """Decide regardless of past notifications; young transient findings are left out."""
     policy, now, records = situation.policy, situation.now, situation.records.values()
     open_records = [
-        record for record in records if record.open and not record.transient_and_young(now)
+        record
+        for record in records
+        if record.open
+        and not record.transient_and_young(now)
+        and (record.last_notified or not record.being_reencrypted(policy, now))
     ]
+    reencrypted = logs_reencrypted(records, policy, now)
     findings = [
         replace(record.finding, status=Status.OPEN, over=not record.ongoing(now))
         for record in open_records
     ]
     grace_ends = {each.finding.id: each.grace_ends(policy.enforcement) for each in open_records}
-    enforceable = {finding.rule_id for finding in enforceable_findings(findings, policy)}
+    due = enforceable_findings(findings, policy, reencrypted=reencrypted)
+    enforceable = {finding.rule_id for finding in due}
     objects = chain.from_iterable(
         e.objects for e in open_records if e.finding.rule_id in enforceable
     )
@@ -259,6 +316,7 @@ def _decide(situation: Situation) -> tuple[Action, ...]:
         now,
         grace_ends,
         tuple(dict.fromkeys(objects)),
+        reencrypted=reencrypted,
     )
 
 
@@ -331,6 +389,37 @@ def _closing_alerts(
             f"The cluster is {cluster.state}." if cluster is not None and ended else "",
             cluster_tags=cluster.tags if cluster else {},
         )
+
+
+def _alerts_about_remediation(
+    mine: Mapping[str, Sequence[AlertKind]], situation: Situation
+) -> Iterable[Alert]:
+    """Make one alert for each rule of which log objects were re-encrypted, or could not be."""
+    cluster, now = situation.cluster, situation.now
+    for rule_id, kinds in mine.items():
+        finding, state = situation.records[rule_id].finding, situation.records[rule_id].reencryption
+        former = ", ".join(f"{count} from {name}" for name, count in state.former.items())
+        objects = "log object was" if state.count == 1 else "log objects were"
+        details = {
+            AlertKind.REMEDIATION_DONE: (
+                f"{state.count} {objects} re-encrypted with {state.key_arn} ({former}). Whoever "
+                "reads them needs kms:Decrypt for that key."
+            ),
+            AlertKind.REMEDIATION_FAILED: "Log objects that could not be re-encrypted: "
+            + "; ".join(pending_failures(state, now)),
+        }
+        for kind, detail in details.items():
+            if kind in kinds:
+                yield Alert(
+                    kind,
+                    finding.cluster_arn,
+                    finding.cluster_name,
+                    (finding,),
+                    _REMEDIATION_STEPS[kind],
+                    situation.policy.mode_of(rule_id),
+                    detail,
+                    cluster_tags=cluster.tags if cluster else {},
+                )
 
 
 def _enforcement(

@@ -12,6 +12,8 @@ from emr_log_guard.domain.compliance import Mode, Severity
 DEFAULT_ENFORCED_RULES = frozenset(
     {"EMRLOG-002", "EMRLOG-003", "EMRLOG-004", "EMRLOG-005", "EMRLOG-006", "EMRLOG-008"}
 )
+DEFAULT_REENCRYPTED_RULES = frozenset({"EMRLOG-101", "EMRLOG-102", "EMRLOG-103"})
+"""The rules about the encryption of a log object."""
 
 
 class TerminationProtection(StrEnum):
@@ -33,8 +35,29 @@ class Enforcement:
     transient: timedelta = timedelta(minutes=30)
     """How long a fact that AWS documents as transient must last before it counts as a violation."""
     termination_protection: TerminationProtection = TerminationProtection.RESPECT
+    unless_reencrypted: bool = True
+    """Whether a cluster without a usable log key is kept while its logs are re-encrypted."""
     allowed: bool = False
     """Whether the stack was deployed with enforcement; not in the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reencryption:
+    """Which log objects are re-encrypted in place, and with which key."""
+
+    enabled: bool = False
+    rules: frozenset[str] = DEFAULT_REENCRYPTED_RULES
+    """The rules whose violations are remediated."""
+    default_key: str | None = None
+    """The ARN of the key for logs of clusters that name no usable one; None: these are refused."""
+    max_objects_per_hour: int = 100_000
+    allowed: bool = False
+    """Whether the stack was deployed with re-encryption; not in the document."""
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is re-encrypted."""
+        return self.enabled and self.allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +181,7 @@ class Policy:
     approved_keys: tuple[str, ...] = ()
     """Key ids, key ARNs, alias names or alias ARNs; empty: any customer-managed key."""
     enforcement: Enforcement = field(default_factory=Enforcement)
+    reencryption: Reencryption = field(default_factory=Reencryption)
     exemptions: tuple[Exemption, ...] = ()
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
     """Settings of individual rules, by rule id."""
@@ -189,6 +213,11 @@ class Policy:
         """Whether a rule is evaluated."""
         own = self.rules.get(rule.id, _DEFAULT).enabled
         return rule.enabled if own is None else own
+
+    def reencrypts(self, rule_id: str) -> bool:
+        """Whether log objects that violate a rule are re-encrypted."""
+        covered = self.reencryption.active and rule_id in self.reencryption.rules
+        return covered and not self.suspended and self.mode_of(rule_id) is not Mode.OBSERVE
 
     def strongest_mode(self, rule_ids: Iterable[str]) -> Mode:
         """Return the strongest mode of these rules; without any, the policy's mode."""

@@ -26,6 +26,7 @@ from emr_log_guard.events.log_objects import (
     parse_log_object_request,
 )
 from emr_log_guard.events.parsing import convert
+from emr_log_guard.events.reencryption import REENCRYPT_LOG_OBJECT, parse_reencryption_request
 from emr_log_guard.events.sns import parse_alerts
 
 
@@ -78,6 +79,19 @@ class ForEnforce:
         """A short description."""
         clusters = [request.cluster_arn.rpartition("/")[2] for request in self.requests]
         return f"request to terminate {', '.join(clusters)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForReencrypt:
+    """Messages for the queue of re-encryptions, at least one."""
+
+    bodies: tuple[str, ...]
+    versions: tuple[ObjectVersion, ...]
+
+    @property
+    def title(self) -> str:
+        """A short description."""
+        return f"request to re-encrypt {', '.join(map(str, self.versions))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +162,7 @@ type Replayable = (
     | ForCheckLogObjects
     | ForEnforce
     | ForImportFindings
+    | ForReencrypt
     | ForReviewFindings
     | ForSubscribers
 )
@@ -277,18 +292,22 @@ def _invoked(failed: Failed) -> Replayable:
     replayable = parse_replayable(failed.request_payload)
     if isinstance(replayable, ForSubscribers):
         return replace(replayable, failed=str(failed.request_context.get("functionArn", "")))
-    if isinstance(replayable, ForCheckLogObjects | ForEnforce):
+    if isinstance(replayable, ForCheckLogObjects | ForEnforce | ForReencrypt):
         message = "requestPayload: no function of the guard is invoked asynchronously with this"
         raise InvalidEventError(message)
     return replayable
 
 
-def _messages(bodies: list[str]) -> ForCheckCluster | ForCheckLogObjects | ForEnforce:
+def _messages(
+    bodies: list[str],
+) -> ForCheckCluster | ForCheckLogObjects | ForEnforce | ForReencrypt:
     """Parse messages of a queue; the first one identifies which queue."""
     if not bodies:
         message = "`Records` is empty"
         raise InvalidEventError(message)
     match _json(bodies[0]):
+        case {"schema": schema} if schema == REENCRYPT_LOG_OBJECT:
+            return ForReencrypt(tuple(bodies), tuple(map(parse_reencryption_request, bodies)))
         case {"schema": schema} if schema != RECHECK_LOG_OBJECT:
             return ForEnforce(tuple(bodies), tuple(map(parse_enforcement_request, bodies)))
         case {"detail-type": str(kind)} as event if not _about_objects(kind, event):

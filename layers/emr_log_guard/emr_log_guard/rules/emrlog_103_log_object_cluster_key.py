@@ -53,6 +53,8 @@ def _compared(facts: LogObjectFacts, actual: str, expected: KmsKey) -> Outcome:
         return compliant(f"{facts.version} is encrypted with its {of}'s key {actual}")
     if any(same_key(actual, former) for former in facts.former_keys):
         return compliant(f"{facts.version} is encrypted with its {of}'s previous key {actual}")
+    if facts.default_key is not None and same_key(actual, facts.default_key):
+        return compliant(f"{facts.version} is encrypted with the policy's default key {actual}")
     return non_compliant(
         f"{facts.version} is encrypted with {actual}, but its {of} names {expected.arn}"
     )
@@ -97,7 +99,8 @@ RULE = Rule(
     name="log-object-cluster-key",
     severity=Severity.HIGH,
     violation="the object is encrypted with another customer-managed key than that of its step or "
-    "else its cluster, or with one that the policy does not approve",
+    "else its cluster (the policy's `reencryption.default_key` complies, too), or with one that "
+    "the policy does not approve",
     precondition="the object is encrypted with a customer-managed key, and its cluster or step "
     "has a key that exists, or the policy lists approved keys",
     why="This log is controlled by another key than the intended one.",

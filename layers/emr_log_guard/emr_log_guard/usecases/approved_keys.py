@@ -106,6 +106,31 @@ def resolve_approved_keys(
     return ApprovedKeysResolved(tuple(problems), tuple(unread))
 
 
+def resolve_default_key(policy: Policy, keys: Keys, region: str) -> ApprovedKeysResolved:
+    """Look up the key that logs are re-encrypted with, and whether it is approved.
+
+    One DescribeKey, and one for each approved alias unless an ARN or id matches. Whether it is of
+    the account and Region of a bucket is determined for each log object.
+    """
+    field, arn = "reencryption.default_key", policy.reencryption.default_key
+    if arn is None:
+        return ApprovedKeysResolved((), ())
+    if KeyIdentifier.parse(arn).region != region:
+        elsewhere = f"{field}: {arn} is not of Region {region}; name a key of that Region"
+        return ApprovedKeysResolved((elsewhere,), ())
+    fact = keys.describe(arn)
+    problem = None if isinstance(fact, Unresolved) else unusable_key(arn, fact)
+    if isinstance(fact, Unresolved):
+        return ApprovedKeysResolved((), (f"{field}: {arn} was not checked: {fact.reason}",))
+    if problem:
+        return ApprovedKeysResolved((f"{field}: {problem}",), ())
+    approved = ReadApprovedKeys(keys, policy.approved_keys)(Arn.of(arn), (arn,))
+    if approved and not any(each.names(arn) for each in approved):
+        problem = f"{field}: {arn} is not one of approved_keys; add it there"
+        return ApprovedKeysResolved((problem,), ())
+    return ApprovedKeysResolved((), ())
+
+
 class NotifyMissingKeys:
     """Notifies of approved keys that KMS does not know."""
 

@@ -42,6 +42,7 @@ from emr_log_guard.domain.finding_record import (
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.notification_plan import NotificationPlan, Situation, with_notified
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.reencrypted import with_notified_from
 from emr_log_guard.domain.termination import (
     Stage,
     Termination,
@@ -311,8 +312,9 @@ class ActionDispatcher:
                 current.released(recorded.invocation).decided_by(recorded.policy),
                 last_notified=notified.last_notified,
                 notifications=max(current.notifications, notified.notifications),
-                ever_notified=True,
+                ever_notified=current.ever_notified or notified.ever_notified,
                 end_notified=notified.end_notified,
+                reencryption=with_notified_from(current.reencryption, notified.reencryption),
                 pending_since=None,
             )
 

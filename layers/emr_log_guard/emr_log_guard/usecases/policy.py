@@ -96,6 +96,7 @@ class CurrentPolicy:
         alerts: PolicyAlerts | None,
         *,
         allowed: bool,
+        reencryption_allowed: bool = False,
         cached: bool = True,
         timer: Timer = monotonic,
     ) -> None:
@@ -106,6 +107,7 @@ class CurrentPolicy:
             history: Where the last valid document is kept; None when only the stored one is used.
             alerts: Where problems are notified; None when other functions do that.
             allowed: Whether the stack may terminate clusters.
+            reencryption_allowed: Whether the stack may re-encrypt log objects.
             cached: Whether the policy is cached; `enforce` always reads it.
             timer: A monotonic clock, in seconds.
 
@@ -114,6 +116,7 @@ class CurrentPolicy:
         self._history = history
         self._alerts = alerts
         self._allowed = allowed
+        self._reencryption_allowed = reencryption_allowed
         self._cached = cached
         self._timer = timer
         self._last: tuple[float, Policy] | None = None
@@ -157,7 +160,11 @@ class CurrentPolicy:
         return policy
 
     def _policy(self, stored: StoredPolicy) -> Policy:
-        policy = parse_policy(stored.text, allowed=self._allowed)
+        policy = parse_policy(
+            stored.text,
+            allowed=self._allowed,
+            reencryption_allowed=self._reencryption_allowed,
+        )
         return replace(policy, version=stored.version, stored_at=stored.stored_at)
 
     def _last_valid(self, problem: PolicyProblem) -> Policy:

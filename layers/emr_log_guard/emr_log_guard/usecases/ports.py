@@ -161,6 +161,35 @@ class LogObjects(Protocol):
         ...
 
 
+class ReencryptableLogObjects(LogObjects, Protocol):
+    """Reads and re-encrypts log objects."""
+
+    def reencrypt(
+        self, version: ObjectVersion, key_arn: str, owner: str, *, bucket_key: bool
+    ) -> None:
+        """Re-encrypt an object in place.
+
+        Or raise ObjectNotFoundError, ReencryptionRefusedError or TemporarilyUnavailableError.
+        """
+        ...
+
+
+class ReencryptionQueue(Protocol):
+    """Requests the re-encryption of log objects."""
+
+    def send(self, versions: Iterable[ObjectVersion], delay_seconds: int = 0) -> None:
+        """Send a request for each, delivered after a delay of at most 900 seconds."""
+        ...
+
+
+class ReencryptionBudget(Protocol):
+    """Counts the log objects that are re-encrypted in an hour of the clock."""
+
+    def take(self, wanted: int, most: int, now: datetime) -> int:
+        """Return how many of the wanted ones may be re-encrypted in this hour."""
+        ...
+
+
 class ListedLogObjects(LogObjects, Protocol):
     """Lists log objects and reads them."""
 

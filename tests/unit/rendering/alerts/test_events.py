@@ -26,7 +26,7 @@ from tests.unit.rendering.test_hostile_names import NAMES, an_alert
 
 SCHEMAS = {
     name: json.loads(path.read_text())
-    for name in ("finding", "enforcement")
+    for name in ("finding", "enforcement", "remediation")
     for path in [Path(__file__).parents[4] / "docs" / "events" / f"{name}.schema.json"]
 }
 ARN = a_cluster().arn

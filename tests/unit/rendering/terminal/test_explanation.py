@@ -14,6 +14,7 @@ from emr_log_guard.domain.finding_record import (
 )
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.policy import ClusterMatch, Policy, RuleSettings
+from emr_log_guard.domain.reencrypted import Failure, Reencrypted
 from emr_log_guard.rendering.terminal.explanation import explanation, explanation_json
 from emr_log_guard.rendering.terminal.policy_impact import changed_impacts, policy_impact
 from emr_log_guard.rules import ALL_RULES
@@ -25,6 +26,7 @@ from tests.unit.builders import (
     a_finding,
     a_policy,
     an_exemption,
+    reencrypting,
 )
 
 FINDING = a_finding()
@@ -183,3 +185,47 @@ def test_concurrent_equal_decisions_are_shown_once_in_order() -> None:
     history = document["history"]
     assert isinstance(history, list)
     assert [each["by"] for each in history] == ["check_cluster", "enforce"]
+
+
+REMEDIED = FindingRecord(
+    finding=a_finding("EMRLOG-101", status=Status.RESOLVED),
+    kind=Kind.LOG_OBJECTS,
+    opened_at=NOW,
+    evaluated_at=NOW,
+    reencryption=Reencrypted(
+        count=7,
+        former={"SSE-S3": 5, "key-\x1b1": 2},
+        last=NOW,
+        key_arn=KEY.arn,
+        samples=("s3://example-logs/emr/\x1ba",),
+        failures={"it is encrypted with SSE-C": Failure(NOW)},
+    ),
+)
+
+
+def test_explanation_says_what_was_reencrypted_and_what_could_not_be() -> None:
+    policy = reencrypting()
+    policy = replace(
+        policy, mode=Mode.ENFORCE, enforcement=replace(policy.enforcement, allowed=True)
+    )
+    history = ClusterHistory({"EMRLOG-002": ENTRY, "EMRLOG-101": REMEDIED}, KNOWN)
+    text = explanation(CLUSTER_ID, history, [], policy, NOW)
+
+    assert "    re-encrypted 7 (5 from SSE-S3, 2 from key-\\x1b1), last 2026-03-14 15:09" in text
+    assert f"      with {KEY.arn}\n      s3://example-logs/emr/\\x1ba\n" in text
+    assert "    not re-encrypted at 2026-03-14 15:09:26 UTC: it is encrypted with SSE-C\n" in text
+    assert "no action on the cluster while all of its logs are re-encrypted" in text
+    assert "\x1b" not in text
+    read = explanation_json(CLUSTER_ID, history, [], policy, NOW)
+    findings = read["findings"]
+    assert isinstance(findings, list)
+    first, second = findings
+    assert first["reencryption"]["count"] == 0
+    assert second["reencryption"] == {
+        "count": 7,
+        "from": {"SSE-S3": 5, "key-\x1b1": 2},
+        "with": KEY.arn,
+        "last": NOW.isoformat(),
+        "samples": ("s3://example-logs/emr/\x1ba",),
+        "failures": {"it is encrypted with SSE-C": NOW.isoformat()},
+    }

@@ -54,6 +54,8 @@ _KINDS = {
     AlertKind.ENFORCEMENT_DONE: "EMR cluster was terminated",
     AlertKind.ENFORCEMENT_SKIPPED: "EMR cluster was not terminated",
     AlertKind.ENFORCEMENT_FAILED: "EMR cluster could not be terminated",
+    AlertKind.REMEDIATION_DONE: "EMR logs, re-encrypted",
+    AlertKind.REMEDIATION_FAILED: "EMR logs could not be re-encrypted",
 }
 
 

@@ -20,6 +20,8 @@ ENFORCEMENT_EVENTS = {
     "enforcement.done": "Enforcement Done",
     "enforcement.skipped": "Enforcement Skipped",
     "enforcement.failed": "Enforcement Failed",
+    "remediation.done": "Remediation Done",
+    "remediation.failed": "Remediation Failed",
 }
 """One event a cluster, with the findings that it is about."""
 _CLUSTER = (

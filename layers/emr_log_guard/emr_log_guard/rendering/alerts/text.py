@@ -46,6 +46,8 @@ _HEADLINES = {
     NextStep.SKIPPED_UNDETERMINED: "was not terminated: a required fact could not be read",
     NextStep.SKIPPED_NOT_NOTIFIED: "is not terminated yet: no notification was accepted",
     NextStep.TERMINATION_REFUSED: "could not be terminated",
+    NextStep.LOGS_REENCRYPTED: "logs: re-encrypted in place",
+    NextStep.LOGS_NOT_REENCRYPTED: "logs: some could not be re-encrypted",
 }
 _FIX_UNDETERMINED = "# Let the guard read the missing fact, or check it manually: see the runbook."
 _NEXT = {
@@ -81,6 +83,11 @@ _NEXT = {
         "The cluster is not terminated until a notification of the finding has been accepted."
     ),
     NextStep.TERMINATION_REFUSED: "The cluster is still running. Terminate it manually.",
+    NextStep.NOTHING_WHILE_REENCRYPTED: (
+        "No action on the cluster: all of its logs are re-encrypted as they are written."
+    ),
+    NextStep.LOGS_REENCRYPTED: "Relaunch the cluster with a log key, so that its logs need not be.",
+    NextStep.LOGS_NOT_REENCRYPTED: "These logs are as they were: see the detail for what to do.",
 }
 """What happens to the cluster now, or what to do: one short sentence or two."""
 _NOTHING = frozenset(step for step in NextStep if step.name.startswith("NOTHING_"))

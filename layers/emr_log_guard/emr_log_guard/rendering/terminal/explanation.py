@@ -6,7 +6,12 @@ from datetime import datetime
 
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decisions import Decision, distinct
-from emr_log_guard.domain.finding_record import ClusterHistory, ClusterSnapshot, FindingRecord
+from emr_log_guard.domain.finding_record import (
+    ClusterHistory,
+    ClusterSnapshot,
+    FindingRecord,
+    logs_reencrypted,
+)
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.rendering.alerts.alert_json import finding_json
 from emr_log_guard.rendering.escape import plain
@@ -46,6 +51,7 @@ def explanation_json(
     """Return the same for programs: the schema `emr-log-guard/explanation/1`."""
     known = history.known
     cluster = known.cluster if known else None
+    reencrypted = logs_reencrypted(history.records.values(), policy, now)
     return {
         "schema": SCHEMA,
         "cluster_id": cluster_id,
@@ -57,11 +63,24 @@ def explanation_json(
                 "notified_at": record.last_notified.at.isoformat()
                 if record.last_notified
                 else None,
-                "now": policy_impact(record, cluster, policy, now),
+                "reencryption": _reencryption_json(record),
+                "now": policy_impact(record, cluster, policy, now, reencrypted=reencrypted),
             }
             for _, record in sorted(history.records.items())
         ],
         "history": [_decision_json(decision) for decision in distinct(decisions)],
+    }
+
+
+def _reencryption_json(record: FindingRecord) -> dict[str, object]:
+    state = record.reencryption
+    return {
+        "count": state.count,
+        "from": dict(state.former),
+        "with": state.key_arn,
+        "last": state.last.isoformat() if state.last else None,
+        "samples": state.samples,
+        "failures": {cause: each.at.isoformat() for cause, each in state.failures.items()},
     }
 
 
@@ -112,8 +131,13 @@ def _lines(
     yield f"Policy       {version}, mode {policy.mode}"
     yield ""
     yield "Findings"
+    reencrypted = logs_reencrypted(history.records.values(), policy, now)
     for rule_id in sorted(history.records):
-        yield from _record(history.records[rule_id], history.known, policy, now)
+        record = history.records[rule_id]
+        cluster = history.known.cluster if history.known else None
+        yield from _record(record)
+        impact = policy_impact(record, cluster, policy, now, reencrypted=reencrypted)
+        yield f"    now: {impact}"
     if not history.records:
         yield "  No violation has been found."
     if history.known is not None:
@@ -143,16 +167,22 @@ def _facts(known: ClusterSnapshot | None) -> Iterator[str]:
     yield f"State        {cluster.state} (last recorded state)"
 
 
-def _record(
-    record: FindingRecord, known: ClusterSnapshot | None, policy: Policy, now: datetime
-) -> Iterator[str]:
+def _record(record: FindingRecord) -> Iterator[str]:
     finding = record.finding
     yield f"  {finding.rule_id} {finding.rule_name}: {finding.status}, {finding.compliance}"
     yield f"    {plain(finding.summary)}"
     yield f"    first seen {_at(finding.first_seen)}, last seen {_at(finding.last_seen)}"
     if record.last_notified:
         yield f"    last alerted {_at(record.last_notified.at)}"
-    yield f"    now: {policy_impact(record, known.cluster if known else None, policy, now)}"
+    state = record.reencryption
+    if state.last:
+        former = ", ".join(f"{count} from {name}" for name, count in state.former.items())
+        yield f"    re-encrypted {state.count} ({plain(former)}), last {_at(state.last)}"
+        yield f"      with {state.key_arn}"
+        for sample in state.samples:
+            yield f"      {plain(sample)}"
+    for cause, failure in state.failures.items():
+        yield f"    not re-encrypted at {_at(failure.at)}: {plain(cause)}"
 
 
 def _others(history: ClusterHistory, policy: Policy) -> Iterator[str]:

@@ -17,7 +17,12 @@ type OpenFinding = tuple[FindingRecord, Cluster | None]
 
 
 def policy_impact(
-    record: FindingRecord, cluster: Cluster | None, policy: Policy, now: datetime
+    record: FindingRecord,
+    cluster: Cluster | None,
+    policy: Policy,
+    now: datetime,
+    *,
+    reencrypted: bool = False,
 ) -> str:
     """Describe what a policy means for a finding.
 
@@ -26,6 +31,7 @@ def policy_impact(
         cluster: Its cluster as last recorded: exemptions may match its tags.
         policy: The policy.
         now: The present moment, UTC.
+        reencrypted: Whether all logs of the cluster are re-encrypted as they are written.
 
     """
     if not record.open:
@@ -39,6 +45,8 @@ def policy_impact(
         return "recorded only"
     if not enforceable_findings((finding,), policy) or not policy.enforcement.allowed:
         return "alerted; no action on the cluster"
+    if not enforceable_findings((finding,), policy, reencrypted=reencrypted):
+        return "alerted; no action on the cluster while all of its logs are re-encrypted"
     ends = record.grace_ends(policy.enforcement)
     when = "now" if ends <= now else f"at {ends:%Y-%m-%d %H:%M:%S} UTC"
     return f"alerted; the cluster is terminated {when}"

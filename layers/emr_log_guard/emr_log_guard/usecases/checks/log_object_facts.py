@@ -47,6 +47,8 @@ class ReadLogObject:
     approved_keys: tuple[str, ...] = ()
     other_owners: tuple[str, ...] = ()
     """Accounts that may own log buckets, besides a cluster's own."""
+    default_key: str | None = None
+    """The key that the policy has logs re-encrypted with; None when it names none."""
 
     def under(self, policy: Policy) -> Self:
         """Return a reader for a policy."""
@@ -54,6 +56,7 @@ class ReadLogObject:
             self,
             approved_keys=policy.approved_keys,
             other_owners=policy.log_bucket_owners,
+            default_key=policy.reencryption.default_key,
         )
 
     def __call__(self, version: ObjectVersion) -> LogObjectFacts | None:
@@ -91,6 +94,7 @@ class ReadLogObject:
             object_key=self._object_key(encryption, expected),
             cluster=cluster,
             expected_key=expected,
+            default_key=self.default_key,
         )
         if isinstance(cluster, Unresolved):
             return facts
@@ -129,6 +133,8 @@ class ReadLogObject:
             and same_key(facts.expected_key.arn, carried)
         ):
             return facts
+        if self.default_key is not None and same_key(self.default_key, carried):
+            return facts  # re-encrypted, whoever wrote it
         steps = self.steps.steps(cluster.id)
         if isinstance(steps, Unresolved):
             return replace(facts, expected_key=steps)
@@ -168,6 +174,22 @@ class ReadLogObject:
             return ()
         known = self.histories.read(cluster.id).known
         return known.keys if known else ()
+
+    def named_key(self, version: ObjectVersion, cluster: Cluster) -> KeyFact | None:
+        """Read the key that a log object should have: its step's, else its cluster's.
+
+        Unresolved when it may be of several steps that name different keys.
+        """
+        steps = self.steps.steps(cluster.id)
+        if isinstance(steps, Unresolved):
+            return steps
+        authors = _authors(version, cluster, steps)
+        if None in authors:
+            return self._key(cluster)
+        named = {_key_identifier(cluster, author): author for author in authors}
+        if len(named) != 1:
+            return Unresolved("steps with different log keys may have written it")
+        return self._key(cluster, *named.values())
 
     def _key(self, cluster: Cluster, step: Step | None = None) -> KeyFact | None:
         """Read the key of a step, else of its cluster."""

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import exempted
+from emr_log_guard.domain.decide import exempt_rules, exempted
 from emr_log_guard.domain.finding_record import ClusterHistory, Kind, RuleResult
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.notification_plan import plan_notifications
@@ -19,7 +19,7 @@ from emr_log_guard.rules.evaluation import EvaluationContext, Subject
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
-from emr_log_guard.usecases.ports import FindingRepository, PolicyProvider
+from emr_log_guard.usecases.ports import FindingRepository, PolicyProvider, ReencryptionQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class CheckLogObjects:
     dispatcher: ActionDispatcher
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
+    reencryption: ReencryptionQueue | None = None
+    """None in a stack that may not re-encrypt log objects."""
 
     def read(self, body: str) -> LogObjectRead | None:
         """Read the object of one queued message.
@@ -111,6 +113,7 @@ class CheckLogObjects:
             if read.request.recheck_for or read.request.reencrypted
         )
         results: tuple[RuleResult, ...] = ()
+        outcomes: dict[ObjectVersion, Mapping[str, Compliance]] = {}
         cluster: Cluster | None = None
         if facts:
             cluster = facts[0].cluster if isinstance(facts[0].cluster, Cluster) else None
@@ -120,6 +123,7 @@ class CheckLogObjects:
                 facts,
                 rechecked,
                 EvaluationContext(policy, now, self.runbook),
+                outcomes,
             )
             findings = exempted((each.finding for each in results), cluster, policy, now)
             record_findings("log objects checked", cluster_id, findings, objects=len(facts))
@@ -132,7 +136,23 @@ class CheckLogObjects:
         since = min((read.request.at for read in reads if read.request.at), default=None)
         result = CheckResult(cluster_id, cluster, results, since=since)
         recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
+        if self.reencryption is not None and cluster is not None:
+            self.reencryption.send(_to_reencrypt(outcomes, cluster, policy, now))
         self.dispatcher.dispatch(recorded)
+
+
+def _to_reencrypt(
+    outcomes: Mapping[ObjectVersion, Mapping[str, Compliance]],
+    cluster: Cluster,
+    policy: Policy,
+    now: datetime,
+) -> Iterator[ObjectVersion]:
+    """Return the objects of a known cluster that may be re-encrypted: `reencrypt` decides."""
+    rules = [rule_id for rule_id in policy.reencryption.rules if policy.reencrypts(rule_id)]
+    remediated = frozenset(rules) - exempt_rules(rules, cluster, policy, now)
+    for version, outcome in outcomes.items():
+        if any(outcome.get(rule_id) is Compliance.NON_COMPLIANT for rule_id in remediated):
+            yield version
 
 
 def _results(
@@ -140,15 +160,22 @@ def _results(
     facts: Sequence[LogObjectFacts],
     rechecked: frozenset[ObjectVersion],
     context: EvaluationContext,
+    outcomes: dict[ObjectVersion, Mapping[str, Compliance]],
 ) -> tuple[RuleResult, ...]:
-    """Return each rule's result, and which re-checked objects are compliant again."""
-    undetermined: set[ObjectVersion] = set()
+    """Return each rule's result, and which re-checked objects are compliant again.
 
-    def note(each: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
-        if Compliance.INSUFFICIENT_DATA in outcomes.values():
-            undetermined.add(each.version)
+    The results of each object are added to `outcomes`.
+    """
+
+    def note(each: LogObjectFacts, outcome: Mapping[str, Compliance]) -> None:
+        outcomes[each.version] = outcome
 
     results = evaluate_log_objects(subject, facts, context, named=len(facts), note=note)
+    undetermined = {
+        version
+        for version, outcome in outcomes.items()
+        if Compliance.INSUFFICIENT_DATA in outcome.values()
+    }
     return tuple(replace(each, cleared=rechecked - {*each.bad} - undetermined) for each in results)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from emr_log_guard.domain.finding_record import PENDING_LATE, FindingRecord
+from emr_log_guard.domain.finding_record import PENDING_LATE, REMEDIED, FindingRecord, Kind
 from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import logger, record_open, record_pending
@@ -80,6 +80,9 @@ def _late(record: FindingRecord, now: datetime) -> bool:
     """Whether a notification, a transient fact or a termination is late."""
     if record.pending_for_long(now):
         return True
+    if record.kind is Kind.LOG_OBJECTS and record.open and record.last_notified is None:
+        # Its alert may have waited for its re-encryption, which may have failed unnoticed.
+        return REMEDIED <= now - record.opened_at < REMEDIED + _LATE_REQUESTS / 4
     if record.open and record.last_notified is None and record.transient_since is not None:
         return not record.transient_and_young(now)
     deadline = record.last_notified.deadline if record.last_notified else None

@@ -28,6 +28,7 @@ from emr_log_guard.domain.finding_record import (
     ClusterHistory,
     ClusterSnapshot,
     FindingRecord,
+    logs_reencrypted,
     settled,
 )
 from emr_log_guard.domain.findings import Finding
@@ -170,7 +171,10 @@ class Enforce:
             for record in records
             if record.announced_deadline is not None and record.announced_deadline <= now
         }
-        decision = decide_enforcement(findings, cluster, policy, now, grace_ends, notified)
+        reencrypted = logs_reencrypted(history.records.values(), policy, now)
+        decision = decide_enforcement(
+            findings, cluster, policy, now, grace_ends, notified, reencrypted=reencrypted
+        )
         decision = _unless_unread(decision, findings, records, policy)
         if isinstance(decision, Terminate) and self.suppressions is not None:
             ids = [finding.id for finding in decision.findings]

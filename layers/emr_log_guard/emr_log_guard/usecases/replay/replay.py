@@ -12,6 +12,7 @@ from emr_log_guard.events.replay import (
     ForCheckLogObjects,
     ForEnforce,
     ForImportFindings,
+    ForReencrypt,
     ForReviewFindings,
     ForSubscribers,
     Replayable,
@@ -29,6 +30,8 @@ CLUSTER_EVENTS_QUEUE = "ClusterEventsQueue"
 LOG_OBJECTS_QUEUE = "LogObjectsQueue"
 ENFORCEMENT_QUEUE = "EnforcementQueue"
 ENFORCE = "EnforceFunction"
+REENCRYPTION_QUEUE = "ReencryptionQueue"
+REENCRYPT = "ReencryptFunction"
 FINDINGS_TABLE = "FindingsTable"
 POLICY_PARAMETER = "PolicyParameter"
 DEAD_LETTER_QUEUE = "DeadLetterQueue"
@@ -43,6 +46,7 @@ _SUBSCRIBERS = {
 _WITHOUT = {
     IMPORT_FINDINGS: "it was deployed without SecurityHub",
     ENFORCEMENT_QUEUE: "it was deployed without EnforcementAllowed",
+    REENCRYPTION_QUEUE: "it was deployed without ReencryptionAllowed",
 }
 """Why a stack may not have a resource."""
 
@@ -132,6 +136,9 @@ class Replay:
             case ForEnforce(bodies):
                 self._send(ENFORCEMENT_QUEUE, bodies)
                 return "sent to the queue of enforce, which re-evaluates the cluster first"
+            case ForReencrypt(bodies):
+                self._send(REENCRYPTION_QUEUE, bodies)
+                return "sent to the queue of reencrypt, which re-evaluates the object first"
             case _:
                 assert_never(what)
 

@@ -1,0 +1,175 @@
+"""The record of what was re-encrypted: attempts, counts and what is notified."""
+
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.reencrypted import (
+    ATTEMPTS,
+    FORMER_KEYS,
+    HELD,
+    OTHER_KEYS,
+    PERIOD,
+    SAMPLES,
+    TRIES,
+    Reencrypted,
+    begin,
+    done_pending,
+    evidence,
+    finish,
+    pending_failures,
+    unrecorded,
+    with_done_notified,
+    with_failures,
+    with_failures_notified,
+    with_notified_from,
+)
+from emr_log_guard.domain.reencryption import Reencrypt
+from tests.unit.builders import ANOTHER_KEY, KEY, NOW, a_log_object
+
+LOG, OTHER = a_log_object("a"), a_log_object("b")
+DECISION = Reencrypt(KEY.arn, "EMRLOG-101", "SSE-S3")
+NEVER = Reencrypted()
+DAY = timedelta(days=1)
+
+
+def began(*versions: ObjectVersion, state: Reencrypted = NEVER, owner: str = "me") -> Reencrypted:
+    return begin(state, dict.fromkeys(versions, DECISION), owner, NOW).state
+
+
+def test_attempt_counts_once_it_is_done() -> None:
+    state, counted = finish(began(LOG, OTHER), {LOG: KEY.arn}, {}, NOW)
+
+    assert counted == {LOG}
+    assert (state.count, state.former, state.key_arn) == (1, {"SSE-S3": 1}, KEY.arn)
+    assert (state.last, state.samples) == (NOW, (str(LOG),))
+    assert unrecorded(state, OTHER, KEY.arn)
+    assert not unrecorded(state, LOG, KEY.arn)
+
+
+def test_what_was_not_begun_or_was_counted_by_another_counts_nothing() -> None:
+    once, _ = finish(began(LOG), {LOG: KEY.arn}, {}, NOW)
+    twice, counted = finish(once, {LOG: KEY.arn}, {}, NOW)
+
+    assert (twice, counted) == (once, frozenset())
+
+
+def test_object_is_left_to_the_invocation_that_has_it_until_that_must_have_ended() -> None:
+    state = began(LOG, owner="another")
+
+    assert begin(state, {LOG: DECISION}, "me", NOW).held == {LOG}
+    assert begin(state, {LOG: DECISION}, "another", NOW).mine == {LOG}
+    assert begin(state, {LOG: DECISION}, "me", NOW + HELD).mine == {LOG}
+
+
+def test_object_is_tried_three_times_a_day() -> None:
+    state = NEVER
+    for _ in range(TRIES):
+        state, _ = finish(began(LOG, state=state), {}, {LOG: "refused"}, NOW)
+
+    begun = begin(state, {LOG: DECISION, OTHER: DECISION}, "me", NOW)
+    assert (set(begun.mine), set(begun.exhausted)) == ({OTHER}, {LOG})
+    assert begin(state, {LOG: DECISION}, "me", NOW + PERIOD).mine == {LOG}
+
+
+def test_temporary_error_is_no_failed_attempt() -> None:
+    state = NEVER
+    for _ in range(TRIES + 1):
+        state, _ = finish(began(LOG, state=state), {}, {LOG: None}, NOW)
+
+    assert begin(state, {LOG: DECISION}, "me", NOW).mine == {LOG}
+    assert not state.failures
+
+
+def test_when_too_many_objects_failed_no_further_one_is_tried_that_day() -> None:
+    versions = [a_log_object(f"{n}") for n in range(ATTEMPTS)]
+    state, _ = finish(began(*versions), {}, dict.fromkeys(versions, "refused"), NOW)
+
+    begun = begin(state, {LOG: DECISION, versions[0]: DECISION}, "me", NOW)
+    assert (set(begun.mine), set(begun.exhausted)) == ({versions[0]}, {LOG})
+
+
+def test_only_the_key_of_the_attempt_tells_that_it_succeeded() -> None:
+    state = began(LOG)
+
+    assert unrecorded(state, LOG, KEY.arn)
+    assert not unrecorded(state, LOG, ANOTHER_KEY.arn)
+    assert not unrecorded(state, OTHER, KEY.arn)
+    failed, _ = finish(state, {}, {LOG: "refused"}, NOW)
+    assert not unrecorded(failed, LOG, KEY.arn)
+
+
+def test_failure_of_an_object_that_was_not_begun_is_its_cause_alone() -> None:
+    state, _ = finish(NEVER, {}, {LOG: "it is encrypted with SSE-C"}, NOW)
+
+    assert not state.attempts
+    assert pending_failures(state, NOW) == ("it is encrypted with SSE-C",)
+
+
+def test_cause_is_notified_once_a_day_while_it_goes_on() -> None:
+    state = with_failures(NEVER, ["no key", "denied"], NOW)
+    told = with_failures_notified(state, ["no key"], NOW)
+
+    assert pending_failures(told, NOW) == ("denied",)
+    later = NOW + DAY - timedelta(hours=1)
+    going_on = with_failures(told, ["no key"], later)
+    assert pending_failures(going_on, later) == ("denied",)
+    assert "no key" in pending_failures(going_on, NOW + DAY)
+    assert pending_failures(told, NOW + DAY) == ()
+    assert with_failures(told, [], NOW + DAY).failures == {}
+
+
+def test_count_is_notified_at_first_and_then_with_the_reminders() -> None:
+    state, _ = finish(began(LOG), {LOG: KEY.arn}, {}, NOW)
+    assert done_pending(state, NOW, DAY)
+    told = with_done_notified(state, NOW)
+    more, _ = finish(began(OTHER, state=told), {OTHER: KEY.arn}, {}, NOW)
+
+    assert not done_pending(told, NOW + DAY, DAY)
+    assert not done_pending(more, NOW, DAY)
+    assert done_pending(more, NOW + DAY, DAY)
+
+
+def test_what_was_notified_is_kept_beside_what_was_recorded_meanwhile() -> None:
+    state, _ = finish(began(LOG), {LOG: KEY.arn}, {OTHER: "denied"}, NOW)
+    told = with_failures_notified(with_done_notified(state, NOW), ["denied"], NOW)
+    meanwhile = with_failures(state, ["no key"], NOW)
+
+    merged = with_notified_from(meanwhile, told)
+
+    assert (merged.notified, merged.notified_count) == (NOW, 1)
+    assert pending_failures(merged, NOW) == ("no key",)
+
+
+def test_only_so_many_former_keys_and_samples_are_named() -> None:
+    state = NEVER
+    for n in range(FORMER_KEYS + 2):
+        version = a_log_object(f"{n}")
+        decision = Reencrypt(KEY.arn, "EMRLOG-103", f"key-{n}")
+        state = begin(state, {version: decision}, "me", NOW).state
+        state, _ = finish(state, {version: KEY.arn}, {}, NOW)
+
+    assert len(state.former) == FORMER_KEYS + 1
+    assert state.former[OTHER_KEYS] == 2
+    assert sum(state.former.values()) == state.count == FORMER_KEYS + 2
+    assert len(state.samples) == SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (NEVER, {}),
+        (
+            finish(began(LOG), {LOG: KEY.arn}, {}, NOW)[0],
+            {
+                "reencrypted": 1,
+                "reencrypted_from": ("SSE-S3: 1",),
+                "reencrypted_with": KEY.arn,
+                "reencrypted_last": f"{NOW:%Y-%m-%d %H:%M} UTC",
+            },
+        ),
+    ],
+)
+def test_finding_says_what_was_reencrypted(state: Reencrypted, said: dict[str, object]) -> None:
+    assert evidence(state) == said

@@ -1,0 +1,769 @@
+"""Re-encryption: it trusts no message, counts exactly, and says what it cannot do."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emr_log_guard.domain.clusters import Step
+from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.decide import NextStep
+from emr_log_guard.domain.finding_record import REMEDIED, logs_reencrypted
+from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
+from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.reencrypted import HELD, PERIOD, TRIES
+from emr_log_guard.domain.unresolved import Unresolved
+from emr_log_guard.errors import (
+    InvalidEventError,
+    ObjectNotFoundError,
+    ReencryptionRefusedError,
+    TemporarilyUnavailableError,
+    WriteConflictError,
+)
+from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
+from emr_log_guard.events.reencryption import encode_reencryption_request
+from emr_log_guard.events.review import ReviewRequest
+from emr_log_guard.usecases.checks.review import ReviewFindings
+from emr_log_guard.usecases.remediation.reencrypt import Request
+from tests.unit.builders import (
+    ACCOUNT,
+    ANOTHER_KEY,
+    CLUSTER_ID,
+    KEY,
+    NOW,
+    OTHER_ACCOUNT,
+    REGION,
+    a_cluster,
+    a_key,
+    a_log_object,
+    an_exemption,
+    encrypted,
+    reencrypting,
+)
+from tests.unit.fakes import NOT_FOUND
+from tests.unit.usecases.world import World, created
+
+SSE_S3 = encrypted("AES256")
+LOG = f"emr/{CLUSTER_ID}/node/log-1"
+REFUSED = ReencryptionRefusedError("s3:UpdateObjectEncryption answered AccessDenied")
+THROTTLED = TemporarilyUnavailableError("s3:UpdateObjectEncryption answered SlowDown")
+
+
+@pytest.fixture
+def world() -> World:
+    return World(policy=reencrypting())
+
+
+def write(world: World, *keys: str, head: Encryption = SSE_S3) -> None:
+    """Have EMR write logs, and have their events checked."""
+    world.objects.heads = {**world.objects.heads, **dict.fromkeys(keys, head)}
+    check(world, *map(created, keys))
+
+
+def check(world: World, *bodies: str) -> None:
+    use_case = world.check_log_objects
+    assert not use_case.check([use_case.read(body) for body in bodies])
+
+
+def requested(world: World) -> list[Request]:
+    """Take what was requested from the queue."""
+    sent = world.reencryptions.sent
+    world.reencryptions.sent = []
+    return [world.reencrypt.read(encode_reencryption_request(version)) for version, _ in sent]
+
+
+def reencrypt(world: World, requests: Iterable[Request] | None = None) -> tuple[Request, ...]:
+    return world.reencrypt.reencrypt(tuple(requested(world) if requests is None else requests))
+
+
+def updated(world: World) -> list[str]:
+    return [version.key for version, *_ in world.objects.updates]
+
+
+def test_bad_log_object_is_reencrypted_and_its_finding_resolved_without_an_alert_about_it(
+    world: World,
+) -> None:
+    write(world, LOG)
+    assert reencrypt(world) == ()
+
+    assert world.objects.updates == [(a_log_object(LOG), KEY.arn, ACCOUNT, False)]
+    record = world.records["EMRLOG-101"]
+    assert record.finding.status is Status.RESOLVED
+    assert record.reencryption.count == 1
+    assert record.finding.evidence["reencrypted_from"] == ("SSE-S3: 1",)
+    assert world.kinds == ["remediation.done"]
+    [alert] = world.alerts.published
+    assert alert.next_step is NextStep.LOGS_REENCRYPTED
+    assert f"1 log object was re-encrypted with {KEY.arn} (1 from SSE-S3)" in alert.detail
+    assert "kms:Decrypt" in alert.detail
+
+
+def test_object_is_read_twice_and_updated_once(world: World) -> None:
+    write(world, LOG)
+    world.objects.asked.clear()
+
+    reencrypt(world)
+
+    assert world.objects.asked == [a_log_object(LOG)] * 2
+    assert updated(world) == [LOG]
+
+
+def test_the_same_message_a_hundred_times_is_one_update(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+
+    for _ in range(100):
+        assert reencrypt(world, requests) == ()
+
+    assert updated(world) == [LOG]
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+    assert world.kinds == ["remediation.done"]
+
+
+def test_a_message_that_is_twice_in_a_batch_is_one_update(world: World) -> None:
+    write(world, LOG)
+
+    reencrypt(world, requested(world) * 2)
+
+    assert updated(world) == [LOG]
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+
+
+def test_logs_that_come_every_five_minutes_are_one_alert_a_day(world: World) -> None:
+    for n in range(20):
+        write(world, f"{LOG}-{n}")
+        reencrypt(world)
+        world.passes(minutes=5)
+    assert world.kinds == ["remediation.done"]
+
+    world.passes(hours=24)
+    write(world, f"{LOG}-20")
+    reencrypt(world)
+
+    assert world.kinds == ["remediation.done"] * 2
+    assert "20 log objects" in world.alerts.published[-1].detail
+    assert world.records["EMRLOG-101"].reencryption.count == 21
+
+
+def test_the_version_that_was_read_is_updated_with_its_own_bucket_key(world: World) -> None:
+    head = Encryption("AES256", version_id="v1", bucket_key=True)
+    write(world, LOG, head=head)
+
+    reencrypt(world)
+
+    assert world.objects.updates == [
+        (ObjectVersion("example-logs", LOG, "v1"), KEY.arn, ACCOUNT, True)
+    ]
+    assert not world.records["EMRLOG-101"].open
+
+
+@pytest.mark.parametrize(
+    "request_for",
+    [
+        pytest.param(ObjectVersion("example-logs", "data/secret"), id="no log"),
+        pytest.param(ObjectVersion("other-bucket", LOG), id="another bucket"),
+        pytest.param(ObjectVersion("example-logs", "emr/j-UNKNOWN/node/a"), id="unknown cluster"),
+        pytest.param(a_log_object(f"emr/{CLUSTER_ID}/good"), id="compliant log"),
+    ],
+)
+def test_forged_request_changes_nothing(world: World, request_for: ObjectVersion) -> None:
+    world.objects.heads = dict.fromkeys(["data/secret", LOG, "emr/j-UNKNOWN/node/a"], SSE_S3)
+
+    assert reencrypt(world, [Request(request_for)]) == ()
+
+    assert world.objects.updates == []
+    assert not world.records
+
+
+def test_request_that_names_no_object_is_refused(world: World) -> None:
+    for body in ("{}", '{"schema": "emr-log-guard/reencryption/1", "bucket": "b", "key": ""}'):
+        with pytest.raises(InvalidEventError):
+            world.reencrypt.read(body)
+
+
+def test_request_for_a_log_that_no_check_has_recorded_is_recorded_first(world: World) -> None:
+    world.objects.heads = {LOG: SSE_S3}
+
+    assert reencrypt(world, [Request(a_log_object(LOG))]) == ()
+
+    assert updated(world) == [LOG]
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param(reencrypting(enabled=False), id="disabled"),
+        pytest.param(reencrypting(allowed=False), id="a stack that may not"),
+        pytest.param(reencrypting(rules=frozenset({"EMRLOG-103"})), id="another rule"),
+        pytest.param(replace(reencrypting(), mode=Mode.OBSERVE), id="observed only"),
+        pytest.param(replace(reencrypting(), exemptions=(an_exemption(),)), id="exempt"),
+    ],
+)
+def test_policy_decides_what_is_reencrypted(world: World, policy: Policy) -> None:
+    world.policy = policy
+    write(world, LOG)
+    assert world.reencryptions.sent == []
+
+    assert reencrypt(world, [Request(a_log_object(LOG))]) == ()
+
+    assert world.objects.updates == []
+
+
+def test_policy_is_read_again_for_each_batch(world: World) -> None:
+    write(world, LOG)
+    world.policy_asked.clear()
+
+    reencrypt(world)
+
+    assert world.policy_asked == [True]
+
+
+def test_while_the_policy_is_invalid_messages_wait(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.policy = replace(world.policy, suspended=True)
+
+    assert reencrypt(world, requests) == tuple(requests)
+    assert world.objects.updates == []
+
+
+def test_cluster_without_a_key_gets_the_default_one_and_is_compliant_with_it(
+    world: World,
+) -> None:
+    world.clusters.known[CLUSTER_ID] = a_cluster(log_key_identifier=None)
+    world.keys.facts = {ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.policy = reencrypting(default_key=ANOTHER_KEY.arn)
+    write(world, LOG)
+
+    reencrypt(world)
+    check(world, created(LOG))
+
+    assert [key for _, key, *_ in world.objects.updates] == [ANOTHER_KEY.arn]
+    assert not any(record.open for record in world.records.values())
+    assert world.reencryptions.sent == []
+
+
+def test_default_key_is_compliant_where_the_clusters_own_is_unusable(world: World) -> None:
+    disabled = a_key(state=KeyState.DISABLED)
+    world.keys.facts = {KEY.arn: disabled, ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.policy = reencrypting(default_key=ANOTHER_KEY.arn)
+    write(world, LOG)
+
+    reencrypt(world)
+    check(world, created(LOG))
+
+    assert [key for _, key, *_ in world.objects.updates] == [ANOTHER_KEY.arn]
+    assert not any(record.open for record in world.records.values())
+
+
+def test_log_of_a_step_gets_the_key_of_the_step(world: World) -> None:
+    step = Step("s-2A", "etl", log_key_identifier=ANOTHER_KEY.arn)
+    world.clusters.listed = (step,)
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    write(world, f"emr/{CLUSTER_ID}/steps/s-2A/stderr.gz")
+
+    reencrypt(world)
+
+    assert [key for _, key, *_ in world.objects.updates] == [ANOTHER_KEY.arn]
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same key", "different keys"])
+def test_log_that_several_steps_may_have_written_is_not_guessed(
+    world: World, *, same: bool
+) -> None:
+    uri = "s3://example-logs/steps/"
+    keys = (ANOTHER_KEY.arn, ANOTHER_KEY.arn if same else KEY.arn)
+    world.clusters.listed = tuple(
+        Step(f"s-{n}", "etl", log_uri=uri, log_key_identifier=key) for n, key in enumerate(keys)
+    )
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    write(world, f"steps/{CLUSTER_ID}/containers/application_1/a.gz")
+
+    reencrypt(world)
+
+    if same:
+        assert [key for _, key, *_ in world.objects.updates] == [ANOTHER_KEY.arn]
+    else:
+        assert world.objects.updates == []
+        assert "steps with different log keys" in world.alerts.published[-1].detail
+
+
+def test_log_is_not_guessed_while_the_steps_cannot_be_listed(world: World) -> None:
+    write(world, LOG)
+    world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered AccessDenied")
+
+    reencrypt(world)
+
+    assert world.objects.updates == []
+    assert "ListSteps answered AccessDenied" in world.alerts.published[-1].detail
+
+
+@pytest.mark.parametrize("algorithm", [None, SSE_C, "aws:fsx"])
+def test_what_s3_cannot_reencrypt_is_told_once_with_what_to_do(
+    world: World, algorithm: str | None
+) -> None:
+    write(world, LOG, head=encrypted(algorithm))
+    for _ in range(3):
+        assert reencrypt(world) == ()
+        world.passes(minutes=1)
+        again = LogObjectCheckRequest(a_log_object(LOG), ACCOUNT, REGION, CLUSTER_ID)
+        check(world, encode_recheck(again))
+
+    assert world.objects.updates == []
+    assert world.kinds == ["finding.opened", "remediation.failed"]
+    alert = world.alerts.published[-1]
+    assert alert.next_step is NextStep.LOGS_NOT_REENCRYPTED
+    assert "copy it onto itself" in alert.detail
+    assert world.records["EMRLOG-101"].open
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        (reencrypting(), "no reencryption.default_key"),
+        (reencrypting(default_key=ANOTHER_KEY.arn), "default_key"),
+    ],
+    ids=["no default", "default does not exist"],
+)
+def test_cluster_without_a_key_and_without_a_usable_default_is_told_and_not_guessed(
+    world: World, policy: Policy, says: str
+) -> None:
+    world.policy = policy
+    world.clusters.known[CLUSTER_ID] = a_cluster(log_key_identifier=None)
+    write(world, LOG)
+
+    reencrypt(world)
+
+    assert world.objects.updates == []
+    assert says in world.alerts.published[-1].detail
+
+
+def test_key_that_is_no_longer_approved_is_not_used(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.policy = replace(reencrypting(), approved_keys=(ANOTHER_KEY.arn,))
+    write(world, LOG)
+
+    reencrypt(world)
+
+    assert world.objects.updates == []
+    assert "not one of the approved keys" in world.alerts.published[-1].detail
+
+
+@pytest.mark.parametrize(
+    ("owner", "others", "says"),
+    [
+        (OTHER_ACCOUNT, (), "not a key of the bucket's account"),
+        (OTHER_ACCOUNT, (OTHER_ACCOUNT,), "not a key of the bucket's account"),
+        (Unresolved("s3:HeadBucket answered 403"), (), "cannot be compared with the owner"),
+    ],
+)
+def test_bucket_of_another_account_is_left_alone(
+    world: World, owner: str | Unresolved, others: tuple[str, ...], says: str
+) -> None:
+    world.policy = replace(world.policy, log_bucket_owners=others)
+    world.buckets.owner = owner
+    write(world, LOG)
+
+    reencrypt(world)
+
+    assert world.objects.updates == []
+    assert says in world.alerts.published[-1].detail
+
+
+def test_refused_object_is_tried_three_times_a_day_and_told_once(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.refusals[LOG] = REFUSED
+    for _ in range(10):
+        assert reencrypt(world, requests) == ()
+        world.passes(hours=1)
+    tries = world.records["EMRLOG-101"].reencryption.attempts
+
+    assert [each.tries for each in tries.values()] == [TRIES]
+    assert world.kinds[:2] == ["finding.opened", "remediation.failed"]
+    assert world.kinds.count("remediation.failed") == 2  # its cause, and that it was given up
+
+    world.objects.refusals.clear()
+    world.passes(seconds=PERIOD.total_seconds())
+    reencrypt(world, requests)
+    assert updated(world) == [LOG]
+
+
+def test_object_that_has_another_key_after_the_update_does_not_count(world: World) -> None:
+    write(world, LOG)
+    world.objects.unchanged.add(LOG)
+
+    assert reencrypt(world) == ()
+
+    assert world.records["EMRLOG-101"].open
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+    assert "read with another key" in world.alerts.published[-1].detail
+
+
+def test_throttled_object_is_delivered_again_and_costs_no_attempt(world: World) -> None:
+    write(world, LOG, f"{LOG}-2")
+    requests = requested(world)
+    world.objects.refusals[LOG] = THROTTLED
+    for _ in range(TRIES + 1):
+        assert reencrypt(world, requests) == (requests[0],)
+
+    world.objects.refusals.clear()
+    assert reencrypt(world, requests) == ()
+    assert sorted(updated(world)) == [LOG, f"{LOG}-2"]
+    assert world.records["EMRLOG-101"].reencryption.count == 2
+    assert "remediation.failed" not in world.kinds
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        Unresolved("s3:HeadObject answered SlowDown", transient=True),
+        TemporarilyUnavailableError("elasticmapreduce:DescribeCluster answered Throttling"),
+        RuntimeError("a bug"),
+    ],
+)
+def test_object_that_cannot_be_read_for_now_is_delivered_again(
+    world: World, head: Unresolved | Exception
+) -> None:
+    write(world, LOG, f"{LOG}-2")
+    requests = requested(world)
+    world.objects.heads = {**world.objects.heads, LOG: head}
+
+    assert reencrypt(world, requests) == (requests[0],)
+    assert updated(world) == [f"{LOG}-2"]
+
+
+def test_key_that_cannot_be_read_for_now_is_waited_for(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.keys.facts = {KEY.arn: Unresolved("kms:DescribeKey was throttled", transient=True)}
+
+    assert reencrypt(world, requests) == tuple(requests)
+
+
+def test_encryption_that_cannot_be_read_proves_nothing(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    denied = Unresolved("s3:HeadObject answered 403")
+    world.objects.heads = {LOG: denied}
+
+    assert reencrypt(world, requests) == ()
+    assert world.objects.updates == []
+
+
+@pytest.mark.parametrize(
+    ("after", "again"),
+    [(Unresolved("403"), 0), (Unresolved("503", transient=True), 1)],
+    ids=["denied", "throttled"],
+)
+def test_object_that_cannot_be_read_after_the_update_does_not_count_yet(
+    world: World, after: Unresolved, again: int
+) -> None:
+    write(world, LOG)
+    objects, heads = world.objects, iter([SSE_S3, after])
+    objects.encryption = lambda *_: next(heads)  # type: ignore[method-assign,assignment]
+
+    assert len(reencrypt(world)) == again
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+
+
+def test_object_that_was_deleted_before_the_request_is_nothing_to_do(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.heads = {LOG: NOT_FOUND}
+
+    assert reencrypt(world, requests) == ()
+    assert world.objects.updates == []
+
+
+def test_object_that_is_deleted_in_between_is_looked_at_again(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.refusals[LOG] = ObjectNotFoundError(LOG)
+
+    assert reencrypt(world, requests) == tuple(requests)
+    assert "remediation.failed" not in world.kinds
+
+
+def test_object_that_was_put_right_by_others_meanwhile_is_left(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.heads = {}
+
+    assert reencrypt(world, requests) == ()
+    assert world.objects.updates == []
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+
+
+def test_crash_between_the_update_and_the_record_loses_no_count(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.after[LOG] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        reencrypt(world, requests)
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+
+    for _ in range(3):
+        assert reencrypt(world, requests) == ()
+
+    assert updated(world) == [LOG]
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+    assert not world.records["EMRLOG-101"].open
+
+
+def test_crash_before_the_update_is_tried_again_once_the_other_must_have_ended(
+    world: World,
+) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.refusals[LOG] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        reencrypt(world, requests)
+    world.objects.refusals.clear()
+
+    assert reencrypt(world, requests) == tuple(requests)  # another invocation may have it
+    world.passes(seconds=HELD.total_seconds())
+    assert reencrypt(world, requests) == ()
+
+    assert updated(world) == [LOG]
+
+
+def test_error_of_one_cluster_does_not_affect_the_others(world: World) -> None:
+    other = "j-3BYYYYYYHBQMG"
+    world.clusters.known[other] = a_cluster(
+        id=other, arn=a_cluster().arn.replace(CLUSTER_ID, other)
+    )
+    write(world, LOG, f"emr/{other}/node/a")
+    requests = requested(world)
+    stolen = iter([WriteConflictError("too many")])
+    record = world.recorder.record
+
+    class Recorder:
+        by = "reencrypt"
+
+        def record(self, *given: object, **named: object) -> object:
+            for error in stolen:
+                raise error
+            return record(*given, **named)  # type: ignore[arg-type]
+
+    use_case = replace(world.reencrypt, recorder=Recorder())  # type: ignore[arg-type]
+
+    assert len(use_case.reencrypt(requests)) == 1
+    assert reencrypt(world, requests) == ()
+    for cluster_id in (CLUSTER_ID, other):
+        state = world.repository.read(cluster_id).records["EMRLOG-101"].reencryption
+        assert state.count == 1
+
+
+def test_finding_that_was_resolved_meanwhile_keeps_the_count(world: World) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.after[LOG] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        reencrypt(world, requests)
+    again = LogObjectCheckRequest(a_log_object(LOG), ACCOUNT, REGION, CLUSTER_ID)
+    check(world, encode_recheck(again))
+    assert not world.records["EMRLOG-101"].open
+
+    assert reencrypt(world, requests) == ()
+
+    assert not world.records["EMRLOG-101"].open
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+
+
+def test_results_are_recorded_whatever_the_policy_has_become_since(world: World) -> None:
+    older, newer = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    world.policy = replace(world.policy, stored_at=newer)
+    write(world, LOG)
+    use_case = world.reencrypt
+    policies = iter([replace(world.policy, stored_at=older), world.policy])
+    stale = replace(use_case, policy=lambda **_: next(policies))
+
+    assert stale.reencrypt(requested(world)) == ()
+
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+
+
+def test_what_exceeds_the_hours_budget_waits_for_the_next_and_that_is_told(
+    world: World,
+) -> None:
+    world.policy = reencrypting(max_objects_per_hour=2)
+    write(world, *(f"{LOG}-{n}" for n in range(5)))
+
+    assert reencrypt(world) == ()
+
+    assert len(updated(world)) == 2
+    waiting = world.reencryptions.sent
+    assert [delay for _, delay in waiting] == [900] * 3
+    assert "max_objects_per_hour (2) is reached" in world.alerts.published[-1].detail
+    assert reencrypt(world) == ()
+    assert len(updated(world)) == 2
+    world.now = NOW.replace(minute=59, second=50)
+    assert reencrypt(world) == ()
+    assert {delay for _, delay in world.reencryptions.sent} == {10}
+
+    world.passes(hours=1)
+    assert reencrypt(world) == ()
+    world.passes(hours=1)
+    assert reencrypt(world) == ()
+    assert len(updated(world)) == world.records["EMRLOG-101"].reencryption.count == 5
+    assert not world.records["EMRLOG-101"].open
+
+
+def test_finding_that_is_not_remedied_in_time_is_alerted(world: World) -> None:
+    write(world, LOG)
+    assert world.kinds == []
+    world.passes(seconds=REMEDIED.total_seconds())
+
+    again = LogObjectCheckRequest(a_log_object(LOG), ACCOUNT, REGION, CLUSTER_ID)
+    check(world, encode_recheck(again))
+
+    assert world.kinds == ["finding.opened"]
+
+
+def test_review_asks_for_the_cluster_whose_logs_were_not_remedied_in_time(world: World) -> None:
+    write(world, LOG)
+    asked_objects: list[LogObjectCheckRequest] = []
+
+    class Objects:
+        def recheck(self, request: LogObjectCheckRequest) -> None:
+            asked_objects.append(request)
+
+    review = ReviewFindings(
+        world.repository, world.rechecks, Objects(), world.notify_change, world.clock
+    )
+
+    asked = []
+    for minutes in (0, 11, 60):
+        world.now = NOW + timedelta(minutes=minutes)
+        asked.append(review(ReviewRequest("late"))["clusters"])
+
+    assert asked == [0, 1, 0]
+    assert asked_objects == []
+
+
+def test_alerted_finding_is_resolved_with_an_alert(world: World) -> None:
+    world.policy = reencrypting(enabled=False)
+    write(world, LOG)
+    assert world.kinds == ["finding.opened"]
+    world.policy = reencrypting()
+
+    reencrypt(world, [Request(a_log_object(LOG))])
+
+    assert world.kinds == ["finding.opened", "finding.resolved", "remediation.done"]
+
+
+def test_other_objects_of_the_finding_stay_open(world: World) -> None:
+    write(world, LOG, f"{LOG}-2")
+
+    reencrypt(world, requested(world)[:1])
+
+    record = world.records["EMRLOG-101"]
+    assert (record.open, record.finding.occurrences) == (True, 1)
+    assert record.objects == (a_log_object(f"{LOG}-2"),)
+
+
+def without_a_key(world: World, *, unless_reencrypted: bool = True) -> None:
+    """Let a cluster run that names no key, where that terminates it at once."""
+    world.clusters.known[CLUSTER_ID] = a_cluster(log_key_identifier=None)
+    world.keys.facts = {ANOTHER_KEY.arn: ANOTHER_KEY}
+    policy = reencrypting(default_key=ANOTHER_KEY.arn)
+    enforcement = replace(
+        policy.enforcement,
+        allowed=True,
+        grace_running=timedelta(hours=1),
+        unless_reencrypted=unless_reencrypted,
+    )
+    world.policy = replace(policy, mode=Mode.ENFORCE, enforcement=enforcement)
+
+
+def test_cluster_whose_logs_are_reencrypted_is_not_terminated_and_says_so(
+    world: World,
+) -> None:
+    without_a_key(world)
+    world.check()
+    assert world.kinds == ["finding.opened", "enforcement.scheduled"]
+    write(world, LOG)
+    reencrypt(world)
+
+    assert world.kinds[2:] == ["enforcement.skipped", "remediation.done"]
+    world.passes(minutes=30)
+    write(world, f"{LOG}-2")
+    reencrypt(world)
+    world.passes(minutes=31)
+    world.check()
+    assert world.queue.sent == []
+    assert logs_reencrypted(world.records.values(), world.policy, world.now)
+
+    world.passes(hours=23, minutes=50)
+    write(world, f"{LOG}-3")
+    reencrypt(world)
+    world.check()
+    reminder = next(a for a in world.alerts.published if a.kind == "finding.reminder")
+    assert reminder.next_step is NextStep.NOTHING_WHILE_REENCRYPTED
+    assert "re-encrypted within a minute" in reminder.detail
+
+
+@pytest.mark.parametrize("reason", ["switched off", "silence", "failure", "left over"])
+def test_cluster_is_terminated_when_its_logs_are_not_all_reencrypted(
+    world: World, reason: str
+) -> None:
+    without_a_key(world, unless_reencrypted=reason != "switched off")
+    world.check()
+    write(world, LOG)
+    reencrypt(world)
+    world.passes(minutes=59)
+    if reason == "silence":
+        world.passes(hours=24)
+    else:
+        write(world, f"{LOG}-2")
+        reencrypt(world)
+    if reason == "failure":
+        write(world, f"{LOG}-3", head=encrypted(SSE_C))
+        reencrypt(world)
+    if reason == "left over":
+        write(world, f"{LOG}-3")
+        world.passes(seconds=REMEDIED.total_seconds())
+    world.passes(minutes=5)
+
+    world.check()
+
+    assert not logs_reencrypted(world.records.values(), world.policy, world.now) or (
+        reason == "switched off"
+    )
+    assert [each.cluster_arn for each in world.queue.sent] == [a_cluster().arn]
+
+
+def test_enforce_does_not_terminate_a_cluster_whose_logs_are_reencrypted(world: World) -> None:
+    without_a_key(world, unless_reencrypted=False)
+    world.check()
+    write(world, LOG)
+    reencrypt(world)
+    world.passes(minutes=65)
+    world.check()
+    [request] = world.queue.sent
+    enforcement = replace(world.policy.enforcement, unless_reencrypted=True)
+    world.policy = replace(world.policy, enforcement=enforcement)
+
+    assert world.enforce(request) is NextStep.SKIPPED_NO_LONGER_REQUIRED
+    assert f"terminate {CLUSTER_ID}" not in world.journal
+
+
+def test_rules_that_are_not_about_the_key_still_terminate(world: World) -> None:
+    without_a_key(world)
+    world.clusters.known[CLUSTER_ID] = a_cluster(release_label="emr-5.29.0")
+    world.keys.facts = {KEY.arn: KEY}
+    write(world, LOG)
+    reencrypt(world)
+    world.check()
+    world.passes(minutes=65)
+    write(world, f"{LOG}-2")
+    reencrypt(world)
+
+    world.check()
+
+    assert [each.cluster_arn for each in world.queue.sent] == [a_cluster().arn]
