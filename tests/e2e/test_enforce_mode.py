@@ -452,7 +452,7 @@ def test_cluster_still_running_at_verification_is_alerted(
         assert alert["next_step"] == "still_running"
 
 
-def test_bad_log_objects_are_reencrypted_while_their_cluster_runs_on(
+def test_violating_log_objects_are_reencrypted_without_terminating_their_cluster(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
     key = enforce_mode.keys.approved

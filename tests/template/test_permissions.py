@@ -127,7 +127,7 @@ def test_only_reencrypt_may_reencrypt(function: str) -> None:
     assert "s3:UpdateObjectEncryption" not in WHOLE.actions(function)
 
 
-def test_nothing_may_reencrypt_unless_the_stack_allows_it() -> None:
+def test_no_function_may_reencrypt_unless_the_stack_allows_it() -> None:
     stack = Stack(EVERYTHING | {"ReencryptionAllowed": "false"})
 
     assert set(WHOLE.resources) - set(stack.resources) == {

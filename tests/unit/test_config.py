@@ -81,7 +81,7 @@ def test_missing_queue_means_no_enforcement(env: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "env", [without("REENCRYPTION_QUEUE_URL"), ENV | {"REENCRYPTION_QUEUE_URL": ""}]
 )
-def test_without_its_queue_nothing_is_reencrypted(env: dict[str, str]) -> None:
+def test_missing_reencryption_queue_means_no_reencryption(env: dict[str, str]) -> None:
     assert Settings.from_env(env).reencryption_queue_url is None
 
 

@@ -296,7 +296,7 @@ def test_each_policy_problem_is_first_only_once(client: Any) -> None:  # noqa: A
     assert seen == [True, False, True]
 
 
-def test_budget_of_an_hour_is_shared_and_begins_anew_with_the_next(client: Any) -> None:  # noqa: ANN401
+def test_hourly_budget_is_shared_and_restarts_with_the_next_hour(client: Any) -> None:  # noqa: ANN401
     budget = DynamoReencryptionBudget(client, "findings")
 
     assert [budget.take(3, 5, NOW) for _ in range(3)] == [3, 2, 0]
@@ -304,7 +304,7 @@ def test_budget_of_an_hour_is_shared_and_begins_anew_with_the_next(client: Any) 
     assert budget.take(3, 2, NOW + timedelta(hours=1)) == 0
 
 
-def test_budget_that_another_invocation_takes_at_the_same_time_is_taken_once() -> None:
+def test_budget_taken_concurrently_is_not_exceeded() -> None:
     table = FakeTable()
     budget = DynamoReencryptionBudget(table, "findings")
     table.before_put.append(lambda: budget.take(4, 5, NOW))
@@ -312,7 +312,7 @@ def test_budget_that_another_invocation_takes_at_the_same_time_is_taken_once() -
     assert budget.take(3, 5, NOW) == 1
 
 
-def test_budget_that_is_never_won_is_an_error() -> None:
+def test_repeated_lost_races_for_the_budget_raise_write_conflict() -> None:
     table = FakeTable()
     budget = DynamoReencryptionBudget(table, "findings")
 

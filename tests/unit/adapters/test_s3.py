@@ -526,7 +526,7 @@ def test_folder_is_listed_with_the_expected_bucket_owner(
     assert [asked["ExpectedBucketOwner"] for _, asked in aws.calls] == [ACCOUNT]
 
 
-def test_object_is_reencrypted_by_its_version_and_expected_owner(
+def test_object_is_reencrypted_with_its_version_and_expected_owner(
     aws: StubbedAws, objects: S3LogObjects
 ) -> None:
     aws.answer("UpdateObjectEncryption", {})
@@ -559,7 +559,7 @@ def test_object_is_reencrypted_by_its_version_and_expected_owner(
         (AwsError("InvalidRequest", status=400), ReencryptionRefusedError, "InvalidRequest"),
     ],
 )
-def test_refusal_to_reencrypt_is_told_from_what_is_temporary(
+def test_refused_and_temporary_errors_of_a_reencryption_are_distinguished(
     aws: StubbedAws,
     objects: S3LogObjects,
     answer: Answer,
@@ -572,7 +572,7 @@ def test_refusal_to_reencrypt_is_told_from_what_is_temporary(
         objects.reencrypt(VERSIONED, KEY.arn, ACCOUNT, bucket_key=False)
 
 
-def test_head_says_which_version_was_read_and_whether_it_has_a_bucket_key(
+def test_head_object_yields_the_version_and_the_bucket_key(
     aws: StubbedAws, objects: S3LogObjects
 ) -> None:
     aws.answer("HeadObject", {"VersionId": "v2", "BucketKeyEnabled": True})

@@ -87,7 +87,7 @@ def reencryptions(aws: StubbedAws) -> SqsReencryptionQueue:
     return SqsReencryptionQueue(lambda: client, QUEUE)
 
 
-def test_ten_requests_to_reencrypt_are_one_call(aws: StubbedAws) -> None:
+def test_reencryption_requests_are_sent_in_batches_of_ten(aws: StubbedAws) -> None:
     aws.answer("SendMessageBatch", {"Successful": [], "Failed": []})
     versions = [a_log_object(f"{n}") for n in range(11)]
 
@@ -99,13 +99,13 @@ def test_ten_requests_to_reencrypt_are_one_call(aws: StubbedAws) -> None:
     assert {each["DelaySeconds"] for each in entries} == {900}
 
 
-def test_nothing_to_reencrypt_is_no_call(aws: StubbedAws) -> None:
+def test_no_reencryption_requests_cause_no_call(aws: StubbedAws) -> None:
     reencryptions(aws).send([])
 
     assert aws.calls == []
 
 
-def test_request_to_reencrypt_that_sqs_did_not_take_is_an_error(aws: StubbedAws) -> None:
+def test_rejected_reencryption_request_raises(aws: StubbedAws) -> None:
     failed = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
     aws.answer("SendMessageBatch", {"Successful": [], "Failed": [failed]})
 

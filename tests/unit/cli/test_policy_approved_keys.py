@@ -161,7 +161,7 @@ def reencrypting(folder: Path, default_key: str, *approved: str) -> str:
     ],
 )
 @pytest.mark.parametrize("command", [("validate", "--resolve"), ("set", "--yes")])
-def test_default_key_that_no_log_can_be_reencrypted_with_is_refused(  # noqa: PLR0913, PLR0917
+def test_unusable_default_key_is_rejected(  # noqa: PLR0913, PLR0917
     aws: StubbedAws,
     tmp_path: Path,
     command: tuple[str, str],
@@ -179,7 +179,7 @@ def test_default_key_that_no_log_can_be_reencrypted_with_is_refused(  # noqa: PL
 
 
 @pytest.mark.parametrize("approved", [(), (KEY.arn,), ("alias/emr-logs",)])
-def test_default_key_that_is_approved_by_any_name_is_accepted(
+def test_default_key_approved_under_any_identifier_is_accepted(
     aws: StubbedAws, tmp_path: Path, approved: tuple[str, ...]
 ) -> None:
     result = run("set", "--yes", reencrypting(tmp_path, KEY.arn, *approved))
@@ -188,7 +188,7 @@ def test_default_key_that_is_approved_by_any_name_is_accepted(
     assert aws.counts["PutParameter"] == 1
 
 
-def test_default_key_that_cannot_be_read_is_a_warning(aws: StubbedAws, tmp_path: Path) -> None:
+def test_unreadable_default_key_is_a_warning(aws: StubbedAws, tmp_path: Path) -> None:
     result = run("validate", "--resolve", reencrypting(tmp_path, SHUT))
 
     assert result.exit_code == 0, result.output

@@ -38,7 +38,7 @@ def began(*versions: ObjectVersion, state: Reencrypted = NEVER, owner: str = "me
     return begin(state, dict.fromkeys(versions, DECISION), owner, NOW).state
 
 
-def test_attempt_counts_once_it_is_done() -> None:
+def test_completed_attempt_is_counted() -> None:
     state, counted = finish(began(LOG, OTHER), {LOG: KEY.arn}, {}, NOW)
 
     assert counted == {LOG}
@@ -48,14 +48,14 @@ def test_attempt_counts_once_it_is_done() -> None:
     assert not unrecorded(state, LOG, KEY.arn)
 
 
-def test_what_was_not_begun_or_was_counted_by_another_counts_nothing() -> None:
+def test_attempt_that_was_not_begun_or_was_already_counted_is_not_counted() -> None:
     once, _ = finish(began(LOG), {LOG: KEY.arn}, {}, NOW)
     twice, counted = finish(once, {LOG: KEY.arn}, {}, NOW)
 
     assert (twice, counted) == (once, frozenset())
 
 
-def test_object_is_left_to_the_invocation_that_has_it_until_that_must_have_ended() -> None:
+def test_object_is_left_to_the_invocation_that_holds_it_until_that_has_ended() -> None:
     state = began(LOG, owner="another")
 
     assert begin(state, {LOG: DECISION}, "me", NOW).held == {LOG}
@@ -73,7 +73,7 @@ def test_object_is_tried_three_times_a_day() -> None:
     assert begin(state, {LOG: DECISION}, "me", NOW + PERIOD).mine == {LOG}
 
 
-def test_temporary_error_is_no_failed_attempt() -> None:
+def test_temporary_error_does_not_count_as_a_failed_attempt() -> None:
     state = NEVER
     for _ in range(TRIES + 1):
         state, _ = finish(began(LOG, state=state), {}, {LOG: None}, NOW)
@@ -82,7 +82,7 @@ def test_temporary_error_is_no_failed_attempt() -> None:
     assert not state.failures
 
 
-def test_when_too_many_objects_failed_no_further_one_is_tried_that_day() -> None:
+def test_no_further_object_is_tried_that_day_after_too_many_failures() -> None:
     versions = [a_log_object(f"{n}") for n in range(ATTEMPTS)]
     state, _ = finish(began(*versions), {}, dict.fromkeys(versions, "refused"), NOW)
 
@@ -90,7 +90,7 @@ def test_when_too_many_objects_failed_no_further_one_is_tried_that_day() -> None
     assert (set(begun.mine), set(begun.exhausted)) == ({versions[0]}, {LOG})
 
 
-def test_only_the_key_of_the_attempt_tells_that_it_succeeded() -> None:
+def test_only_the_key_of_an_attempt_proves_that_it_succeeded() -> None:
     state = began(LOG)
 
     assert unrecorded(state, LOG, KEY.arn)
@@ -100,14 +100,14 @@ def test_only_the_key_of_the_attempt_tells_that_it_succeeded() -> None:
     assert not unrecorded(failed, LOG, KEY.arn)
 
 
-def test_failure_of_an_object_that_was_not_begun_is_its_cause_alone() -> None:
+def test_failure_without_an_attempt_records_only_its_cause() -> None:
     state, _ = finish(NEVER, {}, {LOG: "it is encrypted with SSE-C"}, NOW)
 
     assert not state.attempts
     assert pending_failures(state, NOW) == ("it is encrypted with SSE-C",)
 
 
-def test_cause_is_notified_once_a_day_while_it_goes_on() -> None:
+def test_continuing_failure_cause_is_notified_once_a_day() -> None:
     state = with_failures(NEVER, ["no key", "denied"], NOW)
     told = with_failures_notified(state, ["no key"], NOW)
 
@@ -120,7 +120,7 @@ def test_cause_is_notified_once_a_day_while_it_goes_on() -> None:
     assert with_failures(told, [], NOW + DAY).failures == {}
 
 
-def test_count_is_notified_at_first_and_then_with_the_reminders() -> None:
+def test_count_is_notified_first_and_then_with_the_reminders() -> None:
     state, _ = finish(began(LOG), {LOG: KEY.arn}, {}, NOW)
     assert done_pending(state, NOW, DAY)
     told = with_done_notified(state, NOW)
@@ -131,7 +131,7 @@ def test_count_is_notified_at_first_and_then_with_the_reminders() -> None:
     assert done_pending(more, NOW + DAY, DAY)
 
 
-def test_what_was_notified_is_kept_beside_what_was_recorded_meanwhile() -> None:
+def test_notified_state_is_merged_with_results_recorded_meanwhile() -> None:
     state, _ = finish(began(LOG), {LOG: KEY.arn}, {OTHER: "denied"}, NOW)
     told = with_failures_notified(with_done_notified(state, NOW), ["denied"], NOW)
     meanwhile = with_failures(state, ["no key"], NOW)
@@ -142,7 +142,7 @@ def test_what_was_notified_is_kept_beside_what_was_recorded_meanwhile() -> None:
     assert pending_failures(merged, NOW) == ("no key",)
 
 
-def test_only_so_many_former_keys_and_samples_are_named() -> None:
+def test_former_keys_and_samples_are_limited() -> None:
     state = NEVER
     for n in range(FORMER_KEYS + 2):
         version = a_log_object(f"{n}")
@@ -171,5 +171,7 @@ def test_only_so_many_former_keys_and_samples_are_named() -> None:
         ),
     ],
 )
-def test_finding_says_what_was_reencrypted(state: Reencrypted, said: dict[str, object]) -> None:
+def test_evidence_contains_what_was_reencrypted(
+    state: Reencrypted, said: dict[str, object]
+) -> None:
     assert evidence(state) == said

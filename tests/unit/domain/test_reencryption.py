@@ -87,7 +87,7 @@ def test_violation_of_a_remediated_rule_is_remediable(algorithm: str) -> None:
         pytest.param(SSE_S3, BROKEN_101, RULES - {"EMRLOG-101"}, id="rule not remediated"),
     ],
 )
-def test_object_is_left(
+def test_object_without_a_remediable_violation_is_left(
     facts: LogObjectFacts, outcomes: dict[str, Compliance], rules: frozenset[str]
 ) -> None:
     assert isinstance(violation_of(facts, outcomes, rules), Leave)
@@ -102,7 +102,7 @@ def test_object_is_left(
         ("aws:fsx", "aws:fsx, which S3 cannot re-encrypt"),
     ],
 )
-def test_what_s3_cannot_reencrypt_is_refused_with_what_to_do(
+def test_object_that_s3_cannot_reencrypt_is_refused_with_a_hint(
     algorithm: str | None, says: str
 ) -> None:
     facts = log_object_facts(encryption=encrypted(algorithm))
@@ -114,14 +114,14 @@ def test_what_s3_cannot_reencrypt_is_refused_with_what_to_do(
     assert "copy it onto itself" in found.cause
 
 
-def test_key_of_the_cluster_comes_before_the_default() -> None:
+def test_cluster_key_takes_precedence_over_the_default_key() -> None:
     assert key_for(violation(), target(KEY, ANOTHER_KEY)) == Reencrypt(
         KEY.arn, "EMRLOG-101", "SSE-S3"
     )
 
 
 @pytest.mark.parametrize("named", [None, AWS_MANAGED, DISABLED, SIGNING, NO_SUCH_KEY, ELSEWHERE])
-def test_default_key_is_for_clusters_without_a_usable_key(named: KeyFact | None) -> None:
+def test_default_key_is_used_for_clusters_without_a_usable_key(named: KeyFact | None) -> None:
     assert key_for(violation(), target(named, ANOTHER_KEY)) == Reencrypt(
         ANOTHER_KEY.arn, "EMRLOG-101", "SSE-S3"
     )
@@ -147,16 +147,14 @@ def test_default_key_is_for_clusters_without_a_usable_key(named: KeyFact | None)
         (target(DISABLED, FOREIGN), "default_key arn:aws:kms"),
     ],
 )
-def test_without_a_usable_key_the_object_is_refused_with_what_to_do(
-    chosen: Target, says: str
-) -> None:
+def test_object_is_refused_with_a_hint_when_no_key_is_usable(chosen: Target, says: str) -> None:
     found = key_for(violation(), chosen)
 
     assert isinstance(found, Refuse)
     assert says in found.cause
 
 
-def test_object_that_has_the_chosen_key_already_is_refused() -> None:
+def test_object_that_already_has_the_chosen_key_is_refused() -> None:
     """Whatever rule it violates, to re-encrypt it again would be a loop."""
     facts = log_object_facts(encryption=encrypted("aws:kms", KEY.arn))
 
@@ -188,7 +186,7 @@ BUCKETS = st.sampled_from([BUCKET, BucketOwnership(None, None), UNREAD])
 
 
 @given(FACTS, FACTS, st.lists(st.sampled_from([KEY, ANOTHER_KEY, FOREIGN]), max_size=2), BUCKETS)
-def test_no_other_key_is_ever_used(
+def test_only_usable_approved_keys_of_the_bucket_account_are_ever_used(
     named: KeyFact | None,
     default: KeyFact | None,
     listed: list[KmsKey],

@@ -531,7 +531,7 @@ def reencrypting(aws: StubbedAws) -> None:
     aws.answer("GetParameter", {"Parameter": stored})
 
 
-def test_bad_log_object_is_requested_to_be_reencrypted_where_the_policy_says_so(
+def test_check_log_objects_requests_the_reencryption_of_a_violating_object(
     aws: StubbedAws,
 ) -> None:
     Log(aws)
@@ -582,7 +582,9 @@ def test_reencrypt_reads_an_object_twice_and_updates_it_once(aws: StubbedAws) ->
     assert aws.counts["HeadObject"] == 1
 
 
-def test_what_could_not_be_reencrypted_for_now_is_delivered_again_soon(aws: StubbedAws) -> None:
+def test_reencrypt_returns_a_throttled_object_to_the_queue_and_postpones_it(
+    aws: StubbedAws,
+) -> None:
     Log(aws)
     reencrypting(aws)
     aws.answer("UpdateObjectEncryption", AwsError("SlowDown", status=503))

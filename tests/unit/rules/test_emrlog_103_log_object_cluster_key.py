@@ -281,7 +281,7 @@ def test_fix_names_an_approved_key_of_the_region_of_the_cluster() -> None:
 
 
 @pytest.mark.parametrize("expected", [KEY, AWS_MANAGED, a_key(arn=key_arn(region=OTHER_REGION))])
-def test_default_key_of_the_policy_complies_whatever_the_cluster_names(expected: KmsKey) -> None:
+def test_default_key_of_the_policy_complies_with_any_cluster_key(expected: KmsKey) -> None:
     facts = replace(
         log_object_facts(
             encryption=encrypted("aws:kms", ANOTHER_KEY.arn),

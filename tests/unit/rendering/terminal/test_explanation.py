@@ -203,7 +203,7 @@ REMEDIED = FindingRecord(
 )
 
 
-def test_explanation_says_what_was_reencrypted_and_what_could_not_be() -> None:
+def test_explanation_contains_reencrypted_objects_and_failures() -> None:
     policy = reencrypting()
     policy = replace(
         policy, mode=Mode.ENFORCE, enforcement=replace(policy.enforcement, allowed=True)

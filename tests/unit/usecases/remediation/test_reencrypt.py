@@ -83,7 +83,7 @@ def updated(world: World) -> list[str]:
     return [version.key for version, *_ in world.objects.updates]
 
 
-def test_bad_log_object_is_reencrypted_and_its_finding_resolved_without_an_alert_about_it(
+def test_violating_object_is_reencrypted_and_its_finding_resolved_without_an_alert(
     world: World,
 ) -> None:
     write(world, LOG)
@@ -111,7 +111,7 @@ def test_object_is_read_twice_and_updated_once(world: World) -> None:
     assert updated(world) == [LOG]
 
 
-def test_the_same_message_a_hundred_times_is_one_update(world: World) -> None:
+def test_hundred_equal_messages_cause_one_update(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
 
@@ -123,7 +123,7 @@ def test_the_same_message_a_hundred_times_is_one_update(world: World) -> None:
     assert world.kinds == ["remediation.done"]
 
 
-def test_a_message_that_is_twice_in_a_batch_is_one_update(world: World) -> None:
+def test_message_twice_in_a_batch_causes_one_update(world: World) -> None:
     write(world, LOG)
 
     reencrypt(world, requested(world) * 2)
@@ -132,7 +132,7 @@ def test_a_message_that_is_twice_in_a_batch_is_one_update(world: World) -> None:
     assert world.records["EMRLOG-101"].reencryption.count == 1
 
 
-def test_logs_that_come_every_five_minutes_are_one_alert_a_day(world: World) -> None:
+def test_logs_written_every_five_minutes_cause_one_alert_a_day(world: World) -> None:
     for n in range(20):
         write(world, f"{LOG}-{n}")
         reencrypt(world)
@@ -148,7 +148,7 @@ def test_logs_that_come_every_five_minutes_are_one_alert_a_day(world: World) -> 
     assert world.records["EMRLOG-101"].reencryption.count == 21
 
 
-def test_the_version_that_was_read_is_updated_with_its_own_bucket_key(world: World) -> None:
+def test_version_that_was_read_is_updated_with_its_bucket_key_setting(world: World) -> None:
     head = Encryption("AES256", version_id="v1", bucket_key=True)
     write(world, LOG, head=head)
 
@@ -178,13 +178,13 @@ def test_forged_request_changes_nothing(world: World, request_for: ObjectVersion
     assert not world.records
 
 
-def test_request_that_names_no_object_is_refused(world: World) -> None:
+def test_request_without_an_object_is_rejected(world: World) -> None:
     for body in ("{}", '{"schema": "emr-log-guard/reencryption/1", "bucket": "b", "key": ""}'):
         with pytest.raises(InvalidEventError):
             world.reencrypt.read(body)
 
 
-def test_request_for_a_log_that_no_check_has_recorded_is_recorded_first(world: World) -> None:
+def test_object_without_a_record_is_recorded_before_its_reencryption(world: World) -> None:
     world.objects.heads = {LOG: SSE_S3}
 
     assert reencrypt(world, [Request(a_log_object(LOG))]) == ()
@@ -222,7 +222,7 @@ def test_policy_is_read_again_for_each_batch(world: World) -> None:
     assert world.policy_asked == [True]
 
 
-def test_while_the_policy_is_invalid_messages_wait(world: World) -> None:
+def test_messages_return_to_the_queue_while_the_policy_is_suspended(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.policy = replace(world.policy, suspended=True)
@@ -231,7 +231,7 @@ def test_while_the_policy_is_invalid_messages_wait(world: World) -> None:
     assert world.objects.updates == []
 
 
-def test_cluster_without_a_key_gets_the_default_one_and_is_compliant_with_it(
+def test_logs_of_a_cluster_without_a_key_get_the_default_key_and_comply(
     world: World,
 ) -> None:
     world.clusters.known[CLUSTER_ID] = a_cluster(log_key_identifier=None)
@@ -247,7 +247,7 @@ def test_cluster_without_a_key_gets_the_default_one_and_is_compliant_with_it(
     assert world.reencryptions.sent == []
 
 
-def test_default_key_is_compliant_where_the_clusters_own_is_unusable(world: World) -> None:
+def test_logs_with_the_default_key_comply_when_the_cluster_key_is_unusable(world: World) -> None:
     disabled = a_key(state=KeyState.DISABLED)
     world.keys.facts = {KEY.arn: disabled, ANOTHER_KEY.arn: ANOTHER_KEY}
     world.policy = reencrypting(default_key=ANOTHER_KEY.arn)
@@ -272,7 +272,7 @@ def test_log_of_a_step_gets_the_key_of_the_step(world: World) -> None:
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["same key", "different keys"])
-def test_log_that_several_steps_may_have_written_is_not_guessed(
+def test_log_of_several_possible_steps_is_reencrypted_only_if_their_keys_agree(
     world: World, *, same: bool
 ) -> None:
     uri = "s3://example-logs/steps/"
@@ -292,7 +292,7 @@ def test_log_that_several_steps_may_have_written_is_not_guessed(
         assert "steps with different log keys" in world.alerts.published[-1].detail
 
 
-def test_log_is_not_guessed_while_the_steps_cannot_be_listed(world: World) -> None:
+def test_log_is_not_reencrypted_while_the_steps_cannot_be_listed(world: World) -> None:
     write(world, LOG)
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered AccessDenied")
 
@@ -303,7 +303,7 @@ def test_log_is_not_guessed_while_the_steps_cannot_be_listed(world: World) -> No
 
 
 @pytest.mark.parametrize("algorithm", [None, SSE_C, "aws:fsx"])
-def test_what_s3_cannot_reencrypt_is_told_once_with_what_to_do(
+def test_object_that_s3_cannot_reencrypt_is_alerted_once_with_a_hint(
     world: World, algorithm: str | None
 ) -> None:
     write(world, LOG, head=encrypted(algorithm))
@@ -329,7 +329,7 @@ def test_what_s3_cannot_reencrypt_is_told_once_with_what_to_do(
     ],
     ids=["no default", "default does not exist"],
 )
-def test_cluster_without_a_key_and_without_a_usable_default_is_told_and_not_guessed(
+def test_missing_cluster_key_and_default_key_are_alerted_without_reencryption(
     world: World, policy: Policy, says: str
 ) -> None:
     world.policy = policy
@@ -342,7 +342,7 @@ def test_cluster_without_a_key_and_without_a_usable_default_is_told_and_not_gues
     assert says in world.alerts.published[-1].detail
 
 
-def test_key_that_is_no_longer_approved_is_not_used(world: World) -> None:
+def test_unapproved_cluster_key_is_not_used(world: World) -> None:
     world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
     world.policy = replace(reencrypting(), approved_keys=(ANOTHER_KEY.arn,))
     write(world, LOG)
@@ -361,7 +361,7 @@ def test_key_that_is_no_longer_approved_is_not_used(world: World) -> None:
         (Unresolved("s3:HeadBucket answered 403"), (), "cannot be compared with the owner"),
     ],
 )
-def test_bucket_of_another_account_is_left_alone(
+def test_objects_in_a_bucket_of_another_account_are_not_reencrypted(
     world: World, owner: str | Unresolved, others: tuple[str, ...], says: str
 ) -> None:
     world.policy = replace(world.policy, log_bucket_owners=others)
@@ -374,7 +374,7 @@ def test_bucket_of_another_account_is_left_alone(
     assert says in world.alerts.published[-1].detail
 
 
-def test_refused_object_is_tried_three_times_a_day_and_told_once(world: World) -> None:
+def test_refused_object_is_tried_three_times_a_day_and_alerted_once(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.objects.refusals[LOG] = REFUSED
@@ -393,7 +393,7 @@ def test_refused_object_is_tried_three_times_a_day_and_told_once(world: World) -
     assert updated(world) == [LOG]
 
 
-def test_object_that_has_another_key_after_the_update_does_not_count(world: World) -> None:
+def test_object_with_another_key_after_the_update_is_not_counted(world: World) -> None:
     write(world, LOG)
     world.objects.unchanged.add(LOG)
 
@@ -404,7 +404,7 @@ def test_object_that_has_another_key_after_the_update_does_not_count(world: Worl
     assert "read with another key" in world.alerts.published[-1].detail
 
 
-def test_throttled_object_is_delivered_again_and_costs_no_attempt(world: World) -> None:
+def test_throttled_object_returns_to_the_queue_without_using_an_attempt(world: World) -> None:
     write(world, LOG, f"{LOG}-2")
     requests = requested(world)
     world.objects.refusals[LOG] = THROTTLED
@@ -426,7 +426,7 @@ def test_throttled_object_is_delivered_again_and_costs_no_attempt(world: World) 
         RuntimeError("a bug"),
     ],
 )
-def test_object_that_cannot_be_read_for_now_is_delivered_again(
+def test_object_that_is_temporarily_unreadable_returns_to_the_queue(
     world: World, head: Unresolved | Exception
 ) -> None:
     write(world, LOG, f"{LOG}-2")
@@ -437,7 +437,7 @@ def test_object_that_cannot_be_read_for_now_is_delivered_again(
     assert updated(world) == [f"{LOG}-2"]
 
 
-def test_key_that_cannot_be_read_for_now_is_waited_for(world: World) -> None:
+def test_object_returns_to_the_queue_while_its_key_is_temporarily_unreadable(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.keys.facts = {KEY.arn: Unresolved("kms:DescribeKey was throttled", transient=True)}
@@ -445,7 +445,7 @@ def test_key_that_cannot_be_read_for_now_is_waited_for(world: World) -> None:
     assert reencrypt(world, requests) == tuple(requests)
 
 
-def test_encryption_that_cannot_be_read_proves_nothing(world: World) -> None:
+def test_object_with_unreadable_encryption_is_not_reencrypted(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     denied = Unresolved("s3:HeadObject answered 403")
@@ -460,7 +460,7 @@ def test_encryption_that_cannot_be_read_proves_nothing(world: World) -> None:
     [(Unresolved("403"), 0), (Unresolved("503", transient=True), 1)],
     ids=["denied", "throttled"],
 )
-def test_object_that_cannot_be_read_after_the_update_does_not_count_yet(
+def test_object_that_is_unreadable_after_the_update_is_not_counted(
     world: World, after: Unresolved, again: int
 ) -> None:
     write(world, LOG)
@@ -471,7 +471,7 @@ def test_object_that_cannot_be_read_after_the_update_does_not_count_yet(
     assert world.records["EMRLOG-101"].reencryption.count == 0
 
 
-def test_object_that_was_deleted_before_the_request_is_nothing_to_do(world: World) -> None:
+def test_object_deleted_before_the_request_is_ignored(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.objects.heads = {LOG: NOT_FOUND}
@@ -480,7 +480,7 @@ def test_object_that_was_deleted_before_the_request_is_nothing_to_do(world: Worl
     assert world.objects.updates == []
 
 
-def test_object_that_is_deleted_in_between_is_looked_at_again(world: World) -> None:
+def test_object_deleted_during_the_update_returns_to_the_queue(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.objects.refusals[LOG] = ObjectNotFoundError(LOG)
@@ -489,7 +489,7 @@ def test_object_that_is_deleted_in_between_is_looked_at_again(world: World) -> N
     assert "remediation.failed" not in world.kinds
 
 
-def test_object_that_was_put_right_by_others_meanwhile_is_left(world: World) -> None:
+def test_object_that_complies_by_now_is_not_reencrypted(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.objects.heads = {}
@@ -499,7 +499,7 @@ def test_object_that_was_put_right_by_others_meanwhile_is_left(world: World) -> 
     assert world.records["EMRLOG-101"].reencryption.count == 0
 
 
-def test_crash_between_the_update_and_the_record_loses_no_count(world: World) -> None:
+def test_crash_between_update_and_record_does_not_lose_the_count(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.objects.after[LOG] = KeyboardInterrupt()
@@ -515,7 +515,7 @@ def test_crash_between_the_update_and_the_record_loses_no_count(world: World) ->
     assert not world.records["EMRLOG-101"].open
 
 
-def test_crash_before_the_update_is_tried_again_once_the_other_must_have_ended(
+def test_crash_before_the_update_is_retried_after_the_hold_expires(
     world: World,
 ) -> None:
     write(world, LOG)
@@ -559,7 +559,7 @@ def test_error_of_one_cluster_does_not_affect_the_others(world: World) -> None:
         assert state.count == 1
 
 
-def test_finding_that_was_resolved_meanwhile_keeps_the_count(world: World) -> None:
+def test_finding_resolved_meanwhile_keeps_the_count(world: World) -> None:
     write(world, LOG)
     requests = requested(world)
     world.objects.after[LOG] = KeyboardInterrupt()
@@ -575,7 +575,7 @@ def test_finding_that_was_resolved_meanwhile_keeps_the_count(world: World) -> No
     assert world.records["EMRLOG-101"].reencryption.count == 1
 
 
-def test_results_are_recorded_whatever_the_policy_has_become_since(world: World) -> None:
+def test_results_are_recorded_even_under_a_stale_policy(world: World) -> None:
     older, newer = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
     world.policy = replace(world.policy, stored_at=newer)
     write(world, LOG)
@@ -588,7 +588,7 @@ def test_results_are_recorded_whatever_the_policy_has_become_since(world: World)
     assert world.records["EMRLOG-101"].reencryption.count == 1
 
 
-def test_what_exceeds_the_hours_budget_waits_for_the_next_and_that_is_told(
+def test_objects_beyond_the_hourly_budget_wait_and_are_alerted(
     world: World,
 ) -> None:
     world.policy = reencrypting(max_objects_per_hour=2)
@@ -614,7 +614,7 @@ def test_what_exceeds_the_hours_budget_waits_for_the_next_and_that_is_told(
     assert not world.records["EMRLOG-101"].open
 
 
-def test_finding_that_is_not_remedied_in_time_is_alerted(world: World) -> None:
+def test_finding_that_is_not_remediated_in_time_is_alerted(world: World) -> None:
     write(world, LOG)
     assert world.kinds == []
     world.passes(seconds=REMEDIED.total_seconds())
@@ -625,7 +625,7 @@ def test_finding_that_is_not_remedied_in_time_is_alerted(world: World) -> None:
     assert world.kinds == ["finding.opened"]
 
 
-def test_review_asks_for_the_cluster_whose_logs_were_not_remedied_in_time(world: World) -> None:
+def test_review_requests_a_recheck_of_a_cluster_with_overdue_remediation(world: World) -> None:
     write(world, LOG)
     asked_objects: list[LogObjectCheckRequest] = []
 
@@ -681,7 +681,7 @@ def without_a_key(world: World, *, unless_reencrypted: bool = True) -> None:
     world.policy = replace(policy, mode=Mode.ENFORCE, enforcement=enforcement)
 
 
-def test_cluster_whose_logs_are_reencrypted_is_not_terminated_and_says_so(
+def test_cluster_whose_logs_are_reencrypted_is_not_terminated_and_alerts_say_so(
     world: World,
 ) -> None:
     without_a_key(world)
@@ -753,7 +753,7 @@ def test_enforce_does_not_terminate_a_cluster_whose_logs_are_reencrypted(world: 
     assert f"terminate {CLUSTER_ID}" not in world.journal
 
 
-def test_rules_that_are_not_about_the_key_still_terminate(world: World) -> None:
+def test_violations_of_rules_not_about_the_key_still_terminate(world: World) -> None:
     without_a_key(world)
     world.clusters.known[CLUSTER_ID] = a_cluster(release_label="emr-5.29.0")
     world.keys.facts = {KEY.arn: KEY}
