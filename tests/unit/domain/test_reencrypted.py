@@ -109,34 +109,34 @@ def test_failure_without_an_attempt_records_only_its_cause() -> None:
 
 def test_continuing_failure_cause_is_notified_once_a_day() -> None:
     state = with_failures(NEVER, ["no key", "denied"], NOW)
-    told = with_failures_notified(state, ["no key"], NOW)
+    alerted = with_failures_notified(state, ["no key"], NOW)
 
-    assert pending_failures(told, NOW) == ("denied",)
+    assert pending_failures(alerted, NOW) == ("denied",)
     later = NOW + DAY - timedelta(hours=1)
-    going_on = with_failures(told, ["no key"], later)
+    going_on = with_failures(alerted, ["no key"], later)
     assert pending_failures(going_on, later) == ("denied",)
     assert "no key" in pending_failures(going_on, NOW + DAY)
-    assert pending_failures(told, NOW + DAY) == ()
-    assert with_failures(told, [], NOW + DAY).failures == {}
+    assert pending_failures(alerted, NOW + DAY) == ()
+    assert with_failures(alerted, [], NOW + DAY).failures == {}
 
 
 def test_count_is_notified_first_and_then_with_the_reminders() -> None:
     state, _ = finish(began(LOG), {LOG: KEY.arn}, {}, NOW)
     assert done_pending(state, NOW, DAY)
-    told = with_done_notified(state, NOW)
-    more, _ = finish(began(OTHER, state=told), {OTHER: KEY.arn}, {}, NOW)
+    alerted = with_done_notified(state, NOW)
+    more, _ = finish(began(OTHER, state=alerted), {OTHER: KEY.arn}, {}, NOW)
 
-    assert not done_pending(told, NOW + DAY, DAY)
+    assert not done_pending(alerted, NOW + DAY, DAY)
     assert not done_pending(more, NOW, DAY)
     assert done_pending(more, NOW + DAY, DAY)
 
 
 def test_notified_state_is_merged_with_results_recorded_meanwhile() -> None:
     state, _ = finish(began(LOG), {LOG: KEY.arn}, {OTHER: "denied"}, NOW)
-    told = with_failures_notified(with_done_notified(state, NOW), ["denied"], NOW)
+    alerted = with_failures_notified(with_done_notified(state, NOW), ["denied"], NOW)
     meanwhile = with_failures(state, ["no key"], NOW)
 
-    merged = with_notified_from(meanwhile, told)
+    merged = with_notified_from(meanwhile, alerted)
 
     assert (merged.notified, merged.notified_count) == (NOW, 1)
     assert pending_failures(merged, NOW) == ("no key",)

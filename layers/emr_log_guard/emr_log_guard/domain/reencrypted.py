@@ -228,7 +228,7 @@ def with_failures_notified(
 
 
 def with_notified_from(current: Reencrypted, notified: Reencrypted) -> Reencrypted:
-    """Take over what was notified, whatever was re-encrypted since."""
+    """Take over what was notified, and keep what was re-encrypted since."""
     failures = {
         cause: replace(each, notified=notified.failures[cause].notified)
         if cause in notified.failures

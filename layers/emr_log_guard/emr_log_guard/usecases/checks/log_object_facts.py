@@ -134,7 +134,7 @@ class ReadLogObject:
         ):
             return facts
         if self.default_key is not None and same_key(self.default_key, carried):
-            return facts  # re-encrypted, whoever wrote it
+            return facts  # re-encrypted, regardless of its writer
         steps = self.steps.steps(cluster.id)
         if isinstance(steps, Unresolved):
             return replace(facts, expected_key=steps)

@@ -153,9 +153,9 @@ class ReencryptLogObjects:
     read_object: ReadLogObject
     objects: ReencryptableLogObjects
     fresh_keys: Callable[[], Keys]
-    """Returns a reader of keys that remembers none: a key may have just been disabled."""
+    """Returns a reader of keys without a cache: a key may have just been disabled."""
     fresh_buckets: Callable[[], BucketOwners]
-    """Returns a reader of the owners of buckets that remembers none."""
+    """Returns a reader of bucket owners without a cache."""
     policy: PolicyProvider
     repository: FindingRepository
     recorder: FindingRecorder
@@ -453,7 +453,7 @@ class ReencryptLogObjects:
         results: Mapping[str, _Results],
         policy: Policy,
     ) -> None:
-        """Record the results, whatever the policy has become since, and notify."""
+        """Record the results, even if the policy has changed since, and notify."""
         records = self.repository.read(cluster_id).records
         now = self.clock()
         found = [
