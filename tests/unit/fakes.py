@@ -84,9 +84,17 @@ class FakeClusters:
         self, cluster_id: str, step_ids: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
         self.steps_asked.append(" ".join((cluster_id, *step_ids)))
-        if isinstance(self.listed, Unresolved) or not step_ids:
+        if isinstance(self.listed, Unresolved):
             return self.listed
-        return tuple(each for each in self.listed if each.id in step_ids)
+        newest_first = reversed(self.listed)
+        return tuple(each for each in newest_first if not step_ids or each.id in step_ids)
+
+    def newest_steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Answer with the last ten steps, the newest first."""
+        self.steps_asked.append(f"{cluster_id} newest")
+        if isinstance(self.listed, Unresolved):
+            return self.listed
+        return tuple(reversed(self.listed[-10:]))
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         self.sessions_asked.append(cluster_id)

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from emr_log_guard.adapters.emr import EmrClusters
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step, StepState
+from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
     ClusterNotFoundError,
     NotReadableError,
@@ -229,6 +230,30 @@ def test_cloudwatch_logging_and_its_key_are_read(aws: StubbedAws, clusters: EmrC
     cluster = clusters.describe(CLUSTER_ID)
 
     assert (cluster.cloudwatch_logs, cluster.cloudwatch_key_identifier) == (True, "arn:key")
+
+
+def test_newest_steps_are_the_first_page(aws: StubbedAws, clusters: EmrClusters) -> None:
+    aws.answer("ListSteps", {"Steps": [{"Id": "s-2"}, {"Id": "s-1"}], "Marker": "more"})
+
+    newest = clusters.newest_steps(CLUSTER_ID)
+
+    assert not isinstance(newest, Unresolved)
+    assert [step.id for step in newest] == ["s-2", "s-1"]
+    assert aws.calls == [("ListSteps", {"ClusterId": CLUSTER_ID})]
+
+
+def test_further_pages_are_read_through_their_own_client(aws: StubbedAws) -> None:
+    """A list that has begun does not fail for a limit that the first page has to keep to."""
+    first, rest = boto3.client("emr"), boto3.client("emr", region_name="us-east-1")
+    reader = EmrClusters(aws.attach(first), aws.attach(rest))
+    aws.answer("ListSteps", {"Steps": [{"Id": "s-2"}], "Marker": "m"}, {"Steps": [{"Id": "s-1"}]})
+
+    listed = reader.all_steps(CLUSTER_ID)
+
+    assert not isinstance(listed, Unresolved)
+    assert [step.id for step in listed] == ["s-2", "s-1"]
+    assert aws.regions == [first.meta.region_name, "us-east-1"]
+    assert aws.calls[1] == ("ListSteps", {"ClusterId": CLUSTER_ID, "Marker": "m"})
 
 
 def test_steps_with_their_own_log_settings_are_read_from_every_page(

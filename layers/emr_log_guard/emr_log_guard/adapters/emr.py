@@ -1,9 +1,9 @@
 """Amazon EMR: reading and terminating clusters."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import batched
+from itertools import batched, islice
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -142,12 +142,11 @@ class EmrClusters:
         """
         named = batched(step_ids, _STEPS_BY_ID) if step_ids else [()]
         pages = (page for ids in named for page in self._pages(cluster_id, ids))
-        try:
-            return tuple(_step(step) for page in pages for step in _listed(page, "Steps"))
-        except NotReadableError as error:
-            return Unresolved(str(error))
-        except AWS_ERRORS as error:
-            return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
+        return _steps(cluster_id, pages)
+
+    def newest_steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Read the 50 newest steps, or all if there are fewer: one ListSteps."""
+        return _steps(cluster_id, islice(self._pages(cluster_id, ()), 1))
 
     def _pages(
         self, cluster_id: str, step_ids: Sequence[str]
@@ -255,6 +254,17 @@ def _cluster(cluster_id: str, answer: Mapping[str, Any]) -> Cluster:
             tag["Key"]: tag.get("Value") or "" for tag in _listed(found, "Tags") if tag.get("Key")
         },
     )
+
+
+def _steps(
+    cluster_id: str, pages: "Iterable[ListStepsOutputTypeDef]"
+) -> tuple[Step, ...] | Unresolved:
+    try:
+        return tuple(_step(step) for page in pages for step in _listed(page, "Steps"))
+    except NotReadableError as error:
+        return Unresolved(str(error))
+    except AWS_ERRORS as error:
+        return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
 
 
 def _step(listed: Mapping[str, Any]) -> Step:

@@ -84,6 +84,10 @@ class AllWorkloads(Sessions, Protocol):
         """Read all steps of a cluster, or those that are named."""
         ...
 
+    def newest_steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Read the newest steps of a cluster, as many as one call gives; the newest is first."""
+        ...
+
 
 class FirstReads(Clusters, AllWorkloads, Protocol):
     """Reads of a cluster that happen once in its life."""

@@ -440,10 +440,10 @@ def test_step_that_overrides_the_key_is_found_and_each_key_is_read_once(world: W
     world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
     own = AWS_MANAGED.arn
     world.clusters.listed = (
-        Step("s-1", "bad", None, own),
-        Step("s-2", "bad again", "s3://elsewhere/", own),
-        Step("s-3", "elsewhere", "s3://elsewhere/"),
         Step("s-4", "the same", None, KEY.arn),
+        Step("s-3", "elsewhere", "s3://elsewhere/"),
+        Step("s-2", "bad again", "s3://elsewhere/", own),
+        Step("s-1", "bad", None, own),
     )
 
     world.check()

@@ -166,6 +166,55 @@ def test_known_violation_stays_open_while_an_unreadable_new_step_is_retried(
     assert record.finding.compliance is Compliance.NON_COMPLIANT
 
 
+def test_one_call_reads_the_newest_steps_whose_events_then_cost_nothing(world: World) -> None:
+    seen(world)
+    new = tuple(f"s-{n}" for n in range(8))
+    steps(world, *new)
+
+    for step in new:
+        event(world, step_ids=(step,), at=world.now)
+
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest"]
+
+
+def test_step_that_is_not_among_the_newest_is_then_read_by_its_id(world: World) -> None:
+    seen(world)
+    world.clusters.listed = (OWN,)
+    steps(world, *(f"s-{n}" for n in range(20)))
+    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-OWN",), at=world.now)
+
+    first = world.check_cluster(added)
+    world.passes(seconds=5)
+    second = world.check_cluster(added)
+
+    assert (first.incomplete, second.incomplete) == (True, False)
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest", f"{CLUSTER_ID} s-OWN"]
+    assert world.kinds == ["finding.opened"]
+
+
+def test_step_with_its_own_settings_is_read_by_its_id(world: World) -> None:
+    world.clusters.listed = (OWN,)
+    seen(world)
+
+    event(world, step_ids=("s-OWN",), at=world.now)
+
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-OWN"]
+
+
+def test_newest_steps_that_are_throttled_are_read_again(world: World) -> None:
+    seen(world)
+    world.clusters.listed = THROTTLED
+    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-1",), at=world.now)
+    assert world.check_cluster(added).incomplete
+
+    world.clusters.listed = ()
+    steps(world, "s-1")
+    world.passes(seconds=5)
+
+    assert not world.check_cluster(added).incomplete
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest"] * 2
+
+
 @pytest.mark.parametrize("force_refresh", [True, False], ids=["recheck", "re-scan"])
 def test_check_without_an_event_reads_cluster_and_steps_again(
     world: World, *, force_refresh: bool
