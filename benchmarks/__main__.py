@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks import audits, functions, rescans, storms
+from benchmarks import audits, functions, reencryption, rescans, storms
 from benchmarks.page import Section, page
 from benchmarks.stack import deployed
 from sandbox.deployment import ROOT
@@ -45,6 +45,7 @@ def main() -> None:
         "layers": functions.sizes,
         "throughput": rescans.throughput,
         "memory": rescans.history,
+        "reencryption": lambda stack: reencryption.log_objects(stack, rounds),
     }
     names = [*alone, *beside_the_stack]
     if unknown := set(asked.names) - {*names, *parts}:

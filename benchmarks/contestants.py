@@ -104,15 +104,17 @@ CLUSTERS = {
 """Clusters without a log key, as far as Custodian's filters can express that."""
 
 
-def objects_policy(key_id: str) -> dict[str, object]:
-    """Log objects not encrypted with this key: Custodian does not know whose logs they are."""
+def objects_policy(key_id: str, *, report_only: bool = True) -> dict[str, object]:
+    """Log objects not encrypted with this key: Custodian does not know whose logs they are.
+
+    If it does not only report them, it copies each onto itself with the key.
+    """
+    action = {"type": "encrypt-keys", "crypto": "aws:kms", "key-id": key_id}
     return {
         "name": "objects",
         "resource": "aws.s3",
         "filters": [{"Name": LOG_BUCKET}],
-        "actions": [
-            {"type": "encrypt-keys", "report-only": True, "crypto": "aws:kms", "key-id": key_id}
-        ],
+        "actions": [action | {"report-only": report_only}],
     }
 
 

@@ -120,6 +120,7 @@ def deployed() -> Iterator[Stack]:
         account.build()
         everything = {
             "EnforcementAllowed": "true",
+            "ReencryptionAllowed": "true",
             "SlackWebhookSecretArn": secret["ARN"],
             "AmazonQNotifications": "true",
             "SecurityHub": "true",

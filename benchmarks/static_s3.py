@@ -1,10 +1,11 @@
-"""A plain server that answers as S3 does, from a table in memory.
+"""A plain server that answers as S3 does, from a table in memory: it lists, heads and re-encrypts.
 
 Run it as `python -m benchmarks.static_s3 FILE MILLISECONDS`: FILE is JSON with a bucket's name and
 its objects' headers by key.
 """
 
 import json
+import re
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ from benchmarks.plain_server import Request, response, serve, served
 _PAGE = 1000
 _AFTER = ("continuation-token", "marker", "start-after")
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
+_ALGORITHM = "x-amz-server-side-encryption"
+_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
+_REGION = "us-east-1"
 _MODIFIED = "2026-03-14T15:09:26.000Z"
 
 
@@ -40,9 +44,13 @@ class Bucket:
         url = urlsplit(request.target)
         _, _, key = url.path.lstrip("/").partition("/")
         query = parse_qs(url.query, keep_blank_values=True)
+        if request.method == "HEAD" and not key:
+            return response(200, {"x-amz-bucket-region": _REGION}, b"")
         if request.method == "HEAD":
             head = self.objects.get(unquote(key))
             return response(404, {}, b"") if head is None else response(200, head, b"")
+        if request.method == "PUT":
+            return self._re_encrypted(unquote(key), query, request)
         if url.path == "/":
             return _document(
                 "ListAllMyBucketsResult",
@@ -56,6 +64,19 @@ class Bucket:
         if {"tagging", "policy", "website", "replication", "lifecycle"} & set(query):
             return response(404, {}, b"<Error><Code>NoSuchConfiguration</Code></Error>")
         return _document("Nothing", "")
+
+    def _re_encrypted(self, key: str, query: dict[str, list[str]], request: Request) -> bytes:
+        """Change the key of an object: in place, or by copying it onto itself."""
+        in_place = "encryption" in query
+        if in_place:
+            found = re.search(rb"<KMSKeyArn>(.+?)</KMSKeyArn>", request.body)
+            new = {_ALGORITHM: "aws:kms", _KEY: found[1].decode() if found else ""}
+        else:
+            new = {name: request.headers[name] for name in (_ALGORITHM, _KEY)}
+        self.objects[key] = self.objects[key] | new
+        if in_place:
+            return response(200, {}, b"")
+        return _document("CopyObjectResult", f"<LastModified>{_MODIFIED}</LastModified>")
 
     def _page(self, query: dict[str, list[str]]) -> bytes:
         prefix = query.get("prefix", [""])[0]

@@ -1,0 +1,70 @@
+"""Re-encrypts log objects as `reencrypt` does, batch by batch: `reencrypt.py BATCH FILE`.
+
+The file is JSON: the bodies of the queue's messages. Requests to S3 are counted by their method.
+"""
+
+import json
+import os
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.httpsession import URLLib3Session
+
+requests: Counter[str] = Counter()
+send = URLLib3Session.send
+
+
+def counted(session: Any, request: Any) -> Any:  # noqa: ANN401 - passed on
+    """Count a request to S3."""
+    if request.url.startswith(os.environ["AWS_ENDPOINT_URL_S3"]):
+        requests[request.method] += 1
+    return send(session, request)
+
+
+URLLib3Session.send = counted  # type: ignore[method-assign, assignment]
+
+import app  # type: ignore[import-not-found]  # noqa: E402 - with the counting in place
+
+
+def most_memory() -> float:
+    """The peak memory of this process in MB; getrusage would include the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+size, file = int(sys.argv[1]), Path(sys.argv[2])
+bodies: list[str] = json.loads(file.read_text())
+context = SimpleNamespace(
+    function_name="benchmark",
+    memory_limit_in_mb=1024,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:benchmark",
+    aws_request_id="0",
+    get_remaining_time_in_millis=lambda: 60_000,
+)
+failed = 0
+used, begun = time.process_time(), time.perf_counter()
+for first in range(0, len(bodies), size):
+    records = [
+        {
+            "messageId": f"{place}",
+            "receiptHandle": f"{place}",
+            "body": body,
+            "attributes": {"ApproximateReceiveCount": "1"},
+            "eventSource": "aws:sqs",
+        }
+        for place, body in enumerate(bodies[first : first + size])
+    ]
+    failed += len(app.lambda_handler({"Records": records}, context)["batchItemFailures"])
+answer = {
+    "seconds": time.perf_counter() - begun,
+    "processor": time.process_time() - used,
+    "megabytes": most_memory(),
+    "failed": failed,
+    "requests": requests,
+}
+sys.stdout.write(f"{json.dumps(answer)}\n")
