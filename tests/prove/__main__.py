@@ -18,6 +18,7 @@ from time import monotonic
 
 ROOT = Path(__file__).parents[2]
 PROPERTIES = (
+    "tests/unit/usecases/remediation/test_reencryption_machine.py",
     "tests/unit/usecases/remediation/test_termination_machine.py",
     "tests/unit/usecases/test_finding_record_machine.py",
     "tests/unit/events/test_any_event.py",

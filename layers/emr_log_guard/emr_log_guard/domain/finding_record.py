@@ -347,6 +347,8 @@ class ReencryptionResult:
     """Why others could not be re-encrypted, or None when that is temporary."""
     postponed: str | None = None
     """Why some of these have to wait; None when none has to."""
+    unknown: frozenset[ObjectVersion] = frozenset()
+    """Those of them that may be re-encrypted nonetheless: the answer was lost."""
 
 
 def logs_reencrypted(records: Iterable[FindingRecord], policy: Policy, now: datetime) -> bool:
@@ -542,7 +544,7 @@ def _after_reencryption(
     record: FindingRecord, result: ReencryptionResult, at: datetime
 ) -> FindingRecord:
     """Record what was re-encrypted; without any object left, the finding is resolved."""
-    state, counted = finish(record.reencryption, result.done, result.failed, at)
+    state, counted = finish(record.reencryption, result.done, result.failed, at, result.unknown)
     if result.postponed:
         state = with_failures(state, (result.postponed,), at)
     found = record.finding

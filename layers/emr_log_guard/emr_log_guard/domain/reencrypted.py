@@ -37,7 +37,7 @@ class Attempt:
     key_arn: str = ""
     """The key that it is to have."""
     owner: str | None = None
-    """The invocation that tries it, or that died; None when the last attempt failed."""
+    """The invocation that tries it, or whose result is unknown; None when the attempt failed."""
     until: datetime | None = None
     """Until when the object is left to that invocation, UTC."""
 
@@ -145,6 +145,7 @@ def finish(
     done: Mapping[ObjectVersion, str],
     failed: Mapping[ObjectVersion, str | None],
     now: datetime,
+    unknown: Collection[ObjectVersion] = (),
 ) -> tuple[Reencrypted, frozenset[ObjectVersion]]:
     """Record the results of attempts.
 
@@ -153,6 +154,7 @@ def finish(
         done: The key of each object that was read with its new key.
         failed: Why the others could not be re-encrypted, or None when that is temporary.
         now: UTC.
+        unknown: Those that may be re-encrypted nonetheless: the answer was lost.
 
     Returns:
         The new state, and the objects that count as re-encrypted by it: an object of which another
@@ -173,7 +175,8 @@ def finish(
         attempt = attempts.get(fingerprint(version))
         if attempt is not None:
             tries = attempt.tries - (cause is None)  # a temporary error is no failed attempt
-            attempts[fingerprint(version)] = replace(attempt, tries=tries, owner=None, until=None)
+            owner = attempt.owner if version in unknown else None
+            attempts[fingerprint(version)] = replace(attempt, tries=tries, owner=owner, until=None)
     samples = tuple(dict.fromkeys((*(str(version) for version in counted), *state.samples)))
     state = replace(
         with_failures(state, (cause for cause in failed.values() if cause), now),

@@ -515,6 +515,32 @@ def test_crash_between_update_and_record_does_not_lose_the_count(world: World) -
     assert not world.records["EMRLOG-101"].open
 
 
+@pytest.mark.parametrize(
+    "lost", [THROTTLED, Unresolved("s3:HeadObject answered 403")], ids=["answer", "second read"]
+)
+def test_update_whose_answer_is_lost_counts_once_it_is_seen(
+    world: World, lost: Exception | Unresolved
+) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    if isinstance(lost, Unresolved):
+        read, answers = world.objects.encryption, iter([SSE_S3, lost])
+        world.objects.encryption = lambda *_: next(answers)  # type: ignore[method-assign,assignment]
+        reencrypt(world, requests)
+        world.objects.encryption = read  # type: ignore[method-assign]
+    else:
+        world.objects.after[LOG] = lost
+        assert reencrypt(world, requests) == tuple(requests)
+        world.objects.after.clear()
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+
+    assert reencrypt(world, requests) == ()
+
+    assert updated(world) == [LOG]
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+    assert not world.records["EMRLOG-101"].open
+
+
 def test_crash_before_the_update_is_retried_after_the_hold_expires(
     world: World,
 ) -> None:

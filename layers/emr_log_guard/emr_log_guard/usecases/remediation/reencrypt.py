@@ -144,6 +144,18 @@ class _Results:
     failed: dict[ObjectVersion, str | None] = field(default_factory=dict)
     postponed: str | None = None
     """Why some of them have to wait; None when none has to."""
+    unknown: set[ObjectVersion] = field(default_factory=set)
+    """Those that may be re-encrypted nonetheless."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why an object was not re-encrypted, or may not have been."""
+
+    cause: str | None
+    """None when it is temporary."""
+    unknown: bool = False
+    """Whether it may be re-encrypted nonetheless: the answer was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +324,10 @@ class ReencryptLogObjects:
             if isinstance(outcome, Reencrypt):
                 found.done[one.version] = outcome.key_arn
                 continue
-            found.failed[one.version] = outcome
-            if outcome is None:
+            found.failed[one.version] = outcome.cause
+            if outcome.unknown:
+                found.unknown.add(one.version)
+            if outcome.cause is None:
                 again.append(one.assessed.request)
         self._record(cluster_id, assessed[0].cluster, results, policy)
         record_reencrypted(
@@ -419,11 +433,11 @@ class ReencryptLogObjects:
                 results[each.decision.rule_id].postponed = cause
         return mine[:granted]
 
-    def _reencrypted(self, each: _Chosen) -> Reencrypt | str | None:
+    def _reencrypted(self, each: _Chosen) -> Reencrypt | _Failed:
         """Re-encrypt one object and read it again.
 
         Returns:
-            The decision if the object has its new key, else why not; None if that is temporary.
+            The decision if the object has its new key, else why not.
 
         """
         exact, owner = each.assessed.exact, each.assessed.owner
@@ -433,17 +447,17 @@ class ReencryptLogObjects:
             )
             now = self.objects.encryption(exact, owner)
         except ObjectNotFoundError:
-            return None
+            return _Failed(None)
         except ReencryptionRefusedError as error:
-            return str(error)
+            return _Failed(str(error))
         except TemporarilyUnavailableError as error:
             logger.warning("object not re-encrypted", object=str(exact), reason=str(error))
-            return None
+            return _Failed(None, unknown=True)
         if isinstance(now, Unresolved):
-            return None if now.transient else now.reason
+            return _Failed(None if now.transient else now.reason, unknown=True)
         carried = now.key_identifier if now.algorithm == "aws:kms" else None
         if carried is None or not same_key(carried, each.decision.key_arn):
-            return _UNCHANGED
+            return _Failed(_UNCHANGED)
         return each.decision
 
     def _record(
@@ -461,7 +475,9 @@ class ReencryptLogObjects:
                 records[rule_id].finding,
                 Kind.LOG_OBJECTS,
                 now,
-                reencryption=ReencryptionResult(each.done, each.failed, each.postponed),
+                reencryption=ReencryptionResult(
+                    each.done, each.failed, each.postponed, frozenset(each.unknown)
+                ),
             )
             for rule_id, each in results.items()
             if rule_id in records
