@@ -1,4 +1,4 @@
-"""The page of all that can be set: the stack's parameters, the policy, the environment."""
+"""The page of all that can be set: the stack's parameters and the policy."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -30,7 +30,6 @@ _POLICY = """\
 JSON in the SSM parameter of output `PolicyParameterName`; its schema is
 [policy.schema.json](policy.schema.json). Every field of the document is optional; unknown ones are
 rejected. `emr-log-guard policy validate` reports a document's errors ([the command](cli.md))."""
-_ENVIRONMENT = "The template sets these variables; do not change them by hand."
 
 
 def configuration_page(template: Template) -> str:
@@ -50,9 +49,6 @@ def configuration_page(template: Template) -> str:
         ),
         "## Functions",
         table(("function", "purpose", "memory", "timeout"), _functions(template)),
-        "### Environment",
-        _ENVIRONMENT,
-        table(("variable", "value", "functions"), _variables(template)),
     )
 
 
@@ -153,16 +149,3 @@ def _functions(template: Template) -> Iterator[tuple[str, str, str, str]]:
         properties = {**template.function_defaults, **own}
         history, seconds = properties["MemorySize"], properties["Timeout"]
         yield code(name), sentence(own["Description"]), f"{history} MB", f"{seconds} s"
-
-
-def _variables(template: Template) -> Iterator[tuple[str, str, str]]:
-    users: dict[tuple[str, str], list[str]] = {}
-    for function, own in sorted(template.functions.items()):
-        for name, value in own["Environment"]["Variables"].items():
-            meaning = "the function's name" if value == function else template.meaning(value)
-            users.setdefault((name, meaning), []).append(function)
-    everywhere = template.function_defaults["Environment"]["Variables"]
-    for name, value in everywhere.items():
-        users[name, template.meaning(value)] = ["all"]
-    for (name, meaning), functions in sorted(users.items()):
-        yield code(name), meaning, ", ".join(functions)

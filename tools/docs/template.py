@@ -83,32 +83,6 @@ class Template:
         defaults: Mapping[str, Any] = self.content["Globals"]["Function"]
         return defaults
 
-    def meaning(self, value: object) -> str:
-        """Describe a value of a function's environment."""
-        match value:
-            case {"Fn::If": [condition, then, ""]}:
-                return f"{self.meaning(then)}; empty unless {self._condition(condition)}"
-            case {"Fn::If": [condition, then, otherwise]}:
-                named = f"{self.meaning(then)} if {self._condition(condition)}"
-                return f"{named}, else {self.meaning(otherwise)}"
-            case {"Fn::Sub": str(text)}:
-                return f"`{text}`"
-            case {"Ref": "AWS::StackName"}:
-                return "the stack's name"
-            case {"Ref": name} if name in self.parameters:
-                return f"parameter [`{name}`](#parameters)"
-            case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
-                return self._resource(str(name))
-            case text:
-                return f"`{text}`"
-
-    def _resource(self, name: str) -> str:
-        kind = self._section("Resources")[name]["Type"].removeprefix("AWS::").replace("::", " ")
-        for output in self.outputs.values():
-            if output["Value"] == {"Ref": name}:
-                return f"{kind} `{name}`: {output['Description']}"
-        return f"{kind} `{name}`"
-
     def _condition(self, name: str) -> str:
         return self._in_words(self.content["Conditions"][name])
 
