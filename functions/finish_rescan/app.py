@@ -16,5 +16,5 @@ FINISH_RESCAN = finish_rescan(os.environ)
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> Mapping[str, str | int]:
-    """Write the report, and tell."""
+    """Write the report, and notify."""
     return FINISH_RESCAN(parse_finish(event))
