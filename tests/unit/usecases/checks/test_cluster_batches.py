@@ -75,7 +75,11 @@ def test_requests_for_one_cluster_are_merged() -> None:
     ]
 
     assert ClusterCheckRequest.merged(requests) == about(
-        "j-1", launched_by=ADA, force_refresh=True, at=NOW - timedelta(minutes=1)
+        "j-1",
+        launched_by=ADA,
+        force_refresh=True,
+        at=NOW - timedelta(minutes=1),
+        latest=NOW,
     )
 
 

@@ -192,6 +192,24 @@ def test_step_that_is_not_among_the_newest_is_then_read_by_its_id(world: World) 
     assert world.kinds == ["finding.opened"]
 
 
+def test_newest_steps_are_read_first_if_any_event_is_new(world: World) -> None:
+    seen(world)
+    old = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-0",), at=world.now)
+    world.passes(minutes=1)
+    steps(world, *(f"s-{n}" for n in range(20)))
+    event(world, step_ids=("s-19",), at=world.now)
+    new = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-NEW",), at=world.now)
+    steps(world, "s-NEW")
+
+    together = world.check_cluster(ClusterCheckRequest.merged([old, new]))
+    world.passes(seconds=5)
+    world.check_cluster(old)
+
+    assert together.incomplete
+    newest = f"{CLUSTER_ID} newest"
+    assert world.clusters.steps_asked == [newest, newest, f"{CLUSTER_ID} s-0"]
+
+
 def test_step_with_its_own_settings_is_read_by_its_id(world: World) -> None:
     world.clusters.listed = (OWN,)
     seen(world)

@@ -94,9 +94,10 @@ class ClusterSteps:
 
     def _newest_first(self, listed: ClusterSnapshot) -> bool:
         """Whether the steps that events name may be among the newest, and others that are new."""
-        wanted, at, read_at = self._wanted(listed), self.request.at, listed.newest_steps_read_at
+        wanted, read_at = self._wanted(listed), listed.newest_steps_read_at
+        latest = self.request.latest or self.request.at
         new = bool(wanted) and {each.id for each in listed.steps}.isdisjoint(wanted)
-        return new and at is not None and (read_at is None or at > read_at)
+        return new and latest is not None and (read_at is None or latest > read_at)
 
     def _wanted(self, listed: ClusterSnapshot) -> tuple[str, ...]:
         """Give the steps that events name, unless they are known to have no log settings."""
