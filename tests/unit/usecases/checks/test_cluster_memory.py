@@ -166,7 +166,7 @@ def test_known_violation_stays_open_while_an_unreadable_new_step_is_retried(
     assert record.finding.compliance is Compliance.NON_COMPLIANT
 
 
-def test_one_call_reads_the_newest_steps_whose_events_then_cost_nothing(world: World) -> None:
+def test_newest_steps_are_read_in_one_call_and_not_again_for_their_events(world: World) -> None:
     seen(world)
     new = tuple(f"s-{n}" for n in range(8))
     steps(world, *new)
@@ -177,7 +177,7 @@ def test_one_call_reads_the_newest_steps_whose_events_then_cost_nothing(world: W
     assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest"]
 
 
-def test_step_that_is_not_among_the_newest_is_then_read_by_its_id(world: World) -> None:
+def test_step_that_is_not_among_the_newest_is_read_by_its_id(world: World) -> None:
     seen(world)
     world.clusters.listed = (OWN,)
     steps(world, *(f"s-{n}" for n in range(20)))
