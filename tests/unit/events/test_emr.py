@@ -184,13 +184,16 @@ def test_invalid_launch_or_request_is_rejected_with_the_name_of_its_field(
         parse_cluster_event(event)
 
 
-def test_recheck_request_may_name_a_log_bucket() -> None:
+@pytest.mark.parametrize(
+    "arn", ["arn:aws-cn:s3:::example-logs", "arn:aws:s3:::Legacy_Bucket.of-us-east-1"]
+)
+def test_recheck_request_may_name_a_log_bucket(arn: str) -> None:
     event = sent(RECHECK)
-    event["detail"] = {"stack": "emr-log-guard", "bucket_arn": "arn:aws-cn:s3:::example-logs"}
+    event["detail"] = {"stack": "emr-log-guard", "bucket_arn": arn}
 
     request = parse_cluster_event(event)
 
-    assert (request.cluster_id, request.about_bucket) == ("arn:aws-cn:s3:::example-logs", True)
+    assert (request.cluster_id, request.about_bucket) == (arn, True)
     assert request.force_refresh
 
 

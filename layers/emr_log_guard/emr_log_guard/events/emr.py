@@ -15,7 +15,11 @@ import msgspec
 from emr_log_guard.domain.clusters import later_state
 from emr_log_guard.events.parsing import Time, convert, decode
 
-BucketArn = Annotated[str, msgspec.Meta(pattern=r"^arn:[a-z-]+:s3:::[a-z0-9.-]{3,63}\Z")]
+BucketArn = Annotated[str, msgspec.Meta(pattern=r"^arn:[a-z-]+:s3:::[A-Za-z0-9._-]{3,255}\Z")]
+"""Old buckets of us-east-1 have such names.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+"""
 ClusterId = Annotated[str, msgspec.Meta(pattern=r"^j-[A-Z0-9]+\Z")]
 StepId = Annotated[str, msgspec.Meta(pattern=r"^s-[A-Z0-9]+\Z")]
 StackName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z", max_length=128)]
