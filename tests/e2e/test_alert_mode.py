@@ -217,7 +217,10 @@ def test_settings_of_a_checked_cluster_are_stored(alert_mode: Deployed) -> None:
         ExpressionAttributeValues={":pk": {"S": cluster_id}},
     )["Items"]
 
-    assert [item["sk"] for item in items] == [{"S": "cluster"}]
+    stored = {item["sk"]["S"]: item for item in items}
+    reading = stored.pop("reading")  # the lease of its first reading
+    assert "expires" in reading
+    assert stored.keys() == {"cluster"}
 
 
 def test_stack_in_alert_mode_cannot_terminate_clusters(alert_mode: Deployed) -> None:
