@@ -55,7 +55,10 @@ _DEFAULTS = Enforcement()
 SAMPLES = 5
 """How many objects, or clusters, a finding's evidence names, over all checks."""
 STEPS = 500
-"""How many steps of a cluster are stored: an item of the table has 400 KB at most."""
+"""How many steps with log settings of their own are stored of a cluster: an item of the table has
+400 KB at most."""
+OTHER_STEPS = 2_000
+"""The ids of how many other steps are stored: those of which events may still wait in the queue."""
 OBJECTS = 10
 """How many bad log objects are recorded, to be re-checked one by one."""
 
@@ -260,7 +263,9 @@ class ClusterSnapshot:
             steps_listed=(self.steps_listed or known.steps_listed) and not too_many,
             steps=() if too_many else tuple(steps.values()),
             newest_steps_read_at=self.newest_steps_read_at or known.newest_steps_read_at,
-            other_steps=tuple(dict.fromkeys((*known.other_steps, *self.other_steps)))[-STEPS:],
+            other_steps=tuple(dict.fromkeys((*known.other_steps, *self.other_steps)))[
+                -OTHER_STEPS:
+            ],
             launched_by=self.launched_by or known.launched_by,
             keys=tuple(dict.fromkeys((*known.keys, *self.keys))),
             log_key_worked=self.log_key_worked or known.log_key_worked,

@@ -8,7 +8,7 @@ import pytest
 
 from emr_log_guard.domain.clusters import Session, Step, StepState
 from emr_log_guard.domain.compliance import Compliance, Mode
-from emr_log_guard.domain.finding_record import STEPS
+from emr_log_guard.domain.finding_record import OTHER_STEPS, STEPS
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyState
 from emr_log_guard.domain.policy import ClusterMatch, RuleSettings
@@ -259,7 +259,7 @@ def test_steps_beyond_the_storage_limit_are_listed_at_each_check(world: World) -
 
 def test_latest_steps_without_settings_are_stored_up_to_the_limit(world: World) -> None:
     seen(world)
-    many = tuple(f"s-{n}" for n in range(STEPS + 1))
+    many = tuple(f"s-{n}" for n in range(OTHER_STEPS + 1))
     steps(world, *many)
 
     event(world, step_ids=many)
