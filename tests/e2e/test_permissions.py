@@ -206,7 +206,8 @@ def check_cluster(stack: Deployed) -> object:
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
     wait_for(lambda: stack.fixtures.state_of(bad) == "TERMINATED" == stack.fixtures.state_of(good))
     ended = [stack.check(each, "TERMINATED") for each in (good, bad)]
-    return summary.get("rules"), error, errors, alerts, ended, stack.scheduled(bad)
+    bucket = notified(stack, f"arn:aws:s3:::logs-{suffix}", "finding.opened")
+    return summary.get("rules"), error, errors, alerts, bucket, ended, stack.scheduled(bad)
 
 
 def check_log_objects(stack: Deployed) -> object:
@@ -526,7 +527,8 @@ def scan_shard(stack: Deployed) -> object:
     stack.schedule(scheduled)
     stack.opened_long_ago(overdue, "EMRLOG-002")
     seen = [scan(stack, run, known=[overdue], clusters=[good, bad, scheduled])]
-    seen.append([notified(stack, bad, "finding.opened"), stack.scheduled(bad)])
+    about_bucket = notified(stack, f"arn:aws:s3:::{bucket}", "finding.opened")
+    seen.append([notified(stack, bad, "finding.opened"), stack.scheduled(bad), about_bucket])
     for encryption in ({}, stack.keys.encrypt(key)):
         s3.put_object(Bucket=bucket, Key=f"{good}/node/log.gz", Body=b"x", **encryption)
     folder = {"cluster_id": good, "bucket": bucket, "prefix": f"{good}/"}
@@ -646,7 +648,8 @@ def usual(quiet: Deployed) -> dict[str, Any]:
 
 
 def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> None:
-    rules, error, errors, alerts, ended, left = usual["CheckClusterFunction"]
+    rules, error, errors, alerts, bucket, ended, left = usual["CheckClusterFunction"]
+    assert bucket == []  # it sends its events, as far as the function may read that
     assert {rule for rule, compliance in rules.items() if compliance != "COMPLIANT"} == {
         "EMRLOG-006"  # a key made for the test is not approved
     }
@@ -677,10 +680,10 @@ def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> Non
         assert (result, done) == (taken, True)
         assert alerts == [("remediation.done", "logs_reencrypted", [(rule_id, "NON_COMPLIANT")])]
     assert postponed == taken
-    (answer, found, *_), (alerts, scheduled), (_, _, objects, *_), (_, _, versions, *_) = usual[
-        "ScanShardFunction"
-    ][:4]
-    assert (answer, scheduled) == ({}, True)
+    (answer, found, *_), (alerts, scheduled, bucket), (_, _, objects, *_), (_, _, versions, *_) = (
+        usual["ScanShardFunction"][:4]
+    )
+    assert (answer, scheduled, bucket) == ({}, True, [])
     assert [each["EMRLOG-103"] for each in objects] == ["NON_COMPLIANT"]  # its key is not approved
     assert set(found) == {("EMRLOG-006", "NON_COMPLIANT"), ("EMRLOG-002", "NON_COMPLIANT")}
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
