@@ -413,12 +413,12 @@ def log_to_reencrypt(stack: Deployed, bucket: str, key: str | None) -> tuple[str
     )
     put = stack.account.client("s3").put_object(
         Bucket=bucket,
-        Key=f"{cluster_id}/node/log.gz",
+        Key=f"{cluster_id}/containers/log.gz",
         Body=b"x",
         ServerSideEncryption="aws:kms",
         **({"SSEKMSKeyId": key} if key else {}),
     )
-    log = {"bucket": bucket, "key": f"{cluster_id}/node/log.gz"}
+    log = {"bucket": bucket, "key": f"{cluster_id}/containers/log.gz"}
     return cluster_id, log | ({"version_id": put["VersionId"]} if "VersionId" in put else {})
 
 

@@ -564,7 +564,6 @@ def test_reencrypt_reads_an_object_twice_and_updates_it_once(aws: StubbedAws) ->
     assert aws.counts == {
         "GetParameter": 1,
         "GetItem": 1,
-        "ListSteps": 1,
         "DescribeKey": 1,
         "HeadBucket": 1,
         "HeadObject": 2,

@@ -230,7 +230,7 @@ def a_log_that_cannot_be_reencrypted(aws: StubbedAws) -> None:
 
 
 SCENARIOS: dict[Scenario, Measured] = {
-    a_log_that_is_reencrypted: {"LogObjectsReencrypted": 1, "EmrApiCalls": 2},
+    a_log_that_is_reencrypted: {"LogObjectsReencrypted": 1, "EmrApiCalls": 1},
     a_log_that_cannot_be_reencrypted: {
         "LogObjectsReencrypted": 0,
         "RemediationFailed": 1,

@@ -293,13 +293,22 @@ def test_log_of_several_possible_steps_is_reencrypted_only_if_their_keys_agree(
 
 
 def test_log_is_not_reencrypted_while_the_steps_cannot_be_listed(world: World) -> None:
-    write(world, LOG)
+    write(world, f"emr/{CLUSTER_ID}/steps/s-1A/stderr.gz")
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered AccessDenied")
 
     reencrypt(world)
 
     assert world.objects.updates == []
     assert "ListSteps answered AccessDenied" in world.alerts.published[-1].detail
+
+
+def test_logs_of_the_nodes_are_reencrypted_without_listing_steps(world: World) -> None:
+    write(world, LOG)
+
+    reencrypt(world)
+
+    assert updated(world) == [LOG]
+    assert world.clusters.steps_asked == []
 
 
 @pytest.mark.parametrize("algorithm", [None, SSE_C, "aws:fsx"])

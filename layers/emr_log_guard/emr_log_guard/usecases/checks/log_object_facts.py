@@ -30,6 +30,12 @@ from emr_log_guard.usecases.ports import (
     Steps,
 )
 
+_NODES = "node/"
+"""The folder of what the nodes' daemons log, below a cluster's.
+
+https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-manage-view-web-log-files.html
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadLogObject:
@@ -178,8 +184,12 @@ class ReadLogObject:
     def named_key(self, version: ObjectVersion, cluster: Cluster) -> KeyFact | None:
         """Read the key that a log object should have: its step's, else its cluster's.
 
-        Unresolved when it may be of several steps that name different keys.
+        Unresolved when it may be of several steps that name different keys. The nodes' daemons log
+        for the cluster, whose steps are not listed for their logs, which are most of all.
         """
+        path = _path(version, cluster, cluster.log_uri)
+        if path is not None and path.startswith(_NODES):
+            return self._key(cluster)
         steps = self.steps.steps(cluster.id)
         if isinstance(steps, Unresolved):
             return steps
@@ -267,7 +277,7 @@ def _key_identifier(cluster: Cluster, step: Step | None) -> str | None:
 
 
 def _may_be_anyones(path: str) -> bool:
-    return not path.startswith("node/") and step_id_in(path) is None
+    return not path.startswith(_NODES) and step_id_in(path) is None
 
 
 def _expecting(facts: LogObjectFacts, key: KeyFact | None, author: Step | None) -> LogObjectFacts:
