@@ -200,9 +200,7 @@ def check_cluster(stack: Deployed) -> object:
     stack.opened_long_ago(overdue, "EMRLOG-002")
     summary, error = stack.invoke("CheckClusterFunction", cluster_event(good))
     errors = [stack.check(each) for each in (bad, scheduled, overdue)]
-    alerts = [
-        notified(stack, about, "finding.opened") for about in (bad, f"arn:aws:s3:::logs-{suffix}")
-    ]
+    alerts = notified(stack, bad, "finding.opened")
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
     wait_for(lambda: stack.fixtures.state_of(bad) == "TERMINATED" == stack.fixtures.state_of(good))
     ended = [stack.check(each, "TERMINATED") for each in (good, bad)]
