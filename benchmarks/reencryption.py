@@ -16,7 +16,7 @@ from sandbox.fixtures import LOG_BUCKET, Fixtures
 OBJECTS = 2_000
 BEHIND = 20
 """The latency of S3, in milliseconds."""
-BATCH = 50
+BATCH = 200
 """How many messages the queue hands to the function at once."""
 POLICY = {"mode": "alert", "reencryption": {"enabled": True}}
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from emr_log_guard.domain.finding_record import LEASE, UNREAD_QUIET
+from emr_log_guard.domain.reencrypted import ATTEMPTS, HELD
 from emr_log_guard.events.sqs import retry_delay
 from emr_log_guard.policy_document import WEBHOOK_SECRETS
 from emr_log_guard.rendering.alerts.events import ENFORCEMENT_EVENTS, FINDING_EVENTS
@@ -258,6 +259,16 @@ def test_visibility_timeout_is_six_times_the_function_timeout() -> None:
 
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_log_objects_that_are_re_encrypted_at_once_fit_into_the_attempts_of_one_finding() -> None:
+    """A new object of a cluster whose finding records too many attempts would be refused."""
+    mapping = WHOLE.of_type("AWS::Lambda::EventSourceMapping")["ReencryptionMapping"]
+    function = template()["Globals"]["Function"] | WHOLE.functions["ReencryptFunction"]
+
+    at_once = mapping["BatchSize"] * mapping["ScalingConfig"]["MaximumConcurrency"]
+    assert at_once <= 0.8 * ATTEMPTS
+    assert timedelta(seconds=function["Timeout"]) < HELD
 
 
 @pytest.mark.parametrize("name", ["ClusterEventsQueue", "LogObjectsQueue"])

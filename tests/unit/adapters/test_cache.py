@@ -18,7 +18,7 @@ from emr_log_guard.adapters.cache import (
     CachePolicy,
 )
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
-from emr_log_guard.domain.clusters import BucketOwnership, Step
+from emr_log_guard.domain.clusters import BucketOwnership, Cluster, Step
 from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound
@@ -251,6 +251,14 @@ class SlowKeys(FakeKeys):
         return self.answer
 
 
+class SlowClusters(FakeClusters):
+    """Clusters that take their time."""
+
+    def describe(self, cluster_id: str) -> Cluster:
+        time.sleep(0.05)
+        return super().describe(cluster_id)
+
+
 def ask_at_once(cached: CachedKeys, identifiers: list[str]) -> list[KeyFact]:
     with ThreadPoolExecutor(len(identifiers)) as pool:
         return list(pool.map(cached.describe, identifiers))
@@ -263,6 +271,23 @@ def test_concurrent_reads_share_one_answer(answer: KeyFact) -> None:
 
     assert ask_at_once(cached, ["a", "b"] * 8) == [answer] * 16
     assert sorted(keys.asked) == ["a", "b"]
+
+
+@pytest.mark.parametrize("known", [[a_cluster()], []])
+def test_concurrent_reads_of_a_cluster_are_one_description(known: list[Cluster]) -> None:
+    """The quota of DescribeCluster is the account's."""
+    clusters = SlowClusters(*known)
+    cached = CachedClusters(clusters)
+
+    def is_known(cluster_id: str) -> bool:
+        try:
+            return cached.describe(cluster_id) == a_cluster()
+        except ClusterNotFoundError:
+            return False
+
+    with ThreadPoolExecutor(16) as pool:
+        assert [*pool.map(is_known, [CLUSTER_ID] * 16)] == [bool(known)] * 16
+    assert clusters.asked == [CLUSTER_ID]
 
 
 def test_failed_read_is_not_cached() -> None:

@@ -12,6 +12,8 @@ from botocore.loaders import Loader
 from botocore.session import Session
 
 from emr_log_guard.adapters import clients
+from emr_log_guard.usecases.audit.scope import OBJECT_THREADS
+from emr_log_guard.usecases.remediation.reencrypt import THREADS
 from tests.unit.builders import OTHER_REGION, REGION
 
 MAKERS: tuple[Callable[[], BaseClient], ...] = (
@@ -36,6 +38,13 @@ def test_clients_have_bounded_timeouts_and_retries(make: Callable[[], BaseClient
 @pytest.mark.parametrize("make", MAKERS)
 def test_clients_are_created_once(make: Callable[[], BaseClient]) -> None:
     assert make() is make()
+
+
+def test_client_for_s3_keeps_a_connection_for_each_thread() -> None:
+    """A surplus connection is closed after its request: the next one takes a handshake."""
+    config: Any = clients.s3().meta.config
+
+    assert config.max_pool_connections >= max(THREADS, OBJECT_THREADS)
 
 
 def test_emr_client_leaves_throttled_calls_to_its_limiter() -> None:

@@ -72,8 +72,9 @@ class CachedClusters:
     def __init__(self, clusters: "Clusters", timer: Timer = monotonic) -> None:
         """Read through to these clusters."""
         self._clusters = clusters
-        self._known: TTLCache[str, Cluster] = TTLCache(_SIZE, CLUSTER_SECONDS, timer)
+        self._known = _Cache[str, "Cluster"](timer, CachePolicy(CLUSTER_SECONDS))
         self._unknown: TTLCache[str, str] = TTLCache(_SIZE, KEY_SECONDS, timer)
+        self._lock = Lock()
 
     def describe(self, cluster_id: str) -> "Cluster":
         """Read a cluster. State, protection and tags may be outdated.
@@ -82,18 +83,19 @@ class CachedClusters:
             ClusterNotFoundError: EMR knows no such cluster here.
 
         """
-        cluster = self._known.get(cluster_id)
-        if cluster is not None:
-            return cluster
-        message = self._unknown.get(cluster_id)
+        return self._known.get(cluster_id, lambda: self._described(cluster_id))
+
+    def _described(self, cluster_id: str) -> "Cluster":
+        with self._lock:
+            message = self._unknown.get(cluster_id)
         if message is not None:
             raise ClusterNotFoundError(message)
         try:
-            cluster = self._known[cluster_id] = self._clusters.describe(cluster_id)
+            return self._clusters.describe(cluster_id)
         except ClusterNotFoundError as error:
-            self._unknown[cluster_id] = str(error)
+            with self._lock:
+                self._unknown[cluster_id] = str(error)
             raise
-        return cluster
 
 
 class CachedKeys:

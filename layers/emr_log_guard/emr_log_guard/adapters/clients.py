@@ -47,6 +47,8 @@ _PUBLISH = _CONFIG.merge(
     Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1})
 )
 """SNS may have accepted an unanswered call: the record decides whether to repeat it."""
+_S3 = _CONFIG.merge(Config(max_pool_connections=64))
+"""A connection is kept for each thread that reads or re-encrypts objects: a new one is slow."""
 _ONE_AT_A_TIME = Lock()
 """Making a client is not thread-safe, and neither are metrics; using a client is."""
 
@@ -135,7 +137,7 @@ def kms(region: str | None = None) -> "KMSClient":
 @cache
 def s3() -> "S3Client":
     """Return the client for S3."""
-    client: S3Client = _client("s3")
+    client: S3Client = _client("s3", _S3)
     return client
 
 

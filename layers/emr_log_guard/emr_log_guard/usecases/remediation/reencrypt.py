@@ -66,8 +66,8 @@ from emr_log_guard.usecases.ports import (
     ReencryptionQueue,
 )
 
-THREADS = 10
-"""How many objects are read or re-encrypted at once: as many connections as a client keeps."""
+THREADS = 64
+"""How many objects are read or re-encrypted at once: the client keeps that many connections."""
 _LONGEST_DELAY = 900
 """The longest delay of a message in SQS, in seconds."""
 _EXHAUSTED = (
