@@ -1,4 +1,4 @@
-"""The parts of the demo: a correct setup, mistakes, a lost key, enforcement, a grace period."""
+"""The parts of the demo: correct, mistakes, a lost key, enforcement, grace, re-encryption."""
 
 import json
 import os
@@ -50,7 +50,7 @@ class Demo:
         self.fixtures = Fixtures(account)
         self.keys = Keys.make(self.fixtures)
         self.parts: dict[str, list[Row]] = {}
-        self._shown_in_full: dict[str, str] = {}
+        self._in_full: str | None = None
         outputs = self.deploy("Deploying the stack with the SAM CLI, IAM enforced", Mode="alert")
         self.policy_parameter = outputs["PolicyParameterName"]
         self.inbox = AlertInbox(account, outputs["AlertsTopicArn"])
@@ -61,9 +61,16 @@ class Demo:
         """The outcomes of all parts."""
         return [row for rows in self.parts.values() for row in rows]
 
-    def part(self, title: str, description: str) -> None:
-        """Begin a part: print its title and its description."""
+    def part(self, title: str, description: str, *, in_full: str | None = None) -> None:
+        """Begin a part: print its title and its description.
+
+        Args:
+            title: the title.
+            description: one line.
+            in_full: the kind of which the first alert about the part's clusters is printed in full.
+        """
         self.parts[title] = []
+        self._in_full = in_full
         self.console.print()
         self.console.print(Rule(title, align="left"))
         self.console.print(description, soft_wrap=True)
@@ -72,7 +79,12 @@ class Demo:
         """Deploy the stack with the approved keys and these parameters; return its outputs."""
         with working(self.console, description):
             return self.account.deploy(
-                {"ApprovedKeys": self.keys.approved_list, "EmrApiShare": "100", **parameters}
+                {
+                    "ApprovedKeys": self.keys.approved_list,
+                    "EmrApiShare": "100",
+                    "ReencryptionAllowed": "true",
+                    **parameters,
+                }
             )
 
     def policy(self) -> dict[str, Any]:
@@ -163,15 +175,15 @@ class Demo:
             live.update(board(rows))
 
     def _show(self, alert: AlertMessage, clusters: Container[str]) -> None:
-        """Print an alert as a line; in full the part's first one of a kind that is new."""
+        """Print an alert as a line, or in full."""
         kind = alert["kind"]
         if kind == "policy.changed" and not self.verbose:
             return  # the demo itself changed it
+        if kind == "finding.resolved" and alert["cluster_id"] not in clusters and not self.verbose:
+            return  # the outcome counts them
         colour = {"finding.opened": "yellow", "enforcement.done": "red"}.get(kind, "cyan")
-        [*_, part] = self.parts
-        new = kind not in self._shown_in_full and part not in self._shown_in_full.values()
-        if self.verbose or (new and alert["cluster_id"] in clusters):
-            self._shown_in_full.setdefault(kind, part)
+        if self.verbose or (kind == self._in_full and alert["cluster_id"] in clusters):
+            self._in_full = None
             self.console.print(
                 Panel(Text(alert["text"].strip()), title=Text(kind), border_style=colour)
             )
@@ -195,7 +207,7 @@ def play(console: Console, *, verbose: bool = False, reports: Path = REPORTS) ->
 
     Args:
         console: where to print.
-        verbose: whether every alert is printed in full, not only the first one of each part.
+        verbose: whether every alert is printed in full.
         reports: the folder for the files that it leaves: an audit of the account, and an
             explanation of one cluster.
 
@@ -214,6 +226,7 @@ def play(console: Console, *, verbose: bool = False, reports: Path = REPORTS) ->
         _lose_the_key(demo)
         terminated = _enforce_it(demo)
         _give_it_time(demo)
+        _reencrypt_it(demo)
         written = _write_reports(demo, reports, terminated)
         return _sum_up(demo, time.monotonic() - began, written)
 
@@ -260,6 +273,7 @@ def _get_it_wrong(demo: Demo) -> None:
     demo.part(
         "2. Non-compliant: each mistake in a step",
         "One cluster per mistake. In alert mode, the guard notifies and terminates nothing.",
+        in_full="finding.opened",
     )
     demo.fixtures.make_log_bucket(OTHER_ACCOUNTS_BUCKET, owner=OTHER_ACCOUNT)
     clusters = {
@@ -289,6 +303,7 @@ def _lose_the_key(demo: Demo) -> None:
     demo.part(
         "3. Key lost: the key of a running cluster is disabled, then enabled again",
         "The guard knows which clusters use the key, alerts, and resolves the finding.",
+        in_full="finding.resolved",
     )
     kms = demo.account.client("kms")
     cluster_id = demo.fixtures.launch("month-end", LogEncryptionKmsKeyId=demo.keys.approved)
@@ -312,11 +327,16 @@ def _give_it_time(demo: Demo) -> None:
     demo.part(
         "5. Grace period: time for a fix or an exemption",
         "The policy is changed in SSM, without a deployment, and applies to open findings.",
+        in_full="enforcement.scheduled",
     )
     policy = demo.policy()
     policy["enforcement"] |= {"grace_at_launch_minutes": 60}
+    policy["reencryption"] = {"enabled": True, "default_key": demo.keys.approved}
     demo.set_policy(policy)
-    demo.step("Policy  ", "one hour of grace for findings opened while a cluster starts")
+    demo.step(
+        "Policy  ",
+        "one hour of grace at launch; log objects are re-encrypted, those of part 2, too",
+    )
     with demo.console.status("Waiting until the functions have read the new policy …"):
         time.sleep(REFRESH_SECONDS)
     cluster_id = demo.fixtures.launch("ad-hoc", LogEncryptionKmsKeyId=demo.keys.disabled)
@@ -333,6 +353,35 @@ def _give_it_time(demo: Demo) -> None:
     demo.step("Exempted", f"{cluster_id}, with `emr-log-guard exempt` or in the document")
     skipped = {cluster_id: Row("exempt during grace", "ad-hoc", "STARTING, skipped")}
     demo.watch(skipped, lambda cluster, alerts: _enforcement(demo, cluster, alerts))
+
+
+def _reencrypt_it(demo: Demo) -> None:
+    demo.part(
+        "6. Re-encrypted: logs get the right key without ending the cluster",
+        "The same policy. Clusters start with a wrong key or none, and write logs.",
+        in_full="remediation.done",
+    )
+    bad = {"no key": None, "an AWS-managed key": demo.keys.aws_managed}
+    clusters: dict[str, Row] = {}
+    for title, key in bad.items():
+        name = f"streaming-{len(clusters) + 1}"
+        cluster_id = demo.fixtures.launch(name, LogEncryptionKmsKeyId=key)
+        for log in LOGS:
+            demo.fixtures.write_log(cluster_id, log, demo.keys.encrypt() if key else {})
+        clusters[cluster_id] = Row(title, name, f"STARTING, {len(LOGS)} logs re-encrypted")
+    demo.watch(clusters, lambda cluster_id, alerts: _reencrypted(demo, cluster_id, alerts))
+
+
+def _reencrypted(demo: Demo, cluster_id: str, alerts: list[AlertMessage]) -> str:
+    """The cluster's state, and how many of its log objects have the right key, once notified."""
+    if not any(alert["kind"] == "remediation.done" for alert in alerts):
+        return ""
+    s3 = demo.account.client("s3")
+    heads = [
+        s3.head_object(Bucket=LOG_BUCKET, Key=f"clusters/{cluster_id}/{name}") for name in LOGS
+    ]
+    right = sum(head.get("SSEKMSKeyId") == demo.keys.approved for head in heads)
+    return f"{demo.fixtures.state_of(cluster_id)}, {right} logs re-encrypted"
 
 
 def _enforce_it(demo: Demo) -> str:
