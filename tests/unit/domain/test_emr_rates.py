@@ -9,6 +9,7 @@ from emr_log_guard.domain.emr_rates import (
     Rate,
     check_rates,
     first_read_rates,
+    rechecks_per_review,
     rescan_rates,
 )
 
@@ -45,3 +46,10 @@ def test_default_share_allows_one_list_steps_per_environment_in_sixteen_seconds(
 
 def test_small_share_has_a_burst_of_one_call() -> None:
     assert check_rates(0.1)["DescribeCluster"] == Rate(0.025, 1)
+
+
+@pytest.mark.parametrize(("share", "clusters"), [(0.1, 45), (0.5, 225), (1, 450), (10, 800)])
+def test_review_has_as_many_clusters_rechecked_as_half_an_hour_allows(
+    share: float, clusters: int
+) -> None:
+    assert rechecks_per_review(share) == clusters

@@ -609,7 +609,9 @@ def review_late(world: World) -> tuple[dict[str, int], list[str], float]:
     """Review what is late: what came of it, what was asked for, and the metric."""
     metrics.clear_metrics()
     rechecks = FakeRechecks()
-    review = ReviewFindings(world.repository, rechecks, Nowhere(), world.notify_change, world.clock)
+    review = ReviewFindings(
+        world.repository, rechecks, Nowhere(), world.notify_change, world.clock, 200
+    )
     answer = review(ReviewRequest("late"))
     return answer, rechecks.asked, metrics.metric_set["NotificationsPending"]["Value"][0]
 

@@ -23,7 +23,7 @@ from emr_log_guard.adapters.sns import SnsPolicyChangeAlerts
 from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery, SqsReencryptionQueue
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
-from emr_log_guard.domain.emr_rates import Rate, check_rates, first_read_rates
+from emr_log_guard.domain.emr_rates import Rate, check_rates, first_read_rates, rechecks_per_review
 from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, CheckClusters
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
@@ -175,4 +175,5 @@ def review_findings(env: Mapping[str, str]) -> ReviewFindings:
             SnsPolicyChangeAlerts(clients.sns(), settings.alerts_topic_arn, settings.stack_name),
         ),
         clock=shared.utc_now,
+        most=rechecks_per_review(settings.emr_api_share),
     )

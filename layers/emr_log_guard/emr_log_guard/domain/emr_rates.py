@@ -16,6 +16,10 @@ CHECKS = 0.5
 """What the re-checks and later reads of check_cluster may use of the share."""
 RESCANS = 0.5
 """What the re-scans of clusters may use of the share."""
+_REVIEW_SECONDS = 1800
+"""How long the re-checks of one review may take: what is not read for longer counts as unread."""
+_REVIEW_MOST = 800
+"""What review_findings can request within its timeout: ten clusters in ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,16 @@ def first_read_rates(share: float) -> Mapping[str, Rate]:
 def check_rates(share: float) -> Mapping[str, Rate]:
     """Return what each environment may use for re-checks and later reads, of such a share."""
     return _parts(share * CHECKS / CHECK_ENVIRONMENTS)
+
+
+def rechecks_per_review(share: float) -> int:
+    """Return how many clusters one review may have re-checked, of such a share.
+
+    Each costs a ListSteps, whose quota is the smallest. More would wait for so long that they would
+    be reported as unreadable, although EMR refused nothing.
+    """
+    together = check_rates(share)["ListSteps"].per_second * CHECK_ENVIRONMENTS
+    return min(int(together * _REVIEW_SECONDS), _REVIEW_MOST)
 
 
 def rescan_rates(share: float) -> Mapping[str, Rate]:

@@ -741,7 +741,9 @@ def test_review_requests_rechecks_of_open_clusters_and_their_known_objects(world
     world.objects.heads = {a: SSE_S3}
     check(world, created(a))
 
-    review = ReviewFindings(world.repository, rechecks, Asked(), world.notify_change, world.clock)
+    review = ReviewFindings(
+        world.repository, rechecks, Asked(), world.notify_change, world.clock, 200
+    )
     assert review() == {"clusters": 1, "log_objects": 1}
     assert world.alerts.policy_changes == []
     assert (rechecks.asked, rechecks.since) == ([CLUSTER_ID], None)

@@ -669,7 +669,7 @@ def test_review_requests_a_recheck_of_a_cluster_with_overdue_remediation(world: 
             asked_objects.append(request)
 
     review = ReviewFindings(
-        world.repository, world.rechecks, Objects(), world.notify_change, world.clock
+        world.repository, world.rechecks, Objects(), world.notify_change, world.clock, 200
     )
 
     asked = []

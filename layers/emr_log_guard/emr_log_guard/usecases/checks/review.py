@@ -28,6 +28,8 @@ class ReviewFindings:
     objects: LogObjectQueue
     notify_change: NotifyPolicyChange
     clock: Callable[[], datetime]
+    most: int
+    """How many clusters are re-checked per review: of more, each review takes the next ones."""
 
     def __call__(self, request: ReviewRequest = ReviewRequest()) -> dict[str, int]:  # noqa: B008
         """Request checks of all clusters and bad log objects with open findings, or of late ones.
@@ -60,9 +62,15 @@ class ReviewFindings:
                 requests[LogObjectCheckRequest(version, *place)] = None
         for request in requests:
             self.objects.recheck(request)
-        self.rechecks.request(clusters)
-        logger.info("open findings reviewed", clusters=len(clusters), log_objects=len(requests))
-        return {"clusters": len(clusters), "log_objects": len(requests)}
+        chosen = _in_turn(sorted(clusters), self.most, self.clock())
+        self.rechecks.request(chosen)
+        logger.info(
+            "open findings reviewed",
+            clusters=len(chosen),
+            postponed=len(clusters) - len(chosen),
+            log_objects=len(requests),
+        )
+        return {"clusters": len(chosen), "log_objects": len(requests)}
 
     def _late(self) -> dict[str, int]:
         """Measure late notifications, and request checks of what is late."""
@@ -74,6 +82,14 @@ class ReviewFindings:
         self.rechecks.request(clusters)
         logger.info("late notifications reviewed", pending=pending, clusters=len(clusters))
         return {"clusters": len(clusters), "log_objects": 0}
+
+
+def _in_turn(clusters: list[str], most: int, now: datetime) -> list[str]:
+    """Choose at most so many clusters, so that the reviews of successive hours reach them all."""
+    if len(clusters) <= most:
+        return clusters
+    first = int(now.timestamp() // 3600) * most % len(clusters)
+    return (clusters[first:] + clusters[:first])[:most]
 
 
 def _late(record: FindingRecord, now: datetime) -> bool:
