@@ -14,15 +14,17 @@ from sandbox import Sandbox
 from tests.docs.pages import ROOT
 from tests.install.test_command import find_python
 
-ACTION = ROOT / ".github" / "actions" / "audit"
-STEPS = yaml.safe_load((ACTION / "action.yml").read_text())["runs"]["steps"]
+ACTION = ".github/actions/audit"
+STEPS = yaml.safe_load((ROOT / ACTION / "action.yml").read_text())["runs"]["steps"]
 SCRIPTS: Mapping[str, str] = {step["name"]: step["run"] for step in STEPS if "run" in step}
+
+pytestmark = pytest.mark.xdist_group("action")
 
 
 class Runner:
     """A machine of GitHub's, with the credentials of the emulated account."""
 
-    def __init__(self, folder: Path, account: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, sources: Path, account: Mapping[str, str]) -> None:
         bin_folder = folder / "bin"
         bin_folder.mkdir()
         (bin_folder / "python").symlink_to(find_python("3.13") or "python3.13")
@@ -33,7 +35,7 @@ class Runner:
             **account,
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "RUNNER_TEMP": str(folder),
-            "GITHUB_ACTION_PATH": str(ACTION),
+            "GITHUB_ACTION_PATH": str(sources / ACTION),
             "GITHUB_OUTPUT": str(self.output),
             "GITHUB_SERVER_URL": "https://github.com",
         }
@@ -50,8 +52,8 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def runner(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    runner = Runner(tmp_path_factory.mktemp("runner"), sandbox.environment)
+def runner(sandbox: Sandbox, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    runner = Runner(tmp_path_factory.mktemp("runner"), sources, sandbox.environment)
     assert runner.run("Install") == 0
     return runner
 

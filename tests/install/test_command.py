@@ -24,6 +24,8 @@ type Run = Callable[..., subprocess.CompletedProcess[str]]
 UV = ROOT / ".venv" / "dev" / "bin" / "uv"
 LOCK = ROOT / "requirements" / "command.txt"
 
+pytestmark = pytest.mark.xdist_group("command")
+
 
 def interpreters(version: str) -> Iterator[str]:
     """Give what may be a Python of this version: from PATH, or from pyenv."""
@@ -38,17 +40,6 @@ def find_python(version: str) -> str | None:
         if shutil.which(python) and not subprocess.run([python, "-c", ""], check=False).returncode:
             return python
     return None
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the command is made from: a build writes into its folder."""
-    folder = tmp_path_factory.mktemp("sources")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy2(ROOT / name, folder)
-    package = "layers/emr_log_guard/emr_log_guard"
-    shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("*.pyc"))
-    return folder
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
