@@ -1,7 +1,7 @@
 """Mode enforce: what is proven bad is ended within seconds, and nothing else is."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -480,7 +480,54 @@ def test_violating_log_objects_are_reencrypted_without_terminating_their_cluster
         assert rules == {"EMRLOG-002"}
         assert enforce_mode.fixtures.state_of(cluster_id) == "STARTING"
     enforce_mode.forget("CheckLogObjectsFunction")
-    s3 = enforce_mode.account.client("s3")
+    assert_encrypted(enforce_mode, logs, key)
+
+
+def assert_encrypted(stack: Deployed, logs: Iterable[str], key: str) -> None:
+    s3 = stack.account.client("s3")
     for log in logs:
         head = s3.head_object(Bucket=LOG_BUCKET, Key=log)
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
+
+
+def test_logs_from_before_are_reencrypted_by_a_rescan(
+    enforce_mode: Deployed, eventually: Eventually
+) -> None:
+    key = enforce_mode.keys.approved
+    states = enforce_mode.account.client("stepfunctions")
+    with enforce_mode.policy(json.dumps({"mode": "alert"})):
+        enforce_mode.forget("CheckLogObjectsFunction")
+        cluster_id = enforce_mode.fixtures.launch("from-before")
+        eventually(lambda: enforce_mode.launch_checked(cluster_id))
+        logs = [
+            enforce_mode.fixtures.write_log(cluster_id, f"{folder}/log-{n}.gz", {})
+            for folder in ("node", "steps")
+            for n in range(20)
+        ]
+
+        def violations() -> int:
+            record = enforce_mode.repository.read(cluster_id).records.get("EMRLOG-101")
+            return record.finding.occurrences if record else 0
+
+        eventually(lambda: violations() == 40)
+        reencrypting = {"mode": "alert", "reencryption": {"enabled": True, "default_key": key}}
+        with enforce_mode.policy(json.dumps(reencrypting)):  # which deletes the open findings
+            execution = states.start_execution(
+                stateMachineArn=enforce_mode.outputs["RescanStateMachineArn"],
+                input=json.dumps(
+                    {"scope": "log_objects", "reencrypt": True, "cluster": cluster_id}
+                ),
+            )["executionArn"]
+
+            def reencrypted() -> bool:
+                record = enforce_mode.repository.read(cluster_id).records.get("EMRLOG-101")
+                return record is not None and record.reencryption.count == 40 and not record.open
+
+            def ended() -> str | None:
+                status: str = states.describe_execution(executionArn=execution)["status"]
+                return None if status == "RUNNING" else status
+
+            assert eventually(ended) == "SUCCEEDED"
+            eventually(reencrypted)
+    enforce_mode.forget("CheckLogObjectsFunction")
+    assert_encrypted(enforce_mode, logs, key)

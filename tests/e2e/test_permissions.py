@@ -460,7 +460,8 @@ def name_of(run: Mapping[str, object]) -> str:
 
 
 def plan_rescan(stack: Deployed) -> object:
-    """Have a re-scan planned: the first of all, and one instead of another that is over."""
+    """Have a re-scan planned: the first of all, one instead of another that is over, and one that
+    re-encrypts."""
     s3, bucket = stack.account.client("s3"), stack.outputs["ReportsBucketName"]
     cluster_id = stack.fixtures.launch(
         "planned", LogUri="s3://plain-logs/", LogEncryptionKmsKeyId=stack.keys.approved
@@ -470,13 +471,14 @@ def plan_rescan(stack: Deployed) -> object:
         s3.put_object(Bucket="plain-logs", Key=f"{cluster_id}/{folder}/log.gz", Body=b"x")
     s3.delete_object(Bucket=bucket, Key="memory/rescan.json")
     seen: list[object] = []
-    for _ in range(2):
+    inputs: tuple[dict[str, object], ...] = ({}, {}, {"scope": "log_objects", "reencrypt": True})
+    for input_ in inputs:
         run = a_run(stack)
-        event = {"execution": run["execution"], "input": {"scope": "all"}}
+        event = {"execution": run["execution"], "input": input_}
         answer, error = stack.invoke("PlanRescanFunction", event)
         seen += [error, answer.get("refused")]
-        if not error:
-            key = answer["scan"]["then"]["shards_key"]
+        if "scan" in (answer or {}):
+            key = answer["scan"].get("then", answer["scan"])["shards_key"]
             body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             folders = [json.loads(line)["folder"] for line in body.splitlines()]
             seen.append(sum(each["cluster_id"] == cluster_id for each in folders))
@@ -533,7 +535,26 @@ def scan_shard(stack: Deployed) -> object:
     seen += [scan(stack, a_run(stack, deep=deep), folder=folder) for deep in (False, True)]
     stack.account.client("emr").terminate_job_flows(JobFlowIds=[good, bad])
     wait_for(lambda: stack.fixtures.state_of(bad) == "TERMINATED" == stack.fixtures.state_of(good))
-    return [*seen, scan(stack, run, clusters=[good, bad]), stack.scheduled(bad)]
+    return [
+        *seen,
+        scan(stack, run, clusters=[good, bad]),
+        stack.scheduled(bad),
+        scan_to_reencrypt(stack),
+    ]
+
+
+def scan_to_reencrypt(stack: Deployed) -> object:
+    """Have a log scanned whose key is AWS-managed, which is then to be re-encrypted."""
+    good = {"LogEncryptionKmsKeyId": stack.keys.approved, "LogUri": "s3://plain-logs/"}
+    cluster_id = stack.fixtures.launch("logs", **good)
+    stack.account.client("s3").put_object(
+        Bucket="plain-logs",
+        Key=f"{cluster_id}/node/x.gz",
+        Body=b"x",
+        ServerSideEncryption="aws:kms",
+    )
+    folder = {"cluster_id": cluster_id, "bucket": "plain-logs", "prefix": f"{cluster_id}/"}
+    return scan(stack, a_run(stack, scope="log_objects", reencrypt=True), folder=folder)
 
 
 def finish_rescan(stack: Deployed) -> Iterator[object]:
@@ -669,7 +690,7 @@ def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> Non
         True,
         True,
     ]
-    assert usual["PlanRescanFunction"] == [None, None, 2] * 2
+    assert usual["PlanRescanFunction"] == [None, None, 2] * 3
     plain, versioned, postponed = usual["ReencryptFunction"]
     taken: tuple[object, object] = ({"batchItemFailures": []}, None)
     for (result, done, alerts), rule_id in zip(
@@ -685,6 +706,7 @@ def test_every_function_works_with_all_permissions(usual: dict[str, Any]) -> Non
     assert [each["EMRLOG-103"] for each in objects] == ["NON_COMPLIANT"]  # its key is not approved
     assert set(found) == {("EMRLOG-006", "NON_COMPLIANT"), ("EMRLOG-002", "NON_COMPLIANT")}
     assert [kind for kind, _, _ in alerts] == ["finding.opened"]
+    assert usual["ScanShardFunction"][-1][4] == {"NON_COMPLIANT": 1}
     assert sorted(each["EMRLOG-101"] for each in versions) == ["COMPLIANT", "NON_COMPLIANT"]
     finished = usual["FinishRescanFunction"]
     assert (finished[0], finished[2]) == ((None, 3, 0, 0), [True, True])

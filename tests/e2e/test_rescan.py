@@ -242,7 +242,7 @@ def test_second_rescan_is_refused_until_the_first_is_stopped(
 
     refused = eventually(lambda: ended(deaf, second))
 
-    assert (refused["status"], refused["error"]) == ("FAILED", "RescanRunning")
+    assert (refused["status"], refused["error"]) == ("FAILED", "RescanRefused")
     assert f"a re-scan is running: {hanging}" in refused["cause"]
 
     states.stop_execution(executionArn=hanging, cause="a test")

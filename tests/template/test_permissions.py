@@ -139,13 +139,14 @@ def test_no_function_may_reencrypt_unless_the_stack_allows_it() -> None:
     assert "s3:UpdateObjectEncryption" not in {
         action for function in stack.functions for action in stack.actions(function)
     }
-    assert not stack.variables("CheckLogObjectsFunction")["REENCRYPTION_QUEUE_URL"]
-    sends = {
-        str(statement["Resource"])
-        for statement in stack.statements("CheckLogObjectsFunction")
-        if "sqs:SendMessage" in statement["Action"]
-    }
-    assert not any("Reencryption" in resource for resource in sends)
+    for function in ("CheckLogObjectsFunction", "ScanShardFunction"):
+        assert not stack.variables(function)["REENCRYPTION_QUEUE_URL"]
+        sends = {
+            str(statement["Resource"])
+            for statement in stack.statements(function)
+            if "sqs:SendMessage" in statement["Action"]
+        }
+        assert not any("Reencryption" in resource for resource in sends)
 
 
 def test_reencrypt_uses_keys_only_through_s3() -> None:

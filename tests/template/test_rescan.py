@@ -96,7 +96,7 @@ def test_without_shards_the_map_is_skipped() -> None:
     choice = STATES["AnyShards"]
 
     assert choice["Default"] == "Finish"
-    assert {each["Next"] for each in choice["Choices"]} == {"AlreadyRunning", "Scan"}
+    assert {each["Next"] for each in choice["Choices"]} == {"Refused", "Scan"}
 
 
 def test_every_state_is_reachable_and_has_a_successor_or_ends() -> None:

@@ -168,8 +168,8 @@ def test_wait_shows_progress_on_a_terminal(
     [
         (
             "FAILED",
-            {"error": "RescanRunning", "cause": "a re-scan is running: arn"},
-            "FAILED RescanRunning a re-scan is running: arn",
+            {"error": "RescanRefused", "cause": "a re-scan is running: arn"},
+            "FAILED RescanRefused a re-scan is running: arn",
         ),
         ("ABORTED", {}, "ABORTED"),
     ],

@@ -30,6 +30,10 @@ RESCAN = Rescan(execution=EXECUTION, started=NOW, deep=True)
         ({}, RescanRequest(EXECUTION)),
         ({"scope": "clusters"}, RescanRequest(EXECUTION, Scope.CLUSTERS)),
         ({"scope": "log_objects", "deep": True}, RescanRequest(EXECUTION, Scope.LOG_OBJECTS, True)),  # noqa: FBT003
+        (
+            {"scope": "log_objects", "reencrypt": True, "cluster": CLUSTER_ID},
+            RescanRequest(EXECUTION, Scope.LOG_OBJECTS, reencrypt=True, cluster=CLUSTER_ID),
+        ),
     ],
 )
 def test_rescan_request_has_defaults(asked: dict[str, object], request_: RescanRequest) -> None:
@@ -43,6 +47,9 @@ def test_rescan_request_has_defaults(asked: dict[str, object], request_: RescanR
         ({"deap": True}, "deap"),
         ({"deep": 1}, "deep"),
         ([], "input"),
+        ({"scope": "log_objects", "cluster": "j-1/../"}, "cluster"),
+        ({"reencrypt": True}, "scope log_objects"),
+        ({"scope": "clusters", "cluster": CLUSTER_ID}, "scope log_objects"),
     ],
 )
 def test_invalid_rescan_request_is_rejected_with_the_name_of_its_field(

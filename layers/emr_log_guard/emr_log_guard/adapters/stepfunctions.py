@@ -1,6 +1,7 @@
 """AWS Step Functions: executions of the re-scan, and starting and watching one."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +60,12 @@ class RescanRuns:
             return None
         return found[0]["executionArn"] if found else None
 
-    def start(self, *, scope: str, deep: bool) -> str:
-        """Start a re-scan: one StartExecution. Return the execution's ARN."""
-        request = json.dumps({"scope": scope, "deep": deep})
+    def start(self, request: Mapping[str, object]) -> str:
+        """Start a re-scan with this input: one StartExecution. Return the execution's ARN."""
         with handoff("states:StartExecution", self._machine):
-            answer = self._states.start_execution(stateMachineArn=self._machine, input=request)
+            answer = self._states.start_execution(
+                stateMachineArn=self._machine, input=json.dumps(request)
+            )
         arn: str = answer["executionArn"]
         return arn
 

@@ -14,6 +14,7 @@ from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.s3 import S3Buckets, S3Folders, S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.adapters.sns import SnsRescanAlerts
+from emr_log_guard.adapters.sqs import SqsReencryptionQueue
 from emr_log_guard.adapters.stepfunctions import StepFunctionsExecutions
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.bootstrap.checks import cluster_check
@@ -21,8 +22,9 @@ from emr_log_guard.config import Settings
 from emr_log_guard.domain.emr_rates import rescan_rates
 from emr_log_guard.usecases.rescan.clusters import ScanClusters
 from emr_log_guard.usecases.rescan.finish import FinishRescan
-from emr_log_guard.usecases.rescan.log_objects import ScanLogObjects
+from emr_log_guard.usecases.rescan.log_objects import RequestReencryption, ScanLogObjects
 from emr_log_guard.usecases.rescan.plan import PlanRescan
+from emr_log_guard.usecases.rescan.record import RecordLogObjects
 from emr_log_guard.usecases.rescan.shard import ScanShard
 
 
@@ -39,6 +41,7 @@ def plan_rescan(env: Mapping[str, str]) -> PlanRescan:
         results=S3RescanResults(s3, settings.reports_bucket_name),
         clock=shared.utc_now,
         checked_buckets=settings.log_buckets,
+        policy=shared.policy_without_alerts(settings),
     )
 
 
@@ -55,6 +58,8 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
     at_the_share = EmrClusters(clients.limited_emr(limits))
     check = cluster_check(settings, "scan_shard", at_the_share, S3Buckets(s3))
     repository = shared.repository(settings)
+    record = RecordLogObjects(check.recorder, check.dispatcher, check.policy)
+    queue_url = settings.reencryption_queue_url
     return ScanShard(
         clusters=ScanClusters(
             check=check,
@@ -75,6 +80,13 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
             clock=shared.utc_now,
             runbook=settings.runbook,
             checked_buckets=settings.log_buckets,
+            reencryption=(
+                RequestReencryption(
+                    repository, record, SqsReencryptionQueue(clients.sqs, queue_url)
+                )
+                if queue_url
+                else None
+            ),
         ),
         results=S3RescanResults(s3, settings.reports_bucket_name),
     )

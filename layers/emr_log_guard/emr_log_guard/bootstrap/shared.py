@@ -57,7 +57,13 @@ def current_policy(settings: Settings) -> CurrentPolicy:
 
 def policy_without_alerts(settings: Settings) -> CurrentPolicy:
     """Wire the policy for functions that do not evaluate: the others notify when it is invalid."""
-    return CurrentPolicy(policy_parameter(settings), None, None, allowed=False)
+    return CurrentPolicy(
+        policy_parameter(settings),
+        None,
+        None,
+        allowed=False,
+        reencryption_allowed=settings.reencryption_queue_url is not None,
+    )
 
 
 def finding_recorder(settings: Settings, by: str, policy: CurrentPolicy) -> FindingRecorder:

@@ -13,6 +13,7 @@ from emr_log_guard.cli.exit_status import FAILED, ErrorReportingGroup
 from emr_log_guard.cli.explain import explain
 from emr_log_guard.cli.policy import set_policy, show, validate
 from emr_log_guard.cli.prepare import prepare
+from emr_log_guard.cli.reencrypt import reencrypt
 from emr_log_guard.cli.replay import replay
 from emr_log_guard.cli.rescan import rescan
 from emr_log_guard.rendering.version import version
@@ -142,6 +143,7 @@ _add(
 )
 _add(app, "explain", explain, "j-2AXXXXXXGAPLF")
 _add(app, "rescan", rescan, "--wait", "--objects --deep")
+_add(app, "reencrypt", reencrypt, "--cluster j-2AXXXXXXGAPLF --wait", "--deep")
 _add(app, "replay", replay, _EVENT, f"{_EVENT} --local", "--dead-letters --max 10")
 app.add_typer(policy_app, name="policy")
 _add(policy_app, "show", show, "> policy.json", parent="policy ")

@@ -1,12 +1,14 @@
 """The command `rescan`: the deployed stack evaluates every cluster and log object again."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.stepfunctions import RescanOutcome, RescanRuns
 from emr_log_guard.cli.exit_status import INTERRUPTED, fail
 from emr_log_guard.cli.options import (
@@ -63,10 +65,24 @@ def rescan(  # noqa: PLR0913 - each is an option
         scope = Scope.CLUSTERS if clusters else Scope.LOG_OBJECTS
     clients = clients_for(profile, region)
     machine = deployed_stack(clients.cloudformation(), stack)[RESCAN_STATE_MACHINE]
+    request = {"scope": scope, "deep": deep}
+    start(clients, machine, request, wait=wait, quiet=quiet, as_json=as_json)
+
+
+def start(  # noqa: PLR0913 - options of the commands that start re-scans
+    clients: CommandClients,
+    machine: str,
+    request: Mapping[str, object],
+    *,
+    wait: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Start a re-scan, and print its report if it is waited for."""
     runs = RescanRuns(clients.states(), clients.s3(), machine)
     if running := runs.running():
         fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
-    execution = runs.start(scope=scope, deep=deep)
+    execution = runs.start(request)
     if not wait:
         _print_started(execution, quiet=quiet, as_json=as_json)
         return

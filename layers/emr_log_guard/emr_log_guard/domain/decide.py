@@ -176,6 +176,12 @@ def exempt_rules(
     )
 
 
+def reencrypted_rules(cluster: Cluster, policy: Policy, now: datetime) -> frozenset[str]:
+    """Return the rules for whose violations a cluster's log objects are re-encrypted."""
+    rules = [rule_id for rule_id in policy.reencryption.rules if policy.reencrypts(rule_id)]
+    return frozenset(rules) - exempt_rules(rules, cluster, policy, now)
+
+
 def exemption_text(finding: Finding) -> str:
     """Say until when an exempt finding is exempt, why, and who approved it."""
     evidence = finding.evidence

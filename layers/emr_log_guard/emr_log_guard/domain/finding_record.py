@@ -338,6 +338,9 @@ class RuleResult:
     cleared: frozenset[ObjectVersion] = frozenset()
     """Log objects that were re-checked, and are compliant or deleted."""
     extent: Extent = Extent.MORE
+    reencrypted_before: int | None = None
+    """How many objects were re-encrypted when the first of these was read: those since then are not
+    counted any more. None where none can have been."""
     reencryption: "ReencryptionResult | None" = None
     """The results of attempts to re-encrypt; None for a result of the rule."""
 
@@ -421,6 +424,10 @@ def _entered(
     result = replace(result, finding=found)
     if not found.needs_attention:
         return record and _cleared(record, result)
+    left = _left(record, result)
+    if left is None:
+        return record
+    result = left
     entered = _attention(record, result)
     if entered is record or entered.evaluated_at > result.at:
         return entered
@@ -454,6 +461,23 @@ def _transient_since(record: FindingRecord | None, result: RuleResult) -> dateti
         result.finding.once_lasting is Compliance.NON_COMPLIANT and not record.transient_violation
     )
     return result.at if begins else known
+
+
+def _left(record: FindingRecord | None, result: RuleResult) -> RuleResult | None:
+    """Subtract the objects that were re-encrypted since they were read; None if none may be left.
+
+    One too many may be subtracted, but none too few: `reencrypt` records again what it finds left.
+    """
+    if record is None or result.reencrypted_before is None:
+        return result
+    since = record.reencryption.count - result.reencrypted_before
+    if since <= 0:
+        return result
+    left = result.finding.occurrences - since
+    if left <= 0:
+        return None
+    # It is not known which are left.
+    return replace(result, finding=replace(result.finding, occurrences=left), bad=())
 
 
 def _attention(record: FindingRecord | None, result: RuleResult) -> FindingRecord:

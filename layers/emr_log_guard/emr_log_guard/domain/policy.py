@@ -219,6 +219,22 @@ class Policy:
         covered = self.reencryption.active and rule_id in self.reencryption.rules
         return covered and not self.suspended and self.mode_of(rule_id) is not Mode.OBSERVE
 
+    @property
+    def why_not_reencrypted(self) -> str | None:
+        """Why no log object is re-encrypted, and what to do; None if some are."""
+        if self.suspended:
+            return "the policy could not be read or is invalid: nothing is re-encrypted"
+        if not self.reencryption.allowed:
+            return (
+                "the stack may not re-encrypt log objects: deploy it with ReencryptionAllowed=true"
+            )
+        if not any(self.reencrypts(rule_id) for rule_id in self.reencryption.rules):
+            return (
+                "the policy does not re-encrypt log objects: set reencryption.enabled, and a mode "
+                "other than observe"
+            )
+        return None
+
     def strongest_mode(self, rule_ids: Iterable[str]) -> Mode:
         """Return the strongest mode of these rules; without any, the policy's mode."""
         modes = {self.mode_of(rule_id) for rule_id in rule_ids}

@@ -53,6 +53,10 @@ class Rescan:
     scope: Scope = Scope.ALL
     deep: bool = False
     """Whether everything is read again, old versions of objects included."""
+    reencrypt: bool = False
+    """Whether log objects are re-encrypted as the policy says."""
+    cluster: str | None = None
+    """The only cluster that is covered; None: all."""
 
     @property
     def name(self) -> str:
@@ -116,6 +120,9 @@ class BadObjects:
     objects: tuple[ObjectVersion, ...] = ()
     newest: datetime | None = None
     """When the newest of all was written, UTC; None when unknown."""
+    reencrypted_before: int | None = None
+    """How many objects of the cluster were re-encrypted when the shard was begun, for this rule;
+    None where nothing is re-encrypted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

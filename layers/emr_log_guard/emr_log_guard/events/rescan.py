@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from emr_log_guard.domain.rescan import Rescan, Scope, Shard
+from emr_log_guard.errors import InvalidEventError
+from emr_log_guard.events.emr import ClusterId
 from emr_log_guard.events.parsing import convert
 
 
@@ -17,6 +19,8 @@ class RescanInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     scope: Scope = Scope.ALL
     deep: bool = False
+    reencrypt: bool = False
+    cluster: ClusterId | None = None
 
 
 class PlanEvent(msgspec.Struct, frozen=True):
@@ -65,6 +69,10 @@ class RescanRequest:
     """Its ARN."""
     scope: Scope = Scope.ALL
     deep: bool = False
+    reencrypt: bool = False
+    """Whether log objects are to be re-encrypted as the policy says."""
+    cluster: str | None = None
+    """The only cluster to cover; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,11 @@ def parse_plan(event: Any) -> RescanRequest:  # noqa: ANN401 - any JSON may arri
 
     """
     plan = convert(event, PlanEvent)
-    return RescanRequest(plan.execution, plan.input.scope, plan.input.deep)
+    asked = plan.input
+    if (asked.reencrypt or asked.cluster) and asked.scope is not Scope.LOG_OBJECTS:
+        message = "reencrypt and cluster take the scope log_objects"
+        raise InvalidEventError(message)
+    return RescanRequest(plan.execution, asked.scope, asked.deep, asked.reencrypt, asked.cluster)
 
 
 def parse_shard(event: Any) -> ShardTask:  # noqa: ANN401

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from itertools import count
 
+import msgspec
+
 from emr_log_guard.adapters.cache import CachedKeys
 from emr_log_guard.adapters.dynamodb import DynamoRescanLease, StoredClusters
 from emr_log_guard.domain.clusters import Cluster
@@ -13,8 +15,9 @@ from emr_log_guard.events.rescan import RescanRequest, ShardTask
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.rescan.clusters import ScanClusters
 from emr_log_guard.usecases.rescan.finish import FinishRescan
-from emr_log_guard.usecases.rescan.log_objects import ScanLogObjects
+from emr_log_guard.usecases.rescan.log_objects import RequestReencryption, ScanLogObjects
 from emr_log_guard.usecases.rescan.plan import PlanRescan
+from emr_log_guard.usecases.rescan.record import RecordLogObjects
 from emr_log_guard.usecases.rescan.shard import ScanShard
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, REGION, a_cluster
 from tests.unit.fakes import FakeExecutions, FakeFolders, FakeListing, FakeRescanResults
@@ -80,6 +83,7 @@ class Rescans:
             folders=self.folders,
             repository=self.world.repository,
             results=self.results,
+            policy=self.world.current_policy,
             clock=self.world.clock,
             checked_buckets=self.checked_buckets,
         )
@@ -109,6 +113,15 @@ class Rescans:
                 clock=world.clock,
                 runbook=runbook,
                 checked_buckets=self.checked_buckets,
+                reencryption=(
+                    RequestReencryption(
+                        world.repository,
+                        RecordLogObjects(world.recorder, world.dispatcher, world.current_policy),
+                        world.reencryptions,
+                    )
+                    if world.policy.reencryption.allowed
+                    else None
+                ),
                 threads=4,
                 seconds=self.seconds,
                 timer=self.timer,
@@ -131,31 +144,42 @@ class Rescans:
         )
 
     def planned(
-        self, scope: Scope = Scope.ALL, *, deep: bool = False
+        self,
+        scope: Scope = Scope.ALL,
+        *,
+        deep: bool = False,
+        reencrypt: bool = False,
+        cluster: str | None = None,
     ) -> tuple[Rescan, list[Shard]]:
         """Plan a run."""
         execution = f"{MACHINE}:run-{next(self.numbers)}"
-        planned = self.plan(RescanRequest(execution, scope, deep))
-        rescan = Rescan(execution=execution, started=self.world.now, scope=scope, deep=deep)
+        planned = self.plan(RescanRequest(execution, scope, deep, reencrypt, cluster))
+        rescan = msgspec.convert(planned["rescan"], Rescan)
         assert planned["shards"] == len(self.results.shards)
         return rescan, list(self.results.shards)
+
+    def scan_all(self, rescan: Rescan, shard: Shard) -> None:
+        """Scan a shard, in as many invocations as it takes."""
+        after: str | None = ""
+        while after is not None:
+            after = self.scan(ShardTask(rescan, shard, after)).get("after")
 
     def run(
         self,
         scope: Scope = Scope.ALL,
         *,
         deep: bool = False,
+        reencrypt: bool = False,
+        cluster: str | None = None,
         fails: dict[str, str] | None = None,
     ) -> RescanReport:
         """Make a whole run, in which shards about some words fail for some reason."""
-        rescan, shards = self.planned(scope, deep=deep)
+        rescan, shards = self.planned(scope, deep=deep, reencrypt=reencrypt, cluster=cluster)
         for shard in shards:
             why = [why for about, why in (fails or {}).items() if about in str(shard)]
             if why:
                 self.scan(ShardTask(rescan, shard, failed=why[0]))
                 continue
-            after: str | None = ""
-            while after is not None:
-                after = self.scan(ShardTask(rescan, shard, after)).get("after")
+            self.scan_all(rescan, shard)
         self.finish(rescan)
         return self.results.reports[-1]

@@ -41,7 +41,11 @@ def rescan_headline(report: RescanReport) -> str:
 
 def about(rescan: Rescan) -> str:
     """Say what a re-scan covers, and how."""
-    return f"{_ABOUT[rescan.scope]}, {'deep' if rescan.deep else 'incremental'}"
+    how = "deep" if rescan.deep else "incremental"
+    if rescan.reencrypt:
+        how = f"{'old versions too' if rescan.deep else 'current versions'}, to be re-encrypted"
+    only = f" of {rescan.cluster}" if rescan.cluster else ""
+    return f"{_ABOUT[rescan.scope]}{only}, {how}"
 
 
 def rescan_text(report: RescanReport) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import exempt_rules, exempted
+from emr_log_guard.domain.decide import exempted, reencrypted_rules
 from emr_log_guard.domain.finding_record import ClusterHistory, Kind, RuleResult
 from emr_log_guard.domain.log_objects import LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.notification_plan import plan_notifications
@@ -148,8 +148,7 @@ def _to_reencrypt(
     now: datetime,
 ) -> Iterator[ObjectVersion]:
     """Return the objects of a known cluster that may be re-encrypted: `reencrypt` decides."""
-    rules = [rule_id for rule_id in policy.reencryption.rules if policy.reencrypts(rule_id)]
-    remediated = frozenset(rules) - exempt_rules(rules, cluster, policy, now)
+    remediated = reencrypted_rules(cluster, policy, now)
     for version, outcome in outcomes.items():
         if any(outcome.get(rule_id) is Compliance.NON_COMPLIANT for rule_id in remediated):
             yield version

@@ -15,7 +15,7 @@ from uuid import uuid4
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import BucketOwnership, Cluster
 from emr_log_guard.domain.compliance import Compliance
-from emr_log_guard.domain.decide import Alert, exempt_rules
+from emr_log_guard.domain.decide import Alert, reencrypted_rules
 from emr_log_guard.domain.finding_record import FindingRecord, Kind, ReencryptionResult, RuleResult
 from emr_log_guard.domain.keys import KmsKey, same_key
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
@@ -252,9 +252,7 @@ class ReencryptLogObjects:
         cluster, now = facts.cluster, self.clock()
         context = EvaluationContext(policy, now, self.runbook)
         outcomes = Tally(context.rules(LOG_OBJECT_RULES)).add(facts)
-        rules = {each for each in policy.reencryption.rules if policy.reencrypts(each)}
-        remediated = rules - exempt_rules(rules, cluster, policy, now)
-        violation = violation_of(facts, outcomes, remediated)
+        violation = violation_of(facts, outcomes, reencrypted_rules(cluster, policy, now))
         if not isinstance(violation, Remediable):
             return _Assessed(request, facts, cluster, violation)
         owners = tuple(dict.fromkeys((cluster.account, *policy.log_bucket_owners)))

@@ -33,6 +33,8 @@ def _why_not(rule: Rule[Any], rescan: Rescan, policy: Policy) -> str | None:
         return "for clusters; this re-scan covered log objects only"
     if rule.id in _OF_LOG_OBJECTS and not rescan.scope.log_objects:
         return "for log objects; this re-scan covered clusters only"
+    if rule.id in _OF_LOG_OBJECTS and rescan.cluster is not None:
+        return f"for log objects of other clusters; this re-scan covered {rescan.cluster} only"
     if rule.id in EXTRA_CALL_RULES and not rescan.deep:
         return "for clusters that were compliant before, only by events and deep re-scans"
     return None

@@ -17,7 +17,6 @@ from emr_log_guard.domain.finding_record import (
 )
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import large_bucket_advice
-from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import (
     BadObjects,
@@ -31,12 +30,12 @@ from emr_log_guard.domain.rescan import (
     ShardFailed,
 )
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
-from emr_log_guard.errors import StalePolicyError
 from emr_log_guard.observability import record_rescan
-from emr_log_guard.usecases.findings import ActionDispatcher, CheckResult, FindingRecorder
+from emr_log_guard.usecases.findings import ActionDispatcher, FindingRecorder
 from emr_log_guard.usecases.ports import FindingRepository, OpenFindings, PolicyProvider
 from emr_log_guard.usecases.rescan.coverage import covered, not_evaluated
 from emr_log_guard.usecases.rescan.ports import RescanAlerts, RescanResults
+from emr_log_guard.usecases.rescan.record import RecordLogObjects
 
 
 class RescanRepository(FindingRepository, OpenFindings, Protocol):
@@ -193,14 +192,8 @@ class FinishRescan:
         if whole:
             results += _resolved(history.records, seen.bad, rescan.started)
         if results:
-            known = history.known.cluster if history.known else None
-            result = CheckResult(cluster_id, known, results)
-            try:
-                recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
-            except StalePolicyError:
-                now = self.policy(force_refresh=True)
-                recorded = self.recorder.record(result, now, None, decide=plan_notifications)
-            self.dispatcher.dispatch(recorded)
+            record = RecordLogObjects(self.recorder, self.dispatcher, self.policy)
+            record(cluster_id, results, policy, history)
 
     def _open_findings(
         self, history: RescanCheckpoint, attention: Iterable[str]
@@ -231,6 +224,7 @@ def _result(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult
     samples = (each.finding.evidence.get("samples") for each in parts)
     named = (name for each in samples if isinstance(each, (list, tuple)) for name in each)
     objects = (version for each in parts for version in each.objects)
+    before = [each.reencrypted_before for each in parts if each.reencrypted_before is not None]
     return RuleResult(
         replace(
             first,
@@ -242,6 +236,7 @@ def _result(found: list[BadObjects], at: datetime, extent: Extent) -> RuleResult
         bad=tuple(dict.fromkeys(objects))[:OBJECTS],
         newest=max((each.newest for each in parts if each.newest), default=None),
         extent=extent,
+        reencrypted_before=min(before, default=None),
     )
 
 
@@ -274,7 +269,7 @@ def _checkpoint(
             folders.pop(cluster_id, None)
         else:
             folders[cluster_id] = tracked
-    scanned = rescan.scope.log_objects
+    scanned = rescan.scope.log_objects and rescan.cluster is None
     return RescanCheckpoint(
         execution=rescan.execution,
         started=rescan.started if scanned else history.started,

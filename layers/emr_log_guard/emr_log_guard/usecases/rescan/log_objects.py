@@ -1,7 +1,7 @@
 """A shard of log objects: listed in S3's order, read by many threads, evaluated as they come."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +10,11 @@ from time import monotonic
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, overall
-from emr_log_guard.domain.finding_record import OBJECTS
-from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts
+from emr_log_guard.domain.decide import reencrypted_rules
+from emr_log_guard.domain.finding_record import OBJECTS, Extent, RuleResult
+from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import LogLocation, is_checked
+from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
@@ -30,21 +32,59 @@ from emr_log_guard.usecases.ports import (
     ApprovedTargets,
     ClusterHistories,
     Clusters,
+    FindingRepository,
     Keys,
     PolicyProvider,
+    ReencryptionQueue,
     Steps,
 )
 from emr_log_guard.usecases.rescan.ports import ListedObject, LogFolders
+from emr_log_guard.usecases.rescan.record import RecordLogObjects
 
 SECONDS = 600
 """How long one invocation works before it leaves the rest to the next."""
+
+REQUESTS = 10_000
+"""For how many objects one invocation requests re-encryption, before it leaves the rest."""
 
 type WriteLine = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
+class RequestReencryption:
+    """Requests the re-encryption of log objects, after they are recorded as non-compliant.
+
+    In this order, so that `reencrypt` counts down what is left.
+    """
+
+    repository: FindingRepository
+    record: RecordLogObjects
+    queue: ReencryptionQueue
+
+    def counts(self, cluster_id: str) -> Mapping[str, int]:
+        """Return how many objects of a cluster were re-encrypted so far, by rule."""
+        records = self.repository.read(cluster_id).records
+        return {rule_id: record.reencryption.count for rule_id, record in records.items()}
+
+    def __call__(
+        self,
+        cluster_id: str,
+        results: Iterable[RuleResult],
+        versions: Iterable[ObjectVersion],
+        policy: Policy,
+    ) -> None:
+        """Record the results, of which some may have been counted before; then request."""
+        again = [replace(each, extent=Extent.AGAIN) for each in results]
+        self.record(cluster_id, again, policy, self.repository.read(cluster_id))
+        self.queue.send(versions)
+
+
+@dataclass(frozen=True, slots=True)
 class ScanLogObjects:
-    """Reads log objects, and changes nothing: FinishRescan records the results of all shards."""
+    """Reads log objects. FinishRescan records the results of all shards.
+
+    Changes nothing, except in a re-scan that re-encrypts: it requests that.
+    """
 
     folders: LogFolders
     clusters: Clusters
@@ -57,6 +97,8 @@ class ScanLogObjects:
     approved_targets: ApprovedTargets | None = None
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are checked; empty: all."""
+    reencryption: RequestReencryption | None = None
+    """None in a stack that may not re-encrypt log objects."""
     threads: int = OBJECT_THREADS
     seconds: float = SECONDS
     timer: Callable[[], float] = monotonic
@@ -78,11 +120,18 @@ class ScanLogObjects:
         folder = _placed(folder, cluster)
         if folder.bucket is None or not is_checked(folder.bucket, self.checked_buckets):
             return ShardDone(shard=shard.id)
-        policy = self.policy()
+        # What was just enabled is requested: the plan has read the same.
+        policy = self.policy(force_refresh=rescan.reencrypt)
         owner = cluster.bucket_owner(policy.log_bucket_owners) if cluster else None
         listing = _Listing(replace(folder, after=after or folder.after), owner)
         counts: Counter[str] = Counter()
-        found = self._found(listing, rescan.deep)
+        remediated, before = frozenset[str](), dict[str, int]()
+        request = self.reencryption if rescan.reencrypt else None
+        if request is not None and cluster is not None:
+            remediated = reencrypted_rules(cluster, policy, self.clock())
+            before |= request.counts(cluster.id)
+        to_reencrypt: list[ObjectVersion] = []
+        found = self._found(listing, rescan.deep, to_reencrypt)
         read = ReadLogObject(
             TheCluster(folder.cluster_id, cluster),
             self.folders,
@@ -104,6 +153,8 @@ class ScanLogObjects:
         def note(facts: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
             worst = overall(outcomes.values())
             counts[worst] += 1
+            if any(outcomes.get(each) is Compliance.NON_COMPLIANT for each in remediated):
+                to_reencrypt.append(facts.version)
             if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
                 write_line(_line(facts, outcomes, worst))
 
@@ -117,13 +168,21 @@ class ScanLogObjects:
                 named=OBJECTS,
                 note=note,
             )
+        results = tuple(_counted(each, remediated, before) for each in results)
+        if request is not None and to_reencrypt:
+            request(
+                folder.cluster_id,
+                (each for each in results if each.reencrypted_before is not None),
+                to_reencrypt,
+                policy,
+            )
         return ShardDone(
             shard=shard.id,
             folder=replace(folder, after=after or folder.after),
             listed=listing.count,
             log_objects=counts,
             bad=tuple(
-                BadObjects(each.finding, each.bad, each.newest)
+                BadObjects(each.finding, each.bad, each.newest, each.reencrypted_before)
                 for each in results
                 if each.finding.needs_attention
             ),
@@ -137,13 +196,20 @@ class ScanLogObjects:
         except ClusterNotFoundError:
             return None
 
-    def _found(self, listing: "_Listing", deep: bool) -> Iterator[ListedObject]:  # noqa: FBT001
-        """List the objects to read; stop between two keys when the time is up."""
+    def _found(
+        self,
+        listing: "_Listing",
+        deep: bool,  # noqa: FBT001
+        to_reencrypt: Sequence[ObjectVersion],
+    ) -> Iterator[ListedObject]:
+        """List the objects to read; stop between two keys when the time or the requests are up."""
         begun, folder = self.timer(), listing.folder
         try:
             for listed in self.folders.within(folder, versions=deep, owner=listing.owner):
                 key = listed.version.key
-                if listing.key not in ("", key) and self.timer() - begun > self.seconds:
+                if listing.key not in ("", key) and (
+                    self.timer() - begun > self.seconds or len(to_reencrypt) >= REQUESTS
+                ):
                     listing.next_after = listing.key
                     return
                 listing.key = key
@@ -152,6 +218,16 @@ class ScanLogObjects:
                     yield listed
         except AccessDeniedError as error:
             listing.denied = str(error)
+
+
+def _counted(
+    result: RuleResult, remediated: Collection[str], before: Mapping[str, int]
+) -> RuleResult:
+    """Add how many objects were re-encrypted before, to a violation that is re-encrypted."""
+    finding = result.finding
+    if finding.compliance is not Compliance.NON_COMPLIANT or finding.rule_id not in remediated:
+        return result
+    return replace(result, reencrypted_before=before.get(finding.rule_id, 0))
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from emr_log_guard.events.rescan import RescanRequest
 from emr_log_guard.observability import logger, record_missed_by_events
 from emr_log_guard.usecases.audit.scope import ACTIVE
 from emr_log_guard.usecases.bounded_map import bounded_map
-from emr_log_guard.usecases.ports import OpenFindings
+from emr_log_guard.usecases.ports import OpenFindings, PolicyProvider
 from emr_log_guard.usecases.rescan.ports import (
     ClustersByAge,
     ClusterSnapshots,
@@ -65,6 +65,7 @@ class PlanRescan:
     folders: Folders
     repository: PlanRepository
     results: RescanResults
+    policy: PolicyProvider
     clock: Callable[[], datetime]
     checked_buckets: tuple[str, ...] = ()
     """The buckets whose objects are looked at; empty when it is all."""
@@ -75,19 +76,27 @@ class PlanRescan:
         Returns:
             The run, how many shards it has, and for clusters and then log objects the key of the
             file that their shards are in and how many of them to scan at once: what the state
-            machine goes on with. Or, when another one runs, that it is refused.
+            machine goes on with. Or why it is refused: another one runs, or it is to re-encrypt
+            log objects, and the stack or the policy does not allow that.
 
         Raises:
             NotReadableError: The clusters cannot be listed.
 
         """
+        if asked.reencrypt and (reason := self.policy(force_refresh=True).why_not_reencrypted):
+            return {"refused": reason}
         holder = self._holder(asked.execution)
         if holder is not None:
             return {
                 "refused": f"a re-scan is running: {holder}; wait until it has finished, or stop it"
             }
         rescan = Rescan(
-            execution=asked.execution, started=self.clock(), scope=asked.scope, deep=asked.deep
+            execution=asked.execution,
+            started=self.clock(),
+            scope=asked.scope,
+            deep=asked.deep,
+            reencrypt=asked.reencrypt,
+            cluster=asked.cluster,
         )
         shards = tuple(self._shards(rescan))
         logger.info("re-scan planned", execution=asked.execution, shards=len(shards))
@@ -97,6 +106,8 @@ class PlanRescan:
                 "started": rescan.started.isoformat(),
                 "scope": rescan.scope,
                 "deep": rescan.deep,
+                "reencrypt": rescan.reencrypt,
+                "cluster": rescan.cluster,
             },
             "shards": len(shards),
             **self._scans(rescan, shards),
@@ -128,6 +139,12 @@ class PlanRescan:
         return holder
 
     def _shards(self, rescan: Rescan) -> Iterator[Shard]:
+        if rescan.cluster is not None:
+            known = self.repository.snapshots([rescan.cluster])
+            yield from self._of_log_objects(
+                rescan, [*_folders_of([rescan.cluster], known)], RescanCheckpoint()
+            )
+            return
         active = [summary.id for summary in self.clusters.summaries(LOGGING)]
         history = self.results.checkpoint() if rescan.scope.log_objects else RescanCheckpoint()
         ended = [*self._ended_since(history)]
@@ -176,12 +193,14 @@ class PlanRescan:
     def _of_log_objects(
         self, rescan: Rescan, folders: Sequence[Folder], history: RescanCheckpoint
     ) -> Iterator[Shard]:
-        candidates = [*folders, *(self._existing_folders(folders) if rescan.deep else ())]
+        everything = rescan.deep or rescan.reencrypt
+        elsewhere = everything and rescan.cluster is None
+        candidates = [*folders, *(self._existing_folders(folders) if elsewhere else ())]
         places = {
             (each.cluster_id, each.bucket, each.prefix): each for each in reversed(candidates)
         }
         wanted = (
-            replace(each, since=None if rescan.deep else _since(history, each.cluster_id))
+            replace(each, since=None if everything else _since(history, each.cluster_id))
             for each in places.values()
             if _checked(each, self.checked_buckets)
         )
