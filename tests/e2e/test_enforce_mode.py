@@ -512,22 +512,30 @@ def test_logs_from_before_are_reencrypted_by_a_rescan(
         eventually(lambda: violations() == 40)
         reencrypting = {"mode": "alert", "reencryption": {"enabled": True, "default_key": key}}
         with enforce_mode.policy(json.dumps(reencrypting)):  # which deletes the open findings
-            execution = states.start_execution(
-                stateMachineArn=enforce_mode.outputs["RescanStateMachineArn"],
-                input=json.dumps(
-                    {"scope": "log_objects", "reencrypt": True, "cluster": cluster_id}
-                ),
-            )["executionArn"]
+            asked = {"scope": "log_objects", "reencrypt": True, "cluster": cluster_id}
+
+            def rescanned(**more: bool) -> dict[str, Any]:
+                execution = states.start_execution(
+                    stateMachineArn=enforce_mode.outputs["RescanStateMachineArn"],
+                    input=json.dumps(asked | more),
+                )["executionArn"]
+
+                def ended() -> dict[str, Any] | None:
+                    found: dict[str, Any] = states.describe_execution(executionArn=execution)
+                    return None if found["status"] == "RUNNING" else found
+
+                end = eventually(ended)
+                assert end["status"] == "SUCCEEDED", end
+                answer: dict[str, Any] = json.loads(end["output"])
+                return answer
 
             def reencrypted() -> bool:
                 record = enforce_mode.repository.read(cluster_id).records.get("EMRLOG-101")
                 return record is not None and record.reencryption.count == 40 and not record.open
 
-            def ended() -> str | None:
-                status: str = states.describe_execution(executionArn=execution)["status"]
-                return None if status == "RUNNING" else status
-
-            assert eventually(ended) == "SUCCEEDED"
+            assert rescanned(dry_run=True)["to_reencrypt"] == 40
+            assert violations() == 40
+            assert rescanned()["to_reencrypt"] == 40
             eventually(reencrypted)
     enforce_mode.forget("CheckLogObjectsFunction")
     assert_encrypted(enforce_mode, logs, key)

@@ -6,7 +6,7 @@ from typer.testing import CliRunner, Result
 
 from emr_log_guard.cli.app import app
 from tests.unit.builders import CLUSTER_ID, NOW
-from tests.unit.cli.test_rescan import EXECUTION, MACHINE, resources
+from tests.unit.cli.test_rescan import EXECUTION, MACHINE, execution, resources
 from tests.unit.stubbed_aws import AwsError, StubbedAws
 
 REENCRYPTING = {"mode": "alert", "reencryption": {"enabled": True}}
@@ -104,3 +104,56 @@ def test_cluster_id_is_checked_before_any_call(stack: StubbedAws) -> None:
 
     assert (result.exit_code, stack.calls) == (2, [])
     assert "is not a cluster id" in result.stderr
+
+
+def counted(count: int, **more: int) -> dict[str, Any]:
+    output = {"compliance": "NON_COMPLIANT", "report": "s3://reports/r.json", "listed": 2_000_000}
+    return execution("SUCCEEDED", output=json.dumps(output | {"to_reencrypt": count} | more))
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "text"),
+    [
+        (counted(0), 0, "0 of 2,000,000 log objects would be re-encrypted.\n"),
+        (counted(0, denied_shards=1), 3, "0 of 2,000,000 log objects would be re-encrypted.\n"),
+        (counted(1_000_000, failed_shards=1), 1, "1,000,000 of 2,000,000 log objects would be"),
+    ],
+)
+def test_dry_run_counts_and_prices(
+    stack: StubbedAws, ended: dict[str, Any], status: int, text: str
+) -> None:
+    stack.answer("DescribeExecution", ended)
+
+    result = run("--dry-run")
+
+    assert result.exit_code == status
+    assert result.stdout.startswith(text)
+    assert [request["dry_run"] for request in asked(stack)] == [True]
+    assert ("UpdateObjectEncryption" in result.stdout) is (status == 1)
+    missed = "Not all could be read: see s3://reports/r.json"
+    assert (missed in result.stderr) is ("_shards" in str(ended))
+
+
+def test_dry_run_as_json(stack: StubbedAws) -> None:
+    stack.answer("DescribeExecution", counted(1_000_000))
+
+    result = run("--dry-run", "--json", "--quiet")
+
+    found = json.loads(result.stdout)
+    assert (found["to_reencrypt"], found["listed"], found["missed_shards"]) == (10**6, 2 * 10**6, 0)
+    assert sum(each["usd"] for each in found["charges"]) == pytest.approx(found["usd"])
+    assert {"what": "UpdateObjectEncryption", "count": 10**6, "usd": 5.0} in found["charges"]
+
+
+def test_dry_run_that_fails_is_an_error(stack: StubbedAws) -> None:
+    stack.answer("DescribeExecution", execution("FAILED", error="RescanRefused", cause="why"))
+
+    result = run("--dry-run")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "RescanRefused why" in result.stderr
+
+
+def test_dry_run_is_not_given_with_wait(stack: StubbedAws) -> None:
+    assert run("--dry-run", "--wait").exit_code == 2
+    assert stack.calls == []

@@ -49,6 +49,7 @@ def test_rescan_request_has_defaults(asked: dict[str, object], request_: RescanR
         ([], "input"),
         ({"scope": "log_objects", "cluster": "j-1/../"}, "cluster"),
         ({"reencrypt": True}, "scope log_objects"),
+        ({"scope": "log_objects", "dry_run": True}, "dry_run takes reencrypt"),
         ({"scope": "clusters", "cluster": CLUSTER_ID}, "scope log_objects"),
     ],
 )

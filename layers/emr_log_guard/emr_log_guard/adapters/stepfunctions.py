@@ -21,6 +21,12 @@ class RescanOutcome:
     """Where it is, an S3 URI."""
     why: str = ""
     """Why it did not succeed."""
+    listed: int = 0
+    """How many log objects it listed."""
+    to_reencrypt: int = 0
+    """How many of them are to be re-encrypted."""
+    missed: int = 0
+    """How many shards could not be scanned, or not to the end."""
 
     @property
     def page(self) -> str:
@@ -79,7 +85,12 @@ class RescanRuns:
             case "SUCCEEDED":
                 output = json.loads(answer["output"])
                 return RescanOutcome(
-                    succeeded=True, compliance=output["compliance"], report=output["report"]
+                    succeeded=True,
+                    compliance=output["compliance"],
+                    report=output["report"],
+                    listed=output.get("listed", 0),
+                    to_reencrypt=output.get("to_reencrypt", 0),
+                    missed=output.get("failed_shards", 0) + output.get("denied_shards", 0),
                 )
             case status:
                 cause = " ".join(filter(None, (answer.get("error"), answer.get("cause"))))

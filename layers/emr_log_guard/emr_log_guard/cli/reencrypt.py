@@ -6,6 +6,7 @@ import typer
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
+from emr_log_guard.adapters.stepfunctions import RescanOutcome
 from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
@@ -16,11 +17,15 @@ from emr_log_guard.cli.options import (
     Stack,
     checked_cluster_id,
     clients_for,
+    echo_json,
 )
 from emr_log_guard.cli.policy_diff import policy_of
 from emr_log_guard.cli.policy_store import problems_of
-from emr_log_guard.cli.rescan import start
+from emr_log_guard.cli.rescan import run, start
+from emr_log_guard.domain.audit import ExitStatus
+from emr_log_guard.domain.reencryption_cost import reencryption_cost
 from emr_log_guard.domain.rescan import Scope
+from emr_log_guard.rendering.terminal.reencryption import cost_table
 from emr_log_guard.usecases.replay.replay import POLICY_PARAMETER, RESCAN_STATE_MACHINE
 
 
@@ -36,6 +41,12 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     wait: Annotated[
         bool,
         typer.Option("--wait", help="Wait until all are read and requested, and print the report."),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only count what would be re-encrypted, and what that costs."
+        ),
     ] = False,
     stack: Stack = DEFAULT_STACK,
     region: Region = None,
@@ -53,7 +64,12 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     policy does not re-encrypt, and when the re-scan is refused or fails. With --wait: 0 when
     everything was compliant; 1 when something was not; 3 when something could not be determined or
     read. Start it again to see what is left.
+
+    With --dry-run, a re-scan reads and reports the same, and requests nothing: 0 when nothing would
+    be re-encrypted; 1 when something would; 3 when something could not be read.
     """
+    if dry_run and wait:
+        fail("--dry-run waits in any case: leave out --wait")
     if cluster is not None:
         checked_cluster_id(cluster)
     clients = clients_for(profile, region)
@@ -63,5 +79,38 @@ def reencrypt(  # noqa: PLR0913 - each is an option
         fail(*(f"the stored policy is invalid: {problem}" for problem in problems))
     if reason := policy_of(stored, deployed).why_not_reencrypted:
         fail(reason)
+    machine = deployed[RESCAN_STATE_MACHINE]
     request = {"scope": Scope.LOG_OBJECTS, "deep": deep, "reencrypt": True, "cluster": cluster}
-    start(clients, deployed[RESCAN_STATE_MACHINE], request, wait=wait, quiet=quiet, as_json=as_json)
+    if dry_run:
+        _print_counted(run(clients, machine, request | {"dry_run": True}, quiet=quiet), as_json)
+    else:
+        start(clients, machine, request, wait=wait, quiet=quiet, as_json=as_json)
+
+
+def _print_counted(ended: RescanOutcome, as_json: bool) -> None:  # noqa: FBT001
+    """Print how many objects would be re-encrypted and what that costs, and exit."""
+    count, listed = ended.to_reencrypt, ended.listed
+    cost = reencryption_cost(count, listed=listed)
+    if as_json:
+        echo_json(
+            {
+                "to_reencrypt": count,
+                "listed": listed,
+                "missed_shards": ended.missed,
+                "charges": [
+                    {"what": each.what, "count": each.count, "usd": each.usd}
+                    for each in cost.charges
+                ],
+                "usd": cost.usd,
+            }
+        )
+    else:
+        typer.echo(f"{count:,} of {listed:,} log objects would be re-encrypted.")
+        if count:
+            typer.echo(cost_table(cost), nl=False)
+    if ended.missed:
+        typer.echo(f"Not all could be read: see {ended.report}", err=True)
+    if count:
+        raise typer.Exit(ExitStatus.NON_COMPLIANT)
+    if ended.missed:
+        raise typer.Exit(ExitStatus.UNDETERMINED)

@@ -80,21 +80,38 @@ def start(  # noqa: PLR0913 - options of the commands that start re-scans
 ) -> None:
     """Start a re-scan, and print its report if it is waited for."""
     runs = RescanRuns(clients.states(), clients.s3(), machine)
-    if running := runs.running():
-        fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
-    execution = runs.start(request)
+    execution = _started(runs, request)
     if not wait:
         _print_started(execution, quiet=quiet, as_json=as_json)
         return
+    ended = _finished(runs, execution, quiet=quiet)
+    typer.echo(runs.read(ended.report, "json" if as_json else "txt").rstrip("\n"))
+    if not quiet:
+        typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
+    raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
+
+
+def run(
+    clients: CommandClients, machine: str, request: Mapping[str, object], *, quiet: bool
+) -> RescanOutcome:
+    """Start a re-scan, and wait until it has finished; fail when it does not succeed."""
+    runs = RescanRuns(clients.states(), clients.s3(), machine)
+    return _finished(runs, _started(runs, request), quiet=quiet)
+
+
+def _started(runs: RescanRuns, request: Mapping[str, object]) -> str:
+    if running := runs.running():
+        fail(f"a re-scan is running: {running}; wait until it has finished, or stop it")
+    return runs.start(request)
+
+
+def _finished(runs: RescanRuns, execution: str, *, quiet: bool) -> RescanOutcome:
     if not quiet:
         typer.echo(f"Started {execution}", err=True)
     ended = _watched(runs, execution, quiet=quiet)
     if not ended.succeeded:
         fail(f"the re-scan ended without a report: {plain(ended.why)}")
-    typer.echo(runs.read(ended.report, "json" if as_json else "txt").rstrip("\n"))
-    if not quiet:
-        typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
-    raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
+    return ended
 
 
 def _print_started(execution: str, *, quiet: bool, as_json: bool) -> None:

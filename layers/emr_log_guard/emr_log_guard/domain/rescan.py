@@ -55,6 +55,8 @@ class Rescan:
     """Whether everything is read again, old versions of objects included."""
     reencrypt: bool = False
     """Whether log objects are re-encrypted as the policy says."""
+    dry_run: bool = False
+    """Whether they are only counted."""
     cluster: str | None = None
     """The only cluster that is covered; None: all."""
 
@@ -143,6 +145,8 @@ class ShardDone:
     log_objects: Mapping[str, int] = field(default_factory=dict)
     """How many log objects were checked, by compliance."""
     bad: tuple[BadObjects, ...] = ()
+    to_reencrypt: int = 0
+    """How many log objects are to be re-encrypted."""
     denied: str = ""
     """Which call S3 denied, so that its log objects were not listed to the end; empty when none."""
     next_after: str = ""

@@ -20,6 +20,7 @@ class RescanInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: Scope = Scope.ALL
     deep: bool = False
     reencrypt: bool = False
+    dry_run: bool = False
     cluster: ClusterId | None = None
 
 
@@ -73,6 +74,8 @@ class RescanRequest:
     """Whether log objects are to be re-encrypted as the policy says."""
     cluster: str | None = None
     """The only cluster to cover; None: all."""
+    dry_run: bool = False
+    """Whether they are to be counted only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,12 @@ def parse_plan(event: Any) -> RescanRequest:  # noqa: ANN401 - any JSON may arri
     if (asked.reencrypt or asked.cluster) and asked.scope is not Scope.LOG_OBJECTS:
         message = "reencrypt and cluster take the scope log_objects"
         raise InvalidEventError(message)
-    return RescanRequest(plan.execution, asked.scope, asked.deep, asked.reencrypt, asked.cluster)
+    if asked.dry_run and not asked.reencrypt:
+        message = "dry_run takes reencrypt"
+        raise InvalidEventError(message)
+    return RescanRequest(
+        plan.execution, asked.scope, asked.deep, asked.reencrypt, asked.cluster, asked.dry_run
+    )
 
 
 def parse_shard(event: Any) -> ShardTask:  # noqa: ANN401

@@ -149,11 +149,12 @@ class Rescans:
         *,
         deep: bool = False,
         reencrypt: bool = False,
+        dry_run: bool = False,
         cluster: str | None = None,
     ) -> tuple[Rescan, list[Shard]]:
         """Plan a run."""
         execution = f"{MACHINE}:run-{next(self.numbers)}"
-        planned = self.plan(RescanRequest(execution, scope, deep, reencrypt, cluster))
+        planned = self.plan(RescanRequest(execution, scope, deep, reencrypt, cluster, dry_run))
         rescan = msgspec.convert(planned["rescan"], Rescan)
         assert planned["shards"] == len(self.results.shards)
         return rescan, list(self.results.shards)
@@ -164,17 +165,20 @@ class Rescans:
         while after is not None:
             after = self.scan(ShardTask(rescan, shard, after)).get("after")
 
-    def run(
+    def run(  # noqa: PLR0913 - the input of a re-scan
         self,
         scope: Scope = Scope.ALL,
         *,
         deep: bool = False,
         reencrypt: bool = False,
+        dry_run: bool = False,
         cluster: str | None = None,
         fails: dict[str, str] | None = None,
     ) -> RescanReport:
         """Make a whole run, in which shards about some words fail for some reason."""
-        rescan, shards = self.planned(scope, deep=deep, reencrypt=reencrypt, cluster=cluster)
+        rescan, shards = self.planned(
+            scope, deep=deep, reencrypt=reencrypt, dry_run=dry_run, cluster=cluster
+        )
         for shard in shards:
             why = [why for about, why in (fails or {}).items() if about in str(shard)]
             if why:

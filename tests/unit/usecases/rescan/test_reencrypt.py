@@ -218,6 +218,33 @@ def test_one_cluster_is_covered_alone_and_leaves_no_checkpoint(rescans: Rescans)
     assert why == {f"for log objects of other clusters; this re-scan covered {OTHER.id} only"}
 
 
+def test_dry_run_counts_what_would_be_requested_and_requests_nothing(rescans: Rescans) -> None:
+    write(rescans, "node/1", "node/2", "steps/1")
+    rescans.folders.put(f"{HOME}node/good", NOW - timedelta(days=3))
+
+    rescans.run(LOGS, reencrypt=True, dry_run=True)
+
+    assert requested(rescans) == []
+    answer = rescans.results.checkpoint().answer
+    assert (answer["to_reencrypt"], answer["listed"]) == (3, 4)
+    assert rescans.world.records[RULE].finding.occurrences == 3  # reported as by any re-scan
+    rescans.run(LOGS, reencrypt=True)
+    assert len(requested(rescans)) == 3
+    assert rescans.results.checkpoint().answer["to_reencrypt"] == 3
+
+
+def test_dry_run_does_not_subtract_what_is_reencrypted_meanwhile(rescans: Rescans) -> None:
+    """Nothing requests those that are left, so nothing would record them again."""
+    write(rescans, "node/1", "node/2")
+    rescan, [shard] = rescans.planned(LOGS, reencrypt=True, dry_run=True)
+    rescans.scan(ShardTask(rescan, shard))
+    assert RULE not in rescans.world.records
+
+    [bad] = [each for done in rescans.results.all_done(rescan.name) for each in done.bad]
+
+    assert (bad.finding.rule_id, bad.reencrypted_before) == (RULE, None)
+
+
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [

@@ -43,7 +43,8 @@ def about(rescan: Rescan) -> str:
     """Say what a re-scan covers, and how."""
     how = "deep" if rescan.deep else "incremental"
     if rescan.reencrypt:
-        how = f"{'old versions too' if rescan.deep else 'current versions'}, to be re-encrypted"
+        verb = "not yet" if rescan.dry_run else "to be"
+        how = f"{'old versions too' if rescan.deep else 'current versions'}, {verb} re-encrypted"
     only = f" of {rescan.cluster}" if rescan.cluster else ""
     return f"{_ABOUT[rescan.scope]}{only}, {how}"
 

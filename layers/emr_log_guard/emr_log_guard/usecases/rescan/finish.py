@@ -61,6 +61,7 @@ class _Totals:
     log_objects: Counter[str] = field(default_factory=Counter)
     described: int = 0
     listed: int = 0
+    to_reencrypt: int = 0
     complete: set[str] = field(default_factory=set)
     attention: set[str] = field(default_factory=set)
     seen: dict[str, _ClusterObjects] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class _Totals:
         self.log_objects.update(done.log_objects)
         self.described += done.described
         self.listed += done.listed
+        self.to_reencrypt += done.to_reencrypt
         self.attention.update(done.attention)
         if not done.next_after:
             self.complete.add(done.shard)
@@ -157,6 +159,8 @@ class FinishRescan:
             "undetermined": len(difference.undetermined),
             "failed_shards": len(failed),
             "denied_shards": len(denied),
+            "listed": total.listed,
+            "to_reencrypt": total.to_reencrypt,
         }
         record_rescan(report)
         self.results.write_checkpoint(replace(checkpoint, runs=report.runs, answer=answer))

@@ -168,8 +168,9 @@ class ScanLogObjects:
                 named=OBJECTS,
                 note=note,
             )
-        results = tuple(_counted(each, remediated, before) for each in results)
-        if request is not None and to_reencrypt:
+        if not rescan.dry_run:
+            results = tuple(_counted(each, remediated, before) for each in results)
+        if request is not None and to_reencrypt and not rescan.dry_run:
             request(
                 folder.cluster_id,
                 (each for each in results if each.reencrypted_before is not None),
@@ -186,6 +187,7 @@ class ScanLogObjects:
                 for each in results
                 if each.finding.needs_attention
             ),
+            to_reencrypt=len(to_reencrypt),
             denied=listing.denied,
             next_after=listing.next_after,
         )

@@ -96,6 +96,7 @@ class PlanRescan:
             scope=asked.scope,
             deep=asked.deep,
             reencrypt=asked.reencrypt,
+            dry_run=asked.dry_run,
             cluster=asked.cluster,
         )
         shards = tuple(self._shards(rescan))
@@ -107,6 +108,7 @@ class PlanRescan:
                 "scope": rescan.scope,
                 "deep": rescan.deep,
                 "reencrypt": rescan.reencrypt,
+                "dry_run": rescan.dry_run,
                 "cluster": rescan.cluster,
             },
             "shards": len(shards),
