@@ -86,7 +86,9 @@ _NEXT = {
     NextStep.NOTHING_WHILE_REENCRYPTED: (
         "No action on the cluster: all of its logs are re-encrypted as they are written."
     ),
-    NextStep.LOGS_REENCRYPTED: "Relaunch the cluster with a log key, so that its logs need not be.",
+    NextStep.LOGS_REENCRYPTED: (
+        "Relaunch the cluster with an approved log key, so that this is not needed."
+    ),
     NextStep.LOGS_NOT_REENCRYPTED: "These logs are as they were: see the detail for what to do.",
 }
 """What happens to the cluster now, or what to do: one short sentence or two."""
