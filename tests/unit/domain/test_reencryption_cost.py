@@ -1,6 +1,6 @@
 import pytest
 
-from emr_log_guard.domain.reencryption_cost import Estimate, batch_job_cost, reencryption_cost
+from emr_log_guard.domain.reencryption_cost import Estimate, reencryption_cost
 
 
 def counts(estimate: Estimate) -> dict[str, int]:
@@ -29,13 +29,5 @@ def test_million_objects_cost_about_twelve_dollars() -> None:
     assert reencryption_cost(1_000_000, listed=1_000_000).usd == pytest.approx(11.805)
 
 
-def test_batch_job_is_charged_for_jobs_manifests_and_objects() -> None:
-    # 2 x 0.25 for jobs, 2 x 0.15 for manifests, 10 for objects, 50 for the updates, 60 for KMS.
-    found = batch_job_cost(10_000_000, 2, in_buckets=20_000_000)
-
-    assert found.usd == pytest.approx(0.50 + 0.30 + 10 + 50 + 60)
-
-
 def test_no_objects_cost_nothing() -> None:
     assert reencryption_cost(0, listed=0).usd == 0
-    assert batch_job_cost(0, 0, in_buckets=0).usd == 0

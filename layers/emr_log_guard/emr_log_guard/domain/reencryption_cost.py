@@ -25,10 +25,6 @@ _LIST = 0.005 / 1_000
 _LISTED = 1_000
 """How many objects a list request returns."""
 _KMS_REQUEST = 0.03 / 10_000
-_JOB = 0.25
-_JOB_OBJECT = 1.00 / 1_000_000
-_JOB_LISTED = 0.015 / 1_000_000
-"""For each object of the source bucket, of which the job generates its manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +68,6 @@ def reencryption_cost(objects: int, *, listed: int) -> Estimate:
         (
             Charge("list requests", ceil(listed / _LISTED), _LIST),
             Charge("HeadObject", listed + objects, _HEAD),
-            Charge("UpdateObjectEncryption", objects, _UPDATE),
-            Charge("KMS requests, at most", KMS_REQUESTS * objects, _KMS_REQUEST),
-        )
-    )
-
-
-def batch_job_cost(objects: int, jobs: int, *, in_buckets: int) -> Estimate:
-    """Estimate what S3 Batch Operations costs for the same.
-
-    Args:
-        objects: How many objects are to be re-encrypted.
-        jobs: How many jobs that takes.
-        in_buckets: How many objects the jobs' source buckets have in all: a bucket counts once for
-            each job, regardless of the job's prefix.
-
-    """
-    return Estimate(
-        (
-            Charge("S3 Batch Operations jobs", jobs, _JOB),
-            Charge("objects of which jobs generate their manifests", in_buckets, _JOB_LISTED),
-            Charge("objects that jobs process", objects, _JOB_OBJECT),
             Charge("UpdateObjectEncryption", objects, _UPDATE),
             Charge("KMS requests, at most", KMS_REQUESTS * objects, _KMS_REQUEST),
         )
