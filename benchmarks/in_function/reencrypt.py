@@ -1,34 +1,22 @@
 """Re-encrypts log objects as `reencrypt` does, batch by batch: `reencrypt.py BATCH FILE`.
 
-The file is JSON: the bodies of the queue's messages. Requests to S3 are counted by their method.
+The file is JSON: the bodies of the queue's messages. Requests to S3 are counted by their operation.
 """
 
 import json
-import os
 import re
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-from botocore.httpsession import URLLib3Session
+import app  # type: ignore[import-not-found]  # the function's own module
 
-requests: Counter[str] = Counter()
-send = URLLib3Session.send
+from emr_log_guard.adapters import clients
+from emr_log_guard.adapters.call_count import CallCount
 
-
-def counted(session: Any, request: Any) -> Any:  # noqa: ANN401 - passed on
-    """Count a request to S3."""
-    if request.url.startswith(os.environ["AWS_ENDPOINT_URL_S3"]):
-        requests[request.method] += 1
-    return send(session, request)
-
-
-URLLib3Session.send = counted  # type: ignore[method-assign, assignment]
-
-import app  # type: ignore[import-not-found]  # noqa: E402 - with the counting in place
+requests = CallCount()
+requests.attach(clients.s3())
 
 
 def most_memory() -> float:
@@ -66,6 +54,6 @@ answer = {
     "processor": time.process_time() - used,
     "megabytes": most_memory(),
     "failed": failed,
-    "requests": requests,
+    "requests": requests.counts,
 }
 sys.stdout.write(f"{json.dumps(answer)}\n")

@@ -76,7 +76,8 @@ def artifacts(template: dict[str, Any], prefix: str) -> set[str]:
             place = resource.get("Properties", {}).get(field)
             if place is not None:
                 # `sam package` writes where a state machine's definition is as an object.
-                uri = f"s3://{place['Bucket']}/{place['Key']}" if "Bucket" in place else str(place)
+                named = isinstance(place, dict)
+                uri = f"s3://{place['Bucket']}/{place['Key']}" if named else str(place)
                 found = re.fullmatch(rf"s3://({re.escape(prefix)}-{REGION})/.+", uri)
                 if found is None:
                     stop(f"{name}.{field} is {uri}, not s3://{prefix}-REGION/...: `sam package` it")

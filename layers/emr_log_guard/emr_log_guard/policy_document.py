@@ -8,7 +8,6 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, NoReturn
@@ -327,9 +326,7 @@ def parse_policy(text: str, *, allowed: bool = False, reencryption_allowed: bool
     problems = tuple(_problems(document))
     if problems:
         raise InvalidPolicyError(problems)
-    policy = _policy(document, allowed=allowed)
-    reencryption = replace(policy.reencryption, allowed=reencryption_allowed)
-    return replace(policy, reencryption=reencryption)
+    return _policy(document, allowed=allowed, reencryption_allowed=reencryption_allowed)
 
 
 def policy_schema() -> dict[str, Any]:
@@ -689,7 +686,7 @@ def _unknown(path: str, named: Sequence[str], known: Sequence[str]) -> Iterator[
         )
 
 
-def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
+def _policy(document: PolicyDocument, *, allowed: bool, reencryption_allowed: bool) -> Policy:
     enforcement = document.enforcement
     return Policy(
         mode=document.mode,
@@ -713,6 +710,7 @@ def _policy(document: PolicyDocument, *, allowed: bool) -> Policy:
             rules=frozenset(document.reencryption.rules),
             default_key=document.reencryption.default_key,
             max_objects_per_hour=document.reencryption.max_objects_per_hour,
+            allowed=reencryption_allowed,
         ),
         exemptions=tuple(
             Exemption(

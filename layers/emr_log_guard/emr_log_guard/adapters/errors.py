@@ -17,12 +17,13 @@ from emr_log_guard.errors import HandoffFailedError
 
 AWS_ERRORS = (BotoCoreError, ClientError)
 """Every way in which a call can fail: AWS answered with an error, or never answered."""
+_KEPT_BACK = "was not called: the guard keeps to its share of EMR's quota"
 
 
 class RateLimitedError(BotoCoreError):
     """The guard's own limit does not allow a call now: it was not sent."""
 
-    fmt = "{operation} was not called: the guard keeps to its share of EMR's quota"
+    fmt = f"{{operation}} {_KEPT_BACK}"
 
 
 THROTTLING_CODES = frozenset(
@@ -129,7 +130,7 @@ def unresolved(call: str, subject: str, error: BotoCoreError | ClientError) -> U
 def failure_of(call: str, subject: str, error: BotoCoreError | ClientError) -> str:
     """Return the call, its subject and its error."""
     if isinstance(error, RateLimitedError):
-        return f"{call} on {subject} was not called: the guard keeps to its share of EMR's quota"
+        return f"{call} on {subject} {_KEPT_BACK}"
     return f"{call} on {subject} answered {code_of(error)}"
 
 

@@ -7,6 +7,7 @@ from itertools import batched
 from time import sleep
 from typing import TYPE_CHECKING
 
+from emr_log_guard.domain.arn import bucket_named
 from emr_log_guard.errors import PutEventsFailedError, RecheckNotRequestedError
 from emr_log_guard.rendering.alerts.events import SOURCE, BusEvent
 
@@ -65,7 +66,7 @@ class EventBridgeRechecks:
                 raise RecheckNotRequestedError(message)
 
     def _request(self, cluster_id: str, since: datetime | None) -> "PutEventsRequestEntryTypeDef":
-        named = "bucket_arn" if cluster_id.startswith("arn:") else "cluster_id"
+        named = "bucket_arn" if bucket_named(cluster_id) else "cluster_id"
         record: PutEventsRequestEntryTypeDef = {
             "Source": SOURCE,
             "DetailType": "Recheck Requested",

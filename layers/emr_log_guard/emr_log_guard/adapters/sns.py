@@ -1,6 +1,6 @@
 """Amazon SNS: publishing alerts, and custom notifications for Amazon Q Developer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from emr_log_guard.rendering.alerts.text import alert_subject
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
+    from types_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 
 class SnsAlerts:
@@ -56,10 +57,7 @@ class SnsAlerts:
                 Subject=alert_subject(alert),
                 MessageStructure="json",
                 Message=alert_messages(alert),
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in alert_attributes(alert).items()
-                },
+                MessageAttributes=_strings(alert_attributes(alert)),
             )
         except (ClientError, EndpointConnectionError, ConnectTimeoutError) as error:
             message = failure_of("sns:Publish", self._topic_arn, error)
@@ -74,10 +72,7 @@ class SnsAlerts:
             Subject=policy_subject(problem),
             MessageStructure="json",
             Message=policy_messages(problem, place),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in {"kind": str(AlertKind.POLICY_INVALID), **place}.items()
-            },
+            MessageAttributes=_strings({"kind": str(AlertKind.POLICY_INVALID), **place}),
         )
 
 
@@ -100,10 +95,7 @@ class SnsPolicyChangeAlerts:
             Subject=change_subject(change),
             MessageStructure="json",
             Message=change_messages(change, self._stack, place),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in attributes.items()
-            },
+            MessageAttributes=_strings(attributes),
         )
 
 
@@ -122,10 +114,7 @@ class SnsRescanAlerts:
             Subject=rescan_subject(report),
             MessageStructure="json",
             Message=rescan_messages(report),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in rescan_attributes(report).items()
-            },
+            MessageAttributes=_strings(rescan_attributes(report)),
         )
 
 
@@ -140,3 +129,10 @@ class SnsAmazonQ:
     def publish(self, published: PublishedAlert) -> None:
         """Publish an alert as a custom notification: one Publish. Errors propagate."""
         self._client.publish(TopicArn=self._topic_arn, Message=amazon_q_message(published))
+
+
+def _strings(attributes: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
+    """Write message attributes, all of them strings."""
+    return {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    }

@@ -20,7 +20,7 @@ from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.rate_limiter import Limit
 from emr_log_guard.adapters.s3 import S3Buckets, S3LogObjects
 from emr_log_guard.adapters.sns import SnsPolicyChangeAlerts
-from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery, SqsReencryptionQueue
+from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
 from emr_log_guard.domain.emr_rates import Rate, check_rates, first_read_rates, rechecks_per_review
@@ -139,11 +139,7 @@ def check_log_objects(env: Mapping[str, str]) -> CheckLogObjects:
         dispatcher=shared.action_dispatcher(settings),
         clock=shared.utc_now,
         runbook=settings.runbook,
-        reencryption=(
-            SqsReencryptionQueue(clients.sqs, settings.reencryption_queue_url)
-            if settings.reencryption_queue_url
-            else None
-        ),
+        reencryption=shared.reencryption_queue(settings),
     )
 
 

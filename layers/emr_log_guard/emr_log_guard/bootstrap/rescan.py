@@ -14,7 +14,6 @@ from emr_log_guard.adapters.rescan_results import S3RescanResults
 from emr_log_guard.adapters.s3 import S3Buckets, S3Folders, S3LogFolders
 from emr_log_guard.adapters.sessions import AuditSession, Watch
 from emr_log_guard.adapters.sns import SnsRescanAlerts
-from emr_log_guard.adapters.sqs import SqsReencryptionQueue
 from emr_log_guard.adapters.stepfunctions import StepFunctionsExecutions
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.bootstrap.checks import cluster_check
@@ -59,7 +58,7 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
     check = cluster_check(settings, "scan_shard", at_the_share, S3Buckets(s3))
     repository = shared.repository(settings)
     record = RecordLogObjects(check.recorder, check.dispatcher, check.policy)
-    queue_url = settings.reencryption_queue_url
+    queue = shared.reencryption_queue(settings)
     return ScanShard(
         clusters=ScanClusters(
             check=check,
@@ -80,13 +79,7 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
             clock=shared.utc_now,
             runbook=settings.runbook,
             checked_buckets=settings.log_buckets,
-            reencryption=(
-                RequestReencryption(
-                    repository, record, SqsReencryptionQueue(clients.sqs, queue_url)
-                )
-                if queue_url
-                else None
-            ),
+            reencryption=RequestReencryption(repository, record, queue) if queue else None,
         ),
         results=S3RescanResults(s3, settings.reports_bucket_name),
     )

@@ -7,7 +7,7 @@ from emr_log_guard.adapters.approved_targets import DynamoApprovedTargets
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository, DynamoPolicyHistory
 from emr_log_guard.adapters.scheduler import EventBridgeSchedules
 from emr_log_guard.adapters.sns import SnsAlerts
-from emr_log_guard.adapters.sqs import SqsEnforcementQueue
+from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsReencryptionQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.config import Settings
 from emr_log_guard.usecases.findings import ActionDispatcher, Enforcers, FindingRecorder
@@ -80,3 +80,9 @@ def action_dispatcher(settings: Settings) -> ActionDispatcher:
             EventBridgeSchedules(clients.scheduler, settings.enforcement, utc_now),
         )
     return ActionDispatcher(repository(settings), alerts(settings), utc_now, enforcers)
+
+
+def reencryption_queue(settings: Settings) -> SqsReencryptionQueue | None:
+    """Wire the queue in front of `reencrypt`; None in a stack that may not re-encrypt."""
+    url = settings.reencryption_queue_url
+    return SqsReencryptionQueue(clients.sqs, url) if url else None

@@ -82,12 +82,13 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     machine = deployed[RESCAN_STATE_MACHINE]
     request = {"scope": Scope.LOG_OBJECTS, "deep": deep, "reencrypt": True, "cluster": cluster}
     if dry_run:
-        _print_counted(run(clients, machine, request | {"dry_run": True}, quiet=quiet), as_json)
+        ended = run(clients, machine, request | {"dry_run": True}, quiet=quiet)
+        _print_counted(ended, as_json=as_json)
     else:
         start(clients, machine, request, wait=wait, quiet=quiet, as_json=as_json)
 
 
-def _print_counted(ended: RescanOutcome, as_json: bool) -> None:  # noqa: FBT001
+def _print_counted(ended: RescanOutcome, *, as_json: bool) -> None:
     """Print how many objects would be re-encrypted and what that costs, and exit."""
     count, listed = ended.to_reencrypt, ended.listed
     cost = reencryption_cost(count, listed=listed)

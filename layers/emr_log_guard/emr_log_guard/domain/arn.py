@@ -58,11 +58,6 @@ class Arn:
             raise ValueError(message)
         return arn
 
-    @property
-    def bucket(self) -> str | None:
-        """The name of the S3 bucket that it is of; None for anything else."""
-        return self.resource if self.service == "s3" else None
-
     def __str__(self) -> str:
         """Write the ARN as AWS does."""
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
@@ -71,6 +66,12 @@ class Arn:
 def bucket_arn(name: str, region: str) -> str:
     """Return the ARN of an S3 bucket."""
     return str(Arn(partition_of(region), "s3", "", "", name))
+
+
+def bucket_named(arn: str) -> str | None:
+    """Return the name of the S3 bucket that an ARN is of; None for any other ARN or text."""
+    found = Arn.parse(arn)
+    return found.resource if found and found.service == "s3" else None
 
 
 def partition_of(region: str) -> str:

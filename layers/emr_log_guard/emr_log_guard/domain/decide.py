@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.arn import bucket_named
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, Mode, Severity
 from emr_log_guard.domain.findings import Finding, Status
@@ -100,8 +100,7 @@ class Alert:
     @property
     def bucket(self) -> str | None:
         """The name of the log bucket that it is about; None when it is about a cluster."""
-        arn = Arn.parse(self.cluster_arn)
-        return arn.bucket if arn else None
+        return bucket_named(self.cluster_arn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +161,18 @@ def exempted(
     )
 
 
-def exempt_rules(
-    rule_ids: Iterable[str], cluster: Cluster, policy: Policy, now: datetime
-) -> frozenset[str]:
-    """Return those of the rules that a cluster is exempt from."""
-    return frozenset(
-        rule_id
-        for rule_id in rule_ids
-        for exemption in policy.exemptions
-        if exemption.in_force(now)
-        and exemption.covers(rule_id)
-        and exemption.cluster.matches(cluster.id, cluster.name, cluster.tags)
-    )
-
-
 def reencrypted_rules(cluster: Cluster, policy: Policy, now: datetime) -> frozenset[str]:
     """Return the rules for whose violations a cluster's log objects are re-encrypted."""
-    rules = [rule_id for rule_id in policy.reencryption.rules if policy.reencrypts(rule_id)]
-    return frozenset(rules) - exempt_rules(rules, cluster, policy, now)
+    exemptions = [
+        each
+        for each in policy.exemptions
+        if each.in_force(now) and each.cluster.matches(cluster.id, cluster.name, cluster.tags)
+    ]
+    return frozenset(
+        rule_id
+        for rule_id in policy.reencryption.rules
+        if policy.reencrypts(rule_id) and not any(each.covers(rule_id) for each in exemptions)
+    )
 
 
 def exemption_text(finding: Finding) -> str:

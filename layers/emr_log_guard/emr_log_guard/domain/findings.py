@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from emr_log_guard.domain.arn import Arn
+from emr_log_guard.domain.arn import bucket_named
 from emr_log_guard.domain.compliance import Compliance, Severity, overall
 from emr_log_guard.domain.unresolved import Unresolved
 
@@ -122,8 +122,7 @@ class Finding:
     @property
     def bucket(self) -> str | None:
         """The name of the log bucket that it is about; None when it is about a cluster."""
-        arn = Arn.parse(self.cluster_arn)
-        return arn.bucket if arn else None
+        return bucket_named(self.cluster_arn)
 
     @property
     def unread_for_now(self) -> bool:

@@ -398,12 +398,11 @@ def _alerts_about_remediation(
     cluster, now = situation.cluster, situation.now
     for rule_id, kinds in mine.items():
         finding, state = situation.records[rule_id].finding, situation.records[rule_id].reencryption
-        former = ", ".join(f"{count} from {name}" for name, count in state.former.items())
         objects = "log object was" if state.count == 1 else "log objects were"
         details = {
             AlertKind.REMEDIATION_DONE: (
-                f"{state.count} {objects} re-encrypted with {state.key_arn} ({former}). Whoever "
-                "reads them needs kms:Decrypt for that key."
+                f"{state.count} {objects} re-encrypted with {state.key_arn} ({state.former_keys}). "
+                "Whoever reads them needs kms:Decrypt for that key."
             ),
             AlertKind.REMEDIATION_FAILED: "Log objects that could not be re-encrypted: "
             + "; ".join(pending_failures(state, now)),

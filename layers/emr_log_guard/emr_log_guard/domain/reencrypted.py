@@ -78,6 +78,11 @@ class Reencrypted:
     notified_count: int = 0
     """How many objects it named."""
 
+    @property
+    def former_keys(self) -> str:
+        """How many objects had which key."""
+        return ", ".join(f"{count} from {name}" for name, count in self.former.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
+from emr_log_guard.domain.arn import bucket_named
 from emr_log_guard.domain.clusters import later_state
 from emr_log_guard.events.parsing import Time, convert, decode
 
@@ -52,7 +53,7 @@ class ClusterCheckRequest:
     @property
     def about_bucket(self) -> bool:
         """Whether it names a log bucket."""
-        return self.cluster_id.startswith("arn:")
+        return bucket_named(self.cluster_id) is not None
 
     @classmethod
     def merged(cls, requests: Sequence[Self]) -> Self:

@@ -176,8 +176,8 @@ def _record(record: FindingRecord) -> Iterator[str]:
         yield f"    last alerted {_at(record.last_notified.at)}"
     state = record.reencryption
     if state.last:
-        former = ", ".join(f"{count} from {name}" for name, count in state.former.items())
-        yield f"    re-encrypted {state.count} ({plain(former)}), last {_at(state.last)}"
+        former = plain(state.former_keys)
+        yield f"    re-encrypted {state.count} ({former}), last {_at(state.last)}"
         yield f"      with {state.key_arn}"
         for sample in state.samples:
             yield f"      {plain(sample)}"

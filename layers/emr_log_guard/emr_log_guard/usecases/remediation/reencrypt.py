@@ -233,7 +233,7 @@ class ReencryptLogObjects:
         except TemporarilyUnavailableError as error:
             logger.warning("log object not read", object=str(request.version), reason=str(error))
             return error
-        except Exception as error:
+        except Exception as error:  # any error: the message is redelivered, then dead-lettered
             logger.exception("log object not read", object=str(request.version))
             record_failed_messages()
             return error

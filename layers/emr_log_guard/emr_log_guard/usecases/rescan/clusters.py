@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from emr_log_guard.domain.arn import bucket_named
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.finding_record import ClusterSnapshot
 from emr_log_guard.domain.findings import Finding, overall_of
@@ -42,10 +43,6 @@ class _Result:
     described: bool
 
     @property
-    def about_bucket(self) -> bool:
-        return ClusterCheckRequest(self.cluster_id).about_bucket
-
-    @property
     def compliance(self) -> Compliance:
         return overall_of(self.findings)
 
@@ -67,7 +64,7 @@ class ScanClusters:
         attention: list[str] = []
         described = 0
         for result in self._results(shard):
-            if not result.about_bucket:
+            if bucket_named(result.cluster_id) is None:
                 counts[result.compliance] += 1
                 described += result.described
             wrong = [finding for finding in result.findings if finding.needs_attention]

@@ -131,7 +131,7 @@ class ScanLogObjects:
             remediated = reencrypted_rules(cluster, policy, self.clock())
             before |= request.counts(cluster.id)
         to_reencrypt: list[ObjectVersion] = []
-        found = self._found(listing, rescan.deep, to_reencrypt)
+        found = self._found(listing, to_reencrypt, deep=rescan.deep)
         read = ReadLogObject(
             TheCluster(folder.cluster_id, cluster),
             self.folders,
@@ -201,8 +201,9 @@ class ScanLogObjects:
     def _found(
         self,
         listing: "_Listing",
-        deep: bool,  # noqa: FBT001
         to_reencrypt: Sequence[ObjectVersion],
+        *,
+        deep: bool,
     ) -> Iterator[ListedObject]:
         """List the objects to read; stop between two keys when the time or the requests are up."""
         begun, folder = self.timer(), listing.folder
