@@ -17,7 +17,7 @@ from emr_log_guard.rendering.alerts.text import alert_subject, alert_text, place
 from emr_log_guard.rendering.escape import plain
 
 SCHEMA = "emr-log-guard/alert/1"
-MACHINES = ("sqs", "lambda", "http", "https")
+_MACHINES = ("sqs", "lambda", "http", "https")
 _BYTES = 250_000
 """SNS refuses messages above 256 KiB, attributes included."""
 _LONGEST = (2_000, 500, 100, 25)
@@ -25,6 +25,15 @@ _LONGEST = (2_000, 500, 100, 25)
 _INTERNAL = frozenset({"once_lasting", "over"})
 """Fields that only decisions need: not part of the contract."""
 _FINDING = tuple(field.name for field in fields(Finding) if field.name not in _INTERNAL)
+
+
+def by_protocol(text: str, machine: str) -> str:
+    """Write the message of `MessageStructure=json`: text for e-mail, JSON for other protocols.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+    """
+    messages = {"default": text, "email": text, **dict.fromkeys(_MACHINES, machine)}
+    return json.dumps(messages, ensure_ascii=False)
 
 
 def alert_messages(alert: Alert) -> str:
@@ -44,9 +53,7 @@ def alert_messages(alert: Alert) -> str:
 def _messages(alert: Alert) -> str:
     text = alert_text(alert)
     machine = json.dumps(alert_json(alert), ensure_ascii=False)
-    return json.dumps(
-        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
-    )
+    return by_protocol(text, machine)
 
 
 def alert_json(alert: Alert) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import AlertKind
 from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
-from emr_log_guard.rendering.alerts.alert_json import MACHINES, SCHEMA
+from emr_log_guard.rendering.alerts.alert_json import SCHEMA, by_protocol
 from emr_log_guard.rendering.escape import ascii_line, plain
 
 _LIMIT = 99
@@ -98,9 +98,7 @@ def policy_messages(problem: PolicyProblem, place: Mapping[str, str]) -> str:
         },
         ensure_ascii=False,
     )
-    return json.dumps(
-        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
-    )
+    return by_protocol(text, machine)
 
 
 def change_subject(change: PolicyChange) -> str:
@@ -168,6 +166,4 @@ def change_messages(change: PolicyChange, stack: str, place: Mapping[str, str]) 
         },
         ensure_ascii=False,
     )
-    return json.dumps(
-        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
-    )
+    return by_protocol(text, machine)

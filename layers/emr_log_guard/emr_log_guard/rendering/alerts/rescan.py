@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.decide import AlertKind
 from emr_log_guard.domain.rescan_report import RescanReport
-from emr_log_guard.rendering.alerts.alert_json import MACHINES, SCHEMA, cut
+from emr_log_guard.rendering.alerts.alert_json import SCHEMA, by_protocol, cut
 from emr_log_guard.rendering.escape import ascii_line
 from emr_log_guard.rendering.reports.rescan_json import counts_json
 from emr_log_guard.rendering.reports.rescan_text import rescan_headline, rescan_text
@@ -76,6 +76,4 @@ def rescan_messages(report: RescanReport) -> str:
         },
         ensure_ascii=False,
     )
-    return json.dumps(
-        {"default": text, "email": text, **dict.fromkeys(MACHINES, machine)}, ensure_ascii=False
-    )
+    return by_protocol(text, machine)
