@@ -1,6 +1,7 @@
 """The real template on an emulated account, with an estate of clusters and keys beside it."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -78,11 +79,12 @@ class Deployed:
     def deliver(self, event: dict[str, Any]) -> dict[str, Any]:
         """Have an event of a cluster handled, and wait for the summary.
 
-        A check that fails, as while another one is about to notify of the same, is asked for again,
-        as often as a queue would deliver it.
+        A check that fails, as while another one reads the same cluster for the first time or is
+        about to notify of it, is asked for again, as often as a queue would deliver it.
         """
         failures = []
-        for _ in range(DELIVERIES):
+        for attempt in range(DELIVERIES):
+            time.sleep(attempt)
             summary, error = self.invoke("CheckClusterFunction", event)
             if error is None:
                 checked: dict[str, Any] = summary
@@ -91,7 +93,10 @@ class Deployed:
         raise AssertionError("\n".join(failures))
 
     def check(self, cluster_id: str, state: str = "STARTING") -> str | None:
-        """Have a cluster checked once: the kind of the error, if it failed."""
+        """Have a cluster checked once: the kind of the error, if it failed.
+
+        For a stack that no event reaches: an event's own check may be under way, and refuse this.
+        """
         return self.invoke("CheckClusterFunction", cluster_event(cluster_id, state))[1]
 
     @property

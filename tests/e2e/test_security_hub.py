@@ -17,7 +17,7 @@ import pytest
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.finding_record import LastNotified
 from emr_log_guard.usecases.findings import update_record
-from tests.e2e.deployed import Deployed, batch, deployed
+from tests.e2e.deployed import Deployed, batch, cluster_event, deployed
 from tests.security_hub import SecurityHub, security_hub
 
 pytestmark = pytest.mark.xdist_group("security_hub")
@@ -228,5 +228,5 @@ def test_resolved_finding_passes_and_reopened_finding_fails(
     with policy(stack, rules={"EMRLOG-002": {"enabled": False}}):
         eventually(lambda: shown(hub, found) == ("PASSED", "RESOLVED", "ACTIVE"))
 
-    stack.check(cluster_id)
+    stack.deliver(cluster_event(cluster_id))
     eventually(lambda: shown(hub, found) == ("FAILED", "NEW", "ACTIVE"))
