@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from emr_log_guard.bootstrap.remediation import reencrypt, reencryption_requests
+from emr_log_guard.events.reencryption import parse_reencryption_request
 from emr_log_guard.events.sqs import each_body_then
 from emr_log_guard.observability import logger, metrics
 
@@ -18,4 +19,4 @@ REQUESTS = reencryption_requests(os.environ)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
     """Re-encrypt what is to be; name the messages to deliver again, and when."""
-    return each_body_then(event, REENCRYPT.read, REENCRYPT.reencrypt, REQUESTS.postpone)
+    return each_body_then(event, parse_reencryption_request, REENCRYPT.reencrypt, REQUESTS.postpone)

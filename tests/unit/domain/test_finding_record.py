@@ -9,6 +9,7 @@ from emr_log_guard.domain.finding_record import (
     OBJECTS,
     PENDING_LATE,
     QUIET,
+    REMEDIED,
     RETENTION,
     SKEW,
     STILL_WRITTEN,
@@ -32,6 +33,7 @@ from emr_log_guard.domain.finding_record import (
 from emr_log_guard.domain.findings import Evidence, Finding, Status
 from emr_log_guard.domain.log_objects import ObjectVersion
 from emr_log_guard.domain.policy import Enforcement, Policy
+from emr_log_guard.domain.reencrypted import Reencrypted
 from tests.unit.builders import NOW, a_cluster, a_finding
 
 BAD, DOUBT = Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA
@@ -601,3 +603,49 @@ def test_deadline_is_announced_only_for_a_violation() -> None:
     assert notified(DOUBT, NOW).announced_deadline is None
     assert notified(BAD, None).announced_deadline is None
     assert notified(BAD, NOW).announced_deadline == NOW
+
+
+DAY = timedelta(hours=24)
+LATER = NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "notified", "due"),
+    [
+        pytest.param(Status.RESOLVED, (0, 0), None, None, id="nothing re-encrypted"),
+        pytest.param(Status.RESOLVED, (2, 2), NOW, None, id="all notified"),
+        pytest.param(Status.RESOLVED, (2, 0), None, LATER, id="none left"),
+        pytest.param(Status.OPEN, (2, 0), None, LATER, id="some left for long"),
+        pytest.param(Status.RESOLVED, (3, 2), NOW, NOW + DAY, id="more since"),
+        pytest.param(Status.OPEN, (3, 2), NOW, NOW + DAY, id="more since, some left"),
+    ],
+)
+def test_count_of_reencrypted_objects_is_due_when_none_is_left_or_with_the_reminders(
+    status: Status, counts: tuple[int, int], notified: datetime | None, due: datetime | None
+) -> None:
+    count, notified_count = counts
+    state = Reencrypted(
+        count=count,
+        last=LATER if count else None,
+        notified=notified,
+        notified_count=notified_count,
+    )
+    record = an_entry(kind=Kind.LOG_OBJECTS)
+    record = replace(record, finding=replace(record.finding, status=status), reencryption=state)
+
+    assert record.done_due(DAY) == due
+
+
+def test_count_of_reencrypted_objects_is_not_due_while_the_finding_is_young() -> None:
+    record = replace(an_entry(kind=Kind.LOG_OBJECTS), reencryption=Reencrypted(count=1, last=NOW))
+
+    assert record.done_due(DAY) == NOW + REMEDIED
+
+
+def test_count_of_reencrypted_objects_is_due_with_the_notification_of_the_resolution() -> None:
+    state = Reencrypted(count=3, last=LATER, notified=NOW, notified_count=2)
+    record = replace(
+        resolved(), reencryption=state, last_notified=LastNotified(NOW, Compliance.NON_COMPLIANT)
+    )
+
+    assert record.done_due(DAY) == LATER

@@ -15,7 +15,6 @@ from emr_log_guard.domain.reencrypted import (
     TRIES,
     Reencrypted,
     begin,
-    done_pending,
     evidence,
     finish,
     pending_failures,
@@ -120,15 +119,12 @@ def test_continuing_failure_cause_is_notified_once_a_day() -> None:
     assert with_failures(alerted, [], NOW + DAY).failures == {}
 
 
-def test_count_is_notified_first_and_then_with_the_reminders() -> None:
+def test_count_is_unnotified_until_it_is_notified_and_when_it_has_grown() -> None:
     state, _ = finish(began(LOG), {LOG: KEY.arn}, {}, NOW)
-    assert done_pending(state, NOW, DAY)
     alerted = with_done_notified(state, NOW)
     more, _ = finish(began(OTHER, state=alerted), {OTHER: KEY.arn}, {}, NOW)
 
-    assert not done_pending(alerted, NOW + DAY, DAY)
-    assert not done_pending(more, NOW, DAY)
-    assert done_pending(more, NOW + DAY, DAY)
+    assert [each.unnotified for each in (NEVER, state, alerted, more)] == [False, True, False, True]
 
 
 def test_notified_state_is_merged_with_results_recorded_meanwhile() -> None:

@@ -549,7 +549,9 @@ def test_reencrypt_reads_an_object_twice_and_updates_it_once(aws: StubbedAws) ->
     Log(aws)
     reencrypting(aws)
     invoke(load("check_log_objects"), an_event("sqs-s3-object-created"))
+    [sent] = [request for call, request in aws.calls if call == "SendMessageBatch"]
     function, event = load("reencrypt"), an_event("sqs-reencryption-request")
+    event["Records"][0]["body"] = sent["Entries"][0]["MessageBody"]
     aws.forget_calls()
 
     assert invoke(function, event) == {"batchItemFailures": []}
@@ -558,6 +560,7 @@ def test_reencrypt_reads_an_object_twice_and_updates_it_once(aws: StubbedAws) ->
     assert update == {
         "Bucket": "amzn-s3-demo-emr-logs",
         "Key": json.loads(event["Records"][0]["body"])["key"],
+        "VersionId": "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
         "ExpectedBucketOwner": "111122223333",
         "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": KEY.arn, "BucketKeyEnabled": False}},
     }

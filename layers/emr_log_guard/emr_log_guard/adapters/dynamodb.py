@@ -145,7 +145,7 @@ class DynamoFindingRepository:
             "record": {"S": msgspec.json.encode(written).decode()},
             **_expiry(record.expires),
         }
-        if record.open or record.pending_since is not None:
+        if record.open or record.pending_since or record.alert_due:
             item["open"] = {"S": "finding"}
         self._put(item, record.version, f"{finding.id} was written by another invocation")
         return written
@@ -295,7 +295,7 @@ class DynamoFindingRepository:
         return (record for record in self.indexed_records() if record.open)
 
     def indexed_records(self) -> Iterator[FindingRecord]:
-        """Read every finding that is open, or of which a notification is pending."""
+        """Read every finding that is open, or of which a notification is pending or due later."""
         items = self._query("#open = :open", {":open": "finding"}, index=OPEN_INDEX)
         return (_RECORD.decode(item["record"]["S"]) for item in items)
 

@@ -137,6 +137,8 @@ class FindingRecord:
     """Whether that fact was ever read as a violation: an unread fact confirms nothing."""
     pending_since: datetime | None = None
     """Since when a notification of it is pending, UTC; None when there is none."""
+    alert_due: datetime | None = None
+    """When an alert is due that waits for re-encryption, UTC; None when none does."""
     decided_under: datetime | None = None
     """When the policy of the last decision was stored, UTC: an older policy never overrides it."""
     notifications: int = 0
@@ -200,6 +202,27 @@ class FindingRecord:
             and now - self.opened_at < REMEDIED
             and not any(each.at >= self.opened_at for each in self.reencryption.failures.values())
         )
+
+    def done_due(self, remind_every: timedelta) -> datetime | None:
+        """Return when it is to be notified how many objects were re-encrypted, UTC.
+
+        Once none is left, or some are for long, and then with the reminders; but always together
+        with the notification that the finding is resolved.
+
+        Args:
+            remind_every: Time from an alert to a reminder.
+
+        Returns:
+            The moment, which may have passed; None when all are notified.
+
+        """
+        state = self.reencryption
+        if state.last is None or not state.unnotified:
+            return None
+        if not self.open and self.last_notified is not None:
+            return state.last
+        due = state.last if state.notified is None else state.notified + remind_every
+        return max(due, self.opened_at + REMEDIED) if self.open else due
 
     def to_be_read_again(self, now: datetime) -> bool:
         """Whether AWS could not give the fact for now, and it may soon."""

@@ -7,7 +7,7 @@ docs/adr/0010-findings-table.md
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID, uuid5
 
@@ -27,6 +27,7 @@ from emr_log_guard.domain.decide import (
 )
 from emr_log_guard.domain.finding_record import (
     LEASE,
+    REMEDIED,
     FindingRecord,
     LastNotified,
     Lease,
@@ -35,7 +36,6 @@ from emr_log_guard.domain.finding_record import (
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.reencrypted import (
-    done_pending,
     pending_failures,
     with_done_notified,
     with_failures_notified,
@@ -151,6 +151,7 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
                 record,
                 lease=lease if rule_id in mine else record.lease,
                 pending_since=(record.pending_since or now) if rule_id in due else None,
+                alert_due=_alert_due(record, situation),
             )
             for rule_id, record in marked.items()
         },
@@ -182,14 +183,32 @@ def pending_alerts(
 
 def _remediation_alerts(record: FindingRecord, situation: Situation) -> tuple[AlertKind, ...]:
     """Return the pending alerts about the re-encryption of a finding's log objects."""
-    policy, now, state = situation.policy, situation.now, record.reencryption
-    if policy.mode_of(record.finding.rule_id) is Mode.OBSERVE:
+    policy, now = situation.policy, situation.now
+    if not _alerted(record, policy):
         return ()
-    done = done_pending(state, now, policy.alerts.remind_every)
+    done = record.done_due(policy.alerts.remind_every)
+    failed = pending_failures(record.reencryption, now)
     return (
-        *((AlertKind.REMEDIATION_DONE,) if done else ()),
-        *((AlertKind.REMEDIATION_FAILED,) if pending_failures(state, now) else ()),
+        *((AlertKind.REMEDIATION_DONE,) if done is not None and done <= now else ()),
+        *((AlertKind.REMEDIATION_FAILED,) if failed else ()),
     )
+
+
+def _alert_due(record: FindingRecord, situation: Situation) -> datetime | None:
+    """Return when an alert is due that waits for the re-encryption of log objects."""
+    policy, now = situation.policy, situation.now
+    if not _alerted(record, policy):
+        return None
+    done = record.done_due(policy.alerts.remind_every)
+    waiting = record.last_notified is None and record.being_reencrypted(policy, now)
+    left = record.opened_at + REMEDIED if record.open and waiting else None
+    return min((due for due in (done, left) if due is not None and due > now), default=None)
+
+
+def _alerted(record: FindingRecord, policy: Policy) -> bool:
+    """Whether the policy has a finding of this rule and severity alerted at all."""
+    severe = record.finding.severity.rank >= policy.alerts.minimum_severity.rank
+    return severe and not _only_observed(record, policy)
 
 
 def _finding_alerts(
@@ -398,14 +417,19 @@ def _alerts_about_remediation(
     cluster, now = situation.cluster, situation.now
     for rule_id, kinds in mine.items():
         finding, state = situation.records[rule_id].finding, situation.records[rule_id].reencryption
-        objects = "log object was" if state.count == 1 else "log objects were"
+        left = finding.occurrences if situation.records[rule_id].open else 0
+        hours = situation.policy.alerts.remind_every // timedelta(hours=1)
         details = {
             AlertKind.REMEDIATION_DONE: (
-                f"{state.count} {objects} re-encrypted with {state.key_arn} ({state.former_keys}). "
-                "Whoever reads them needs kms:Decrypt for that key."
+                f"{_were(state.count)} re-encrypted so far: {state.former_keys}, the latest with "
+                f"{state.key_arn}. Their readers need kms:Decrypt for that key. "
+                f"{f'{_are(left)} left' if left else 'None is left'}. Further ones are reported in "
+                f"{hours} hours at the earliest."
             ),
-            AlertKind.REMEDIATION_FAILED: "Log objects that could not be re-encrypted: "
-            + "; ".join(pending_failures(state, now)),
+            AlertKind.REMEDIATION_FAILED: (
+                f"{_are(left)} left as EMR wrote {'it' if left == 1 else 'them'}. "
+                f"Why, and what to do: {'; '.join(pending_failures(state, now))}."
+            ),
         }
         for kind, detail in details.items():
             if kind in kinds:
@@ -419,6 +443,14 @@ def _alerts_about_remediation(
                     detail,
                     cluster_tags=cluster.tags if cluster else {},
                 )
+
+
+def _were(objects: int) -> str:
+    return "1 log object was" if objects == 1 else f"{objects:,} log objects were"
+
+
+def _are(objects: int) -> str:
+    return "1 log object is" if objects == 1 else f"{objects:,} log objects are"
 
 
 def _enforcement(

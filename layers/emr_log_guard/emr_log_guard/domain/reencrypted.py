@@ -79,6 +79,11 @@ class Reencrypted:
     """How many objects it named."""
 
     @property
+    def unnotified(self) -> bool:
+        """Whether objects were re-encrypted since the count was last notified."""
+        return self.count > self.notified_count
+
+    @property
     def former_keys(self) -> str:
         """How many objects had which key."""
         return ", ".join(f"{count} from {name}" for name, count in self.former.items())
@@ -211,12 +216,6 @@ def pending_failures(state: Reencrypted, now: datetime) -> tuple[str, ...]:
         for cause, each in state.failures.items()
         if now - each.at < PERIOD and (each.notified is None or now - each.notified >= PERIOD)
     )
-
-
-def done_pending(state: Reencrypted, now: datetime, remind_every: timedelta) -> bool:
-    """Whether it is to be notified how many objects were re-encrypted."""
-    more = state.count > state.notified_count
-    return more and (state.notified is None or now - state.notified >= remind_every)
 
 
 def with_done_notified(state: Reencrypted, now: datetime) -> Reencrypted:

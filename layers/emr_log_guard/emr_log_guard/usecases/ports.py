@@ -393,7 +393,7 @@ class OpenFindings(Protocol):
         ...
 
     def indexed_records(self) -> Iterable[FindingRecord]:
-        """Read every finding that is open, or of which a notification is pending."""
+        """Read every finding that is open, or of which a notification is pending or due later."""
         ...
 
 

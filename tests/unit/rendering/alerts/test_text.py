@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from emr_log_guard.rendering.alerts.text import (
     next_step_text,
 )
 from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_cluster, a_finding, an_exemption
-from tests.unit.notices import ALERTS
+from tests.unit.notices import ALERTS, NOTICES, shown
 
 DOUBT = a_finding(
     "EMRLOG-006", rule_name="log-key-approved", compliance=Compliance.INSUFFICIENT_DATA
@@ -346,3 +347,28 @@ def test_json_of_a_bucket_alert_contains_account_region_and_bucket_arn() -> None
         "cluster_id": "arn:aws:s3:::example-logs",
         "cluster_arn": "arn:aws:s3:::example-logs",
     }
+
+
+@pytest.mark.parametrize("status", [Status.OPEN, Status.RESOLVED])
+def test_alert_of_reencrypted_logs_offers_no_fix_and_no_exemption(status: Status) -> None:
+    alert = ALERTS["reencrypted"]
+    alert = dataclasses.replace(
+        alert, findings=(dataclasses.replace(alert.findings[0], status=status),)
+    )
+    text = alert_text(alert)
+
+    assert text.startswith(
+        "[RE-ENCRYPTED] logs of EMR cluster nightly-etl: EMRLOG-002 log-key-configured\n"
+    )
+    assert "No action is needed for these logs." in text.splitlines()[1]
+    assert text.endswith(
+        "EMRLOG-002 log-key-configured: RE-ENCRYPTED\n"
+        "  Was      logs go to s3n://example-logs/emr/ without a log encryption key\n"
+        "  Since    2026-03-11 15:09 UTC\n"
+    )
+    for chat in shown(NOTICES["reencrypted"]).values():
+        assert "RE-ENCRYPTED  EMRLOG-002" in json.dumps(chat) or (
+            "RE-ENCRYPTED EMRLOG-002" in json.dumps(chat)
+        )
+        for offer in ("exempt", "Fix", "create-cluster"):
+            assert offer not in json.dumps(chat)

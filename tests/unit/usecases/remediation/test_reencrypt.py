@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from emr_log_guard.domain.clusters import Step
-from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.compliance import Mode, Severity
 from emr_log_guard.domain.decide import NextStep
 from emr_log_guard.domain.finding_record import REMEDIED, logs_reencrypted
 from emr_log_guard.domain.findings import Status
@@ -24,10 +24,12 @@ from emr_log_guard.errors import (
     WriteConflictError,
 )
 from emr_log_guard.events.log_objects import LogObjectCheckRequest, encode_recheck
-from emr_log_guard.events.reencryption import encode_reencryption_request
+from emr_log_guard.events.reencryption import (
+    encode_reencryption_request,
+    parse_reencryption_request,
+)
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.usecases.checks.review import ReviewFindings
-from emr_log_guard.usecases.remediation.reencrypt import Request
 from tests.unit.builders import (
     ACCOUNT,
     ANOTHER_KEY,
@@ -44,6 +46,7 @@ from tests.unit.builders import (
     reencrypting,
 )
 from tests.unit.fakes import NOT_FOUND
+from tests.unit.usecases.checks.test_review import NoObjects
 from tests.unit.usecases.world import World, created
 
 SSE_S3 = encrypted("AES256")
@@ -68,14 +71,16 @@ def check(world: World, *bodies: str) -> None:
     assert not use_case.check([use_case.read(body) for body in bodies])
 
 
-def requested(world: World) -> list[Request]:
+def requested(world: World) -> list[ObjectVersion]:
     """Take what was requested from the queue."""
     sent = world.reencryptions.sent
     world.reencryptions.sent = []
-    return [world.reencrypt.read(encode_reencryption_request(version)) for version, _ in sent]
+    return [parse_reencryption_request(encode_reencryption_request(version)) for version, _ in sent]
 
 
-def reencrypt(world: World, requests: Iterable[Request] | None = None) -> tuple[Request, ...]:
+def reencrypt(
+    world: World, requests: Iterable[ObjectVersion] | None = None
+) -> tuple[ObjectVersion, ...]:
     return world.reencrypt.reencrypt(tuple(requested(world) if requests is None else requests))
 
 
@@ -97,8 +102,11 @@ def test_violating_object_is_reencrypted_and_its_finding_resolved_without_an_ale
     assert world.kinds == ["remediation.done"]
     [alert] = world.alerts.published
     assert alert.next_step is NextStep.LOGS_REENCRYPTED
-    assert f"1 log object was re-encrypted with {KEY.arn} (1 from SSE-S3)" in alert.detail
-    assert "kms:Decrypt" in alert.detail
+    assert alert.detail == (
+        f"1 log object was re-encrypted so far: 1 from SSE-S3, the latest with {KEY.arn}. "
+        "Their readers need kms:Decrypt for that key. None is left. "
+        "Further ones are reported in 24 hours at the earliest."
+    )
 
 
 def test_object_is_read_twice_and_updated_once(world: World) -> None:
@@ -144,7 +152,7 @@ def test_logs_written_every_five_minutes_cause_one_alert_a_day(world: World) -> 
     reencrypt(world)
 
     assert world.kinds == ["remediation.done"] * 2
-    assert "20 log objects" in world.alerts.published[-1].detail
+    assert "21 log objects were re-encrypted so far" in world.alerts.published[-1].detail
     assert world.records["EMRLOG-101"].reencryption.count == 21
 
 
@@ -172,22 +180,22 @@ def test_version_that_was_read_is_updated_with_its_bucket_key_setting(world: Wor
 def test_forged_request_changes_nothing(world: World, request_for: ObjectVersion) -> None:
     world.objects.heads = dict.fromkeys(["data/secret", LOG, "emr/j-UNKNOWN/node/a"], SSE_S3)
 
-    assert reencrypt(world, [Request(request_for)]) == ()
+    assert reencrypt(world, [request_for]) == ()
 
     assert world.objects.updates == []
     assert not world.records
 
 
-def test_request_without_an_object_is_rejected(world: World) -> None:
+def test_request_without_an_object_is_rejected() -> None:
     for body in ("{}", '{"schema": "emr-log-guard/reencryption/1", "bucket": "b", "key": ""}'):
         with pytest.raises(InvalidEventError):
-            world.reencrypt.read(body)
+            parse_reencryption_request(body)
 
 
 def test_object_without_a_record_is_recorded_before_its_reencryption(world: World) -> None:
     world.objects.heads = {LOG: SSE_S3}
 
-    assert reencrypt(world, [Request(a_log_object(LOG))]) == ()
+    assert reencrypt(world, [a_log_object(LOG)]) == ()
 
     assert updated(world) == [LOG]
     assert world.records["EMRLOG-101"].reencryption.count == 1
@@ -208,7 +216,7 @@ def test_policy_decides_what_is_reencrypted(world: World, policy: Policy) -> Non
     write(world, LOG)
     assert world.reencryptions.sent == []
 
-    assert reencrypt(world, [Request(a_log_object(LOG))]) == ()
+    assert reencrypt(world, [a_log_object(LOG)]) == ()
 
     assert world.objects.updates == []
 
@@ -660,25 +668,149 @@ def test_finding_that_is_not_remediated_in_time_is_alerted(world: World) -> None
     assert world.kinds == ["finding.opened"]
 
 
+def late(world: World) -> int:
+    """Review what is late, and have the clusters checked that it requests."""
+    review = ReviewFindings(
+        world.repository, world.rechecks, NoObjects(), world.notify_change, world.clock, 200
+    )
+    asked = review(ReviewRequest("late"))["clusters"]
+    if asked:
+        world.check()
+    return asked
+
+
 def test_review_requests_a_recheck_of_a_cluster_with_overdue_remediation(world: World) -> None:
     write(world, LOG)
-    asked_objects: list[LogObjectCheckRequest] = []
+    asked = []
+    for _ in range(4):
+        asked.append(late(world))
+        world.passes(minutes=6)
 
-    class Objects:
-        def recheck(self, request: LogObjectCheckRequest) -> None:
-            asked_objects.append(request)
+    assert asked == [0, 0, 1, 0]
+    assert world.kinds == ["finding.opened"]
 
-    review = ReviewFindings(
-        world.repository, world.rechecks, Objects(), world.notify_change, world.clock, 200
+
+def test_review_requests_no_recheck_where_nothing_is_reencrypted(world: World) -> None:
+    world.policy = replace(reencrypting(enabled=False), mode=Mode.OBSERVE)
+    write(world, LOG)
+    asked = []
+    for _ in range(4):
+        asked.append(late(world))
+        world.passes(minutes=6)
+
+    assert asked == [0] * 4
+
+
+def test_batches_of_a_bulk_run_cause_one_alert_with_the_total_once_none_is_left(
+    world: World,
+) -> None:
+    write(world, *(f"{LOG}-{n}" for n in range(7)))
+    requests = requested(world)
+    for first in (0, 3):
+        reencrypt(world, requests[first : first + 3])
+    assert world.kinds == []
+
+    reencrypt(world, requests[6:])
+
+    assert world.kinds == ["remediation.done"]
+    assert world.alerts.published[0].detail.startswith("7 log objects were re-encrypted so far")
+    assert "None is left" in world.alerts.published[0].detail
+
+
+def test_bulk_run_that_takes_long_is_alerted_with_what_is_left_and_when_it_is_over(
+    world: World,
+) -> None:
+    write(world, *(f"{LOG}-{n}" for n in range(4)))
+    requests = requested(world)
+    reencrypt(world, requests[:2])
+    world.passes(seconds=REMEDIED.total_seconds())
+    assert late(world) == 1
+
+    assert world.kinds == ["finding.opened", "remediation.done"]
+    assert "2 log objects were re-encrypted so far" in world.alerts.published[-1].detail
+    assert "2 log objects are left" in world.alerts.published[-1].detail
+    reencrypt(world, requests[2:3])
+    assert len(world.kinds) == 2
+    reencrypt(world, requests[3:])
+    assert world.kinds[2:] == ["finding.resolved", "remediation.done"]
+    assert "4 log objects were re-encrypted so far" in world.alerts.published[-1].detail
+
+
+def test_total_of_a_day_is_alerted_even_if_no_log_follows(world: World) -> None:
+    for n in range(3):
+        write(world, f"{LOG}-{n}")
+        reencrypt(world)
+        world.passes(minutes=5)
+    world.clusters.known[CLUSTER_ID] = replace(a_cluster(), state="TERMINATED")
+    asked = []
+    for _ in range(4):
+        asked.append(late(world))
+        world.passes(hours=8)
+
+    assert asked == [0, 0, 0, 1]
+    assert world.kinds == ["remediation.done"] * 2
+    assert "3 log objects were re-encrypted so far" in world.alerts.published[-1].detail
+    assert late(world) == 0
+
+
+@pytest.mark.parametrize("why", ["observed", "below the minimum severity"])
+def test_what_the_policy_does_not_alert_is_counted_and_not_notified(world: World, why: str) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.after[LOG] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        reencrypt(world, requests)
+    if why == "observed":
+        world.policy = replace(world.policy, mode=Mode.OBSERVE)
+    else:
+        alerts = replace(world.policy.alerts, minimum_severity=Severity.CRITICAL)
+        world.policy = replace(world.policy, alerts=alerts)
+
+    reencrypt(world, requests)
+
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+    assert world.kinds == []
+    world.passes(hours=25)
+    assert late(world) == 0
+
+
+def test_alert_after_a_crash_between_update_and_record_has_the_exact_count(world: World) -> None:
+    logs = [f"{LOG}-{n}" for n in range(5)]
+    write(world, *logs)
+    requests = requested(world)
+    world.objects.after[logs[2]] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        reencrypt(world, requests)
+    world.objects.after.clear()
+    world.passes(seconds=HELD.total_seconds())
+    for _ in range(3):
+        assert reencrypt(world, requests) == ()
+
+    assert sorted(updated(world)) == logs
+    assert world.kinds == ["remediation.done"]
+    assert "5 log objects were re-encrypted so far: 5 from SSE-S3" in (
+        world.alerts.published[0].detail
     )
 
-    asked = []
-    for minutes in (0, 11, 60):
-        world.now = NOW + timedelta(minutes=minutes)
-        asked.append(review(ReviewRequest("late"))["clusters"])
 
-    assert asked == [0, 1, 0]
-    assert asked_objects == []
+def test_of_two_environments_with_the_same_object_one_updates_it_and_neither_alerts_a_violation(
+    world: World,
+) -> None:
+    other = World(policy=reencrypting(), objects=world.objects)
+    logs = [f"{LOG}-{n}" for n in range(3)]
+    for each in (world, other):
+        write(each, *logs)
+
+    reencrypt(world)
+    assert reencrypt(other) == ()
+
+    assert sorted(updated(world)) == logs
+    counts = [each.records["EMRLOG-101"].reencryption.count for each in (world, other)]
+    assert counts == [3, 0]
+    assert not other.records["EMRLOG-101"].open
+    other.passes(seconds=REMEDIED.total_seconds())
+    assert late(other) == 0
+    assert (world.kinds, other.kinds) == (["remediation.done"], [])
 
 
 def test_alerted_finding_is_resolved_with_an_alert(world: World) -> None:
@@ -687,7 +819,7 @@ def test_alerted_finding_is_resolved_with_an_alert(world: World) -> None:
     assert world.kinds == ["finding.opened"]
     world.policy = reencrypting()
 
-    reencrypt(world, [Request(a_log_object(LOG))])
+    reencrypt(world, [a_log_object(LOG)])
 
     assert world.kinds == ["finding.opened", "finding.resolved", "remediation.done"]
 

@@ -11,7 +11,6 @@ from emr_log_guard.domain.keys import KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.reencrypted import HELD, PERIOD, TRIES
 from emr_log_guard.errors import ReencryptionRefusedError, TemporarilyUnavailableError
-from emr_log_guard.usecases.remediation.reencrypt import Request
 from tests.histories import histories
 from tests.unit.builders import (
     ACCOUNT,
@@ -95,7 +94,7 @@ class Reencryption(RuleBasedStateMachine):
         self.objects = self.world.objects = Watched(self.world)
         self.world.clusters.known = dict(CLUSTERS)
         self.keys(KeyState.ENABLED, KeyState.ENABLED)
-        self.messages: list[Request] = []
+        self.messages: list[ObjectVersion] = []
         self.written = 0
 
     @rule(folder=st.sampled_from(FOLDERS), head=st.sampled_from(HEADS))
@@ -103,7 +102,7 @@ class Reencryption(RuleBasedStateMachine):
         self.written += 1
         key = f"{folder}/log-{self.written}"
         self.objects.heads = {**self.objects.heads, key: head}
-        self.messages.append(Request(ObjectVersion("example-logs", key)))
+        self.messages.append(ObjectVersion("example-logs", key))
         check = self.world.check_log_objects
         check.check([check.read(created(key))])
 
@@ -132,7 +131,7 @@ class Reencryption(RuleBasedStateMachine):
         if not self.messages:
             return
         batch = data.draw(st.lists(st.sampled_from(self.messages), min_size=1, max_size=5))
-        struck = data.draw(st.sampled_from(batch)).version.key
+        struck = data.draw(st.sampled_from(batch)).key
         if fault is not None:
             done = lost and not isinstance(fault, ReencryptionRefusedError)
             (self.objects.after if done else self.objects.refusals)[struck] = fault

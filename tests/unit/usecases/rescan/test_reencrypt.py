@@ -9,7 +9,10 @@ from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.rescan import Scope
-from emr_log_guard.events.reencryption import encode_reencryption_request
+from emr_log_guard.events.reencryption import (
+    encode_reencryption_request,
+    parse_reencryption_request,
+)
 from emr_log_guard.events.rescan import RescanRequest, ShardTask
 from emr_log_guard.usecases.rescan import log_objects
 from tests.unit.builders import (
@@ -59,7 +62,7 @@ def reencrypt(rescans: Rescans) -> None:
     """Have everything re-encrypted that is requested."""
     world = rescans.world
     for version, _ in world.reencryptions.sent:
-        request = world.reencrypt.read(encode_reencryption_request(version))
+        request = parse_reencryption_request(encode_reencryption_request(version))
         assert world.reencrypt.reencrypt([request]) == ()
         rescans.folders.heads = {**rescans.folders.heads, **world.objects.heads}
     world.reencryptions.sent = []

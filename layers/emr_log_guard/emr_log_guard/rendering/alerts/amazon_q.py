@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import Alert, AlertKind
-from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert, RescanDone
 from emr_log_guard.rendering.alerts.chat import (
     below_headline,
     evidence_of,
     exemptible,
+    past,
     rule_ids,
     shortened,
     sign,
@@ -54,7 +55,7 @@ _KINDS = {
     AlertKind.ENFORCEMENT_DONE: "EMR cluster was terminated",
     AlertKind.ENFORCEMENT_SKIPPED: "EMR cluster was not terminated",
     AlertKind.ENFORCEMENT_FAILED: "EMR cluster could not be terminated",
-    AlertKind.REMEDIATION_DONE: "EMR logs, re-encrypted",
+    AlertKind.REMEDIATION_DONE: "EMR logs",
     AlertKind.REMEDIATION_FAILED: "EMR logs could not be re-encrypted",
 }
 
@@ -105,7 +106,7 @@ def _title(published: PublishedAlert) -> str:
     broken = [f for f in findings if f.compliance is Compliance.NON_COMPLIANT]
     # As in the headline of a mail: what is proven comes first, and alone is counted.
     for first in (broken or findings)[:1]:
-        title += f": {verdict(first)} {first.rule_id} {first.rule_name}"
+        title += f": {verdict(published.about, first)} {first.rule_id} {first.rule_name}"
     if more := len((broken or findings)[1:]):
         title += f" and {more} more"
     return f"{sign(published)} {_inert(title)}"
@@ -145,7 +146,7 @@ def _about_cluster(alert: Alert, published: PublishedAlert) -> Iterator[str]:
     yield from head
     room = _DESCRIPTION - sum(map(len, head))
     for place, finding in enumerate(alert.findings):
-        lines = list(_finding(finding, alert.findings[:place]))
+        lines = list(_finding(alert, finding, alert.findings[:place]))
         room -= sum(map(len, lines))
         if room < 0 and place:
             left = alert.findings[place:]
@@ -164,9 +165,9 @@ def _next(alert: Alert) -> str:
     return next_step_text(alert, f"{deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else "once")
 
 
-def _finding(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
-    yield f"\n*{_inert(f'{verdict(finding)} {finding.rule_id} {finding.rule_name}')}*"
-    if finding.status is Status.RESOLVED:
+def _finding(alert: Alert, finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
+    yield f"\n*{_inert(f'{verdict(alert, finding)} {finding.rule_id} {finding.rule_name}')}*"
+    if past(alert, finding):
         yield f"It was: {_code(summary_of(finding))}"
         return
     yield _code(summary_of(finding))

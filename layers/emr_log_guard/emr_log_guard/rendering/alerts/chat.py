@@ -7,7 +7,7 @@ from emr_log_guard.domain.compliance import Compliance, Severity
 from emr_log_guard.domain.decide import Alert, AlertKind, NextStep
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.domain.published_alert import PublishedAlert, RescanDone
-from emr_log_guard.rendering.alerts.text import evidence_lines
+from emr_log_guard.rendering.alerts.text import REENCRYPTED, evidence_lines
 from emr_log_guard.rendering.escape import plain
 
 _SIGNS = {
@@ -36,6 +36,7 @@ _NO_LONGER_EXEMPTIBLE = frozenset(
         NextStep.CLUSTER_TERMINATED,
         NextStep.TERMINATED,
         NextStep.TERMINATION_CANCELLED,
+        NextStep.LOGS_REENCRYPTED,
     }
 )
 _FIRST_ALERT = timedelta(minutes=1)
@@ -89,8 +90,15 @@ def shortened(text: str, longest: int, *, keep: str = "") -> str:
     return f"{shown[:longest]}{left_out}"
 
 
-def verdict(finding: Finding) -> str:
-    """Return the severity of a finding, or that it is resolved or undetermined."""
+def past(alert: Alert, finding: Finding) -> bool:
+    """Whether an alert says that nothing is left to be done about what it shows of a finding."""
+    return finding.status is Status.RESOLVED or alert.kind is AlertKind.REMEDIATION_DONE
+
+
+def verdict(alert: Alert, finding: Finding) -> str:
+    """Return the severity of a finding, or that it is remediated or undetermined."""
+    if alert.kind is AlertKind.REMEDIATION_DONE:
+        return REENCRYPTED
     if finding.status is Status.RESOLVED:
         return "RESOLVED"
     if finding.compliance is Compliance.INSUFFICIENT_DATA:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from emr_log_guard.domain.decide import Alert, NextStep
-from emr_log_guard.domain.findings import Finding, Status
+from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.policy import PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
 from emr_log_guard.rendering.alerts.chat import (
@@ -19,6 +19,7 @@ from emr_log_guard.rendering.alerts.chat import (
     evidence_of,
     exemptible,
     first_seen,
+    past,
     rule_ids,
     shortened,
     sign,
@@ -107,7 +108,7 @@ def _groups(published: PublishedAlert) -> Iterator[list[Block]]:
     if isinstance(published.about, Alert):
         for place, finding in enumerate(published.about.findings):
             above = published.about.findings[:place]
-            yield [_DIVIDER, _rich_text(*_finding(finding, above))]
+            yield [_DIVIDER, _rich_text(*_finding(published.about, finding, above))]
 
 
 def _top(published: PublishedAlert) -> Iterator[Block]:
@@ -171,18 +172,18 @@ def _about_policy(problem: PolicyProblem, published: PublishedAlert) -> Iterator
     yield _rich_text(_line([_bold("Fix")]), _code("\n".join(policy_fix(problem))))
 
 
-def _finding(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
-    title = f"{verdict(finding)}  {finding.rule_id} {finding.rule_name}"
-    resolved = finding.status is Status.RESOLVED
+def _finding(alert: Alert, finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
+    title = f"{verdict(alert, finding)}  {finding.rule_id} {finding.rule_name}"
+    over = past(alert, finding)
     summary = shortened(summary_of(finding), _SUMMARY)
     yield _line(
         [
             _bold(title),
-            _text(f"\nIt was: {summary}" if resolved else f"\n{summary}"),
-            *([] if resolved else [_italic(f"\n{WHY.get(finding.rule_id, '')}")]),
+            _text(f"\nIt was: {summary}" if over else f"\n{summary}"),
+            *([] if over else [_italic(f"\n{WHY.get(finding.rule_id, '')}")]),
         ]
     )
-    if not resolved:
+    if not over:
         yield from _evidence_and_fix(finding, above)
     yield _line(list(_foot(finding)))
 

@@ -46,8 +46,7 @@ _HEADLINES = {
     NextStep.SKIPPED_UNDETERMINED: "was not terminated: a required fact could not be read",
     NextStep.SKIPPED_NOT_NOTIFIED: "is not terminated yet: no notification was accepted",
     NextStep.TERMINATION_REFUSED: "could not be terminated",
-    NextStep.LOGS_REENCRYPTED: "logs: re-encrypted in place",
-    NextStep.LOGS_NOT_REENCRYPTED: "logs: some could not be re-encrypted",
+    NextStep.LOGS_NOT_REENCRYPTED: "has logs that could not be re-encrypted",
 }
 _FIX_UNDETERMINED = "# Let the guard read the missing fact, or check it manually: see the runbook."
 _NEXT = {
@@ -87,11 +86,14 @@ _NEXT = {
         "No action on the cluster: all of its logs are re-encrypted as they are written."
     ),
     NextStep.LOGS_REENCRYPTED: (
-        "Relaunch the cluster with an approved log key, so that this is not needed."
+        "No action is needed for these logs. Launch the cluster with an approved log key next "
+        "time: then it writes its logs with that."
     ),
-    NextStep.LOGS_NOT_REENCRYPTED: "These logs are as they were: see the detail for what to do.",
+    NextStep.LOGS_NOT_REENCRYPTED: "These logs are still non-compliant: see the detail.",
 }
 """What happens to the cluster now, or what to do: one short sentence or two."""
+REENCRYPTED = "RE-ENCRYPTED"
+"""Instead of the severity, where objects of a finding were re-encrypted."""
 _NOTHING = frozenset(step for step in NextStep if step.name.startswith("NOTHING_"))
 _REASONS = {
     NextStep.NOTHING_WITHOUT_POLICY: (
@@ -130,6 +132,9 @@ def _headline_about(alert: Alert, name: str) -> str:
     about = f"log bucket {name}" if alert.bucket else f"EMR cluster {name}"
     if alert.kind is AlertKind.FINDING_RESOLVED:
         return f"[RESOLVED] {about}: {_rules(alert.findings)}"
+    if alert.kind is AlertKind.REMEDIATION_DONE:
+        rules = f": {_rules(alert.findings)}" if alert.findings else ""
+        return f"[{REENCRYPTED}] logs of {about}{rules}"
     if alert.kind not in _REPEATED:
         severity = f"[{alert.findings[0].severity}] " if alert.findings else ""
         return f"{severity}{about} {_HEADLINES[alert.next_step].format(when=_when(alert))}"
@@ -193,7 +198,11 @@ def _lines(alert: Alert) -> Iterator[str]:
         )
     for index, finding in enumerate(alert.findings):
         yield ""
-        yield from finding_lines(finding, alert.findings[:index])
+        if alert.kind is AlertKind.REMEDIATION_DONE:
+            yield f"{finding.rule_id} {finding.rule_name}: {REENCRYPTED}"
+            yield from _past_lines(finding)
+        else:
+            yield from finding_lines(finding, alert.findings[:index])
 
 
 def found(alert: Alert) -> tuple[str, datetime] | None:
@@ -269,8 +278,7 @@ def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
         verdict = "RESOLVED"
     yield f"{finding.rule_id} {finding.rule_name}: {verdict}"
     if resolved:
-        yield f"  Was      {plain(summary_of(finding))}"
-        yield f"  Open     since {finding.first_seen:%Y-%m-%d %H:%M} UTC"
+        yield from _past_lines(finding)
         return
     yield f"  What     {plain(summary_of(finding))}"
     yield f"  Why      {WHY[finding.rule_id]}"
@@ -281,6 +289,12 @@ def finding_lines(finding: Finding, above: Sequence[Finding]) -> Iterator[str]:
         yield from _labelled("Evidence", evidence_lines(finding))
     yield from _labelled("Fix", fix_of(finding).splitlines())
     yield f"  Runbook  {finding.runbook}"
+
+
+def _past_lines(finding: Finding) -> Iterator[str]:
+    """Write what was found, where nothing is left to be done about it."""
+    yield f"  Was      {plain(summary_of(finding))}"
+    yield f"  Since    {finding.first_seen:%Y-%m-%d %H:%M} UTC"
 
 
 def fix_of(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from emr_log_guard.domain.finding_record import PENDING_LATE, REMEDIED, FindingRecord, Kind
+from emr_log_guard.domain.finding_record import PENDING_LATE, FindingRecord
 from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import logger, record_open, record_pending
@@ -16,7 +16,7 @@ from emr_log_guard.usecases.policy import NotifyPolicyChange
 from emr_log_guard.usecases.ports import LogObjectQueue, OpenFindings, Rechecks
 
 _LATE_REQUESTS = timedelta(hours=1)
-"""How long an overdue termination counts as late: older ones wait for the hourly review."""
+"""How long an overdue termination or alert counts as late: then they wait for the hourly review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,19 @@ class ReviewFindings:
     def _all(self) -> dict[str, int]:
         clusters: dict[str, None] = {}
         requests: dict[LogObjectCheckRequest, None] = {}
-        records = tuple(self.findings.indexed_records())
+        records, now = tuple(self.findings.indexed_records()), self.clock()
         record_open(record.finding for record in records if record.open)
         for record in records:
             finding = record.finding
+            if not record.open and record.alert_due is not None and record.alert_due > now:
+                continue
             clusters[finding.cluster_id] = None
             for version in record.objects:
                 place = (finding.account, finding.region, finding.cluster_id)
                 requests[LogObjectCheckRequest(version, *place)] = None
         for request in requests:
             self.objects.recheck(request)
-        chosen = _in_turn(sorted(clusters), self.most, self.clock())
+        chosen = _in_turn(sorted(clusters), self.most, now)
         self.rechecks.request(chosen)
         logger.info(
             "open findings reviewed",
@@ -93,12 +95,11 @@ def _in_turn(clusters: list[str], most: int, now: datetime) -> list[str]:
 
 
 def _late(record: FindingRecord, now: datetime) -> bool:
-    """Whether a notification, a transient fact or a termination is late."""
+    """Whether a notification, a transient fact or a termination is late, or an alert due."""
     if record.pending_for_long(now):
         return True
-    if record.kind is Kind.LOG_OBJECTS and record.open and record.last_notified is None:
-        # Its alert may have waited for its re-encryption, which may have failed unnoticed.
-        return REMEDIED <= now - record.opened_at < REMEDIED + _LATE_REQUESTS / 4
+    if record.alert_due is not None and timedelta() <= now - record.alert_due < _LATE_REQUESTS:
+        return True
     if record.open and record.last_notified is None and record.transient_since is not None:
         return not record.transient_and_young(now)
     deadline = record.last_notified.deadline if record.last_notified else None

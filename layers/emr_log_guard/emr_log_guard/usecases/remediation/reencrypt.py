@@ -42,7 +42,6 @@ from emr_log_guard.errors import (
     StalePolicyError,
     TemporarilyUnavailableError,
 )
-from emr_log_guard.events.reencryption import parse_reencryption_request
 from emr_log_guard.observability import logger, record_failed_messages, record_reencrypted
 from emr_log_guard.rules import LOG_OBJECT_RULES
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject, Tally
@@ -70,6 +69,7 @@ THREADS = 64
 """How many objects are read or re-encrypted at once: the client keeps that many connections."""
 _LONGEST_DELAY = 900
 """The longest delay of a message in SQS, in seconds."""
+_ATTENTION = frozenset({Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA})
 _EXHAUSTED = (
     f"they were tried {TRIES} times within a day, or too many others of the cluster failed: see "
     "the other causes, and the log of the function reencrypt"
@@ -88,20 +88,13 @@ def plan_alerts(situation: Situation, owner: str) -> NotificationPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One message: an object that may have to be re-encrypted."""
-
-    version: ObjectVersion
-
-
-@dataclass(frozen=True, slots=True)
 class _Assessed:
     """An object as just read, and what was decided about it."""
 
-    request: Request
     facts: LogObjectFacts
     cluster: Cluster
     decision: Reencrypt | Leave | Refuse
+    compliant: bool
     owner: str = ""
     """The account that owns the bucket."""
 
@@ -178,17 +171,11 @@ class ReencryptLogObjects:
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
-    def read(self, body: str) -> Request:
-        """Parse the body of a queued message.
-
-        Raises:
-            InvalidEventError: The body names no object.
-
-        """
-        return Request(parse_reencryption_request(body))
-
-    def reencrypt(self, requests: Sequence[Request]) -> tuple[Request, ...]:
+    def reencrypt(self, requests: Sequence[ObjectVersion]) -> tuple[ObjectVersion, ...]:
         """Re-encrypt the objects of a batch that are to be.
+
+        Args:
+            requests: Objects that may have to be re-encrypted.
 
         Returns:
             The requests to be delivered again, because AWS failed or another invocation has them.
@@ -201,7 +188,7 @@ class ReencryptLogObjects:
         if not policy.reencryption.active:
             logger.info("re-encryption is disabled", objects=len(requests))
             return ()
-        keys, buckets, again = self.fresh_keys(), self.fresh_buckets(), list[Request]()
+        keys, buckets, again = self.fresh_keys(), self.fresh_buckets(), list[ObjectVersion]()
         clusters = defaultdict[str, list[_Assessed]](list)
         with ThreadPoolExecutor(THREADS) as pool:
             assess = partial(self._assessed_or_failed, policy=policy, keys=keys, buckets=buckets)
@@ -218,34 +205,34 @@ class ReencryptLogObjects:
                 except Exception:  # any error: the messages are redelivered, then dead-lettered
                     logger.exception("log objects not re-encrypted", cluster_id=cluster_id)
                     record_failed_messages(len(assessed))
-                    again += (each.request for each in assessed)
+                    again += (each.version for each in assessed)
         return tuple(again)
 
     def _assessed_or_failed(
-        self, request: Request, *, policy: Policy, keys: Keys, buckets: BucketOwners
+        self, version: ObjectVersion, *, policy: Policy, keys: Keys, buckets: BucketOwners
     ) -> _Assessed | Exception | None:
         """Assess an object, so that the error of one does not affect the others."""
         try:
-            return self._assess(request, policy, keys, buckets)
+            return self._assess(version, policy, keys, buckets)
         except ObjectNotFoundError:
-            logger.info("log object not found", object=str(request.version))
+            logger.info("log object not found", object=str(version))
             return None
         except TemporarilyUnavailableError as error:
-            logger.warning("log object not read", object=str(request.version), reason=str(error))
+            logger.warning("log object not read", object=str(version), reason=str(error))
             return error
         except Exception as error:  # any error: the message is redelivered, then dead-lettered
-            logger.exception("log object not read", object=str(request.version))
+            logger.exception("log object not read", object=str(version))
             record_failed_messages()
             return error
 
     def _assess(
-        self, request: Request, policy: Policy, keys: Keys, buckets: BucketOwners
+        self, version: ObjectVersion, policy: Policy, keys: Keys, buckets: BucketOwners
     ) -> _Assessed | None:
         """Read an object, evaluate it, and decide; None when it is no log of a known cluster."""
         reader = replace(self.read_object.under(policy), keys=keys)
-        facts = reader(request.version)
+        facts = reader(version)
         if facts is None or not isinstance(facts.cluster, Cluster):
-            logger.warning("object is not a known cluster's log", object=str(request.version))
+            logger.warning("object is not a known cluster's log", object=str(version))
             return None
         if isinstance(facts.encryption, Unresolved) and facts.encryption.transient:
             raise TemporarilyUnavailableError(facts.encryption.reason)
@@ -254,12 +241,13 @@ class ReencryptLogObjects:
         outcomes = Tally(context.rules(LOG_OBJECT_RULES)).add(facts)
         violation = violation_of(facts, outcomes, reencrypted_rules(cluster, policy, now))
         if not isinstance(violation, Remediable):
-            return _Assessed(request, facts, cluster, violation)
+            compliant = _ATTENTION.isdisjoint(outcomes.values())
+            return _Assessed(facts, cluster, violation, compliant)
         owners = tuple(dict.fromkeys((cluster.account, *policy.log_bucket_owners)))
-        bucket = buckets.ownership(request.version.bucket, owners)
-        target = self._target(reader, request.version, cluster, policy, bucket)
+        bucket = buckets.ownership(version.bucket, owners)
+        target = self._target(reader, version, cluster, policy, bucket)
         owner = "" if isinstance(target.bucket, Unresolved) else target.bucket.owner or ""
-        return _Assessed(request, facts, cluster, key_for(violation, target), owner)
+        return _Assessed(facts, cluster, key_for(violation, target), compliant=False, owner=owner)
 
     def _target(
         self,
@@ -293,7 +281,7 @@ class ReencryptLogObjects:
         assessed: Sequence[_Assessed],
         policy: Policy,
         pool: ThreadPoolExecutor,
-    ) -> list[Request]:
+    ) -> list[ObjectVersion]:
         """Re-encrypt the objects of one cluster, and record the results.
 
         Returns:
@@ -313,7 +301,7 @@ class ReencryptLogObjects:
                 case Leave():
                     pass
         mine, held = self._begin(cluster_id, chosen, results)
-        again = [each.request for each in assessed if each.version in held]
+        again = [each.version for each in assessed if each.version in held]
         mine = self._within_budget(mine, policy, results)
         for one, outcome in zip(
             mine, bounded_map(mine, self._reencrypted, pool, len(mine) or 1), strict=True
@@ -326,8 +314,8 @@ class ReencryptLogObjects:
             if outcome.unknown:
                 found.unknown.add(one.version)
             if outcome.cause is None:
-                again.append(one.assessed.request)
-        self._record(cluster_id, assessed[0].cluster, results, policy)
+                again.append(one.version)
+        self._record(cluster_id, assessed, results, policy)
         record_reencrypted(
             cluster_id,
             sum(len(each.done) for each in results.values()),
@@ -461,13 +449,17 @@ class ReencryptLogObjects:
     def _record(
         self,
         cluster_id: str,
-        cluster: Cluster,
+        assessed: Sequence[_Assessed],
         results: Mapping[str, _Results],
         policy: Policy,
     ) -> None:
-        """Record the results, even if the policy has changed since, and notify."""
+        """Record the results, even if the policy has changed since, and notify.
+
+        So is which objects comply by now, without this function: a finding does not wait for them.
+        """
         records = self.repository.read(cluster_id).records
         now = self.clock()
+        compliant = frozenset(each.version for each in assessed if each.compliant)
         found = [
             RuleResult(
                 records[rule_id].finding,
@@ -480,9 +472,19 @@ class ReencryptLogObjects:
             for rule_id, each in results.items()
             if rule_id in records
         ]
+        found += [
+            RuleResult(
+                replace(record.finding, compliance=Compliance.COMPLIANT),
+                Kind.LOG_OBJECTS,
+                now,
+                cleared=compliant,
+            )
+            for record in records.values()
+            if record.open and not compliant.isdisjoint(record.objects)
+        ]
         if not found:
             return
-        result = CheckResult(cluster_id, cluster, found)
+        result = CheckResult(cluster_id, assessed[0].cluster, found)
         try:
             recorded = self.recorder.record(result, policy, None, decide=plan_alerts)
         except StalePolicyError:
