@@ -506,9 +506,9 @@ def _explain(message: str, plain: object) -> str:
         if field["what"] == "missing required":
             return f"{place}: is missing; {_fix(place)}"
         return f"{place}: no such field; correct its name, or remove it"
-    problem = (
-        "has an invalid format" if "matching regex" in problem else problem[0].lower() + problem[1:]
-    )
+    problem = problem[0].lower() + problem[1:].replace("enum value", "value")
+    if "matching regex" in problem or "RFC3339" in problem:
+        problem = "has an invalid format"
     return f"{path or 'the document'}: {problem}; {_fix(path)}"
 
 
@@ -526,13 +526,14 @@ _A_ROUTE: Mapping[str, object] = {
 
 
 def _mistakes(plain: object) -> tuple[str, ...]:
-    """Explain every mistake in the shape of a document: msgspec stops at the first."""
+    """Explain every mistake of a document whose shape is wrong: msgspec stops at the first."""
     found: dict[str, None] = {}
     for piece, path, place in _pieces(plain):
         try:
-            msgspec.convert(piece, PolicyDocument, strict=True)
+            problems = tuple(_problems(msgspec.convert(piece, PolicyDocument, strict=True)))
         except msgspec.ValidationError as error:
-            found[_explain(str(error), piece).replace(path, place, 1)] = None
+            problems = (_explain(str(error), piece),)
+        found |= dict.fromkeys(problem.replace(path, place, 1) for problem in problems)
     return tuple(found)
 
 
@@ -572,6 +573,7 @@ def _fields(value: Mapping[Any, object]) -> Iterator[_Piece]:
 def _rules(value: Mapping[str, object]) -> Iterator[_Piece]:
     for rule_id, settings in value.items():
         if isinstance(settings, dict):
+            yield {rule_id: {}}, "", ""
             yield from _below(rule_id, _fields(settings))
         else:
             yield {rule_id: settings}, "", ""

@@ -119,9 +119,9 @@ def test_refused_description_raises_client_error(
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (AwsError("ThrottlingException"), "ThrottlingException"),
-        (AwsError("InternalServerError"), "InternalServerError"),
-        (NEVER_ANSWERED, "EndpointConnectionError"),
+        (AwsError("ThrottlingException"), "answered ThrottlingException"),
+        (AwsError("InternalServerError"), "answered InternalServerError"),
+        (NEVER_ANSWERED, "failed with EndpointConnectionError"),
     ],
 )
 def test_throttled_or_failed_description_raises_temporarily_unavailable(
@@ -129,7 +129,7 @@ def test_throttled_or_failed_description_raises_temporarily_unavailable(
 ) -> None:
     aws.answer("DescribeCluster", answer)
 
-    with pytest.raises(TemporarilyUnavailableError, match=f"{CLUSTER_ID} answered {said}"):
+    with pytest.raises(TemporarilyUnavailableError, match=f"{CLUSTER_ID} {said}"):
         clusters.describe(CLUSTER_ID)
 
 
@@ -419,14 +419,20 @@ def test_session_without_log_settings_is_left_out(
     assert clusters.sessions(CLUSTER_ID) == ()
 
 
-@pytest.mark.parametrize("failure", [AwsError("AccessDeniedException"), NEVER_ANSWERED])
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (AwsError("AccessDeniedException"), "answered AccessDeniedException"),
+        (NEVER_ANSWERED, "failed with EndpointConnectionError"),
+    ],
+)
 def test_steps_and_sessions_that_cannot_be_listed_are_unresolved(
-    aws: StubbedAws, clusters: EmrClusters, failure: Answer
+    aws: StubbedAws, clusters: EmrClusters, failure: Answer, said: str
 ) -> None:
     for call, listed in (("ListSteps", clusters.steps), ("ListSessions", clusters.sessions)):
         aws.answer(call, failure)
         reason = reason_of(listed(CLUSTER_ID))
-        assert reason.startswith(f"elasticmapreduce:{call} on {CLUSTER_ID} answered ")
+        assert reason == f"elasticmapreduce:{call} on {CLUSTER_ID} {said}"
 
 
 @pytest.mark.parametrize(("said", "enabled"), [({}, False), ({"SessionEnabled": True}, True)])
@@ -456,8 +462,8 @@ def test_read_of_an_unknown_cluster_raises_cluster_not_found(
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (AwsError("AccessDeniedException"), "AccessDeniedException"),
-        (NEVER_ANSWERED, "EndpointConnectionError"),
+        (AwsError("AccessDeniedException"), "answered AccessDeniedException"),
+        (NEVER_ANSWERED, "failed with EndpointConnectionError"),
     ],
 )
 def test_read_of_an_unreadable_cluster_is_unresolved_with_the_reason(
@@ -466,7 +472,7 @@ def test_read_of_an_unreadable_cluster_is_unresolved_with_the_reason(
     aws.answer("DescribeCluster", error)
 
     assert reason_of(clusters.read(CLUSTER_ID)) == (
-        f"elasticmapreduce:DescribeCluster on {CLUSTER_ID} answered {kind}"
+        f"elasticmapreduce:DescribeCluster on {CLUSTER_ID} {kind}"
     )
 
 

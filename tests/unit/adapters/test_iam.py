@@ -42,10 +42,10 @@ def test_role_arn_needs_no_call(aws: StubbedAws, roles: IamRoles) -> None:
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        (AwsError("NoSuchEntity", status=404), "NoSuchEntity"),
-        (AwsError("AccessDenied", status=403), "AccessDenied"),
-        (AwsError("Throttling"), "Throttling"),
-        (NEVER_ANSWERED, "ReadTimeoutError"),
+        (AwsError("NoSuchEntity", status=404), "answered NoSuchEntity"),
+        (AwsError("AccessDenied", status=403), "answered AccessDenied"),
+        (AwsError("Throttling"), "answered Throttling"),
+        (NEVER_ANSWERED, "failed with ReadTimeoutError"),
     ],
 )
 def test_a_role_that_cannot_be_read_is_undetermined(
@@ -53,7 +53,7 @@ def test_a_role_that_cannot_be_read_is_undetermined(
 ) -> None:
     aws.answer("GetRole", answer)
 
-    assert reason_of(roles.role_arn("EMR")) == (f"iam:GetRole on EMR answered {name}")
+    assert reason_of(roles.role_arn("EMR")) == (f"iam:GetRole on EMR {name}")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_instance_profile_is_resolved_by_name_to_its_role(
     [
         (iam_profile(), "instance profile p holds no role"),
         (AwsError("NoSuchEntity"), "iam:GetInstanceProfile on p answered NoSuchEntity"),
-        (NEVER_ANSWERED, "iam:GetInstanceProfile on p answered ReadTimeoutError"),
+        (NEVER_ANSWERED, "iam:GetInstanceProfile on p failed with ReadTimeoutError"),
     ],
 )
 def test_an_instance_profile_without_a_readable_role_is_undetermined(

@@ -84,14 +84,14 @@ def test_missing_key_returns_key_not_found(aws: StubbedAws, keys: KmsKeys, code:
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        (AwsError("AccessDeniedException"), "AccessDeniedException"),
-        (AwsError("ThrottlingException"), "ThrottlingException"),
-        (AwsError("KMSInternalException", status=500), "KMSInternalException"),
-        (AwsError("UnrecognizedClientException"), "UnrecognizedClientException"),
-        (AwsError("NeverHeardOfException"), "NeverHeardOfException"),
-        (ConnectTimeoutError(**NEVER_ANSWERED), "ConnectTimeoutError"),
-        (ReadTimeoutError(**NEVER_ANSWERED), "ReadTimeoutError"),
-        (EndpointConnectionError(**NEVER_ANSWERED), "EndpointConnectionError"),
+        (AwsError("AccessDeniedException"), "answered AccessDeniedException"),
+        (AwsError("ThrottlingException"), "answered ThrottlingException"),
+        (AwsError("KMSInternalException", status=500), "answered KMSInternalException"),
+        (AwsError("UnrecognizedClientException"), "answered UnrecognizedClientException"),
+        (AwsError("NeverHeardOfException"), "answered NeverHeardOfException"),
+        (ConnectTimeoutError(**NEVER_ANSWERED), "failed with ConnectTimeoutError"),
+        (ReadTimeoutError(**NEVER_ANSWERED), "failed with ReadTimeoutError"),
+        (EndpointConnectionError(**NEVER_ANSWERED), "failed with EndpointConnectionError"),
     ],
 )
 def test_other_failure_is_unresolved_with_the_call_and_the_error_code(
@@ -102,7 +102,7 @@ def test_other_failure_is_unresolved_with_the_call_and_the_error_code(
     fact = keys.describe("alias/x")
 
     assert isinstance(fact, Unresolved)
-    assert fact.reason == f"kms:DescribeKey on alias/x answered {name}"
+    assert fact.reason == f"kms:DescribeKey on alias/x {name}"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_arn_with_an_invalid_region_is_unresolved_without_a_request(region: str)
 
     fact = KmsKeys(clients.kms).describe(identifier)
 
-    assert fact == Unresolved(f"kms:DescribeKey on {identifier} answered InvalidRegionError")
+    assert fact == Unresolved(f"kms:DescribeKey on {identifier} failed with InvalidRegionError")
 
 
 def test_key_policy_is_read_in_the_region_of_the_key(aws: StubbedAws, keys: KmsKeys) -> None:
@@ -175,7 +175,7 @@ def test_key_policy_is_read_in_the_region_of_the_key(aws: StubbedAws, keys: KmsK
     ("answer", "notified"),
     [
         (AwsError("AccessDeniedException"), f"{KEY.arn} answered AccessDeniedException"),
-        (ReadTimeoutError(**NEVER_ANSWERED), f"{KEY.arn} answered ReadTimeoutError"),
+        (ReadTimeoutError(**NEVER_ANSWERED), f"{KEY.arn} failed with ReadTimeoutError"),
         ({"Policy": "no json"}, f"kms:GetKeyPolicy on {KEY.arn} did not return JSON"),
         ({"Policy": "[]"}, "the key policy is not an object"),
     ],

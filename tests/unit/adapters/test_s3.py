@@ -181,8 +181,8 @@ def test_sends_events_follows_from_the_notification_configuration(
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (AwsError("AccessDenied", status=403), "AccessDenied"),
-        (NEVER_ANSWERED, "ReadTimeoutError"),
+        (AwsError("AccessDenied", status=403), "answered AccessDenied"),
+        (NEVER_ANSWERED, "failed with ReadTimeoutError"),
     ],
 )
 def test_a_bucket_that_cannot_be_read_is_unresolved(
@@ -191,7 +191,7 @@ def test_a_bucket_that_cannot_be_read_is_unresolved(
     aws.answer("GetBucketNotificationConfiguration", answer)
 
     assert reason_of(buckets.sends_events("b-1")) == (
-        f"s3:GetBucketNotificationConfiguration on b-1 answered {code}"
+        f"s3:GetBucketNotificationConfiguration on b-1 {code}"
     )
 
 
@@ -273,7 +273,7 @@ def test_owner_of_a_denied_bucket_is_unresolved(aws: StubbedAws, buckets: S3Buck
         ),
         (
             NEVER_ANSWERED,
-            Unresolved("s3:HeadBucket on b-1 answered ReadTimeoutError", transient=True),
+            Unresolved("s3:HeadBucket on b-1 failed with ReadTimeoutError", transient=True),
         ),
     ],
 )
@@ -319,14 +319,17 @@ def test_audited_object_is_read_like_any_other(aws: StubbedAws, audited: Audited
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(AwsError("500", status=500), "500"), (NEVER_ANSWERED, "ReadTimeoutError")],
+    [
+        (AwsError("500", status=500), "answered 500"),
+        (NEVER_ANSWERED, "failed with ReadTimeoutError"),
+    ],
 )
 def test_audited_object_with_a_server_error_or_timeout_is_unresolved(
     aws: StubbedAws, audited: AuditedLogObjects, error: Answer, kind: str
 ) -> None:
     aws.answer("HeadObject", error)
 
-    assert reason_of(audited.encryption(PLAIN)) == (f"s3:HeadObject on {PLAIN} answered {kind}")
+    assert reason_of(audited.encryption(PLAIN)) == (f"s3:HeadObject on {PLAIN} {kind}")
 
 
 OLD, NEW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -553,7 +556,7 @@ def test_object_is_reencrypted_with_its_version_and_expected_owner(
         (AwsError("NoSuchKey", status=404), ObjectNotFoundError, "stderr.gz"),
         (AwsError("NoSuchVersion", status=404), ObjectNotFoundError, "versionId=v1"),
         (AwsError("SlowDown", status=503), TemporarilyUnavailableError, "answered SlowDown"),
-        (NEVER_ANSWERED, TemporarilyUnavailableError, "answered ReadTimeoutError"),
+        (NEVER_ANSWERED, TemporarilyUnavailableError, "failed with ReadTimeoutError"),
         (AwsError("AccessDenied", status=403), ReencryptionRefusedError, "Object Lock"),
         (AwsError("KMS.DisabledException", status=400), ReencryptionRefusedError, "enable it"),
         (AwsError("InvalidRequest", status=400), ReencryptionRefusedError, "InvalidRequest"),

@@ -2,13 +2,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from emr_log_guard.adapters.securityhub import SecurityHub
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.domain.workflow_state import Workflow
 from emr_log_guard.rendering.alerts.asff import asff
 from tests.unit.builders import ACCOUNT, NOW, REGION, a_finding
-from tests.unit.stubbed_aws import AwsError, StubbedAws
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
 
 PRODUCT = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default"
 TAKEN = {"SuccessCount": 1, "FailedCount": 0}
@@ -151,17 +152,19 @@ def test_finding_without_a_workflow_status_is_new(hub: SecurityHub, aws: Stubbed
 
 
 @pytest.mark.parametrize(
-    "error",
-    [AwsError("AccessDeniedException"), AwsError("InvalidAccessException"), TimeoutError],
+    ("error", "said"),
+    [
+        (AwsError("AccessDeniedException"), "answered AccessDeniedException"),
+        (AwsError("InvalidAccessException"), "answered InvalidAccessException"),
+        (ReadTimeoutError(endpoint_url="https://securityhub"), "failed with ReadTimeoutError"),
+    ],
 )
-def test_unread_suppressions_are_unresolved(hub: SecurityHub, aws: StubbedAws, error: Any) -> None:  # noqa: ANN401
-    if error is TimeoutError:
-        from botocore.exceptions import ReadTimeoutError  # noqa: PLC0415
-
-        error = ReadTimeoutError(endpoint_url="https://securityhub")
+def test_unread_suppressions_are_unresolved(
+    hub: SecurityHub, aws: StubbedAws, error: Answer, said: str
+) -> None:
     aws.answer("GetFindings", error)
 
     answer = hub.suppressed(["a"])
 
     assert isinstance(answer, Unresolved)
-    assert "securityhub:GetFindings on 1 findings answered" in answer.reason
+    assert answer.reason == f"securityhub:GetFindings on 1 findings {said}"

@@ -38,10 +38,10 @@ def test_policy_is_read_with_its_version_and_time(
 @pytest.mark.parametrize(
     ("answer", "code", "transient"),
     [
-        (AwsError("AccessDeniedException"), "AccessDeniedException", False),
-        (AwsError("ParameterNotFound"), "ParameterNotFound", False),
-        (AwsError("InternalServerError"), "InternalServerError", True),
-        (ConnectTimeoutError(endpoint_url="https://ssm"), "ConnectTimeoutError", True),
+        (AwsError("AccessDeniedException"), "answered AccessDeniedException", False),
+        (AwsError("ParameterNotFound"), "answered ParameterNotFound", False),
+        (AwsError("InternalServerError"), "answered InternalServerError", True),
+        (ConnectTimeoutError(endpoint_url="https://ssm"), "failed with ConnectTimeoutError", True),
     ],
 )
 def test_unreadable_policy_has_a_reason_and_may_be_transient(
@@ -54,7 +54,7 @@ def test_unreadable_policy_has_a_reason_and_may_be_transient(
 ) -> None:
     aws.answer("GetParameter", answer)
 
-    reason = f"ssm:GetParameter on {NAME} answered {code}"
+    reason = f"ssm:GetParameter on {NAME} {code}"
     assert parameter.read() == UnreadablePolicy(reason, transient=transient)
 
 

@@ -70,8 +70,16 @@ def test_unknown_command_prints_a_suggestion_in_one_line(command: Run) -> None:
 
     assert status == 2
     assert error == (
-        "Error: no such command 'audti'; did you mean 'audit'?; see `emr-log-guard --help`\n"
+        "Error: no such command 'audti'; did you mean 'audit'? See `emr-log-guard --help`\n"
     )
+
+
+def test_help_has_a_complete_line_for_each_command() -> None:
+    printed = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["--help"]).stdout
+
+    lines = printed.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == [*get_group(app).commands]
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

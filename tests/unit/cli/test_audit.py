@@ -101,7 +101,9 @@ def test_account_without_clusters_is_reported_with_its_id(aws: StubbedAws) -> No
     aws.answer("ListClusters", {"Clusters": []})
     aws.answer("GetCallerIdentity", {"Account": ACCOUNT})
 
-    assert "No cluster in 1 account and Region" in run(*FEW).stdout
+    printed = run(*FEW).stdout
+    assert "No cluster in 1 account and Region" in printed
+    assert "Exit status 0: there was nothing to evaluate." in printed
     assert json.loads(run(*FEW, "--format", "json").stdout)["account"] == ACCOUNT
 
     aws.answer("GetCallerIdentity", AwsError("ServiceUnavailable", status=503))
@@ -210,7 +212,10 @@ def test_policy_option_decides_what_is_evaluated(aws: StubbedAws, tmp_path: Path
     aws.forget_calls()
     result = run("--policy", "-", answer='{"mood": 1}')
     assert result.exit_code == 2
-    assert result.stderr == "Error: -: mood: no such field; correct its name, or remove it\n"
+    assert result.stderr == (
+        "Error: standard input, line 1, column 10: mood: no such field; "
+        "correct its name, or remove it\n"
+    )
     assert aws.calls == []
 
 
@@ -350,7 +355,8 @@ def test_missing_credentials_exit_with_2(monkeypatch: pytest.MonkeyPatch, tmp_pa
     result = run()
 
     assert result.exit_code == 2
-    assert "answered NoCredentialsError" in result.stdout
+    assert "failed with NoCredentialsError" in result.stdout
+    assert "Next: " not in result.stdout  # the hint says what to do
     assert "there are no AWS credentials: choose a profile" in result.stderr
 
 

@@ -41,10 +41,16 @@ def test_exempt_adds_an_exemption_to_the_stored_policy(aws: StubbedAws) -> None:
     [
         ([*EXEMPT], "select the clusters"),
         ([*EXEMPT, "--tag", "team"], "--tag: write KEY=VALUE"),
-        ([*EXEMPT, "--cluster", "x"], "cluster.id: has an invalid format"),
-        ([*EXEMPT, "--name", "a", "--rule", "EMRLOG-999"], "no rule 'EMRLOG-999'"),
+        ([*EXEMPT, "--cluster", "x"], "Error: --cluster: has an invalid format"),
+        (
+            [*EXEMPT, "--name", "a", "--rule", "EMRLOG-999"],
+            "Error: --rule: this version has no rule 'EMRLOG-999'",
+        ),
         ([*EXEMPT, "--name", "a", "--until", "2001-01-01"], "2001-01-01 is in the past"),
-        ([*EXEMPT, "--name", "a", "--until", "soon"], "until: invalid"),
+        (
+            [*EXEMPT, "--name", "a", "--until", "soon"],
+            "Error: --until: has an invalid format; write the last day",
+        ),
         (["exempt", "--rule", "EMRLOG-009", *EXEMPT[3:], "--name", "a"], "is about log buckets"),
     ],
 )
@@ -66,7 +72,7 @@ def test_exempt_rejects_an_exemption_longer_than_the_policy_allows(aws: StubbedA
 
     assert refused.exit_code == 2
     assert refused.stderr.startswith(
-        f"Error: until: {longer} is more than 30 days away, the longest that "
+        f"Error: --until: {longer} is more than 30 days away, the longest that "
         "exemptions_max_days allows; write "
     )
     assert accepted.exit_code == 0, accepted.output

@@ -50,10 +50,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
         ),
         (
             caused(
-                HandoffFailedError(f"{READING} answered NoCredentialsError"), NoCredentialsError()
+                HandoffFailedError(f"{READING} failed with NoCredentialsError"),
+                NoCredentialsError(),
             ),
             [
-                f"Error: {READING} answered NoCredentialsError",
+                f"Error: {READING} failed with NoCredentialsError",
                 "  Reason: Unable to locate credentials",
                 NO_CREDENTIALS,
             ],

@@ -94,7 +94,12 @@ def test_set_shows_the_difference_asks_and_stores_the_policy(aws: StubbedAws, fi
 
 
 def test_set_stores_nothing_when_not_confirmed(aws: StubbedAws, file: Path) -> None:
-    assert run("policy", "set", str(file), answer="n\n").exit_code == 1
+    result = run("policy", "set", str(file), answer="n\n")
+
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        "\nAborted: nothing was changed. To confirm without a prompt, add --yes.\n"
+    )
     assert written(aws) == []
 
 

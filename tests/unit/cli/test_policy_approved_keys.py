@@ -76,6 +76,7 @@ def test_unusable_approved_key_is_rejected_with_its_position(
 
     assert result.exit_code == 2
     assert f"Error: approved_keys[1]: {REFUSED[key]}" in result.stderr
+    assert ("Hint: --allow-unusable-keys stores" in result.stderr) is (name == "set")
     assert "approved_keys[0]" not in result.stderr
     assert "PutParameter" not in aws.counts
 

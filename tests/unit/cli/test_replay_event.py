@@ -220,7 +220,7 @@ def test_error_of_a_failed_function_is_printed(
         (
             "Invoke",
             ReadTimeoutError(endpoint_url="https://lambda.invalid"),
-            "lambda:InvokeFunction on check-1A2B answered ReadTimeoutError",
+            "lambda:InvokeFunction on check-1A2B failed with ReadTimeoutError",
         ),
     ],
 )
@@ -279,7 +279,7 @@ def test_missing_region_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not JSON: line 1, column 2: "),
         ("\ufffe", "is not JSON"),
         ("{}", "is not an event that the stack handles: no `detail-type`"),
         ('{"detail-type": "Other"}', "$.detail-type"),

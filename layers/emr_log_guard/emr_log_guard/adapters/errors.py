@@ -75,6 +75,12 @@ def code_of(error: BotoCoreError | ClientError) -> str:
     return type(error).__name__
 
 
+def answer_of(error: BotoCoreError | ClientError) -> str:
+    """Return the end of a sentence: what AWS answered, or how the call failed without an answer."""
+    verb = "answered" if isinstance(error, ClientError) else "failed with"
+    return f"{verb} {code_of(error)}"
+
+
 def message_of(error: ClientError) -> str:
     """Return AWS's message."""
     return error.response["Error"]["Message"]
@@ -131,7 +137,7 @@ def failure_of(call: str, subject: str, error: BotoCoreError | ClientError) -> s
     """Return the call, its subject and its error."""
     if isinstance(error, RateLimitedError):
         return f"{call} on {subject} {_KEPT_BACK}"
-    return f"{call} on {subject} answered {code_of(error)}"
+    return f"{call} on {subject} {answer_of(error)}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, code_of, is_transient, unresolved
+from emr_log_guard.adapters.errors import AWS_ERRORS, answer_of, code_of, is_transient, unresolved
 from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
@@ -142,7 +142,7 @@ class S3LogObjects:
             code = code_of(error)
             if code in ("NoSuchKey", "NoSuchVersion"):
                 raise ObjectNotFoundError(str(version)) from error
-            message = f"{_UPDATE} answered {code}{_REFUSALS.get(code, '')}"
+            message = f"{_UPDATE} {answer_of(error)}{_REFUSALS.get(code, '')}"
             refused = (
                 TemporarilyUnavailableError if is_transient(error) else ReencryptionRefusedError
             )

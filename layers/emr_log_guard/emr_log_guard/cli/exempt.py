@@ -32,6 +32,17 @@ from emr_log_guard.rendering.escape import plain
 from emr_log_guard.usecases.ports import StoredPolicy
 from emr_log_guard.usecases.replay.replay import FINDINGS_TABLE
 
+_OPTIONS: Mapping[str, str] = {
+    "cluster.id": "--cluster",
+    "cluster.name": "--name",
+    "cluster.tag": "--tag",
+    "rules": "--rule",
+    "until": "--until",
+    "reason": "--reason",
+    "approved_by": "--approved-by",
+}
+"""The option of each field of an exemption."""
+
 
 def add(  # noqa: PLR0913 - each is an option
     *,
@@ -89,7 +100,7 @@ def add(  # noqa: PLR0913 - each is an option
         "approved_by": approved_by or getpass.getuser(),
     }
     if problems := problems_of(json.dumps({"exemptions": [exemption]})):
-        fail(*(problem.removeprefix("exemptions[0].") for problem in problems))
+        fail(*(_of_option(problem, 0) for problem in problems))
     if until < datetime.now(UTC).date().isoformat():
         fail(f"--until: {until} is in the past")
     clients = clients_for(profile, region)
@@ -103,7 +114,7 @@ def add(  # noqa: PLR0913 - each is an option
         exemptions.append(exemption)
     place = exemptions.index(exemption)
     if problems := problems_of(json.dumps(document)):
-        fail(*(problem.removeprefix(f"exemptions[{place}].") for problem in problems))
+        fail(*(_of_option(problem, place) for problem in problems))
     if cluster and store.stack:
         _warn_if_unknown(clients, store.stack, cluster)
     store.replace(stored, json.dumps(document), yes=yes, quiet=quiet)
@@ -167,6 +178,12 @@ def remove(  # noqa: PLR0913 - each is an option
             fail(f"there is no exemption {number}: `emr-log-guard exempt list` numbers them")
     document["exemptions"] = [each for n, each in numbered.items() if n not in numbers]
     store.replace(stored, json.dumps(document), yes=yes, quiet=quiet)
+
+
+def _of_option(problem: str, place: int) -> str:
+    """Name the option instead of the field of the exemption at this place."""
+    field, separator, text = problem.removeprefix(f"exemptions[{place}].").partition(": ")
+    return f"{_OPTIONS.get(field, field)}{separator}{text}"
 
 
 def _stored(store: PolicyStore) -> tuple[StoredPolicy, dict[str, Any]]:

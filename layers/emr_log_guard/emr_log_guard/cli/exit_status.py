@@ -1,5 +1,6 @@
 """Exit statuses of the command, and how errors are printed."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -16,6 +17,8 @@ FAILED = 2
 INTERRUPTED = 130
 """The convention after Ctrl-C: 128 plus the number of SIGINT."""
 _DECLINED = 1
+_ABORTED = "Aborted: nothing was changed."
+_NO_PROMPT = "To confirm without a prompt, add --yes."
 _FUNCTION_FAILED = 1
 
 
@@ -48,7 +51,7 @@ class ErrorReportingGroup(TyperGroup):
                 typer.echo(line, err=True)
             raise SystemExit(_status_of(error)) from error
         except typer.Abort as declined:
-            typer.echo("Aborted: nothing was changed.", err=True)
+            typer.echo(_ABORTED if sys.stdin.isatty() else f"\n{_ABORTED} {_NO_PROMPT}", err=True)
             raise SystemExit(_DECLINED) from declined
         raise SystemExit(status)
 
@@ -80,7 +83,10 @@ def _usage_problem(error: typer.TyperException) -> str:
     message = _line(error.format_message()).removesuffix(".")
     message = message.replace("Value error, ", "")  # Typer repeats the name of the error
     message = f"{message[:1].lower()}{message[1:]}".replace(". Did you mean", "; did you mean")
-    return f"{message}; see `{context.command_path} --help`" if context else message
+    if not context:
+        return message
+    end = " See" if message.endswith("?") else "; see"
+    return f"{message}{end} `{context.command_path} --help`"
 
 
 def _line(text: str) -> str:

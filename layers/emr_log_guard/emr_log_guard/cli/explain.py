@@ -34,7 +34,7 @@ def explain(
     *,
     as_json: Json = False,
 ) -> None:
-    """Show what is known about a cluster, and every decision about it.
+    """Show a cluster's findings, and every decision about it.
 
     That is its findings, rule by rule, and the decisions of the last year, as they are recorded.
     The cluster is not evaluated again.
@@ -52,7 +52,8 @@ def explain(
     if not (history.known or history.records or decisions):
         fail(
             f"the stack {stack} in {clients.region} does not know the cluster {cluster_id}: it "
-            "never ran in this account and Region, was not checked yet, or ended over a year ago",
+            "never ran in this account and Region, was not checked yet, or was terminated over a "
+            "year ago",
             hint="check the id, --region and --stack; "
             f"`emr-log-guard audit --cluster {cluster_id}` evaluates a cluster now",
         )

@@ -147,7 +147,7 @@ def set_policy(  # noqa: PLR0913 - each is an option
     resolved = _approved_keys(new, clients)
     _warn((*resolved.unread, *(resolved.problems if allow_unusable_keys else ())))
     if resolved.problems and not allow_unusable_keys:
-        fail(*map(plain, resolved.problems))
+        fail(*map(plain, resolved.problems), hint="--allow-unusable-keys stores the policy anyway")
     store = PolicyStore.of(clients, stack, parameter)
     store.replace(store.read(), new, yes=yes, quiet=quiet, as_json=as_json)
 

@@ -15,6 +15,7 @@ from emr_log_guard.cli.policy_diff import impact_of, show
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.policy_document import difference, parse_policy, position_of, stored_form
+from emr_log_guard.rendering.escape import plain
 from emr_log_guard.usecases.ports import StoredPolicy
 
 
@@ -101,10 +102,11 @@ class PolicyStore:
 
 def read_policy(file: Path) -> Policy:
     """Read a policy from a file; fail when it is invalid."""
+    text = read_file(file)
     try:
-        return parse_policy(read_file(file))
+        return parse_policy(text)
     except InvalidPolicyError as error:
-        fail(*(f"{file}: {problem}" for problem in error.problems))
+        fail(*map(plain, located(file, text, error.problems)))
 
 
 def located(file: Path, text: str, problems: Sequence[str]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Start the re-encryption of all non-compliant log objects of known clusters.
+    """Start the re-encryption of non-compliant log objects.
 
     A re-scan reads them all, reports them, and requests the re-encryption of those that the policy
     re-encrypts. The deployed stack then re-encrypts at most reencryption.max_objects_per_hour.

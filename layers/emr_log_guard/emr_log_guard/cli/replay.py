@@ -205,8 +205,8 @@ def _read(file: Path) -> Replayable:
     text = read_file(file)
     try:
         event: Any = json.loads(text)
-    except ValueError as error:
-        fail(f"{file} is not JSON: {error}")
+    except json.JSONDecodeError as error:
+        fail(f"{file} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}")
     try:
         return parse_replayable(event)
     except InvalidEventError as error:

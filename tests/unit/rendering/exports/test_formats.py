@@ -240,6 +240,7 @@ def test_partial_report_is_marked_in_every_format() -> None:
     assert "This report is partial" in audit_html(REPORT)
     assert run_of(REPORT)["invocations"][0]["executionSuccessful"] is False
     assert "the audit was interrupted" in audit_table(REPORT)
+    assert "Next: run the audit again" in audit_table(a_report(interrupted=True))
 
 
 def test_csv_has_a_row_for_each_finding_and_each_problem() -> None:

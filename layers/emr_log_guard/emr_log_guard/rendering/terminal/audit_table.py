@@ -8,6 +8,7 @@ from emr_log_guard.domain.audit import AuditedCluster, AuditReport, ExitStatus
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding, Status
 from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.terminal.error_hints import AUDIT_POLICY, error_hints
 
 _ORDER = (
     Compliance.NON_COMPLIANT,
@@ -33,6 +34,9 @@ _NEXT = {
     ExitStatus.UNDETERMINED: "`emr-log-guard audit --print-iam-policy` prints the permissions "
     "needed",
 }
+
+_UNREAD = frozenset({ExitStatus.NO_ACCESS, ExitStatus.UNDETERMINED})
+"""Here the hints about the errors say what to do next, unless permissions are all that lacks."""
 
 
 def audit_table(report: AuditReport) -> str:
@@ -120,10 +124,13 @@ def _summary(report: AuditReport) -> Iterator[str]:
     seconds = (report.finished - report.started).total_seconds()
     yield f"{seconds:.1f} s, AWS calls: {calls or 'none'}"
     status = report.exit_status
-    yield f"Exit status {status}: {_STATUS[status]}."
+    empty = status is ExitStatus.COMPLIANT and not report.clusters
+    yield f"Exit status {status}: {'there was nothing to evaluate' if empty else _STATUS[status]}."
     if report.missing:
         yield "Next: check the cluster id; `emr-log-guard audit --all-regions` lists all clusters."
-    else:
+    elif report.interrupted:
+        yield "Next: run the audit again; --region, --cluster and --rule make it shorter."
+    elif status not in _UNREAD or {AUDIT_POLICY}.issuperset(error_hints(report.problems)):
         yield f"Next: {_NEXT[status]}."
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 )
-_AUDIT_POLICY = (
+AUDIT_POLICY = (
     "the caller may not read this: attach the policy that `emr-log-guard audit --print-iam-policy` "
     "prints, with the same options"
 )
@@ -59,6 +59,6 @@ def error_hint(code: str, call: str) -> str | None:
 
 def error_hints(problems: Iterable[str]) -> tuple[str, ...]:
     """Return how to fix the problems of an audit, without duplicates."""
-    codes = (problem.rpartition(" answered ")[2] for problem in problems)
-    hints = (_AUDIT_POLICY if code in _DENIED else _HINTS.get(code) for code in codes)
+    codes = (problem.rpartition(" ")[2] for problem in problems)
+    hints = (AUDIT_POLICY if code in _DENIED else _HINTS.get(code) for code in codes)
     return tuple(dict.fromkeys(filter(None, hints)))
