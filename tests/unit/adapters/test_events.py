@@ -22,15 +22,15 @@ def rechecks(aws: StubbedAws, waits: list[float]) -> EventBridgeRechecks:
     return EventBridgeRechecks(aws.attach(clients.events()), "emr-log-guard", waits.append)
 
 
-def test_rechecks_are_requested_in_paced_batches_of_ten(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+def test_rechecks_are_requested_in_batches_of_ten_without_a_pause(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", taking)
     waits: list[float] = []
 
     rechecks(aws, waits).request(f"j-{n}" for n in range(25))
 
     batches = [request["Entries"] for _, request in aws.calls]
     assert [len(batch) for batch in batches] == [10, 10, 5]
-    assert waits == [10, 10]
+    assert waits == []
     record = batches[2][4]
     event = {
         "source": record["Source"],
@@ -69,12 +69,27 @@ def test_no_clusters_cause_no_call(aws: StubbedAws) -> None:
     assert aws.calls == []
 
 
-def test_rejected_recheck_request_raises(aws: StubbedAws) -> None:
-    refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
-    aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}, refused]})
+def test_only_rejected_recheck_requests_are_repeated(aws: StubbedAws) -> None:
+    aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED]}, taking)
+    waits: list[float] = []
 
-    with pytest.raises(RecheckNotRequestedError, match="1 requests: ThrottlingException"):
+    rechecks(aws, waits).request(["j-1", "j-2"])
+
+    first, second = (request["Entries"] for _, request in aws.calls)
+    assert (len(first), second) == (2, first[1:])
+    assert waits == [1]
+
+
+def test_recheck_request_rejected_at_every_attempt_raises(aws: StubbedAws) -> None:
+    aws.answer(
+        "PutEvents",
+        {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED]},
+        {"FailedEntryCount": 1, "Entries": [REFUSED]},
+    )
+
+    with pytest.raises(RecheckNotRequestedError, match="1 requests: InternalFailure"):
         rechecks(aws, []).request(["j-1", "j-2"])
+    assert aws.counts == {"PutEvents": 3}
 
 
 BUS = "arn:aws:events:eu-west-1:444455556666:event-bus/security"

@@ -48,7 +48,7 @@ def test_small_share_has_a_burst_of_one_call() -> None:
     assert check_rates(0.1)["DescribeCluster"] == Rate(0.025, 1)
 
 
-@pytest.mark.parametrize(("share", "clusters"), [(0.1, 45), (0.5, 225), (1, 450), (10, 800)])
+@pytest.mark.parametrize(("share", "clusters"), [(0.1, 45), (0.5, 225), (1, 450), (10, 4500)])
 def test_review_has_as_many_clusters_rechecked_as_half_an_hour_allows(
     share: float, clusters: int
 ) -> None:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 _BATCH = 10
 """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html"""
 _ATTEMPTS = 3
-_SECONDS = 10
-"""Between batches: EMR lets ten clusters be described at once, and then one a second."""
 
 
 class EventBridgeRechecks:
@@ -44,24 +42,19 @@ class EventBridgeRechecks:
         self._wait = wait
 
     def request(self, cluster_ids: Iterable[str], since: datetime | None = None) -> None:
-        """Request a check of each, at the rate of EMR's quota.
+        """Request a check of each. They wait in check_cluster's queue for EMR's quota.
 
         Args:
             cluster_ids: The clusters, or the ARNs of log buckets.
             since: When the cause happened, UTC; None: now.
 
         Raises:
-            RecheckNotRequestedError: EventBridge did not accept one of them.
+            RecheckNotRequestedError: EventBridge did not accept one of them, three times.
 
         """
-        for count, batch in enumerate(batched(cluster_ids, _BATCH)):
-            if count:
-                self._wait(_SECONDS)
-            answer = self._client.put_events(
-                Entries=[self._request(cluster_id, since) for cluster_id in batch]
-            )
-            refused = [record["ErrorCode"] for record in answer["Entries"] if "ErrorCode" in record]
-            if refused:
+        for batch in batched(cluster_ids, _BATCH):
+            entries = [self._request(cluster_id, since) for cluster_id in batch]
+            if refused := _put(self._client, entries, self._wait):
                 message = f"events:PutEvents refused {len(refused)} requests: {refused[0]}"
                 raise RecheckNotRequestedError(message)
 
@@ -101,7 +94,7 @@ class EventBridgeBus:
 
         """
         for batch in batched(events, _BATCH):
-            left: list[PutEventsRequestEntryTypeDef] = [
+            entries: list[PutEventsRequestEntryTypeDef] = [
                 {
                     "EventBusName": self._bus_arn,
                     "Source": SOURCE,
@@ -111,17 +104,23 @@ class EventBridgeBus:
                 }
                 for event in batch
             ]
-            for attempt in range(_ATTEMPTS):
-                if attempt:
-                    self._wait(attempt)
-                answers = self._client.put_events(Entries=left)["Entries"]
-                pairs = zip(left, answers, strict=True)
-                refused = [(record, answer) for record, answer in pairs if "ErrorCode" in answer]
-                left = [record for record, _ in refused]
-                if not left:
-                    break
-            if refused:
-                message = (
-                    f"events:PutEvents refused {len(refused)} events: {refused[0][1]['ErrorCode']}"
-                )
+            if refused := _put(self._client, entries, self._wait):
+                message = f"events:PutEvents refused {len(refused)} events: {refused[0]}"
                 raise PutEventsFailedError(message)
+
+
+def _put(
+    client: "EventBridgeClient",
+    entries: "list[PutEventsRequestEntryTypeDef]",
+    wait: Callable[[float], None],
+) -> list[str]:
+    """Put up to ten events, each at most three times: the error codes of those still refused."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            wait(attempt)
+        answers = client.put_events(Entries=entries)["Entries"]
+        codes = [answer.get("ErrorCode") for answer in answers]
+        entries = [entry for entry, code in zip(entries, codes, strict=True) if code]
+        if not entries:
+            break
+    return [code for code in codes if code]

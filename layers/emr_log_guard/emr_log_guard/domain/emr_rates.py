@@ -18,8 +18,6 @@ RESCANS = 0.5
 """What the re-scans of clusters may use of the share."""
 _REVIEW_SECONDS = 1800
 """How long the re-checks of one review may take: what is not read for longer counts as unread."""
-_REVIEW_MOST = 800
-"""What review_findings can request within its timeout: ten clusters in ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def rechecks_per_review(share: float) -> int:
     be reported as unreadable, although EMR refused nothing.
     """
     together = check_rates(share)["ListSteps"].per_second * CHECK_ENVIRONMENTS
-    return min(int(together * _REVIEW_SECONDS), _REVIEW_MOST)
+    return int(together * _REVIEW_SECONDS)
 
 
 def rescan_rates(share: float) -> Mapping[str, Rate]:
