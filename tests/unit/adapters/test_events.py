@@ -1,5 +1,4 @@
 import json
-from typing import Any
 
 import pytest
 
@@ -9,7 +8,7 @@ from emr_log_guard.errors import PutEventsFailedError, RecheckNotRequestedError
 from emr_log_guard.events.emr import parse_cluster_event
 from emr_log_guard.rendering.alerts.events import BusEvent
 from tests.unit.builders import NOW
-from tests.unit.stubbed_aws import StubbedAws
+from tests.unit.stubbed_aws import StubbedAws, every_event_accepted
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def rechecks(aws: StubbedAws, waits: list[float]) -> EventBridgeRechecks:
 
 
 def test_rechecks_are_requested_in_batches_of_ten_without_a_pause(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", taking)
+    aws.answer("PutEvents", every_event_accepted)
     waits: list[float] = []
 
     rechecks(aws, waits).request(f"j-{n}" for n in range(25))
@@ -43,7 +42,7 @@ def test_rechecks_are_requested_in_batches_of_ten_without_a_pause(aws: StubbedAw
 
 
 def test_recheck_request_has_the_time_of_its_cause(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+    aws.answer("PutEvents", every_event_accepted)
 
     rechecks(aws, []).request(["j-1"], NOW)
 
@@ -52,7 +51,7 @@ def test_recheck_request_has_the_time_of_its_cause(aws: StubbedAws) -> None:
 
 
 def test_recheck_request_of_a_log_bucket_contains_its_arn(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
+    aws.answer("PutEvents", every_event_accepted)
 
     rechecks(aws, []).request(["arn:aws:s3:::example-logs"])
 
@@ -70,7 +69,9 @@ def test_no_clusters_cause_no_call(aws: StubbedAws) -> None:
 
 
 def test_only_rejected_recheck_requests_are_repeated(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED]}, taking)
+    aws.answer(
+        "PutEvents", {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED]}, every_event_accepted
+    )
     waits: list[float] = []
 
     rechecks(aws, waits).request(["j-1", "j-2"])
@@ -106,12 +107,8 @@ def bus(aws: StubbedAws, waits: list[float]) -> EventBridgeBus:
     return EventBridgeBus(aws.attach(clients.events()), BUS, waits.append)
 
 
-def taking(request: dict[str, Any]) -> dict[str, Any]:
-    return {"FailedEntryCount": 0, "Entries": [TAKEN] * len(request["Entries"])}
-
-
 def test_events_are_put_in_batches_of_ten(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", taking)
+    aws.answer("PutEvents", every_event_accepted)
     waits: list[float] = []
 
     bus(aws, waits).put(some_events(16))
@@ -129,7 +126,11 @@ def test_events_are_put_in_batches_of_ten(aws: StubbedAws) -> None:
 
 
 def test_only_rejected_events_are_put_again(aws: StubbedAws) -> None:
-    aws.answer("PutEvents", {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED, TAKEN]}, taking)
+    aws.answer(
+        "PutEvents",
+        {"FailedEntryCount": 1, "Entries": [TAKEN, REFUSED, TAKEN]},
+        every_event_accepted,
+    )
     waits: list[float] = []
 
     bus(aws, waits).put(some_events(3))

@@ -28,7 +28,7 @@ from tests.unit.builders import (
     a_finding,
 )
 from tests.unit.fake_table import FakeTable
-from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws
+from tests.unit.stubbed_aws import Answer, AwsError, StubbedAws, every_event_accepted
 
 if TYPE_CHECKING:
     from emr_log_guard.domain.published_alert import PublishedAlert
@@ -210,7 +210,7 @@ def an_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAws]:
     aws.answer("TerminateJobFlows", {})
     aws.answer("CreateSchedule", {"ScheduleArn": "arn"})
     aws.answer("DeleteSchedule", {})
-    aws.answer("PutEvents", {"FailedEntryCount": 0, "Entries": []})
+    aws.answer("PutEvents", every_event_accepted)
     table = FakeTable()
     aws.answer("Query", lambda request: table.query(**request))
     aws.answer("GetItem", lambda request: table.get_item(**request))
