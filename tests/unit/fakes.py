@@ -14,6 +14,7 @@ from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
 from emr_log_guard.domain.log_objects import Encryption, ObjectVersion
 from emr_log_guard.domain.policy import PolicyChange, PolicyProblem
 from emr_log_guard.domain.published_alert import PublishedAlert
+from emr_log_guard.domain.reencryption_plan import ReencryptionPlan
 from emr_log_guard.domain.rescan import (
     Folder,
     RescanCheckpoint,
@@ -305,6 +306,7 @@ class FakeRescanResults:
         self.last_notified: dict[str, list[Any]] = {}
         self.failures: list[ShardFailed] = []
         self.reports: list[RescanReport] = []
+        self.dry_runs: list[ReencryptionPlan] = []
         self.history = b"{}"
 
     def plan(self, run: str, kind: ShardKind, shards: Iterable[Shard]) -> str:
@@ -348,6 +350,10 @@ class FakeRescanResults:
 
     def report(self, report: RescanReport) -> None:
         self.reports.append(report)
+
+    def write_plan(self, run: str, plan: ReencryptionPlan) -> None:
+        assert run
+        self.dry_runs.append(msgspec.json.decode(msgspec.json.encode(plan), type=ReencryptionPlan))
 
     def checkpoint(self) -> RescanCheckpoint:
         return msgspec.json.decode(self.history, type=RescanCheckpoint)

@@ -7,8 +7,16 @@ import pytest
 from moto import mock_aws
 
 from emr_log_guard.adapters.rescan_results import THREADS, S3RescanResults
+from emr_log_guard.adapters.stepfunctions import RescanOutcome, RescanRuns
+from emr_log_guard.domain.batch_operations import FormerEncryption, ReencryptionJob
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.reencryption_plan import (
+    FolderPlan,
+    KeyChange,
+    PlannedObjects,
+    ReencryptionPlan,
+)
 from emr_log_guard.domain.rescan import (
     BadObjects,
     Folder,
@@ -21,7 +29,7 @@ from emr_log_guard.domain.rescan import (
     ShardKind,
 )
 from emr_log_guard.domain.rescan_report import Difference, RescanReport
-from tests.unit.builders import ACCOUNT, CLUSTER_ID, NOW, REGION, a_finding
+from tests.unit.builders import ACCOUNT, CLUSTER_ID, KEY, NOW, REGION, a_finding
 
 FOLDER = Folder(CLUSTER_ID, "logs", "emr/", "a", "b", NOW, active=False)
 
@@ -97,6 +105,7 @@ def test_results_of_the_parts_of_a_shard_are_stored_separately(
         listed=3,
         log_objects={"NON_COMPLIANT": 1},
         bad=(bad,),
+        plan=FolderPlan((PlannedObjects(FormerEncryption(), KEY.arn, 1),), {"no key": 2}, 3),
         next_after="emr/x",
     )
     rest = ShardDone(shard="1")
@@ -108,6 +117,20 @@ def test_results_of_the_parts_of_a_shard_are_stored_separately(
     assert list(results.all_done("run")) == [rest, done]
     assert len(keys(s3)) == 3
     assert all(len(key) < 60 for key in keys(s3))
+
+
+def test_plan_of_a_dry_run_is_read_as_written(
+    s3: Any,  # noqa: ANN401
+    results: S3RescanResults,
+) -> None:
+    former = FormerEncryption(KEY.arn, bucket_key=True)
+    job = ReencryptionJob(ACCOUNT, "logs", "emr/x/", former, KEY.arn, NOW, 3, 5)
+    plan = ReencryptionPlan((KeyChange(former, KEY.arn, 3),), 1, {"no key": 2}, (job,), 4)
+
+    results.write_plan("run", plan)
+
+    ended = RescanOutcome(succeeded=True, report=results.place("run"))
+    assert RescanRuns(None, s3, "machine").plan(ended) == plan
 
 
 def test_results_are_read_concurrently(s3: Any, results: S3RescanResults) -> None:  # noqa: ANN401

@@ -9,6 +9,7 @@
 | `rescans/<run>/report.json` | the report |
 | `rescans/<run>/report.txt` | the report as text |
 | `rescans/<run>/report.html` | the report as HTML |
+| `rescans/<run>/reencryption.json` | what a dry run would re-encrypt |
 | `memory/rescan.json` | the checkpoint for the next run |
 """
 
@@ -31,6 +32,7 @@ from emr_log_guard.usecases.bounded_map import bounded_map
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+    from emr_log_guard.domain.reencryption_plan import ReencryptionPlan
     from emr_log_guard.domain.rescan_report import RescanReport
 
 _CHECKPOINT = "memory/rescan.json"
@@ -108,6 +110,10 @@ class S3RescanResults:
         self._put(f"{_RESCANS}/{run}/report.txt", rescan_text(report).encode(), "text/plain")
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False)
         self._put(_report(run), text.encode())
+
+    def write_plan(self, run: str, plan: "ReencryptionPlan") -> None:
+        """Write what a dry run found, as RescanRuns reads it."""
+        self._put(f"{_RESCANS}/{run}/reencryption.json", msgspec.json.encode(plan))
 
     def checkpoint(self) -> RescanCheckpoint:
         """Read the checkpoint of the last run; empty before the first."""

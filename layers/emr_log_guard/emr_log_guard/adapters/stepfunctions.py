@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from emr_log_guard.adapters.errors import AWS_ERRORS, handoff
+from emr_log_guard.domain.reencryption_plan import ReencryptionPlan
 
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _SCANNED = ("succeeded", "failed", "timedOut", "aborted")
@@ -31,7 +34,12 @@ class RescanOutcome:
     @property
     def page(self) -> str:
         """Where the HTML report is, an S3 URI."""
-        return _beside(self.report, "html")
+        return f"{self.report.removesuffix('.json')}.html"
+
+    @property
+    def text(self) -> str:
+        """Where the report as text is, an S3 URI."""
+        return f"{self.report.removesuffix('.json')}.txt"
 
 
 class RescanRuns:
@@ -114,12 +122,17 @@ class RescanRuns:
         scanned = sum(count[each] for count in counts for each in _SCANNED)
         return scanned, sum(count["total"] for count in counts)
 
-    def read(self, report: str, kind: str) -> str:
-        """Read a report as `txt` or `json`: one GetObject."""
-        bucket, _, key = _beside(report, kind).removeprefix("s3://").partition("/")
-        with handoff("s3:GetObject", f"s3://{bucket}/{key}"):
+    def read(self, place: str) -> bytes:
+        """Read a report: one GetObject."""
+        bucket, _, key = place.removeprefix("s3://").partition("/")
+        with handoff("s3:GetObject", place):
             body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body.decode()
+        return body
+
+    def plan(self, ended: RescanOutcome) -> ReencryptionPlan:
+        """Read what a dry run found: one GetObject."""
+        place = f"{ended.report.rpartition('/')[0]}/reencryption.json"
+        return msgspec.json.decode(self.read(place), type=ReencryptionPlan)
 
 
 class StepFunctionsExecutions:
@@ -140,7 +153,3 @@ class StepFunctionsExecutions:
         except self._client.exceptions.ExecutionDoesNotExist:
             return False
         return answer["status"] in _RUNNING
-
-
-def _beside(report: str, kind: str) -> str:
-    return f"{report.removesuffix('.json')}.{kind}"

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from threading import Event
 
 from emr_log_guard.adapters import clients
-from emr_log_guard.adapters.cache import CachedHistories, CachedKeys, CachedSteps, CachePolicy
+from emr_log_guard.adapters.cache import (
+    CachedBuckets,
+    CachedHistories,
+    CachedKeys,
+    CachedSteps,
+    CachePolicy,
+)
 from emr_log_guard.adapters.call_count import CallCount
 from emr_log_guard.adapters.dynamodb import DynamoRescanLease, StoredClusters
 from emr_log_guard.adapters.emr import EmrClusters
@@ -73,6 +79,7 @@ def scan_shard(env: Mapping[str, str]) -> ScanShard:
             # Millions of log objects may name a key that was deleted.
             keys=CachedKeys(KmsKeys(clients.kms), retention=CachePolicy(missing_keys=True)),
             steps=CachedSteps(clusters),
+            buckets=CachedBuckets(S3Buckets(s3)),
             histories=CachedHistories(repository),
             approved_targets=shared.approved_targets(settings),
             policy=check.policy,

@@ -143,7 +143,15 @@ _add(
 )
 _add(app, "explain", explain, "j-2AXXXXXXGAPLF")
 _add(app, "rescan", rescan, "--wait", "--objects --deep")
-_add(app, "reencrypt", reencrypt, "--dry-run", "--cluster j-2AXXXXXXGAPLF --wait", "--deep")
+_add(
+    app,
+    "reencrypt",
+    reencrypt,
+    "--dry-run",
+    "--batch-job",
+    "--cluster j-2AXXXXXXGAPLF --wait",
+    "--deep",
+)
 _add(app, "replay", replay, _EVENT, f"{_EVENT} --local", "--dead-letters --max 10")
 app.add_typer(policy_app, name="policy")
 _add(policy_app, "show", show, "> policy.json", parent="policy ")

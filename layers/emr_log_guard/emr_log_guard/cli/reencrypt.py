@@ -6,7 +6,6 @@ import typer
 
 from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
-from emr_log_guard.adapters.stepfunctions import RescanOutcome
 from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import (
     DEFAULT_STACK,
@@ -21,11 +20,10 @@ from emr_log_guard.cli.options import (
 )
 from emr_log_guard.cli.policy_diff import policy_of
 from emr_log_guard.cli.policy_store import problems_of
-from emr_log_guard.cli.rescan import run, start
+from emr_log_guard.cli.rescan import count, start
 from emr_log_guard.domain.audit import ExitStatus
-from emr_log_guard.domain.reencryption_cost import reencryption_cost
 from emr_log_guard.domain.rescan import Scope
-from emr_log_guard.rendering.terminal.reencryption import cost_table
+from emr_log_guard.rendering.terminal.reencryption import DryRun, dry_run_json, dry_run_text
 from emr_log_guard.usecases.replay.replay import POLICY_PARAMETER, RESCAN_STATE_MACHINE
 
 
@@ -48,6 +46,13 @@ def reencrypt(  # noqa: PLR0913 - each is an option
             "--dry-run", help="Only count what would be re-encrypted, and what that costs."
         ),
     ] = False,
+    batch_job: Annotated[
+        bool,
+        typer.Option(
+            "--batch-job",
+            help="As --dry-run, and print the jobs of S3 Batch Operations that do the same.",
+        ),
+    ] = False,
     stack: Stack = DEFAULT_STACK,
     region: Region = None,
     profile: Profile = None,
@@ -66,10 +71,13 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     read. Start it again to see what is left.
 
     With --dry-run, a re-scan reads and reports the same, and requests nothing: 0 when nothing would
-    be re-encrypted; 1 when something would; 3 when something could not be read.
+    be re-encrypted; 1 when something would, or should and cannot; 3 when something could not be
+    read. From 10,000,000 objects on, it prints the jobs of S3 Batch Operations, as --batch-job does
+    for any number: commands for you to run, which take less time.
     """
-    if dry_run and wait:
-        fail("--dry-run waits in any case: leave out --wait")
+    counting = dry_run or batch_job
+    if counting and wait:
+        fail("--dry-run and --batch-job wait in any case: leave out --wait")
     if cluster is not None:
         checked_cluster_id(cluster)
     clients = clients_for(profile, region)
@@ -81,37 +89,24 @@ def reencrypt(  # noqa: PLR0913 - each is an option
         fail(reason)
     machine = deployed[RESCAN_STATE_MACHINE]
     request = {"scope": Scope.LOG_OBJECTS, "deep": deep, "reencrypt": True, "cluster": cluster}
-    if dry_run:
-        ended = run(clients, machine, request | {"dry_run": True}, quiet=quiet)
-        _print_counted(ended, as_json=as_json)
+    if counting:
+        ended, plan = count(clients, machine, request | {"dry_run": True}, quiet=quiet)
+        would = ended.to_reencrypt - sum(plan.refused.values())
+        found = DryRun(would, ended.listed, ended.missed, plan)
+        _print_counted(found, ended.report, batch_job=batch_job, as_json=as_json)
     else:
         start(clients, machine, request, wait=wait, quiet=quiet, as_json=as_json)
 
 
-def _print_counted(ended: RescanOutcome, *, as_json: bool) -> None:
-    """Print how many objects would be re-encrypted and what that costs, and exit."""
-    count, listed = ended.to_reencrypt, ended.listed
-    cost = reencryption_cost(count, listed=listed)
+def _print_counted(found: DryRun, report: str, *, batch_job: bool, as_json: bool) -> None:
+    """Print what would be re-encrypted and what that costs, and exit."""
     if as_json:
-        echo_json(
-            {
-                "to_reencrypt": count,
-                "listed": listed,
-                "missed_shards": ended.missed,
-                "charges": [
-                    {"what": each.what, "count": each.count, "usd": each.usd}
-                    for each in cost.charges
-                ],
-                "usd": cost.usd,
-            }
-        )
+        echo_json(dry_run_json(found))
     else:
-        typer.echo(f"{count:,} of {listed:,} log objects would be re-encrypted.")
-        if count:
-            typer.echo(cost_table(cost), nl=False)
-    if ended.missed:
-        typer.echo(f"Not all could be read: see {ended.report}", err=True)
-    if count:
+        typer.echo(dry_run_text(found, jobs=batch_job or found.large), nl=False)
+    if found.missed:
+        typer.echo(f"Not all could be read: see {report}", err=True)
+    if found.count or found.plan.refused:
         raise typer.Exit(ExitStatus.NON_COMPLIANT)
-    if ended.missed:
+    if found.missed:
         raise typer.Exit(ExitStatus.UNDETERMINED)

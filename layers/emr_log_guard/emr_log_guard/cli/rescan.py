@@ -24,6 +24,7 @@ from emr_log_guard.cli.options import (
 from emr_log_guard.cli.progress import progress_bar
 from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.reencryption_plan import ReencryptionPlan
 from emr_log_guard.domain.rescan import Scope
 from emr_log_guard.rendering.escape import plain
 from emr_log_guard.usecases.replay.replay import RESCAN_STATE_MACHINE
@@ -85,18 +86,20 @@ def start(  # noqa: PLR0913 - options of the commands that start re-scans
         _print_started(execution, quiet=quiet, as_json=as_json)
         return
     ended = _finished(runs, execution, quiet=quiet)
-    typer.echo(runs.read(ended.report, "json" if as_json else "txt").rstrip("\n"))
+    report = runs.read(ended.report if as_json else ended.text).decode()
+    typer.echo(report.rstrip("\n"))
     if not quiet:
         typer.echo(f"To open it in a browser: aws s3 cp {ended.page} .", err=True)
     raise typer.Exit(_STATUS.get(Compliance(ended.compliance), ExitStatus.UNDETERMINED))
 
 
-def run(
+def count(
     clients: CommandClients, machine: str, request: Mapping[str, object], *, quiet: bool
-) -> RescanOutcome:
-    """Start a re-scan, and wait until it has finished; fail when it does not succeed."""
+) -> tuple[RescanOutcome, ReencryptionPlan]:
+    """Have a dry run made, and return what it found; fail when it does not succeed."""
     runs = RescanRuns(clients.states(), clients.s3(), machine)
-    return _finished(runs, _started(runs, request), quiet=quiet)
+    ended = _finished(runs, _started(runs, request), quiet=quiet)
+    return ended, runs.plan(ended)
 
 
 def _started(runs: RescanRuns, request: Mapping[str, object]) -> str:

@@ -70,7 +70,7 @@ class Preparation:
         """Let the nodes encrypt with the key and write logs: the policy of their role."""
         statements = [_allow("EncryptLogs", "kms:GenerateDataKey", self.key_arn)]
         if self.location:
-            everything = f"{self._bucket_arn}/{_literally(self.location.prefix)}*"
+            everything = f"{self._bucket_arn}/{literally(self.location.prefix)}*"
             statements.append(_allow("WriteLogs", "s3:PutObject", everything))
         return policy(*statements)
 
@@ -130,7 +130,7 @@ class Preparation:
     def _refuse(self, what: str, condition: Mapping[str, object]) -> Statement:
         prefix = self.location.prefix if self.location else ""
         # Without a prefix, only the clusters' folders: others may write to the bucket.
-        logs = f"{self._bucket_arn}/{_literally(prefix) or 'j-'}*"
+        logs = f"{self._bucket_arn}/{literally(prefix) or 'j-'}*"
         return {
             "Sid": _sid(f"EmrLogsRefuse{what}", logs),
             "Effect": "Deny",
@@ -184,7 +184,7 @@ def _digest(*about: str) -> str:
     return sha256("\n".join(about).encode()).hexdigest()[:8]
 
 
-def _literally(text: str) -> str:
+def literally(text: str) -> str:
     """Write text so that no character of it is a wildcard or begins a variable.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html

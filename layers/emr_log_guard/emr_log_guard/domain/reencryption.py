@@ -16,7 +16,7 @@ from emr_log_guard.domain.log_objects import SSE_C, Encryption, LogObjectFacts
 from emr_log_guard.domain.unresolved import Unresolved
 
 _SYMMETRIC = ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
-_SUPPORTED = frozenset({"AES256", "aws:kms"})
+SUPPORTED = frozenset({"AES256", "aws:kms"})
 """What UpdateObjectEncryption can re-encrypt.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
@@ -100,7 +100,7 @@ def violation_of(
     rule_id = next((each for each in broken if each in rules), None)
     if rule_id is None:
         return Leave("the policy does not re-encrypt for the rule, or exempts the cluster")
-    if facts.encryption.algorithm not in _SUPPORTED:
+    if facts.encryption.algorithm not in SUPPORTED:
         return Refuse(rule_id, _unsupported(facts.encryption))
     return Remediable(facts, facts.cluster, rule_id, facts.encryption.key_identifier)
 

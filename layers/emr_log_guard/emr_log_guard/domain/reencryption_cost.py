@@ -5,8 +5,11 @@ https://aws.amazon.com/s3/pricing/
 https://aws.amazon.com/kms/pricing/
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import ceil
+
+from emr_log_guard.domain.batch_operations import ReencryptionJob
 
 KMS_REQUESTS = 2
 """How many requests to KMS an update causes at most.
@@ -25,6 +28,10 @@ _LIST = 0.005 / 1_000
 _LISTED = 1_000
 """How many objects a list request returns."""
 _KMS_REQUEST = 0.03 / 10_000
+_JOB = 0.25
+_JOB_OBJECT = 1.00 / 1_000_000
+_JOB_LISTED = 0.015 / 1_000_000
+"""For each object of the source bucket, regardless of the job's prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,22 @@ def reencryption_cost(objects: int, *, listed: int) -> Estimate:
         (
             Charge("list requests", ceil(listed / _LISTED), _LIST),
             Charge("HeadObject", listed + objects, _HEAD),
+            Charge("UpdateObjectEncryption", objects, _UPDATE),
+            Charge("KMS requests, at most", KMS_REQUESTS * objects, _KMS_REQUEST),
+        )
+    )
+
+
+def batch_operations_cost(jobs: Collection[ReencryptionJob]) -> Estimate:
+    """Estimate what the same costs with jobs of S3 Batch Operations."""
+    objects = sum(job.objects for job in jobs)
+    return Estimate(
+        (
+            Charge("S3 Batch Operations jobs", len(jobs), _JOB),
+            Charge(
+                "objects that the jobs list, at least", sum(j.in_bucket for j in jobs), _JOB_LISTED
+            ),
+            Charge("objects that the jobs process", objects, _JOB_OBJECT),
             Charge("UpdateObjectEncryption", objects, _UPDATE),
             Charge("KMS requests, at most", KMS_REQUESTS * objects, _KMS_REQUEST),
         )

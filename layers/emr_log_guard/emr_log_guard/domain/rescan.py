@@ -11,6 +11,7 @@ from enum import StrEnum
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import ObjectVersion
+from emr_log_guard.domain.reencryption_plan import FolderPlan
 
 OVERLAP = timedelta(hours=1)
 """How far before the last re-scan the search for new log objects starts.
@@ -147,6 +148,8 @@ class ShardDone:
     bad: tuple[BadObjects, ...] = ()
     to_reencrypt: int = 0
     """How many log objects are to be re-encrypted."""
+    plan: FolderPlan | None = None
+    """What a dry run counted; None in any other re-scan."""
     denied: str = ""
     """Which call S3 denied, so that its log objects were not listed to the end; empty when none."""
     next_after: str = ""

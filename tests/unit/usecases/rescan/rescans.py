@@ -109,6 +109,7 @@ class Rescans:
                 clusters=StoredClusters(world.clusters, world.repository),
                 keys=read.keys,
                 steps=world.clusters,
+                buckets=world.buckets,
                 policy=world.current_policy,
                 clock=world.clock,
                 runbook=runbook,

@@ -5,10 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from emr_log_guard.domain.batch_operations import FormerEncryption, ReencryptionJob
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.findings import Status
+from emr_log_guard.domain.log_objects import SSE_C
 from emr_log_guard.domain.policy import Policy
-from emr_log_guard.domain.rescan import Scope
+from emr_log_guard.domain.reencryption_plan import KeyChange
+from emr_log_guard.domain.rescan import OVERLAP, Scope
+from emr_log_guard.errors import ObjectNotFoundError
 from emr_log_guard.events.reencryption import (
     encode_reencryption_request,
     parse_reencryption_request,
@@ -16,6 +20,7 @@ from emr_log_guard.events.reencryption import (
 from emr_log_guard.events.rescan import RescanRequest, ShardTask
 from emr_log_guard.usecases.rescan import log_objects
 from tests.unit.builders import (
+    ACCOUNT,
     ANOTHER_KEY,
     CLUSTER_ID,
     KEY,
@@ -234,6 +239,105 @@ def test_dry_run_counts_what_would_be_requested_and_requests_nothing(rescans: Re
     rescans.run(LOGS, reencrypt=True)
     assert len(requested(rescans)) == 3
     assert rescans.results.checkpoint().answer["to_reencrypt"] == 3
+
+
+def test_dry_run_plans_which_objects_get_which_key(rescans: Rescans) -> None:
+    """Two clusters, of which one has a log with another key, and one that cannot be updated."""
+    write(rescans, "node/1", "node/2", "steps/1")
+    rescans.folders.put(f"{HOME}node/good", NOW - timedelta(days=3))
+    rescans.launch(OTHER)
+    rescans.check(OTHER.id)
+    elsewhere = f"emr/{OTHER.id}/"
+    rescans.folders.put(f"{elsewhere}node/1", NOW, encrypted("aws:kms", ANOTHER_KEY.arn))
+    rescans.folders.put(f"{elsewhere}node/2", NOW, encrypted(SSE_C))
+
+    rescans.run(LOGS, reencrypt=True, dry_run=True)
+
+    [plan] = rescans.results.dry_runs
+    assert plan.changes == (
+        KeyChange(FormerEncryption(), KEY.arn, 3),
+        KeyChange(FormerEncryption(ANOTHER_KEY.arn), KEY.arn, 1),
+    )
+    [(cause, count)] = plan.refused.items()
+    assert (count, "SSE-C" in cause) == (1, True)
+    started = rescans.world.now
+    assert plan.jobs == (
+        ReencryptionJob(
+            ACCOUNT,
+            "example-logs",
+            HOME,
+            FormerEncryption(),
+            KEY.arn,
+            started - OVERLAP,
+            objects=3,
+            in_bucket=6,
+        ),
+        ReencryptionJob(
+            ACCOUNT,
+            "example-logs",
+            elsewhere,
+            FormerEncryption(ANOTHER_KEY.arn),
+            KEY.arn,
+            started - OVERLAP,
+            objects=1,
+            in_bucket=6,
+        ),
+    )
+
+
+def test_only_a_dry_run_determines_keys(rescans: Rescans) -> None:
+    write(rescans, "node/1")
+    rescans.world.buckets.owners_asked = []
+
+    rescans.run(LOGS, reencrypt=True)
+
+    assert rescans.results.dry_runs == []
+    assert rescans.world.buckets.owners_asked == []
+
+
+def test_folder_with_objects_that_are_no_logs_has_no_job(rescans: Rescans) -> None:
+    """The folder of a cluster that logs elsewhere: what is in it was written by somebody else."""
+    write(rescans, "node/1")
+    rescans.launch(replace(OTHER, log_uri="s3://example-logs/elsewhere/"))
+    rescans.check(OTHER.id)
+    write(rescans, "data/1", cluster_id=OTHER.id)
+
+    rescans.run(LOGS, reencrypt=True, dry_run=True)
+
+    [plan] = rescans.results.dry_runs
+    assert [job.prefix for job in plan.jobs] == [HOME]
+
+
+def test_folder_that_is_not_read_to_the_end_has_no_job(rescans: Rescans) -> None:
+    write(rescans, "node/1", "steps/1")
+
+    rescans.run(LOGS, reencrypt=True, dry_run=True, fails={"objects-000002": "it timed out"})
+
+    [plan] = rescans.results.dry_runs
+    assert (plan.changes[0].count, plan.jobs) == (1, ())
+
+
+def test_object_that_is_deleted_meanwhile_is_in_no_job(rescans: Rescans) -> None:
+    write(rescans, "node/1", "node/2")
+    rescans.folders.heads = {
+        **rescans.folders.heads,
+        f"{HOME}node/2": ObjectNotFoundError("gone"),
+    }
+
+    rescans.run(LOGS, reencrypt=True, dry_run=True)
+
+    [plan] = rescans.results.dry_runs
+    assert [job.objects for job in plan.jobs] == [1]
+
+
+def test_logs_without_a_usable_key_are_refused(rescans: Rescans) -> None:
+    write(rescans, "node/1")
+    rescans.world.buckets.owner = "444455556666"
+
+    rescans.run(LOGS, reencrypt=True, dry_run=True)
+
+    [plan] = rescans.results.dry_runs
+    assert (plan.changes, plan.jobs, [*plan.refused.values()]) == ((), (), [1])
 
 
 def test_dry_run_does_not_subtract_what_is_reencrypted_meanwhile(rescans: Rescans) -> None:

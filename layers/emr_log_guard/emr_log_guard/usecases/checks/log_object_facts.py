@@ -17,12 +17,14 @@ from emr_log_guard.domain.log_uri import (
     why_bucket_is_unknown,
 )
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.reencryption import Target
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import ClusterNotFoundError
 from emr_log_guard.rules import emrlog_103_log_object_cluster_key as cluster_key_carried
 from emr_log_guard.usecases.approved_keys import ReadApprovedKeys
 from emr_log_guard.usecases.ports import (
     ApprovedTargets,
+    BucketOwners,
     ClusterHistories,
     Clusters,
     Keys,
@@ -181,7 +183,21 @@ class ReadLogObject:
         known = self.histories.read(cluster.id).known
         return known.keys if known else ()
 
-    def named_key(self, version: ObjectVersion, cluster: Cluster) -> KeyFact | None:
+    def target(self, version: ObjectVersion, cluster: Cluster, buckets: BucketOwners) -> Target:
+        """Read the keys that a log object may be re-encrypted with, and who owns its bucket."""
+        owners = tuple(dict.fromkeys((cluster.account, *self.other_owners)))
+        named = self._named_key(version, cluster)
+        default = self.keys.describe(self.default_key) if self.default_key else None
+        used = [key.arn for key in (named, default) if isinstance(key, KmsKey)]
+        approved = ReadApprovedKeys(self.keys, self.approved_keys, self.approved_targets)
+        return Target(
+            named,
+            default,
+            approved(Arn.of(cluster.arn), used),
+            buckets.ownership(version.bucket, owners),
+        )
+
+    def _named_key(self, version: ObjectVersion, cluster: Cluster) -> KeyFact | None:
         """Read the key that a log object should have: its step's, else its cluster's.
 
         Unresolved when it may be of several steps that name different keys. The nodes' daemons log

@@ -12,12 +12,11 @@ from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
-from emr_log_guard.domain.arn import Arn
-from emr_log_guard.domain.clusters import BucketOwnership, Cluster
+from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance
 from emr_log_guard.domain.decide import Alert, reencrypted_rules
 from emr_log_guard.domain.finding_record import FindingRecord, Kind, ReencryptionResult, RuleResult
-from emr_log_guard.domain.keys import KmsKey, same_key
+from emr_log_guard.domain.keys import same_key
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.notification_plan import (
     NotificationPlan,
@@ -31,7 +30,6 @@ from emr_log_guard.domain.reencryption import (
     Reencrypt,
     Refuse,
     Remediable,
-    Target,
     key_for,
     violation_of,
 )
@@ -45,7 +43,6 @@ from emr_log_guard.errors import (
 from emr_log_guard.observability import logger, record_failed_messages, record_reencrypted
 from emr_log_guard.rules import LOG_OBJECT_RULES
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject, Tally
-from emr_log_guard.usecases.approved_keys import ReadApprovedKeys
 from emr_log_guard.usecases.bounded_map import bounded_map
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
@@ -243,37 +240,12 @@ class ReencryptLogObjects:
         if not isinstance(violation, Remediable):
             compliant = _ATTENTION.isdisjoint(outcomes.values())
             return _Assessed(facts, cluster, violation, compliant)
-        owners = tuple(dict.fromkeys((cluster.account, *policy.log_bucket_owners)))
-        bucket = buckets.ownership(version.bucket, owners)
-        target = self._target(reader, version, cluster, policy, bucket)
-        owner = "" if isinstance(target.bucket, Unresolved) else target.bucket.owner or ""
-        return _Assessed(facts, cluster, key_for(violation, target), compliant=False, owner=owner)
-
-    def _target(
-        self,
-        reader: ReadLogObject,
-        version: ObjectVersion,
-        cluster: Cluster,
-        policy: Policy,
-        bucket: BucketOwnership | Unresolved,
-    ) -> Target:
-        """Read the keys that an object may be re-encrypted with."""
-        default = policy.reencryption.default_key
-        named = reader.named_key(version, cluster)
-        target = Target(
-            named,
-            reader.keys.describe(default) if default else None,
-            (),
-            bucket,
-        )
+        target = reader.target(version, cluster, buckets)
         for fact in (target.named, target.default, target.bucket):
             if isinstance(fact, Unresolved) and fact.transient:
                 raise TemporarilyUnavailableError(fact.reason)
-        used = [key.arn for key in (target.named, target.default) if isinstance(key, KmsKey)]
-        approved = ReadApprovedKeys(
-            reader.keys, policy.approved_keys, self.read_object.approved_targets
-        )
-        return replace(target, approved_keys=approved(Arn.of(cluster.arn), used))
+        owner = "" if isinstance(target.bucket, Unresolved) else target.bucket.owner or ""
+        return _Assessed(facts, cluster, key_for(violation, target), compliant=False, owner=owner)
 
     def _of_cluster(
         self,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.compliance import Compliance, Mode
 from emr_log_guard.domain.finding_record import (
     OBJECTS,
@@ -18,7 +19,14 @@ from emr_log_guard.domain.finding_record import (
 from emr_log_guard.domain.findings import Finding
 from emr_log_guard.domain.log_objects import large_bucket_advice
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.reencryption_plan import (
+    PlannedFolder,
+    PlanTally,
+    ReencryptionPlan,
+    plan_reencryption,
+)
 from emr_log_guard.domain.rescan import (
+    OVERLAP,
     BadObjects,
     Folder,
     FolderCheckpoint,
@@ -67,6 +75,8 @@ class _Totals:
     seen: dict[str, _ClusterObjects] = field(default_factory=dict)
     by_bucket: Counter[str] = field(default_factory=Counter)
     """How many log objects were listed."""
+    plans: dict[Folder, PlanTally] = field(default_factory=dict)
+    """What a dry run counted, by folder."""
     denied: dict[str, str] = field(default_factory=dict)
     """Which call was denied, by shard."""
 
@@ -88,6 +98,9 @@ class _Totals:
             if done.denied:
                 seen.complete = False
                 self.denied[done.shard] = done.denied
+            if done.plan is not None:
+                folder = Folder(cluster_id, done.folder.bucket, done.folder.prefix)
+                self.plans.setdefault(folder, PlanTally()).merge(done.plan)
             for bad in done.bad:
                 seen.bad[bad.finding.rule_id].append(bad)
                 self.attention.add(cluster_id)
@@ -162,6 +175,8 @@ class FinishRescan:
             "listed": total.listed,
             "to_reencrypt": total.to_reencrypt,
         }
+        if rescan.dry_run:
+            self.results.write_plan(rescan.name, _plan(rescan, total))
         record_rescan(report)
         self.results.write_checkpoint(replace(checkpoint, runs=report.runs, answer=answer))
         return answer
@@ -214,6 +229,21 @@ class FinishRescan:
             for record in self.repository.read(cluster_id).records.values():
                 if record.open:
                     yield record.finding
+
+
+def _plan(rescan: Rescan, total: _Totals) -> ReencryptionPlan:
+    """Sum up a dry run, of the objects whose upload had begun and ended before it started."""
+    folders = [
+        PlannedFolder(
+            str(folder.bucket),
+            folder.prefix,
+            tally.plan,
+            complete=total.seen[folder.cluster_id].complete,
+        )
+        for folder, tally in total.plans.items()
+    ]
+    account = Arn.of(rescan.execution).account
+    return plan_reencryption(folders, total.by_bucket, account, rescan.started - OVERLAP)
 
 
 def _cluster_id(finding_id: str) -> str:

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum, auto
 from time import monotonic
 
 from emr_log_guard.domain.arn import Arn
@@ -15,6 +16,15 @@ from emr_log_guard.domain.finding_record import OBJECTS, Extent, RuleResult
 from emr_log_guard.domain.log_objects import Encryption, LogObjectFacts, ObjectVersion
 from emr_log_guard.domain.log_uri import LogLocation, is_checked
 from emr_log_guard.domain.policy import Policy
+from emr_log_guard.domain.reencryption import (
+    Leave,
+    Reencrypt,
+    Refuse,
+    Remediable,
+    key_for,
+    violation_of,
+)
+from emr_log_guard.domain.reencryption_plan import PlanTally
 from emr_log_guard.domain.rescan import BadObjects, Folder, Rescan, Shard, ShardDone
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
@@ -30,6 +40,7 @@ from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject, TheClu
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
 from emr_log_guard.usecases.ports import (
     ApprovedTargets,
+    BucketOwners,
     ClusterHistories,
     Clusters,
     FindingRepository,
@@ -46,6 +57,16 @@ SECONDS = 600
 
 REQUESTS = 10_000
 """For how many objects one invocation requests re-encryption, before it leaves the rest."""
+
+
+class _NotEvaluated(Enum):
+    """Why a listed object is not evaluated."""
+
+    DELETED = auto()
+    """Since it was listed."""
+    OTHER = auto()
+    """It is no log of the folder's cluster."""
+
 
 type WriteLine = Callable[[object], None]
 
@@ -90,6 +111,8 @@ class ScanLogObjects:
     clusters: Clusters
     keys: Keys
     steps: Steps
+    buckets: BucketOwners
+    """Only used for a dry run, which determines the new keys."""
     policy: PolicyProvider
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
@@ -124,14 +147,11 @@ class ScanLogObjects:
         policy = self.policy(force_refresh=rescan.reencrypt)
         owner = cluster.bucket_owner(policy.log_bucket_owners) if cluster else None
         listing = _Listing(replace(folder, after=after or folder.after), owner)
-        counts: Counter[str] = Counter()
         remediated, before = frozenset[str](), dict[str, int]()
         request = self.reencryption if rescan.reencrypt else None
         if request is not None and cluster is not None:
             remediated = reencrypted_rules(cluster, policy, self.clock())
             before |= request.counts(cluster.id)
-        to_reencrypt: list[ObjectVersion] = []
-        found = self._found(listing, to_reencrypt, deep=rescan.deep)
         read = ReadLogObject(
             TheCluster(folder.cluster_id, cluster),
             self.folders,
@@ -140,54 +160,39 @@ class ScanLogObjects:
             self.histories,
             self.approved_targets,
         ).under(policy)
-
+        buckets = self.buckets if rescan.dry_run else None
+        objects = _Objects(folder.cluster_id, read, remediated, write_line, buckets)
+        found = self._found(listing, objects.to_reencrypt, deep=rescan.deep)
         here = Arn.of(rescan.execution)
-
-        def one(listed: ListedObject) -> LogObjectFacts | None:
-            try:
-                facts = read(listed.version)
-            except ObjectNotFoundError:  # deleted since it was listed
-                return None
-            return facts and _dated(facts, listed.modified)
-
-        def note(facts: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
-            worst = overall(outcomes.values())
-            counts[worst] += 1
-            if any(outcomes.get(each) is Compliance.NON_COMPLIANT for each in remediated):
-                to_reencrypt.append(facts.version)
-            if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
-                write_line(_line(facts, outcomes, worst))
-
         with ThreadPoolExecutor(self.threads, "object") as pool:
-            facts = bounded_map(found, one, pool, 2 * self.threads)
-            ours = (each for each in facts if each and each.cluster_id == folder.cluster_id)
             results = evaluate_log_objects(
                 Subject.of_logs(folder.cluster_id, cluster, here.account, here.region),
-                ours,
+                objects.logs(bounded_map(found, objects.read, pool, 2 * self.threads)),
                 EvaluationContext(policy, self.clock(), self.runbook),
                 named=OBJECTS,
-                note=note,
+                note=objects.note,
             )
         if not rescan.dry_run:
             results = tuple(_counted(each, remediated, before) for each in results)
-        if request is not None and to_reencrypt and not rescan.dry_run:
+        if request is not None and objects.to_reencrypt and not rescan.dry_run:
             request(
                 folder.cluster_id,
                 (each for each in results if each.reencrypted_before is not None),
-                to_reencrypt,
+                objects.to_reencrypt,
                 policy,
             )
         return ShardDone(
             shard=shard.id,
             folder=replace(folder, after=after or folder.after),
             listed=listing.count,
-            log_objects=counts,
+            log_objects=objects.counts,
             bad=tuple(
                 BadObjects(each.finding, each.bad, each.newest, each.reencrypted_before)
                 for each in results
                 if each.finding.needs_attention
             ),
-            to_reencrypt=len(to_reencrypt),
+            to_reencrypt=len(objects.to_reencrypt),
+            plan=objects.tally.plan if rescan.dry_run else None,
             denied=listing.denied,
             next_after=listing.next_after,
         )
@@ -244,6 +249,60 @@ class _Listing:
     count: int = 0
     denied: str = ""
     next_after: str = ""
+
+
+@dataclass(slots=True)
+class _Objects:
+    """Reads the objects of a shard, and counts them."""
+
+    cluster_id: str
+    reader: ReadLogObject
+    remediated: Collection[str]
+    """The rules whose violations are re-encrypted."""
+    write_line: WriteLine
+    buckets: BucketOwners | None
+    """None except in a dry run, which determines the new keys."""
+    counts: Counter[str] = field(default_factory=Counter)
+    to_reencrypt: list[ObjectVersion] = field(default_factory=list)
+    tally: PlanTally = field(default_factory=PlanTally)
+
+    def read(self, listed: ListedObject) -> LogObjectFacts | _NotEvaluated:
+        """Read an object. Thread-safe."""
+        try:
+            facts = self.reader(listed.version)
+        except ObjectNotFoundError:
+            return _NotEvaluated.DELETED
+        if facts is None or facts.cluster_id != self.cluster_id:
+            return _NotEvaluated.OTHER
+        return _dated(facts, listed.modified)
+
+    def logs(self, found: Iterable[LogObjectFacts | _NotEvaluated]) -> Iterator[LogObjectFacts]:
+        """Return the logs of the cluster."""
+        for each in found:
+            if isinstance(each, LogObjectFacts):
+                yield each
+            elif each is _NotEvaluated.OTHER:
+                self.tally.unknown += 1
+
+    def note(self, facts: LogObjectFacts, outcomes: Mapping[str, Compliance]) -> None:
+        """Count an evaluated object, and write a line if it needs attention."""
+        worst = overall(outcomes.values())
+        self.counts[worst] += 1
+        if any(outcomes.get(each) is Compliance.NON_COMPLIANT for each in self.remediated):
+            self.to_reencrypt.append(facts.version)
+        if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
+            self.write_line(_line(facts, outcomes, worst))
+        if self.buckets is not None:
+            self.tally.add(facts, self._decision(facts, outcomes, self.buckets))
+
+    def _decision(
+        self, facts: LogObjectFacts, outcomes: Mapping[str, Compliance], buckets: BucketOwners
+    ) -> Reencrypt | Leave | Refuse:
+        """Decide what `reencrypt` would do with an object, with the same facts."""
+        violation = violation_of(facts, outcomes, self.remediated)
+        if not isinstance(violation, Remediable):
+            return violation
+        return key_for(violation, self.reader.target(facts.version, violation.cluster, buckets))
 
 
 def _line(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emr_log_guard.domain.clusters import ClusterSummary
     from emr_log_guard.domain.finding_record import ClusterSnapshot
     from emr_log_guard.domain.log_objects import ObjectVersion
+    from emr_log_guard.domain.reencryption_plan import ReencryptionPlan
     from emr_log_guard.domain.rescan import (
         Folder,
         RescanCheckpoint,
@@ -130,6 +131,10 @@ class RescanResults(Protocol):
 
     def report(self, report: RescanReport) -> None:
         """Write the report."""
+        ...
+
+    def write_plan(self, run: str, plan: ReencryptionPlan) -> None:
+        """Write what a dry run found."""
         ...
 
     def checkpoint(self) -> RescanCheckpoint:
