@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks import audits, functions, reencryption, rescans, storms
+from benchmarks import audits, bulk, functions, reencryption, rescans, storms
 from benchmarks.page import Section, page
 from benchmarks.stack import deployed
 from sandbox.deployment import ROOT
@@ -46,6 +46,7 @@ def main() -> None:
         "throughput": rescans.throughput,
         "memory": rescans.history,
         "reencryption": lambda stack: reencryption.log_objects(stack, rounds),
+        "reencryption-bulk": bulk.reencryption,
     }
     names = [*alone, *beside_the_stack]
     if unknown := set(asked.names) - {*names, *parts}:

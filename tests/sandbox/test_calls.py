@@ -17,9 +17,20 @@ def test_calls_are_counted_by_operation_and_status(tmp_path: Path) -> None:
             emr.list_clusters()
         with pytest.raises(ClientError):
             emr.describe_cluster(ClusterId="j-NOWHERE00000")
-        account.client("s3").list_buckets()
+        s3 = account.client("s3")
+        s3.create_bucket(Bucket="logs")
+        s3.put_object(Bucket="logs", Key="a/b", Body=b"x")
+        s3.head_object(Bucket="logs", Key="a/b")
+        key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+        s3.update_object_encryption(
+            Bucket="logs", Key="a/b", ObjectEncryption={"SSEKMS": {"KMSKeyArn": key}}
+        )
 
         assert answered(calls) == {
             "ElasticMapReduce.ListClusters 200": 3,
             "ElasticMapReduce.DescribeCluster 400 InvalidRequestException": 1,
+            "S3.PutObject 200": 1,
+            "S3.HeadObject 200": 1,
+            "TrentService.CreateKey 200": 1,
+            "S3.UpdateObjectEncryption 200": 1,
         }

@@ -134,7 +134,7 @@ ALERTS: Mapping[str, Alert] = {
         AlertKind.REMEDIATION_FAILED,
         NextStep.LOGS_NOT_REENCRYPTED,
         OLD,
-        detail="Log objects that could not be re-encrypted: it is encrypted with SSE-C",
+        detail="Why they are not re-encrypted, and what to do: it is not encrypted: copy.",
     ),
     "without-findings": an_alert(AlertKind.ENFORCEMENT_DONE, NextStep.TERMINATED),
     "nameless": replace(

@@ -427,8 +427,8 @@ def _alerts_about_remediation(
                 f"{hours} hours at the earliest."
             ),
             AlertKind.REMEDIATION_FAILED: (
-                f"{_are(left)} left as EMR wrote {'it' if left == 1 else 'them'}. "
-                f"Why, and what to do: {'; '.join(pending_failures(state, now))}."
+                "Why they are not re-encrypted, and what to do: "
+                f"{'; '.join(pending_failures(state, now))}."
             ),
         }
         for kind, detail in details.items():
