@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import batched
 from typing import Any
 
 import msgspec
@@ -65,6 +66,7 @@ class FakeClusters:
         self.failures: dict[str, BaseException] = {}
         self.listed: tuple[Step, ...] | Unresolved = ()
         self.steps_asked: list[str] = []
+        self.most_pages = 20
         self.listed_sessions: tuple[Session, ...] | Unresolved = ()
         self.sessions_asked: list[str] = []
 
@@ -90,12 +92,22 @@ class FakeClusters:
         newest_first = reversed(self.listed)
         return tuple(each for each in newest_first if not step_ids or each.id in step_ids)
 
-    def newest_steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Answer with the last ten steps, the newest first."""
-        self.steps_asked.append(f"{cluster_id} newest")
-        if isinstance(self.listed, Unresolved):
-            return self.listed
-        return tuple(reversed(self.listed[-10:]))
+    def new_steps(
+        self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read pages of 50 steps, the newest first; then what is missing by its id."""
+        read: list[Step] = []
+        listed = () if isinstance(self.listed, Unresolved) else self.listed
+        for number, page in enumerate([*batched(reversed(listed), 50)] or [()], 1):
+            self.steps_asked.append(f"{cluster_id} page {number}")
+            read += page
+            if number == self.most_pages or any(each.id in known for each in page):
+                break
+        missing = [each for each in wanted if each not in {step.id for step in read}]
+        if isinstance(self.listed, Unresolved) or not missing:
+            return self.listed if isinstance(self.listed, Unresolved) else tuple(read)
+        older = self.all_steps(cluster_id, missing)
+        return older if isinstance(older, Unresolved) else (*read, *older)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         self.sessions_asked.append(cluster_id)

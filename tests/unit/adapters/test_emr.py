@@ -5,7 +5,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from emr_log_guard.adapters.emr import EmrClusters
+from emr_log_guard.adapters.emr import MOST_PAGES, EmrClusters
 from emr_log_guard.domain.clusters import Cluster, ClusterSummary, Session, Step, StepState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import (
@@ -232,14 +232,59 @@ def test_cloudwatch_logging_and_its_key_are_read(aws: StubbedAws, clusters: EmrC
     assert (cluster.cloudwatch_logs, cluster.cloudwatch_key_identifier) == (True, "arn:key")
 
 
-def test_newest_steps_are_the_first_page(aws: StubbedAws, clusters: EmrClusters) -> None:
-    aws.answer("ListSteps", {"Steps": [{"Id": "s-2"}, {"Id": "s-1"}], "Marker": "more"})
+@pytest.mark.parametrize(
+    ("known", "pages"), [({"s-3"}, 1), ({"s-2"}, 2), ({"s-1", "s-2"}, 2), (set(), 3)]
+)
+def test_new_steps_are_read_up_to_the_first_page_with_a_known_one(
+    aws: StubbedAws, clusters: EmrClusters, known: set[str], pages: int
+) -> None:
+    answers: list[dict[str, Any]] = [
+        {"Steps": [{"Id": "s-4"}, {"Id": "s-3"}], "Marker": "1"},
+        {"Steps": [{"Id": "s-2"}], "Marker": "2"},
+        {"Steps": [{"Id": "s-1"}]},
+    ]
+    aws.answer("ListSteps", *answers[:pages])
 
-    newest = clusters.newest_steps(CLUSTER_ID)
+    new = clusters.new_steps(CLUSTER_ID, ["s-4"], known)
 
-    assert not isinstance(newest, Unresolved)
-    assert [step.id for step in newest] == ["s-2", "s-1"]
-    assert aws.calls == [("ListSteps", {"ClusterId": CLUSTER_ID})]
+    assert not isinstance(new, Unresolved)
+    assert [step.id for step in new] == ["s-4", "s-3", "s-2", "s-1"][: pages + 1]
+    assert aws.calls[0] == ("ListSteps", {"ClusterId": CLUSTER_ID})
+    assert aws.counts == {"ListSteps": pages}
+
+
+def test_step_that_is_older_than_the_most_pages_is_read_by_its_id_beyond_the_limit(
+    aws: StubbedAws,
+) -> None:
+    """A first page that uses up what the limit allows must not keep the step from being read."""
+    first, rest = boto3.client("emr"), boto3.client("emr", region_name="us-east-1")
+    reader = EmrClusters(aws.attach(first), aws.attach(rest))
+    pages = [{"Steps": [{"Id": f"s-{n}"}], "Marker": str(n)} for n in range(MOST_PAGES)]
+    aws.answer("ListSteps", *pages, {"Steps": [{"Id": "s-OLD"}]})
+
+    new = reader.new_steps(CLUSTER_ID, ["s-1", "s-OLD"], ())
+
+    assert not isinstance(new, Unresolved)
+    assert [step.id for step in new] == [*(f"s-{n}" for n in range(MOST_PAGES)), "s-OLD"]
+    assert aws.calls[-1] == ("ListSteps", {"ClusterId": CLUSTER_ID, "StepIds": ("s-OLD",)})
+    assert aws.regions == [first.meta.region_name, *["us-east-1"] * MOST_PAGES]
+
+
+@pytest.mark.parametrize("wanted", ["s-2", "s-OLD"])
+def test_new_steps_are_unknown_if_any_call_is_throttled(
+    aws: StubbedAws, clusters: EmrClusters, wanted: str
+) -> None:
+    """That a step is known means that all older ones are known, too."""
+    first = {"Steps": [{"Id": "s-2"}], "Marker": "m"}
+    aws.answer("ListSteps", first)
+    if wanted == "s-OLD":
+        aws.answer("ListSteps", {"Steps": [{"Id": "s-1"}]})
+    aws.answer("ListSteps", AwsError("ThrottlingException"))
+
+    new = clusters.new_steps(CLUSTER_ID, [wanted], ("s-1",))
+
+    assert isinstance(new, Unresolved)
+    assert new.transient
 
 
 def test_further_pages_are_read_through_their_own_client(aws: StubbedAws) -> None:

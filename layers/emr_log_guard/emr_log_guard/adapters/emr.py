@@ -1,6 +1,6 @@
 """Amazon EMR: reading and terminating clusters."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import batched, islice
@@ -37,6 +37,8 @@ _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
 )
 _SESSIONS_A_PAGE = 100
 _STEPS_BY_ID = 10
+MOST_PAGES = 20
+"""How many pages of 50 steps are read to find new ones."""
 _FINAL = frozenset({"ValidationException", "AccessDeniedException"})
 
 
@@ -140,20 +142,30 @@ class EmrClusters:
 
         https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
         """
-        named = batched(step_ids, _STEPS_BY_ID) if step_ids else [()]
-        pages = (page for ids in named for page in self._pages(cluster_id, ids))
-        return _steps(cluster_id, pages)
-
-    def newest_steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Read the 50 newest steps, or all if there are fewer: one ListSteps."""
-        return _steps(cluster_id, islice(self._pages(cluster_id, ()), 1))
-
-    def _pages(
-        self, cluster_id: str, step_ids: Sequence[str]
-    ) -> "Iterator[ListStepsOutputTypeDef]":
-        request: ListStepsInputTypeDef = {"ClusterId": cluster_id}
         if step_ids:
-            request["StepIds"] = step_ids
+            return _named_steps(self._client, cluster_id, step_ids)
+        return _steps(cluster_id, self._pages(cluster_id))
+
+    def new_steps(
+        self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read the steps that are newer than the known ones: one ListSteps per 50.
+
+        At most MOST_PAGES are read, so that a check does not outlast its function's timeout. Wanted
+        steps that are not among them are read by their ids, one ListSteps per ten.
+        """
+        newest = _steps(cluster_id, _up_to(known, self._pages(cluster_id)))
+        if isinstance(newest, Unresolved):
+            return newest
+        found = {each.id for each in newest}
+        missing = [each for each in wanted if each not in found]
+        if not missing:
+            return newest
+        older = _named_steps(self._further_pages, cluster_id, missing)
+        return older if isinstance(older, Unresolved) else (*newest, *older)
+
+    def _pages(self, cluster_id: str) -> "Iterator[ListStepsOutputTypeDef]":
+        request: ListStepsInputTypeDef = {"ClusterId": cluster_id}
         page = self._client.list_steps(**request)
         yield page
         while marker := page.get("Marker"):
@@ -265,6 +277,25 @@ def _steps(
         return Unresolved(str(error))
     except AWS_ERRORS as error:
         return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
+
+
+def _named_steps(
+    client: "EMRClient", cluster_id: str, step_ids: Sequence[str]
+) -> tuple[Step, ...] | Unresolved:
+    pages = (
+        client.list_steps(ClusterId=cluster_id, StepIds=ids)
+        for ids in batched(step_ids, _STEPS_BY_ID)
+    )
+    return _steps(cluster_id, pages)
+
+
+def _up_to(
+    known: Collection[str], pages: "Iterable[ListStepsOutputTypeDef]"
+) -> "Iterator[ListStepsOutputTypeDef]":
+    for page in islice(pages, MOST_PAGES):
+        yield page
+        if any(step.get("Id") in known for step in _listed(page, "Steps")):
+            return
 
 
 def _step(listed: Mapping[str, Any]) -> Step:

@@ -266,8 +266,6 @@ class ClusterSnapshot:
     """Whether all of its steps were listed once, and are all known with those of later events."""
     steps: tuple[Step, ...] = ()
     """The steps with log settings of their own, as they were last read."""
-    newest_steps_read_at: datetime | None = None
-    """When the newest steps were read last, UTC; None when they never were."""
     other_steps: tuple[str, ...] = ()
     """The ids of the latest other steps."""
     expires: datetime | None = None
@@ -285,7 +283,6 @@ class ClusterSnapshot:
             self,
             steps_listed=(self.steps_listed or known.steps_listed) and not too_many,
             steps=() if too_many else tuple(steps.values()),
-            newest_steps_read_at=self.newest_steps_read_at or known.newest_steps_read_at,
             other_steps=tuple(dict.fromkeys((*known.other_steps, *self.other_steps)))[
                 -OTHER_STEPS:
             ],

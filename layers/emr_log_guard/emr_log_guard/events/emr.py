@@ -41,8 +41,6 @@ class ClusterCheckRequest:
     """Whether caches are bypassed: the check was requested because of a change."""
     at: datetime | None = None
     """When the event happened, or the first of several, UTC; None when unknown."""
-    latest: datetime | None = None
-    """When the last of several events happened, UTC; None for a single one."""
     by_event: bool = False
     """Whether EMR or CloudTrail announced it: what cannot change is then read only once."""
     state: str | None = None
@@ -63,7 +61,6 @@ class ClusterCheckRequest:
             next((each.launched_by for each in requests if each.launched_by), None),
             force_refresh=any(each.force_refresh for each in requests),
             at=min((each.at for each in requests if each.at), default=None),
-            latest=max((each.latest or each.at for each in requests if each.at), default=None),
             by_event=all(each.by_event for each in requests),
             state=reduce(later_state, (each.state for each in requests if each.state), "") or None,
             step_ids=tuple(dict.fromkeys(s for each in requests for s in each.step_ids)),

@@ -84,8 +84,10 @@ class AllWorkloads(Sessions, Protocol):
         """Read all steps of a cluster, or those that are named."""
         ...
 
-    def newest_steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Read the newest steps of a cluster, as many as one call gives; the newest is first."""
+    def new_steps(
+        self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read the steps that are newer than the known ones, and other wanted ones by their ids."""
         ...
 
 

@@ -79,7 +79,6 @@ def test_requests_for_one_cluster_are_merged() -> None:
         launched_by=ADA,
         force_refresh=True,
         at=NOW - timedelta(minutes=1),
-        latest=NOW,
     )
 
 
@@ -197,12 +196,13 @@ def test_only_the_first_description_and_list_of_a_cluster_use_the_first_reads(wo
     check = replace(batch(world), check_cluster=replace(world.check_cluster, first_reads=first))
 
     check.check(launches("j-1", "j-2"))
+    world.clusters.listed = (Step("s-1", "step"),)
     check.check([about("j-1", by_event=True, step_ids=("s-1",))])
     check.check([about("j-2", force_refresh=True)])
 
     assert first.asked == first.steps_asked == ["j-1", "j-2"]
     assert world.clusters.asked == ["j-2"]
-    assert world.clusters.steps_asked == ["j-1 s-1", "j-2"]
+    assert world.clusters.steps_asked == ["j-1 page 1", "j-2"]
 
 
 def test_concurrent_invocations_describe_a_cluster_once(

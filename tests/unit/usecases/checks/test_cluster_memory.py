@@ -91,10 +91,9 @@ def test_up_to_ten_new_steps_need_one_call_and_known_steps_none(world: World) ->
 
     event(world, step_ids=new)
     event(world, step_ids=new)
-    event(world, step_ids=(*new, "s-11"))
 
     assert world.clusters.asked == []
-    assert world.clusters.steps_asked == [" ".join((CLUSTER_ID, *new)), f"{CLUSTER_ID} s-11"]
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1"]
 
 
 def test_new_step_with_its_own_key_is_alerted_after_the_cluster_is_described_again(
@@ -106,7 +105,7 @@ def test_new_step_with_its_own_key_is_alerted_after_the_cluster_is_described_aga
 
     event(world, step_ids=("s-OWN",))
 
-    assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-OWN"]
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1"]
     assert world.clusters.asked == [CLUSTER_ID]
     [alert] = world.alerts.published
     assert (alert.findings[0].rule_id, alert.cluster_tags) == ("EMRLOG-008", {"team": "research"})
@@ -172,49 +171,90 @@ def test_newest_steps_are_read_in_one_call_and_not_again_for_their_events(world:
     steps(world, *new)
 
     for step in new:
-        event(world, step_ids=(step,), at=world.now)
+        event(world, step_ids=(step,))
 
-    assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest"]
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1"]
 
 
-def test_step_that_is_not_among_the_newest_is_read_by_its_id(world: World) -> None:
+@pytest.mark.parametrize("newer", [50, 500, 998])
+def test_step_beyond_the_first_page_is_found_by_its_event_and_costs_a_page_per_fifty_steps(
+    world: World, newer: int
+) -> None:
     seen(world)
+    steps(world, "s-KNOWN")
+    event(world, step_ids=("s-KNOWN",))
+    world.clusters.steps_asked.clear()
+    world.clusters.listed = (*world.clusters.listed, OWN)  # type: ignore[misc]
+    later = tuple(f"s-{n}" for n in range(newer))
+    steps(world, *later)
+    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-OWN",))
+
+    checked = world.check_cluster(added)
+
+    assert not checked.incomplete
+    assert world.kinds == ["finding.opened"]
+    pages = range(1, (newer + 1) // 50 + 2)
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page {n}" for n in pages]
+
+
+def test_all_steps_that_were_read_to_find_one_cost_nothing_more(world: World) -> None:
+    seen(world)
+    new = tuple(f"s-{n}" for n in range(225))
+    steps(world, *new)
+
+    event(world, step_ids=("s-0",))
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page {n}" for n in range(1, 6)]
+    for step in new:
+        event(world, step_ids=(step,))
+
+    assert len(world.clusters.steps_asked) == 5
+
+
+def test_newer_steps_are_read_up_to_the_known_ones(world: World) -> None:
+    seen(world)
+    steps(world, *(f"s-{n}" for n in range(125)))
+    event(world, step_ids=("s-124",))
+    world.clusters.steps_asked.clear()
+    steps(world, *(f"s-{n}" for n in range(125, 185)))
+
+    event(world, step_ids=("s-184",))
+    event(world, step_ids=("s-125",))
+
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1", f"{CLUSTER_ID} page 2"]
+
+
+def test_step_beyond_the_most_pages_is_read_by_its_id(world: World) -> None:
+    seen(world)
+    world.clusters.most_pages = 2
     world.clusters.listed = (OWN,)
-    steps(world, *(f"s-{n}" for n in range(20)))
-    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-OWN",), at=world.now)
+    steps(world, *(f"s-{n}" for n in range(100)))
 
-    first = world.check_cluster(added)
-    world.passes(seconds=5)
-    second = world.check_cluster(added)
+    event(world, step_ids=("s-OWN",))
 
-    assert (first.incomplete, second.incomplete) == (True, False)
-    assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest", f"{CLUSTER_ID} s-OWN"]
+    pages = [f"{CLUSTER_ID} page 1", f"{CLUSTER_ID} page 2"]
+    assert world.clusters.steps_asked == [*pages, f"{CLUSTER_ID} s-OWN"]
     assert world.kinds == ["finding.opened"]
 
 
-def test_newest_steps_are_read_first_if_any_event_is_new(world: World) -> None:
+def test_new_steps_and_known_ones_with_settings_of_their_own_are_read_together(
+    world: World,
+) -> None:
+    world.clusters.listed = (replace(OWN, state=StepState.PENDING),)
     seen(world)
-    old = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-0",), at=world.now)
-    world.passes(minutes=1)
-    steps(world, *(f"s-{n}" for n in range(20)))
-    event(world, step_ids=("s-19",), at=world.now)
-    new = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-NEW",), at=world.now)
+    world.clusters.listed = (replace(OWN, state=StepState.CANCELLED),)
     steps(world, "s-NEW")
 
-    together = world.check_cluster(ClusterCheckRequest.merged([old, new]))
-    world.passes(seconds=5)
-    world.check_cluster(old)
+    event(world, step_ids=("s-OWN", "s-NEW"))
 
-    assert together.incomplete
-    newest = f"{CLUSTER_ID} newest"
-    assert world.clusters.steps_asked == [newest, newest, f"{CLUSTER_ID} s-0"]
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1"]
+    assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
 def test_step_with_its_own_settings_is_read_by_its_id(world: World) -> None:
     world.clusters.listed = (OWN,)
     seen(world)
 
-    event(world, step_ids=("s-OWN",), at=world.now)
+    event(world, step_ids=("s-OWN",))
 
     assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-OWN"]
 
@@ -222,7 +262,7 @@ def test_step_with_its_own_settings_is_read_by_its_id(world: World) -> None:
 def test_newest_steps_that_are_throttled_are_read_again(world: World) -> None:
     seen(world)
     world.clusters.listed = THROTTLED
-    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-1",), at=world.now)
+    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-1",))
     assert world.check_cluster(added).incomplete
 
     world.clusters.listed = ()
@@ -230,7 +270,7 @@ def test_newest_steps_that_are_throttled_are_read_again(world: World) -> None:
     world.passes(seconds=5)
 
     assert not world.check_cluster(added).incomplete
-    assert world.clusters.steps_asked == [f"{CLUSTER_ID} newest"] * 2
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1"] * 2
 
 
 @pytest.mark.parametrize("force_refresh", [True, False], ids=["recheck", "re-scan"])
@@ -254,7 +294,7 @@ def test_steps_beyond_the_storage_limit_are_listed_at_each_check(world: World) -
     event(world, step_ids=("s-MORE",))
     event(world)
 
-    assert world.clusters.steps_asked == [f"{CLUSTER_ID} s-MORE", CLUSTER_ID]
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1", CLUSTER_ID]
 
 
 def test_latest_steps_without_settings_are_stored_up_to_the_limit(world: World) -> None:

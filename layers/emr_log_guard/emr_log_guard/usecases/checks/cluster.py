@@ -266,7 +266,7 @@ class CheckCluster:
             for finding in evaluation.findings
             if not steps.left or not finding.unread_for_now
         )
-        result = replace(result, results=results, known=steps.added_to(updated, context.now))
+        result = replace(result, results=results, known=steps.added_to(updated))
         return _Evaluated(cluster, result, facts, postponed=steps.left)
 
 
