@@ -23,4 +23,5 @@ def lambda_handler(
     """Check the clusters that a batch of messages names, or the one that a single event names."""
     if "Records" not in event:
         return CHECK_CLUSTERS.check_cluster(parse_cluster_event(event)).summary()
-    return each_body_then(event, CHECK_CLUSTERS.read, CHECK_CLUSTERS.check, CLUSTER_EVENTS.postpone)
+    read, check, longest = CHECK_CLUSTERS.read, CHECK_CLUSTERS.check, CHECK_CLUSTERS.longest_delay
+    return each_body_then(event, read, check, CLUSTER_EVENTS.postpone, longest)

@@ -278,7 +278,7 @@ def test_limit_of_one_action_does_not_delay_another(client: "EMRClient") -> None
     assert client.list_clusters()["Clusters"] == []
 
     problem = unresolved("elasticmapreduce:ListSteps", "j-1", refused.value)
-    assert problem.transient
+    assert (problem.transient, problem.rate_limited) == (True, True)
     assert problem.reason == (
         "elasticmapreduce:ListSteps on j-1 was not called: the guard keeps to its share of EMR's "
         "quota"

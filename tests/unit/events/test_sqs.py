@@ -1,9 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from emr_log_guard.errors import InvalidEventError, TemporarilyUnavailableError
-from emr_log_guard.events.sqs import each_body, each_body_then, retry_delay
+from emr_log_guard.events.sqs import LONGEST_DELAY, each_body, each_body_then, retry_delay
 from emr_log_guard.observability import metrics
 
 
@@ -101,11 +101,35 @@ def test_failed_messages_are_postponed_by_their_receive_count() -> None:
             "receiptHandle": f"r{place}",
             "attributes": {"ApproximateReceiveCount": received.get(place, "1")},
         }
-    postponed: list[object] = []
+    postponed: list[Mapping[str, int]] = []
 
-    each_body_then(batch, shout, lambda results: results[1:], postponed.append)
+    for _ in range(100):
+        each_body_then(batch, shout, lambda results: results[1:], postponed.append)
 
-    assert postponed == [{"r1": 20, "r2": 5}]
+    assert {tuple(each) for each in postponed} == {("r1", "r2")}
+    seconds = {receipt: {each[receipt] for each in postponed} for receipt in ("r1", "r2")}
+    assert seconds["r1"] <= {*range(10, 21)}
+    assert seconds["r2"] <= {2, 3, 4, 5}
+    assert len(seconds["r1"]) > 5  # what failed together does not come back together
+
+
+def test_delay_of_what_may_wait_longer_grows_further() -> None:
+    batch = a_batch("soon", "late")
+    for record in batch["Records"]:  # type: ignore[attr-defined]
+        record |= {
+            "receiptHandle": record["body"],
+            "attributes": {"ApproximateReceiveCount": "30"},
+        }
+    postponed: list[Mapping[str, int]] = []
+
+    def longest(result: str) -> int:
+        return 300 if result == "LATE" else LONGEST_DELAY
+
+    each_body_then(batch, shout, lambda results: results, postponed.append, longest)
+
+    [seconds] = postponed
+    assert LONGEST_DELAY / 2 <= seconds["soon"] <= LONGEST_DELAY
+    assert 150 <= seconds["late"] <= 300
 
 
 def test_nothing_is_postponed_when_nothing_failed() -> None:

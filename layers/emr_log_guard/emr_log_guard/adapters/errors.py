@@ -130,7 +130,8 @@ def is_transient(error: BotoCoreError | ClientError) -> bool:
 
 def unresolved(call: str, subject: str, error: BotoCoreError | ClientError) -> Unresolved:
     """Return the call, its subject and its error, and whether that is temporary."""
-    return Unresolved(failure_of(call, subject, error), is_transient(error))
+    limited = isinstance(error, RateLimitedError)
+    return Unresolved(failure_of(call, subject, error), is_transient(error), limited)
 
 
 def failure_of(call: str, subject: str, error: BotoCoreError | ClientError) -> str:

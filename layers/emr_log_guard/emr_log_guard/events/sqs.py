@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 from collections.abc import Callable, Collection, Mapping
+from random import uniform
 from typing import Any
 
 import msgspec
@@ -16,18 +17,23 @@ from emr_log_guard.events.parsing import convert
 from emr_log_guard.observability import logger, record_failed_messages
 
 _FIRST_DELAY = 5
-_LONGEST_DELAY = 60
+LONGEST_DELAY = 60
+"""How far the delay of a failed message grows, in seconds, unless it may wait for longer."""
+SHORTEST_PART = 0.5
+"""A message comes back after a random part of its delay, at least this one. Otherwise all that a
+used up quota kept back would come back together, and what the quota has in between would be lost.
+"""
 
 type Postpone = Callable[[Mapping[str, int]], None]
 """Hides messages, by their receipt handles, for so many seconds before they are delivered again."""
 
 
-def retry_delay(receives: int) -> int:
-    """Say for how many seconds a message is hidden that was received so often, and failed.
+def retry_delay(receives: int, longest: int = LONGEST_DELAY) -> int:
+    """Say for how many seconds a message is hidden at most that was received so often, and failed.
 
     Its queue's maxReceiveCount makes of these delays how long a message is tried.
     """
-    return int(min(_FIRST_DELAY * 2 ** (receives - 1), _LONGEST_DELAY))
+    return int(min(_FIRST_DELAY * 2 ** (receives - 1), longest))
 
 
 class Attributes(msgspec.Struct, frozen=True, rename="pascal"):
@@ -75,6 +81,7 @@ def each_body_then[T](
     handle: Callable[[str], T],
     finish: Callable[[list[T]], Collection[T]],
     postpone: Postpone,
+    longest_delay: Callable[[T], int] = lambda _: LONGEST_DELAY,
 ) -> PartialItemFailureResponse:
     """Handle each message's body on its own, then all results together.
 
@@ -84,6 +91,7 @@ def each_body_then[T](
         finish: Takes the results of all messages, and returns those to be redelivered.
         postpone: Delays the next delivery of what failed. A replayed message has no receipt handle,
             and is not delivered again.
+        longest_delay: Says how far the delay may grow, in seconds, of what could not be finished.
 
     Returns:
         The response that makes SQS redeliver what could not be handled or finished.
@@ -97,13 +105,19 @@ def each_body_then[T](
     again = [message_id for message_id, result in handled if id(result) in unfinished]
     failures["batchItemFailures"] += [{"itemIdentifier": message_id} for message_id in again]
     failed = {each["itemIdentifier"] for each in failures["batchItemFailures"]}
+    longest = {message_id: longest_delay(result) for message_id, result in handled}
     delays = {
-        each.receipt_handle: retry_delay(int(each.attributes.approximate_receive_count))
+        each.receipt_handle: retry_delay(
+            int(each.attributes.approximate_receive_count),
+            longest.get(each.message_id, LONGEST_DELAY),
+        )
         for each in convert(event, Batch).records
         if each.message_id in failed and each.receipt_handle
     }
     if delays:
-        postpone(delays)
+        postpone(
+            {receipt: int(delay * uniform(SHORTEST_PART, 1)) for receipt, delay in delays.items()}  # noqa: S311 - no secret
+        )
     return failures
 
 

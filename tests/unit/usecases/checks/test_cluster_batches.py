@@ -4,12 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import cycle
+from threading import Event
 from typing import Any
 
 import pytest
 
+from emr_log_guard.adapters.errors import RateLimitedError, unresolved
+from emr_log_guard.adapters.rate_limiter import Limit, RateLimiter
 from emr_log_guard.domain.clusters import Cluster, Step, StepState
 from emr_log_guard.domain.compliance import Mode
+from emr_log_guard.domain.emr_rates import CHECK_ENVIRONMENTS, check_rates, rechecks_per_review
 from emr_log_guard.domain.finding_record import FIRST_READ, UNREAD_QUIET
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import TemporarilyUnavailableError
@@ -21,6 +26,7 @@ from emr_log_guard.usecases.checks.cluster import (
     STEPS_SECONDS,
     CheckCluster,
     CheckClusters,
+    ClusterChecked,
 )
 from tests.template.stack import Stack
 from tests.unit.builders import AWS_MANAGED, CLUSTER_ID, KEY, NOW, a_cluster, a_policy
@@ -33,6 +39,7 @@ ATTEMPTS = Stack().of_type("AWS::SQS::Queue")["ClusterEventsQueue"]["RedrivePoli
 ]
 STEP = Step("s-OWN", "own", None, AWS_MANAGED.arn, StepState.RUNNING)
 THROTTLED = Unresolved("elasticmapreduce:ListSteps answered ThrottlingException", transient=True)
+LIMITED = replace(THROTTLED, reason="ListSteps was not called", rate_limited=True)
 
 
 def about(cluster_id: str, **fields: Any) -> ClusterCheckRequest:  # noqa: ANN401 - of a request
@@ -339,6 +346,69 @@ def test_steps_throttled_for_half_an_hour_cause_an_alert_and_no_further_retry(wo
     ]
 
 
+@pytest.mark.parametrize("by_event", [True, False], ids=["event", "re-check"])
+def test_steps_that_the_own_limit_keeps_from_being_read_are_never_reported_as_unreadable(
+    world: World, *, by_event: bool
+) -> None:
+    clusters(world, "j-1")
+    world.clusters.listed = LIMITED
+    request = about("j-1", by_event=by_event, force_refresh=not by_event)
+
+    for _ in range(5):
+        assert batch(world).check([request]) == [request]
+        world.now += UNREAD_QUIET
+    assert {*world.repository.read("j-1").records} == {"EMRLOG-002"}
+    assert world.kinds == ["finding.opened"]
+
+    world.clusters.listed = (STEP,)
+    assert batch(world).check([request]) == []
+    assert {*world.repository.read("j-1").records} == {"EMRLOG-002", "EMRLOG-008"}
+
+
+def test_sessions_that_the_own_limit_keeps_from_being_read_are_never_reported_as_unreadable(
+    world: World,
+) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+    world.clusters.listed_sessions = LIMITED
+    request = about(CLUSTER_ID)
+
+    for _ in range(2):
+        assert batch(world).check([request]) == [request]
+        world.now += UNREAD_QUIET
+    assert world.records == {}
+
+    world.clusters.listed_sessions = ()
+    assert batch(world).check([request]) == []
+
+
+@pytest.mark.parametrize("unread", [LIMITED, THROTTLED], ids=["limited", "throttled"])
+def test_unread_step_does_not_have_the_events_of_known_steps_delivered_again(
+    world: World, unread: Unresolved
+) -> None:
+    world.clusters.listed = (Step("s-OLD", "old"),)
+    batch(world).check([about(CLUSTER_ID, by_event=True)])
+    world.clusters.listed = unread
+    known = about(CLUSTER_ID, by_event=True, step_ids=("s-OLD",))
+    new = about(CLUSTER_ID, by_event=True, step_ids=("s-NEW",))
+    state = about(CLUSTER_ID, by_event=True, state="WAITING")
+
+    again = batch(world).check([known, new, state])
+
+    recorded = [known, new, state]  # as unreadable, which alerts if it lasts
+    assert again == ([new] if unread.rate_limited else recorded)
+    assert world.kinds == []
+
+
+def test_unread_sessions_have_all_events_delivered_again(world: World) -> None:
+    world.clusters.known = {CLUSTER_ID: a_cluster(sessions_enabled=True)}
+    batch(world).check([about(CLUSTER_ID, by_event=True)])
+    world.clusters.listed, world.clusters.listed_sessions = LIMITED, LIMITED
+    state = about(CLUSTER_ID, by_event=True, state="WAITING")
+    new = about(CLUSTER_ID, by_event=True, step_ids=("s-NEW",))
+
+    assert batch(world).check([state, new]) == [state, new]
+
+
 def test_denied_access_to_steps_causes_an_alert_at_once(world: World) -> None:
     world.clusters.listed = Unresolved("elasticmapreduce:ListSteps answered AccessDeniedException")
 
@@ -384,7 +454,7 @@ class Queue:
                     again = self.world.now + timedelta(seconds=hidden)
                     self.waiting.append((again, body, receives + 1))
 
-        each_body_then({"Records": records}, check.read, check.check, postpone)
+        each_body_then({"Records": records}, check.read, check.check, postpone, check.longest_delay)
 
 
 def launched(cluster_id: str) -> dict[str, Any]:
@@ -396,7 +466,69 @@ def launched(cluster_id: str) -> dict[str, Any]:
     }
 
 
+def recheck(cluster_id: str) -> dict[str, Any]:
+    return {
+        "source": "emr-log-guard",
+        "detail-type": "Recheck Requested",
+        "time": NOW.isoformat(),
+        "detail": {"stack": "guard", "cluster_id": cluster_id},
+    }
+
+
 IDS = tuple(f"j-{number}" for number in range(50))
+
+
+class Limited(FakeClusters):
+    """An environment's reads of EMR, within the guard's share of the quotas."""
+
+    def __init__(self, world: World, share: float) -> None:
+        super().__init__(*world.clusters.known.values())
+        self.limiters = {
+            action: RateLimiter(Event(), Limit(rate, patience=0), lambda: world.clock().timestamp())
+            for action, rate in check_rates(share).items()
+        }
+
+    def describe(self, cluster_id: str) -> Cluster:
+        try:
+            self.limiters["DescribeCluster"].wait()
+        except RateLimitedError as error:
+            raise TemporarilyUnavailableError(str(error)) from error
+        return super().describe(cluster_id)
+
+    def all_steps(
+        self, cluster_id: str, step_ids: Sequence[str] = ()
+    ) -> tuple[Step, ...] | Unresolved:
+        try:
+            self.limiters["ListSteps"].wait()
+        except RateLimitedError as error:
+            return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
+        return super().all_steps(cluster_id, step_ids)
+
+
+@pytest.mark.parametrize(
+    ("share", "times", "hours"), [(0.5, 1, 1), (0.04, 4, 3)], ids=["review", "lost key"]
+)
+def test_re_checks_that_the_share_does_not_allow_at_once_are_all_made(
+    world: World, share: float, times: int, hours: int
+) -> None:
+    """Those of a review before the next one; and four times as many when a key is lost."""
+    ids = [f"j-{number}" for number in range(times * rechecks_per_review(share))]
+    clusters(world, *ids)
+    environments = cycle([Limited(world, share) for _ in range(CHECK_ENVIRONMENTS)])
+    queue = Queue(world, *map(recheck, ids))
+
+    def check(request: ClusterCheckRequest, *_: object, **__: object) -> ClusterChecked:
+        reads = next(environments)
+        world.passes(seconds=0.02)
+        one = replace(world.check_cluster, clusters=reads, workloads=reads)
+        return one(request)
+
+    queue.deliver(CheckClusters(check, world.clock, timer=lambda: 0))  # type: ignore[arg-type]
+
+    assert queue.dead == []
+    assert world.now < NOW + timedelta(hours=hours)
+    found = [(f.cluster_id, f.rule_id) for a in world.alerts.published for f in a.findings]
+    assert sorted(found) == sorted((each, "EMRLOG-002") for each in ids)
 
 
 class Outage:

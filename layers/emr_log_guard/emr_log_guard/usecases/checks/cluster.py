@@ -27,6 +27,7 @@ from emr_log_guard.errors import (
     TemporarilyUnavailableError,
 )
 from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_message
+from emr_log_guard.events.sqs import LONGEST_DELAY
 from emr_log_guard.observability import (
     logger,
     record_failed_messages,
@@ -51,6 +52,9 @@ from emr_log_guard.usecases.ports import (
 
 BATCH_SECONDS = 20.0
 """How long a batch may start new checks; the function's timeout leaves time to finish one."""
+RECHECK_LONGEST_DELAY = 300
+"""How far the delay of a re-check may grow, in seconds. A lost key has thousands of clusters
+re-checked at once, which takes hours at the guard's share of EMR's quota."""
 STEPS_SECONDS = 30.0
 """How long after its begin a batch may start to list the steps of one more cluster."""
 
@@ -68,6 +72,16 @@ class ClusterChecked:
     """Whether a fact was temporarily unavailable: the check is to be repeated soon."""
     postponed: "Described | None" = None
     """What to go on from, where the steps are still to be read; None when they are."""
+    unread_steps: frozenset[str] = frozenset()
+    """The steps that events name, if the check is incomplete only because these were not read."""
+
+    def to_be_repeated(self, request: ClusterCheckRequest) -> bool:
+        """Whether one of the requests for this check has to be made again.
+
+        In a storm of steps, most batches have events of known steps and one of a new step.
+        """
+        only = self.unread_steps
+        return self.incomplete and (not only or not only.isdisjoint(request.step_ids))
 
     def summary(self) -> dict[str, object]:
         """Return the invocation's result, also for `sam local invoke`."""
@@ -219,6 +233,7 @@ class CheckCluster:
             record_findings("cluster checked", cluster.id, findings)
         actions = self.dispatcher.dispatch(recorded)
         records = recorded.plan.records.values()
+        unread_for_now = any(each.to_be_read_again(context.now) for each in records)
         if evaluated.facts is not None and not evaluated.postponed:
             self.check_buckets.of_cluster(
                 evaluated.facts, context, force_refresh=request.force_refresh
@@ -229,8 +244,9 @@ class CheckCluster:
             cluster.state,
             findings,
             tuple(type(action).__name__ for action in actions),
-            evaluated.incomplete or any(each.to_be_read_again(context.now) for each in records),
+            evaluated.incomplete or unread_for_now,
             Described(cluster) if evaluated.postponed else None,
+            frozenset() if unread_for_now else evaluated.unread_steps,
         )
 
     def _evaluate(  # noqa: PLR0913 - the inputs of an evaluation
@@ -261,13 +277,16 @@ class CheckCluster:
             evaluated=True,
         )
         at_launch = described and cluster.launching
+        later = steps.left or steps.rate_limited
         results = tuple(
             RuleResult(finding, Kind.CLUSTER, context.now, at_launch=at_launch)
             for finding in evaluation.findings
-            if not steps.left or not finding.unread_for_now
+            if not (later and finding.unread_for_now)
         )
         result = replace(result, results=results, known=steps.added_to(updated))
-        return _Evaluated(cluster, result, facts, postponed=steps.left)
+        unread = facts.unread_steps
+        incomplete = steps.rate_limited or (unread is not None and unread.transient)
+        return _Evaluated(cluster, result, facts, incomplete, steps.unread, postponed=steps.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,14 +297,12 @@ class _Evaluated:
     result: CheckResult
     facts: ClusterFacts | None
     """None when the cluster has terminated."""
+    incomplete: bool = False
+    """Whether steps or sessions could not be read for now."""
+    unread_steps: frozenset[str] = frozenset()
+    """The steps that events name, if only these could not be read for now."""
     postponed: bool = False
     """Whether its steps are still to be read."""
-
-    @property
-    def incomplete(self) -> bool:
-        """Whether steps that events named could not be read for now."""
-        unread = self.facts.unread_steps if self.facts else None
-        return unread is not None and unread.transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +321,10 @@ class CheckClusters:
 
         """
         return parse_cluster_message(body)
+
+    def longest_delay(self, request: ClusterCheckRequest) -> int:
+        """Say for how many seconds a request that could not be handled waits at most."""
+        return RECHECK_LONGEST_DELAY if request.force_refresh else LONGEST_DELAY
 
     def check(self, requests: Sequence[ClusterCheckRequest]) -> list[ClusterCheckRequest]:
         """Check each cluster once, for any number of requests.
@@ -330,13 +351,12 @@ class CheckClusters:
                 unchecked += group
             elif checked.postponed is not None:
                 postponed.append((group, checked.postponed))
-            elif checked.incomplete:
-                incomplete += group
+            else:
+                incomplete += filter(checked.to_be_repeated, group)
         for group, described in postponed:
             in_time = self.timer() - started < STEPS_SECONDS
             checked = self._check(group, described) if in_time else None
-            if checked is None or checked.incomplete:
-                incomplete += group
+            incomplete += filter(checked.to_be_repeated, group) if checked else group
         waiting = [each.at for each in unchecked if each.at and not each.force_refresh]
         if waiting:
             record_oldest_unchecked(self.clock() - min(waiting))

@@ -45,6 +45,20 @@ class ClusterSteps:
         """Whether there is something to read that was postponed."""
         return self.postponed and (self._listed is None or bool(self._wanted(self._listed)))
 
+    @property
+    def unread(self) -> frozenset[str]:
+        """The steps that events name, if only these could not be read, and all others are known."""
+        if self._listed is None or not isinstance(self._read, Unresolved):
+            return frozenset()
+        limited = isinstance(self._sessions, Unresolved) and self._sessions.rate_limited
+        return frozenset() if limited else frozenset(self._wanted(self._listed))
+
+    @property
+    def rate_limited(self) -> bool:
+        """Whether the guard's own limit did not allow to read them now."""
+        read = (self._read, self._sessions)
+        return any(isinstance(each, Unresolved) and each.rate_limited for each in read)
+
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         """Give the sessions, which are read once."""
         if self._sessions is None:
