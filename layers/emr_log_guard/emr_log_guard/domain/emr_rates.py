@@ -17,7 +17,8 @@ CHECKS = 0.5
 RESCANS = 0.5
 """What the re-scans of clusters may use of the share."""
 _REVIEW_SECONDS = 1800
-"""How long the re-checks of one review may take: what is not read for longer counts as unread."""
+"""How long EMR's quotas may make the re-checks of one review last, which comes every hour. The
+delays between their attempts add to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ def check_rates(share: float) -> Mapping[str, Rate]:
 def rechecks_per_review(share: float) -> int:
     """Return how many clusters one review may have re-checked, of such a share.
 
-    Each costs a ListSteps, whose quota is the smallest. More would wait for so long that they would
-    be reported as unreadable, although EMR refused nothing.
+    Each costs a ListSteps, whose quota is the smallest. More would still wait when the next review
+    requests them again.
     """
     together = check_rates(share)["ListSteps"].per_second * CHECK_ENVIRONMENTS
     return int(together * _REVIEW_SECONDS)

@@ -16,6 +16,7 @@ from emr_log_guard.domain.clusters import Cluster, Step, StepState
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.emr_rates import CHECK_ENVIRONMENTS, check_rates, rechecks_per_review
 from emr_log_guard.domain.finding_record import FIRST_READ, UNREAD_QUIET
+from emr_log_guard.domain.keys import KeyState
 from emr_log_guard.domain.unresolved import Unresolved
 from emr_log_guard.errors import TemporarilyUnavailableError
 from emr_log_guard.events.emr import ClusterCheckRequest
@@ -29,7 +30,7 @@ from emr_log_guard.usecases.checks.cluster import (
     ClusterChecked,
 )
 from tests.template.stack import Stack
-from tests.unit.builders import AWS_MANAGED, CLUSTER_ID, KEY, NOW, a_cluster, a_policy
+from tests.unit.builders import AWS_MANAGED, CLUSTER_ID, KEY, NOW, a_cluster, a_key, a_policy
 from tests.unit.fakes import FakeClusters
 from tests.unit.usecases.world import World
 
@@ -381,6 +382,32 @@ def test_sessions_that_the_own_limit_keeps_from_being_read_are_never_reported_as
     assert batch(world).check([request]) == []
 
 
+def test_re_check_that_may_not_list_steps_evaluates_the_known_ones(world: World) -> None:
+    world.clusters.listed = (STEP,)
+    world.keys.facts = {KEY.arn: KEY, AWS_MANAGED.arn: AWS_MANAGED}
+    batch(world).check([about(CLUSTER_ID, by_event=True)])
+    world.clusters.listed = LIMITED
+    disabled = a_key(state=KeyState.DISABLED)
+    world.keys.facts = {KEY.arn: disabled, AWS_MANAGED.arn: AWS_MANAGED}
+    request = about(CLUSTER_ID, force_refresh=True)
+
+    assert batch(world).check([request]) == []
+
+    found = [f.rule_id for a in world.alerts.published for f in a.findings]
+    assert found == ["EMRLOG-008", "EMRLOG-201"]
+    assert world.records["EMRLOG-008"].open
+
+
+def test_re_check_that_may_not_list_steps_leaves_an_unknown_one_to_its_event(world: World) -> None:
+    batch(world).check([about(CLUSTER_ID, by_event=True)])
+    world.clusters.listed = LIMITED
+    request = about(CLUSTER_ID, force_refresh=True)
+    new = about(CLUSTER_ID, by_event=True, step_ids=("s-NEW",))
+
+    assert batch(world).check([request, new]) == [new]
+    assert world.records == {}
+
+
 @pytest.mark.parametrize("unread", [LIMITED, THROTTLED], ids=["limited", "throttled"])
 def test_unread_step_does_not_have_the_events_of_known_steps_delivered_again(
     world: World, unread: Unresolved
@@ -505,30 +532,60 @@ class Limited(FakeClusters):
         return super().all_steps(cluster_id, step_ids)
 
 
-@pytest.mark.parametrize(
-    ("share", "times", "hours"), [(0.5, 1, 1), (0.04, 4, 3)], ids=["review", "lost key"]
-)
-def test_re_checks_that_the_share_does_not_allow_at_once_are_all_made(
-    world: World, share: float, times: int, hours: int
-) -> None:
-    """Those of a review before the next one; and four times as many when a key is lost."""
-    ids = [f"j-{number}" for number in range(times * rechecks_per_review(share))]
-    clusters(world, *ids)
-    environments = cycle([Limited(world, share) for _ in range(CHECK_ENVIRONMENTS)])
-    queue = Queue(world, *map(recheck, ids))
+def within_the_share(
+    world: World, share: float, queue: Queue
+) -> tuple[tuple[Limited, ...], timedelta]:
+    """Deliver all messages to environments that keep to a share; return how long that takes."""
+    began = world.now
+    environments = tuple(Limited(world, share) for _ in range(CHECK_ENVIRONMENTS))
+    turns = cycle(environments)
 
     def check(request: ClusterCheckRequest, *_: object, **__: object) -> ClusterChecked:
-        reads = next(environments)
+        reads = next(turns)
         world.passes(seconds=0.02)
-        one = replace(world.check_cluster, clusters=reads, workloads=reads)
-        return one(request)
+        return replace(world.check_cluster, clusters=reads, workloads=reads)(request)
 
     queue.deliver(CheckClusters(check, world.clock, timer=lambda: 0))  # type: ignore[arg-type]
+    return environments, world.now - began
+
+
+def test_re_checks_of_a_review_are_all_made_before_the_next_review(world: World) -> None:
+    share = 0.5
+    ids = [f"j-{number}" for number in range(rechecks_per_review(share))]
+    clusters(world, *ids)
+    queue = Queue(world, *map(recheck, ids))
+
+    _, took = within_the_share(world, share, queue)
 
     assert queue.dead == []
-    assert world.now < NOW + timedelta(hours=hours)
+    assert took < timedelta(hours=1)
     found = [(f.cluster_id, f.rule_id) for a in world.alerts.published for f in a.findings]
     assert sorted(found) == sorted((each, "EMRLOG-002") for each in ids)
+
+
+def test_lost_key_of_many_clusters_is_alerted_for_each_after_one_description(
+    world: World,
+) -> None:
+    """At the default share these are 1,250 clusters, as many a second."""
+    share, ids = 0.04, [f"j-{number}" for number in range(100)]
+    clusters(world, *ids)
+    known = world.clusters.known.items()
+    world.clusters.known = {
+        each: replace(cluster, log_key_identifier=KEY.arn, state="WAITING")
+        for each, cluster in known
+    }
+    for each in ids:
+        world.check_cluster(about(each, by_event=True))
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+    queue = Queue(world, *map(recheck, ids))
+
+    environments, took = within_the_share(world, share, queue)
+
+    assert queue.dead == []
+    assert took < timedelta(hours=2)
+    assert sum(len(each.asked) for each in environments) == len(ids)
+    found = [(f.cluster_id, f.rule_id) for a in world.alerts.published for f in a.findings]
+    assert sorted(found) == sorted((each, "EMRLOG-201") for each in ids)
 
 
 class Outage:
