@@ -135,5 +135,5 @@ def test_re_encryption_is_estimated_with_the_documented_prices(
 def test_tables_are_in_the_order_of_the_page() -> None:
     places = [PAGE.index(f"| {first} |") for first in tables()]
 
-    assert len(places) == 7
+    assert len(places) == 8
     assert all(a < b for a, b in pairwise(places))
