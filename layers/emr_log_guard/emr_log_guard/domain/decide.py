@@ -393,6 +393,12 @@ def _exemption_for(
     )
 
 
+def without_exemption(finding: Finding) -> Finding:
+    """Remove the mark of an exemption from an unresolved finding."""
+    evidence = {k: v for k, v in finding.evidence.items() if not k.startswith("exempt_")}
+    return replace(finding, status=Status.OPEN, evidence=evidence)
+
+
 def _covers(exemption: Exemption, finding: Finding, cluster: Cluster | None) -> bool:
     tags = cluster.tags if cluster else {}
     return exemption.covers(finding.rule_id) and exemption.cluster.matches(

@@ -24,6 +24,7 @@ from emr_log_guard.domain.decide import (
     decide,
     enforceable_findings,
     exempted,
+    without_exemption,
 )
 from emr_log_guard.domain.finding_record import (
     LEASE,
@@ -340,15 +341,15 @@ def _decide(situation: Situation) -> tuple[Action, ...]:
 
 
 def _stored(record: FindingRecord, shown: Finding | None, situation: Situation) -> Finding:
-    """Return a finding as it is stored: with its exemption status and deadline."""
+    """Return a finding as it is stored: with its exemption and deadline."""
     if not record.open:
         return record.finding
-    unmarked = replace(record.finding, status=Status.OPEN)
+    unmarked = without_exemption(record.finding)
     (marked,) = exempted((unmarked,), situation.cluster, situation.policy, situation.now)
     deadline = shown.deadline if shown else None
     if situation.policy.suspended and record.last_notified:
         deadline = record.last_notified.deadline
-    return replace(record.finding, status=marked.status, deadline=deadline)
+    return replace(marked, deadline=deadline)
 
 
 def _only_observed(record: FindingRecord, policy: Policy) -> bool:

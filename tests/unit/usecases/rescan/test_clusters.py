@@ -8,6 +8,7 @@ from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyState
 from emr_log_guard.domain.rescan import Scope
 from emr_log_guard.events.rescan import RescanRequest
+from emr_log_guard.rendering.reports.page import shown_exemptions
 from emr_log_guard.usecases.rescan.plan import KNOWN_CLUSTERS
 from tests.unit.builders import (
     ANOTHER_KEY,
@@ -150,6 +151,8 @@ def test_exempt_finding_is_in_the_report_and_does_not_count(rescans: Rescans) ->
     report = rescans.run(Scope.CLUSTERS)
 
     assert [each.status for each in report.difference.exempt] == [Status.EXEMPT]
+    [shown] = shown_exemptions(report.exemptions, report.difference.unresolved, report.finished)
+    assert shown.findings == 1
     assert report.difference.open == ()
     assert report.compliance is Compliance.COMPLIANT
     assert report.clusters == {"NOT_APPLICABLE": 1}
