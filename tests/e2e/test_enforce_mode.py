@@ -14,6 +14,7 @@ from emr_log_guard.usecases.findings import update_record, update_termination
 from sandbox.alert_inbox import AlertInbox
 from sandbox.fixtures import LOG_BUCKET
 from tests.e2e.deployed import Deployed, batch, cluster_event, object_event
+from tests.e2e.operating import Statement, command
 from tests.slack import OK, Slack, text_of
 from tests.template.stack import ROOT
 
@@ -490,6 +491,25 @@ def assert_encrypted(stack: Deployed, logs: Iterable[str], key: str) -> None:
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
 
 
+def dry_run(stack: Deployed, cluster_id: str) -> dict[str, Any]:
+    """Count as an operator does, with the permissions that docs/operations.md names."""
+    actions = [
+        "cloudformation:ListStackResources",
+        "ssm:GetParameter",
+        "states:StartExecution",
+        "states:DescribeExecution",
+        "s3:GetObject",
+        "kms:Decrypt",
+        "kms:GetKeyPolicy",
+    ]
+    allow: Statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    arguments = ("--batch-job", "--json", "--quiet", "--cluster", cluster_id)
+    result = command(stack, [allow], "reencrypt", *arguments)
+    assert (result.returncode, result.stderr) == (1, "")
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
 def test_logs_from_before_are_reencrypted_by_a_rescan(
     enforce_mode: Deployed, eventually: Eventually
 ) -> None:
@@ -514,10 +534,10 @@ def test_logs_from_before_are_reencrypted_by_a_rescan(
         with enforce_mode.policy(json.dumps(reencrypting)):  # which deletes the open findings
             asked = {"scope": "log_objects", "reencrypt": True, "cluster": cluster_id}
 
-            def rescanned(**more: bool) -> dict[str, Any]:
+            def rescanned() -> dict[str, Any]:
                 execution = states.start_execution(
                     stateMachineArn=enforce_mode.outputs["RescanStateMachineArn"],
-                    input=json.dumps(asked | more),
+                    input=json.dumps(asked),
                 )["executionArn"]
 
                 def ended() -> dict[str, Any] | None:
@@ -533,7 +553,14 @@ def test_logs_from_before_are_reencrypted_by_a_rescan(
                 record = enforce_mode.repository.read(cluster_id).records.get("EMRLOG-101")
                 return record is not None and record.reencryption.count == 40 and not record.open
 
-            assert rescanned(dry_run=True)["to_reencrypt"] == 40
+            found = dry_run(enforce_mode, cluster_id)
+            assert (found["to_reencrypt"], found["refused"]) == (40, [])
+            [job] = found["batch_operations"]["jobs"]
+            assert (job["bucket"], job["former"], job["key_arn"]) == (LOG_BUCKET, "SSE-S3", key)
+            assert (job["objects"], job["prefix"].endswith(f"/{cluster_id}/")) == (40, True)
+            [readers] = found["readers"]
+            assert (readers["former"], readers["key_arn"]) == ("SSE-S3", key)
+            assert readers["unread"] == []
             assert violations() == 40
             assert rescanned()["to_reencrypt"] == 40
             eventually(reencrypted)

@@ -1,10 +1,12 @@
 """The sums in docs/costs.md are recalculated, and its quantities are counted in the template."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
-from emr_log_guard.domain.reencryption_cost import reencryption_cost
+from emr_log_guard.domain.batch_operations import FormerEncryption, ReencryptionJob
+from emr_log_guard.domain.reencryption_cost import batch_operations_cost, reencryption_cost
 from emr_log_guard.observability import Metric
 from tests.template.stack import EVERYTHING, ROOT, Stack
 from tests.unit.functions.test_handlers import READS_OF_A_COMPLIANT_CLUSTER
@@ -130,6 +132,19 @@ def test_re_encryption_is_estimated_with_the_documented_prices(
 
     found = {price(row[2]) for rows in tables().values() for row in rows if row[0] == documented}
     assert found == {usd_each}
+
+
+def test_jobs_of_s3_batch_operations_are_estimated_as_documented() -> None:
+    arn = "arn:aws:kms:eu-west-1:111122223333:key/1"
+    now, million = datetime(2026, 6, 1, tzinfo=UTC), 10**6
+    job = ReencryptionJob(
+        "111122223333", "logs", "j/", FormerEncryption(), arn, now, million, million
+    )
+
+    documented = [(number(row[1]), price(row[2])) for row in tables()["jobs"][:-1]]
+    estimated = [(each.count, each.usd_each) for each in batch_operations_cost([job]).charges]
+    for found, expected in zip(estimated, documented, strict=True):
+        assert found == pytest.approx(expected)
 
 
 def test_tables_are_in_the_order_of_the_page() -> None:

@@ -143,8 +143,8 @@ class FakeKeys:
         nothing = KeyNotFound(identifier, "kms:DescribeKey answered NotFoundException")
         return self.facts.get(identifier, nothing)
 
-    def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
-        self.policies_asked.append(key.arn)
+    def policy(self, key_arn: str) -> Mapping[str, object] | Unresolved:
+        self.policies_asked.append(key_arn)
         return self.document
 
     def rotation(self, key: KmsKey) -> bool | Unresolved:

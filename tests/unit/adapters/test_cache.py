@@ -101,7 +101,7 @@ def test_key_policy_is_read_again_only_after_its_retention(clock: Clock) -> None
     cached = CachedKeys(keys, clock)
 
     for clock.seconds in (0, KEY_SECONDS - 1, KEY_SECONDS + 1):
-        assert cached.policy(KEY) == {}
+        assert cached.policy(KEY.arn) == {}
     assert keys.policies_asked == [KEY.arn, KEY.arn]
 
 
@@ -150,7 +150,7 @@ def test_unresolved_fact_is_never_cached() -> None:
 
     for _ in range(2):
         assert known_keys.describe(KEY.arn) == UNREADABLE
-        assert known_keys.policy(KEY) == UNREADABLE
+        assert known_keys.policy(KEY.arn) == UNREADABLE
         assert known_roles.role_arn("role") == roles.service_role
         assert known_roles.instance_profile_role_arn("profile") == roles.node_role
         assert known_roles.simulate(SERVICE_ROLE_ARN, "kms:DescribeKey", KEY.arn) == UNREADABLE

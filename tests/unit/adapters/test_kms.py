@@ -163,11 +163,11 @@ def test_arn_with_an_invalid_region_is_unresolved_without_a_request(region: str)
 
 
 def test_key_policy_is_read_in_the_region_of_the_key(aws: StubbedAws, keys: KmsKeys) -> None:
-    key = KmsKey(key_arn(region=OTHER_REGION), KEY.manager, KEY.state, KEY.spec, KEY.usage)
+    arn = key_arn(region=OTHER_REGION)
     aws.answer("GetKeyPolicy", {"Policy": '{"Statement": []}', "PolicyName": "default"})
 
-    assert keys.policy(key) == {"Statement": []}
-    assert aws.calls == [("GetKeyPolicy", {"KeyId": key.arn})]
+    assert keys.policy(arn) == {"Statement": []}
+    assert aws.calls == [("GetKeyPolicy", {"KeyId": arn})]
     assert aws.regions == [OTHER_REGION]
 
 
@@ -185,7 +185,7 @@ def test_a_key_policy_that_cannot_be_read_is_undetermined(
 ) -> None:
     aws.answer("GetKeyPolicy", answer)
 
-    policy = keys.policy(KEY)
+    policy = keys.policy(KEY.arn)
 
     assert isinstance(policy, Unresolved)
     assert notified in policy.reason

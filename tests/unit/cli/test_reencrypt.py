@@ -127,6 +127,7 @@ JOB = ReencryptionJob(
     in_bucket=10_000_000,
 )
 PLAN = ReencryptionPlan(changes=(KeyChange(FormerEncryption(), KEY.arn, 1_000_000),), jobs=(JOB,))
+READER = f"arn:aws:iam::{ACCOUNT}:role/LogReaders"
 REFUSING = ReencryptionPlan(refused={"it is not encrypted": 3})
 
 
@@ -144,6 +145,9 @@ def ends(
         return {"Body": StreamingBody(io.BytesIO(body), len(body))}
 
     stack.answer("GetObject", stored)
+    policy = {"Effect": "Allow", "Principal": {"AWS": READER}, "Action": "*", "Resource": "*"}
+    document = json.dumps({"Statement": [policy]})
+    stack.answer("GetKeyPolicy", {"Policy": document, "PolicyName": "default"})
 
 
 @pytest.mark.parametrize(
@@ -223,6 +227,29 @@ def test_dry_run_as_json(stack: StubbedAws) -> None:
     [job] = found["batch_operations"]["jobs"]
     assert job["create_job"] == JOB.create_job()
     assert (result.exit_code, result.stderr) == (1, "")
+
+
+def test_dry_run_lists_who_can_read(stack: StubbedAws) -> None:
+    ends(stack, 7)
+
+    result = run("--dry-run")
+
+    assert f"    Then, only these can read:\n      {READER}\n" in result.stdout
+    read = [request for call, request in stack.calls if call == "GetKeyPolicy"]
+    assert read == [{"KeyId": KEY.arn}]
+    found = json.loads(run("--dry-run", "--json", "--quiet").stdout)
+    assert [each["allowed"] for each in found["readers"]] == [[READER]]
+
+
+def test_key_policy_that_cannot_be_read_is_named_and_no_error(stack: StubbedAws) -> None:
+    ends(stack, 7)
+    stack.answer("GetKeyPolicy", AwsError("AccessDeniedException"))
+
+    result = run("--dry-run")
+
+    assert result.exit_code == 1
+    denied = f"kms:GetKeyPolicy on {KEY.arn} answered AccessDeniedException"
+    assert f"    Could not be read: {denied}" in result.stdout
 
 
 def test_dry_run_that_fails_is_an_error(stack: StubbedAws) -> None:

@@ -114,9 +114,9 @@ class CachedKeys:
         """Read a key."""
         return self._described.get(identifier, lambda: self._keys.describe(identifier))
 
-    def policy(self, key: "KmsKey") -> Mapping[str, object] | Unresolved:
+    def policy(self, key_arn: str) -> Mapping[str, object] | Unresolved:
         """Read a key's policy."""
-        return self._policies.get(key.arn, lambda: self._keys.policy(key))
+        return self._policies.get(key_arn, lambda: self._keys.policy(key_arn))
 
     def rotation(self, key: "KmsKey") -> bool | Unresolved:
         """Return whether KMS rotates a key automatically."""

@@ -47,15 +47,16 @@ class KmsKeys:
             # A new state or manager, or a missing field.
             return Unresolved(f"kms:DescribeKey on {identifier} cannot be parsed: {error}")
 
-    def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
+    def policy(self, key_arn: str) -> Mapping[str, object] | Unresolved:
         """Read a key's policy: one GetKeyPolicy. Only the key's own account may read it."""
         try:
-            answer = self._client_for(key.region).get_key_policy(KeyId=key.arn)
+            region = Arn.of(key_arn).region
+            answer = self._client_for(region).get_key_policy(KeyId=key_arn)
             document = json.loads(answer["Policy"])
         except AWS_ERRORS as error:
-            return unresolved("kms:GetKeyPolicy", key.arn, error)
+            return unresolved("kms:GetKeyPolicy", key_arn, error)
         except ValueError:
-            return Unresolved(f"kms:GetKeyPolicy on {key.arn} did not return JSON")
+            return Unresolved(f"kms:GetKeyPolicy on {key_arn} did not return JSON")
         return (
             document
             if isinstance(document, dict)

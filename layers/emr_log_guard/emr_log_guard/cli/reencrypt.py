@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from emr_log_guard.adapters.cache import WHOLE_RUN, CachedKeys
 from emr_log_guard.adapters.cloudformation import deployed_stack
+from emr_log_guard.adapters.kms import KmsKeys
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.exit_status import fail
 from emr_log_guard.cli.options import (
@@ -21,9 +23,11 @@ from emr_log_guard.cli.options import (
 from emr_log_guard.cli.policy_diff import policy_of
 from emr_log_guard.cli.policy_store import problems_of
 from emr_log_guard.cli.rescan import count, start
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.audit import ExitStatus
 from emr_log_guard.domain.rescan import Scope
 from emr_log_guard.rendering.terminal.reencryption import DryRun, dry_run_json, dry_run_text
+from emr_log_guard.usecases.remediation.readers import compare_policies
 from emr_log_guard.usecases.replay.replay import POLICY_PARAMETER, RESCAN_STATE_MACHINE
 
 
@@ -43,7 +47,8 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Only count what would be re-encrypted, and what that costs."
+            "--dry-run",
+            help="Only count what would be re-encrypted, what that costs, and who could read then.",
         ),
     ] = False,
     batch_job: Annotated[
@@ -63,7 +68,8 @@ def reencrypt(  # noqa: PLR0913 - each is an option
 
     A re-scan reads them all, reports them, and requests the re-encryption of those that the policy
     re-encrypts. The deployed stack then re-encrypts at most reencryption.max_objects_per_hour.
-    First check who reads the logs: they need kms:Decrypt on the new key.
+    First check who reads the logs: they need kms:Decrypt on the new key. --dry-run lists who can
+    read now and could not then, as far as the policies of the keys tell.
 
     Exit status: 0 when it is started; 2 on wrong usage, without access, where the stack or the
     policy does not re-encrypt, and when the re-scan is refused or fails. With --wait: 0 when
@@ -92,7 +98,9 @@ def reencrypt(  # noqa: PLR0913 - each is an option
     if counting:
         ended, plan = count(clients, machine, request | {"dry_run": True}, quiet=quiet)
         would = ended.to_reencrypt - sum(plan.refused.values())
-        found = DryRun(would, ended.listed, ended.missed, plan)
+        keys = CachedKeys(KmsKeys(clients.kms), retention=WHOLE_RUN)
+        readers = compare_policies(plan.changes, keys, Arn.of(machine).account)
+        found = DryRun(would, ended.listed, ended.missed, plan, tuple(readers))
         _print_counted(found, ended.report, batch_job=batch_job, as_json=as_json)
     else:
         start(clients, machine, request, wait=wait, quiet=quiet, as_json=as_json)

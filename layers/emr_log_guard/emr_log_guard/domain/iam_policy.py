@@ -1,4 +1,4 @@
-"""Statements of IAM's policy language, evaluated for one role's use of one key.
+"""Statements of IAM's policy language, evaluated for one principal's use of one key.
 
 The context of the request to KMS is partly known. A condition on a context key that is known, or
 known to be absent, is evaluated; one on any other key is UNKNOWN.
@@ -19,7 +19,9 @@ _OPERATOR = re.compile(
     r"(?P<negated>Not)?(?P<kind>Equals|Like)?(?P<fold>IgnoreCase)?(?P<optional>IfExists)?"
 )
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
-_FROM_S3 = "kms:GenerateDataKey"
+_FROM_S3 = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
+"""What S3 requests for a principal that reads or writes a log object."""
+_PRINCIPAL_TYPES: Mapping[str, str] = {"role": "AssumedRole", "user": "User"}
 _S3_ENDPOINTS: Mapping[str, str] = {
     "aws": "s3.{}.amazonaws.com",
     "aws-us-gov": "s3.{}.amazonaws.com",
@@ -56,43 +58,51 @@ class Truth(IntEnum):
 class KeyUse:
     """The request that a policy is evaluated for."""
 
-    role_arn: str
+    principal: str
+    """The ARN of a role or user; or any other principal, of which less is known."""
     action: str
     key_arn: str
 
     @property
     def account(self) -> str:
-        """The role's account, twelve digits."""
-        role = Arn.parse(self.role_arn)
-        return role.account if role else ""
+        """The principal's account, twelve digits; empty when it is unknown."""
+        principal = Arn.parse(self.principal)
+        return principal.account if principal else ""
 
     @property
     def context(self) -> Mapping[str, str | None]:
         """The condition keys whose value is known before the request; None is a key that is absent.
 
-        For a log object, S3 forwards the request of the instance profile's role to KMS; EMR
-        describes the key itself, with the service role.
+        For a log object, S3 forwards the request of its writer or reader to KMS; EMR describes the
+        key itself, with the service role.
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
         https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
         https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
         """
-        known: dict[str, str | None] = {
-            "aws:PrincipalArn": self.role_arn,
-            "aws:PrincipalIsAWSService": "false",
-            "aws:PrincipalType": "AssumedRole",
-            "aws:SecureTransport": "true",
-            "aws:ViaAWSService": "true" if self.action == _FROM_S3 else "false",
-        }
+        known: dict[str, str | None] = {"aws:SecureTransport": "true"}
+        if self._principal_type:
+            known |= {
+                "aws:PrincipalArn": self.principal,
+                "aws:PrincipalIsAWSService": "false",
+                "aws:PrincipalType": self._principal_type,
+                "aws:ViaAWSService": "true" if self.action in _FROM_S3 else "false",
+            }
         if self.account:
             known |= {"aws:PrincipalAccount": self.account, "kms:CallerAccount": self.account}
         key = Arn.parse(self.key_arn)
         if key:
             known |= {"aws:RequestedRegion": key.region, "aws:ResourceAccount": key.account}
-        if self.action != _FROM_S3:
+        if self.action not in _FROM_S3:
             known["kms:ViaService"] = None
         elif key and key.partition in _S3_ENDPOINTS:
             known["kms:ViaService"] = _S3_ENDPOINTS[key.partition].format(key.region)
         return known
+
+    @property
+    def _principal_type(self) -> str | None:
+        principal = Arn.parse(self.principal)
+        kind = principal.resource.partition("/")[0] if principal else ""
+        return _PRINCIPAL_TYPES.get(kind)
 
 
 def statements(document: Mapping[str, object]) -> Iterator[Statement]:

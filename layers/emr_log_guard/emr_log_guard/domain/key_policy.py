@@ -1,11 +1,12 @@
-"""Evaluating a key policy for one role and one action, as far as possible without a request.
+"""Evaluating a key policy for one principal and one action, as far as possible without a request.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from emr_log_guard.domain.arn import Arn
 from emr_log_guard.domain.iam_policy import (
     KeyUse,
     Statement,
@@ -19,12 +20,12 @@ from emr_log_guard.domain.iam_policy import (
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicyVerdict:
-    """The result of a key policy for one role and one action."""
+    """The result of a key policy for one principal and one action."""
 
     allows: Truth
-    """It grants the action to the role itself."""
+    """It grants the action to the principal itself."""
     delegates: Truth
-    """It delegates the action to the identity policies of the role's account."""
+    """It delegates the action to the identity policies of the principal's account."""
     denies: Truth
     unresolved: str = ""
     """Which elements could not be evaluated; empty when all could."""
@@ -48,21 +49,24 @@ def evaluate_key_policy(document: Mapping[str, object], use: KeyUse) -> KeyPolic
 
 
 def _principal(statement: Statement, use: KeyUse) -> tuple[Truth, Truth]:
-    """Return whether the statement names the role itself, and whether its account."""
+    """Return whether the statement names the principal itself, and whether its account."""
     if "NotPrincipal" in statement:
         return Truth.UNKNOWN, Truth.NO
     principal = statement.get("Principal")
-    named = (
-        set(strings(principal.get("AWS")))
-        if isinstance(principal, Mapping)
-        else set(strings(principal))
-    )
-    account_root = {use.account, f"{_iam_prefix(use)}:root"}
+    services: set[str] = set()
+    if isinstance(principal, Mapping):
+        named = set(strings(principal.get("AWS")))
+        services = set(strings(principal.get("Service")))
+    else:
+        named = set(strings(principal))
+    account_root = {use.account, root_of(use.principal)}
     return (
-        Truth.of(holds=bool(named & {"*", use.role_arn})),
+        Truth.of(holds=bool(named & {"*", use.principal}) or use.principal in services),
         Truth.of(holds=bool(named & account_root)),
     )
 
 
-def _iam_prefix(use: KeyUse) -> str:
-    return use.role_arn.partition(":role/")[0]
+def root_of(principal: str) -> str | None:
+    """Return the ARN that stands for a principal's account; None when that is unknown."""
+    arn = Arn.parse(principal)
+    return str(replace(arn, service="iam", region="", resource="root")) if arn else None

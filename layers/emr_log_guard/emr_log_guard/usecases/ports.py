@@ -114,7 +114,7 @@ class Keys(Protocol):
         """Read a key by any of its identifiers."""
         ...
 
-    def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
+    def policy(self, key_arn: str) -> Mapping[str, object] | Unresolved:
         """Read a key's policy document."""
         ...
 

@@ -8,8 +8,10 @@ import pytest
 from botocore.validate import ParamValidator
 
 from emr_log_guard.domain.batch_operations import FormerEncryption, ReencryptionJob
+from emr_log_guard.domain.log_readers import ComparedReaders, Readers
 from emr_log_guard.domain.reencryption_cost import reencryption_cost
 from emr_log_guard.domain.reencryption_plan import KeyChange, ReencryptionPlan
+from emr_log_guard.rendering.terminal.log_readers import readers_json, readers_text
 from emr_log_guard.rendering.terminal.reencryption import (
     DryRun,
     batch_job_guide,
@@ -117,6 +119,18 @@ def test_dry_run_that_finds_nothing_has_no_costs() -> None:
     assert dry_run_text(found, jobs=True) == "0 of 5 log objects would be re-encrypted.\n"
 
 
+def test_readers_come_before_costs() -> None:
+    compared = ComparedReaders(PLAN.changes[0], Readers())
+    found = replace(FOUND, readers=(compared,))
+
+    text = dry_run_text(found, jobs=False)
+
+    before, _, after = text.partition(readers_text([compared]))
+    assert before.endswith("  3: it is not encrypted\n")
+    assert after.startswith("Cost, ")
+    assert dry_run_json(found)["readers"] == [readers_json(compared)]
+
+
 def test_control_characters_are_escaped() -> None:
     hostile = "\x1b[2J"
     changes = (KeyChange(FormerEncryption(hostile), hostile, 1),)
@@ -139,6 +153,7 @@ def test_json_carries_counts_costs_and_jobs() -> None:
         "missed_shards": 0,
         "keys": [{"former": "SSE-S3", "key_arn": KEY.arn, "objects": 1_000_000}],
         "more_keys": 0,
+        "readers": [],
         "refused": [{"cause": "it is not encrypted", "objects": 3}],
         "charges": [
             {"what": each.what, "count": each.count, "usd": each.usd} for each in FOUND.cost.charges

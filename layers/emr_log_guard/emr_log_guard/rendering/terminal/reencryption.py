@@ -7,6 +7,7 @@ from shlex import quote
 
 from emr_log_guard.domain.batch_operations import ReencryptionJob
 from emr_log_guard.domain.log_objects import LARGE_BUCKET
+from emr_log_guard.domain.log_readers import ComparedReaders
 from emr_log_guard.domain.reencryption_cost import (
     Estimate,
     batch_operations_cost,
@@ -14,6 +15,7 @@ from emr_log_guard.domain.reencryption_cost import (
 )
 from emr_log_guard.domain.reencryption_plan import ReencryptionPlan
 from emr_log_guard.rendering.escape import plain
+from emr_log_guard.rendering.terminal.log_readers import readers_json, readers_text
 from emr_log_guard.rules import commands
 
 
@@ -27,6 +29,8 @@ class DryRun:
     missed: int
     """How many shards could not be read to the end."""
     plan: ReencryptionPlan
+    readers: tuple[ComparedReaders, ...] = ()
+    """Who can read, for each change of keys that the plan names."""
 
     @property
     def large(self) -> bool:
@@ -66,6 +70,7 @@ def dry_run_json(found: DryRun) -> dict[str, object]:
             for each in plan.changes
         ],
         "more_keys": plan.more_changes,
+        "readers": [readers_json(each) for each in found.readers],
         "refused": [{"cause": cause, "objects": count} for cause, count in plan.refused.items()],
         **_costs(found.cost),
         "batch_operations": {
@@ -103,6 +108,7 @@ def _parts(found: DryRun, *, jobs: bool) -> Iterator[str]:
         count = sum(plan.refused.values())
         yield f"{count:,} violate the policy and cannot be re-encrypted:\n"
         yield from (f"  {count:,}: {plain(cause)}\n" for cause, count in plan.refused.items())
+    yield readers_text(found.readers)
     if not found.count:
         return
     yield "Cost, if the stack re-encrypts them:\n"

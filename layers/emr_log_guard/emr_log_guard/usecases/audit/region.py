@@ -162,5 +162,5 @@ class _UnusedKeys:
     def rotation(self, key: KmsKey) -> bool | Unresolved:
         return Unresolved(f"no rule needs the rotation of {key.arn}")
 
-    def policy(self, key: KmsKey) -> Mapping[str, object] | Unresolved:
-        return Unresolved(f"no rule needs the policy of {key.arn}")
+    def policy(self, key_arn: str) -> Mapping[str, object] | Unresolved:
+        return Unresolved(f"no rule needs the policy of {key_arn}")

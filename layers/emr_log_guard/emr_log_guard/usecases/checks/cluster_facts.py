@@ -200,7 +200,7 @@ class ReadClusterFacts:
     ) -> RoleKeyAccess | Unresolved:
         if isinstance(role_arn, Unresolved):
             return role_arn
-        policy = self.keys.policy(key)
+        policy = self.keys.policy(key.arn)
         return RoleKeyAccess(
             title=title,
             role_arn=role_arn,
