@@ -34,6 +34,7 @@ def main() -> None:
         "log-objects": lambda: audits.log_objects(rounds),
         "quotas": audits.quotas,
         "known-clusters": rescans.known_clusters,
+        "reencryption-quiet": lambda: reencryption.quiet(rounds),
         "storms": partial(_storms, storms.STORMS.values(), rounds),
     }
     parts: Mapping[str, Callable[[], Section]] = {

@@ -61,9 +61,11 @@ class Kind:
     read: bool = True
     """Whether the re-scan reads them: they are in the folder of a cluster."""
     requested: bool = False
-    """Whether they are to be re-encrypted, as far as their head tells."""
+    """Whether they are to be re-encrypted."""
+    refused: bool = False
+    """Whether S3 cannot do it, which their head tells."""
     updated: bool = False
-    """Whether they can be."""
+    """Whether S3 does it."""
 
     @property
     def count(self) -> int:
@@ -98,9 +100,9 @@ def reencryption(stack: Stack) -> Section:
     stack.disable_rules()  # CloudTrail's events would have each update checked once more
     objects = _write(stack, kinds)
     listed, written = _listed(stack), _encryptions(stack, objects)
-    read, requested, updated = (
+    read, requested, refused, updated = (
         sum(getattr(kind, which) for kind in objects.values())
-        for which in ("read", "requested", "updated")
+        for which in ("read", "requested", "refused", "updated")
     )
     expected = {
         version: ("aws:kms", right) if kind.updated else written[version]
@@ -109,7 +111,7 @@ def reencryption(stack: Stack) -> Section:
 
     counting, counted = _command(stack, "--dry-run", "--json")
     said = json.loads(counted)
-    _demand("dry run", (said["to_reencrypt"], said["listed"]), (requested, read))
+    _demand("dry run", (said["to_reencrypt"], said["listed"]), (requested - refused, read))
     _demand("objects after the dry run", _encryptions(stack, objects), written)
 
     before = answered(stack.folder / CALLS)
@@ -154,7 +156,7 @@ def reencryption(stack: Stack) -> Section:
         [
             [kind.title, *(f"{kind.count * factor:,}" for factor in factors)]
             for kind in kinds
-            for factors in [(1, kind.requested, kind.updated)]
+            for factors in [(1, kind.requested and not kind.refused, kind.updated)]
         ],
     )
 
@@ -182,8 +184,10 @@ def _kinds(fixtures: Fixtures, right: str, wrong: str) -> tuple[list[Kind], tupl
         Kind("SSE-S3, later overwritten", (f"{home}d",), 50, {}, **fixed),
         Kind("the right key, over these", (f"{home}d",), 50, aws_managed | {"SSEKMSKeyId": right}),
         Kind("the right key", (f"{home}e",), 300, aws_managed | {"SSEKMSKeyId": right}),
-        Kind("SSE-C", (f"{home}f",), 20, SSE_C, requested=True),
-        Kind("DSSE-KMS with an unapproved key", (f"{home}g",), 20, dsse, requested=True),
+        Kind("SSE-C", (f"{home}f",), 20, SSE_C, requested=True, refused=True),
+        Kind(
+            "DSSE-KMS with an unapproved key", (f"{home}g",), 20, dsse, requested=True, refused=True
+        ),
         Kind("SSE-S3 under Object Lock", (f"{home}h",), 20, locked, requested=True),
         Kind("SSE-S3, of an unknown cluster", ("emr/j-3AXXXXXXXXXXX/node",), 40, {}),
         Kind("SSE-S3, in no log folder", ("data",), 100, {}, read=False),

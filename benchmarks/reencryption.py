@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 from benchmarks.contestants import Found, Ground, WrongResultError, custodian, objects_policy
 from benchmarks.measuring import Runs
 from benchmarks.page import Section
-from benchmarks.stack import Stack
+from benchmarks.stack import Stack, deployed_with_defaults
 from benchmarks.static_s3 import bucket_server
+from sandbox import EmrPace
 from sandbox.fixtures import LOG_BUCKET, Fixtures
+from sandbox.polling import wait_for
+from sandbox.quotas import DEFAULT_QUOTAS
 
 OBJECTS = 2_000
 BEHIND = 20
@@ -25,6 +29,11 @@ BATCH = 200
 AT_ONCE = 2
 """How many invocations the queue's mapping allows at once."""
 HEADS = ("s3:HeadObject", "s3:HeadBucket")
+STALE = 60
+"""Seconds for which functions may keep an older policy."""
+QUIET = 5
+"""Seconds between two log objects."""
+ON_THE_WAY = ("CheckLogObjectsFunction", "ReencryptFunction")
 POLICY = {"mode": "alert", "reencryption": {"enabled": True}}
 
 
@@ -99,6 +108,58 @@ def log_objects(stack: Stack, rounds: int) -> Section:
          "HEAD requests", "UpdateObjectEncryption", "CopyObject"],
         rows,
     )  # fmt: skip
+
+
+def quiet(rounds: int) -> Section:
+    """Write one log object after the other, each in a quiet account."""
+    pace = EmrPace(1, 24 * 3600, 1)
+    with deployed_with_defaults(pace, DEFAULT_QUOTAS, ReencryptionAllowed="true") as stack:
+        fixtures = Fixtures(stack.account)
+        fixtures.make_log_bucket()
+        key = fixtures.make_key("emr-logs")
+        policy = {"mode": "alert", "reencryption": {"enabled": True, "default_key": key}}
+        stack.account.client("ssm").put_parameter(
+            Name=stack.account.outputs()["PolicyParameterName"],
+            Value=json.dumps(policy),
+            Overwrite=True,
+        )
+        cluster = fixtures.launch("streaming")
+        time.sleep(STALE)
+        one = partial(_one, stack, fixtures, cluster, key)
+        one("first.gz")
+        warm = [one(f"warm-{place}.gz") for place in range(rounds)]
+        cold = []
+        for place in range(rounds):
+            for function in ON_THE_WAY:
+                stack.forget(function)
+            cold.append(one(f"cold-{place}.gz"))
+    return Section(
+        "Re-encryption of one log object",
+        "One log object with SSE-S3 of a running cluster without a log key, in an otherwise quiet "
+        "account, with the stack's default parameters: the time from the response to PutObject, "
+        "which sends Object Created, until HeadObject finds `default_key`. Up to 5 s of it the "
+        "queue of log objects waits for more of them, and up to 1 s that of re-encryptions. On "
+        "Lambda, a function that was idle for long starts cold. The load of the machine was "
+        f"{os.getloadavg()[0]:.1f} at the end.",
+        ["functions", "log objects", "time until re-encrypted, median", "last", "target"],
+        [
+            [case, f"{len(times)}", f"{median(times):.1f} s", f"{max(times):.1f} s", "median 10 s"]
+            for case, times in (("warm", warm), ("cold", cold))
+        ],
+    )
+
+
+def _one(stack: Stack, fixtures: Fixtures, cluster: str, key: str, name: str) -> float:
+    """Write a log object; return the seconds until it has the key."""
+    s3 = stack.account.client("s3")
+    log = fixtures.write_log(cluster, f"node/i-1/{name}", {})
+    written = time.monotonic()
+    wait_for(
+        lambda: s3.head_object(Bucket=LOG_BUCKET, Key=log).get("SSEKMSKeyId") == key, seconds=120
+    )
+    took = time.monotonic() - written
+    time.sleep(QUIET)
+    return took
 
 
 def _copied(stack: Stack, key: str, heads: Mapping[str, Mapping[str, str]]) -> Found:

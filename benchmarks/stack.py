@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,6 +76,15 @@ class Stack:
         name: str = answer["StackResourceDetail"]["PhysicalResourceId"]
         return name
 
+    def forget(self, function: str) -> None:
+        """Have the next invocation of a function start cold."""
+        client, name = self.account.client("lambda"), self.resource(function)
+        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables["FORGOTTEN"] = f"{time.monotonic_ns()}"
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+
     def environment(self, function: str) -> dict[str, str]:
         """The environment of a function, including its built layers."""
         configuration = self.account.client("lambda").get_function_configuration(
@@ -131,8 +141,17 @@ def deployed() -> Iterator[Stack]:
 
 
 @contextmanager
-def deployed_with_defaults(pace: EmrPace, quotas: Mapping[str, Quota]) -> Iterator[Stack]:
-    """Build the stack from scratch and deploy it to an account that throttles EMR's API."""
+def deployed_with_defaults(
+    pace: EmrPace, quotas: Mapping[str, Quota], **parameters: str
+) -> Iterator[Stack]:
+    """Build the stack from scratch and deploy it to an account that throttles EMR's API.
+
+    Args:
+        pace: How fast clusters live.
+        quotas: EMR's.
+        parameters: The template's parameters that are not the defaults.
+
+    """
     with (
         TemporaryDirectory() as name,
         Sandbox.start(
@@ -140,5 +159,5 @@ def deployed_with_defaults(pace: EmrPace, quotas: Mapping[str, Quota]) -> Iterat
         ) as account,
     ):
         account.build()
-        account.deploy()
+        account.deploy(parameters)
         yield Stack(account, Path(name))
