@@ -1,9 +1,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from random import Random
+from typing import Any, Self
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emr_log_guard.domain.batch_operations import FormerEncryption, ReencryptionJob
@@ -156,13 +157,19 @@ def test_folder_has_a_job_for_each_former_encryption() -> None:
         a_folder([*ALL_OF_IT, PlannedObjects(SSE_S3, OTHER, 1)]),
         a_folder([PlannedObjects(FormerEncryption(FORMER, aws_managed=True), KEY.arn, 7)]),
         a_folder([PlannedObjects(FormerEncryption("1234abcd"), KEY.arn, 7)]),
+        a_folder(
+            [
+                PlannedObjects(WITH_FORMER, KEY.arn, 7),
+                PlannedObjects(FormerEncryption(KEY.arn), FORMER, 7),
+            ]
+        ),
         a_folder([PlannedObjects(SSE_S3, KEY.arn.replace(ACCOUNT, OTHER_ACCOUNT), 7)]),
         a_folder([]),
     ],
     ids=[
         *("not read to the end", "unknown objects", "access point", "nothing to do"),
-        *("compliant objects", "another new key", "key of AWS", "no key ARN", "other account"),
-        "empty",
+        *("compliant objects", "another new key", "key of AWS", "no key ARN", "swapped keys"),
+        *("other account", "empty"),
     ],
 )
 def test_folder_has_no_job_that_could_touch_other_objects(folder: PlannedFolder) -> None:
@@ -224,6 +231,16 @@ class Stored:
     encryption: Encryption | Unresolved
     decision: Reencrypt | Leave | Refuse
 
+    @property
+    def decided(self) -> Reencrypt | Leave | Refuse:
+        """What is decided once the encryption is known."""
+        return Leave("unknown") if isinstance(self.encryption, Unresolved) else self.decision
+
+    def with_key(self, key_arn: str) -> Self:
+        """Return it re-encrypted, which leaves nothing to do."""
+        head = encrypted("aws:kms", key_arn)
+        return replace(self, encryption=head, decision=Leave("compliant"))
+
 
 KEYS = st.sampled_from([f"{FOLDER}{name}" for name in ("node/1", "steps/1", "j-3BXXXXXXGAPLF/1")])
 HEADS = st.sampled_from(
@@ -238,22 +255,40 @@ HEADS = st.sampled_from(
         Unresolved("denied"),
     ]
 )
-DECISIONS = st.sampled_from(
-    [reencrypt(), reencrypt(OTHER), Leave("compliant"), Refuse("EMRLOG-101", "no key")]
+KEY_CHANGES = [reencrypt(), reencrypt(OTHER), reencrypt(FORMER)]
+DECISIONS = st.sampled_from([*KEY_CHANGES, Leave("compliant"), Refuse("EMRLOG-101", "no key")])
+SELECTABLE = st.sampled_from(
+    [encrypted("AES256"), encrypted("aws:kms", FORMER), encrypted("aws:kms", OTHER)]
+)
+FOLDERS = st.one_of(
+    st.lists(st.builds(Stored, KEYS, HEADS, DECISIONS), max_size=8),
+    st.lists(st.builds(Stored, KEYS, SELECTABLE, st.sampled_from(KEY_CHANGES)), max_size=4),
 )
 
 
-@given(st.lists(st.builds(Stored, KEYS, HEADS, DECISIONS), max_size=8))
-def test_job_touches_only_objects_that_are_to_get_its_key(stored: list[Stored]) -> None:
-    tally = PlanTally()
-    for each in stored:
-        decision = Leave("unknown") if isinstance(each.encryption, Unresolved) else each.decision
-        tally.add(log_object_facts(encryption=each.encryption), decision)
+SWAPPED = [
+    Stored(f"{FOLDER}node/1", encrypted("aws:kms", FORMER), reencrypt(OTHER)),
+    Stored(f"{FOLDER}steps/1", encrypted("aws:kms", OTHER), reencrypt(FORMER)),
+]
 
-    for job in planned(PlannedFolder("example-logs", FOLDER, tally.plan, complete=True)).jobs:
-        touched = [each for each in stored if selects(job, each)]
+
+@example(SWAPPED, Random(1))  # noqa: S311 - nothing secret
+@given(FOLDERS, st.randoms())
+def test_jobs_in_any_order_give_objects_their_keys_and_touch_no_others(
+    found: list[Stored], order: Random
+) -> None:
+    stored, tally = [*found], PlanTally()
+    for each in stored:
+        tally.add(log_object_facts(encryption=each.encryption), each.decided)
+    jobs = [*planned(PlannedFolder("example-logs", FOLDER, tally.plan, complete=True)).jobs]
+    order.shuffle(jobs)
+
+    for job in jobs:
+        touched = [number for number, each in enumerate(stored) if selects(job, each)]
         assert len(touched) == job.objects > 0
-        assert all(each.decision == reencrypt(job.key_arn) for each in touched)
+        for number in touched:
+            assert stored[number].decided == reencrypt(job.key_arn)
+            stored[number] = stored[number].with_key(job.key_arn)
 
 
 def selects(job: ReencryptionJob, stored: Stored) -> bool:

@@ -185,12 +185,16 @@ def _selectable(folder: PlannedFolder) -> Iterator[KeyChange]:
     """Return what a job can do in a folder without touching any other object."""
     if not folder.complete or folder.plan.unknown or is_access_point(folder.bucket):
         return
-    targets = defaultdict[FormerEncryption, list[PlannedObjects]](list)
+    rows_of = defaultdict[FormerEncryption, list[PlannedObjects]](list)
     for each in folder.plan.objects:
-        targets[each.former].append(each)
-    for former, rows in targets.items():
+        rows_of[each.former].append(each)
+    # Other objects may get these keys before the job lists its own.
+    new_keys = {each.key_arn for each in folder.plan.objects}
+    for former, rows in rows_of.items():
         # The filter's documentation names keys of customers only.
-        by_key = former.key_arn is None or (is_key_arn(former.key_arn) and not former.aws_managed)
+        by_key = former.key_arn is None or (
+            is_key_arn(former.key_arn) and not former.aws_managed and former.key_arn not in new_keys
+        )
         if by_key and len(rows) == 1 and (to := rows[0].key_arn) is not None:
             yield KeyChange(former, to, rows[0].count)
 
