@@ -153,10 +153,10 @@ def test_most_severe_comes_first_and_every_column_sorts_both_ways(opened: Open) 
 @pytest.mark.parametrize(
     ("label", "asked", "numbers"),
     [
-        ("Text", "NEEDLE hay", {2}),
-        ("Text", "j-0000000000004", {4}),
-        ("Text", "describecluster", {6}),
-        ("Text", ".*", set()),
+        ("Search", "NEEDLE hay", {2}),
+        ("Search", "j-0000000000004", {4}),
+        ("Search", "describecluster", {6}),
+        ("Search", ".*", set()),
         ("Result", "Not determined", {3, 6}),
         ("Severity", "Medium and above", {1, 3}),
         ("Rule", "EMRLOG-201", {1}),
@@ -171,7 +171,7 @@ def test_filter_shows_and_counts_matching_clusters(
     status = page.get_by_role("status")
     expect(status).to_have_text("6 clusters")
 
-    if label == "Text":
+    if label == "Search":
         field.fill(asked)
     else:
         field.select_option(asked)
@@ -188,8 +188,8 @@ def test_page_can_be_used_with_the_keyboard_alone(opened: Open) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Text", exact=True)).to_be_focused()
-    outline = page.get_by_label("Text", exact=True).evaluate(
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
+    outline = page.get_by_label("Search", exact=True).evaluate(
         "each => getComputedStyle(each).outlineStyle"
     )
     assert outline == "solid"
@@ -235,7 +235,7 @@ def test_hostile_name_is_shown_as_text_everywhere(opened: Open, name: str) -> No
 
     assert page.evaluate(tree) == usual.evaluate(tree)
     assert page.evaluate("() => window.pwned") is None
-    page.get_by_label("Text", exact=True).fill(name)
+    page.get_by_label("Search", exact=True).fill(name)
     page.locator("#clusters-table thead button").first.click()
     assert page.evaluate("() => window.pwned") is None
     assert page.evaluate("() => location.protocol") == "file:"
@@ -299,13 +299,13 @@ def test_ten_thousand_clusters_are_sorted_filtered_and_shown_in_parts(
 
     assert len(shown(page)) == PAGE
     expect(page.get_by_role("status")).to_have_text(f"10,000 clusters, {PAGE} of them shown")
-    page.get_by_label("Text", exact=True).fill("cluster-9999")
+    page.get_by_label("Search", exact=True).fill("cluster-9999")
     assert shown(page) == ["cluster-9999"]
     assert changes() <= 20_000 + 10
-    page.get_by_label("Text", exact=True).fill("cluster-999")
+    page.get_by_label("Search", exact=True).fill("cluster-999")
     assert len(shown(page)) == 11
     assert changes() <= 20
-    page.get_by_label("Text", exact=True).fill("")
+    page.get_by_label("Search", exact=True).fill("")
     page.get_by_role("button", name="Cluster", exact=True).click()
     assert shown(page)[:2] == ["cluster-0", "cluster-1000"]
     page.get_by_role("button", name=f"Show {PAGE} more").click()
@@ -372,6 +372,21 @@ def a_run() -> Any:  # noqa: ANN401
     bad, exempt = a_finding(), a_finding("EMRLOG-004", status=Status.EXEMPT)
     doubt = a_finding("EMRLOG-005", compliance=Compliance.INSUFFICIENT_DATA)
     return a_rescan_report(bad, exempt, doubt, known=[doubt.id, "gone#EMRLOG-001"], past=past)
+
+
+def test_ids_of_undetermined_results_stay_on_one_line(opened: Open) -> None:
+    page = opened(rescan_html(a_run()), width=400)
+    cells = page.locator("section[aria-labelledby=undetermined] tbody td")
+
+    lines = cells.evaluate_all(
+        "all => all.map((each) => { const range = document.createRange(); "
+        "range.selectNodeContents(each); "
+        "return [each.textContent, range.getClientRects().length]; })"
+    )
+
+    named = [count for text, count in lines if text.startswith(("EMRLOG-", "j-"))]
+    assert named
+    assert set(named) == {1}
 
 
 def test_trend_is_a_chart_with_a_description_and_a_table(opened: Open) -> None:
