@@ -644,6 +644,33 @@ def test_throttled_findings_table_loses_no_alert(world: World) -> None:
     assert world.kinds == ["finding.opened"] * 5
 
 
+def test_findings_table_that_is_throttled_during_an_emr_outage_loses_no_alert(
+    world: World,
+) -> None:
+    clusters(world, *IDS[:5])
+    outage = Outage(world, timedelta(minutes=3))
+    world.table.failure = ConnectionError("DynamoDB throttles")
+    queue = Queue(world, *map(launched, IDS[:5]))
+    check_cluster = with_clusters(world, outage)
+
+    queue.deliver(CheckClusters(check_cluster, world.clock, timer=lambda: recover(world)))
+
+    assert queue.dead == []
+    assert world.kinds == ["finding.opened"] * 5
+
+
+def test_launch_of_a_cluster_that_emr_no_longer_knows_is_the_only_dead_letter(
+    world: World,
+) -> None:
+    clusters(world, "j-1", "j-2")
+    queue = Queue(world, *map(launched, ("j-1", "j-GONE", "j-2")))
+
+    queue.deliver(batch(world))
+
+    assert queue.dead == [json.dumps(launched("j-GONE"))]
+    assert world.kinds == ["finding.opened"] * 2
+
+
 def recover(world: World) -> float:
     """Have the table answer again after five minutes."""
     if world.now >= NOW + timedelta(minutes=5):

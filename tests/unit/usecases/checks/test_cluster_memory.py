@@ -223,6 +223,24 @@ def test_newer_steps_are_read_up_to_the_known_ones(world: World) -> None:
     assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1", f"{CLUSTER_ID} page 2"]
 
 
+def test_steps_that_two_environments_list_at_once_are_all_known(world: World) -> None:
+    seen(world)
+    steps(world, *(f"s-{n}" for n in range(60)))
+    added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-59",))
+
+    def rival() -> None:
+        steps(world, "s-60")
+        event(world, step_ids=("s-60",))
+
+    world.table.before_put = [rival]
+    world.check_cluster(added)
+    world.clusters.steps_asked.clear()
+    event(world, step_ids=("s-0", "s-59", "s-60"))
+
+    assert world.table.before_put == []
+    assert world.clusters.steps_asked == []
+
+
 def test_step_beyond_the_most_pages_is_read_by_its_id(world: World) -> None:
     seen(world)
     world.clusters.most_pages = 2
