@@ -374,6 +374,21 @@ def a_run() -> Any:  # noqa: ANN401
     return a_rescan_report(bad, exempt, doubt, known=[doubt.id, "gone#EMRLOG-001"], past=past)
 
 
+def test_colour_of_a_violation_shows_its_severity(opened: Open) -> None:
+    page = opened(audit_html(a_report(*(cluster(n, severity=s) for n, s in enumerate(Severity)))))
+
+    tags = page.locator("#clusters-table summary .tag")
+    colours = dict(
+        tags.evaluate_all(
+            "all => all.map((each) => [each.innerText, getComputedStyle(each).color])"
+        )
+    )
+
+    assert colours.keys() == {severity.value for severity in Severity}
+    assert colours["CRITICAL"] == colours["HIGH"]
+    assert len(set(colours.values())) == len(Severity) - 1
+
+
 def test_ids_of_undetermined_results_stay_on_one_line(opened: Open) -> None:
     page = opened(rescan_html(a_run()), width=400)
     cells = page.locator("section[aria-labelledby=undetermined] tbody td")

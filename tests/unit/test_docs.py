@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -9,7 +10,9 @@ from urllib.parse import unquote
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep
+from emr_log_guard.policy_document import parse_policy
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
 from tools.docs.pages import PAGES as GENERATED
@@ -178,6 +181,16 @@ def test_install_page_names_existing_parameters() -> None:
 
     assert asked
     assert asked <= parameters()
+
+
+def test_first_enforcement_has_both_grace_periods_and_one_rule() -> None:
+    rollout = part_of(ROOT / "docs" / "install.md", "from-observe-to-enforce")
+    policy = parse_policy(rollout.partition("```json\n")[2].partition("```")[0], allowed=True)
+
+    assert policy.mode is Mode.ENFORCE
+    assert len(policy.enforcement.rules) == 1
+    assert policy.enforcement.grace_at_launch >= timedelta(days=1)
+    assert policy.enforcement.grace_running >= timedelta(days=1)
 
 
 def test_security_model_covers_each_function() -> None:
