@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from emr_log_guard.domain.compliance import Severity
 from emr_log_guard.domain.emr_rates import CHECK_ENVIRONMENTS
+from emr_log_guard.rules import ALL_RULES
+from emr_log_guard.rules.rule import Rule
 from emr_log_guard.usecases.rescan.plan import LOG_SHARDS_AT_ONCE
 from tests.template.stack import EVERYTHING, ROOT, Stack, template
 
@@ -178,6 +181,14 @@ def test_more_log_buckets_than_aws_allows_are_refused_by_the_parameter(
     assert "at most 50" in parameter["ConstraintDescription"]
     assert "1,600 characters" in parameter["ConstraintDescription"]
     assert f"{parameter['MaxLength']:,}" == "1,600"
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def test_rules_of_severity_high_and_above_can_be_enforced(rule: Rule[Any]) -> None:
+    parameter = template()["Parameters"]["EnforcementRules"]
+    fits = re.fullmatch(parameter["AllowedPattern"], rule.id) is not None
+
+    assert fits is (rule.severity.rank >= Severity.HIGH.rank)
 
 
 def test_documented_concurrency_matches_the_stack() -> None:

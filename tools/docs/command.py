@@ -11,9 +11,12 @@ from tools.docs.markdown import page, table
 
 _NAME = "emr-log-guard"
 _HEAD = """\
-`uv tool install .` or `pipx install .` puts it on your PATH; `emr-log-guard --install-completion`
-adds shell completion. `-h` or `--help` after a sub-command prints its part of this page. Exit
-status 2 means wrong usage, or no access; the reason is on standard error."""
+The command audits clusters, and works with the deployed stack. `audit`, `prepare`,
+`policy validate` and `replay --local` need nothing deployed.
+
+To install it: `uv tool install .` or `pipx install .` in a clone; then `emr-log-guard
+--install-completion` adds shell completion. `-h` or `--help` after a sub-command prints its part of
+this page. Exit status 2 means wrong usage, or no access; the reason is on standard error."""
 
 
 def command_page() -> str:

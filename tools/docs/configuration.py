@@ -1,5 +1,6 @@
 """The page of all that can be set: the stack's parameters and the policy."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ from emr_log_guard.policy_document import PolicyDocument
 from tools.docs.markdown import code, codes, page, sentence, table
 from tools.docs.template import Template
 
+_ABOUT = """\
+Every setting: the stack's parameters, the policy's fields, the stack's outputs and its functions.
+[Install](install.md) says what to set first, [policy](policy.md) what to write into the policy."""
 _PARAMETERS = """\
 Parameters of the stack, for `sam deploy`. `Mode`, `ApprovedKeys`, `EnforcementRules`, the grace
 periods and `TerminationProtection` are the initial values of the policy: changing one of them later
@@ -36,6 +40,7 @@ def configuration_page(template: Template) -> str:
     """Describe every setting, its default and its meaning."""
     return page(
         "Configuration",
+        _ABOUT,
         "## Parameters",
         _PARAMETERS,
         *_parameters(template),
@@ -141,7 +146,7 @@ def _default(field: Field, kind: Type) -> str:
         return ""
     if isinstance(field.default, tuple):
         return codes(field.default) or "empty"
-    return code(str(field.default))
+    return code(field.default if isinstance(field.default, str) else json.dumps(field.default))
 
 
 def _functions(template: Template) -> Iterator[tuple[str, str, str, str]]:

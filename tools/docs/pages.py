@@ -12,7 +12,7 @@ from tools.docs.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES: Mapping[str, Callable[[], str]] = {
-    "docs/rules.md": lambda: rules_page(_template()),
+    "docs/rules.md": rules_page,
     "docs/configuration.md": lambda: configuration_page(_template()),
     "docs/monitoring.md": lambda: monitoring_page(_template()),
     "docs/cli.md": command_page,

@@ -9,12 +9,11 @@ from emr_log_guard.domain.policy import DEFAULT_ENFORCED_RULES
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
 from tools.docs.markdown import page, table
-from tools.docs.template import Template
 
 _HEAD = """\
-A result is `COMPLIANT`, `NON_COMPLIANT`, `NOT_APPLICABLE` (a precondition of the rule is missing,
-which another rule reports) or `INSUFFICIENT_DATA` (a fact could not be read: it alerts, but
-never terminates a cluster). The [policy](configuration.md#policy) can enable or disable a rule,
+What the guard and `emr-log-guard audit` check. A result is `COMPLIANT`, `NON_COMPLIANT`,
+`NOT_APPLICABLE` (a precondition of the rule is missing, which another rule reports) or
+`INSUFFICIENT_DATA` (a fact could not be read: it alerts, but never terminates a cluster). The [policy](configuration.md#policy) can enable or disable a rule,
 change its severity, and give it a weaker mode."""
 _TERMINATES = """\
 **Terminates** says what `enforce` mode does in a stack with `EnforcementAllowed=true`: a finding
@@ -23,7 +22,7 @@ terminates its cluster if its severity, the rule's own or the policy's, is HIGH 
 _URL = re.compile(r"https://\S+[^\s.]")
 
 
-def rules_page(template: Template) -> str:
+def rules_page() -> str:
     """Describe every rule: in a table, then one by one."""
     glance = table(
         ("id", "name", "severity", "default", "non-compliant when", "terminates"),
@@ -39,20 +38,18 @@ def rules_page(template: Template) -> str:
             for rule in ALL_RULES
         ),
     )
-    return page("Rules", _HEAD, _TERMINATES, glance, *(_section(r, template) for r in ALL_RULES))
+    return page("Rules", _HEAD, _TERMINATES, glance, *map(_section, ALL_RULES))
 
 
-def _section(rule: Rule[Any], template: Template) -> str:
-    return f"## {rule.id} {rule.name}\n\n" + "\n".join(_lines(rule, template))
+def _section(rule: Rule[Any]) -> str:
+    return f"## {rule.id} {rule.name}\n\n" + "\n".join(_lines(rule))
 
 
-def _lines(rule: Rule[Any], template: Template) -> Iterator[str]:
-    yield f"- **Severity**: {rule.severity}; by default {_default(rule)}"
+def _lines(rule: Rule[Any]) -> Iterator[str]:
     yield f"- **Non-compliant when** {rule.violation}."
     yield f"- **Applies** {f'when {rule.precondition}' if rule.precondition else 'always'}."
     yield f"- **Why**: {rule.why}"
     yield f"- **Fix**: {_first_line(rule.remediation.__doc__)}"
-    yield f"- **Terminates**: {_terminates(rule)}; {_parameter(rule, template)}"
     runbook = f"[runbook](runbooks/{rule.id}.md)"
     links = [f"<{url}>" for url in _URL.findall(rule.check.__doc__ or "")]
     yield f"- **More**: {', '.join([runbook, *links])}"
@@ -70,12 +67,6 @@ def _terminates(rule: Rule[Any]) -> str:
     if rule.severity.rank >= Severity.HIGH.rank:
         return "if listed"
     return "no"
-
-
-def _parameter(rule: Rule[Any], template: Template) -> str:
-    pattern = template.parameters["EnforcementRules"]["AllowedPattern"]
-    can = "can" if re.fullmatch(pattern, rule.id) else "cannot"
-    return f"`EnforcementRules` {can} list it"
 
 
 def _first_line(docstring: str | None) -> str:
