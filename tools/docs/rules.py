@@ -13,8 +13,9 @@ from tools.docs.markdown import page, table
 _HEAD = """\
 What the guard and `emr-log-guard audit` check. A result is `COMPLIANT`, `NON_COMPLIANT`,
 `NOT_APPLICABLE` (a precondition of the rule is missing, which another rule reports) or
-`INSUFFICIENT_DATA` (a fact could not be read: it alerts, but never terminates a cluster). The [policy](configuration.md#policy) can enable or disable a rule,
-change its severity, and give it a weaker mode."""
+`INSUFFICIENT_DATA` (a fact could not be read: it alerts, but never terminates a cluster). The
+[policy](configuration.md#policy) can enable or disable a rule, change its severity, and give it a
+weaker mode."""
 _TERMINATES = """\
 **Terminates** says what `enforce` mode does in a stack with `EnforcementAllowed=true`: a finding
 terminates its cluster if its severity, the rule's own or the policy's, is HIGH or above, and
