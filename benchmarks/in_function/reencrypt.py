@@ -34,7 +34,7 @@ context = SimpleNamespace(
     aws_request_id="0",
     get_remaining_time_in_millis=lambda: 60_000,
 )
-failed = 0
+failed, first_batch = 0, 0.0
 used, begun = time.process_time(), time.time()
 for first in range(0, len(bodies), size):
     records = [
@@ -48,11 +48,13 @@ for first in range(0, len(bodies), size):
         for place, body in enumerate(bodies[first : first + size])
     ]
     failed += len(app.lambda_handler({"Records": records}, context)["batchItemFailures"])
+    first_batch = first_batch or most_memory()
 answer = {
     "begun": begun,
     "ended": time.time(),
     "processor": time.process_time() - used,
     "megabytes": most_memory(),
+    "megabytes_of_first_batch": first_batch,
     "failed": failed,
     "requests": requests.counts,
 }

@@ -14,6 +14,7 @@ import pytest
 from emr_log_guard.policy_document import parse_policy
 from tests.docs.pages import PAGES, ROOT, Command, blocks, blocks_of, commands_of
 from tests.docs.programs import problems
+from tests.unit.builders import TODAY
 
 THEIRS = {"key.bin", "material.bin", "token.bin", "webhook.txt"}
 """Files that readers bring along."""
@@ -58,7 +59,7 @@ def test_json_blocks_and_policies_are_valid(page: Path) -> None:
         if block.language == "json":
             document = json.loads(block.text)
             if {"mode", "approved_keys", "exemptions"} & set(document):
-                parse_policy(block.text)
+                parse_policy(block.text, TODAY)
 
 
 def test_every_sam_command_and_option_exists() -> None:

@@ -44,6 +44,7 @@ REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
 CLUSTER_ID = "j-2AXXXXXXGAPLF"
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+TODAY = NOW.date()
 
 SERVICE_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/EMR_DefaultRole"
 NODE_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/EMR_EC2_DefaultRole"

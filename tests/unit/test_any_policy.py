@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from emr_log_guard.errors import InvalidPolicyError
 from emr_log_guard.policy_document import parse_policy
+from tests.unit.builders import TODAY
 from tests.unit.test_policy_document import JSON, VALUES, WHOLE, places
 
 PLACED = re.compile(r".*: \S|[A-Za-z`]", re.DOTALL)
@@ -36,13 +37,13 @@ def mutated(draw: st.DrawFn) -> str:
 @given(mutated() | JSON.map(json.dumps) | st.text() | st.text(st.characters(categories=["Cs"])))
 def test_any_stored_document_is_a_policy_or_has_problems_with_positions(text: str) -> None:
     try:
-        policy = parse_policy(text)
+        policy = parse_policy(text, TODAY)
     except InvalidPolicyError as error:
         problems = error.problems
     else:
         # What is written again without its layout says the same.
         again = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-        assert parse_policy(again) == policy
+        assert parse_policy(again, TODAY) == policy
         assert not policy.enforcement.allowed
         assert not policy.suspended
         return

@@ -1,7 +1,7 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from emr_log_guard.policy_document import (
     stored_form,
 )
 from emr_log_guard.rules import ALL_RULES
-from tests.unit.builders import KEY
+from tests.unit.builders import KEY, TODAY
 
 EXEMPTION = {
     "cluster": {"id": "j-2AXXXXXXGAPLF"},
@@ -61,12 +61,12 @@ def exemption(**changes: object) -> dict[str, object]:
 def problems(document: object) -> tuple[str, ...]:
     text = document if isinstance(document, str) else json.dumps(document)
     with pytest.raises(InvalidPolicyError) as caught:
-        parse_policy(text)
+        parse_policy(text, TODAY)
     return caught.value.problems
 
 
 def test_empty_document_means_the_defaults() -> None:
-    assert parse_policy("{}") == Policy()
+    assert parse_policy("{}", TODAY) == Policy()
 
 
 def test_every_field_is_parsed() -> None:
@@ -108,6 +108,7 @@ def test_every_field_is_parsed() -> None:
                 },
             }
         ),
+        TODAY,
         allowed=True,
         reencryption_allowed=True,
     )
@@ -266,7 +267,7 @@ def test_every_unknown_rule_is_reported() -> None:
 
 
 def test_expired_exemption_is_valid() -> None:
-    assert len(parse_policy(json.dumps(exemption(until="2001-01-01"))).exemptions) == 3
+    assert len(parse_policy(json.dumps(exemption(until="2001-01-01")), TODAY).exemptions) == 3
 
 
 def many(count: int) -> dict[str, Any]:
@@ -290,14 +291,14 @@ def test_size_is_measured_in_bytes() -> None:
 def test_document_is_stored_indented_while_it_fits_the_standard_tier() -> None:
     assert stored_form({"mode": "alert"}) == pretty({"mode": "alert"})
     assert "\n" not in stored_form(many(60))
-    assert len(parse_policy(stored_form(many(60))).exemptions) == 60
+    assert len(parse_policy(stored_form(many(60)), TODAY).exemptions) == 60
 
 
 def test_indented_document_larger_than_the_limit_can_be_stored_again() -> None:
     shown = pretty(many(80))
 
     assert len(shown.encode()) > LARGEST_BYTES
-    assert len(parse_policy(shown).exemptions) == 80
+    assert len(parse_policy(shown, TODAY).exemptions) == 80
 
 
 def test_strict_defaults_enable_every_rule_and_terminate_nothing() -> None:
@@ -376,7 +377,7 @@ def test_schema_and_parser_accept_the_same_documents(data: st.DataObject) -> Non
 
     validator = Draft202012Validator(policy_schema(), format_checker=FormatChecker())
     try:
-        parse_policy(json.dumps(document))
+        parse_policy(json.dumps(document), TODAY)
     except InvalidPolicyError:
         assert not validator.is_valid(document)
     else:
@@ -433,7 +434,7 @@ def test_every_mistake_is_reported_beside_structural_ones() -> None:
         },
     }
     with pytest.raises(InvalidPolicyError) as error:
-        parse_policy(json.dumps(document))
+        parse_policy(json.dumps(document), TODAY)
 
     assert [problem.partition(": ")[0] for problem in error.value.problems] == [
         "mode",
@@ -481,32 +482,33 @@ def test_position_of_a_field_is_its_line_and_column(path: str, position: tuple[i
 
 def test_invalid_json_is_reported_with_line_and_column() -> None:
     with pytest.raises(InvalidPolicyError, match="not JSON: line 2, column 3: Expecting"):
-        parse_policy("{\n  x")
+        parse_policy("{\n  x", TODAY)
 
 
 def test_exemption_longer_than_the_limit_is_rejected() -> None:
-    today = datetime.now(UTC).date()
-    days = [str(today + timedelta(days=days)) for days in (-400, 29, 32)]
+    days = [str(TODAY + timedelta(days=days)) for days in (-400, 30, 31)]
     document = {
         "exemptions": [{**EXEMPTION, "until": until} for until in days],
         "exemptions_max_days": 30,
     }
 
     with pytest.raises(InvalidPolicyError) as refused:
-        parse_policy(json.dumps(document))
+        parse_policy(json.dumps(document), TODAY)
 
     [problem] = refused.value.problems
     assert problem.startswith(
         f"exemptions[2].until: {days[2]} is more than 30 days away, the longest that "
-        "exemptions_max_days allows; write "
+        f"exemptions_max_days allows; write {days[1]} or earlier"
     )
-    assert len(parse_policy(json.dumps(document | {"exemptions_max_days": 33})).exemptions) == 3
+    assert (
+        len(parse_policy(json.dumps(document | {"exemptions_max_days": 31}), TODAY).exemptions) == 3
+    )
 
 
 @pytest.mark.parametrize("days", [0, 3651, "30", 1.5])
 def test_invalid_exemptions_max_days_is_rejected(days: object) -> None:
     with pytest.raises(InvalidPolicyError, match="write days, a whole number from 1 to 3650"):
-        parse_policy(json.dumps({"exemptions_max_days": days}))
+        parse_policy(json.dumps({"exemptions_max_days": days}), TODAY)
 
 
 def test_exemption_from_a_rule_about_log_buckets_is_rejected() -> None:
@@ -515,4 +517,4 @@ def test_exemption_from_a_rule_about_log_buckets_is_rejected() -> None:
     with pytest.raises(
         InvalidPolicyError, match=r"exemptions\[2\].rules: EMRLOG-009 is about log b"
     ):
-        parse_policy(json.dumps(document))
+        parse_policy(json.dumps(document), TODAY)

@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import Annotated, Any, NoReturn
 
@@ -298,11 +298,14 @@ class PolicyDocument(_Strict, frozen=True):
     alerts: AlertsDocument = AlertsDocument()
 
 
-def parse_policy(text: str, *, allowed: bool = False, reencryption_allowed: bool = False) -> Policy:
+def parse_policy(
+    text: str, today: date, *, allowed: bool = False, reencryption_allowed: bool = False
+) -> Policy:
     """Read a policy.
 
     Args:
         text: The document, JSON.
+        today: The date, UTC: `exemptions_max_days` counts from it.
         allowed: Whether the stack may terminate clusters.
         reencryption_allowed: Whether the stack may re-encrypt log objects.
 
@@ -322,8 +325,10 @@ def parse_policy(text: str, *, allowed: bool = False, reencryption_allowed: bool
     try:
         document = msgspec.convert(plain, PolicyDocument, strict=True)
     except msgspec.ValidationError as error:
-        raise InvalidPolicyError(_mistakes(plain) or (_explain(str(error), plain),)) from error
-    problems = tuple(_problems(document))
+        raise InvalidPolicyError(
+            _mistakes(plain, today) or (_explain(str(error), plain),)
+        ) from error
+    problems = tuple(_problems(document, today))
     if problems:
         raise InvalidPolicyError(problems)
     return _policy(document, allowed=allowed, reencryption_allowed=reencryption_allowed)
@@ -525,12 +530,13 @@ _A_ROUTE: Mapping[str, object] = {
 }
 
 
-def _mistakes(plain: object) -> tuple[str, ...]:
+def _mistakes(plain: object, today: date) -> tuple[str, ...]:
     """Explain every mistake of a document whose shape is wrong: msgspec stops at the first."""
     found: dict[str, None] = {}
     for piece, path, place in _pieces(plain):
         try:
-            problems = tuple(_problems(msgspec.convert(piece, PolicyDocument, strict=True)))
+            document = msgspec.convert(piece, PolicyDocument, strict=True)
+            problems = tuple(_problems(document, today))
         except msgspec.ValidationError as error:
             problems = (_explain(str(error), piece),)
         found |= dict.fromkeys(problem.replace(path, place, 1) for problem in problems)
@@ -621,7 +627,7 @@ def _at(plain: Any, path: str) -> object:  # noqa: ANN401 - any JSON
     return plain
 
 
-def _problems(document: PolicyDocument) -> Iterator[str]:
+def _problems(document: PolicyDocument, today: date) -> Iterator[str]:
     """Find problems that the types cannot express."""
     yield from _unknown("rules", tuple(document.rules), RULE_IDS)
     yield from _unknown("enforcement.rules", document.enforcement.rules, RULE_IDS)
@@ -640,16 +646,16 @@ def _problems(document: PolicyDocument) -> Iterator[str]:
                 f"{path}.rules: {', '.join(about_buckets)} is about log buckets, and exemptions "
                 "are for clusters; to turn it off, set its `enabled` to false in `rules`"
             )
-    yield from _too_long(document)
+    yield from _too_long(document, today)
     yield from _route_problems(document.alerts.slack.routes)
 
 
-def _too_long(document: PolicyDocument) -> Iterator[str]:
+def _too_long(document: PolicyDocument, today: date) -> Iterator[str]:
     """Find the exemptions that end later than the policy allows; time only shortens them."""
     if document.exemptions_max_days is UNSET:
         return
     days = document.exemptions_max_days
-    last = datetime.now(UTC).date() + timedelta(days=days)
+    last = today + timedelta(days=days)
     for place, exemption in enumerate(document.exemptions):
         if exemption.until > last:
             yield (

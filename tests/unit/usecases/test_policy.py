@@ -68,6 +68,7 @@ def current(
         parameter,
         history,
         notified or LastNotified(),
+        lambda: NOW,
         allowed=True,
         cached=cached,
         timer=lambda: parameter.now,

@@ -54,6 +54,7 @@ def enforce(env: Mapping[str, str]) -> Enforce:
             shared.policy_parameter(settings),
             shared.policy_history(settings),
             alerts,
+            shared.utc_now,
             allowed=True,  # this function only exists in such stacks
             reencryption_allowed=settings.reencryption_queue_url is not None,
             cached=False,

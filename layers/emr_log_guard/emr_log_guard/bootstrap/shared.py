@@ -50,6 +50,7 @@ def current_policy(settings: Settings) -> CurrentPolicy:
         policy_parameter(settings),
         policy_history(settings),
         alerts(settings),
+        utc_now,
         allowed=settings.enforcement is not None,
         reencryption_allowed=settings.reencryption_queue_url is not None,
     )
@@ -61,6 +62,7 @@ def policy_without_alerts(settings: Settings) -> CurrentPolicy:
         policy_parameter(settings),
         None,
         None,
+        utc_now,
         allowed=False,
         reencryption_allowed=settings.reencryption_queue_url is not None,
     )

@@ -4,7 +4,6 @@ import getpass
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +24,7 @@ from emr_log_guard.cli.options import (
     Yes,
     clients_for,
     echo_json,
+    today,
 )
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of
 from emr_log_guard.errors import HandoffFailedError, NotDeployedError
@@ -101,7 +101,7 @@ def add(  # noqa: PLR0913 - each is an option
     }
     if problems := problems_of(json.dumps({"exemptions": [exemption]})):
         fail(*(_of_option(problem, 0) for problem in problems))
-    if until < datetime.now(UTC).date().isoformat():
+    if until < today().isoformat():
         fail(f"--until: {until} is in the past")
     clients = clients_for(profile, region)
     store = PolicyStore.of(clients, stack, parameter)
@@ -134,14 +134,12 @@ def list_exemptions(
     """
     _, document = _stored(PolicyStore.of(clients_for(profile, region), stack, parameter))
     exemptions = document.get("exemptions", [])
-    today = datetime.now(UTC).date().isoformat()
+    date = today().isoformat()
     if as_json:
-        echo_json(
-            {"exemptions": [each | {"expired": each["until"] < today} for each in exemptions]}
-        )
+        echo_json({"exemptions": [each | {"expired": each["until"] < date} for each in exemptions]})
         return
     for number, each in enumerate(exemptions, 1):
-        state = "expired" if each["until"] < today else "until"
+        state = "expired" if each["until"] < date else "until"
         typer.echo(
             f"{number:>3}  {_selector(each['cluster'])}, {', '.join(each['rules'])}, "
             f"{state} {each['until']}: {plain(each['reason'])} "

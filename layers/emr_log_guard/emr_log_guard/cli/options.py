@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -97,3 +98,8 @@ def read_file(file: Path) -> str:
         fail(f"{file} cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         fail(f"{file}: {error}")
+
+
+def today() -> date:
+    """Return the date, UTC."""
+    return datetime.now(UTC).date()

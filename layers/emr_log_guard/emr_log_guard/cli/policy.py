@@ -23,6 +23,7 @@ from emr_log_guard.cli.options import (
     echo_json,
     file_name,
     read_file,
+    today,
 )
 from emr_log_guard.cli.policy_store import PolicyStore, located, problems_of
 from emr_log_guard.policy_document import parse_policy, pretty
@@ -154,7 +155,8 @@ def set_policy(  # noqa: PLR0913 - each is an option
 
 def _approved_keys(text: str, clients: CommandClients) -> ApprovedKeysResolved:
     """Look up the approved keys of a valid policy, and its default key."""
-    region, keys, policy = clients.kms().meta.region_name, KmsKeys(clients.kms), parse_policy(text)
+    region, keys = clients.kms().meta.region_name, KmsKeys(clients.kms)
+    policy = parse_policy(text, today())
     approved = resolve_approved_keys(policy.approved_keys, keys, region)
     default = resolve_default_key(policy, keys, region)
     return ApprovedKeysResolved(

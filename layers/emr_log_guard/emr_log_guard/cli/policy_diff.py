@@ -13,6 +13,7 @@ from emr_log_guard.adapters.cloudformation import deployed_stack
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.adapters.errors import AWS_ERRORS
+from emr_log_guard.cli.options import today
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import HandoffFailedError, InvalidPolicyError, NotDeployedError
@@ -88,6 +89,7 @@ def policy_of(stored: StoredPolicy | UnreadablePolicy, deployed: DeployedStack) 
     try:
         policy = parse_policy(
             stored.text,
+            today(),
             allowed=ENFORCE in deployed.resources,
             reencryption_allowed=REENCRYPT in deployed.resources,
         )

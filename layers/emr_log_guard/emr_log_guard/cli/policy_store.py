@@ -10,7 +10,7 @@ import typer
 from emr_log_guard.adapters.command_clients import CommandClients
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.cli.exit_status import fail
-from emr_log_guard.cli.options import echo_json, file_name, read_file
+from emr_log_guard.cli.options import echo_json, file_name, read_file, today
 from emr_log_guard.cli.policy_diff import impact_of, show
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.errors import InvalidPolicyError
@@ -104,7 +104,7 @@ def read_policy(file: Path) -> Policy:
     """Read a policy from a file; fail when it is invalid."""
     text = read_file(file)
     try:
-        return parse_policy(text)
+        return parse_policy(text, today())
     except InvalidPolicyError as error:
         fail(*map(plain, located(file, text, error.problems)))
 
@@ -124,7 +124,7 @@ def located(file: Path, text: str, problems: Sequence[str]) -> tuple[str, ...]:
 def problems_of(text: str) -> tuple[str, ...]:
     """Return the problems of a document."""
     try:
-        parse_policy(text)
+        parse_policy(text, today())
     except InvalidPolicyError as error:
         return error.problems
     return ()

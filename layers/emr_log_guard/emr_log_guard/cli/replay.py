@@ -30,6 +30,7 @@ from emr_log_guard.cli.options import (
     clients_for,
     echo_json,
     read_file,
+    today,
 )
 from emr_log_guard.cli.policy_store import PolicyStore, problems_of, read_policy
 from emr_log_guard.config import runbook
@@ -224,7 +225,7 @@ def _policy(clients: CommandClients, file: Path | None, parameter: str | None) -
     text = PolicyStore.of(clients, DEFAULT_STACK, parameter).read().text
     if problems := problems_of(text):
         fail(*problems)
-    return parse_policy(text)
+    return parse_policy(text, today())
 
 
 @dataclass(frozen=True, slots=True)

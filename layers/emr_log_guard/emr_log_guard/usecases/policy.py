@@ -94,6 +94,7 @@ class CurrentPolicy:
         parameter: PolicyParameter,
         history: PolicyHistory | None,
         alerts: PolicyAlerts | None,
+        clock: Callable[[], datetime],
         *,
         allowed: bool,
         reencryption_allowed: bool = False,
@@ -106,6 +107,7 @@ class CurrentPolicy:
             parameter: Where the document is.
             history: Where the last valid document is kept; None when only the stored one is used.
             alerts: Where problems are notified; None when other functions do that.
+            clock: Returns the present moment, UTC.
             allowed: Whether the stack may terminate clusters.
             reencryption_allowed: Whether the stack may re-encrypt log objects.
             cached: Whether the policy is cached; `enforce` always reads it.
@@ -115,6 +117,7 @@ class CurrentPolicy:
         self._parameter = parameter
         self._history = history
         self._alerts = alerts
+        self._clock = clock
         self._allowed = allowed
         self._reencryption_allowed = reencryption_allowed
         self._cached = cached
@@ -162,6 +165,7 @@ class CurrentPolicy:
     def _policy(self, stored: StoredPolicy) -> Policy:
         policy = parse_policy(
             stored.text,
+            self._clock().date(),
             allowed=self._allowed,
             reencryption_allowed=self._reencryption_allowed,
         )

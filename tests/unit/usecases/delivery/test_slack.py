@@ -13,6 +13,7 @@ from emr_log_guard.usecases.delivery.amazon_q import NotifyAmazonQ
 from emr_log_guard.usecases.delivery.slack import NotifySlack
 from emr_log_guard.usecases.policy import CurrentPolicy
 from emr_log_guard.usecases.ports import PolicyProvider, StoredPolicy, UnreadablePolicy
+from tests.unit.builders import NOW
 from tests.unit.fakes import FakeChat
 from tests.unit.notices import NOTICES
 
@@ -127,7 +128,7 @@ def test_alert_is_posted_to_the_default_when_the_policy_is_unusable(
     stored: StoredPolicy | UnreadablePolicy,
 ) -> None:
     chat = FakeChat()
-    policy = CurrentPolicy(Parameter(stored), None, None, allowed=False)
+    policy = CurrentPolicy(Parameter(stored), None, None, lambda: NOW, allowed=False)
 
     NotifySlack(chat, policy, DEFAULT)([OF_DATA])
 
