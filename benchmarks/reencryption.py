@@ -103,8 +103,8 @@ def log_objects(stack: Stack, rounds: int) -> Section:
         "an object (Custodian makes two) costs botocore about 0.9 ms, while evaluation and records "
         "cost 0.15 ms an object. Neither other numbers of threads nor botocore's settings for "
         "retries, checksums and validation change that: one invocation is not 3 times as fast. "
-        f"The deployed stack has up to {AT_ONCE} at once, which share this machine with the server. "
-        f"The peak memory was {updates[1][-1].of_first_batch:.0f} MB after the first batch of one "
+        f"The deployed stack has up to {AT_ONCE} at once; here they share the machine with the "
+        f"server. The peak memory was {updates[1][-1].of_first_batch:.0f} MB after the first batch of one "
         f"invocation, and {updates[1][-1].megabytes:.0f} MB after the last. "
         f"Medians of {rounds}; the load of the machine was {load:.1f} before, and "
         f"{os.getloadavg()[0]:.1f} after.",

@@ -15,6 +15,7 @@ from emr_log_guard.domain.decide import AlertKind, NextStep
 from emr_log_guard.policy_document import parse_policy
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
+from tests.unit.builders import TODAY
 from tools.docs.pages import PAGES as GENERATED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,7 +186,8 @@ def test_install_page_names_existing_parameters() -> None:
 
 def test_first_enforcement_has_both_grace_periods_and_one_rule() -> None:
     rollout = part_of(ROOT / "docs" / "install.md", "from-observe-to-enforce")
-    policy = parse_policy(rollout.partition("```json\n")[2].partition("```")[0], allowed=True)
+    example = rollout.partition("```json\n")[2].partition("```")[0]
+    policy = parse_policy(example, TODAY, allowed=True)
 
     assert policy.mode is Mode.ENFORCE
     assert len(policy.enforcement.rules) == 1
