@@ -190,7 +190,7 @@ def audit(  # noqa: PLR0913 - each is an option
         typer.Option(
             min=1,
             metavar="N",
-            help="Check only N objects a cluster, chosen at random.",
+            help="Check only N objects per cluster, chosen at random.",
             rich_help_panel=_LOGS,
         ),
     ] = None,

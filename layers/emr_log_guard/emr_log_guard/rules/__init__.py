@@ -1,4 +1,4 @@
-"""The rules: one a file, all of them in these tuples."""
+"""The rules: one per file, all of them in these tuples."""
 
 from emr_log_guard.domain.clusters import ClusterFacts, LogBucket
 from emr_log_guard.domain.log_objects import LogObjectFacts

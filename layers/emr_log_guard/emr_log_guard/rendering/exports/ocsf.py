@@ -1,4 +1,4 @@
-"""An audit as events of the Open Cybersecurity Schema Framework, one a line.
+"""An audit as events of the Open Cybersecurity Schema Framework, one per line.
 
 The class is Compliance Finding: https://schema.ocsf.io/1.8.0/classes/compliance_finding?profiles=cloud
 """
