@@ -26,7 +26,7 @@ PAGES = {
     "tools/many_accounts/hub.yaml": "hub.yaml",
 }
 """Files outside docs/ that pages link to, and where they are on the site."""
-FOLDERS = {"docs/adr": "Decision records", "docs/runbooks": "Runbooks"}
+FOLDERS = {"docs/runbooks": "Runbooks", "docs/adr": "Decision records"}
 """Folders that pages link to, and the titles of their lists."""
 
 _BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)
