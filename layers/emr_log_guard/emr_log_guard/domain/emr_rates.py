@@ -17,8 +17,7 @@ CHECKS = 0.5
 RESCANS = 0.5
 """What the re-scans of clusters may use of the share."""
 _REVIEW_SECONDS = 1800
-"""How long EMR's quotas may make the re-checks of one review last, which comes every hour. The
-delays between their attempts add to it."""
+"""For how long the re-checks of one review, which comes every hour, may list steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ def check_rates(share: float) -> Mapping[str, Rate]:
 def rechecks_per_review(share: float) -> int:
     """Return how many clusters one review may have re-checked, of such a share.
 
-    Each costs a ListSteps, whose quota is the smallest. More would still wait when the next review
-    requests them again.
+    Half as many as may have their steps listed in an hour: the rest is left to events.
     """
     together = check_rates(share)["ListSteps"].per_second * CHECK_ENVIRONMENTS
     return int(together * _REVIEW_SECONDS)

@@ -366,6 +366,17 @@ def test_steps_that_the_own_limit_keeps_from_being_read_are_never_reported_as_un
     assert {*world.repository.read("j-1").records} == {"EMRLOG-002", "EMRLOG-008"}
 
 
+def test_result_of_a_check_that_the_own_limit_keeps_from_listing_steps_is_not_compliant(
+    world: World,
+) -> None:
+    world.clusters.listed = LIMITED
+
+    summary = world.check_cluster(about(CLUSTER_ID)).summary()
+
+    assert summary["compliance"] == "INSUFFICIENT_DATA"
+    assert world.records == {}
+
+
 def test_sessions_that_the_own_limit_keeps_from_being_read_are_never_reported_as_unreadable(
     world: World,
 ) -> None:

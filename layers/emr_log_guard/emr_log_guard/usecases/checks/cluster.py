@@ -228,7 +228,7 @@ class CheckCluster:
         """Record, decide and act."""
         cluster, result, policy = evaluated.cluster, evaluated.result, context.policy
         recorded = self.recorder.record(result, policy, history, decide=plan_notifications)
-        findings = exempted((each.finding for each in result.results), cluster, policy, context.now)
+        findings = exempted(evaluated.findings, cluster, policy, context.now)
         if not evaluated.postponed:
             record_findings("cluster checked", cluster.id, findings)
         actions = self.dispatcher.dispatch(recorded)
@@ -286,7 +286,15 @@ class CheckCluster:
         result = replace(result, results=results, known=steps.added_to(updated))
         unread = facts.unread_steps
         incomplete = steps.rate_limited or (unread is not None and unread.transient)
-        return _Evaluated(cluster, result, facts, incomplete, steps.unread, postponed=steps.left)
+        return _Evaluated(
+            cluster,
+            result,
+            facts,
+            evaluation.findings,
+            incomplete,
+            steps.unread,
+            postponed=steps.left,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +305,8 @@ class _Evaluated:
     result: CheckResult
     facts: ClusterFacts | None
     """None when the cluster has terminated."""
+    findings: tuple[Finding, ...] = ()
+    """One per rule, including those that are not recorded as long as steps are still to be read."""
     incomplete: bool = False
     """Whether steps or sessions could not be read for now."""
     unread_steps: frozenset[str] = frozenset()
