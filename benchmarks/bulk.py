@@ -282,7 +282,9 @@ def _alerted(inbox: AlertInbox) -> dict[tuple[str, str], int]:
     inbox.receive()
     done = [alert for alert in inbox.alerts if alert["kind"] == "remediation.done"]
     found = {
-        (alert["cluster_id"], alert["findings"][0]["rule_id"]): int(alert["detail"].split()[0])
+        (alert["cluster_id"], alert["findings"][0]["rule_id"]): int(
+            alert["detail"].split()[0].replace(",", "")
+        )
         for alert in done
     }
     _demand("alerts a cluster and rule", len(done), len(found))

@@ -104,8 +104,8 @@ def log_objects(stack: Stack, rounds: int) -> Section:
         "cost 0.15 ms an object. Neither other numbers of threads nor botocore's settings for "
         "retries, checksums and validation change that: one invocation is not 3 times as fast. "
         f"The deployed stack has up to {AT_ONCE} at once; here they share the machine with the "
-        f"server. The peak memory was {updates[1][-1].of_first_batch:.0f} MB after the first batch of one "
-        f"invocation, and {updates[1][-1].megabytes:.0f} MB after the last. "
+        f"server. The peak memory was {updates[1][-1].of_first_batch:.0f} MB after one batch, "
+        f"and {updates[1][-1].megabytes:.0f} MB after all. "
         f"Medians of {rounds}; the load of the machine was {load:.1f} before, and "
         f"{os.getloadavg()[0]:.1f} after.",
         ["", "time", "CPU time", "objects per second", "speed-up", "memory of each",

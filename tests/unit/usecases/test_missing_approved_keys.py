@@ -52,7 +52,7 @@ def test_missing_approved_key_is_alerted_again_after_a_day(
 
 
 def test_environment_checks_once_an_hour_whether_a_missing_key_was_alerted(listed: World) -> None:
-    notify = listed.notify_missing_keys
+    notify = listed.notify_unusable_keys
     for minutes in (0, 59, 1):
         listed.passes(minutes=minutes)
         notify(listed.policy, {"alias/gone": "it does not exist"})
@@ -89,7 +89,7 @@ def test_missing_key_is_not_alerted_while_the_policy_is_suspended(listed: World)
 
 
 def test_missing_key_whose_alert_failed_is_alerted_after_a_minute(listed: World) -> None:
-    notify = listed.notify_missing_keys
+    notify = listed.notify_unusable_keys
     listed.alerts.failure = AlertNotAcceptedError("SNS is away")
     missing = {"alias/gone": "it does not exist"}
     with pytest.raises(AlertNotAcceptedError):

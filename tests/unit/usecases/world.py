@@ -17,7 +17,7 @@ from emr_log_guard.domain.notification_plan import plan_notifications
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.termination import Termination
 from emr_log_guard.events.emr import ClusterCheckRequest
-from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
+from emr_log_guard.usecases.approved_keys import NotifyUnusableKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, ClusterChecked
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.log_buckets import CheckLogBuckets
@@ -150,9 +150,9 @@ class World:
         )
 
     @property
-    def notify_missing_keys(self) -> NotifyMissingKeys:
+    def notify_unusable_keys(self) -> NotifyUnusableKeys:
         history = DynamoPolicyHistory(self.table, "findings", self.clock)
-        return NotifyMissingKeys("/emr-log-guard/test/policy", history, self.alerts, self.clock)
+        return NotifyUnusableKeys("/emr-log-guard/test/policy", history, self.alerts, self.clock)
 
     @property
     def check_cluster(self) -> CheckCluster:
@@ -177,7 +177,7 @@ class World:
             recorder=self.recorder,
             dispatcher=self.dispatcher,
             check_buckets=self.check_buckets,
-            notify_missing_keys=self.notify_missing_keys,
+            notify_unusable_keys=self.notify_unusable_keys,
             clock=self.clock,
             runbook=runbook,
         )
@@ -227,6 +227,7 @@ class World:
             dispatcher=ActionDispatcher(self.repository, self.alerts, self.clock, wait=self.wait),
             budget=DynamoReencryptionBudget(self.table, "findings"),
             queue=self.reencryptions,
+            notify_unusable_keys=self.notify_unusable_keys,
             clock=self.clock,
             runbook=runbook,
         )

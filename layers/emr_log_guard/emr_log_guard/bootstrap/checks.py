@@ -24,7 +24,6 @@ from emr_log_guard.adapters.sqs import SqsLogObjectQueue, SqsRedelivery
 from emr_log_guard.bootstrap import shared
 from emr_log_guard.config import Settings, required
 from emr_log_guard.domain.emr_rates import Rate, check_rates, first_read_rates, rechecks_per_review
-from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
 from emr_log_guard.usecases.checks.cluster import CheckCluster, CheckClusters
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.key import CheckKey
@@ -108,12 +107,7 @@ def cluster_check(
         check_buckets=CheckLogBuckets(
             buckets, settings.log_buckets, repository, recorder, dispatcher
         ),
-        notify_missing_keys=NotifyMissingKeys(
-            settings.policy_parameter_name,
-            shared.policy_history(settings),
-            shared.alerts(settings),
-            shared.utc_now,
-        ),
+        notify_unusable_keys=shared.notify_unusable_keys(settings),
         clock=shared.utc_now,
         runbook=settings.runbook,
     )

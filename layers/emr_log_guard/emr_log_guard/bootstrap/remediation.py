@@ -96,6 +96,7 @@ def reencrypt(env: Mapping[str, str]) -> ReencryptLogObjects:
         dispatcher=ActionDispatcher(repository, shared.alerts(settings), shared.utc_now),
         budget=DynamoReencryptionBudget(clients.dynamodb(), settings.findings_table_name),
         queue=SqsReencryptionQueue(clients.sqs, required(env, "REENCRYPTION_QUEUE_URL")),
+        notify_unusable_keys=shared.notify_unusable_keys(settings),
         clock=shared.utc_now,
         runbook=settings.runbook,
     )

@@ -10,6 +10,7 @@ from emr_log_guard.adapters.sns import SnsAlerts
 from emr_log_guard.adapters.sqs import SqsEnforcementQueue, SqsReencryptionQueue
 from emr_log_guard.adapters.ssm import SsmPolicyParameter
 from emr_log_guard.config import Settings
+from emr_log_guard.usecases.approved_keys import NotifyUnusableKeys
 from emr_log_guard.usecases.findings import ActionDispatcher, Enforcers, FindingRecorder
 from emr_log_guard.usecases.policy import CurrentPolicy
 
@@ -65,6 +66,13 @@ def policy_without_alerts(settings: Settings) -> CurrentPolicy:
         utc_now,
         allowed=False,
         reencryption_allowed=settings.reencryption_queue_url is not None,
+    )
+
+
+def notify_unusable_keys(settings: Settings) -> NotifyUnusableKeys:
+    """Wire the notification of keys that the policy names and that cannot be used."""
+    return NotifyUnusableKeys(
+        settings.policy_parameter_name, policy_history(settings), alerts(settings), utc_now
     )
 
 

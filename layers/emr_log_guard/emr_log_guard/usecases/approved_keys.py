@@ -1,4 +1,4 @@
-"""The approved keys: resolve them, check new ones, notify of missing ones."""
+"""The keys that the policy names: resolve them, check new ones, notify of unusable ones."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,8 +131,8 @@ def resolve_default_key(policy: Policy, keys: Keys, region: str) -> ApprovedKeys
     return ApprovedKeysResolved((), ())
 
 
-class NotifyMissingKeys:
-    """Notifies of approved keys that KMS does not know."""
+class NotifyUnusableKeys:
+    """Notifies of keys that the policy in effect names and that cannot be used."""
 
     def __init__(
         self,
@@ -148,20 +148,20 @@ class NotifyMissingKeys:
         self._clock = clock
         self._checked: dict[str, datetime] = {}
 
-    def __call__(self, policy: Policy, missing: Mapping[str, str]) -> None:
+    def __call__(self, policy: Policy, unusable: Mapping[str, str]) -> None:
         """Notify of each entry once a day.
 
         Not while the policy is suspended: then a more severe problem is notified.
 
         Args:
             policy: The policy in effect.
-            missing: The problem, by the key's identifier as the policy lists it.
+            unusable: The problem, by the key's identifier as the policy lists it.
 
         """
         if policy.suspended:
             return
         now = self._clock()
-        for identifier, problem in missing.items():
+        for identifier, problem in unusable.items():
             checked = self._checked.get(identifier)
             if checked is not None and now - checked < _RECHECK:
                 continue

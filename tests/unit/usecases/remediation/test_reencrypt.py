@@ -11,7 +11,7 @@ from emr_log_guard.domain.compliance import Mode, Severity
 from emr_log_guard.domain.decide import NextStep
 from emr_log_guard.domain.finding_record import REMEDIED, logs_reencrypted
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.keys import KeyState
+from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KeyState
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.reencrypted import HELD, PERIOD, TRIES
@@ -934,3 +934,141 @@ def test_violations_of_rules_not_about_the_key_still_terminate(world: World) -> 
     world.check()
 
     assert [each.cluster_arn for each in world.queue.sent] == [a_cluster().arn]
+
+
+@pytest.mark.parametrize("state", [KeyState.DISABLED, KeyState.PENDING_DELETION])
+def test_key_that_became_unusable_since_the_check_is_not_used(
+    world: World, state: KeyState
+) -> None:
+    write(world, LOG)
+    world.keys.facts = {KEY.arn: a_key(state=state)}
+
+    assert reencrypt(world) == ()
+
+    assert world.objects.updates == []
+    assert f"{KEY.arn} is {state}: enable it, or name another" in world.alerts.published[-1].detail
+
+
+def test_key_that_became_unusable_since_it_was_read_leaves_the_object_with_an_alert(
+    world: World,
+) -> None:
+    write(world, LOG)
+    refused = "s3:UpdateObjectEncryption answered KMS.DisabledException: enable the key"
+    world.objects.refusals[LOG] = ReencryptionRefusedError(refused)
+
+    assert reencrypt(world) == ()
+
+    assert world.records["EMRLOG-101"].open
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+    assert refused in world.alerts.published[-1].detail
+
+
+def test_object_with_dual_layer_encryption_is_left_with_an_alert(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    write(world, LOG, head=encrypted("aws:kms:dsse", ANOTHER_KEY.arn))
+
+    assert reencrypt(world) == ()
+
+    assert world.objects.updates == []
+    assert "--sse aws:kms:dsse" in world.alerts.published[-1].detail
+
+
+def test_object_replaced_by_a_compliant_one_during_the_update_is_not_touched_again(
+    world: World,
+) -> None:
+    write(world, LOG)
+    requests = requested(world)
+    world.objects.unchanged.add(LOG)
+    reencrypt(world, requests)
+    world.objects.heads = {**world.objects.heads, LOG: encrypted("aws:kms", KEY.arn)}
+
+    assert reencrypt(world, requests) == ()
+
+    assert updated(world) == [LOG]
+    assert not world.records["EMRLOG-101"].open
+    assert world.records["EMRLOG-101"].reencryption.count == 0
+
+
+@pytest.mark.parametrize(
+    ("fact", "says"),
+    [
+        (replace(ANOTHER_KEY, state=KeyState.DISABLED), "is Disabled"),
+        (replace(ANOTHER_KEY, state=KeyState.PENDING_DELETION), "is PendingDeletion"),
+        (KeyNotFound(ANOTHER_KEY.arn, "NotFoundException"), "does not exist"),
+    ],
+)
+def test_default_key_that_became_unusable_is_not_used_and_alerted_once_a_day(
+    world: World, fact: KeyFact, says: str
+) -> None:
+    world.clusters.known[CLUSTER_ID] = a_cluster(log_key_identifier=None)
+    world.keys.facts = {ANOTHER_KEY.arn: fact}
+    world.policy = reencrypting(default_key=ANOTHER_KEY.arn)
+    for n in range(3):
+        write(world, f"{LOG}-{n}")
+        assert reencrypt(world) == ()
+        world.passes(minutes=10)
+
+    assert world.objects.updates == []
+    assert world.kinds.count("remediation.failed") == 1
+    [problem] = world.alerts.policy_problems
+    assert problem.in_force
+    assert problem.problems[0].startswith("reencryption.default_key: ")
+    assert says in problem.problems[0]
+
+    world.passes(hours=24)
+    write(world, f"{LOG}-3")
+    reencrypt(world)
+    assert len(world.alerts.policy_problems) == 2
+
+
+def test_default_key_that_is_not_approved_any_more_is_alerted(world: World) -> None:
+    world.clusters.known[CLUSTER_ID] = a_cluster(log_key_identifier=None)
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    policy = reencrypting(default_key=ANOTHER_KEY.arn)
+    world.policy = replace(policy, approved_keys=(KEY.arn,))
+    write(world, LOG)
+
+    reencrypt(world)
+
+    assert world.objects.updates == []
+    [problem] = world.alerts.policy_problems
+    assert "not one of approved_keys" in problem.problems[0]
+
+
+def test_usable_default_key_is_not_alerted_because_of_another_refusal(world: World) -> None:
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    world.policy = reencrypting(default_key=ANOTHER_KEY.arn)
+    write(world, LOG, head=encrypted(SSE_C))
+
+    reencrypt(world)
+
+    assert "remediation.failed" in world.kinds
+    assert world.alerts.policy_problems == []
+
+
+def test_error_after_the_update_affects_only_its_object_which_is_counted_later(
+    world: World,
+) -> None:
+    write(world, LOG, f"{LOG}-2")
+    requests = requested(world)
+    world.objects.after[LOG] = RuntimeError("s3:HeadObject answered 503")
+
+    assert reencrypt(world, requests) == (requests[0],)
+    assert world.records["EMRLOG-101"].reencryption.count == 1
+
+    world.objects.after.clear()
+    assert reencrypt(world, requests) == ()
+    assert sorted(updated(world)) == [LOG, f"{LOG}-2"]
+    assert world.records["EMRLOG-101"].reencryption.count == 2
+    assert not world.records["EMRLOG-101"].open
+
+
+def test_reached_budget_is_alerted_once_for_all_batches(world: World) -> None:
+    world.policy = reencrypting(max_objects_per_hour=1)
+    write(world, *(f"{LOG}-{n}" for n in range(4)))
+    for request in requested(world):
+        assert reencrypt(world, [request]) == ()
+
+    assert len(updated(world)) == 1
+    assert len(world.reencryptions.sent) == 3
+    assert world.kinds.count("remediation.failed") == 1

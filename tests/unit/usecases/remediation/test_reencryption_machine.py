@@ -7,10 +7,12 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from emr_log_guard.domain.decide import AlertKind
 from emr_log_guard.domain.keys import KeyManager, KeyState, KmsKey
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.reencrypted import HELD, PERIOD, TRIES
 from emr_log_guard.errors import ReencryptionRefusedError, TemporarilyUnavailableError
+from emr_log_guard.events.emr import ClusterCheckRequest
 from tests.histories import histories
 from tests.unit.builders import (
     ACCOUNT,
@@ -125,6 +127,12 @@ class Reencryption(RuleBasedStateMachine):
         policy = reencrypting(enabled=enabled, default_key=ANOTHER_KEY.arn)
         self.world.policy = replace(policy, approved_keys=approved)
 
+    @rule(most=st.sampled_from([1, 3, 100_000]))
+    def budget(self, most: int) -> None:
+        policy = self.world.policy
+        budget = replace(policy.reencryption, max_objects_per_hour=most)
+        self.world.policy = replace(policy, reencryption=budget)
+
     @rule(fault=FAULTS, lost=st.booleans(), data=st.data())
     def deliver(self, fault: BaseException | None, data: st.DataObject, *, lost: bool) -> None:
         """Deliver some messages, any number of times, to a function that may die."""
@@ -165,6 +173,19 @@ class Reencryption(RuleBasedStateMachine):
         assert self.counted() <= len(self.objects.updates)
 
     @invariant()
+    def no_alert_counts_more_than_was_done(self) -> None:
+        for number in self.alerted().values():
+            assert number <= len(self.objects.updates)
+
+    def alerted(self) -> dict[tuple[str, str], int]:
+        """Return the last total that was alerted for each cluster and rule."""
+        return {
+            (alert.findings[0].cluster_id, alert.findings[0].rule_id): int(alert.detail.split()[0])
+            for alert in self.world.alerts.published
+            if alert.kind is AlertKind.REMEDIATION_DONE
+        }
+
+    @invariant()
     def no_object_is_tried_more_often_than_allowed(self) -> None:
         days = 1 + (self.world.now - NOW) // PERIOD
         assert all(tries <= TRIES * days for tries in self.objects.tries.values())
@@ -176,6 +197,16 @@ class Reencryption(RuleBasedStateMachine):
         for after in (timedelta(0), HELD, PERIOD):
             self.world.now += after
             assert not self.world.reencrypt.reencrypt(self.messages) or after == timedelta(0)
+        self.world.now += self.world.policy.alerts.remind_every
+        for cluster_id in CLUSTERS:
+            self.world.check_cluster(ClusterCheckRequest(cluster_id))
+        totals = {
+            (cluster_id, rule_id): record.reencryption.count
+            for cluster_id in CLUSTERS
+            for rule_id, record in self.world.repository.read(cluster_id).records.items()
+            if record.reencryption.count
+        }
+        assert self.alerted() == totals
         done = {version.key for version, *_ in self.objects.updates}
         assert self.counted() == len(self.objects.updates) == len(done)
         for key, head in self.objects.heads.items():

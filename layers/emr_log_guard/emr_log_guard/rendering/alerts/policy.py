@@ -11,8 +11,8 @@ from emr_log_guard.rendering.escape import ascii_line, plain
 
 _LIMIT = 99
 _IN_FORCE = (
-    "The policy stays in force, and this entry approves no key. Whether other keys are approved "
-    "may be undetermined until it is corrected."
+    "The policy stays in force without this key. In approved_keys it approves none, and whether "
+    "others are approved may be undetermined; as default_key, no log is re-encrypted with it."
 )
 _NEXT = (
     "The last valid policy is used to evaluate and to alert, and nothing is terminated. "
@@ -23,7 +23,7 @@ _NEXT = (
 def policy_subject(problem: PolicyProblem) -> str:
     """Write the headline: one line of printable ASCII."""
     if problem.in_force:
-        return ascii_line("EMR Log Guard: an approved key of the policy does not exist", _LIMIT)
+        return ascii_line("EMR Log Guard: the policy names a key that cannot be used", _LIMIT)
     problem_text = "cannot be read" if problem.version is None else "is invalid"
     return ascii_line(
         f"EMR Log Guard: the policy {problem_text}, nothing will be terminated", _LIMIT

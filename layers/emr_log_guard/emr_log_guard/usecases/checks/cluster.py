@@ -36,7 +36,7 @@ from emr_log_guard.observability import (
 )
 from emr_log_guard.rules import emrlog_005_log_key_usable as usable
 from emr_log_guard.rules.evaluation import EvaluationContext
-from emr_log_guard.usecases.approved_keys import NotifyMissingKeys
+from emr_log_guard.usecases.approved_keys import NotifyUnusableKeys
 from emr_log_guard.usecases.checks.cluster_facts import ReadClusterFacts
 from emr_log_guard.usecases.checks.cluster_steps import ClusterSteps
 from emr_log_guard.usecases.checks.log_buckets import CheckLogBuckets
@@ -122,7 +122,7 @@ class CheckCluster:
     recorder: FindingRecorder
     dispatcher: ActionDispatcher
     check_buckets: CheckLogBuckets
-    notify_missing_keys: NotifyMissingKeys
+    notify_unusable_keys: NotifyUnusableKeys
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -238,7 +238,7 @@ class CheckCluster:
             self.check_buckets.of_cluster(
                 evaluated.facts, context, force_refresh=request.force_refresh
             )
-            self.notify_missing_keys(policy, missing_approved_keys(evaluated.facts.approved_keys))
+            self.notify_unusable_keys(policy, missing_approved_keys(evaluated.facts.approved_keys))
         return ClusterChecked(
             cluster.id,
             cluster.state,

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from uuid import uuid4
 
 from emr_log_guard.domain.clusters import Cluster
@@ -43,6 +44,7 @@ from emr_log_guard.errors import (
 from emr_log_guard.observability import logger, record_failed_messages, record_reencrypted
 from emr_log_guard.rules import LOG_OBJECT_RULES
 from emr_log_guard.rules.evaluation import EvaluationContext, Subject, Tally
+from emr_log_guard.usecases.approved_keys import NotifyUnusableKeys, resolve_default_key
 from emr_log_guard.usecases.bounded_map import bounded_map
 from emr_log_guard.usecases.checks.log_object_facts import ReadLogObject
 from emr_log_guard.usecases.evaluate import evaluate_log_objects
@@ -165,6 +167,7 @@ class ReencryptLogObjects:
     budget: ReencryptionBudget
     queue: ReencryptionQueue
     """This function's own queue, for what exceeds the hour's budget."""
+    notify_unusable_keys: NotifyUnusableKeys
     clock: Callable[[], datetime]
     runbook: Callable[[str], str]
 
@@ -203,7 +206,20 @@ class ReencryptLogObjects:
                     logger.exception("log objects not re-encrypted", cluster_id=cluster_id)
                     record_failed_messages(len(assessed))
                     again += (each.version for each in assessed)
+        self._notify_of_default_key([*chain.from_iterable(clusters.values())], policy, keys)
         return tuple(again)
+
+    def _notify_of_default_key(
+        self, assessed: Sequence[_Assessed], policy: Policy, keys: Keys
+    ) -> None:
+        """Notify of a `default_key` that cannot be used any more, if an object may need it."""
+        refused = next((each for each in assessed if isinstance(each.decision, Refuse)), None)
+        if refused is not None:
+            found = resolve_default_key(policy, keys, refused.cluster.region)
+            self.notify_unusable_keys(
+                policy,
+                {f"default_key {policy.reencryption.default_key}": each for each in found.problems},
+            )
 
     def _assessed_or_failed(
         self, version: ObjectVersion, *, policy: Policy, keys: Keys, buckets: BucketOwners
@@ -410,6 +426,10 @@ class ReencryptLogObjects:
             return _Failed(str(error))
         except TemporarilyUnavailableError as error:
             logger.warning("object not re-encrypted", object=str(exact), reason=str(error))
+            return _Failed(None, unknown=True)
+        except Exception:  # any error: the message is redelivered, then dead-lettered
+            logger.exception("object not re-encrypted", object=str(exact))
+            record_failed_messages()
             return _Failed(None, unknown=True)
         if isinstance(now, Unresolved):
             return _Failed(None if now.transient else now.reason, unknown=True)
