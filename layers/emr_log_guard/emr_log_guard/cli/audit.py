@@ -89,6 +89,14 @@ class State(StrEnum):
     TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
 
 
+def _state(text: str) -> State:
+    try:
+        return State(text.upper())
+    except ValueError:
+        message = f"{text!r} is not one of {', '.join(State)}"
+        raise typer.BadParameter(message) from None
+
+
 def _rate(number: float | None) -> float | None:
     if number is not None and not _LEAST_RATE <= number < math.inf:
         message = f"{number} is not a number of at least {_LEAST_RATE}"
@@ -139,7 +147,7 @@ def audit(  # noqa: PLR0913 - each is an option
         list[State],
         typer.Option(
             metavar="STATE",
-            case_sensitive=False,
+            parser=_state,
             help="Audit clusters in this state, instead of all active ones: "
             f"{', '.join(State)}. Can be repeated.",
             rich_help_panel=_SCOPE,

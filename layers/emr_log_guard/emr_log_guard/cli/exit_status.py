@@ -81,7 +81,8 @@ def _usage_problem(error: typer.TyperException) -> str:
     # Typer keeps the type of errors in the usage, which know their command, private.
     context: typer.Context | None = getattr(error, "ctx", None)
     message = _line(error.format_message()).removesuffix(".")
-    message = message.replace("Value error, ", "")  # Typer repeats the name of the error
+    # Typer repeats the name of the error, and names every value an input.
+    message = message.replace("Value error, ", "").replace("Input should be", "must be")
     message = f"{message[:1].lower()}{message[1:]}".replace(". Did you mean", "; did you mean")
     if not context:
         return message
