@@ -148,6 +148,20 @@ def test_unwritable_standard_output_exits_with_2(redirection: str, reason: str) 
     assert ran.stderr == f"Error: standard output cannot be written: {reason}\n"
 
 
+def test_interrupt_while_the_command_is_imported_exits_with_130_silently(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "emr_log_guard.cli", "--help"],
+        env={"PYTHONPATH": os.pathsep.join((str(tmp_path), str(PACKAGE)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
 def test_interrupt_before_the_first_read_exits_with_130_silently(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,9 @@
 """The command: `python -m emr_log_guard.cli`, installed as `emr-log-guard`."""
 
-from emr_log_guard.cli.app import app
+try:
+    from emr_log_guard.cli.app import app
+except KeyboardInterrupt:  # the imports take long enough to be interrupted
+    raise SystemExit(130) from None
 
 
 def main() -> None:
