@@ -23,6 +23,7 @@ from sandbox.quotas import DEFAULT, parse_quotas
 from sandbox.running import DEFAULT_PORT, DEFAULT_STACK, EmrPace, Sandbox
 
 app = typer.Typer(
+    rich_markup_mode=None,
     help="An emulated AWS account on this machine, with the stack deployed to it.",
     no_args_is_help=True,
     add_completion=False,
@@ -59,34 +60,38 @@ class QuotasMayBeAlone(typer.core.TyperCommand):
 @app.command(cls=QuotasMayBeAlone)
 def up(  # noqa: PLR0913 - each is an option of the command
     *,
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="The port to listen on.")
+    ] = DEFAULT_PORT,
     detach: Annotated[bool, typer.Option("--detach", help="Run in the background.")] = False,
     parameter: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A template parameter.")
     ] = None,
     build: Annotated[bool, typer.Option(help="Build the template first.")] = True,
     launch_seconds: Annotated[
-        float, typer.Option(min=0, help="Seconds until a cluster is RUNNING.")
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds until a cluster is RUNNING.")
     ] = EmrPace.launch,
-    step_seconds: Annotated[float, typer.Option(min=0, help="Seconds that a step runs.")] = (
-        EmrPace.step
-    ),
+    step_seconds: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds that a step runs.")
+    ] = EmrPace.step,
     end_seconds: Annotated[
-        float, typer.Option(min=0, help="Seconds that a cluster is TERMINATING.")
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Seconds that a cluster is TERMINATING."),
     ] = EmrPace.termination,
     emr_quotas: Annotated[
         str | None,
         typer.Option(
             EMR_QUOTAS,
             metavar="[ACTION=BURST/RATE,…]",
-            help="Throttle EMR's API: at its default quotas, but for the actions given.",
+            help="Throttle EMR's API, with its default quotas or those given.",
         ),
     ] = None,
     latency_ms: Annotated[
-        float, typer.Option(min=0, help="Delay each response by so many milliseconds.")
+        float,
+        typer.Option(min=0, metavar="MS", help="Delay each response by so many milliseconds."),
     ] = 0,
 ) -> None:
-    """Start the account, deploy the stack, and print the environment variables to use it."""
+    """Start the account and deploy the stack. Print the environment variables to use it."""
     try:
         parameters = dict(_pair(given) for given in parameter or [])
         _check_known(parameters)
