@@ -173,6 +173,21 @@ def test_every_next_step_has_a_text(step: NextStep) -> None:
     assert "{" not in alert_text(an_alert(step=step))
 
 
+@pytest.mark.parametrize(
+    ("rules", "condition"),
+    [
+        (["EMRLOG-002"], "that is cancelled"),  # EMR cannot change the settings of the cluster
+        (["EMRLOG-005"], "it is compliant or exempt"),
+        (["EMRLOG-002", "EMRLOG-005"], "it is compliant or exempt"),
+    ],
+)
+def test_scheduled_termination_says_what_prevents_it(rules: list[str], condition: str) -> None:
+    due = (dataclasses.replace(a_finding(rule), deadline=NOW) for rule in rules)
+    text = alert_text(an_alert(*due, step=NextStep.TERMINATION_SCHEDULED))
+
+    assert f"15:09:26 UTC, unless {condition} by then." in text
+
+
 def test_cluster_without_a_name_is_shown_by_its_id() -> None:
     text = alert_text(an_alert(name=None))
 

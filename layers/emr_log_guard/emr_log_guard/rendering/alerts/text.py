@@ -48,13 +48,15 @@ _HEADLINES = {
     NextStep.TERMINATION_REFUSED: "could not be terminated",
     NextStep.LOGS_NOT_REENCRYPTED: "has logs that could not be re-encrypted",
 }
+_FIXED_BY_A_RELAUNCH = frozenset({"EMRLOG-002", "EMRLOG-003", "EMRLOG-004"})
+"""EMR cannot change these settings of a running cluster: it does not become compliant."""
 _FIX_UNDETERMINED = "# Let the guard read the missing fact, or check it manually: see the runbook."
 _NEXT = {
     NextStep.TERMINATION_REQUESTED: (
         "The cluster is terminated now, unless re-evaluation clears it."
     ),
     NextStep.TERMINATION_SCHEDULED: (
-        "The cluster will be terminated at {when}, unless it is compliant or exempt by then."
+        "The cluster will be terminated at {when}, unless {otherwise} by then."
     ),
     NextStep.TERMINATION_CANCELLED: "The cluster will not be terminated: {why}.",
     NextStep.NOTHING_IN_ALERT_MODE: "No action on the cluster: the mode is alert.",
@@ -228,7 +230,10 @@ def next_step_text(alert: Alert, when: str) -> str:
     """Say what happens to the cluster now; `when` is the deadline as text."""
     if alert.bucket and alert.next_step in _NOTHING:
         return "No cluster is terminated for this."
-    return _NEXT[alert.next_step].format(when=when, why=_why_cancelled(alert))
+    due = {finding.rule_id for finding in alert.findings if finding.deadline}
+    relaunch = due <= _FIXED_BY_A_RELAUNCH
+    otherwise = "that is cancelled" if relaunch else "it is compliant or exempt"
+    return _NEXT[alert.next_step].format(when=when, why=_why_cancelled(alert), otherwise=otherwise)
 
 
 def next_step_reason(alert: Alert) -> str:
