@@ -1,6 +1,7 @@
 """Checks clusters whenever events name them: a launch, or a change of a cluster or its steps."""
 
 import os
+from operator import attrgetter
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -23,5 +24,5 @@ def lambda_handler(
     """Check the clusters that a batch of messages names, or the one that a single event names."""
     if "Records" not in event:
         return CHECK_CLUSTERS.check_cluster(parse_cluster_event(event)).summary()
-    read, check, longest = CHECK_CLUSTERS.read, CHECK_CLUSTERS.check, CHECK_CLUSTERS.longest_delay
-    return each_body_then(event, read, check, CLUSTER_EVENTS.postpone, longest)
+    read, check = CHECK_CLUSTERS.read, CHECK_CLUSTERS.check
+    return each_body_then(event, read, check, CLUSTER_EVENTS.postpone, attrgetter("force_refresh"))

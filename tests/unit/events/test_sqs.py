@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from emr_log_guard.errors import InvalidEventError, TemporarilyUnavailableError
-from emr_log_guard.events.sqs import LONGEST_DELAY, each_body, each_body_then, retry_delay
+from emr_log_guard.events.sqs import each_body, each_body_then, retry_delay
 from emr_log_guard.observability import metrics
 
 
@@ -113,8 +113,8 @@ def test_failed_messages_are_postponed_by_their_receive_count() -> None:
     assert len(seconds["r1"]) > 5  # what failed together does not come back together
 
 
-def test_delay_of_what_may_wait_longer_grows_further() -> None:
-    batch = a_batch("soon", "late")
+def test_delay_of_what_may_wait_grows_further() -> None:
+    batch = a_batch("soon", "late", "bad")
     for record in batch["Records"]:  # type: ignore[attr-defined]
         record |= {
             "receiptHandle": record["body"],
@@ -122,13 +122,13 @@ def test_delay_of_what_may_wait_longer_grows_further() -> None:
         }
     postponed: list[Mapping[str, int]] = []
 
-    def longest(result: str) -> int:
-        return 300 if result == "LATE" else LONGEST_DELAY
-
-    each_body_then(batch, shout, lambda results: results, postponed.append, longest)
+    each_body_then(
+        batch, shout, lambda results: results, postponed.append, lambda result: result == "LATE"
+    )
 
     [seconds] = postponed
-    assert LONGEST_DELAY / 2 <= seconds["soon"] <= LONGEST_DELAY
+    assert seconds["soon"] <= 60
+    assert seconds["bad"] <= 60
     assert 150 <= seconds["late"] <= 300
 
 
@@ -144,6 +144,12 @@ def test_delay_doubles_up_to_a_minute() -> None:
     delays = [retry_delay(receives) for receives in range(1, 8)]
 
     assert delays == [5, 10, 20, 40, 60, 60, 60]
+
+
+def test_delay_of_what_may_wait_doubles_up_to_a_minute_and_grows_by_ten_seconds() -> None:
+    delays = [retry_delay(receives, patient=True) for receives in range(1, 10)]
+
+    assert delays == [5, 10, 20, 40, 60, 60, 70, 80, 90]
 
 
 def test_throttled_message_fails_without_counting_as_a_failure(

@@ -17,8 +17,11 @@ from emr_log_guard.events.parsing import convert
 from emr_log_guard.observability import logger, record_failed_messages
 
 _FIRST_DELAY = 5
-LONGEST_DELAY = 60
-"""How far the delay of a failed message grows, in seconds, unless it may wait for longer."""
+_LONGEST_DELAY = 60
+_PATIENT_DELAY = 10
+"""Seconds by which the delay of a message that may wait grows with each further attempt. A lost key
+has thousands of clusters re-checked at once, which takes hours at the guard's share of EMR's quota.
+"""
 SHORTEST_PART = 0.5
 """A message comes back after a random part of its delay, at least this one. Otherwise all that a
 used up quota kept back would come back together, and what the quota has in between would be lost.
@@ -28,11 +31,17 @@ type Postpone = Callable[[Mapping[str, int]], None]
 """Hides messages, by their receipt handles, for so many seconds before they are delivered again."""
 
 
-def retry_delay(receives: int, longest: int = LONGEST_DELAY) -> int:
+def retry_delay(receives: int, *, patient: bool = False) -> int:
     """Say for how many seconds a message is hidden at most that was received so often, and failed.
 
     Its queue's maxReceiveCount makes of these delays how long a message is tried.
+
+    Args:
+        receives: How often it was received.
+        patient: Whether it may wait for longer than a minute.
+
     """
+    longest = max(_LONGEST_DELAY, _PATIENT_DELAY * receives) if patient else _LONGEST_DELAY
     return int(min(_FIRST_DELAY * 2 ** (receives - 1), longest))
 
 
@@ -81,7 +90,7 @@ def each_body_then[T](
     handle: Callable[[str], T],
     finish: Callable[[list[T]], Collection[T]],
     postpone: Postpone,
-    longest_delay: Callable[[T], int] = lambda _: LONGEST_DELAY,
+    patient: Callable[[T], bool] = lambda _: False,
 ) -> PartialItemFailureResponse:
     """Handle each message's body on its own, then all results together.
 
@@ -91,7 +100,7 @@ def each_body_then[T](
         finish: Takes the results of all messages, and returns those to be redelivered.
         postpone: Delays the next delivery of what failed. A replayed message has no receipt handle,
             and is not delivered again.
-        longest_delay: Says how far the delay may grow, in seconds, of what could not be finished.
+        patient: Says what may wait for longer, if it could not be finished.
 
     Returns:
         The response that makes SQS redeliver what could not be handled or finished.
@@ -105,11 +114,10 @@ def each_body_then[T](
     again = [message_id for message_id, result in handled if id(result) in unfinished]
     failures["batchItemFailures"] += [{"itemIdentifier": message_id} for message_id in again]
     failed = {each["itemIdentifier"] for each in failures["batchItemFailures"]}
-    longest = {message_id: longest_delay(result) for message_id, result in handled}
+    waiting = {message_id for message_id, result in handled if patient(result)}
     delays = {
         each.receipt_handle: retry_delay(
-            int(each.attributes.approximate_receive_count),
-            longest.get(each.message_id, LONGEST_DELAY),
+            int(each.attributes.approximate_receive_count), patient=each.message_id in waiting
         )
         for each in convert(event, Batch).records
         if each.message_id in failed and each.receipt_handle

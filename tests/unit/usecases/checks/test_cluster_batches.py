@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import cycle
+from operator import attrgetter
 from threading import Event
 from typing import Any
 
@@ -492,7 +493,9 @@ class Queue:
                     again = self.world.now + timedelta(seconds=hidden)
                     self.waiting.append((again, body, receives + 1))
 
-        each_body_then({"Records": records}, check.read, check.check, postpone, check.longest_delay)
+        each_body_then(
+            {"Records": records}, check.read, check.check, postpone, attrgetter("force_refresh")
+        )
 
 
 def launched(cluster_id: str) -> dict[str, Any]:

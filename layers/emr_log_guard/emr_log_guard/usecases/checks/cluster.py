@@ -27,7 +27,6 @@ from emr_log_guard.errors import (
     TemporarilyUnavailableError,
 )
 from emr_log_guard.events.emr import ClusterCheckRequest, parse_cluster_message
-from emr_log_guard.events.sqs import LONGEST_DELAY
 from emr_log_guard.observability import (
     logger,
     record_failed_messages,
@@ -52,9 +51,6 @@ from emr_log_guard.usecases.ports import (
 
 BATCH_SECONDS = 20.0
 """How long a batch may start new checks; the function's timeout leaves time to finish one."""
-RECHECK_LONGEST_DELAY = 300
-"""How far the delay of a re-check may grow, in seconds. A lost key has thousands of clusters
-re-checked at once, which takes hours at the guard's share of EMR's quota."""
 STEPS_SECONDS = 30.0
 """How long after its begin a batch may start to list the steps of one more cluster."""
 
@@ -331,10 +327,6 @@ class CheckClusters:
 
         """
         return parse_cluster_message(body)
-
-    def longest_delay(self, request: ClusterCheckRequest) -> int:
-        """Say for how many seconds a request that could not be handled waits at most."""
-        return RECHECK_LONGEST_DELAY if request.force_refresh else LONGEST_DELAY
 
     def check(self, requests: Sequence[ClusterCheckRequest]) -> list[ClusterCheckRequest]:
         """Check each cluster once, for any number of requests.
