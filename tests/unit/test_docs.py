@@ -13,6 +13,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from emr_log_guard.domain.compliance import Mode
 from emr_log_guard.domain.decide import AlertKind, NextStep
 from emr_log_guard.policy_document import parse_policy
+from emr_log_guard.rendering.alerts.events import ENFORCEMENT_EVENTS, FINDING_EVENTS
 from emr_log_guard.rules import ALL_RULES
 from emr_log_guard.rules.rule import Rule
 from tests.unit.builders import TODAY
@@ -226,6 +227,15 @@ def test_broken_link_is_found(tmp_path: Path) -> None:
     )
 
     assert broken_links(page) == ["gone.md", "#gone", "../../actions/workflows/gone.yml"]
+
+
+def test_many_accounts_page_covers_every_event() -> None:
+    rows = table("many-accounts.md", "detail-type | one for each | detail")
+
+    assert {name.strip("`") for kinds, _, _ in rows for name in kinds.split(", ")} == {
+        *FINDING_EVENTS.values(),
+        *ENFORCEMENT_EVENTS.values(),
+    }
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
