@@ -1,7 +1,7 @@
 """Batches of queued events: one check a cluster, and what fails fails alone."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import cycle
@@ -211,7 +211,7 @@ def test_only_the_first_description_and_list_of_a_cluster_use_the_first_reads(wo
 
     assert first.asked == first.steps_asked == ["j-1", "j-2"]
     assert world.clusters.asked == ["j-2"]
-    assert world.clusters.steps_asked == ["j-1 page 1", "j-2"]
+    assert world.clusters.steps_asked == ["j-1 page 1", "j-2 page 1"]
 
 
 def test_concurrent_invocations_describe_a_cluster_once(
@@ -539,11 +539,19 @@ class Limited(FakeClusters):
     def all_steps(
         self, cluster_id: str, step_ids: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
+        return self._limit(cluster_id) or super().all_steps(cluster_id, step_ids)
+
+    def new_steps(
+        self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        return self._limit(cluster_id) or super().new_steps(cluster_id, wanted, known)
+
+    def _limit(self, cluster_id: str) -> Unresolved | None:
         try:
             self.limiters["ListSteps"].wait()
         except RateLimitedError as error:
             return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
-        return super().all_steps(cluster_id, step_ids)
+        return None
 
 
 def within_the_share(

@@ -291,15 +291,37 @@ def test_newest_steps_that_are_throttled_are_read_again(world: World) -> None:
     assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1"] * 2
 
 
-@pytest.mark.parametrize("force_refresh", [True, False], ids=["recheck", "re-scan"])
-def test_check_without_an_event_reads_cluster_and_steps_again(
-    world: World, *, force_refresh: bool
-) -> None:
+def test_re_scan_reads_cluster_and_steps_again(world: World) -> None:
     seen(world)
 
-    world.check_cluster(ClusterCheckRequest(CLUSTER_ID, force_refresh=force_refresh))
+    world.check_cluster(ClusterCheckRequest(CLUSTER_ID))
 
     assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
+
+
+def test_re_check_reads_new_steps_and_unfinished_ones_with_settings_of_their_own(
+    world: World,
+) -> None:
+    """Of a cluster with 1,000 steps, a page and not twenty."""
+    ended = replace(OWN, id="s-ENDED", state=StepState.COMPLETED)
+    world.clusters.listed = (replace(OWN, state=StepState.PENDING), ended)
+    steps(world, *(f"s-{n}" for n in range(998)))
+    seen(world)
+    world.clusters.listed = (replace(OWN, state=StepState.CANCELLED), *world.clusters.listed[1:])
+    steps(world, "s-NEW")
+    recheck = ClusterCheckRequest(CLUSTER_ID, force_refresh=True)
+
+    world.check_cluster(recheck)
+
+    assert world.clusters.asked == [CLUSTER_ID]
+    assert world.clusters.steps_asked == [f"{CLUSTER_ID} page 1", f"{CLUSTER_ID} s-OWN"]
+    known = world.repository.read(CLUSTER_ID).known
+    assert known is not None
+    assert {each.id: each.state for each in known.steps} == {
+        "s-OWN": StepState.CANCELLED,
+        "s-ENDED": StepState.COMPLETED,
+    }
+    assert "s-NEW" in known.other_steps
 
 
 def test_steps_beyond_the_storage_limit_are_listed_at_each_check(world: World) -> None:

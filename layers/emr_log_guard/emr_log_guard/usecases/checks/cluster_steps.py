@@ -15,12 +15,13 @@ _NOT_YET = Unresolved("the steps are listed after the other clusters are describ
 class ClusterSteps:
     """The steps and sessions of one cluster, for one check of it.
 
-    All steps are listed when the cluster is seen for the first time, and where no event announced
-    the check, unless the guard's own limit does not allow that: the known ones are then evaluated,
-    as after an event. Otherwise steps are read only when events name some that are not known, or
-    that have log settings of their own, whose state matters. All steps that are newer than the
-    known ones are then listed: among them are those of events that are still to come. Sessions have
-    no events, and are listed at each check of a cluster on which there may be any.
+    All steps are listed when the cluster is seen for the first time, and by re-scans. After an
+    event steps are read only when it names some that are not known, or that have log settings of
+    their own, whose state matters. All steps that are newer than the known ones are then listed:
+    among them are those of events that are still to come. A re-check lists these, too, and reads
+    the unfinished ones with settings of their own, unless the guard's own limit does not allow
+    that: the known ones are then evaluated, as after an event. Sessions have no events, and are
+    listed at each check of a cluster on which there may be any.
     """
 
     workloads: AllWorkloads
@@ -29,8 +30,6 @@ class ClusterSteps:
     postponed: bool = False
     """Whether nothing is read for now, because other clusters of the batch come first."""
     _read: tuple[Step, ...] | Unresolved | None = field(default=None, init=False)
-    _by_known: bool = field(default=False, init=False)
-    """Whether the known steps are evaluated, although no event announced the check."""
     _sessions: tuple[Session, ...] | Unresolved | None = field(default=None, init=False)
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | PartlyListed | Unresolved:
@@ -83,28 +82,28 @@ class ClusterSteps:
     @property
     def _listed(self) -> ClusterSnapshot | None:
         """Return the stored steps; None when all have to be listed."""
-        by_known = self.request.by_event or self._by_known
+        by_known = self.request.by_event or self.request.force_refresh
         return self.known if by_known and self.known and self.known.steps_listed else None
 
     def _unknown(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        listed = self._listed
         if self.left:
             return _NOT_YET
-        if self._listed is None:
-            return self._all(cluster_id)
-        wanted = self._wanted(self._listed)
-        if not wanted:
+        if listed is None:
+            return self.workloads.all_steps(cluster_id)
+        named, own = self._wanted(listed), {each.id for each in listed.steps}
+        known = own.union(listed.other_steps)
+        if self.request.force_refresh:
+            unfinished = (each.id for each in listed.steps if not each.finished)
+            wanted = tuple(dict.fromkeys((*named, *unfinished)))
+            read = self.workloads.new_steps(cluster_id, wanted, known)
+            limited = isinstance(read, Unresolved) and read.rate_limited
+            return () if limited and not named else read
+        if not named:
             return ()
-        own = {each.id for each in self._listed.steps}
-        if own.issuperset(wanted):
-            return self.workloads.all_steps(cluster_id, wanted)
-        known = own.union(self._listed.other_steps)
-        return self.workloads.new_steps(cluster_id, wanted, known)
-
-    def _all(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        read = self.workloads.all_steps(cluster_id)
-        self._by_known = isinstance(read, Unresolved) and read.rate_limited
-        listed = self._listed
-        return () if listed and not self._wanted(listed) else read
+        if own.issuperset(named):
+            return self.workloads.all_steps(cluster_id, named)
+        return self.workloads.new_steps(cluster_id, named, known)
 
     def _wanted(self, listed: ClusterSnapshot) -> tuple[str, ...]:
         """Give the steps that events name, unless they are known to have no log settings."""
