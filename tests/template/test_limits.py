@@ -191,6 +191,24 @@ def test_rules_of_severity_high_and_above_can_be_enforced(rule: Rule[Any]) -> No
     assert fits is (rule.severity.rank >= Severity.HIGH.rank)
 
 
+def test_documented_attempts_match_the_queues() -> None:
+    page = (ROOT / "docs" / "runbooks" / "dead-letters.md").read_text()
+    queues = MOST_BUCKETS.of_type("AWS::SQS::Queue")
+
+    attempts = {
+        name: queue["RedrivePolicy"]["maxReceiveCount"]
+        for name, queue in queues.items()
+        if "RedrivePolicy" in queue
+    }
+
+    assert attempts.pop("EnforcementQueue") == 5
+    assert "| the enforcement queue, after five attempts |" in page
+    assert [int(n) for n in re.findall(r"queue, after (\d+) attempts", page)] == [
+        attempts[name] for name in ("ClusterEventsQueue", "LogObjectsQueue", "ReencryptionQueue")
+    ]
+    assert len(attempts) == 3
+
+
 def test_documented_concurrency_matches_the_stack() -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     page = " ".join((ROOT / "docs" / "install.md").read_text().split())
