@@ -141,18 +141,27 @@ def test_unexplained_bad_request_is_unresolved(
     assert stream.closed
 
 
-@pytest.mark.parametrize("code", ["500", "503", "412"])
-def test_server_error_is_raised(aws: StubbedAws, objects: S3LogObjects, code: str) -> None:
-    aws.answer("HeadObject", AwsError(code, status=int(code)))
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (AwsError("500", status=500), "answered 500"),
+        (AwsError("503", status=503), "answered 503"),
+        (NEVER_ANSWERED, "failed with ReadTimeoutError"),
+    ],
+)
+def test_server_errors_and_timeouts_are_temporary(
+    aws: StubbedAws, objects: S3LogObjects, answer: Answer, says: str
+) -> None:
+    aws.answer("HeadObject", answer)
 
-    with pytest.raises(ClientError, match=code):
+    with pytest.raises(TemporarilyUnavailableError, match=says):
         objects.encryption(PLAIN)
 
 
-def test_timeout_is_raised(aws: StubbedAws, objects: S3LogObjects) -> None:
-    aws.answer("HeadObject", NEVER_ANSWERED)
+def test_unexpected_error_is_raised(aws: StubbedAws, objects: S3LogObjects) -> None:
+    aws.answer("HeadObject", AwsError("412", status=412))
 
-    with pytest.raises(ReadTimeoutError):
+    with pytest.raises(ClientError, match="412"):
         objects.encryption(PLAIN)
 
 

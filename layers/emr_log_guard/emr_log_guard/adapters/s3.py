@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
-from emr_log_guard.adapters.errors import AWS_ERRORS, answer_of, code_of, is_transient, unresolved
+from emr_log_guard.adapters.errors import (
+    AWS_ERRORS,
+    answer_of,
+    code_of,
+    failure_of,
+    is_transient,
+    unresolved,
+)
 from emr_log_guard.domain.clusters import BucketOwnership
 from emr_log_guard.domain.log_objects import SSE_C, Encryption, ObjectVersion
 from emr_log_guard.domain.log_uri import is_folder_marker
@@ -80,10 +87,7 @@ def _object_request(version: ObjectVersion, owner: str | None) -> _ObjectRequest
 
 
 class S3LogObjects:
-    """Log objects, read by their head.
-
-    Retryable errors propagate: the message is redelivered, then dead-lettered.
-    """
+    """Log objects, read by their head."""
 
     def __init__(self, client: "S3Client") -> None:
         """Read through this client."""
@@ -100,11 +104,12 @@ class S3LogObjects:
 
         Raises:
             ObjectNotFoundError: The object, or this version of it, does not exist.
+            TemporarilyUnavailableError: AWS throttled or failed; to be retried.
 
         """
         try:
             head = self._client.head_object(**_object_request(version, owner))
-        except ClientError as error:
+        except AWS_ERRORS as error:
             return self._without_a_head(version, owner, error)
         return Encryption(
             head.get("ServerSideEncryption"),
@@ -149,12 +154,15 @@ class S3LogObjects:
             raise refused(message) from error
 
     def _without_a_head(
-        self, version: ObjectVersion, owner: str | None, error: ClientError
+        self, version: ObjectVersion, owner: str | None, error: "BotoCoreError | ClientError"
     ) -> Encryption | Unresolved:
         """Handle the failure of a HeadObject: it has no body, so its code is the status.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
         """
+        if is_transient(error):
+            message = failure_of("s3:HeadObject", str(version), error)
+            raise TemporarilyUnavailableError(message) from error
         match code_of(error):
             case "404":
                 raise ObjectNotFoundError(str(version)) from error
@@ -269,6 +277,8 @@ class AuditedLogObjects:
         """
         try:
             return self._objects.encryption(version, owner)
+        except TemporarilyUnavailableError as error:
+            return Unresolved(str(error), transient=True)
         except AWS_ERRORS as error:
             return unresolved("s3:HeadObject", str(version), error)
 
