@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -668,12 +669,17 @@ def test_finding_that_is_not_remediated_in_time_is_alerted(world: World) -> None
     assert world.kinds == ["finding.opened"]
 
 
-def late(world: World) -> int:
-    """Review what is late, and have the clusters checked that it requests."""
-    review = ReviewFindings(
+def review(world: World, what: Literal["all", "late"]) -> int:
+    """Review, and say how many clusters are to be checked."""
+    use_case = ReviewFindings(
         world.repository, world.rechecks, NoObjects(), world.notify_change, world.clock, 200
     )
-    asked = review(ReviewRequest("late"))["clusters"]
+    return use_case(ReviewRequest(what))["clusters"]
+
+
+def late(world: World) -> int:
+    """Review what is late, and have the clusters checked that it requests."""
+    asked = review(world, "late")
     if asked:
         world.check()
     return asked
@@ -751,6 +757,19 @@ def test_total_of_a_day_is_alerted_even_if_no_log_follows(world: World) -> None:
     assert world.kinds == ["remediation.done"] * 2
     assert "3 log objects were re-encrypted so far" in world.alerts.published[-1].detail
     assert late(world) == 0
+
+
+def test_hourly_review_rechecks_a_cluster_whose_total_is_overdue_and_not_before(
+    world: World,
+) -> None:
+    for n in range(2):
+        write(world, f"{LOG}-{n}")
+        reencrypt(world)
+
+    assert review(world, "all") == 0
+    world.passes(hours=25, minutes=1)  # no late review came
+    assert review(world, "late") == 0
+    assert review(world, "all") == 1
 
 
 @pytest.mark.parametrize("why", ["observed", "below the minimum severity"])
