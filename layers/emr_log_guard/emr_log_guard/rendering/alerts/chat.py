@@ -75,7 +75,12 @@ def exemptible(alert: Alert) -> tuple[Finding, ...]:
 
 
 def first_seen(alert: Alert) -> datetime | None:
-    """Return when the earliest of the findings was first seen, UTC; None when it is new."""
+    """Return when the earliest of the findings was first seen, UTC; None when it is new.
+
+    A finding whose objects were re-encrypted in time was never alerted before.
+    """
+    if alert.kind is AlertKind.REMEDIATION_DONE:
+        return None
     known = [f.first_seen for f in alert.findings if f.last_seen - f.first_seen > _FIRST_ALERT]
     repeated = alert.kind not in (AlertKind.FINDING_OPENED, AlertKind.ENFORCEMENT_SCHEDULED)
     return min(known or ([f.first_seen for f in alert.findings] if repeated else []), default=None)

@@ -185,7 +185,7 @@ def _finding(alert: Alert, finding: Finding, above: Iterable[Finding]) -> Iterat
     )
     if not over:
         yield from _evidence_and_fix(finding, above)
-    yield _line(list(_foot(finding)))
+    yield _line(list(_foot(finding, over=over)))
 
 
 def _evidence_and_fix(finding: Finding, above: Iterable[Finding]) -> Iterator[RichText]:
@@ -204,14 +204,14 @@ def _evidence_and_fix(finding: Finding, above: Iterable[Finding]) -> Iterator[Ri
             yield _code(code)
 
 
-def _foot(finding: Finding) -> Iterator[Inline]:
+def _foot(finding: Finding, *, over: bool) -> Iterator[Inline]:
     if finding.runbook.startswith("https://") and len(finding.runbook) <= _TEXT:
         yield _link(plain(finding.runbook), "Runbook")
     else:
         yield _text(f"Runbook: {shortened(finding.runbook, _NAME)}")
     yield _text("  ·  first seen ")
     yield _date(finding.first_seen)
-    if finding.occurrences > 1:
+    if finding.occurrences > 1 and not over:
         yield _text(f"  ·  {finding.occurrences:,} times")
 
 
