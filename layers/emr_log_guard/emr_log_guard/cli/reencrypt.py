@@ -66,10 +66,10 @@ def reencrypt(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Start the re-encryption of non-compliant log objects.
 
-    A re-scan reads them all, reports them, and requests the re-encryption of those that the policy
-    re-encrypts. The deployed stack then re-encrypts at most reencryption.max_objects_per_hour.
-    First check who reads the logs: they need kms:Decrypt on the new key. --dry-run lists who can
-    read now and could not then, as far as the policies of the keys tell.
+    A re-scan reads the log objects of all known clusters, reports them, and requests the
+    re-encryption of those that the policy re-encrypts. The deployed stack then re-encrypts at most
+    reencryption.max_objects_per_hour. First check who reads the logs: they need kms:Decrypt on the
+    new key. --dry-run lists readers that would lose access, as far as key policies show.
 
     Exit status: 0 when it is started; 2 on wrong usage, without access, where the stack or the
     policy does not re-encrypt, and when the re-scan is refused or fails. With --wait: 0 when
