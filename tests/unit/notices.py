@@ -128,7 +128,7 @@ ALERTS: Mapping[str, Alert] = {
         AlertKind.REMEDIATION_DONE,
         NextStep.LOGS_REENCRYPTED,
         OLD,  # more may be left
-        detail=f"7 log objects were re-encrypted so far: 7 from SSE-S3, the latest with {KEY.arn}.",
+        detail=f"7 log objects were re-encrypted so far: 7 from SSE-S3, with {KEY.arn}.",
     ),
     "not-reencrypted": an_alert(
         AlertKind.REMEDIATION_FAILED,

@@ -41,7 +41,7 @@ def test_completed_attempt_is_counted() -> None:
     state, counted = finish(began(LOG, OTHER), {LOG: KEY.arn}, {}, NOW)
 
     assert counted == {LOG}
-    assert (state.count, state.former, state.key_arn) == (1, {"SSE-S3": 1}, KEY.arn)
+    assert (state.count, state.former, state.keys) == (1, {"SSE-S3": 1}, (KEY.arn,))
     assert (state.last, state.samples) == (NOW, (str(LOG),))
     assert unrecorded(state, OTHER, KEY.arn)
     assert not unrecorded(state, LOG, KEY.arn)
@@ -161,7 +161,7 @@ def test_former_keys_and_samples_are_limited() -> None:
             {
                 "reencrypted": 1,
                 "reencrypted_from": ("SSE-S3: 1",),
-                "reencrypted_with": KEY.arn,
+                "reencrypted_with": (KEY.arn,),
                 "reencrypted_last": f"{NOW:%Y-%m-%d %H:%M} UTC",
             },
         ),

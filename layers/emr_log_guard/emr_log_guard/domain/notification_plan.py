@@ -422,8 +422,9 @@ def _alerts_about_remediation(
         hours = situation.policy.alerts.remind_every // timedelta(hours=1)
         details = {
             AlertKind.REMEDIATION_DONE: (
-                f"{_were(state.count)} re-encrypted so far: {state.former_keys}, the latest with "
-                f"{state.key_arn}. Their readers need kms:Decrypt for that key. "
+                f"{_were(state.count)} re-encrypted so far: {state.former_keys}, with "
+                f"{', '.join(state.keys)}. Their readers need kms:Decrypt for "
+                f"{'that key' if len(state.keys) == 1 else 'those keys'}. "
                 f"{f'{_are(left)} left' if left else 'None is left'}. Further ones are reported in "
                 f"{hours} hours at the earliest."
             ),

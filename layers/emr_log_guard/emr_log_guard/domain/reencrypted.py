@@ -66,8 +66,8 @@ class Reencrypted:
     """The same by the key that they had, or `SSE-S3`."""
     last: datetime | None = None
     """When the last one was, UTC."""
-    key_arn: str | None = None
-    """The key that it has now."""
+    keys: tuple[str, ...] = ()
+    """The keys that they have now, the latest first: steps may name keys of their own."""
     samples: tuple[str, ...] = ()
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     """Attempts that are in progress or failed, by `fingerprint`."""
@@ -193,7 +193,7 @@ def finish(
         count=state.count + len(counted),
         former=former,
         last=now if counted else state.last,
-        key_arn=next(iter(counted.values()), state.key_arn),
+        keys=tuple(dict.fromkeys((*counted.values(), *state.keys)))[:FORMER_KEYS],
         samples=samples[:SAMPLES],
         attempts=attempts,
     )
@@ -257,6 +257,6 @@ def evidence(state: Reencrypted) -> dict[str, str | int | tuple[str, ...]]:
     return {
         "reencrypted": state.count,
         "reencrypted_from": tuple(f"{name}: {count}" for name, count in state.former.items()),
-        "reencrypted_with": str(state.key_arn),
+        "reencrypted_with": state.keys,
         "reencrypted_last": f"{state.last:%Y-%m-%d %H:%M} UTC",
     }

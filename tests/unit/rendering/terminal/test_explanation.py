@@ -196,7 +196,7 @@ REMEDIED = FindingRecord(
         count=7,
         former={"SSE-S3": 5, "key-\x1b1": 2},
         last=NOW,
-        key_arn=KEY.arn,
+        keys=(KEY.arn,),
         samples=("s3://example-logs/emr/\x1ba",),
         failures={"it is encrypted with SSE-C": Failure(NOW)},
     ),
@@ -224,7 +224,7 @@ def test_explanation_contains_reencrypted_objects_and_failures() -> None:
     assert second["reencryption"] == {
         "count": 7,
         "from": {"SSE-S3": 5, "key-\x1b1": 2},
-        "with": KEY.arn,
+        "with": (KEY.arn,),
         "last": NOW.isoformat(),
         "samples": ("s3://example-logs/emr/\x1ba",),
         "failures": {"it is encrypted with SSE-C": NOW.isoformat()},

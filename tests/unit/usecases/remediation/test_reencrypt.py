@@ -104,7 +104,7 @@ def test_violating_object_is_reencrypted_and_its_finding_resolved_without_an_ale
     [alert] = world.alerts.published
     assert alert.next_step is NextStep.LOGS_REENCRYPTED
     assert alert.detail == (
-        f"1 log object was re-encrypted so far: 1 from SSE-S3, the latest with {KEY.arn}. "
+        f"1 log object was re-encrypted so far: 1 from SSE-S3, with {KEY.arn}. "
         "Their readers need kms:Decrypt for that key. None is left. "
         "Further ones are reported in 24 hours at the earliest."
     )
@@ -278,6 +278,22 @@ def test_log_of_a_step_gets_the_key_of_the_step(world: World) -> None:
     reencrypt(world)
 
     assert [key for _, key, *_ in world.objects.updates] == [ANOTHER_KEY.arn]
+
+
+def test_alert_names_every_key_that_readers_need(world: World) -> None:
+    step = Step("s-2A", "etl", log_key_identifier=ANOTHER_KEY.arn)
+    world.clusters.listed = (step,)
+    world.keys.facts = {KEY.arn: KEY, ANOTHER_KEY.arn: ANOTHER_KEY}
+    write(world, LOG, f"emr/{CLUSTER_ID}/steps/s-2A/stderr.gz")
+
+    reencrypt(world)
+
+    [alert] = world.alerts.published
+    assert KEY.arn in alert.detail
+    assert ANOTHER_KEY.arn in alert.detail
+    assert "Their readers need kms:Decrypt for those keys." in alert.detail
+    evidence = world.records["EMRLOG-101"].finding.evidence
+    assert set(evidence["reencrypted_with"]) == {KEY.arn, ANOTHER_KEY.arn}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["same key", "different keys"])

@@ -77,7 +77,7 @@ def _reencryption_json(record: FindingRecord) -> dict[str, object]:
     return {
         "count": state.count,
         "from": dict(state.former),
-        "with": state.key_arn,
+        "with": state.keys,
         "last": state.last.isoformat() if state.last else None,
         "samples": state.samples,
         "failures": {cause: each.at.isoformat() for cause, each in state.failures.items()},
@@ -178,7 +178,7 @@ def _record(record: FindingRecord) -> Iterator[str]:
     if state.last:
         former = plain(state.former_keys)
         yield f"    re-encrypted {state.count} ({former}), last {_at(state.last)}"
-        yield f"      with {state.key_arn}"
+        yield from (f"      with {key}" for key in state.keys)
         for sample in state.samples:
             yield f"      {plain(sample)}"
     for cause, failure in state.failures.items():
