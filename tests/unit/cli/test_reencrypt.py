@@ -234,7 +234,7 @@ def test_dry_run_lists_who_can_read(stack: StubbedAws) -> None:
 
     result = run("--dry-run")
 
-    assert f"    Then, only these can read:\n      {READER}\n" in result.stdout
+    assert f"    Afterwards, only these can read them:\n      {READER}\n" in result.stdout
     read = [request for call, request in stack.calls if call == "GetKeyPolicy"]
     assert read == [{"KeyId": KEY.arn}]
     found = json.loads(run("--dry-run", "--json", "--quiet").stdout)

@@ -18,7 +18,7 @@ ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 GUEST = UndeterminedReader(f"arn:aws:iam::{ACCOUNT}:role/Guests", "its condition on aws:SourceVpc")
 FORMER = FormerEncryption(KEY.arn.replace("1234abcd", "0000abcd"))
 SSE_S3 = FormerEncryption()
-TITLE = "Readers, as far as the key policies tell. Grants and identity policies are not read.\n"
+TITLE = "Readers, as far as key policies show. Grants and identity policies are not read.\n"
 
 
 def compared(
@@ -34,12 +34,12 @@ def compared(
             compared(FORMER, ReaderChange((ROLE,), (ROOT,), (GUEST,))),
             f"""\
   From {FORMER} to {KEY.arn}:
-    These can read now, and could not then:
+    These can read the logs now, and could not afterwards:
       {ROLE}
-    In these accounts identity policies decide: those that name the former key have to name the \
-new one, too:
+    In these accounts, identity policies decide: those that name the former key must also name \
+the new one:
       {ROOT}
-    The key policies do not tell whether these could read then:
+    The key policies do not show whether these could read them afterwards:
       {GUEST.principal}: its condition on aws:SourceVpc
 """,
         ),
@@ -54,12 +54,13 @@ new one, too:
             compared(SSE_S3, Readers((ROLE,), (ROOT,), (GUEST,))),
             f"""\
   From SSE-S3 to {KEY.arn}:
-    Now, whoever S3 allows can read, without a permission on a key.
-    Then, only these can read:
+    Now, anyone whom S3 allows can read them: no key policy limits that.
+    Afterwards, only these can read them:
       {ROLE}
-    Then, in these accounts identity policies decide: they have to allow kms:Decrypt on the new key:
+    Afterwards, identity policies decide in these accounts: they must allow kms:Decrypt on the \
+new key:
       {ROOT}
-    The key policies do not tell whether these could read then:
+    The key policies do not show whether these could read them afterwards:
       {GUEST.principal}: its condition on aws:SourceVpc
 """,
         ),
@@ -68,7 +69,7 @@ new one, too:
             f"""\
   From {FORMER} to {KEY.arn}:
     Could not be read: kms:GetKeyPolicy answered AccessDeniedException
-    Then, no principal can read.
+    Afterwards, no principal can read them.
 """,
         ),
         (

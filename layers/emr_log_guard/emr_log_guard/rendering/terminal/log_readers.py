@@ -15,10 +15,10 @@ LISTED = 20
 
 
 def readers_text(compared: Sequence[ComparedReaders]) -> str:
-    """Write who can read now, and could not then, for each change of keys."""
+    """Write who can read the logs now, and could not afterwards, for each change of keys."""
     if not compared:
         return ""
-    title = "Readers, as far as the key policies tell. Grants and identity policies are not read.\n"
+    title = "Readers, as far as key policies show. Grants and identity policies are not read.\n"
     return title + "".join(line for each in compared for line in _compared(each))
 
 
@@ -52,7 +52,7 @@ def _compared(compared: ComparedReaders) -> Iterator[str]:
             yield from _changed(change)
         case Readers() as readers:
             if not compared.unread:
-                yield "    Now, whoever S3 allows can read, without a permission on a key.\n"
+                yield "    Now, anyone whom S3 allows can read them: no key policy limits that.\n"
             yield from _then(readers)
         case None:
             pass
@@ -61,10 +61,10 @@ def _compared(compared: ComparedReaders) -> Iterator[str]:
 def _changed(change: ReaderChange) -> Iterator[str]:
     if change == ReaderChange():
         yield "    No principal loses access.\n"
-    yield from _listed("These can read now, and could not then", change.lost)
+    yield from _listed("These can read the logs now, and could not afterwards", change.lost)
     yield from _listed(
-        "In these accounts identity policies decide: those that name the former key have to name "
-        "the new one, too",
+        "In these accounts, identity policies decide: those that name the former key must also "
+        "name the new one",
         change.by_identity_policies,
     )
     yield from _undetermined(change.undetermined)
@@ -72,11 +72,11 @@ def _changed(change: ReaderChange) -> Iterator[str]:
 
 def _then(readers: Readers) -> Iterator[str]:
     if readers == Readers():
-        yield "    Then, no principal can read.\n"
-    yield from _listed("Then, only these can read", readers.allowed)
+        yield "    Afterwards, no principal can read them.\n"
+    yield from _listed("Afterwards, only these can read them", readers.allowed)
     yield from _listed(
-        "Then, in these accounts identity policies decide: they have to allow kms:Decrypt on the "
-        "new key",
+        "Afterwards, identity policies decide in these accounts: they must allow kms:Decrypt on "
+        "the new key",
         readers.by_identity_policies,
     )
     yield from _undetermined(readers.undetermined)
@@ -84,7 +84,9 @@ def _then(readers: Readers) -> Iterator[str]:
 
 def _undetermined(readers: Sequence[UndeterminedReader]) -> Iterator[str]:
     named = [f"{each.principal}: {each.reason}" for each in readers]
-    yield from _listed("The key policies do not tell whether these could read then", named)
+    yield from _listed(
+        "The key policies do not show whether these could read them afterwards", named
+    )
 
 
 def _listed(title: str, principals: Sequence[str]) -> Iterator[str]:
