@@ -34,6 +34,9 @@ def page(sections: Sequence[Section]) -> str:
 def _head() -> str:
     return f"""# Benchmarks
 
+How fast and how cheap the audit, re-scans, alerts and re-encryption are, next to Cloud Custodian where
+it does the same.
+
 Measured with `{COMMAND}` on {datetime.now(UTC):%Y-%m-%d}: {_processor()},
 {os.cpu_count()} processors, {_memory()}, {platform.system()}, Python {platform.python_version()}.
 Everything runs on one machine, including the emulated account, and the compared programs take turns
