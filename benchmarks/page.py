@@ -34,8 +34,8 @@ def page(sections: Sequence[Section]) -> str:
 def _head() -> str:
     return f"""# Benchmarks
 
-How fast and how cheap the audit, re-scans, alerts and re-encryption are, next to Cloud Custodian where
-it does the same.
+How fast and how cheap the audit, re-scans, alerts and re-encryption are, next to Cloud Custodian
+where it does the same.
 
 Measured with `{COMMAND}` on {datetime.now(UTC):%Y-%m-%d}: {_processor()},
 {os.cpu_count()} processors, {_memory()}, {platform.system()}, Python {platform.python_version()}.
