@@ -110,7 +110,8 @@ def test_run_with_a_wrong_or_incomplete_result_raises() -> None:
 def test_page_contains_the_machine_and_the_command() -> None:
     text = page([SECTION])
 
-    assert text.startswith("# Benchmarks\n\nMeasured with `make bench` on ")
+    assert text.startswith("# Benchmarks\n\nHow fast ")
+    assert "\n\nMeasured with `make bench` on " in text
     assert f"\n{os.cpu_count()} processors, " in text
     assert text.endswith(
         "## Clusters\n\nWhat it is.\n\n| case | time |\n| --- | --- |\n| 200 | 1.0 s |\n"
