@@ -152,7 +152,7 @@ def plan_notifications(situation: Situation, owner: str) -> NotificationPlan:
                 record,
                 lease=lease if rule_id in mine else record.lease,
                 pending_since=(record.pending_since or now) if rule_id in due else None,
-                alert_due=_alert_due(record, situation),
+                alert_due=alert_due(record, situation.policy, now),
             )
             for rule_id, record in marked.items()
         },
@@ -195,9 +195,8 @@ def _remediation_alerts(record: FindingRecord, situation: Situation) -> tuple[Al
     )
 
 
-def _alert_due(record: FindingRecord, situation: Situation) -> datetime | None:
-    """Return when an alert is due that waits for the re-encryption of log objects."""
-    policy, now = situation.policy, situation.now
+def alert_due(record: FindingRecord, policy: Policy, now: datetime) -> datetime | None:
+    """Return when an alert is due later that waits for the re-encryption of log objects."""
     if not _alerted(record, policy):
         return None
     done = record.done_due(policy.alerts.remind_every)

@@ -40,7 +40,12 @@ from emr_log_guard.domain.finding_record import (
     worth_writing,
 )
 from emr_log_guard.domain.findings import Status
-from emr_log_guard.domain.notification_plan import NotificationPlan, Situation, with_notified
+from emr_log_guard.domain.notification_plan import (
+    NotificationPlan,
+    Situation,
+    alert_due,
+    with_notified,
+)
 from emr_log_guard.domain.policy import Policy
 from emr_log_guard.domain.reencrypted import with_notified_from
 from emr_log_guard.domain.termination import (
@@ -307,8 +312,8 @@ class ActionDispatcher:
         """Record an accepted notification over what others have written since."""
         notified = with_notified(record, kinds, now)
 
-        def updated(current: FindingRecord) -> FindingRecord:
-            return replace(
+        def after_notifying(current: FindingRecord) -> FindingRecord:
+            updated = replace(
                 current.released(recorded.invocation).decided_by(recorded.policy),
                 last_notified=notified.last_notified,
                 notifications=max(current.notifications, notified.notifications),
@@ -317,8 +322,10 @@ class ActionDispatcher:
                 reencryption=with_notified_from(current.reencryption, notified.reencryption),
                 pending_since=None,
             )
+            # Others may have been re-encrypted meanwhile.
+            return replace(updated, alert_due=alert_due(updated, recorded.policy, now))
 
-        update_record(self.repository, record, updated)
+        update_record(self.repository, record, after_notifying)
 
     def _act(
         self,

@@ -9,7 +9,7 @@ import pytest
 
 from emr_log_guard.domain.clusters import Step
 from emr_log_guard.domain.compliance import Mode, Severity
-from emr_log_guard.domain.decide import NextStep
+from emr_log_guard.domain.decide import Alert, NextStep
 from emr_log_guard.domain.finding_record import REMEDIED, logs_reencrypted
 from emr_log_guard.domain.findings import Status
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KeyState
@@ -786,6 +786,30 @@ def test_hourly_review_rechecks_a_cluster_whose_total_is_overdue_and_not_before(
     world.passes(hours=25, minutes=1)  # no late review came
     assert review(world, "late") == 0
     assert review(world, "all") == 1
+
+
+def test_objects_reencrypted_while_the_alert_is_sent_are_in_the_next_total(world: World) -> None:
+    publish = world.alerts.publish
+    later: list[ObjectVersion] = []
+
+    def slowly(alert: Alert) -> None:
+        if not later:
+            write(world, f"{LOG}-2")
+            later.extend(requested(world))
+            assert reencrypt(world, later) == tuple(later)  # the alert is being sent
+        publish(alert)
+
+    world.alerts.publish = slowly  # type: ignore[method-assign]
+    write(world, LOG)
+    reencrypt(world)
+    assert reencrypt(world, later) == ()
+    assert world.kinds == ["remediation.done"]
+    assert world.records["EMRLOG-101"].reencryption.count == 2
+
+    world.passes(hours=24)
+    assert late(world) == 1
+    assert world.kinds == ["remediation.done"] * 2
+    assert "2 log objects were re-encrypted so far" in world.alerts.published[-1].detail
 
 
 @pytest.mark.parametrize("why", ["observed", "below the minimum severity"])
