@@ -8,7 +8,13 @@ import pytest
 from emr_log_guard.adapters.dynamodb import DynamoFindingRepository
 from emr_log_guard.domain.clusters import Cluster
 from emr_log_guard.domain.compliance import Compliance, Mode
-from emr_log_guard.domain.decide import Alert, NextStep, RequestEnforcement, ScheduleEnforcement
+from emr_log_guard.domain.decide import (
+    Action,
+    Alert,
+    NextStep,
+    RequestEnforcement,
+    ScheduleEnforcement,
+)
 from emr_log_guard.domain.finding_record import (
     LEASE,
     PENDING_LATE,
@@ -36,7 +42,7 @@ from emr_log_guard.events.log_objects import LogObjectCheckRequest
 from emr_log_guard.events.review import ReviewRequest
 from emr_log_guard.observability import metrics
 from emr_log_guard.usecases.checks.review import ReviewFindings
-from emr_log_guard.usecases.findings import ATTEMPTS, CheckResult
+from emr_log_guard.usecases.findings import ATTEMPTS, CheckResult, Recorded
 from tests.unit.builders import (
     CLUSTER_ID,
     KEY,
@@ -543,6 +549,36 @@ def test_check_continues_once_the_alert_of_another_invocation_was_accepted(bad: 
     replace(bad.check_cluster, dispatcher=dispatcher)(ClusterCheckRequest(CLUSTER_ID))
 
     assert waited == [1]
+
+
+def test_resolution_found_while_the_violation_is_being_notified_is_notified_by_the_retry(
+    world: World,
+) -> None:
+    world.policy = a_policy()
+    world.keys.facts = {KEY.arn: a_key(state=KeyState.DISABLED)}
+    slow: list[Recorded] = []
+
+    class Slow:
+        def dispatch(self, recorded: Recorded) -> tuple[Action, ...]:
+            slow.append(recorded)
+            return ()
+
+    request = ClusterCheckRequest(CLUSTER_ID)
+    replace(world.check_cluster, dispatcher=Slow())(request)  # type: ignore[arg-type]
+    world.keys.facts = {KEY.arn: KEY}
+    world.passes(seconds=10)
+
+    def go_on(_: float) -> None:
+        while slow:
+            world.dispatcher.dispatch(slow.pop())
+
+    other = replace(world.check_cluster, dispatcher=replace(world.dispatcher, wait=go_on))
+    with pytest.raises(AlertInProgressError):
+        other(request)
+    assert world.kinds == ["finding.opened"]
+
+    world.check()
+    assert world.kinds == ["finding.opened", "finding.resolved"]
 
 
 def test_check_is_retried_when_the_awaited_alert_was_rejected(

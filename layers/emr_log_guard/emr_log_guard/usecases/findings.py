@@ -320,7 +320,8 @@ class ActionDispatcher:
                 ever_notified=current.ever_notified or notified.ever_notified,
                 end_notified=notified.end_notified,
                 reencryption=with_notified_from(current.reencryption, notified.reencryption),
-                pending_since=None,
+                # A resolution that another invocation recorded meanwhile is not notified by this.
+                pending_since=None if current.open is record.open else current.pending_since,
             )
             # Others may have been re-encrypted meanwhile.
             return replace(updated, alert_due=alert_due(updated, recorded.policy, now))
