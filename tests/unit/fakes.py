@@ -8,7 +8,14 @@ from typing import Any
 
 import msgspec
 
-from emr_log_guard.domain.clusters import BucketOwnership, Cluster, ClusterSummary, Session, Step
+from emr_log_guard.domain.clusters import (
+    BucketOwnership,
+    Cluster,
+    ClusterSummary,
+    Session,
+    Step,
+    StepState,
+)
 from emr_log_guard.domain.decide import Alert, RequestEnforcement, ScheduleEnforcement
 from emr_log_guard.domain.key_access import IdentityDecision, UndeterminedDecision
 from emr_log_guard.domain.keys import KeyFact, KeyNotFound, KmsKey
@@ -83,14 +90,23 @@ class FakeClusters:
             return listed
         return tuple(each for each in listed if each.has_log_settings)
 
+    log_writers = steps
+
     def all_steps(
         self, cluster_id: str, step_ids: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
         self.steps_asked.append(" ".join((cluster_id, *step_ids)))
         if isinstance(self.listed, Unresolved):
             return self.listed
-        newest_first = reversed(self.listed)
-        return tuple(each for each in newest_first if not step_ids or each.id in step_ids)
+        newest_first = tuple(reversed(self.listed))
+        if step_ids:
+            return tuple(each for each in newest_first if each.id in step_ids)
+        most = self.most_pages * 50
+        return tuple(
+            each
+            for number, each in enumerate(newest_first)
+            if number < most or not (each.finished or each.state is StepState.CANCELLED)
+        )
 
     def new_steps(
         self, cluster_id: str, wanted: Sequence[str], known: Collection[str]

@@ -180,7 +180,7 @@ def test_steps_are_listed_again_only_after_their_retention_even_if_unresolved(
     cached = CachedSteps(clusters, clock)
 
     for clock.seconds in (0, STEPS_SECONDS - 1, STEPS_SECONDS + 1):
-        assert cached.steps(CLUSTER_ID) == listed
+        assert cached.log_writers(CLUSTER_ID) == listed
     assert clusters.steps_asked == [CLUSTER_ID, CLUSTER_ID]
 
 

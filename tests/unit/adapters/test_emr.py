@@ -301,6 +301,57 @@ def test_further_pages_are_read_through_their_own_client(aws: StubbedAws) -> Non
     assert aws.calls[1] == ("ListSteps", {"ClusterId": CLUSTER_ID, "Marker": "m"})
 
 
+def test_of_very_many_steps_the_newest_and_the_active_ones_are_read(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    """A cluster may have any number of steps, and a check only a minute."""
+    pages = [{"Steps": [{"Id": f"s-{n}"}], "Marker": str(n)} for n in range(MOST_PAGES)]
+    running = {"Status": {"State": "RUNNING"}}
+    active: list[dict[str, Any]] = [
+        {"Steps": [{"Id": "s-0"} | running], "Marker": "more"},
+        {"Steps": [{"Id": "s-OLD"} | running]},
+    ]
+    aws.answer("ListSteps", *pages, *active)
+
+    listed = clusters.all_steps(CLUSTER_ID)
+
+    assert not isinstance(listed, Unresolved)
+    assert [each.id for each in listed] == [*(f"s-{n}" for n in range(MOST_PAGES)), "s-OLD"]
+    assert [each.id for each in listed if each.state is StepState.RUNNING] == ["s-0", "s-OLD"]
+    states = ("PENDING", "CANCEL_PENDING", "RUNNING")
+    assert aws.calls[MOST_PAGES:] == [
+        ("ListSteps", {"ClusterId": CLUSTER_ID, "StepStates": states}),
+        ("ListSteps", {"ClusterId": CLUSTER_ID, "StepStates": states, "Marker": "more"}),
+    ]
+
+
+def test_step_that_may_have_written_a_log_object_is_found_however_old_it_is(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    pages = [{"Steps": [{"Id": f"s-{n}"}], "Marker": str(n)} for n in range(MOST_PAGES + 1)]
+    aws.answer("ListSteps", *pages, {"Steps": [{"Id": "s-OLD", "EncryptionKeyArn": "arn:key"}]})
+
+    writers = clusters.log_writers(CLUSTER_ID)
+
+    assert not isinstance(writers, Unresolved)
+    assert [each.id for each in writers] == ["s-OLD"]
+
+
+def test_steps_of_as_many_pages_as_are_read_need_no_further_call(
+    aws: StubbedAws, clusters: EmrClusters
+) -> None:
+    pages: list[dict[str, Any]] = [
+        {"Steps": [{"Id": f"s-{n}"}], "Marker": str(n)} for n in range(MOST_PAGES - 1)
+    ]
+    aws.answer("ListSteps", *pages, {"Steps": [{"Id": "s-OLD"}]})
+
+    listed = clusters.all_steps(CLUSTER_ID)
+
+    assert not isinstance(listed, Unresolved)
+    assert len(listed) == MOST_PAGES
+    assert aws.counts == {"ListSteps": MOST_PAGES}
+
+
 def test_steps_with_their_own_log_settings_are_read_from_every_page(
     aws: StubbedAws, clusters: EmrClusters
 ) -> None:

@@ -139,9 +139,9 @@ class CachedSteps:
         self._steps = steps
         self._known = _Cache[str, tuple[Step, ...] | Unresolved](timer, retention)
 
-    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+    def log_writers(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
         """List a cluster's steps with their own log settings."""
-        return self._known.get(cluster_id, lambda: self._steps.steps(cluster_id))
+        return self._known.get(cluster_id, lambda: self._steps.log_writers(cluster_id))
 
 
 class CachedHistories:

@@ -21,7 +21,7 @@ from emr_log_guard.errors import (
 
 if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
-    from types_boto3_emr.literals import ClusterStateType, SessionStateType
+    from types_boto3_emr.literals import ClusterStateType, SessionStateType, StepStateType
     from types_boto3_emr.type_defs import (
         ListClustersInputPaginateTypeDef,
         ListStepsInputTypeDef,
@@ -38,7 +38,12 @@ _ACTIVE_SESSIONS: tuple["SessionStateType", ...] = (
 _SESSIONS_A_PAGE = 100
 _STEPS_BY_ID = 10
 MOST_PAGES = 20
-"""How many pages of 50 steps are read to find new ones."""
+"""How many pages of 50 steps a check of a cluster reads, before it goes on by ids or states."""
+_ACTIVE_STEPS: tuple["StepStateType", ...] = ("PENDING", "CANCEL_PENDING", "RUNNING")
+"""A cluster has at most 256 of these.
+
+https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-work-with-steps.html
+"""
 _FINAL = frozenset({"ValidationException", "AccessDeniedException"})
 
 
@@ -129,22 +134,25 @@ class EmrClusters:
             raise NotReadableError(problem.reason) from error
 
     def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Read the steps with their own log settings: one ListSteps per 50 steps."""
-        listed = self.all_steps(cluster_id)
-        if isinstance(listed, Unresolved):
-            return listed
-        return tuple(step for step in listed if step.has_log_settings)
+        """Read the steps with their own log settings, as `all_steps` reads steps."""
+        return _with_log_settings(self.all_steps(cluster_id))
+
+    def log_writers(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Read the steps with their own log settings, however old: one ListSteps per 50 steps."""
+        return _with_log_settings(_steps(cluster_id, self._pages(cluster_id)))
 
     def all_steps(
         self, cluster_id: str, step_ids: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
-        """Read all steps, one ListSteps per 50; or those that are named, one per ten.
+        """Read the steps of a cluster, one ListSteps per 50; or those that are named, one per ten.
 
+        Of a cluster with more than MOST_PAGES these are the newest and the active ones, so that a
+        check does not outlast its function's timeout: a cluster may have any number of steps.
         https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
         """
         if step_ids:
             return _named_steps(self._client, cluster_id, step_ids)
-        return _steps(cluster_id, self._pages(cluster_id))
+        return _steps(cluster_id, self._newest_and_active(cluster_id))
 
     def new_steps(
         self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
@@ -163,6 +171,16 @@ class EmrClusters:
             return newest
         older = _named_steps(self._further_pages, cluster_id, missing)
         return older if isinstance(older, Unresolved) else (*newest, *older)
+
+    def _newest_and_active(self, cluster_id: str) -> "Iterator[ListStepsOutputTypeDef]":
+        more = False
+        for page in islice(self._pages(cluster_id), MOST_PAGES):
+            yield page
+            more = "Marker" in page
+        if more:
+            yield from self._further_pages.get_paginator("list_steps").paginate(
+                ClusterId=cluster_id, StepStates=_ACTIVE_STEPS
+            )
 
     def _pages(self, cluster_id: str) -> "Iterator[ListStepsOutputTypeDef]":
         request: ListStepsInputTypeDef = {"ClusterId": cluster_id}
@@ -272,11 +290,18 @@ def _steps(
     cluster_id: str, pages: "Iterable[ListStepsOutputTypeDef]"
 ) -> tuple[Step, ...] | Unresolved:
     try:
-        return tuple(_step(step) for page in pages for step in _listed(page, "Steps"))
+        steps = [_step(step) for page in pages for step in _listed(page, "Steps")]
+        return tuple({each.id: each for each in steps}.values())
     except NotReadableError as error:
         return Unresolved(str(error))
     except AWS_ERRORS as error:
         return unresolved("elasticmapreduce:ListSteps", cluster_id, error)
+
+
+def _with_log_settings(listed: tuple[Step, ...] | Unresolved) -> tuple[Step, ...] | Unresolved:
+    if isinstance(listed, Unresolved):
+        return listed
+    return tuple(step for step in listed if step.has_log_settings)
 
 
 def _named_steps(

@@ -40,10 +40,10 @@ class Clusters(Protocol):
 
 
 class Steps(Protocol):
-    """Reads steps."""
+    """Reads steps that may have written a log object."""
 
-    def steps(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """Read a cluster's steps with their own log settings."""
+    def log_writers(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """Read a cluster's steps with their own log settings, however old they are."""
         ...
 
 
@@ -81,7 +81,10 @@ class AllWorkloads(Sessions, Protocol):
     def all_steps(
         self, cluster_id: str, step_ids: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
-        """Read all steps of a cluster, or those that are named."""
+        """Read the steps of a cluster, or those that are named.
+
+        Of a cluster with very many, the newest and the active ones.
+        """
         ...
 
     def new_steps(

@@ -299,6 +299,31 @@ def test_re_scan_reads_cluster_and_steps_again(world: World) -> None:
     assert world.clusters.asked == world.clusters.steps_asked == [CLUSTER_ID]
 
 
+def test_re_scan_of_very_many_steps_keeps_known_ones_and_reads_the_unfinished_by_their_ids(
+    world: World,
+) -> None:
+    """What a list of the newest and the active steps leaves out has finished since."""
+    ended = replace(OWN, id="s-ENDED", state=StepState.COMPLETED)
+    world.clusters.listed = (ended, replace(OWN, state=StepState.PENDING))
+    seen(world)
+    world.clusters.most_pages = 1
+    world.clusters.listed = (ended, replace(OWN, state=StepState.CANCELLED))
+    world.clusters.listed += tuple(Step(f"s-{n}", "", state=StepState.COMPLETED) for n in range(50))
+
+    world.check_cluster(ClusterCheckRequest(CLUSTER_ID))
+
+    assert world.clusters.steps_asked == [CLUSTER_ID, f"{CLUSTER_ID} s-OWN"]
+    assert "finding.resolved" not in world.kinds
+    finding = world.records["EMRLOG-008"].finding
+    assert (finding.status, finding.compliance) == (Status.OPEN, Compliance.NON_COMPLIANT)
+    known = world.repository.read(CLUSTER_ID).known
+    assert known is not None
+    assert {each.id: each.state for each in known.steps} == {
+        "s-OWN": StepState.CANCELLED,
+        "s-ENDED": StepState.COMPLETED,
+    }
+
+
 def test_re_check_reads_new_steps_and_unfinished_ones_with_settings_of_their_own(
     world: World,
 ) -> None:

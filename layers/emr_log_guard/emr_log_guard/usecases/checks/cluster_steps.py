@@ -38,7 +38,7 @@ class ClusterSteps:
             self._read = self._unknown(cluster_id)
         if isinstance(self._read, Unresolved):
             return PartlyListed(self._listed.steps, self._read) if self._listed else self._read
-        steps = {each.id: each for each in self._listed.steps} if self._listed else {}
+        steps = {each.id: each for each in self._known_steps}
         steps |= {each.id: each for each in self._read if each.has_log_settings}
         return tuple(steps.values())
 
@@ -90,7 +90,7 @@ class ClusterSteps:
         if self.left:
             return _NOT_YET
         if listed is None:
-            return self.workloads.all_steps(cluster_id)
+            return self._all(cluster_id)
         named, own = self._wanted(listed), {each.id for each in listed.steps}
         known = own.union(listed.other_steps)
         if self.request.force_refresh:
@@ -104,6 +104,25 @@ class ClusterSteps:
         if own.issuperset(named):
             return self.workloads.all_steps(cluster_id, named)
         return self.workloads.new_steps(cluster_id, named, known)
+
+    def _all(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
+        """List the steps, and read the known ones that a list of very many steps leaves out."""
+        read = self.workloads.all_steps(cluster_id)
+        if isinstance(read, Unresolved):
+            return read
+        found = {each.id for each in read}
+        left_out = [
+            each.id for each in self._known_steps if not each.finished and each.id not in found
+        ]
+        if not left_out:
+            return read
+        older = self.workloads.all_steps(cluster_id, left_out)
+        return older if isinstance(older, Unresolved) else (*read, *older)
+
+    @property
+    def _known_steps(self) -> tuple[Step, ...]:
+        """Return the stored steps with log settings of their own."""
+        return self.known.steps if self.known else ()
 
     def _wanted(self, listed: ClusterSnapshot) -> tuple[str, ...]:
         """Give the steps that events name, unless they are known to have no log settings."""

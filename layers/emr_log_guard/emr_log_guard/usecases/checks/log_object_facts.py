@@ -122,7 +122,7 @@ class ReadLogObject:
                 continue
             if _path(version, cluster, cluster.log_uri) is not None:
                 return cluster_id, cluster, None
-            steps = self.steps.steps(cluster_id)
+            steps = self.steps.log_writers(cluster_id)
             if isinstance(steps, Unresolved):
                 unknown = (cluster_id, cluster, steps)
             elif any(_path(version, cluster, step.log_uri) is not None for step in steps):
@@ -143,7 +143,7 @@ class ReadLogObject:
             return facts
         if self.default_key is not None and same_key(self.default_key, carried):
             return facts  # re-encrypted, regardless of its writer
-        steps = self.steps.steps(cluster.id)
+        steps = self.steps.log_writers(cluster.id)
         if isinstance(steps, Unresolved):
             return replace(facts, expected_key=steps)
         authors = _authors(facts.version, cluster, steps)
@@ -206,7 +206,7 @@ class ReadLogObject:
         path = _path(version, cluster, cluster.log_uri)
         if path is not None and path.startswith(_NODES):
             return self._key(cluster)
-        steps = self.steps.steps(cluster.id)
+        steps = self.steps.log_writers(cluster.id)
         if isinstance(steps, Unresolved):
             return steps
         authors = _authors(version, cluster, steps)
