@@ -15,7 +15,7 @@ _NOT_YET = Unresolved("the steps are listed after the other clusters are describ
 class ClusterSteps:
     """The steps and sessions of one cluster, for one check of it.
 
-    All steps are listed when the cluster is seen for the first time, and by re-scans. After an
+    Steps are listed when the cluster is seen for the first time, and by re-scans. After an
     event steps are read only when it names some that are not known, or that have log settings of
     their own, whose state matters. All steps that are newer than the known ones are then listed:
     among them are those of events that are still to come. A re-check lists these, too, and reads
