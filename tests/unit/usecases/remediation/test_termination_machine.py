@@ -443,6 +443,9 @@ class Guarding(RuleBasedStateMachine):
         if self.state in ("STARTING", "RUNNING", "TERMINATING") and self.fact in GROUNDS:
             seen = Seen(now, self.fact in PASSING, self.state == "STARTING")
             self.seen.setdefault(GROUNDS[self.fact], []).append(seen)
+        if by_event and self.state in ("STARTING", "RUNNING") and self.is_stored_without_key:
+            # What EMR says now does not matter: the settings of a cluster cannot change.
+            self.seen.setdefault("EMRLOG-002", []).append(Seen(now, passing=False, launching=False))
         if self.fact is Fact.DENIED:
             self.unread_at = now
         with suppress(*REFUSED, CrashError):
@@ -452,6 +455,12 @@ class Guarding(RuleBasedStateMachine):
                 self.checked = not self.suspended
                 self.what_is_over()
         self.warm = False
+
+    @property
+    def is_stored_without_key(self) -> bool:
+        """Whether events are evaluated against settings without a log key."""
+        known = self.world.repository.read(CLUSTER_ID).known
+        return known is not None and known.evaluated and known.cluster.log_key_identifier is None
 
     def what_is_over(self) -> None:
         """Forget what a check found to be no violation any more, or that is not checked."""
