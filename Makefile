@@ -5,7 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+# Three at once on two cores: the tests of the deployed stack wait for half of their time.
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 # How many histories `make prove` takes each state machine and fuzzer through.
 HISTORIES ?= 100000
 # Which faults `make chaos` injects, all unless named; how many at once; how much sooner is retried.
