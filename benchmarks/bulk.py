@@ -34,11 +34,6 @@ SSE_C = {
     "SSECustomerKeyMD5": base64.b64encode(md5(SECRET, usedforsecurity=False).digest()).decode(),
 }
 RULES = ("EMRLOG-101", "EMRLOG-102", "EMRLOG-103")
-WAITING = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 UPDATE = "S3.UpdateObjectEncryption"
 AT_ONCE = 8
 
@@ -63,7 +58,7 @@ class Kind:
     requested: bool = False
     """Whether they are to be re-encrypted."""
     refused: bool = False
-    """Whether S3 cannot do it, which their head tells."""
+    """Whether S3 cannot do it, as their encryption shows."""
     updated: bool = False
     """Whether S3 does it."""
 
@@ -253,13 +248,8 @@ def _command(stack: Stack, *options: str) -> tuple[float, str]:
 
 def _settle(stack: Stack) -> None:
     """Wait until every request was handled."""
-    sqs, queue = stack.account.client("sqs"), stack.resource("ReencryptionQueue")
-
-    def handled() -> bool:
-        found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=WAITING)["Attributes"]
-        return not any(int(found[name]) for name in WAITING)
-
-    wait_for(handled)
+    queue = stack.resource("ReencryptionQueue")
+    wait_for(lambda: stack.account.is_idle(queue))
 
 
 def _records(stack: Stack) -> DynamoFindingRepository:

@@ -135,7 +135,7 @@ def quiet(rounds: int) -> Section:
         cold = []
         for place in range(rounds):
             for function in ON_THE_WAY:
-                stack.forget(function)
+                stack.account.start_cold(stack.resource(function))
             cold.append(one(f"cold-{place}.gz"))
     return Section(
         "Re-encryption of one log object",

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,15 +74,6 @@ class Stack:
         )
         name: str = answer["StackResourceDetail"]["PhysicalResourceId"]
         return name
-
-    def forget(self, function: str) -> None:
-        """Have the next invocation of a function start cold."""
-        client, name = self.account.client("lambda"), self.resource(function)
-        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        variables["FORGOTTEN"] = f"{time.monotonic_ns()}"
-        client.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
 
     def environment(self, function: str) -> dict[str, str]:
         """The environment of a function, including its built layers."""

@@ -221,6 +221,32 @@ class Sandbox:
         found = [each["StackStatus"] for each in stacks if each["StackName"] == stack]
         return found[0] if found else None
 
+    def set_variable(self, function: str, name: str, value: str) -> None:
+        """Set an environment variable of a function; its next invocation starts cold."""
+        client = self.client("lambda")
+        found = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=function, Environment={"Variables": found | {name: value}}
+        )
+
+    def start_cold(self, function: str) -> None:
+        """Have the next invocation of a function start cold: nothing is cached then."""
+        self.set_variable(function, "STARTED_COLD", str(time.monotonic_ns()))
+
+    def is_idle(self, queue: str, *, delayed: bool = True) -> bool:
+        """Whether nothing waits in a queue, and nothing of it is being handled.
+
+        Args:
+            queue: Its URL.
+            delayed: Whether messages that are not to be delivered yet count as waiting.
+
+        """
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        if delayed:
+            names.append("ApproximateNumberOfMessagesDelayed")
+        counts = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)
+        return not any(map(int, counts["Attributes"].values()))
+
     def logs_tail(self, lines: int = 20) -> str:
         """The last lines of the account's output."""
         if not self.log.exists():

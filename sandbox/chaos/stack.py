@@ -136,16 +136,8 @@ class ChaosStack:
 
         Delayed messages do not count: they only check the outcome of a termination.
         """
-        sqs = self.account.client("sqs")
         for queue in self._queues():
-            counts = sqs.get_queue_attributes(
-                QueueUrl=self.resources[queue],
-                AttributeNames=[
-                    "ApproximateNumberOfMessages",
-                    "ApproximateNumberOfMessagesNotVisible",
-                ],
-            )["Attributes"]
-            if any(map(int, counts.values())):
+            if not self.account.is_idle(self.resources[queue], delayed=False):
                 return f"{queue} of {self.name}"
         return ""
 

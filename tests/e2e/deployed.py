@@ -169,24 +169,11 @@ class Deployed:
 
     def forget(self, function: str) -> None:
         """Have the next invocation start cold: a new environment has nothing cached."""
-        number = int(self._variables(function).get("FORGOTTEN", 0)) + 1
-        self._set(function, "FORGOTTEN", str(number))
+        self.account.start_cold(self.resource(function))
 
     def point(self, function: str, service: str, url: str) -> None:
         """Have a function talk to a service that the account lacks, elsewhere."""
-        self._set(function, f"AWS_ENDPOINT_URL_{service}", url)
-
-    def _variables(self, function: str) -> dict[str, str]:
-        found: dict[str, str] = self.account.client("lambda").get_function_configuration(
-            FunctionName=self.resource(function)
-        )["Environment"]["Variables"]
-        return found
-
-    def _set(self, function: str, name: str, value: str) -> None:
-        variables = self._variables(function) | {name: value}
-        self.account.client("lambda").update_function_configuration(
-            FunctionName=self.resource(function), Environment={"Variables": variables}
-        )
+        self.account.set_variable(self.resource(function), f"AWS_ENDPOINT_URL_{service}", url)
 
     @contextmanager
     def policy(self, text: str) -> Iterator[None]:
@@ -280,11 +267,7 @@ class Deployed:
 
     def idle(self, queue: str) -> bool:
         """Say whether nothing waits in a queue, and nothing of it is being handled."""
-        counts = self.account.client("sqs").get_queue_attributes(
-            QueueUrl=self.resource(queue),
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )["Attributes"]
-        return not any(map(int, counts.values()))
+        return self.account.is_idle(self.resource(queue), delayed=False)
 
     def verdicts(self, cluster_id: str) -> list[str]:
         """Say how the cluster itself was evaluated, once an event."""

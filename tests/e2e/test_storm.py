@@ -25,7 +25,6 @@ QUOTAS = {"DescribeCluster": Quota(2, 0.25), "ListSteps": Quota(2, 0.25)}
 PACE = EmrPace(launch=6, step=40, termination=1)
 """Clusters that are alive until EMR has described all of them once."""
 LIFETIME = PACE.launch + PACE.step + PACE.termination
-WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 QUIET = 3
 """Seconds until the events of a cluster are in the queue."""
 OUTAGE = 15
@@ -54,17 +53,9 @@ def storm(
         with ThreadPoolExecutor(CLUSTERS) as pool:
             ids = list(pool.map(lambda place: launch(stack, place), range(CLUSTERS)))
         time.sleep(LIFETIME + QUIET)
-        eventually(lambda: handled(stack))
+        eventually(lambda: stack.idle("ClusterEventsQueue"))
         alerts = {cluster_id: stack.inbox.about(cluster_id) for cluster_id in ids}
         yield Storm(stack, ids[::2], ids[1::2], alerts, emr_calls(calls))
-
-
-def handled(stack: Deployed) -> bool:
-    """Whether no event about a cluster waits."""
-    counts = stack.account.client("sqs").get_queue_attributes(
-        QueueUrl=stack.resource("ClusterEventsQueue"), AttributeNames=["All"]
-    )["Attributes"]
-    return not any(int(counts[each]) for each in WAITING)
 
 
 def launch(stack: Deployed, place: int) -> str:
@@ -119,6 +110,6 @@ def test_clusters_that_are_launched_while_emr_refuses_everything_are_judged_righ
         assert not [*stack.inbox.about(good), *stack.inbox.about(bad)]
 
     eventually(lambda: stack.inbox.about(bad, "finding.opened"))
-    eventually(lambda: handled(stack))
+    eventually(lambda: stack.idle("ClusterEventsQueue"))
     assert opened_by(stack.inbox.about(bad)) == [("EMRLOG-002", "NON_COMPLIANT")]
     assert stack.inbox.about(good) == []

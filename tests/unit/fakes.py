@@ -93,20 +93,18 @@ class FakeClusters:
     log_writers = steps
 
     def all_steps(
-        self, cluster_id: str, step_ids: Sequence[str] = ()
+        self, cluster_id: str, wanted: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
-        self.steps_asked.append(" ".join((cluster_id, *step_ids)))
+        self.steps_asked.append(cluster_id)
         if isinstance(self.listed, Unresolved):
             return self.listed
-        newest_first = tuple(reversed(self.listed))
-        if step_ids:
-            return tuple(each for each in newest_first if each.id in step_ids)
         most = self.most_pages * 50
-        return tuple(
+        listed = tuple(
             each
-            for number, each in enumerate(newest_first)
+            for number, each in enumerate(reversed(self.listed))
             if number < most or not (each.finished or each.state is StepState.CANCELLED)
         )
+        return self._with_wanted(cluster_id, wanted, listed)
 
     def new_steps(
         self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
@@ -119,11 +117,24 @@ class FakeClusters:
             read += page
             if number == self.most_pages or any(each.id in known for each in page):
                 break
-        missing = [each for each in wanted if each not in {step.id for step in read}]
-        if isinstance(self.listed, Unresolved) or not missing:
-            return self.listed if isinstance(self.listed, Unresolved) else tuple(read)
-        older = self.all_steps(cluster_id, missing)
-        return older if isinstance(older, Unresolved) else (*read, *older)
+        if isinstance(self.listed, Unresolved):
+            return self.listed
+        return self._with_wanted(cluster_id, wanted, tuple(read))
+
+    def named_steps(
+        self, cluster_id: str, step_ids: Sequence[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        self.steps_asked.append(" ".join((cluster_id, *step_ids)))
+        if isinstance(self.listed, Unresolved):
+            return self.listed
+        return tuple(each for each in reversed(self.listed) if each.id in step_ids)
+
+    def _with_wanted(
+        self, cluster_id: str, wanted: Sequence[str], listed: tuple[Step, ...]
+    ) -> tuple[Step, ...] | Unresolved:
+        missing = [each for each in wanted if each not in {step.id for step in listed}]
+        older = self.named_steps(cluster_id, missing) if missing else ()
+        return older if isinstance(older, Unresolved) else (*listed, *older)
 
     def sessions(self, cluster_id: str) -> tuple[Session, ...] | Unresolved:
         self.sessions_asked.append(cluster_id)

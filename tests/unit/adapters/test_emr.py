@@ -337,6 +337,23 @@ def test_step_that_may_have_written_a_log_object_is_found_however_old_it_is(
     assert [each.id for each in writers] == ["s-OLD"]
 
 
+def test_wanted_step_that_a_long_list_leaves_out_is_read_by_its_id_beyond_the_limit(
+    aws: StubbedAws,
+) -> None:
+    first, rest = boto3.client("emr"), boto3.client("emr", region_name="us-east-1")
+    reader = EmrClusters(aws.attach(first), aws.attach(rest))
+    pages = [{"Steps": [{"Id": f"s-{n}"}], "Marker": str(n)} for n in range(MOST_PAGES)]
+    active: dict[str, Any] = {"Steps": []}
+    aws.answer("ListSteps", *pages, active, {"Steps": [{"Id": "s-OLD"}]})
+
+    listed = reader.all_steps(CLUSTER_ID, ["s-0", "s-OLD"])
+
+    assert not isinstance(listed, Unresolved)
+    assert [each.id for each in listed][-1] == "s-OLD"
+    assert aws.calls[-1] == ("ListSteps", {"ClusterId": CLUSTER_ID, "StepIds": ("s-OLD",)})
+    assert aws.regions == [first.meta.region_name, *["us-east-1"] * (MOST_PAGES + 1)]
+
+
 def test_steps_of_as_many_pages_as_are_read_need_no_further_call(
     aws: StubbedAws, clusters: EmrClusters
 ) -> None:

@@ -142,35 +142,44 @@ class EmrClusters:
         return _with_log_settings(_steps(cluster_id, self._pages(cluster_id)))
 
     def all_steps(
-        self, cluster_id: str, step_ids: Sequence[str] = ()
+        self, cluster_id: str, wanted: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
-        """Read the steps of a cluster, one ListSteps per 50; or those that are named, one per ten.
+        """Read the steps of a cluster: one ListSteps per 50.
 
         Of a cluster with more than MOST_PAGES these are the newest and the active ones, so that a
         check does not outlast its function's timeout: a cluster may have any number of steps.
+        Wanted steps that are not among them are read by their ids, one ListSteps per ten.
         https://docs.aws.amazon.com/emr/latest/APIReference/API_ListSteps.html
         """
-        if step_ids:
-            return _named_steps(self._client, cluster_id, step_ids)
-        return _steps(cluster_id, self._newest_and_active(cluster_id))
+        return self._with_wanted(cluster_id, wanted, self._newest_and_active(cluster_id))
 
     def new_steps(
         self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
     ) -> tuple[Step, ...] | Unresolved:
         """Read the steps that are newer than the known ones: one ListSteps per 50.
 
-        At most MOST_PAGES are read, so that a check does not outlast its function's timeout. Wanted
-        steps that are not among them are read by their ids, one ListSteps per ten.
+        At most MOST_PAGES are read. Wanted steps that are not among them are read by their ids.
         """
-        newest = _steps(cluster_id, _up_to(known, self._pages(cluster_id)))
-        if isinstance(newest, Unresolved):
-            return newest
-        found = {each.id for each in newest}
+        return self._with_wanted(cluster_id, wanted, _up_to(known, self._pages(cluster_id)))
+
+    def named_steps(
+        self, cluster_id: str, step_ids: Sequence[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read steps by their ids: one ListSteps per ten."""
+        return _named_steps(self._client, cluster_id, step_ids)
+
+    def _with_wanted(
+        self, cluster_id: str, wanted: Sequence[str], pages: "Iterable[ListStepsOutputTypeDef]"
+    ) -> tuple[Step, ...] | Unresolved:
+        listed = _steps(cluster_id, pages)
+        if isinstance(listed, Unresolved):
+            return listed
+        found = {each.id for each in listed}
         missing = [each for each in wanted if each not in found]
         if not missing:
-            return newest
+            return listed
         older = _named_steps(self._further_pages, cluster_id, missing)
-        return older if isinstance(older, Unresolved) else (*newest, *older)
+        return older if isinstance(older, Unresolved) else (*listed, *older)
 
     def _newest_and_active(self, cluster_id: str) -> "Iterator[ListStepsOutputTypeDef]":
         more = False

@@ -15,6 +15,11 @@ class Compliance(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
 
+    @property
+    def needs_attention(self) -> bool:
+        """Whether it is a violation, or could not be determined."""
+        return self in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA)
+
 
 class Severity(StrEnum):
     """Security Hub's severity labels, weakest first."""

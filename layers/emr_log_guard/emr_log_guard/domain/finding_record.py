@@ -263,7 +263,7 @@ class ClusterSnapshot:
     evaluated: bool = False
     """Whether the cluster rules were ever evaluated for it."""
     steps_listed: bool = False
-    """Whether all of its steps were listed once, and are all known with those of later events."""
+    """Whether its steps were listed once: with those of later events, all that matter are known."""
     steps: tuple[Step, ...] = ()
     """The steps with log settings of their own, as they were last read."""
     other_steps: tuple[str, ...] = ()

@@ -132,7 +132,7 @@ class Finding:
     @property
     def needs_attention(self) -> bool:
         """Whether it is a violation, or could not be determined."""
-        return self.compliance in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA)
+        return self.compliance.needs_attention
 
 
 def overall_of(findings: Iterable[Finding]) -> Compliance:

@@ -1,4 +1,4 @@
-"""Who can read log objects once they are re-encrypted, as far as the key policies tell.
+"""Who can read log objects once they are re-encrypted, as far as the key policies show.
 
 To read an object with SSE-KMS takes kms:Decrypt on its key, beside s3:GetObject. Grants and the
 identity policies of principals are not read: where these decide, the result says so.
@@ -31,7 +31,7 @@ class KeyWithPolicy:
 
 @dataclass(frozen=True, slots=True)
 class UndeterminedReader:
-    """A principal of which the key policies do not tell whether it can read."""
+    """A principal of which the key policies do not show whether it can read."""
 
     principal: str
     reason: str
@@ -94,7 +94,7 @@ class _Access:
 def readers_of(key: KeyWithPolicy) -> Readers:
     """Determine who can read objects that are encrypted with a key.
 
-    For objects that have SSE-S3 or an AWS-managed key now, that is all that key policies tell:
+    For objects that have SSE-S3 or an AWS-managed key now, that is all that key policies show:
     today everybody can read them whom S3 lets, and then only these.
     """
     allowed: list[str] = []

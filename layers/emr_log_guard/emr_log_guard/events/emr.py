@@ -53,6 +53,10 @@ class ClusterCheckRequest:
         """Whether it names a log bucket."""
         return bucket_named(self.cluster_id) is not None
 
+    def may_wait(self) -> bool:
+        """Whether it may wait for hours, as re-checks: thousands may be requested at once."""
+        return self.force_refresh
+
     @classmethod
     def merged(cls, requests: Sequence[Self]) -> Self:
         """Make one request of several for the same cluster, at least one."""

@@ -79,12 +79,15 @@ class AllWorkloads(Sessions, Protocol):
     """Reads every step, or some of them, and sessions."""
 
     def all_steps(
-        self, cluster_id: str, step_ids: Sequence[str] = ()
+        self, cluster_id: str, wanted: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
-        """Read the steps of a cluster, or those that are named.
+        """Read the steps of a cluster: of very many the newest, the active and the wanted ones."""
+        ...
 
-        Of a cluster with very many, the newest and the active ones.
-        """
+    def named_steps(
+        self, cluster_id: str, step_ids: Sequence[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        """Read steps by their ids."""
         ...
 
     def new_steps(

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import cycle
-from operator import attrgetter
 from threading import Event
 from typing import Any
 
@@ -116,10 +115,16 @@ class Journaled(FakeClusters):
         return super().describe(cluster_id)
 
     def all_steps(
-        self, cluster_id: str, step_ids: Sequence[str] = ()
+        self, cluster_id: str, wanted: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
         self.journal.append(f"list steps of {cluster_id}")
-        return super().all_steps(cluster_id, step_ids)
+        return super().all_steps(cluster_id, wanted)
+
+    def new_steps(
+        self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
+    ) -> tuple[Step, ...] | Unresolved:
+        self.journal.append(f"list steps of {cluster_id}")
+        return super().new_steps(cluster_id, wanted, known)
 
 
 @pytest.fixture
@@ -494,7 +499,7 @@ class Queue:
                     self.waiting.append((again, body, receives + 1))
 
         each_body_then(
-            {"Records": records}, check.read, check.check, postpone, attrgetter("force_refresh")
+            {"Records": records}, check.read, check.check, postpone, ClusterCheckRequest.may_wait
         )
 
 
@@ -537,9 +542,9 @@ class Limited(FakeClusters):
         return super().describe(cluster_id)
 
     def all_steps(
-        self, cluster_id: str, step_ids: Sequence[str] = ()
+        self, cluster_id: str, wanted: Sequence[str] = ()
     ) -> tuple[Step, ...] | Unresolved:
-        return self._limit(cluster_id) or super().all_steps(cluster_id, step_ids)
+        return self._limit(cluster_id) or super().all_steps(cluster_id, wanted)
 
     def new_steps(
         self, cluster_id: str, wanted: Sequence[str], known: Collection[str]
@@ -567,6 +572,7 @@ def within_the_share(
         world.passes(seconds=0.02)
         return replace(world.check_cluster, clusters=reads, workloads=reads)(request)
 
+    # It is only called, as the real one.
     queue.deliver(CheckClusters(check, world.clock, timer=lambda: 0))  # type: ignore[arg-type]
     return environments, world.now - began
 

@@ -184,7 +184,8 @@ def test_step_beyond_the_first_page_is_found_by_its_event_and_costs_a_page_per_f
     steps(world, "s-KNOWN")
     event(world, step_ids=("s-KNOWN",))
     world.clusters.steps_asked.clear()
-    world.clusters.listed = (*world.clusters.listed, OWN)  # type: ignore[misc]
+    assert not isinstance(world.clusters.listed, Unresolved)
+    world.clusters.listed += (OWN,)
     later = tuple(f"s-{n}" for n in range(newer))
     steps(world, *later)
     added = ClusterCheckRequest(CLUSTER_ID, by_event=True, step_ids=("s-OWN",))

@@ -89,12 +89,12 @@ class ClusterSteps:
         listed = self._listed
         if self.left:
             return _NOT_YET
+        unfinished = [each.id for each in self._known_steps if not each.finished]
         if listed is None:
-            return self._all(cluster_id)
+            return self.workloads.all_steps(cluster_id, unfinished)
         named, own = self._wanted(listed), {each.id for each in listed.steps}
         known = own.union(listed.other_steps)
         if self.request.force_refresh:
-            unfinished = (each.id for each in listed.steps if not each.finished)
             wanted = tuple(dict.fromkeys((*named, *unfinished)))
             read = self.workloads.new_steps(cluster_id, wanted, known)
             limited = isinstance(read, Unresolved) and read.rate_limited
@@ -102,22 +102,8 @@ class ClusterSteps:
         if not named:
             return ()
         if own.issuperset(named):
-            return self.workloads.all_steps(cluster_id, named)
+            return self.workloads.named_steps(cluster_id, named)
         return self.workloads.new_steps(cluster_id, named, known)
-
-    def _all(self, cluster_id: str) -> tuple[Step, ...] | Unresolved:
-        """List the steps, and read the known ones that a list of very many steps leaves out."""
-        read = self.workloads.all_steps(cluster_id)
-        if isinstance(read, Unresolved):
-            return read
-        found = {each.id for each in read}
-        left_out = [
-            each.id for each in self._known_steps if not each.finished and each.id not in found
-        ]
-        if not left_out:
-            return read
-        older = self.workloads.all_steps(cluster_id, left_out)
-        return older if isinstance(older, Unresolved) else (*read, *older)
 
     @property
     def _known_steps(self) -> tuple[Step, ...]:

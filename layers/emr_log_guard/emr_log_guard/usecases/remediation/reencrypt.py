@@ -14,7 +14,7 @@ from itertools import chain
 from uuid import uuid4
 
 from emr_log_guard.domain.clusters import Cluster
-from emr_log_guard.domain.compliance import Compliance
+from emr_log_guard.domain.compliance import Compliance, overall
 from emr_log_guard.domain.decide import Alert, reencrypted_rules
 from emr_log_guard.domain.finding_record import FindingRecord, Kind, ReencryptionResult, RuleResult
 from emr_log_guard.domain.keys import same_key
@@ -68,7 +68,6 @@ THREADS = 64
 """How many objects are read or re-encrypted at once: the client keeps that many connections."""
 _LONGEST_DELAY = 900
 """The longest delay of a message in SQS, in seconds."""
-_ATTENTION = frozenset({Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA})
 _EXHAUSTED = (
     f"they were tried {TRIES} times within a day, or too many others of the cluster failed: see "
     "the other causes, and the log of the function reencrypt"
@@ -254,7 +253,7 @@ class ReencryptLogObjects:
         outcomes = Tally(context.rules(LOG_OBJECT_RULES)).add(facts)
         violation = violation_of(facts, outcomes, reencrypted_rules(cluster, policy, now))
         if not isinstance(violation, Remediable):
-            compliant = _ATTENTION.isdisjoint(outcomes.values())
+            compliant = not overall(outcomes.values()).needs_attention
             return _Assessed(facts, cluster, violation, compliant)
         target = reader.target(version, cluster, buckets)
         for fact in (target.named, target.default, target.bucket):

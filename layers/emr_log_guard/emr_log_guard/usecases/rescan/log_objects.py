@@ -290,7 +290,7 @@ class _Objects:
         self.counts[worst] += 1
         if any(outcomes.get(each) is Compliance.NON_COMPLIANT for each in self.remediated):
             self.to_reencrypt.append(facts.version)
-        if worst in (Compliance.NON_COMPLIANT, Compliance.INSUFFICIENT_DATA):
+        if worst.needs_attention:
             self.write_line(_line(facts, outcomes, worst))
         if self.buckets is not None:
             self.tally.add(facts, self._decision(facts, outcomes, self.buckets))
